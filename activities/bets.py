@@ -1,0 +1,23 @@
+"""What a bet asks of its own rows beside the movements of money."""
+
+from temporalio import activity
+
+from betcore.db.bets import Bets
+from betcore.messages import BetRecord, Incident, Withdraw
+
+
+class BetRows:
+    """The rows of bets."""
+
+    def __init__(self, bets: Bets) -> None:
+        self._bets = bets
+
+    @activity.defn
+    async def withdraw(self, order: Withdraw) -> BetRecord:
+        """Take the bet back if nobody was told that it stands; the record says whether it was."""
+        return await self._bets.withdraw(order.bet_id, order.owner)
+
+    @activity.defn
+    async def file_incident(self, incident: Incident) -> None:
+        """Write down a contradiction for a person."""
+        await self._bets.file_incident(incident)

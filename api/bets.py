@@ -1,0 +1,277 @@
+"""A provider's calls as messages to bets, and the rows of bets as answers. No money is decided here."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.messages import BetMessages
+from api.parsing import PayInBody, PayOutBody, RefundBody
+from betcore import answers, visibility
+from betcore.clients.casino import CasinoClient
+from betcore.db.bets import Bets as BetRows
+from betcore.db.calls import Calls, Seen, Session
+from betcore.db.partners import Partners, Provider
+from betcore.errors import Code, Contradiction, NotAuthorised, OutcomeUnknown, SessionRefused
+from betcore.ids import BetKey
+from betcore.messages import BetPolicy, BetRecord, BetState, Incident, Message, PayIn, PayOut, Refund
+from betcore.money import Money
+
+_log = structlog.get_logger()
+
+ALREADY_PROCESSED = "already_processed"
+# Kept back of the deadline for the answer to travel.
+_FOR_THE_ANSWER = 0.1
+_FOR_A_BALANCE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who calls, and until when (``time.monotonic()``) we may answer."""
+
+    provider: Provider
+    session_id: str
+    request_id: str
+    deadline: float
+
+    @property
+    def left(self) -> float:
+        """Seconds until the answer must be on its way."""
+        return max(self.deadline - _FOR_THE_ANSWER - time.monotonic(), 0)
+
+    @property
+    def answer_by(self) -> datetime:
+        """The deadline on the clock that other machines have too."""
+        return datetime.now(UTC) + timedelta(seconds=max(self.deadline - time.monotonic(), 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the provider hears; ``code`` None is "done"."""
+
+    code: str | None
+    message: str = ""
+    currency: str | None = None
+    balance: Money | None = None
+
+
+class Bets:
+    """The operations of the Aggregator API for providers.
+
+    Every one raises NotAuthorised for a request id that was used, SessionRefused where the session is not the
+    provider's, Malformed for an amount that the session's currency cannot have.
+    """
+
+    def __init__(
+        self, calls: Calls, rows: BetRows, partners: Partners, casinos: CasinoClient, messages: BetMessages
+    ) -> None:
+        self._calls = calls
+        self._rows = rows
+        self._partners = partners
+        self._casinos = casinos
+        self._messages = messages
+
+    async def burn(self, provider_id: int, request_id: str) -> bool:
+        """Record the request id of a call that goes no further; False where it was used before."""
+        return await self._calls.claim(provider_id, request_id)
+
+    async def balance(self, call: Call) -> Reply:
+        """The player's balance as the casino has it now, else as it last named it."""
+        _, session = await self._look_up(call, None)
+        balance = await self._balance(call, session, ask=True)
+        return Reply(None if balance else Code.OUTCOME_UNKNOWN, currency=session.currency, balance=balance)
+
+    async def pay_in(self, call: Call, body: PayInBody) -> Reply:
+        """Take a stake. The bet is looked for first: our own checks are for new stakes only."""
+        seen, session = await self._look_up(call, body.bet_id)
+        order = await self._order(call, session, body)
+        answer, record = await self._ask(
+            call,
+            body.bet_id,
+            seen.record,
+            lambda row: answers.to_pay_in(row, order),
+            lambda: self._start(call, session, order),
+        )
+        if record and answer is None and not await self._calls.tell(record.bet_id, call.request_id):
+            answer = Code.ALREADY_REFUNDED
+        if answer is Code.DIFFERENT_DATA:
+            await self._incident(answer, record, order)
+        decided = record and record.accepted_at
+        return await self._reply(call, seen, session, answer, decided, record and record.accepted_balance)
+
+    async def pay_out(self, call: Call, body: PayOutBody) -> Reply:
+        """Settle a bet. The bet's own game and session count, not those of the call."""
+        seen, session = await self._look_up(call, body.bet_id)
+        win = Money.parse(body.win_amount, session.currency)
+        order = PayOut(player_id=session.player_id, round_id=body.game_round_id, win=win, answer_by=call.answer_by)
+        bet = BetKey(call.provider.counterparty_id, body.bet_id)
+        answer, record = await self._ask(
+            call,
+            body.bet_id,
+            seen.record,
+            lambda row: answers.to_pay_out(row, order),
+            lambda: self._messages.pay_out(bet, order, call.left),
+        )
+        if answer is Code.NEVER_SEEN and record is None:
+            record = await self._never_seen(call, session, body.bet_id)
+            answer = answers.to_pay_out(record, order) if record else Code.OUTCOME_UNKNOWN
+        if answer is Code.DIFFERENT_DATA or (answer is Code.ALREADY_REFUNDED and win.minor):
+            await self._incident(answer, record, order)
+        return await self._over(call, seen, session, answer, record)
+
+    async def refund(self, call: Call, body: RefundBody) -> Reply:
+        """Return a stake; a bet that never came is closed for ever."""
+        seen, session = await self._look_up(call, body.bet_id)
+        order = Refund(player_id=session.player_id, answer_by=call.answer_by)
+        bet = BetKey(call.provider.counterparty_id, body.bet_id)
+        answer, record = await self._ask(
+            call,
+            body.bet_id,
+            seen.record,
+            lambda row: answers.to_refund(row, order),
+            lambda: self._messages.refund(bet, order, call.left),
+        )
+        if answer is Code.NEVER_SEEN and record is None:
+            record = await self._bury(call, session, body.bet_id, BetState.REFUNDED, None)
+            answer = answers.to_refund(record, order) if record else Code.OUTCOME_UNKNOWN
+        if answer is Code.DIFFERENT_DATA:
+            await self._incident(answer, record, order)
+        return await self._over(call, seen, session, answer, record)
+
+    async def _look_up(self, call: Call, provider_bet_id: str | None) -> tuple[Seen, Session]:
+        seen = await self._calls.look_up(call.provider.provider_id, call.request_id, call.session_id, provider_bet_id)
+        if seen is None:
+            raise NotAuthorised("this X-Request-Id was used before")
+        if seen.session is None:
+            raise SessionRefused("no such session")
+        if seen.session.mode == "demo":
+            raise SessionRefused("a demo session moves no money", code=Code.SESSION_DEMO)
+        return seen, seen.session
+
+    async def _order(self, call: Call, session: Session, body: PayInBody) -> PayIn:
+        provider, stake = call.provider, Money.parse(body.bet_amount, session.currency)
+        casino = await self._partners.casino(session.casino_id)
+        return PayIn(
+            provider_id=provider.provider_id,
+            counterparty_id=provider.counterparty_id,
+            provider_bet_id=body.bet_id,
+            session_id=session.session_id,
+            casino_id=session.casino_id,
+            player_id=session.player_id,
+            partner_user_id=session.partner_user_id,
+            game_id=session.game_id,
+            round_id=body.game_round_id,
+            stake=stake,
+            refusal=_refusal(provider, session, stake),
+            answer_by=call.answer_by,
+            settle_by=call.answer_by + timedelta(seconds=provider.profile.settle_within),
+            policy=BetPolicy.of(provider.profile, casino.profile),
+        )
+
+    async def _start(self, call: Call, session: Session, order: PayIn) -> BetRecord | None:
+        attributes = visibility.at_start(
+            casino=session.casino_name,
+            provider=call.provider.name,
+            player_ref=session.player_ref,
+            game=session.provider_game_id,
+            settle_by=order.settle_by,
+        )
+        return await self._messages.pay_in(
+            order, attributes, visibility.summary(order, session.provider_game_id), call.left
+        )
+
+    async def _ask(
+        self,
+        call: Call,
+        provider_bet_id: str,
+        record: BetRecord | None,
+        answer: Callable[[BetRecord], Code | None],
+        send: Callable[[], Awaitable[BetRecord | None]],
+    ) -> tuple[Code | None, BetRecord | None]:
+        """The answer of the bet's row; where that does not decide it, of the bet's workflow; else of the row again,
+        which outlives the workflow. ``never_seen`` without a row where there is neither."""
+        if record is None or answer(record) is Code.OUTCOME_UNKNOWN:
+            try:
+                record = await send() or await self._calls.find(call.provider.provider_id, provider_bet_id)
+            except (OutcomeUnknown, Contradiction) as error:
+                return Code(error.code), record
+        return (answer(record), record) if record else (Code.NEVER_SEEN, None)
+
+    async def _never_seen(self, call: Call, session: Session, provider_bet_id: str) -> BetRecord | None:
+        """None while the PayIn may still be on its way; then the row that keeps it out for good."""
+        age = await self._calls.early_pay_out(call.provider.provider_id, provider_bet_id)
+        if age < call.provider.profile.order_window:
+            return None
+        return await self._bury(call, session, provider_bet_id, BetState.REFUSED, Code.NEVER_SEEN)
+
+    async def _bury(
+        self, call: Call, session: Session, provider_bet_id: str, state: BetState, refusal: Code | None
+    ) -> BetRecord | None:
+        provider_id = call.provider.provider_id
+        stone = await self._calls.tombstone(provider_id, provider_bet_id, session, state, refusal)
+        # A PayIn got there first: its row answers, or says that the outcome is not known yet.
+        return stone or await self._calls.find(provider_id, provider_bet_id)
+
+    async def _incident(self, kind: Code, record: BetRecord | None, order: Message) -> None:
+        ours = record.facts() if record else {}
+        bet_id = record.bet_id if record else None
+        await self._rows.file_incident(Incident(bet_id=bet_id, kind=kind, ours=ours, theirs=order.facts()))
+
+    async def _over(
+        self, call: Call, seen: Seen, session: Session, answer: Code | None, record: BetRecord | None
+    ) -> Reply:
+        decided = record and record.closed_at
+        return await self._reply(call, seen, session, answer, decided, record and record.closed_balance)
+
+    async def _reply(
+        self,
+        call: Call,
+        seen: Seen,
+        session: Session,
+        answer: Code | None,
+        decided: datetime | None,
+        balance: Money | None,
+    ) -> Reply:
+        code: str | None = answer
+        # Both times are the database's: the outcome stood there before this call came.
+        if answer is None and decided and decided < seen.seen_at and call.provider.profile.duplicates == "code_104":
+            code = ALREADY_PROCESSED
+        if answer is not None or balance is None:
+            # Only where the casino was asked anyway is it asked again; a refusal of ours does not reach it.
+            balance = await self._balance(call, session, ask=answer in (None, Code.NO_MONEY))
+        return Reply(code, currency=session.currency, balance=balance)
+
+    async def _balance(self, call: Call, session: Session, *, ask: bool) -> Money | None:
+        """For showing only: it decides nothing, and an answer never waits for it beyond its deadline."""
+        within = min(call.left, _FOR_A_BALANCE)
+        try:
+            async with asyncio.timeout(within):
+                balance = None
+                if ask:
+                    casino = await self._partners.casino(session.casino_id)
+                    balance = await self._casinos.balance(
+                        casino, session.partner_user_id, session.currency, timedelta(seconds=within / 2)
+                    )
+                return balance or await self._calls.last_balance(session.player_id, session.currency)
+        except (TimeoutError, OSError, SQLAlchemyError) as error:
+            _log.warning("no balance for an answer", error=type(error).__name__)
+            return None
+
+
+def _refusal(provider: Provider, session: Session, stake: Money) -> Code | None:
+    """Our own verdict on a new stake."""
+    if session.ended:
+        return Code.SESSION_ENDED
+    if provider.disabled or session.game_disabled or session.casino_disabled:
+        return Code.GAME_DISABLED
+    if session.player_blocked:
+        return Code.PLAYER_BLOCKED
+    if session.min_bet is not None and stake < Money.parse(f"{session.min_bet:f}", stake.currency):
+        return Code.BELOW_MIN_BET
+    if session.max_bet is not None and Money.parse(f"{session.max_bet:f}", stake.currency) < stake:
+        return Code.ABOVE_MAX_BET
+    return None

@@ -1,0 +1,65 @@
+"""What a provider hears, given a bet's row. Pure: the API and the workflow both answer from here.
+
+``None`` means done, ``Code.OUTCOME_UNKNOWN`` that the row does not decide it yet, anything else is a refusal.
+"""
+
+from betcore.errors import Code
+from betcore.messages import BetRecord, BetState, PayIn, PayOut, Refund
+
+
+def to_pay_in(record: BetRecord, call: PayIn) -> Code | None:
+    """The answer to a PayIn. "Done" still has to be told: see ``told`` of the bets' table."""
+    if record.stake is not None and (
+        (record.player_id, record.game_id, record.round_id, record.stake)
+        != (call.player_id, call.game_id, call.round_id, call.stake)
+    ):
+        return Code.DIFFERENT_DATA
+    if record.state is BetState.REFUSED:
+        return Code.BET_REFUSED if record.refusal in (None, Code.NEVER_SEEN) else record.refusal
+    if record.state is BetState.ACCEPTING:
+        return Code.OUTCOME_UNKNOWN
+    if record.withdrawn_at is not None and record.told_at is None:
+        return Code.ALREADY_REFUNDED
+    return None
+
+
+def to_pay_out(record: BetRecord, call: PayOut) -> Code | None:
+    """The answer to a PayOut. Game and session are the bet's own: a newer session may carry the PayOut."""
+    if contradicts(record, call):
+        return Code.DIFFERENT_DATA
+    match record.state:
+        case BetState.REFUSED:
+            return Code.NEVER_SEEN if record.refusal is Code.NEVER_SEEN else Code.BET_REFUSED
+        case BetState.REFUNDING | BetState.REFUNDED:
+            return Code.ALREADY_REFUNDED
+        case BetState.SETTLED:
+            return None
+        case _:
+            return Code.OUTCOME_UNKNOWN
+
+
+def to_refund(record: BetRecord, call: Refund) -> Code | None:
+    """The answer to a Refund: done only when the money is back."""
+    if record.player_id != call.player_id:
+        return Code.DIFFERENT_DATA
+    match record.state:
+        case BetState.REFUSED:
+            return Code.BET_REFUSED
+        case BetState.SETTLING | BetState.SETTLED:
+            return Code.ALREADY_SETTLED
+        case BetState.REFUNDED:
+            return None
+        case _:
+            return Code.OUTCOME_UNKNOWN
+
+
+def contradicts(bet: BetRecord | PayIn, call: PayOut | Refund) -> bool:
+    """Whether a call names another player, currency, round or winnings than the bet has."""
+    if bet.player_id != call.player_id:
+        return True
+    if isinstance(call, Refund):
+        return False
+    currency = bet.stake.currency if isinstance(bet, PayIn) else bet.currency
+    if currency != call.win.currency or bet.round_id not in (None, call.round_id):
+        return True
+    return isinstance(bet, BetRecord) and bet.win is not None and bet.win != call.win

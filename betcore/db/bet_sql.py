@@ -1,0 +1,184 @@
+"""The statements behind ``betcore.db.bets``: each changes the row, counts or ends its movement and writes the event.
+
+All parts of one statement see the same snapshot: a part that reads a table does not see what another part writes to
+it, which is why the rows travel between the parts by RETURNING.
+"""
+
+_OR_AS_IT_STANDS = """
+SELECT changed.* FROM changed
+UNION ALL
+SELECT bet.* FROM bet WHERE bet_id = :bet_id AND NOT EXISTS (SELECT FROM changed)
+"""
+
+# Fresh: insert, count the first send. Own row with an open debit: count one more. Any other row: as it stands.
+# No row comes back where another transaction has inserted the bet but this snapshot is older than its commit.
+OPEN = """
+WITH fresh AS (
+    INSERT INTO bet (provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, round_id, currency,
+                     stake, state, refusal, owner, withdrawn_at, closed_at)
+    VALUES (:provider_id, :provider_bet_id, :casino_id, :player_id, :game_id, :session_id, :round_id, :currency,
+            :stake, :state, :refusal, :owner,
+            CASE WHEN CAST(:state AS text) = 'refunded' THEN now() END,
+            CASE WHEN CAST(:state AS text) <> 'accepting' THEN now() END)
+    ON CONFLICT (provider_id, provider_bet_id) DO NOTHING
+    RETURNING *
+), first_send AS (
+    INSERT INTO movement (bet_id, transaction_type, amount, state, attempts, not_after)
+    SELECT bet_id, -1, stake, 'sending', 1, :not_after FROM fresh WHERE state = 'accepting'
+    RETURNING bet_id, attempts
+), opened AS (
+    INSERT INTO bet_event (bet_id, kind, data) SELECT bet_id, 'pay_in', CAST(:data AS jsonb) FROM fresh
+), found AS (
+    SELECT * FROM bet WHERE provider_id = :provider_id AND provider_bet_id = :provider_bet_id
+), next_send AS (
+    UPDATE movement SET attempts = movement.attempts + 1
+    FROM found
+    WHERE movement.bet_id = found.bet_id AND transaction_type = -1 AND movement.state = 'sending'
+      AND found.owner = :owner AND found.state = 'accepting'
+    RETURNING movement.bet_id, movement.attempts
+), sent AS (
+    INSERT INTO bet_event (bet_id, kind, data)
+    SELECT bet_id, 'send', jsonb_build_object('type', -1, 'attempt', attempts)
+    FROM (SELECT * FROM first_send UNION ALL SELECT * FROM next_send) AS sends
+)
+SELECT fresh.*, first_send.attempts FROM fresh LEFT JOIN first_send USING (bet_id)
+UNION ALL
+SELECT found.*, next_send.attempts FROM found LEFT JOIN next_send USING (bet_id)
+"""
+
+ACCEPT = (
+    """
+WITH changed AS (
+    UPDATE bet SET state = 'acceptance', accepted_at = now(), accepted_balance = :balance
+    WHERE bet_id = :bet_id AND owner = :owner AND state = 'accepting'
+    RETURNING *
+), ended AS (
+    UPDATE movement SET state = 'done', ended_at = now(), error_code = :error_code,
+           partner_transaction_id = :partner_transaction_id
+    FROM changed WHERE movement.bet_id = changed.bet_id AND transaction_type = -1
+), event AS (
+    INSERT INTO bet_event (bet_id, kind, data)
+    SELECT bet_id, 'answer', jsonb_build_object('type', -1, 'progress', 'done', 'error_code', CAST(:error_code AS text))
+    FROM changed
+)"""
+    + _OR_AS_IT_STANDS
+)
+
+REFUSE = (
+    """
+WITH changed AS (
+    UPDATE bet SET state = 'refused', refusal = :refusal, closed_at = now()
+    WHERE bet_id = :bet_id AND owner = :owner AND state = 'accepting'
+    RETURNING *
+), ended AS (
+    UPDATE movement SET state = :movement, ended_at = now(), error_code = :error_code
+    FROM changed WHERE movement.bet_id = changed.bet_id AND transaction_type = -1
+), event AS (
+    INSERT INTO bet_event (bet_id, kind, data)
+    SELECT bet_id, 'refused', jsonb_build_object('refusal', refusal, 'error_code', CAST(:error_code AS text))
+    FROM changed
+)"""
+    + _OR_AS_IT_STANDS
+)
+
+BEGIN_CREDIT = """
+WITH changed AS (
+    UPDATE bet SET state = :state,
+           win = CASE WHEN :pays_out THEN CAST(:amount AS numeric(38,0)) ELSE win END,
+           told_at = CASE WHEN :pays_out THEN coalesce(told_at, now()) ELSE told_at END,
+           withdrawn_at = CASE WHEN :pays_out THEN withdrawn_at ELSE coalesce(withdrawn_at, now()) END
+    WHERE bet_id = :bet_id AND owner = :owner AND state IN ('acceptance', :state)
+    RETURNING *
+), counted AS (
+    INSERT INTO movement (bet_id, transaction_type, amount, state, attempts)
+    SELECT bet_id, :kind, :amount, 'sending', 1 FROM changed
+    ON CONFLICT (bet_id, transaction_type) DO UPDATE SET attempts = movement.attempts + 1
+    WHERE movement.state = 'sending'
+    RETURNING bet_id, attempts
+), event AS (
+    INSERT INTO bet_event (bet_id, kind, data)
+    SELECT bet_id, 'send', CAST(:data AS jsonb) || jsonb_build_object('attempt', attempts) FROM counted
+)
+SELECT changed.*, counted.attempts FROM changed LEFT JOIN counted USING (bet_id)
+UNION ALL
+SELECT bet.*, NULL FROM bet WHERE bet_id = :bet_id AND NOT EXISTS (SELECT FROM changed)
+"""
+
+CREDIT_DONE = (
+    """
+WITH changed AS (
+    UPDATE bet SET state = :state, closed_at = now(), closed_balance = :balance
+    WHERE bet_id = :bet_id AND owner = :owner AND state IN ('settling', 'refunding')
+    RETURNING *
+), ended AS (
+    UPDATE movement SET state = 'done', ended_at = now(), error_code = :error_code,
+           partner_transaction_id = :partner_transaction_id
+    FROM changed WHERE movement.bet_id = changed.bet_id AND transaction_type = :kind
+), event AS (
+    INSERT INTO bet_event (bet_id, kind, data)
+    SELECT bet_id, 'answer', jsonb_build_object('type', CAST(:kind AS int), 'progress', 'done',
+                                                'error_code', CAST(:error_code AS text))
+    FROM changed
+)"""
+    + _OR_AS_IT_STANDS
+)
+
+PARK = (
+    """
+WITH changed AS (
+    SELECT * FROM bet WHERE bet_id = :bet_id AND owner = :owner AND closed_at IS NULL
+), parked AS (
+    UPDATE movement SET state = 'parked', error_code = :error_code
+    FROM changed
+    WHERE movement.bet_id = changed.bet_id AND transaction_type = :kind AND movement.state = 'sending'
+    RETURNING movement.bet_id, amount
+), event AS (
+    INSERT INTO bet_event (bet_id, kind, data)
+    SELECT bet_id, 'parked', jsonb_build_object('type', CAST(:kind AS int), 'error_code', CAST(:error_code AS text))
+    FROM parked
+), incident AS (
+    INSERT INTO incident (bet_id, kind, ours, theirs)
+    SELECT bet_id, 'parked', jsonb_build_object('type', CAST(:kind AS int), 'minor_units', amount),
+           jsonb_build_object('error_code', CAST(:error_code AS text))
+    FROM parked
+)"""
+    + _OR_AS_IT_STANDS
+)
+
+WITHDRAW = (
+    """
+WITH changed AS (
+    UPDATE bet SET withdrawn_at = now()
+    WHERE bet_id = :bet_id AND owner = :owner AND state = 'acceptance' AND told_at IS NULL AND withdrawn_at IS NULL
+    RETURNING *
+), event AS (
+    INSERT INTO bet_event (bet_id, kind) SELECT bet_id, 'withdrawn' FROM changed
+)"""
+    + _OR_AS_IT_STANDS
+)
+
+REFUND_WITHOUT_DEBIT = (
+    """
+WITH changed AS (
+    UPDATE bet SET state = 'refunded', withdrawn_at = coalesce(withdrawn_at, now()), closed_at = now()
+    WHERE bet_id = :bet_id AND owner = :owner AND state = 'accepting'
+    RETURNING *
+), ended AS (
+    UPDATE movement SET state = 'absent', ended_at = now()
+    FROM changed WHERE movement.bet_id = changed.bet_id AND transaction_type = -1
+), event AS (
+    INSERT INTO bet_event (bet_id, kind) SELECT bet_id, 'refunded_without_debit' FROM changed
+)"""
+    + _OR_AS_IT_STANDS
+)
+
+NOTE = "INSERT INTO bet_event (bet_id, kind, data) VALUES (:bet_id, :kind, CAST(:data AS jsonb))"
+
+FILE_INCIDENT = """
+INSERT INTO incident (bet_id, kind, ours, theirs)
+SELECT CAST(:bet_id AS bigint), CAST(:kind AS text), CAST(:ours AS jsonb), CAST(:theirs AS jsonb)
+WHERE NOT EXISTS (
+    SELECT FROM incident WHERE bet_id = :bet_id AND kind = :kind
+       AND ours = CAST(:ours AS jsonb) AND theirs = CAST(:theirs AS jsonb)
+)
+"""

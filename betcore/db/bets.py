@@ -1,0 +1,163 @@
+"""The rows of bets and their movements, as the bet's own workflow writes them.
+
+Every method is one statement, and so one transaction: whoever runs it again after a crash finds all of its writes or
+none. Every write names the ``owner``, the life of the bet that may move its money; a row that another life owns comes
+back unchanged, and the caller sees it by ``record.owner``.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from betcore.db import bet_sql
+from betcore.db.records import as_json, record_of
+from betcore.errors import Code
+from betcore.ids import TransactionType
+from betcore.messages import BetRecord, BetState, Incident, PayIn
+from betcore.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A bet's row, and the number of this send where one may go out: counted before it leaves."""
+
+    record: BetRecord
+    attempts: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CasinoWord:
+    """What the casino said of a movement that it has made."""
+
+    error_code: str | None
+    partner_transaction_id: str | None
+    balance: Money | None
+
+
+class Bets:
+    """The bets of one database."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def open(self, pay_in: PayIn, owner: str, state: BetState, refusal: Code | None) -> Claim:
+        """Insert the bet in the given state, or find the one that is there.
+
+        A fresh row in ``accepting``, and an own row whose debit has no answer yet, count a send.
+        """
+        given = {
+            "provider_id": pay_in.provider_id,
+            "provider_bet_id": pay_in.provider_bet_id,
+            "casino_id": pay_in.casino_id,
+            "player_id": pay_in.player_id,
+            "game_id": pay_in.game_id,
+            "session_id": pay_in.session_id,
+            "round_id": pay_in.round_id,
+            "currency": pay_in.stake.currency,
+            "stake": pay_in.stake.minor,
+            "state": state,
+            "refusal": refusal,
+            "owner": owner,
+            "not_after": pay_in.not_after,
+            "data": as_json({"amount": str(pay_in.stake), "state": state, "refusal": refusal}),
+        }
+        while True:
+            row = await self._row(bet_sql.OPEN, given)
+            if row is not None:
+                return Claim(record_of(row), row.attempts)
+            # A concurrent insert was not visible to this statement yet; it is to the next.
+
+    async def accept(self, bet_id: int, owner: str, word: CasinoWord) -> BetRecord:
+        """The casino holds the stake."""
+        return await self._change(
+            bet_sql.ACCEPT,
+            bet_id,
+            owner,
+            error_code=word.error_code,
+            partner_transaction_id=word.partner_transaction_id,
+            balance=word.balance.minor if word.balance else None,
+        )
+
+    async def refuse(
+        self, bet_id: int, owner: str, refusal: Code, *, movement: str, error_code: str | None = None
+    ) -> BetRecord:
+        """The stake was not taken and will not be; ``movement`` is ``refused`` or ``absent``."""
+        return await self._change(
+            bet_sql.REFUSE, bet_id, owner, refusal=refusal, movement=movement, error_code=error_code
+        )
+
+    async def begin_credit(self, bet_id: int, owner: str, kind: TransactionType, amount: Money) -> Claim:
+        """Take the credit on and count a send of it; no count where it is done, or the bet is not ours to credit.
+
+        A payout counts as told; a return withdraws the bet.
+        """
+        row = await self._row(
+            bet_sql.BEGIN_CREDIT,
+            {
+                "bet_id": bet_id,
+                "owner": owner,
+                "kind": int(kind),
+                "amount": amount.minor,
+                "state": BetState.SETTLING if kind is TransactionType.PAY_OUT else BetState.REFUNDING,
+                "pays_out": kind is TransactionType.PAY_OUT,
+                "data": as_json({"type": int(kind), "amount": str(amount)}),
+            },
+        )
+        if row is None:
+            raise LookupError(f"no bet {bet_id}")
+        return Claim(record_of(row), row.attempts)
+
+    async def credit_done(self, bet_id: int, owner: str, kind: TransactionType, word: CasinoWord) -> BetRecord:
+        """The player has the money; the bet is over."""
+        return await self._change(
+            bet_sql.CREDIT_DONE,
+            bet_id,
+            owner,
+            kind=int(kind),
+            state=BetState.SETTLED if kind is TransactionType.PAY_OUT else BetState.REFUNDED,
+            error_code=word.error_code,
+            partner_transaction_id=word.partner_transaction_id,
+            balance=word.balance.minor if word.balance else None,
+        )
+
+    async def park(self, bet_id: int, owner: str, kind: TransactionType, error_code: str | None) -> BetRecord:
+        """Leave the movement to a person, with the casino's reason and an incident."""
+        return await self._change(bet_sql.PARK, bet_id, owner, kind=int(kind), error_code=error_code)
+
+    async def withdraw(self, bet_id: int, owner: str) -> BetRecord:
+        """Take the bet back if nobody was told that it stands; the record says whether it was."""
+        return await self._change(bet_sql.WITHDRAW, bet_id, owner)
+
+    async def refund_without_debit(self, bet_id: int, owner: str) -> BetRecord:
+        """A Refund was filed and the debit is certainly absent: nothing is owed, the bet ends refunded."""
+        return await self._change(bet_sql.REFUND_WITHOUT_DEBIT, bet_id, owner)
+
+    async def note(self, bet_id: int, event: str, **data: object) -> None:
+        """Write down what happened to a bet."""
+        async with self._engine.connect() as connection:
+            await connection.execute(text(bet_sql.NOTE), {"bet_id": bet_id, "kind": event, "data": as_json(data)})
+
+    async def file_incident(self, incident: Incident) -> None:
+        """Write down a contradiction for a person to look at, once for the same words."""
+        async with self._engine.connect() as connection:
+            await connection.execute(
+                text(bet_sql.FILE_INCIDENT),
+                {
+                    "bet_id": incident.bet_id,
+                    "kind": incident.kind,
+                    "ours": as_json(incident.ours),
+                    "theirs": as_json(incident.theirs),
+                },
+            )
+
+    async def _row(self, statement: str, given: dict[str, Any]) -> Any:
+        async with self._engine.connect() as connection:
+            return (await connection.execute(text(statement), given)).one_or_none()
+
+    async def _change(self, statement: str, bet_id: int, owner: str, **given: Any) -> BetRecord:
+        row = await self._row(statement, {"bet_id": bet_id, "owner": owner, **given})
+        if row is None:
+            raise LookupError(f"no bet {bet_id}")
+        return record_of(row)

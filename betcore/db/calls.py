@@ -1,0 +1,211 @@
+"""What the API reads and writes itself: a provider's call as it comes in, what was told, tombstones."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from betcore.db.records import as_json, money_of, record_of
+from betcore.errors import Code
+from betcore.messages import BetRecord, BetState
+from betcore.money import Money
+
+# One statement: claim the request id, and read the session and the bet that the call is about.
+_LOOK_UP = """
+WITH claimed AS (
+    INSERT INTO request_id (provider_id, request_id) VALUES (:provider_id, :request_id)
+    ON CONFLICT DO NOTHING
+    RETURNING request_id
+)
+SELECT EXISTS (SELECT FROM claimed) AS is_new, now() AS seen_at,
+       s.session_id AS s_session_id, s.currency AS session_currency, s.mode, s.ended_at,
+       player.player_id AS s_player_id, player.player_ref, player.partner_user_id, player.blocked_at,
+       casino.casino_id AS s_casino_id, casino.name AS casino_name, casino.disabled_at AS casino_disabled_at,
+       game.game_id AS s_game_id, game.provider_game_id, game.min_bet, game.max_bet,
+       game.disabled_at AS game_disabled_at,
+       bet.*
+FROM (VALUES (1)) AS one
+LEFT JOIN session s ON s.session_id = :session_id AND s.provider_id = :provider_id
+LEFT JOIN player ON player.player_id = s.player_id
+LEFT JOIN casino ON casino.casino_id = player.casino_id
+LEFT JOIN game ON game.game_id = s.game_id
+LEFT JOIN bet ON bet.provider_id = :provider_id AND bet.provider_bet_id = :provider_bet_id
+"""
+
+_CLAIM = """
+INSERT INTO request_id (provider_id, request_id) VALUES (:provider_id, :request_id)
+ON CONFLICT DO NOTHING RETURNING request_id
+"""
+
+_FORGET = "DELETE FROM request_id WHERE seen_at < now() - make_interval(secs => :seconds)"
+
+_FIND = "SELECT * FROM bet WHERE provider_id = :provider_id AND provider_bet_id = :provider_bet_id"
+
+# The row decides who was told: a bet that was taken back before anybody heard of it is never told.
+_TELL = """
+WITH told AS (
+    UPDATE bet SET told_at = coalesce(told_at, now())
+    WHERE bet_id = :bet_id AND (withdrawn_at IS NULL OR told_at IS NOT NULL)
+    RETURNING bet_id
+), event AS (
+    INSERT INTO bet_event (bet_id, kind, data) SELECT bet_id, 'told', CAST(:data AS jsonb) FROM told
+)
+SELECT bet_id FROM told
+"""
+
+_LAST_BALANCE = """
+SELECT coalesce(closed_balance, accepted_balance) AS balance, currency FROM bet
+WHERE player_id = :player_id AND currency = :currency AND coalesce(closed_balance, accepted_balance) IS NOT NULL
+ORDER BY coalesce(closed_at, accepted_at) DESC LIMIT 1
+"""
+
+_TOMBSTONE = """
+WITH stone AS (
+    INSERT INTO bet (provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, currency,
+                     state, refusal, withdrawn_at, closed_at)
+    VALUES (:provider_id, :provider_bet_id, :casino_id, :player_id, :game_id, :session_id, :currency,
+            :state, :refusal, CASE WHEN CAST(:state AS text) = 'refunded' THEN now() END, now())
+    ON CONFLICT (provider_id, provider_bet_id) DO NOTHING
+    RETURNING *
+), event AS (
+    INSERT INTO bet_event (bet_id, kind, data) SELECT bet_id, 'tombstone', CAST(:data AS jsonb) FROM stone
+)
+SELECT * FROM stone
+"""
+
+_EARLY_PAY_OUT = """
+INSERT INTO early_pay_out (provider_id, provider_bet_id) VALUES (:provider_id, :provider_bet_id)
+ON CONFLICT (provider_id, provider_bet_id) DO UPDATE SET provider_bet_id = excluded.provider_bet_id
+RETURNING extract(epoch FROM now() - first_seen_at) AS age
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A player in a game of a provider. Limits are major units of the session's currency."""
+
+    session_id: str
+    currency: str
+    mode: str
+    ended: bool
+    player_id: int
+    player_ref: str
+    partner_user_id: str
+    player_blocked: bool
+    casino_id: int
+    casino_name: str
+    casino_disabled: bool
+    game_id: int
+    provider_game_id: str
+    game_disabled: bool
+    min_bet: Decimal | None
+    max_bet: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What stood in the database when the call came; ``seen_at`` is the database's clock."""
+
+    seen_at: datetime
+    session: Session | None
+    record: BetRecord | None
+
+
+class Calls:
+    """The API's side of the database."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def look_up(
+        self, provider_id: int, request_id: str, session_id: str, provider_bet_id: str | None
+    ) -> Seen | None:
+        """Claim the request id and read what the call is about; None where the id was used before."""
+        row = await self._row(
+            _LOOK_UP,
+            provider_id=provider_id,
+            request_id=request_id,
+            session_id=session_id,
+            provider_bet_id=provider_bet_id,
+        )
+        if not row.is_new:
+            return None
+        return Seen(row.seen_at, _session_of(row), record_of(row) if row.bet_id is not None else None)
+
+    async def claim(self, provider_id: int, request_id: str) -> bool:
+        """Claim a request id alone, for a request that is refused before it is looked at."""
+        return await self._row(_CLAIM, provider_id=provider_id, request_id=request_id) is not None
+
+    async def forget(self, seconds: float) -> None:
+        """Drop request ids that are older; a request as old as that is refused by its time."""
+        async with self._engine.connect() as connection:
+            await connection.execute(text(_FORGET), {"seconds": seconds})
+
+    async def find(self, provider_id: int, provider_bet_id: str) -> BetRecord | None:
+        """A bet's row as its provider knows it."""
+        row = await self._row(_FIND, provider_id=provider_id, provider_bet_id=provider_bet_id)
+        return None if row is None else record_of(row)
+
+    async def tell(self, bet_id: int, request_id: str) -> bool:
+        """Record that the provider is told "done" for its PayIn; False where the bet was taken back before."""
+        data = as_json({"answer": "pay_in", "request_id": request_id})
+        return await self._row(_TELL, bet_id=bet_id, data=data) is not None
+
+    async def last_balance(self, player_id: int, currency: str) -> Money | None:
+        """The balance that the casino last named for a player."""
+        row = await self._row(_LAST_BALANCE, player_id=player_id, currency=currency)
+        return None if row is None else money_of(row.balance, row.currency)
+
+    async def tombstone(
+        self, provider_id: int, provider_bet_id: str, session: Session, state: BetState, refusal: Code | None
+    ) -> BetRecord | None:
+        """Close a bet that never came, for ever; None where there is a bet after all."""
+        row = await self._row(
+            _TOMBSTONE,
+            provider_id=provider_id,
+            provider_bet_id=provider_bet_id,
+            casino_id=session.casino_id,
+            player_id=session.player_id,
+            game_id=session.game_id,
+            session_id=session.session_id,
+            currency=session.currency,
+            state=state,
+            refusal=refusal,
+            data=as_json({"state": state, "refusal": refusal}),
+        )
+        return None if row is None else record_of(row)
+
+    async def early_pay_out(self, provider_id: int, provider_bet_id: str) -> float:
+        """Seconds since the first PayOut for a bet that nobody has seen."""
+        row = await self._row(_EARLY_PAY_OUT, provider_id=provider_id, provider_bet_id=provider_bet_id)
+        return float(row.age)
+
+    async def _row(self, statement: str, **given: Any) -> Any:
+        async with self._engine.connect() as connection:
+            return (await connection.execute(text(statement), given)).one_or_none()
+
+
+def _session_of(row: Any) -> Session | None:
+    if row.s_player_id is None:
+        return None
+    return Session(
+        session_id=row.s_session_id,
+        currency=row.session_currency,
+        mode=row.mode,
+        ended=row.ended_at is not None,
+        player_id=row.s_player_id,
+        player_ref=str(row.player_ref),
+        partner_user_id=row.partner_user_id,
+        player_blocked=row.blocked_at is not None,
+        casino_id=row.s_casino_id,
+        casino_name=row.casino_name,
+        casino_disabled=row.casino_disabled_at is not None,
+        game_id=row.s_game_id,
+        provider_game_id=row.provider_game_id,
+        game_disabled=row.game_disabled_at is not None,
+        min_bet=row.min_bet,
+        max_bet=row.max_bet,
+    )

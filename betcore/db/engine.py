@@ -1,0 +1,28 @@
+"""The engine: SQLAlchemy Core over asyncpg, every statement a transaction of its own."""
+
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from betcore.errors import SetupRefused
+from betcore.settings import Settings
+
+
+def create_engine(settings: Settings) -> AsyncEngine:
+    """An engine in autocommit: one statement, one round trip, one transaction.
+
+    Where several statements must stand or fall together they are written as one (with CTEs); onboarding, which is not
+    in a hurry, opens transactions with ``isolation_level="READ COMMITTED"``. Raises SetupRefused without an address.
+    """
+    if settings.database_url is None:
+        raise SetupRefused("no database: start `python -m betcore up`, or set BETCORE_DATABASE_URL", code="no_database")
+    url = make_url(settings.database_url.get_secret_value()).set(drivername="postgresql+asyncpg")
+    return create_async_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=2,
+        pool_reset_on_return=None,
+        # JIT only costs time on statements of this size.
+        connect_args={"timeout": 3, "command_timeout": 10, "server_settings": {"jit": "off", "timezone": "UTC"}},
+    )

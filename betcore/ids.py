@@ -1,0 +1,50 @@
+"""Identities, each made in one place, with its inverse beside it."""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+# Task queues: bets run on one, what has no definite answer yet is pursued on another.
+BETS_QUEUE = "bets"
+WALLET_QUEUE = "wallet"
+
+_BET = "bet"
+
+
+class TransactionType(IntEnum):
+    """What a movement is at the casino; names and numbers of the reference."""
+
+    PAY_OUT_RETURN = -2
+    ACCEPT_BET = -1
+    PAY_OUT = 1
+    BET_RETURN = 2
+    JACKPOT_PAY_OUT = 4
+
+    @property
+    def is_debit(self) -> bool:
+        """Whether it takes money from the player."""
+        return self < 0
+
+
+class BetKey(NamedTuple):
+    """A bet as its provider knows it."""
+
+    counterparty_id: str
+    provider_bet_id: str
+
+
+def bet_workflow_id(key: BetKey) -> str:
+    """The id of a bet's workflow. The counterparty is a UUID, so the first colon after it ends it."""
+    return f"{_BET}:{key.counterparty_id}:{key.provider_bet_id}"
+
+
+def parse_bet_workflow_id(workflow_id: str) -> BetKey:
+    """The inverse. Raises ValueError for another workflow's id."""
+    kind, counterparty_id, provider_bet_id = workflow_id.split(":", 2)
+    if kind != _BET:
+        raise ValueError(f"{workflow_id!r} is not a bet's workflow")
+    return BetKey(counterparty_id, provider_bet_id)
+
+
+def transaction_id(bet_id: int, transaction_type: TransactionType) -> str:
+    """The identity of a movement, the same in every attempt and in every life of its bet."""
+    return f"{bet_id}:{transaction_type.value}"

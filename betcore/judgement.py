@@ -1,0 +1,63 @@
+"""What an answer of the casino means for a movement. Pure; the rules that keep money right stand here.
+
+A refusal ends a debit only where it was the only send there can ever have been: a repeat may be refused because the
+first one has taken the money. A credit that is owed is never given up.
+"""
+
+from dataclasses import dataclass
+
+from betcore.errors import Code
+from betcore.ids import TransactionType
+from betcore.messages import Progress
+
+UNAUTHORISED = "unauthorised"
+
+_STAKE_REFUSALS = {
+    "no_money": Code.NO_MONEY,
+    "player_blocked": Code.PLAYER_BLOCKED,
+    "limit_reached": Code.LIMIT_REACHED,
+}
+# Refusals of a payout that no repeat will change; a person has to look.
+_PARKING = frozenset({"player_unknown", "wrong_amount", "player_blocked", "limit_reached", "bet_unknown"})
+
+
+DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the movement stands after an answer."""
+
+    progress: Progress
+    refusal: Code | None = None
+
+
+DONE, UNKNOWN, PARKED = Verdict(Progress.DONE), Verdict(Progress.UNKNOWN), Verdict(Progress.PARKED)
+
+
+def judge(transaction_type: TransactionType, meaning: str | None, attempts: int) -> Verdict:
+    """The verdict on one answer other than "duplicate".
+
+    ``meaning`` is a casino profile's word for the ErrorCode, ``unauthorised``, or None for anything unclear.
+    ``attempts`` counts every send that may have left this house, this one included.
+    """
+    if meaning is None:
+        return UNKNOWN
+    if meaning == "done":
+        return DONE
+    if transaction_type.is_debit:
+        if attempts > 1:
+            return UNKNOWN
+        return Verdict(Progress.REFUSED, _STAKE_REFUSALS.get(meaning, Code.CASINO_REFUSED))
+    if transaction_type is TransactionType.PAY_OUT and meaning in _PARKING:
+        return PARKED
+    return UNKNOWN
+
+
+def judge_duplicate(listed: bool | None, attempts: int) -> Verdict:
+    """The verdict on "duplicate transaction": ours where the casino lists it so, or where we may have sent it before.
+
+    ``listed`` is what payments/info says of our movement, None where that is unclear. A duplicate of what we never
+    sent is somebody else's movement under our identity: a person has to look.
+    """
+    return DONE if listed or attempts > 1 else PARKED

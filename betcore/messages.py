@@ -1,0 +1,226 @@
+"""What goes between API, workflow and activities. One object a message, so that a field can be added later."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from betcore.errors import Code
+from betcore.ids import TransactionType
+from betcore.money import Money
+from betcore.profiles import CasinoProfile, ProviderProfile
+
+
+class Message(BaseModel):
+    """Base of all messages. Unknown fields are ignored: an older worker can read a newer message."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def facts(self) -> dict[str, str]:
+        """Its fields in words, for one side of an incident."""
+        return {name: str(value) for name, value in self.model_dump(mode="json", exclude={"policy"}).items()}
+
+
+class BetState(StrEnum):
+    """Where a bet stands; the last three are terminal."""
+
+    ACCEPTING = "accepting"
+    ACCEPTANCE = "acceptance"
+    SETTLING = "settling"
+    REFUNDING = "refunding"
+    SETTLED = "settled"
+    REFUNDED = "refunded"
+    REFUSED = "refused"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing can change any more."""
+        return self in (BetState.SETTLED, BetState.REFUNDED, BetState.REFUSED)
+
+
+class Retry(Message):
+    """Gaps of the slow lane."""
+
+    first: timedelta
+    factor: float
+    cap: timedelta
+
+
+class BetPolicy(Message):
+    """What of the two profiles a bet follows from its start to its end, whatever the profiles say later."""
+
+    unconfirmed_within: timedelta
+    settle_within: timedelta
+    on_overdue: Literal["hold", "refund"]
+    message_lifetime: timedelta
+    attempt_timeout: timedelta
+    fast_attempts: int
+    absence_after: timedelta
+    effect_within: timedelta
+    retry: Retry
+    close: bool
+
+    @classmethod
+    def of(cls, provider: ProviderProfile, casino: CasinoProfile) -> "BetPolicy":
+        """The policy of a bet that starts now."""
+        return cls(
+            unconfirmed_within=timedelta(seconds=provider.unconfirmed_within),
+            settle_within=timedelta(seconds=provider.settle_within),
+            on_overdue=provider.on_overdue,
+            message_lifetime=timedelta(seconds=casino.message_lifetime),
+            attempt_timeout=timedelta(seconds=casino.attempt_timeout),
+            fast_attempts=casino.fast_attempts,
+            absence_after=casino.absence_after,
+            effect_within=timedelta(seconds=casino.effect_within),
+            retry=Retry(
+                first=timedelta(seconds=casino.retry.first),
+                factor=casino.retry.factor,
+                cap=timedelta(seconds=casino.retry.cap),
+            ),
+            close=casino.send.close,
+        )
+
+
+class PayIn(Message):
+    """A stake: the start argument of a bet's workflow. It holds all that the bet needs to be carried out."""
+
+    provider_id: int
+    counterparty_id: str
+    provider_bet_id: str
+    session_id: str
+    casino_id: int
+    player_id: int
+    partner_user_id: str
+    game_id: int
+    round_id: str
+    stake: Money
+    # What our own checks said of the stake; recorded with the bet, so that a repeat hears the same.
+    refusal: Code | None = None
+    answer_by: datetime
+    settle_by: datetime
+    policy: BetPolicy
+
+    @property
+    def not_after(self) -> datetime:
+        """The last moment of the debit: no token for it is valid later."""
+        return self.answer_by + self.policy.message_lifetime
+
+
+class PayOut(Message):
+    """The winnings of a bet, 0 for a loss; from the session that the provider named, which may be a newer one."""
+
+    player_id: int
+    round_id: str
+    win: Money
+    answer_by: datetime
+
+    def __str__(self) -> str:
+        return f"PayOut of {self.win.currency} {self.win}"
+
+
+class Refund(Message):
+    """The bet is off: its stake goes back."""
+
+    player_id: int
+    answer_by: datetime
+
+    def __str__(self) -> str:
+        return "Refund"
+
+
+class BetRecord(Message):
+    """A bet's row as it stands: the one thing from which answers are given. Stake is None on a tombstone."""
+
+    bet_id: int
+    owner: str | None
+    casino_id: int
+    player_id: int
+    game_id: int
+    round_id: str | None
+    currency: str
+    stake: Money | None
+    win: Money | None
+    state: BetState
+    refusal: Code | None
+    told_at: datetime | None
+    withdrawn_at: datetime | None
+    accepted_at: datetime | None
+    closed_at: datetime | None
+    # The balances that the casino named with the debit, and with the credit that ended the bet.
+    accepted_balance: Money | None
+    closed_balance: Money | None
+
+
+class Progress(StrEnum):
+    """How a movement stands after an activity has worked on it."""
+
+    DONE = "done"
+    REFUSED = "refused"  # a debit that did not and will not happen
+    UNKNOWN = "unknown"  # it may have happened; only a credit may simply be sent again
+    PARKED = "parked"  # a person must decide
+    FOREIGN = "foreign"  # the row belongs to another life of the bet
+
+
+class Step(Message):
+    """What an activity reports: how the movement stands, why, and the bet's row after it."""
+
+    progress: Progress
+    detail: str = ""
+    record: BetRecord | None = None
+
+
+class TakeStake(Message):
+    """Open the bet and debit its stake. ``owner`` is the life of the bet that asks, here and below."""
+
+    pay_in: PayIn
+    owner: str
+    refund_filed: bool = False
+
+
+class FindStake(Message):
+    """Ask the casino whether it has the debit. After the second look absence is certain."""
+
+    pay_in: PayIn
+    bet_id: int
+    owner: str
+    second_look: bool
+    refund_filed: bool
+
+
+class Pay(Message):
+    """Credit what is owed to the player."""
+
+    bet_id: int
+    owner: str
+    casino_id: int
+    partner_user_id: str
+    transaction_type: TransactionType
+    amount: Money
+    attempt_timeout: timedelta
+    sends: int
+    retry: Retry
+
+
+class Withdraw(Message):
+    """Take the bet back, provided that nobody was told that it stands."""
+
+    bet_id: int
+    owner: str
+
+
+class CloseAtCasino(Message):
+    """Tell the casino that the bet is over."""
+
+    bet_id: int
+    casino_id: int
+    attempt_timeout: timedelta
+
+
+class Incident(Message):
+    """Two sides say different things of one bet; a person should know."""
+
+    bet_id: int | None
+    kind: str
+    ours: dict[str, str]
+    theirs: dict[str, str]

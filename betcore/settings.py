@@ -1,0 +1,97 @@
+"""Every setting of the service: an environment variable ``BETCORE_<NAME>`` each.
+
+A command that is given neither a database nor a Temporal address looks for a running stack in the data folder:
+``python -m betcore up`` writes the addresses and keys of its own stack to ``<data_dir>/stack.json``, in the names used
+here.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+STACK_FILE = "stack.json"
+
+
+class Settings(BaseSettings):
+    """The settings of one process; read once, in its composition root."""
+
+    model_config = SettingsConfigDict(env_prefix="BETCORE_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(Path(".betcore"), description="Folder of the embedded stack: databases, logs, keys.")
+
+    api_port: int = Field(8080, description="Port of the API; 0 takes a free one.")
+    sandbox_casino_port: int = Field(8081, description="Port of the sandbox casino; 0 takes a free one.")
+    sandbox_provider_port: int = Field(8082, description="Port of the sandbox provider; 0 takes a free one.")
+    temporal_port: int = Field(7233, description="Port of the embedded Temporal server; 0 takes a free one.")
+    temporal_ui_port: int = Field(8233, description="Port of the Temporal UI; 0 takes a free one.")
+    database_port: int = Field(5433, description="Port of the embedded PostgreSQL; 0 takes a free one.")
+
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL to use, postgresql://user:password@host:port/name."
+    )
+    database_pool_size: int = Field(10, ge=1, description="Connections to PostgreSQL for each process.")
+    temporal_address: str | None = Field(None, description="Temporal frontend, host:port.")
+    temporal_namespace: str = Field("default", description="Temporal namespace.")
+    temporal_tls: bool = Field(False, description="Speak TLS to Temporal.")
+    temporal_tls_ca: Path | None = Field(
+        None, description="PEM file of the authority that signed Temporal's certificate."
+    )
+    temporal_tls_cert: Path | None = Field(None, description="PEM file of our client certificate for Temporal.")
+    temporal_tls_key: Path | None = Field(None, description="PEM file of the key of that certificate.")
+    temporal_api_key: SecretStr | None = Field(None, description="API key for Temporal; turns TLS on.")
+    temporal_payload_key: SecretStr | None = Field(
+        None, description="Fernet keys, comma separated, newest first: encrypts what Temporal stores of a bet."
+    )
+
+    secret_key: SecretStr | None = Field(
+        None, description="Fernet keys, comma separated, newest first: encrypts partners' secrets in the database."
+    )
+    issuer: str = Field("betcore", description="Claim iss of the tokens that we sign for casinos.")
+    provider_api_prefix: str = Field("", description="Path in front of /v1 of the Aggregator API for providers.")
+    crypto_currencies: dict[str, int] = Field(
+        default_factory=dict, description='Currencies beyond ISO 4217 and their decimals, {"BTC": 8}.'
+    )
+    workflow_sandbox: bool = Field(False, description="Run workflows in the SDK's sandbox (tests always do).")
+    partner_cache_seconds: float = Field(2.0, ge=0, description="How long a process trusts what it read of a partner.")
+    log_level: str = Field("info", description="debug, info, warning or error.")
+    log_json: bool = Field(True, description="Log lines as JSON.")
+    failpoints: str = Field(
+        "", description="Test only: named points at which a process kills itself. Empty in production."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then the running stack in the data folder."""
+        return init_settings, env_settings, _RunningStack(settings_cls, init_settings())
+
+
+class _RunningStack(PydanticBaseSettingsSource):
+    """The settings that a running stack wrote into its data folder; nothing where there is none."""
+
+    def __init__(self, settings_cls: type[BaseSettings], given: dict[str, Any]) -> None:
+        super().__init__(settings_cls)
+        folder = given.get("data_dir") or os.environ.get("BETCORE_DATA_DIR") or ".betcore"
+        self._file = Path(folder) / STACK_FILE
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError  # the base class wants it; __call__ answers for all fields at once
+
+    def __call__(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self._file.read_text())
+        except FileNotFoundError:
+            return {}
+        known = self.settings_cls.model_fields
+        return {name: value for name, value in found.get("settings", {}).items() if name in known}

@@ -1,0 +1,147 @@
+"""A casino floor for tests: a provider, a sandbox casino on a real socket, a game, players, and the real activities."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import aiohttp
+import asyncpg
+from aiohttp import web
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from activities.bets import BetRows
+from activities.wallet import Wallet
+from betcore.clients.casino import CasinoClient
+from betcore.db.bets import Bets
+from betcore.db.calls import Calls, Session
+from betcore.db.engine import create_engine
+from betcore.db.onboarding import Onboarding
+from betcore.db.onboarding_catalogue import Catalogue
+from betcore.db.partners import Partners
+from betcore.db.signing_keys import SigningKeys
+from betcore.messages import BetPolicy, PayIn, PayOut, Refund
+from betcore.money import Money
+from betcore.sandbox.casino.app import create_app
+from betcore.settings import Settings
+from betcore.vault import Vault
+
+# A key of the tests alone.
+SECRET_KEY = "dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q="
+_numbers = count(1)
+
+
+@dataclass
+class Floor:
+    """Everything of one provider and one casino on one database."""
+
+    engine: AsyncEngine
+    casino_url: str
+    http: aiohttp.ClientSession
+    wallet: Wallet
+    rows: BetRows
+    calls: Calls
+    partners: Partners
+    casinos: CasinoClient
+    bets: Bets
+    counterparty_id: str
+    partner_client_id: int
+    session: Session
+
+    async def pay_in(self, stake: str = "10.00", *, seconds: float = 4, **changed: Any) -> PayIn:
+        """A PayIn of a new bet, as the API would make it."""
+        provider = await self.partners.provider(self.counterparty_id)
+        casino = await self.partners.casino(self.session.casino_id)
+        assert provider is not None
+        now, number = datetime.now(UTC), next(_numbers)
+        fields: dict[str, Any] = {
+            "provider_id": provider.provider_id,
+            "counterparty_id": provider.counterparty_id,
+            "provider_bet_id": f"bet-{number}",
+            "session_id": self.session.session_id,
+            "casino_id": self.session.casino_id,
+            "player_id": self.session.player_id,
+            "partner_user_id": self.session.partner_user_id,
+            "game_id": self.session.game_id,
+            "round_id": f"round-{number}",
+            "stake": Money.parse(stake, "EUR"),
+            "answer_by": now + timedelta(seconds=seconds),
+            "settle_by": now + timedelta(seconds=provider.profile.settle_within),
+            "policy": BetPolicy.of(provider.profile, casino.profile),
+        }
+        return PayIn(**{**fields, **changed})
+
+    def pay_out(self, bet: PayIn, win: str) -> PayOut:
+        """The PayOut of a bet."""
+        answer_by = datetime.now(UTC) + timedelta(seconds=4)
+        amount = Money.parse(win, "EUR")
+        return PayOut(player_id=bet.player_id, round_id=bet.round_id, win=amount, answer_by=answer_by)
+
+    def refund(self, bet: PayIn) -> Refund:
+        """The Refund of a bet."""
+        return Refund(player_id=bet.player_id, answer_by=datetime.now(UTC) + timedelta(seconds=4))
+
+    async def journal(self) -> list[tuple[int, str]]:
+        """TransactionType and amount of every movement of bets, in the casino's order, as the casino tells it."""
+        found = await self._casino("GET", "/_journal", params={"partner_client_id": self.partner_client_id})
+        entries = found["entries"] if isinstance(found, dict) else found
+        return [(e["transaction_type"], e["amount"]) for e in entries if e["bet_id"] is not None]
+
+    async def faults(self, *faults: dict[str, Any]) -> None:
+        """Break the casino."""
+        body = {"partner_client_id": self.partner_client_id, "faults": list(faults)}
+        await self._casino("POST", "/_faults", json=body)
+
+    async def row(self, bet: PayIn) -> Any:
+        """The bet's row."""
+        query = text("SELECT * FROM bet WHERE provider_id = :p AND provider_bet_id = :b")
+        async with self.engine.connect() as connection:
+            given = {"p": bet.provider_id, "b": bet.provider_bet_id}
+            return (await connection.execute(query, given)).one_or_none()
+
+    async def _casino(self, method: str, path: str, **given: Any) -> Any:
+        async with self.http.request(method, self.casino_url + path, **given) as response:
+            response.raise_for_status()
+            return await response.json()
+
+
+@asynccontextmanager
+async def open_floor(database_url: str, provider: str = "", casino: str = "") -> AsyncIterator[Floor]:
+    """A floor on a fresh database; ``provider`` and ``casino`` are profiles in YAML."""
+    settings = Settings(database_url=database_url, secret_key=SECRET_KEY)
+    engine, vault = create_engine(settings), Vault.of(settings)
+    keys = SigningKeys(engine, vault, 60)
+    await keys.ensure()
+    async with asyncpg.create_pool(database_url, min_size=1, max_size=5) as pool, aiohttp.ClientSession() as http:
+        runner = web.AppRunner(create_app(pool, keys.jwks), access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        url = "http://{}:{}".format(*runner.addresses[0][:2])
+        try:
+            desk, catalogue = Onboarding(engine, vault), Catalogue(engine)
+            made = await desk.add_provider("p", "http://127.0.0.1:1", provider)
+            house = await desk.add_casino("c", url, casino, "reply")
+            await catalogue.add_game("p", "dice", "Dice", "0", "500")
+            opened = await catalogue.open_session("p", "c", "dice", "anna", "EUR")
+            player = {"partner_user_id": "anna", "currency": "EUR", "balance": "1000.00"}
+            client_id = house["partner_client_id"]
+            async with http.post(f"{url}/_players", json={"partner_client_id": client_id, **player}) as response:
+                response.raise_for_status()
+            calls, bets, partners = Calls(engine), Bets(engine), Partners(engine, vault, 0)
+            casinos = CasinoClient(http, keys, "test")
+            found = await partners.provider(made["counterparty_id"])
+            assert found is not None
+            seen = await calls.look_up(found.provider_id, "0" * 32, opened["session_id"], None)
+            assert seen is not None
+            assert seen.session is not None
+            yield Floor(
+                engine, url, http, Wallet(bets, partners, casinos), BetRows(bets), calls, partners, casinos, bets,
+                made["counterparty_id"], client_id, seen.session,
+            )  # fmt: skip
+        finally:
+            await runner.cleanup()
+            await engine.dispose()
