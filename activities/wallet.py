@@ -132,16 +132,17 @@ class Wallet:
             return Step(progress=Progress.DONE, detail="a free round is not sent", record=record)
         if claim.attempts == 1 and _now() > pay_in.answer_by:
             return await self._never_sent(record.bet_id, owner)
-        return await self._debit(casino, pay_in, owner, record.bet_id, claim.attempts)
+        return await self._debit(casino, pay_in, owner, record, claim.attempts)
 
-    async def _debit(self, casino: Casino, pay_in: PayIn, owner: str, bet_id: int, attempts: int) -> Step:
+    async def _debit(self, casino: Casino, pay_in: PayIn, owner: str, record: BetRecord, attempts: int) -> Step:
+        bet_id = record.bet_id
         movement = _debit(pay_in, bet_id)
         try:
             made = await self._casinos.make(casino, movement, pay_in.policy.attempt_timeout)
         except LastMomentPassed:
             if attempts == 1:
                 return await self._never_sent(bet_id, owner)
-            return Step(progress=Progress.UNKNOWN, detail="its last moment has passed")
+            return Step(progress=Progress.UNKNOWN, detail="its last moment has passed", record=record)
         verdict = await self._verdict(casino, movement, made, attempts, pay_in.policy.attempt_timeout)
         match verdict.progress:
             case Progress.DONE:
@@ -154,7 +155,7 @@ class Wallet:
             case Progress.PARKED:
                 record = await self._bets.park(bet_id, owner, movement.transaction_type, made.answer.error_code)
             case _:
-                return await self._unknown(bet_id, movement, made)
+                return await self._unknown(record, movement, made)
         return Step(progress=verdict.progress, detail=made.answer.message, record=record)
 
     async def _never_sent(self, bet_id: int, owner: str) -> Step:
@@ -182,7 +183,7 @@ class Wallet:
             case Progress.PARKED:
                 record = await self._bets.park(order.bet_id, owner, kind, made.answer.error_code)
             case _:
-                return await self._unknown(order.bet_id, movement, made)
+                return await self._unknown(claim.record, movement, made)
         return Step(progress=verdict.progress, detail=made.answer.message, record=record)
 
     async def _verdict(
@@ -196,19 +197,18 @@ class Wallet:
             return PARKED
         return judge_duplicate(listed, attempts)
 
-    async def _unknown(self, bet_id: int, movement: Movement, made: MakeAnswer) -> Step:
+    async def _unknown(self, record: BetRecord, movement: Movement, made: MakeAnswer) -> Step:
         answer = made.answer
         await self._bets.note(
-            bet_id,
+            record.bet_id,
             "answer",
             type=int(movement.transaction_type),
             progress=Progress.UNKNOWN,
             kind=answer.kind,
             error_code=answer.error_code,
         )
-        return Step(
-            progress=Progress.UNKNOWN, detail=f"{answer.kind} {answer.error_code or ''} {answer.message}".strip()
-        )
+        detail = f"{answer.kind} {answer.error_code or ''} {answer.message}".strip()
+        return Step(progress=Progress.UNKNOWN, detail=detail, record=record)
 
 
 def _opening(order: TakeStake) -> tuple[BetState, Code | None]:

@@ -87,13 +87,38 @@ class Floor:
     async def journal(self) -> list[tuple[int, str]]:
         """TransactionType and amount of every movement of bets, in the casino's order, as the casino tells it."""
         found = await self._casino("GET", "/_journal", params={"partner_client_id": self.partner_client_id})
-        entries = found["entries"] if isinstance(found, dict) else found
-        return [(e["transaction_type"], e["amount"]) for e in entries if e["bet_id"] is not None]
+        return [(e["transaction_type"], e["amount"]) for e in found if e["bet_id"] is not None]
 
     async def faults(self, *faults: dict[str, Any]) -> None:
         """Break the casino."""
         body = {"partner_client_id": self.partner_client_id, "faults": list(faults)}
         await self._casino("POST", "/_faults", json=body)
+
+    async def release(self) -> None:
+        """Let the held calls go on."""
+        await self._casino("POST", "/_release", json={"partner_client_id": self.partner_client_id})
+
+    async def casino_calls(self) -> list[dict[str, Any]]:
+        """Every call that arrived at the casino."""
+        calls: list[dict[str, Any]] = await self._casino(
+            "GET", "/_calls", params={"partner_client_id": self.partner_client_id}
+        )
+        return calls
+
+    async def held(self) -> None:
+        """Wait until a call is held."""
+        await self._casino("GET", "/_held", params={"partner_client_id": self.partner_client_id, "count": 1})
+
+    async def attempts(self) -> dict[int, int]:
+        """Sends counted for each movement, by TransactionType; for a floor with one bet."""
+        async with self.engine.connect() as connection:
+            rows = await connection.execute(text("SELECT transaction_type, attempts FROM movement"))
+            return {row.transaction_type: row.attempts for row in rows}
+
+    async def incidents(self) -> list[Any]:
+        """All incidents."""
+        async with self.engine.connect() as connection:
+            return list(await connection.execute(text("SELECT * FROM incident ORDER BY incident_id")))
 
     async def row(self, bet: PayIn) -> Any:
         """The bet's row."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from betcore.ids import WALLET_QUEUE
@@ -35,7 +35,8 @@ class Lanes:
                 retry_policy=RetryPolicy(maximum_attempts=1),
                 summary=summary,
             )
-        except ActivityError as error:
+        except FailureError as error:
+            # A local activity that fails raises its own failure, without an ActivityError around it.
             return Step(progress=Progress.UNKNOWN, detail=str(error.cause or error))
         return step
 
@@ -75,5 +76,5 @@ async def _surely(result: Awaitable[Any]) -> Any:
     retried until the code or the data is mended: a bet does not end in a failure."""
     try:
         return await result
-    except ActivityError as error:
+    except FailureError as error:
         raise RuntimeError(f"an activity gave up: {error.cause or error}") from error

@@ -6,6 +6,7 @@ a well-formed, definite answer about the movement that was asked for counts; any
 
 import asyncio
 import json
+import math
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -155,17 +156,18 @@ class CasinoClient:
 
     async def _token(self, casino: Casino, data: dict[str, Any], not_after: datetime | None) -> str:
         now = datetime.now(UTC)
-        starts = now - _BACKDATED
-        ends = starts + timedelta(seconds=casino.profile.message_lifetime)
+        lifetime = timedelta(seconds=casino.profile.message_lifetime)
+        starts = now - min(_BACKDATED, lifetime / 2)
+        # Whole seconds: up for the message's own life, down for a last moment, which nothing extends.
+        ends = math.ceil((starts + lifetime).timestamp())
         if not_after is not None:
-            ends = min(ends, not_after)
-        # exp is whole seconds, rounded down: a token that would end before it arrives is not worth sending.
-        if int(ends.timestamp()) <= now.timestamp():
+            ends = min(ends, math.floor(not_after.timestamp()))
+        if ends <= now.timestamp():
             raise LastMomentPassed
         key = await self._keys.current()
         claims = {
             "nbf": int(starts.timestamp()),
-            "exp": int(ends.timestamp()),
+            "exp": ends,
             "iss": self._issuer,
             "client_id": f"PartnerClient-{casino.partner_client_id}",
             "jti": secrets.token_hex(16),

@@ -1,31 +1,40 @@
 """The life of a bet, with the real activities, a real casino and a real Temporal."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
 
+from betcore.errors import Code
 from betcore.ids import BETS_QUEUE, BetKey, bet_workflow_id
 from betcore.messages import BetRecord, BetState, PayIn
 from tests.floor import Floor, open_floor
 from worker import workers
 from workflows.bet import Bet
 
+Handle = WorkflowHandle[Bet, BetState | None]
+
 
 @asynccontextmanager
 async def working(client: Client, floor: Floor) -> AsyncIterator[None]:
+    """A worker process's two workers."""
     async with AsyncExitStack() as stack:
         for worker in workers(client, floor.wallet, floor.rows, sandbox=True):
             await stack.enter_async_context(worker)
         yield
 
 
-async def start(client: Client, bet: PayIn) -> tuple[BetRecord, WorkflowHandle[Bet, BetState | None]]:
-    operation = WithStartWorkflowOperation(
+def opening(bet: PayIn) -> WithStartWorkflowOperation[Bet, BetState | None]:
+    """The start of a bet's workflow as the API makes it."""
+    return WithStartWorkflowOperation(
         Bet.run,
         bet,
         id=bet_workflow_id(BetKey(bet.counterparty_id, bet.provider_bet_id)),
@@ -33,22 +42,301 @@ async def start(client: Client, bet: PayIn) -> tuple[BetRecord, WorkflowHandle[B
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
     )
+
+
+async def start(client: Client, bet: PayIn) -> tuple[BetRecord, Handle]:
+    """PayIn: the row that answers it, and the bet."""
+    operation = opening(bet)
     record = await client.execute_update_with_start_workflow(
         "pay_in", id="pay_in", start_workflow_operation=operation, result_type=BetRecord
     )
     return record, await operation.workflow_handle()
 
 
-async def test_happy(database_url: str, temporal: Client) -> None:
+async def begin(client: Client, bet: PayIn) -> Handle:
+    """Start a bet without waiting for an answer to its PayIn."""
+    workflow_id = bet_workflow_id(BetKey(bet.counterparty_id, bet.provider_bet_id))
+    return await client.start_workflow(Bet.run, bet, id=workflow_id, task_queue=BETS_QUEUE)
+
+
+async def update(handle: Handle, name: str, call: object) -> BetRecord:
+    """A PayOut or Refund as the API sends it."""
+    record: BetRecord = await handle.execute_update(name, call, id=name, result_type=BetRecord)
+    return record
+
+
+async def events(handle: Handle) -> list[int]:
+    """The types of the events of a bet's history."""
+    return [event.event_type for event in (await handle.fetch_history()).events]
+
+
+async def eventually(condition: Callable[[], object], seconds: float = 20) -> None:
+    """Wait until an awaitable condition holds."""
+    async with asyncio.timeout(seconds):
+        while not await condition():  # type: ignore[misc]
+            await asyncio.sleep(0.05)
+
+
+async def test_a_happy_bet_costs_two_workflow_tasks_and_eighteen_events(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url) as floor, working(temporal, floor):
-        bet = await floor.pay_in()
+        bet = await floor.pay_in("10.00")
         record, handle = await start(temporal, bet)
         assert record.state is BetState.ACCEPTANCE
-        settled = await handle.execute_update("pay_out", floor.pay_out(bet, "25.00"), id="pay_out", result_type=BetRecord)
+        settled = await update(handle, "pay_out", floor.pay_out(bet, "25.00"))
         assert settled.state is BetState.SETTLED
         assert await handle.result() is BetState.SETTLED
         assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
-        history = await handle.fetch_history()
-        for e in history.events:
-            print(e.event_id, e.event_type)
-        assert len(history.events) <= 18
+        types = await events(handle)
+        assert len(types) <= 18
+        assert types.count(EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED) == 2
+        assert EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED not in types
+        assert [call["path"] for call in await floor.casino_calls()] == ["/payments/make"] * 2
+
+
+async def test_a_loss_is_a_payout_of_nothing(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(temporal, bet)
+        settled = await update(handle, "pay_out", floor.pay_out(bet, "0"))
+        assert (settled.state, settled.win and settled.win.minor) == (BetState.SETTLED, 0)
+        assert await floor.journal() == [(-1, "10.00"), (1, "0.00")]
+
+
+async def test_a_refund_returns_the_stake(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(temporal, bet)
+        refunded = await update(handle, "refund", floor.refund(bet))
+        assert refunded.state is BetState.REFUNDED
+        assert await floor.journal() == [(-1, "10.00"), (2, "10.00")]
+
+
+async def test_no_money_is_a_refusal_that_stays(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in("1000.01")
+        record, handle = await start(temporal, bet)
+        assert (record.state, record.refusal) == (BetState.REFUSED, Code.NO_MONEY)
+        assert await handle.result() is BetState.REFUSED
+        assert await floor.journal() == []
+
+
+async def test_an_answer_lost_after_the_debit_is_asked_for_again(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        await floor.faults({"kind": "lost", "path": "/payments/make", "times": 1})
+        record, _ = await start(temporal, await floor.pay_in())
+        assert record.state is BetState.ACCEPTANCE
+        assert await floor.journal() == [(-1, "10.00")]
+        assert await floor.attempts() == {-1: 2}
+
+
+async def test_a_casino_that_fails_twice_is_pursued_in_the_slow_lane(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, casino="retry: {first: 0.1}") as floor, working(temporal, floor):
+        await floor.faults({"kind": "error", "path": "/payments/make", "times": 2})
+        record, handle = await start(temporal, await floor.pay_in())
+        assert record.state is BetState.ACCEPTANCE
+        assert await floor.journal() == [(-1, "10.00")]
+        assert EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED in await events(handle)
+
+
+async def test_a_refusal_of_what_may_be_a_repeat_is_not_trusted(
+    database_url: str, skipping: WorkflowEnvironment
+) -> None:
+    # The first send takes the money and its answer is lost; all later ones are refused. Only payments/info tells.
+    casino = "{message_lifetime: 3, retry: {first: 0.2, cap: 0.4}}"
+    async with open_floor(database_url, casino=casino) as floor, working(skipping.client, floor):
+        await floor.faults(
+            {"kind": "lost", "path": "/payments/make", "times": 1},
+            {"kind": "error_code", "error_code": 103802, "path": "/payments/make"},
+        )
+        record, _ = await start(skipping.client, await floor.pay_in(seconds=0.5))
+        assert record.state is not BetState.REFUSED
+        assert await floor.journal() == [(-1, "10.00")]
+
+
+async def test_a_debit_that_never_arrived_is_absent_only_after_two_looks(
+    database_url: str, skipping: WorkflowEnvironment
+) -> None:
+    casino = "{message_lifetime: 3, retry: {first: 0.2, cap: 0.4}}"
+    async with open_floor(database_url, casino=casino) as floor, working(skipping.client, floor):
+        await floor.faults({"kind": "drop", "path": "/payments/make"})
+        record, handle = await start(skipping.client, await floor.pay_in(seconds=0.5))
+        assert (record.state, record.refusal) == (BetState.REFUSED, Code.CASINO_UNAVAILABLE)
+        assert await handle.result() is BetState.REFUSED
+        looks = [call["path"] for call in await floor.casino_calls() if call["path"] == "/payments/info"]
+        assert len(looks) == 2
+        assert await floor.journal() == []
+
+
+async def test_a_stake_that_nobody_was_told_of_goes_back(database_url: str, skipping: WorkflowEnvironment) -> None:
+    async with open_floor(database_url) as floor, working(skipping.client, floor):
+        bet = await floor.pay_in()
+        handle = await begin(skipping.client, bet)
+        assert await handle.result() is BetState.REFUNDED
+        assert await floor.journal() == [(-1, "10.00"), (2, "10.00")]
+        assert not await floor.calls.tell((await floor.row(bet)).bet_id, "r")
+
+
+async def test_a_bet_is_open_for_thirty_days_and_then_refunded_where_the_profile_says_so(
+    database_url: str, skipping: WorkflowEnvironment
+) -> None:
+    days = timedelta(days=30)
+    profile = f"{{on_overdue: refund, settle_within: {days.total_seconds()}, unconfirmed_within: 5}}"
+    async with open_floor(database_url, provider=profile) as floor, working(skipping.client, floor):
+        bet = await floor.pay_in(seconds=4)
+        await floor.faults({"kind": "hold_after", "path": "/payments/make", "times": 1})
+        handle = await begin(skipping.client, bet)
+        await floor.held()
+        async with floor.engine.connect() as connection:
+            # Told while the casino's answer is still on its way: the row decides, not the order of messages.
+            await connection.exec_driver_sql("UPDATE bet SET told_at = now()")
+        await floor.release()
+        before = datetime.now(UTC)
+        assert await handle.result() is BetState.REFUNDED
+        assert await skipping.get_current_time(handle) - before > days - timedelta(minutes=1)
+        assert await floor.journal() == [(-1, "10.00"), (2, "10.00")]
+
+
+async def test_a_refund_during_the_debit_holds(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        await floor.faults({"kind": "hold", "path": "/payments/make", "times": 1})
+        bet = await floor.pay_in()
+        paying = asyncio.create_task(start(temporal, bet))
+        await floor.held()
+        handle = temporal.get_workflow_handle_for(
+            Bet.run, bet_workflow_id(BetKey(bet.counterparty_id, bet.provider_bet_id))
+        )
+        await handle.signal("refund", floor.refund(bet))
+        await floor.release()
+        await paying
+        assert await handle.result() is BetState.REFUNDED
+        assert await floor.journal() == [(-1, "10.00"), (2, "10.00")]
+        assert not await floor.calls.tell((await floor.row(bet)).bet_id, "r")
+
+
+@pytest.mark.parametrize("first", ["pay_out", "refund"])
+async def test_the_first_resolution_wins(database_url: str, temporal: Client, first: str) -> None:
+    async with open_floor(database_url) as floor:
+        async with working(temporal, floor):
+            bet = await floor.pay_in()
+            _, handle = await start(temporal, bet)
+        # Nobody works: both wait in the history, in this order, and meet the bet in one workflow task.
+        calls = [("pay_out", floor.pay_out(bet, "5.00")), ("refund", floor.refund(bet))]
+        for name, call in calls if first == "pay_out" else reversed(calls):
+            await handle.signal(name, call)
+        async with working(temporal, floor):
+            assert await handle.result() is (BetState.SETTLED if first == "pay_out" else BetState.REFUNDED)
+        assert await floor.journal() == [(-1, "10.00"), (1, "5.00") if first == "pay_out" else (2, "10.00")]
+
+
+async def test_a_call_that_is_not_of_this_bet_does_not_take_the_place_of_the_right_one(
+    database_url: str, temporal: Client
+) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(temporal, bet)
+        wrong = floor.pay_out(bet, "500.00").model_copy(update={"round_id": "another"})
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await update(handle, "pay_out", wrong)
+        assert isinstance(refused.value.cause, ApplicationError)
+        assert refused.value.cause.type == Code.DIFFERENT_DATA
+        await handle.signal("pay_out", wrong)
+        settled = await update(handle, "pay_out", floor.pay_out(bet, "5.00"))
+        assert settled.win is not None
+        assert settled.win.minor == 500
+        await handle.result()
+        assert [incident.kind for incident in await floor.incidents()] == ["different_data"]
+
+
+async def test_a_row_of_another_life_is_answered_from_and_not_touched(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        await floor.bets.open(bet, "another run", BetState.REFUSED, Code.LIMIT_REACHED)
+        record, handle = await start(temporal, bet)
+        assert record.refusal is Code.LIMIT_REACHED
+        assert await handle.result() is None
+        assert await floor.journal() == []
+
+
+async def test_a_cancellation_stops_no_money(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(temporal, bet)
+        await handle.cancel()
+        settled = await update(handle, "pay_out", floor.pay_out(bet, "5.00"))
+        assert settled.state is BetState.SETTLED
+        assert await handle.result() is BetState.SETTLED
+        assert [incident.kind for incident in await floor.incidents()] == ["cancelled"]
+
+
+async def test_a_late_worker_sends_no_stake(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in(seconds=-1)
+        record, _ = await start(temporal, bet)
+        assert (record.state, record.refusal) == (BetState.REFUSED, Code.CASINO_UNAVAILABLE)
+        assert await floor.casino_calls() == []
+
+
+async def test_a_refund_filed_before_the_first_send_leaves_a_tombstone(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor:
+        bet = await floor.pay_in(seconds=60)
+        handle = await begin(temporal, bet)
+        await handle.signal("refund", floor.refund(bet))
+        async with working(temporal, floor):
+            assert await handle.result() is BetState.REFUNDED
+        assert await floor.casino_calls() == []
+
+
+async def test_owed_money_is_retried_until_it_is_there(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, casino="retry: {first: 0.1, cap: 0.2}") as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(temporal, bet)
+        await floor.faults({"kind": "error", "path": "/payments/make", "times": 6})
+        settled = await update(handle, "pay_out", floor.pay_out(bet, "5.00"))
+        assert settled.state is BetState.SETTLED
+        assert await floor.journal() == [(-1, "10.00"), (1, "5.00")]
+        assert await floor.attempts() == {-1: 1, 1: 7}
+
+
+async def test_a_refused_payout_is_parked_and_a_refused_return_is_not(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, casino="retry: {first: 0.1, cap: 0.2}") as floor, working(temporal, floor):
+        won, lost = await floor.pay_in(), await floor.pay_in()
+        (_, winning), (_, losing) = await start(temporal, won), await start(temporal, lost)
+        await floor.faults(
+            {"kind": "error_code", "error_code": 103805, "path": "/payments/make", "transaction_type": 1},
+            {"kind": "error_code", "error_code": 103805, "path": "/payments/make", "transaction_type": 2, "times": 3},
+        )
+        await winning.signal("pay_out", floor.pay_out(won, "5.00"))
+        refunded = await update(losing, "refund", floor.refund(lost))
+        assert refunded.state is BetState.REFUNDED
+        await eventually(floor.incidents)
+        assert [incident.kind for incident in await floor.incidents()] == ["parked"]
+        assert (await floor.row(won)).state == "settling"
+        await winning.terminate("the test is over")
+
+
+async def test_a_duplicate_that_we_never_sent_is_parked(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        await floor.faults({"kind": "error_code", "error_code": 103803, "path": "/payments/make"})
+        handle = await begin(temporal, await floor.pay_in())
+        await eventually(floor.incidents)
+        assert [incident.kind for incident in await floor.incidents()] == ["parked"]
+        await handle.terminate("the test is over")
+
+
+async def test_an_activity_that_breaks_does_not_end_the_bet(
+    database_url: str, temporal: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_floor(database_url, casino="retry: {first: 0.1, cap: 0.2}") as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(temporal, bet)
+        make, broken = floor.casinos.make, iter(range(4))
+
+        async def breaking(*given: Any) -> Any:
+            if next(broken, None) is not None:
+                raise RuntimeError("a defect that a deploy mends")
+            return await make(*given)
+
+        monkeypatch.setattr(floor.casinos, "make", breaking)
+        settled = await update(handle, "pay_out", floor.pay_out(bet, "5.00"))
+        assert settled.state is BetState.SETTLED
+        assert await floor.journal() == [(-1, "10.00"), (1, "5.00")]

@@ -1,0 +1,20 @@
+# One image for the API, the worker and the migration; docker-compose.yml says which runs.
+FROM python:3.13-slim AS wheels
+COPY requirements.txt .
+RUN python -m venv /venv \
+    && /venv/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.txt
+
+FROM python:3.13-slim
+RUN useradd --system --uid 10001 --no-create-home betcore
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+WORKDIR /app
+COPY --from=wheels /venv /venv
+COPY api api
+COPY workflows workflows
+COPY activities activities
+COPY betcore betcore
+COPY worker.py .
+USER betcore
+EXPOSE 8080
+CMD ["python", "-m", "uvicorn", "api.main:create_app", "--factory", "--host", "0.0.0.0", "--port", "8080", \
+     "--no-access-log", "--timeout-graceful-shutdown", "8"]

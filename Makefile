@@ -1,0 +1,61 @@
+# Only make and a Python 3.11 or later with pip are assumed; uv is used where it is installed.
+
+UV := $(shell command -v uv 2>/dev/null)
+PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3; do \
+	if $$python -c '$(if $(UV),,import pip; )import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+	then echo $$python; break; fi; done)
+
+REQUIREMENTS := requirements.txt requirements-embedded.txt requirements-dev.txt
+INSTALLED := .venv/.installed
+RUN := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up play test check bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## install everything into .venv, from hash-pinned wheels
+
+$(INSTALLED): $(REQUIREMENTS)
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 or later with pip was found: name one, make setup PYTHON=/path/to/python3" >&2; exit 1; }
+	rm -rf .venv
+ifneq ($(UV),)
+	$(UV) venv --quiet --python "$(PYTHON)" .venv
+	$(UV) pip install --quiet --python $(RUN) --require-hashes $(REQUIREMENTS:%=-r %)
+else
+	$(PYTHON) -m venv --without-pip .venv
+	$(PYTHON) -m pip --python $(RUN) install --quiet --require-hashes --only-binary :all: $(REQUIREMENTS:%=-r %)
+endif
+	@touch $@
+
+demo: setup ## start the stack and play a set of bets; ONCE=1 stops it afterwards
+	@$(RUN) -m betcore demo $(if $(ONCE),--once)
+
+up: setup ## start the stack, until Ctrl-C
+	@$(RUN) -m betcore up
+
+play: setup ## let the sandbox provider play on the running stack; ARGS="--bets 100 --rate 20"
+	@$(RUN) -m betcore play $(ARGS)
+
+test: setup ## run all tests; ARGS="-k stack" for some of them
+	$(RUN) -m pytest $(ARGS)
+
+check: setup ## lint, format, types, import contracts, house rules
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	.venv/bin/lint-imports
+	$(RUN) -m pytest -q $(wildcard tests/unit/test_house.py tests/unit/test_configuration.py)
+
+bench: setup ## measure bets a second and what a bet costs
+	@$(RUN) -m bench $(ARGS)
+
+lock: ## compile requirements*.txt from requirements*.in (needs uv)
+	for file in $(REQUIREMENTS:.txt=); do \
+		uv pip compile --quiet --universal --no-build --generate-hashes --python-version 3.11 \
+			--no-emit-index-url --no-header $$file.in -o $$file.txt || exit 1; done
+
+clean: ## remove .venv and caches; the data in .betcore stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find api activities betcore tests workflows -name __pycache__ -type d -prune -exec rm -rf {} +

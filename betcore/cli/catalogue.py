@@ -1,0 +1,89 @@
+"""``python -m betcore game ...``, ``player ...`` and ``session ...``."""
+
+from typing import Annotated
+
+import typer
+
+from betcore.cli.desk import Desk, Json, act, lines
+from betcore.cli.output import AsJson, DataDir
+
+game = typer.Typer(no_args_is_help=True, help="Games of a provider.")
+player = typer.Typer(no_args_is_help=True, help="Players of a casino.")
+session = typer.Typer(no_args_is_help=True, help="Sessions: a player in a game, in one currency.")
+
+Provider = Annotated[str, typer.Option("--provider", help="Name of the provider.")]
+Casino = Annotated[str, typer.Option("--casino", help="Name of the casino.")]
+GameId = Annotated[str, typer.Option("--game-id", help="The provider's id of the game.")]
+Player = Annotated[str, typer.Option("--player", help="The casino's id of the player (PartnerUserId).")]
+Limit = Annotated[str | None, typer.Option(help="In major units of the session's currency, such as 0.10.")]
+
+
+@game.command("add")
+def add_game(
+    provider: Provider,
+    game_id: GameId,
+    name: Annotated[str, typer.Option("--name", help="What people call it.")],
+    min_bet: Limit = None,
+    max_bet: Limit = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Add a game, with its limits for a stake."""
+    act(as_json, data_dir, lambda desk: desk.catalogue.add_game(provider, game_id, name, min_bet, max_bet))
+
+
+@game.command("list")
+def list_games(
+    provider: Annotated[str | None, typer.Option("--provider", help="Of this provider alone.")] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """List games."""
+
+    async def work(desk: Desk) -> Json:
+        return {"games": await desk.catalogue.games(provider)}
+
+    act(as_json, data_dir, work, lambda found: lines(found["games"]))
+
+
+@game.command("disable")
+def disable_game(provider: Provider, game_id: GameId, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Take no new stakes on a game; its open bets go on."""
+    act(as_json, data_dir, lambda desk: desk.catalogue.disable_game(provider, game_id))
+
+
+@player.command("block")
+def block_player(casino: Casino, player: Player, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Refuse new stakes of a player; wins and returns go through."""
+    act(as_json, data_dir, lambda desk: desk.catalogue.block(casino, player, blocked=True))
+
+
+@player.command("unblock")
+def unblock_player(casino: Casino, player: Player, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Take stakes of a player again."""
+    act(as_json, data_dir, lambda desk: desk.catalogue.block(casino, player, blocked=False))
+
+
+@session.command("open")
+def open_session(
+    provider: Provider,
+    casino: Casino,
+    game: Annotated[str, typer.Option("--game", help="The provider's id of the game.")],
+    player: Player,
+    currency: Annotated[str, typer.Option("--currency", help="ISO 4217, or one of the settings.")],
+    mode: Annotated[str, typer.Option("--mode", help="real or demo; bets in demo are refused.")] = "real",
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Open a session, registering the player when new; its id is printed."""
+    act(as_json, data_dir, lambda desk: desk.catalogue.open_session(provider, casino, game, player, currency, mode))
+
+
+@session.command("close")
+def close_session(
+    session: Annotated[str, typer.Option("--session", help="The session's id.")],
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """End a session for new stakes; its open bets go on."""
+    act(as_json, data_dir, lambda desk: desk.catalogue.close_session(session))

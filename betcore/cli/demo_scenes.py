@@ -1,0 +1,148 @@
+"""The bets of the demonstration: what is played, what must come out, and how it is shown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from urllib.parse import quote
+
+from rich.console import Console
+from rich.table import Table
+
+from betcore.cli.books import SandboxCasino
+from betcore.cli.seats import CURRENCY, Seat
+from betcore.ids import BetKey, bet_workflow_id
+from betcore.sandbox.provider import client
+from betcore.sandbox.provider.book import Book, BookedBet, Ending, Outcome, Stake
+from betcore.sandbox.provider.client import AggregatorClient, Call, Operation
+
+NOTHING = Decimal("0.00")
+REFUND = Ending(None)
+NARROWEST = 100  # columns: what the table needs when nobody's terminal says how wide it is
+OPERATION_NAMES = {Operation.PAY_IN: "PayIn", Operation.PAY_OUT: "PayOut", Operation.REFUND: "Refund"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One bet. Amounts in major units; ``failures`` are what the casino answers with an error before it takes it."""
+
+    name: str
+    stake: Decimal
+    ending: Ending | None
+    outcome: Outcome
+    change: Decimal
+    poor: bool = False
+    failures: int = 0
+
+
+SCENES = (
+    Scene("win", Decimal("10.00"), Ending(Decimal("25.00")), Outcome.SETTLED, Decimal("15.00")),
+    Scene("loss", Decimal("5.00"), Ending(NOTHING), Outcome.SETTLED, Decimal("-5.00")),
+    Scene("refund", Decimal("20.00"), REFUND, Outcome.REFUNDED, NOTHING),
+    Scene("no-money", Decimal("50.00"), None, Outcome.REFUSED, NOTHING, poor=True),
+    Scene("casino-fails", Decimal("8.00"), Ending(Decimal("12.00")), Outcome.SETTLED, Decimal("4.00"), failures=2),
+)
+
+
+@dataclass(slots=True)
+class Played:
+    """What came of a scene."""
+
+    scene: Scene
+    bet: BookedBet
+    before: Decimal
+    after: Decimal
+    wrong: list[str] = field(default_factory=list)
+
+    def said(self) -> str:
+        """The codes that the provider heard: ``PayIn 99 1, PayOut 1``."""
+        codes: dict[Operation, list[str]] = {}
+        for one in self.bet.heard:
+            codes.setdefault(one.operation, []).append(str(one.code or one.reason))
+        words = [f"{OPERATION_NAMES[operation]} {' '.join(heard)}" for operation, heard in codes.items()]
+        return ", ".join(words) + (f" (casino failed {self.scene.failures}×)" if self.scene.failures else "")
+
+
+class Stage:
+    """Plays scenes with one player of means and one without."""
+
+    def __init__(
+        self, aggregator: AggregatorClient, casino: SandboxCasino, book: Book, run: str, rich: Seat, poor: Seat
+    ) -> None:
+        self._aggregator = aggregator
+        self._casino = casino
+        self._book = book
+        self._run = run
+        self._rich = rich
+        self._poor = poor
+
+    async def play(self, number: int, scene: Scene) -> Played:
+        """Play one scene to its end and look at what it did."""
+        seat = self._poor if scene.poor else self._rich
+        before = await self._casino.balance(seat.player)
+        await self._casino.set_faults(*_failing(scene, seat))
+        bet = await self._bet(number, scene, seat)
+        played = Played(scene, bet, before, await self._casino.balance(seat.player))
+        played.wrong = await self._check(played)
+        await self._casino.set_faults()
+        return played
+
+    async def _bet(self, number: int, scene: Scene, seat: Seat) -> BookedBet:
+        name = f"{self._run}-{scene.name}"
+        stake = Stake(name, number, seat.session_id, seat.player, f"round-{name}", CURRENCY, scene.stake)
+        bet = self._book.open_bet(stake)
+        await self._call(bet, client.pay_in(stake.session_id, name, stake.round_id, stake.amount))
+        if scene.ending is None or not bet.was_done(Operation.PAY_IN):
+            return bet
+        self._book.decide(bet, scene.ending)
+        if scene.ending.win is None:
+            await self._call(bet, client.refund(stake.session_id, name))
+        else:
+            await self._call(bet, client.pay_out(stake.session_id, name, stake.round_id, scene.ending.win))
+        return bet
+
+    async def _call(self, bet: BookedBet, call: Call) -> None:
+        await self._aggregator.repeat(call, lambda answer: self._book.hear(bet, call.operation, answer))
+
+    async def _check(self, played: Played) -> list[str]:
+        scene, wrong = played.scene, []
+        if played.bet.outcome is not scene.outcome:
+            wrong.append(f"{played.bet.outcome} instead of {scene.outcome}")
+        if played.after - played.before != scene.change:
+            wrong.append(f"balance changed by {played.after - played.before} instead of {scene.change}")
+        pay_in = played.bet.definite(Operation.PAY_IN)
+        if scene.poor and (pay_in is None or pay_in.code != client.NOT_ENOUGH_MONEY):
+            wrong.append(f"PayIn was not answered {client.NOT_ENOUGH_MONEY}")
+        if scene.failures and await self._casino.faults_fired() != scene.failures:
+            wrong.append(f"the casino did not fail {scene.failures} times")
+        return wrong
+
+
+def _failing(scene: Scene, seat: Seat) -> list[dict[str, object]]:
+    if not scene.failures:
+        return []
+    fault = {"kind": "error", "path": "/payments/make", "partner_user_id": seat.player, "times": scene.failures}
+    return [fault]
+
+
+def show(console: Console, played: Sequence[Played], ui: str, counterparty_id: str) -> None:
+    """Print the table of the bets, and under it the page of each in the Temporal UI (``ui`` ends at the workflows)."""
+    table = Table(title="Bets")
+    for heading in ("bet", "what the provider heard", "stake", "win", "balance", "change", "outcome"):
+        table.add_column(heading, justify="right" if heading in ("stake", "win", "balance", "change") else "left")
+    for one in played:
+        ending = one.bet.ending
+        table.add_row(
+            one.scene.name,
+            one.said(),
+            str(one.scene.stake),
+            str(ending.win) if ending and ending.win is not None else "–",
+            f"{one.before} → {one.after}",
+            f"{one.after - one.before:+}",
+            "[red]" + "; ".join(one.wrong) if one.wrong else str(one.bet.outcome),
+        )
+    console.print(table)
+    console.print("Each bet in the Temporal UI:")
+    for one in played:
+        workflow_id = bet_workflow_id(BetKey(counterparty_id, one.bet.stake.bet_id))
+        # Links are not cut into lines: a terminal, or a person, takes them whole.
+        console.print(f"  {one.scene.name:<12}  {ui}/{quote(workflow_id, safe='')}", soft_wrap=True, highlight=False)

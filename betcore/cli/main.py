@@ -1,0 +1,74 @@
+"""The root of the command line. A command's module is imported when the command runs, not before.
+
+Each row of ``COMMANDS`` names a module and an attribute of it: a function, which is the command, or a ``typer.Typer``,
+which is a group of commands. The help text stands in the row, so that ``--help`` imports nothing either.
+"""
+
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+class Row(NamedTuple):
+    """Where a command lives, and what it does in a line."""
+
+    where: str
+    help: str
+
+
+COMMANDS = {
+    "up": Row("betcore.cli.up:up", "Run the whole stack on this machine until Ctrl-C."),
+    "demo": Row("betcore.cli.demo:demo", "Run the stack and play a set of bets on it."),
+    "play": Row("betcore.cli.play:play", "Let the sandbox provider play bets on the running stack."),
+    "migrate": Row("betcore.cli.migrate:command", "Bring the database to the newest schema."),
+    "provider": Row("betcore.cli.partners:provider", "Game providers: add, list, set-profile, disable, rotate-secret."),
+    "casino": Row("betcore.cli.partners:casino", "Casinos: add, list, set-profile, disable, rotate-secret."),
+    "game": Row("betcore.cli.catalogue:game", "Games: add, list, disable."),
+    "player": Row("betcore.cli.catalogue:player", "Players: block, unblock."),
+    "session": Row("betcore.cli.catalogue:session", "Game sessions: open, close."),
+    "sandbox": Row("betcore.cli.sandbox:sandbox", "The sandbox partners' accounts."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Lists commands from the table, and loads the one that is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A stand-in with the help text; ``resolve_command`` puts the command itself in its place."""
+        row = COMMANDS.get(cmd_name)
+        return row and TyperCommand(cmd_name, help=row.help)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that the arguments name, imported."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, _load(COMMANDS[name].where) if name else None, rest
+
+
+def _load(where: str) -> Any:
+    module, _, attribute = where.partition(":")
+    found = getattr(import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        return typer.main.get_group(found)
+    alone = typer.Typer(add_completion=False)
+    alone.command()(found)
+    return typer.main.get_command(alone)
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    name="betcore",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def main() -> None:
+    """A game aggregator in which every bet is a durable workflow."""

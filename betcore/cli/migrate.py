@@ -1,0 +1,31 @@
+"""``python -m betcore migrate``: the newest schema, and a key to sign with."""
+
+from typing import Annotated
+
+import typer
+
+from betcore.cli.desk import Desk, Json, act
+from betcore.cli.output import AsJson, DataDir
+
+
+def command(
+    new_signing_key: Annotated[
+        bool, typer.Option("--new-signing-key", help="Sign for casinos with a new key; the old one stays in the JWKS.")
+    ] = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Bring the database to the newest schema, and make a signing key where there is none."""
+
+    async def work(desk: Desk) -> Json:
+        from betcore.db.migrate import migrate
+        from betcore.db.signing_keys import SigningKeys
+        from betcore.vault import Vault
+
+        keys = SigningKeys(desk.engine, Vault.of(desk.settings), 0)
+        await migrate(desk.engine)
+        await keys.ensure()
+        kid = await keys.rotate() if new_signing_key else (await keys.current()).kid
+        return {"migrated": True, "signing_key": kid}
+
+    act(as_json, data_dir, work)

@@ -1,0 +1,78 @@
+"""What a command says: with ``--json`` one JSON object on standard output, else words; refusals end with status 1."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from betcore.errors import BetcoreError, SetupRefused
+
+if TYPE_CHECKING:
+    from betcore.settings import Settings
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object; logs go to standard error.")]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", envvar="BETCORE_DATA_DIR", help="Folder of the running stack.")
+]
+
+
+def emit(data: Mapping[str, Any], as_json: bool, text: str | None = None) -> None:
+    """Print ``data`` as one line of JSON, or ``text`` for a person (``name: value`` lines where there is none).
+
+    Values that JSON does not know (dates, paths, ids) are printed as their ``str``.
+    """
+    if as_json:
+        text = json.dumps(data, default=str)
+    elif text is None:
+        text = "\n".join(f"{name}: {value}" for name, value in data.items())
+    print(text, flush=True)
+
+
+@contextmanager
+def answering(as_json: bool) -> Iterator[None]:
+    """Turn a refusal inside the block into an ``error`` object (or one line on standard error) and exit status 1.
+
+    A server that cannot be reached (OSError) is told in the same way, with the code ``unreachable``.
+    """
+    try:
+        yield
+    except BetcoreError as refused:
+        code, message = str(refused.code), str(refused)
+    except OSError as failure:
+        code, message = "unreachable", str(failure)
+    else:
+        return
+    if as_json:
+        emit({"error": {"code": code, "message": message}}, as_json=True)
+    else:
+        print(f"error: {message} ({code})", file=sys.stderr)
+    raise typer.Exit(1)
+
+
+def read_settings(data_dir: Path | None = None, **given: Any) -> "Settings":
+    """The settings of this process, or SetupRefused (``invalid_settings``) naming the variables that are wrong.
+
+    ``data_dir`` is the option of the same name; ``given`` overrides the environment.
+    """
+    from pydantic import ValidationError  # here: a command that needs no settings starts faster
+    from pydantic_settings import SettingsError
+
+    from betcore.settings import Settings
+
+    if data_dir is not None:
+        given["data_dir"] = data_dir
+    try:
+        return Settings(**given)
+    except SettingsError as wrong:
+        raise SetupRefused(f"BETCORE_... that is not JSON: {wrong}", code="invalid_settings") from None
+    except ValidationError as wrong:
+        faults = "; ".join(f"BETCORE_{_name(fault['loc'])}: {fault['msg']}" for fault in wrong.errors())
+        raise SetupRefused(faults, code="invalid_settings") from None
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    return "_".join(str(part) for part in location).upper()

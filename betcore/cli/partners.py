@@ -1,0 +1,138 @@
+"""``python -m betcore provider ...`` and ``casino ...``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from betcore.cli.desk import Desk, Json, act, lines, read_file
+from betcore.cli.output import AsJson, DataDir
+
+if TYPE_CHECKING:
+    from betcore.db.onboarding import Word
+
+OVERLAP_SECONDS = 3600
+
+provider = typer.Typer(no_args_is_help=True, help="Game providers: who may send bets.")
+casino = typer.Typer(no_args_is_help=True, help="Casinos: whose wallets the money is in.")
+
+Name = Annotated[str, typer.Option("--name", help="The partner's name, as it was added.")]
+ProfileFile = Annotated[Path | None, typer.Option("--profile", help="YAML with what differs from the defaults.")]
+BaseUrl = Annotated[str, typer.Option("--base-url", help="Where the provider's own API is called.")]
+ApiHost = Annotated[str, typer.Option("--api-host", help="Where the casino's wallet is called.")]
+Confirmation = Annotated[
+    str | None, typer.Option("--confirmation", help="How the casino confirms a movement: reply or accept.")
+]
+Overlap = Annotated[int, typer.Option("--overlap", help="Seconds for which the secret of before still holds.")]
+
+
+@provider.command("add")
+def add_provider(
+    name: Name, base_url: BaseUrl, profile: ProfileFile = None, as_json: AsJson = False, data_dir: DataDir = None
+) -> None:
+    """Add a provider; its counterparty id and secret are printed, the secret this once."""
+    act(as_json, data_dir, lambda desk: desk.partners.add_provider(name, base_url, read_file(profile)))
+
+
+@casino.command("add")
+def add_casino(
+    name: Name,
+    api_host: ApiHost,
+    confirmation: Confirmation = None,
+    profile: ProfileFile = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Add a casino; its partner client id and secret are printed, the secret this once."""
+    act(as_json, data_dir, lambda desk: desk.partners.add_casino(name, api_host, read_file(profile), confirmation))
+
+
+@provider.command("list")
+def list_providers(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """List all providers."""
+    _list("provider", as_json, data_dir)
+
+
+@casino.command("list")
+def list_casinos(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """List all casinos."""
+    _list("casino", as_json, data_dir)
+
+
+@provider.command("set-profile")
+def set_provider_profile(
+    name: Name,
+    profile: ProfileFile = None,
+    base_url: Annotated[str | None, typer.Option("--base-url", help="Another address.")] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Replace the profile, or the address; without a file, show the profile."""
+    _set_profile("provider", name, profile, base_url, as_json, data_dir)
+
+
+@casino.command("set-profile")
+def set_casino_profile(
+    name: Name,
+    profile: ProfileFile = None,
+    api_host: Annotated[str | None, typer.Option("--api-host", help="Another address.")] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Replace the profile, or the address; without a file, show the profile."""
+    _set_profile("casino", name, profile, api_host, as_json, data_dir)
+
+
+@provider.command("disable")
+def disable_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Take no new stakes from a provider; its open bets go on."""
+    act(as_json, data_dir, lambda desk: desk.partners.disable("provider", name))
+
+
+@casino.command("disable")
+def disable_casino(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Take no new stakes for a casino; its open bets go on."""
+    act(as_json, data_dir, lambda desk: desk.partners.disable("casino", name))
+
+
+@provider.command("rotate-secret")
+def rotate_provider_secret(
+    name: Name, overlap: Overlap = OVERLAP_SECONDS, as_json: AsJson = False, data_dir: DataDir = None
+) -> None:
+    """Make a new secret, printed this once; the one of before holds for the overlap."""
+    act(as_json, data_dir, lambda desk: desk.partners.rotate_secret("provider", name, overlap))
+
+
+@casino.command("rotate-secret")
+def rotate_casino_secret(
+    name: Name, overlap: Overlap = OVERLAP_SECONDS, as_json: AsJson = False, data_dir: DataDir = None
+) -> None:
+    """Make a new secret, printed this once; the one of before holds for the overlap."""
+    act(as_json, data_dir, lambda desk: desk.partners.rotate_secret("casino", name, overlap))
+
+
+def _list(word: "Word", as_json: bool, data_dir: Path | None) -> None:
+    plural = f"{word}s"
+
+    async def work(desk: Desk) -> Json:
+        return {plural: await desk.partners.listed(word)}
+
+    act(as_json, data_dir, work, lambda found: lines(found[plural]))
+
+
+def _set_profile(
+    word: "Word", name: str, file: Path | None, address: str | None, as_json: bool, data_dir: Path | None
+) -> None:
+    async def work(desk: Desk) -> Json:
+        if file is not None or address is not None:
+            profile = None if file is None else read_file(file)
+            await desk.partners.change(word, name, profile=profile, address=address)
+        return {"name": name, "profile": await desk.partners.profile(word, name)}
+
+    act(as_json, data_dir, work, _in_yaml)
+
+
+def _in_yaml(found: Json) -> str:
+    import yaml
+
+    return str(yaml.safe_dump(found["profile"], sort_keys=False)).rstrip()

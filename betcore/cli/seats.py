@@ -1,0 +1,147 @@
+"""A seat at the sandbox's game: where its parties are, and players with money and an open session."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from betcore.cli.books import SandboxCasino
+from betcore.db.engine import create_engine
+from betcore.db.onboarding_catalogue import Catalogue
+from betcore.errors import SetupRefused
+from betcore.sandbox.provider.client import AggregatorClient
+from betcore.settings import STACK_FILE, Settings
+
+CURRENCY = "EUR"
+# More than the API's own deadline for an answer, so that its 99 is heard rather than a time-out of ours.
+ANSWER_WITHIN_SECONDS = 8
+
+_TABLE = text("""
+    SELECT p.name AS provider, c.name AS casino, g.provider_game_id AS game, u.partner_user_id AS player
+    FROM session s
+    JOIN provider p USING (provider_id)
+    JOIN game g USING (game_id)
+    JOIN player u USING (player_id)
+    JOIN casino c ON c.casino_id = u.casino_id
+    WHERE s.session_id = :session_id""")
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """The sandbox of a running stack; ``session_id`` and ``player`` are those of its ready-made player."""
+
+    api: str
+    casino_url: str
+    counterparty_id: str
+    secret: str
+    partner_client_id: str
+    session_id: str
+    provider: str
+    casino: str
+    game: str
+    player: str
+
+    def aggregator(self, http: aiohttp.ClientSession) -> AggregatorClient:
+        """The service as the sandbox provider calls it."""
+        return AggregatorClient(
+            http, self.api, self.counterparty_id, self.secret, timeout_seconds=ANSWER_WITHIN_SECONDS
+        )
+
+    def casino_handles(self, http: aiohttp.ClientSession) -> SandboxCasino:
+        """The casino's control API."""
+        return SandboxCasino(http, self.casino_url, self.partner_client_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A player with an open session; ``player`` is the casino's PartnerUserId."""
+
+    player: str
+    session_id: str
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """An engine for as long as it is needed; a database that fails in between is a SetupRefused."""
+    engine = create_engine(settings)
+    try:
+        yield engine
+    except SQLAlchemyError as failure:
+        raise SetupRefused(f"database: {type(failure).__name__}", code="database_refused") from failure
+    finally:
+        await engine.dispose()
+
+
+async def sandbox_keys(settings: Settings) -> dict[str, Any]:
+    """Addresses and keys of the sandbox: those that the running stack tells, where it has the database of the settings.
+
+    Elsewhere the sandbox's partners are registered, or found. Raises SetupRefused with what went wrong.
+    """
+    if settings.database_url is None:
+        raise SetupRefused("no stack is running here: start `python -m betcore up`", code="no_database")
+    try:
+        ready: dict[str, Any] = json.loads((settings.data_dir / STACK_FILE).read_text())["ready"]
+    except (OSError, ValueError, KeyError):
+        return await _prepare(settings)
+    same = ready["database"] == settings.database_url.get_secret_value() and ready["session_id"]
+    return ready if same else await _prepare(settings)
+
+
+async def _prepare(settings: Settings) -> dict[str, Any]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "betcore", "sandbox", "prepare", "--json"),
+        env=os.environ | {"BETCORE_DATA_DIR": str(settings.data_dir)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    try:
+        found: dict[str, Any] = json.loads(said)
+    except ValueError:
+        raise SetupRefused("`python -m betcore sandbox prepare` said nothing", code="sandbox_refused") from None
+    if "error" in found:
+        raise SetupRefused(found["error"]["message"], code=found["error"]["code"])
+    return found
+
+
+async def find_sandbox(settings: Settings, engine: AsyncEngine, keys: dict[str, Any]) -> Sandbox:
+    """The sandbox that ``keys`` (of ``sandbox_keys``, or of a stack that says it is ready) belong to.
+
+    Raises SetupRefused where the database does not know the session in it.
+    """
+    async with engine.connect() as connection:
+        row = (await connection.execute(_TABLE, {"session_id": keys["session_id"]})).one_or_none()
+    if row is None:
+        raise SetupRefused("the sandbox's session is in another database", code="not_found")
+    here = "http://127.0.0.1"
+    return Sandbox(
+        api=keys.get("api", f"{here}:{settings.api_port}") + settings.provider_api_prefix,
+        casino_url=keys.get("sandbox_casino", f"{here}:{settings.sandbox_casino_port}"),
+        counterparty_id=keys["counterparty_id"],
+        secret=keys["secret"],
+        partner_client_id=str(keys["partner_client_id"]),
+        session_id=keys["session_id"],
+        **row._mapping,
+    )
+
+
+async def take_seats(
+    engine: AsyncEngine, sandbox: Sandbox, casino: SandboxCasino, players: Sequence[str], money: Decimal
+) -> list[Seat]:
+    """Give each player this much money at the casino and a session of its own; players who are new get registered."""
+    catalogue = Catalogue(engine)
+    seats = []
+    for player in players:
+        await casino.open_player(player, CURRENCY, money)
+        opened = await catalogue.open_session(sandbox.provider, sandbox.casino, sandbox.game, player, CURRENCY)
+        seats.append(Seat(player, opened["session_id"]))
+    return seats

@@ -1,0 +1,70 @@
+"""``python -m betcore up``: the whole stack on this machine, until Ctrl-C."""
+
+import asyncio
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from betcore.cli.output import AsJson, answering, emit, read_settings
+
+if TYPE_CHECKING:
+    from betcore.stack.up import Ready
+
+_DATA_DIR = typer.Option(envvar="BETCORE_DATA_DIR", help="Folder of its databases, logs and keys; made if missing.")
+
+
+def up(
+    data_dir: Annotated[Path, _DATA_DIR] = Path(".betcore"),
+    sandbox: Annotated[bool, typer.Option(help="Run the sandbox casino and the sandbox provider too.")] = True,
+    processes: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Start PostgreSQL, Temporal, the API, workers and the sandbox partners, and keep them alive until Ctrl-C."""
+    from betcore.stack.folder import Folder  # here: `up --help` starts faster without
+    from betcore.stack.up import run
+
+    async def announce(ready: "Ready") -> None:
+        if as_json:
+            emit(asdict(ready), as_json=True)
+        else:
+            _show(ready, data_dir)
+
+    with answering(as_json):
+        asyncio.run(
+            run(
+                lambda: read_settings(data_dir),
+                Folder(data_dir),
+                announce,
+                with_sandbox=sandbox,
+                processes=processes,
+            )
+        )
+
+
+def _show(ready: "Ready", data_dir: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="The stack is up", show_header=False, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    rows = {
+        "API": f"{ready.api}/docs",
+        "Temporal UI": ready.temporal_ui,
+        "Temporal": ready.temporal,
+        "PostgreSQL": ready.database,
+        "Sandbox casino": ready.sandbox_casino,
+        "Sandbox provider": ready.sandbox_provider,
+        "CounterpartyId": ready.counterparty_id,
+        "Secret": ready.secret,
+        "PartnerClientId": ready.partner_client_id,
+        "SessionId": ready.session_id,
+        "Logs": str((data_dir / "logs").absolute()),
+    }
+    for name, value in rows.items():
+        if value is not None:
+            table.add_row(name, value)
+    console = Console(file=sys.stdout, soft_wrap=True, highlight=False)
+    console.print(table)
+    console.print("Ctrl-C stops everything; the data stays.")

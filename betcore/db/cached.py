@@ -1,0 +1,61 @@
+"""A bounded cache in front of a reader: what changes rarely is read once in a while, by one caller at a time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from time import monotonic
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Cached(Generic[K, V]):
+    """Values by key, each trusted for ``seconds`` after it was asked for; the oldest leave when ``size`` is reached.
+
+    Absent values (None) are kept apart, so that callers who ask for what does not exist push nothing real out.
+    """
+
+    def __init__(self, load: Callable[[K], Awaitable[V | None]], seconds: float, size: int = 4096) -> None:
+        self._load = load
+        self._seconds = seconds
+        self._size = size
+        self._present: dict[K, tuple[float, V | None]] = {}
+        self._absent: dict[K, tuple[float, V | None]] = {}
+        self._loading: dict[K, asyncio.Task[V | None]] = {}
+
+    async def get(self, key: K) -> V | None:
+        """The value, from the cache or from the reader, whose errors are raised to all that wait and not kept."""
+        found = self._present.get(key) or self._absent.get(key)
+        if found and monotonic() < found[0]:
+            return found[1]
+        task = self._loading.get(key)
+        if task is None:
+            task = self._loading[key] = asyncio.create_task(self._read(key))
+            task.add_done_callback(_retrieved)
+        # Shielded: a caller that gives up must not take the answer from those who wait beside it.
+        return await asyncio.shield(task)
+
+    def forget(self) -> None:
+        """Drop everything that is kept."""
+        self._present.clear()
+        self._absent.clear()
+
+    async def _read(self, key: K) -> V | None:
+        until = monotonic() + self._seconds
+        try:
+            value = await self._load(key)
+        finally:
+            del self._loading[key]
+        self._present.pop(key, None)
+        self._absent.pop(key, None)
+        kept = self._absent if value is None else self._present
+        while len(kept) >= self._size:
+            del kept[next(iter(kept))]
+        kept[key] = (until, value)
+        return value
+
+
+def _retrieved(task: "asyncio.Task[V]") -> None:
+    """Look at the error, so that asyncio does not complain where every waiter has gone."""
+    if not task.cancelled():
+        task.exception()

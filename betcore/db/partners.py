@@ -1,0 +1,104 @@
+"""Reading partners for the hot path: cached for seconds, secrets opened."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row, Select, case, func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from betcore.db import tables
+from betcore.db.cached import Cached
+from betcore.errors import SetupRefused
+from betcore.profiles import CasinoProfile, ProviderProfile
+from betcore.vault import Vault
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A game provider. ``counterparty_id`` is a UUID in lower case; ``secrets`` are those in force, newest first."""
+
+    provider_id: int
+    counterparty_id: str
+    name: str
+    base_url: str
+    profile: ProviderProfile
+    secrets: tuple[str, ...] = field(repr=False)
+    disabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Casino:
+    """A casino, and where its wallet is asked (``api_host``, without a slash at its end)."""
+
+    casino_id: int
+    partner_client_id: int
+    name: str
+    api_host: str
+    profile: CasinoProfile
+    disabled: bool
+
+
+class Partners:
+    """Providers and casinos as the database has them now, or had them ``cache_seconds`` ago at most."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault, cache_seconds: float) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._providers: Cached[str, Provider] = Cached(self._read_provider, cache_seconds)
+        self._casinos: Cached[int, Casino] = Cached(self._read_casino, cache_seconds)
+
+    async def provider(self, counterparty_id: str) -> Provider | None:
+        """The provider of an ``X-Counterparty-Id``, disabled or not; None for an unknown one, or what is no UUID."""
+        known_as = counterparty_id.lower()
+        return await self._providers.get(known_as) if _UUID.fullmatch(known_as) else None
+
+    async def casino(self, casino_id: int) -> Casino:
+        """The casino of a row that names it, disabled or not. Raises SetupRefused(not_found)."""
+        found = await self._casinos.get(casino_id)
+        if found is None:
+            raise SetupRefused(f"no casino {casino_id}", code="not_found")
+        return found
+
+    async def _read_provider(self, counterparty_id: str) -> Provider | None:
+        table = tables.provider.c
+        row = await self._one(_PROVIDER.where(table.counterparty_id == counterparty_id))
+        if row is None:
+            return None
+        sealed = (row.secret, row.previous) if row.previous else (row.secret,)
+        return Provider(
+            provider_id=row.provider_id,
+            counterparty_id=row.counterparty_id,
+            name=row.name,
+            base_url=row.base_url,
+            profile=ProviderProfile.model_validate(row.profile),
+            secrets=tuple(self._vault.open(secret) for secret in sealed),
+            disabled=row.disabled_at is not None,
+        )
+
+    async def _read_casino(self, casino_id: int) -> Casino | None:
+        row = await self._one(select(tables.casino).where(tables.casino.c.casino_id == casino_id))
+        if row is None:
+            return None
+        return Casino(
+            casino_id=row.casino_id,
+            partner_client_id=row.partner_client_id,
+            name=row.name,
+            api_host=row.api_host,
+            profile=CasinoProfile.model_validate(row.profile),
+            disabled=row.disabled_at is not None,
+        )
+
+    async def _one(self, query: Select[Any]) -> Row[Any] | None:
+        async with self._engine.connect() as connection:
+            row: Row[Any] | None = (await connection.execute(query)).one_or_none()
+        return row
+
+
+# The database's clock decides whether the previous secret still holds: every process sees the same end of the overlap.
+_PROVIDER = select(
+    tables.provider,
+    case((tables.provider.c.previous_until > func.now(), tables.provider.c.previous_secret)).label("previous"),
+)

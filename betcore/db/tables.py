@@ -1,0 +1,91 @@
+"""The tables of partners and the catalogue for SQLAlchemy Core. The schema itself is made by the migrations alone."""
+
+from sqlalchemy import BigInteger, Column, DateTime, FetchedValue, MetaData, Numeric, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+metadata = MetaData()
+
+
+def _when(name: str) -> Column[object]:
+    return Column(name, DateTime(timezone=True))
+
+
+def _id(name: str) -> Column[int]:
+    return Column(name, BigInteger, primary_key=True)
+
+
+provider = Table(
+    "provider",
+    metadata,
+    _id("provider_id"),
+    Column("counterparty_id", UUID(as_uuid=False)),
+    Column("name", Text),
+    Column("base_url", Text),
+    Column("profile", JSONB),
+    Column("secret", Text),
+    Column("previous_secret", Text),
+    _when("previous_until"),
+    _when("created_at"),
+    _when("disabled_at"),
+)
+
+casino = Table(
+    "casino",
+    metadata,
+    _id("casino_id"),
+    Column("partner_client_id", BigInteger, FetchedValue()),
+    Column("name", Text),
+    Column("api_host", Text),
+    Column("profile", JSONB),
+    Column("secret", Text),
+    Column("previous_secret", Text),
+    _when("previous_until"),
+    _when("created_at"),
+    _when("disabled_at"),
+)
+
+game = Table(
+    "game",
+    metadata,
+    _id("game_id"),
+    Column("provider_id", BigInteger),
+    Column("provider_game_id", Text),
+    Column("name", Text),
+    Column("min_bet", Numeric),
+    Column("max_bet", Numeric),
+    _when("created_at"),
+    _when("disabled_at"),
+)
+
+player = Table(
+    "player",
+    metadata,
+    _id("player_id"),
+    Column("player_ref", UUID(as_uuid=False), FetchedValue()),
+    Column("casino_id", BigInteger),
+    Column("partner_user_id", Text),
+    _when("created_at"),
+    _when("blocked_at"),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("provider_id", BigInteger),
+    Column("player_id", BigInteger),
+    Column("game_id", BigInteger),
+    Column("currency", Text),
+    Column("mode", Text),
+    _when("opened_at"),
+    _when("ended_at"),
+)
+
+signing_key = Table(
+    "signing_key",
+    metadata,
+    Column("kid", Text, primary_key=True),
+    Column("private_pem", Text),
+    _when("created_at"),
+    _when("retired_at"),
+)

@@ -1,0 +1,56 @@
+"""The calls that arrived at surface C, as ``GET /_calls`` shows them."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+_T = TypeVar("_T", int, str)
+
+
+@dataclass
+class Call:
+    """One call. ``wallet_code`` is what the wallet decided (None: not asked), ``answer_code`` what the caller was
+    told (None: nothing that could be read), ``status`` the HTTP status of the answer, ``fault`` the kind that met it.
+    """
+
+    path: str
+    bet_id: int | None = None
+    transaction_type: int | None = None
+    amount: str | None = None
+    partner_user_id: str | None = None
+    transaction_id: str | None = None
+    jti: str | None = None
+    fault: str | None = None
+    wallet_code: int | None = None
+    answer_code: int | None = None
+    status: int | None = None
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def show(self) -> dict[str, Any]:
+        """The call as JSON can carry it."""
+        return asdict(self) | {"at": self.at.isoformat()}
+
+
+def read_call(path: str, data: str, jti: str) -> Call:
+    """What can be seen of a call before anybody has checked its data; fields of a wrong type are left out."""
+    try:
+        seen = json.loads(data)
+    except ValueError:
+        seen = None
+    seen = seen if isinstance(seen, dict) else {}
+    return Call(
+        path,
+        bet_id=_typed(seen, "BetId", int),
+        transaction_type=_typed(seen, "TransactionType", int),
+        amount=_typed(seen, "Amount", str),
+        partner_user_id=_typed(seen, "PartnerUserId", str),
+        transaction_id=_typed(seen, "TransactionId", str),
+        jti=jti,
+    )
+
+
+def _typed(seen: dict[str, Any], name: str, kind: type[_T]) -> _T | None:
+    value = seen.get(name)
+    # Not isinstance: to Python true is an int.
+    return value if type(value) is kind else None

@@ -1,0 +1,108 @@
+"""Which fault meets which call: the plan that ``POST /_faults`` gives a casino.
+
+What a fault of each kind does stands in ``kinds``.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from betcore.sandbox.casino.calls import Call
+
+
+class Kind(StrEnum):
+    """The kinds of fault, as ``POST /_faults`` spells them."""
+
+    DELAY = "delay"
+    ERROR = "error"
+    ERROR_CODE = "error_code"
+    STATUS = "status"
+    LOST = "lost"
+    CUT = "cut"
+    GARBAGE = "garbage"
+    WRONG_BET = "wrong_bet"
+    WRONG_TYPE = "wrong_type"
+    MISSING = "missing"
+    DUPLICATE = "duplicate"
+    REFUSE_AFTER_COMMIT = "refuse_after_commit"
+    HOLD = "hold"
+    HOLD_AFTER = "hold_after"
+    DROP = "drop"
+
+
+class Fault(BaseModel):
+    """One fault and the calls that it is for: those that agree with every one of the fields that are given.
+
+    ``times`` is for how many calls, ``probability`` from 0 to 1 for which part of them, ``delay`` in seconds.
+    ``commit`` lets ``error``, ``error_code`` and ``status`` take the movement before they answer.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Kind
+    path: str | None = None
+    transaction_type: int | None = None
+    bet_id: int | None = None
+    partner_user_id: str | None = None
+    times: int | None = Field(None, ge=1)
+    probability: float = Field(1, ge=0, le=1)
+    delay: float = Field(1, ge=0, le=600)
+    commit: bool = False
+    status: int = Field(500, ge=200, le=599)
+    error_code: int = 103802
+
+    def is_for(self, call: Call) -> bool:
+        """Whether the call is one of those that this fault was made for."""
+        wanted = (
+            (self.path, call.path),
+            (self.transaction_type, call.transaction_type),
+            (self.bet_id, call.bet_id),
+            (self.partner_user_id, call.partner_user_id),
+        )
+        return all(given is None or given == found for given, found in wanted)
+
+
+@dataclass
+class _Armed:
+    fault: Fault
+    dice: random.Random
+    fired: int = 0
+
+    def fires(self, call: Call) -> bool:
+        if not self.fault.is_for(call) or self.fired == self.fault.times:
+            return False
+        if self.dice.random() >= self.fault.probability:
+            return False
+        self.fired += 1
+        return True
+
+
+@dataclass
+class Plan:
+    """The faults of one casino. The same seed and the same sequence of calls give the same faults again."""
+
+    seed: int = 0
+    faults: Sequence[Fault] = ()
+    _armed: list[_Armed] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Dice of its own for each fault, so that adding one does not change when the others fire.
+        self._armed = [_Armed(fault, random.Random(f"{self.seed}:{place}")) for place, fault in enumerate(self.faults)]
+
+    def pick(self, call: Call) -> Fault | None:
+        """The first fault that fires for this call; counts it."""
+        return next((armed.fault for armed in self._armed if armed.fires(call)), None)
+
+    def lasting(self) -> list[Fault]:
+        """The faults that a restart keeps: a counted one could fire again, so it is forgotten."""
+        return [fault for fault in self.faults if fault.times is None]
+
+    def show(self) -> list[dict[str, Any]]:
+        """Each fault as it was given, with how often it has ``fired``."""
+        return [
+            armed.fault.model_dump(mode="json", exclude_unset=True) | {"fired": armed.fired} for armed in self._armed
+        ]

@@ -1,0 +1,194 @@
+"""Surface C: what the aggregator calls at a casino.
+
+Each call is verified, written down, and given to its operation. An operation first does what is asked (for a movement:
+``Wallet.take``, which commits) and then says it in an answer; the two are apart, because the answer can get lost, come
+late, or, at a casino that confirms with Accept, come on another way.
+"""
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from betcore.sandbox.casino.calls import Call, read_call
+from betcore.sandbox.casino.casinos import Casino, Casinos
+from betcore.sandbox.casino.kinds import KINDS, Exchange
+from betcore.sandbox.casino.rules import Entry, Movement, Type
+from betcore.sandbox.casino.tokens import BadToken, Keys, KeysUnavailable, verify
+from betcore.sandbox.casino.wallet import Taken, Wallet
+from betcore.sandbox.casino.wire import (
+    Answer,
+    AuthRequest,
+    CloseRequest,
+    Code,
+    DataRequest,
+    InfoRequest,
+    MakeRequest,
+    print_amount,
+    read_amount,
+)
+
+_log = logging.getLogger(__name__)
+
+Operation = Callable[[Wallet, Casino, str], Awaitable[Answer]]
+
+
+class Surface:
+    """The endpoints of surface C, for all casinos of one sandbox."""
+
+    def __init__(self, wallet: Wallet, casinos: Casinos, keys: Keys) -> None:
+        self._wallet = wallet
+        self._casinos = casinos
+        self._keys = keys
+
+    def routes(self) -> list[web.RouteDef]:
+        """One route for each operation."""
+        return [web.post(path, self._serve) for path in OPERATIONS]
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        try:
+            token = await verify(await request.read(), self._keys, lambda one: self._casinos[one].switches.leeway)
+        except BadToken as error:
+            return self._unauthorised(request.path, error)
+        except KeysUnavailable as error:
+            _log.warning("the aggregator's keys cannot be read: %s", error)
+            return _respond(Answer(Code.NOT_ADDED, message="Keys unavailable", status=503))
+        casino = self._casinos[token.client_id]
+        call = read_call(request.path, token.data, token.jti)
+        casino.calls.append(call)
+        operation = partial(_operate, OPERATIONS[request.path], self._wallet, casino, token.data)
+        return await _play(request, casino, call, operation)
+
+    def _unauthorised(self, path: str, error: BadToken) -> web.Response:
+        answer = Answer(Code.BAD_TOKEN, message=f"{error}", status=401)
+        if error.client_id is not None:
+            refused = Call(path, answer_code=answer.code, status=answer.status)
+            self._casinos[error.client_id].calls.append(refused)
+        return _respond(answer)
+
+
+async def _play(
+    request: web.Request, casino: Casino, call: Call, operation: Callable[[], Awaitable[Answer]]
+) -> web.StreamResponse:
+    """Answer the call, with the fault that meets it or without one."""
+    fault = casino.plan.pick(call)
+    exchange = Exchange(request, call, casino.gate, operation)
+    if fault is None:
+        return exchange.reply(await exchange.process())
+    call.fault = fault.kind
+    return await KINDS[fault.kind](exchange, fault)
+
+
+async def _operate(operation: Operation, wallet: Wallet, casino: Casino, data: str) -> Answer:
+    try:
+        return await operation(wallet, casino, data)
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, one["loc"])) or "data" for one in error.errors())
+        return Answer(Code.NOT_ADDED, message=f"Malformed: {fields}", status=400)
+
+
+async def auth_user(wallet: Wallet, casino: Casino, data: str) -> Answer:
+    """``/users/auth``: whose refresh token this is; it is exchanged for a new one."""
+    asked = AuthRequest.model_validate_json(data)
+    fresh = new_refresh_token()
+    player = await wallet.exchange_token(casino.client_id, asked.refresh_token, fresh)
+    if player is None:
+        return Answer(Code.USER_NOT_FOUND)
+    value = {"RefreshToken": fresh, "PartnerUserId": player.partner_user_id, "CurrencyCode": player.currency}
+    return Answer(Code.SUCCESS, value)
+
+
+async def read_user(wallet: Wallet, casino: Casino, data: str) -> Answer:
+    """``/users/data``: the balance."""
+    asked = DataRequest.model_validate_json(data)
+    player = await wallet.player(casino.client_id, asked.partner_user_id)
+    if player is None:
+        return Answer(Code.USER_NOT_FOUND)
+    return Answer(Code.SUCCESS, {"Balance": print_amount(player.balance, player.decimals)})
+
+
+async def make_payment(wallet: Wallet, casino: Casino, data: str) -> Answer:
+    """``/payments/make``: one movement of money."""
+    asked = MakeRequest.model_validate_json(data)
+    movement = _movement(asked)
+    if isinstance(movement, Code):
+        return Answer(movement)
+    taken = await wallet.take(casino.client_id, movement, casino.switches)
+    return confirmation(taken, movement, casino)
+
+
+def _movement(asked: MakeRequest) -> Movement | Code:
+    """What is asked for, or the code that refuses it."""
+    amount = read_amount(asked.amount)
+    if amount is None:
+        return Code.WRONG_AMOUNT
+    if asked.transaction_type not in list(Type):
+        return Code.NOT_ADDED
+    kind = Type(asked.transaction_type)
+    return Movement(asked.bet_id, kind, asked.partner_user_id, amount, asked.transaction_id)
+
+
+def confirmation(taken: Taken, movement: Movement, casino: Casino) -> Answer:
+    """How a movement that was taken or refused is told, from its record: a repeat hears the same as the first."""
+    if taken.entry is None or taken.player is None:
+        return Answer(taken.code)
+    value: dict[str, object] = {
+        "BetId": movement.bet_id,
+        "TransactionType": int(movement.type),
+        "TransactionId": taken.entry.transaction_id,
+        "PartnerTransactionId": _partner_transaction_id(taken.entry),
+    }
+    if casino.switches.balance_in_answer:
+        value["Balance"] = print_amount(taken.entry.balance_after, taken.player.decimals)
+    return Answer(taken.code, value)
+
+
+async def list_payments(wallet: Wallet, casino: Casino, data: str) -> Answer:
+    """``/payments/info``: the movements of a bet that stand in the journal; none is an empty list."""
+    asked = InfoRequest.model_validate_json(data)
+    entries = await wallet.entries(casino.client_id, asked.bet_id)
+    return Answer(Code.SUCCESS, [_info(asked.bet_id, entry, decimals) for entry, decimals in entries])
+
+
+def _info(bet_id: int, entry: Entry, decimals: int) -> dict[str, object]:
+    return {
+        "BetId": bet_id,
+        "PartnerTransactionId": _partner_transaction_id(entry),
+        "PartnerUserId": entry.partner_user_id,
+        "TransactionType": int(entry.type),
+        "TransactionId": entry.transaction_id,
+        "Amount": print_amount(entry.amount, decimals),
+        "Timestamp": entry.at.isoformat(),
+    }
+
+
+async def close_bet(wallet: Wallet, casino: Casino, data: str) -> Answer:
+    """``/payments/close``: no more movements for this bet, until it is opened again."""
+    asked = CloseRequest.model_validate_json(data)
+    code = await wallet.close(casino.client_id, asked.bet_id, closed=asked.closed)
+    return Answer(code, {} if code is Code.SUCCESS else None)
+
+
+def new_refresh_token() -> str:
+    """A token that a player's page can hand to the aggregator."""
+    return secrets.token_urlsafe(24)
+
+
+def _partner_transaction_id(entry: Entry) -> str:
+    return f"SC-{entry.id}"
+
+
+def _respond(answer: Answer) -> web.Response:
+    return web.Response(body=answer.body(), content_type="application/json", status=answer.status)
+
+
+OPERATIONS: dict[str, Operation] = {
+    "/users/auth": auth_user,
+    "/users/data": read_user,
+    "/payments/make": make_payment,
+    "/payments/info": list_payments,
+    "/payments/close": close_bet,
+}

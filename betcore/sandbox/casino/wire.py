@@ -1,0 +1,129 @@
+"""What goes over the wire of surface C: error codes, the answer's envelope, the requests, amounts.
+
+Source of the names: the BETCORE Aggregator reference, and ``docs/protocol.md`` where the reference is silent.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import IntEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_pascal
+
+_AMOUNT = re.compile(r"(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?")
+
+
+class Code(IntEnum):
+    """``ErrorCode`` of an answer. All but BAD_TOKEN come with HTTP 200 where the request could be read."""
+
+    SUCCESS = 200
+    BAD_TOKEN = 401
+    USER_NOT_FOUND = 102145
+    NOT_ADDED = 102823
+    WRONG_AMOUNT = 103801
+    NO_MONEY = 103802
+    DUPLICATE = 103803
+    BET_NOT_FOUND = 103804
+    PLAYER_BLOCKED = 103805
+    LIMIT_REACHED = 103806
+
+
+MESSAGES = {
+    Code.SUCCESS: "Success",
+    Code.BAD_TOKEN: "Bad token",
+    Code.USER_NOT_FOUND: "User not found",
+    Code.NOT_ADDED: "Error adding transaction",
+    Code.WRONG_AMOUNT: "Incorrect amount",
+    Code.NO_MONEY: "Not enough money",
+    Code.DUPLICATE: "Duplicate transaction",
+    Code.BET_NOT_FOUND: "Bet not found",
+    Code.PLAYER_BLOCKED: "Player blocked",
+    Code.LIMIT_REACHED: "Limit reached",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer of surface C. ``value`` is what JSON can carry; None where there is nothing to say."""
+
+    code: int
+    value: object = None
+    message: str = ""
+    status: int = 200
+
+    def envelope(self) -> dict[str, object]:
+        """The three fields of every answer."""
+        known = Code(self.code) if self.code in MESSAGES else None
+        message = self.message or (MESSAGES[known] if known else "Error")
+        return {"ErrorCode": int(self.code), "Message": message, "Value": self.value}
+
+    def body(self) -> bytes:
+        """The envelope as compact JSON."""
+        return json.dumps(self.envelope(), separators=(",", ":")).encode()
+
+
+class _Request(BaseModel):
+    """The claim ``data`` of a token. Unknown fields are ignored: a caller may know more than we do."""
+
+    model_config = ConfigDict(alias_generator=to_pascal, strict=True, frozen=True)
+
+
+BetId = Annotated[int, Field(ge=1, lt=2**53)]
+# Control characters are in nobody's id, and PostgreSQL stores no byte 0.
+Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f]+$")]
+
+
+class AuthRequest(_Request):
+    """``/users/auth``: the player's page hands the token on that the casino gave it."""
+
+    refresh_token: Name
+
+
+class DataRequest(_Request):
+    """``/users/data``."""
+
+    partner_user_id: Name
+
+
+class MakeRequest(_Request):
+    """``/payments/make``. ``amount`` is read apart: a wrong amount has an error code of its own."""
+
+    bet_id: BetId
+    partner_user_id: Name
+    transaction_type: int
+    amount: object = None
+    transaction_id: Name | None = None
+
+
+class InfoRequest(_Request):
+    """``/payments/info``."""
+
+    bet_id: BetId
+
+
+class CloseRequest(_Request):
+    """``/payments/close``; ``closed`` False opens the bet again."""
+
+    bet_id: BetId
+    closed: bool
+
+
+def read_amount(given: object) -> Decimal | None:
+    """An amount in major units as it was written, trailing zeros included; None where it is not one."""
+    if not isinstance(given, str) or _AMOUNT.fullmatch(given) is None:
+        return None
+    return Decimal(given)
+
+
+def decimals_written(amount: Decimal) -> int:
+    """How many digits stand behind the point: 2 for ``10.00``."""
+    exponent = amount.as_tuple().exponent
+    return max(0, -int(exponent))
+
+
+def print_amount(amount: Decimal, decimals: int) -> str:
+    """The amount as the wire wants it: a decimal string with all the currency's decimals, no exponent."""
+    return f"{amount:.{decimals}f}"

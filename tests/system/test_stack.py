@@ -1,0 +1,127 @@
+"""``python -m betcore up`` as a user meets it: separate processes, killed and started again."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from temporalio.client import Client
+
+from betcore.stack import orphans, ports
+
+_ROOT = Path(__file__).parents[2]
+_PORTS = ("API", "SANDBOX_CASINO", "SANDBOX_PROVIDER", "TEMPORAL", "TEMPORAL_UI", "DATABASE")
+_PATIENCE = 90  # seconds
+
+
+async def _begin(folder: Path, *options: str, **environment: str) -> Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "betcore", "up", "--json", "--data-dir", str(folder), *options),
+        cwd=_ROOT,
+        env={**os.environ, **{f"BETCORE_{name}_PORT": "0" for name in _PORTS}, **environment},
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+
+
+@asynccontextmanager
+async def _stack(folder: Path) -> AsyncIterator[tuple[Process, dict[str, Any]]]:
+    process = await _begin(folder, "--no-sandbox")
+    assert process.stdout
+    assert process.stderr
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            line = await process.stdout.readline()
+            assert line, (await process.stderr.read()).decode()
+        yield process, json.loads(line)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.communicate()
+
+
+async def _refused(process: Process) -> dict[str, str]:
+    async with asyncio.timeout(_PATIENCE):
+        printed, _ = await process.communicate()
+    assert process.returncode == 1
+    error: dict[str, str] = json.loads(printed)["error"]
+    return error
+
+
+@pytest.fixture(scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Path, Process, dict[str, Any]]]:
+    folder = tmp_path_factory.mktemp("stack")
+    async with _stack(folder) as (process, ready):
+        yield folder, process, ready
+
+
+async def test_the_line_says_where_everything_is(stack: tuple[Path, Process, dict[str, Any]]) -> None:
+    _, _, ready = stack
+    assert list(ready) == [
+        *("api", "temporal", "temporal_ui", "database", "sandbox_casino", "sandbox_provider"),
+        *("counterparty_id", "secret", "partner_client_id", "session_id", "pids"),
+    ]
+    assert list(ready["pids"]) == ["postgres", "temporal", "worker-1", "api"]
+    assert all(orphans.mark(pid) for pid in ready["pids"].values())
+
+
+async def test_a_second_stack_is_kept_out_of_the_folder(stack: tuple[Path, Process, dict[str, Any]]) -> None:
+    folder, process, _ = stack
+    error = await _refused(await _begin(folder))
+    assert error["code"] == "folder_in_use"
+    assert str(folder) in error["message"]
+    assert str(process.pid) in error["message"]
+
+
+async def test_a_port_in_use_is_named_with_its_setting(
+    stack: tuple[Path, Process, dict[str, Any]], tmp_path: Path
+) -> None:
+    port = stack[2]["api"].rpartition(":")[2]
+    error = await _refused(await _begin(tmp_path, BETCORE_API_PORT=port))
+    assert error["code"] == "port_in_use"
+    assert port in error["message"]
+    assert "BETCORE_API_PORT" in error["message"]
+    assert not (tmp_path / "postgres").exists()
+
+
+async def test_a_crashed_process_is_started_again(stack: tuple[Path, Process, dict[str, Any]]) -> None:
+    _, process, ready = stack
+    assert process.stderr
+    os.kill(ready["pids"]["api"], signal.SIGKILL)
+    async with asyncio.timeout(_PATIENCE):
+        assert b"api was ended by SIGKILL; starting it again" in await process.stderr.readline()
+        assert b"api is ready again" in await process.stderr.readline()
+    assert ports.taken(int(ready["api"].rpartition(":")[2]))
+
+
+async def test_state_survives_sigkill_of_everything_that_holds_it(tmp_path: Path) -> None:
+    async with _stack(tmp_path) as (process, ready):
+        database = await asyncpg.connect(ready["database"])
+        await database.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+        await database.close()
+        client = await Client.connect(ready["temporal"])
+        await client.start_workflow("Kept", id="kept", task_queue="nobody")
+        for pid in (process.pid, ready["pids"]["postgres"], ready["pids"]["temporal"]):
+            os.kill(pid, signal.SIGKILL)
+        await process.wait()
+        before = ready["pids"]
+
+    async with _stack(tmp_path) as (process, ready):
+        assert not [name for name, pid in before.items() if orphans.mark(pid)]
+        database = await asyncpg.connect(ready["database"])
+        assert await database.fetchval("SELECT answer FROM kept") == 42
+        await database.close()
+        client = await Client.connect(ready["temporal"])
+        assert (await client.get_workflow_handle("kept").describe()).id == "kept"
+        assert (tmp_path / "stack.json").stat().st_mode & 0o777 == 0o600
+    assert process.returncode == 0
+    assert not (tmp_path / "stack.json").exists()
+    assert not [name for name, pid in ready["pids"].items() if orphans.mark(pid)]

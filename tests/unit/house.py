@@ -1,0 +1,72 @@
+"""A database with everything that reads and writes partners in it, for the tests of onboarding."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from betcore.db.engine import create_engine
+from betcore.db.onboarding import Onboarding
+from betcore.db.onboarding_catalogue import Catalogue
+from betcore.db.partners import Partners
+from betcore.db.signing_keys import SigningKeys
+from betcore.errors import SetupRefused
+from betcore.settings import Settings
+from betcore.vault import Vault
+
+
+class House:
+    """Onboarding, catalogue, reader and keys over one database; nothing is cached unless a test asks for it."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self.vault = Vault(Fernet.generate_key().decode())
+        self.onboarding = Onboarding(engine, self.vault)
+        self.catalogue = Catalogue(engine)
+        self.partners = self.reader()
+        self.keys = SigningKeys(engine, self.vault, 0)
+
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, database_url: str) -> "AsyncIterator[House]":
+        engine = create_engine(Settings(database_url=SecretStr(database_url), database_pool_size=5))
+        try:
+            yield cls(engine)
+        finally:
+            await engine.dispose()
+
+    def reader(self, cache_seconds: float = 0) -> Partners:
+        return Partners(self.engine, self.vault, cache_seconds)
+
+    async def sql(self, statement: str) -> Any:
+        async with self.engine.connect() as connection:
+            result = await connection.execute(text(statement))
+            return result.scalars().all() if result.returns_rows else None
+
+    async def ready(self, min_bet: str | None = "0.10", max_bet: str | None = "500") -> Any:
+        """A provider, a casino and a game; returns what opens a session there."""
+        await self.onboarding.add_provider("acme", "http://acme.example")
+        await self.onboarding.add_casino("royal", "http://royal.example", confirmation="reply")
+        await self.catalogue.add_game("acme", "dice-1", "Dice", min_bet, max_bet)
+        return "acme", "royal", "dice-1", "player-1"
+
+
+class refused:  # noqa: N801 (reads as a phrase)
+    """``with refused("code"):`` the block must raise SetupRefused with that code."""
+
+    def __init__(self, code: str, match: str = "") -> None:
+        self._code, self._match = code, match
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        assert isinstance(error, SetupRefused), f"want a refusal with {self._code}, got {error!r}"
+        assert error.code == self._code
+        assert re.search(self._match, str(error)), str(error)
+        return True

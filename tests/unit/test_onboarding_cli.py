@@ -1,0 +1,265 @@
+"""Onboarding as an operator does it: one JSON object on standard output, exit status 1 where refused."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from cryptography.fernet import Fernet
+from typer.testing import CliRunner
+
+from betcore.cli.main import app
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of a command."""
+
+    status: int
+    output: str
+    errors: str
+
+
+class Cli:
+    """The command line against one database, and nothing else from the environment of the tests."""
+
+    def __init__(self, database_url: str, folder: Path) -> None:
+        self.environment: dict[str, str | None] = {name: None for name in os.environ if name.startswith("BETCORE_")}
+        self.environment |= {
+            "BETCORE_DATABASE_URL": database_url,
+            "BETCORE_SECRET_KEY": Fernet.generate_key().decode(),
+            "BETCORE_DATA_DIR": str(folder),
+        }
+
+    def run(self, *arguments: str) -> Ran:
+        """Run it in this process, which spares a second of imports."""
+        result = CliRunner().invoke(app, arguments, env=self.environment)
+        assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
+        return Ran(result.exit_code, result.stdout, result.stderr)
+
+    def process(self, *arguments: str) -> Ran:
+        """Run it as an operator does."""
+        command = [sys.executable, "-m", "betcore", *arguments]
+        kept = {name: value for name, value in os.environ.items() if name not in self.environment}
+        given = {name: value for name, value in self.environment.items() if value is not None}
+        result = subprocess.run(
+            command, cwd=ROOT, env=kept | given, capture_output=True, text=True, timeout=60, check=False
+        )
+        return Ran(result.returncode, result.stdout, result.stderr)
+
+    def did(self, *arguments: str) -> dict[str, Any]:
+        """The object that a command printed; it must have done its work."""
+        ran = self.run(*arguments, "--json")
+        assert ran.status == 0, ran
+        return only_object(ran)
+
+    def refused(self, *arguments: str) -> dict[str, str]:
+        """The ``error`` object of a command that must be refused."""
+        ran = self.run(*arguments, "--json")
+        assert ran.status == 1, ran
+        error: dict[str, str] = only_object(ran)["error"]
+        return error
+
+
+def only_object(ran: Ran) -> dict[str, Any]:
+    """The one JSON object on standard output."""
+    (line,) = ran.output.splitlines()
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+@pytest.fixture
+def cli(database_url: str, tmp_path: Path) -> Cli:
+    return Cli(database_url, tmp_path)
+
+
+def add_partners(cli: Cli) -> None:
+    cli.did("provider", "add", "--name", "acme", "--base-url", "http://acme.example")
+    cli.did("casino", "add", "--name", "royal", "--api-host", "http://royal.example", "--confirmation", "reply")
+    cli.did("game", "add", "--provider", "acme", "--game-id", "dice-1", "--name", "Dice", "--min-bet", "0.10")
+
+
+def test_from_a_provider_to_a_session(cli: Cli) -> None:
+    add_partners(cli)
+    seat = ("--provider", "acme", "--casino", "royal", "--game", "dice-1", "--player", "p1", "--currency", "EUR")
+    opened = cli.did("session", "open", *seat)
+    assert opened["ended_at"] is None
+    assert cli.did("session", "close", "--session", opened["session_id"])["ended_at"] is not None
+    assert cli.did("session", "open", *seat, "--mode", "demo")["mode"] == "demo"
+    assert cli.did("player", "block", "--casino", "royal", "--player", "p1")["blocked"] is True
+    assert cli.did("player", "unblock", "--casino", "royal", "--player", "p1")["blocked"] is False
+    assert cli.did("game", "list")["games"][0]["min_bet"] == "0.10"
+    assert cli.did("game", "disable", "--provider", "acme", "--game-id", "dice-1")["disabled"] is True
+    assert cli.refused("session", "open", *seat)["code"] == "game_disabled"
+
+
+def test_a_secret_is_printed_once_and_never_again(cli: Cli) -> None:
+    added = cli.did("provider", "add", "--name", "acme", "--base-url", "http://acme.example")
+    rotated = cli.did("provider", "rotate-secret", "--name", "acme", "--overlap", "60")
+    assert len({added["secret"], rotated["secret"]}) == 2
+    for command in (
+        ("provider", "list"),
+        ("provider", "set-profile", "--name", "acme"),
+        ("provider", "disable", "--name", "acme"),
+    ):
+        for ran in (cli.run(*command), cli.run(*command, "--json")):
+            assert ran.status == 0
+            for secret in (added["secret"], rotated["secret"]):
+                assert secret not in ran.output + ran.errors
+
+
+def test_a_casino_has_the_same_commands(cli: Cli) -> None:
+    casino = ("--name", "royal")
+    added = cli.did("casino", "add", *casino, "--api-host", "http://royal.example", "--confirmation", "reply")
+    assert isinstance(added["partner_client_id"], int)
+    assert cli.did("casino", "rotate-secret", *casino)["secret"] != added["secret"]
+    assert cli.did("casino", "set-profile", *casino, "--api-host", "http://new.example")["name"] == "royal"
+    assert cli.did("casino", "disable", *casino)["disabled"] is True
+    (listed,) = cli.did("casino", "list")["casinos"]
+    assert (listed["api_host"], listed["disabled"]) == ("http://new.example", True)
+
+
+def test_a_profile_comes_from_a_file_and_its_fault_is_named(cli: Cli, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text("order_window: 7.5\n")
+    bad.write_text("rate: {burst: none}\n")
+    acme = ("--name", "acme", "--base-url", "http://acme.example")
+    assert cli.refused("provider", "add", *acme, "--profile", str(bad))["message"].startswith("rate.burst: ")
+    cli.did("provider", "add", *acme, "--profile", str(good))
+    assert cli.did("provider", "set-profile", "--name", "acme")["profile"]["order_window"] == 7.5
+    refused = cli.refused("provider", "set-profile", "--name", "acme", "--profile", str(tmp_path / "none.yaml"))
+    assert refused["code"] == "invalid_profile"
+    assert "none.yaml" in refused["message"]
+
+
+def test_refusals_are_objects_with_a_code(cli: Cli) -> None:
+    royal = ("casino", "add", "--name", "royal", "--api-host", "http://royal.example")
+    for asked in (royal, (*royal, "--confirmation", "accept")):
+        error = cli.refused(*asked)
+        assert error["code"] == "not_supported"
+        assert "--confirmation reply" in error["message"]
+    assert cli.refused(*royal, "--confirmation", "never")["code"] == "invalid_profile"
+    assert cli.refused("provider", "disable", "--name", "nobody")["code"] == "not_found"
+    assert cli.refused("provider", "add", "--name", "acme", "--base-url", "acme")["code"] == "invalid_address"
+
+
+def test_processes_print_objects_and_end_with_a_status(cli: Cli) -> None:
+    add = ("provider", "add", "--name", "acme", "--base-url", "http://acme.example", "--json")
+    added, again = cli.process(*add), cli.process(*add)
+    assert (added.status, added.errors) == (0, "")
+    assert set(only_object(added)) == {"name", "counterparty_id", "secret"}
+    assert (again.status, again.errors) == (1, "")
+    assert only_object(again)["error"]["code"] == "already_exists"
+
+
+def test_a_person_reads_words_and_refusals_on_standard_error(cli: Cli) -> None:
+    cli.did("provider", "add", "--name", "acme", "--base-url", "http://acme.example")
+    listed = cli.run("provider", "list")
+    assert listed.output.splitlines()[0].split()[:3] == ["name", "counterparty_id", "base_url"]
+    refused = cli.process("provider", "disable", "--name", "nobody")
+    assert (refused.status, refused.output) == (1, "")
+    assert refused.errors == "error: there is no provider 'nobody' (not_found)\n"
+
+
+def test_a_secret_holds_an_hour_after_its_rotation_unless_told_otherwise(cli: Cli) -> None:
+    cli.did("casino", "add", "--name", "royal", "--api-host", "http://royal.example", "--confirmation", "reply")
+    rotated = cli.did("casino", "rotate-secret", "--name", "royal")
+    left = datetime.fromisoformat(rotated["previous_secret_until"]) - datetime.now(UTC)
+    assert timedelta(minutes=59) < left < timedelta(minutes=61)
+    rotated = cli.did("casino", "rotate-secret", "--name", "royal", "--overlap", "0")
+    assert datetime.fromisoformat(rotated["previous_secret_until"]) < datetime.now(UTC) + timedelta(minutes=1)
+    assert cli.did("casino", "list")["casinos"][0]["previous_secret_until"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("BETCORE_SECRET_KEY", "", "no_secret_key"),
+        ("BETCORE_DATABASE_URL", None, "no_database"),
+        ("BETCORE_DATABASE_URL", "nonsense", "database_refused"),
+        ("BETCORE_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none", "unreachable"),
+    ],
+)
+def test_a_setting_that_is_missing_or_wrong_is_said(cli: Cli, name: str, value: str | None, code: str) -> None:
+    cli.environment[name] = value
+    assert cli.refused("provider", "list")["code"] == code
+
+
+def test_a_database_that_turns_us_away_is_said(cli: Cli) -> None:
+    known = str(cli.environment["BETCORE_DATABASE_URL"])
+    cli.environment["BETCORE_DATABASE_URL"] = f"{known}_that_is_not_there"
+    error = cli.refused("provider", "list")
+    assert error["code"] == "database_refused"
+    assert "does not exist" in error["message"]
+
+
+def test_migrating_makes_one_signing_key_and_a_new_one_when_asked(cli: Cli) -> None:
+    first = cli.did("migrate")
+    assert cli.did("migrate") == first
+    assert cli.did("migrate", "--new-signing-key")["signing_key"] != first["signing_key"]
+
+
+class Wallet:
+    """The players of a sandbox casino, as its control API has them."""
+
+    def __init__(self) -> None:
+        self.players: list[dict[str, Any]] = []
+
+    async def find(self, request: web.Request) -> web.Response:
+        asked = (int(request.match_info["casino"]), request.match_info["player"])
+        known = [(one["partner_client_id"], one["partner_user_id"]) for one in self.players]
+        return web.json_response({}, status=200 if asked in known else 404)
+
+    async def open(self, request: web.Request) -> web.Response:
+        self.players.append(await request.json())
+        return web.json_response({})
+
+
+@pytest.fixture
+async def wallet() -> AsyncIterator[tuple[Wallet, int]]:
+    kept = Wallet()
+    app = web.Application()
+    app.add_routes([web.get("/_players/{casino}/{player}", kept.find), web.post("/_players", kept.open)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield kept, runner.addresses[0][1]
+    await runner.cleanup()
+
+
+async def test_the_sandbox_is_prepared_once_and_found_again(cli: Cli, wallet: tuple[Wallet, int]) -> None:
+    kept, port = wallet
+    cli.environment |= {"BETCORE_SANDBOX_CASINO_PORT": str(port), "BETCORE_SANDBOX_PROVIDER_PORT": "18082"}
+    first = await asyncio.to_thread(cli.did, "sandbox", "prepare")
+    assert set(first) == {"counterparty_id", "secret", "partner_client_id", "session_id"}
+    cli.environment["BETCORE_SANDBOX_PROVIDER_PORT"] = "18083"
+    assert await asyncio.to_thread(cli.did, "sandbox", "prepare") == first
+    assert kept.players == [
+        {
+            "partner_client_id": first["partner_client_id"],
+            "partner_user_id": "demo-player",
+            "currency": "EUR",
+            "balance": "1000.00",
+        }
+    ]
+    (provider,) = (await asyncio.to_thread(cli.did, "provider", "list"))["providers"]
+    assert (provider["name"], provider["base_url"]) == ("sandbox-provider", "http://127.0.0.1:18083")
+    await asyncio.to_thread(cli.did, "session", "close", "--session", first["session_id"])
+    again = await asyncio.to_thread(cli.did, "sandbox", "prepare")
+    assert again["session_id"] != first["session_id"]
+    assert again["secret"] == first["secret"]
+
+
+def test_a_sandbox_casino_that_is_down_is_said(cli: Cli) -> None:
+    cli.environment["BETCORE_SANDBOX_CASINO_PORT"] = "1"
+    assert cli.refused("sandbox", "prepare")["code"] == "unreachable"

@@ -1,0 +1,114 @@
+"""The demonstration notices a bet that does not come out as it must."""
+
+import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from rich.console import Console
+
+from betcore.cli.books import SandboxCasino
+from betcore.cli.demo_scenes import SCENES, Played, Stage, show
+from betcore.cli.seats import Seat
+from betcore.sandbox.provider.book import Book
+from betcore.sandbox.provider.client import AggregatorClient, Backoff
+
+COUNTERPARTY = "11111111-2222-4333-8444-555555555555"
+
+
+@dataclass
+class House:
+    """An aggregator and a casino in one: takes stakes, pays wins, unless told to be ``crooked`` in some way."""
+
+    crooked: str = ""
+    balances: dict[str, Decimal] = field(default_factory=lambda: {"rich": Decimal(1000), "poor": Decimal(3)})
+    stakes: dict[str, Decimal] = field(default_factory=dict)
+    faults: list[dict[str, Any]] = field(default_factory=list)
+
+    async def call(self, request: web.Request) -> web.Response:
+        player, operation, said = request.match_info["session"], request.match_info["operation"], await request.json()
+        code = getattr(self, operation.replace("-", "_"))(player, said)
+        return web.json_response({"_responseCode": code}, status=503 if code == 99 else 200)
+
+    def pay_in(self, player: str, said: dict[str, str]) -> int:
+        for fault in self.faults:
+            if fault["fired"] < fault["times"] and self.crooked != "never fails":
+                fault["fired"] += 1
+                return 99
+        stake = Decimal(said["betAmount"])
+        if self.balances[player] < stake and self.crooked != "lends money":
+            return 4
+        self.balances[player] -= stake
+        self.stakes[said["betId"]] = stake
+        return 1
+
+    def pay_out(self, player: str, said: dict[str, str]) -> int:
+        if self.crooked != "keeps wins":
+            self.balances[player] += Decimal(said["winAmount"])
+        return 6 if self.crooked == "refuses wins" else 1
+
+    def refund(self, player: str, said: dict[str, str]) -> int:
+        self.balances[player] += self.stakes[said["betId"]] * (2 if self.crooked == "refunds twice" else 1)
+        return 1
+
+    async def show_player(self, request: web.Request) -> web.Response:
+        return web.json_response({"balance": str(self.balances[request.match_info["user"]])})
+
+    async def set_faults(self, request: web.Request) -> web.Response:
+        self.faults = [fault | {"fired": 0} for fault in (await request.json())["faults"]]
+        return web.json_response({})
+
+    async def show_faults(self, _: web.Request) -> web.Response:
+        return web.json_response({"faults": self.faults})
+
+
+@asynccontextmanager
+async def staged(house: House) -> AsyncIterator[Stage]:
+    app = web.Application()
+    app.router.add_post("/v1/sessions/{session}/bets/{operation}", house.call)
+    app.router.add_get("/_players/7/{user}", house.show_player)
+    app.router.add_post("/_faults", house.set_faults)
+    app.router.add_get("/_faults", house.show_faults)
+    runner = web.AppRunner(app, shutdown_timeout=0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with aiohttp.ClientSession() as http:
+        aggregator = AggregatorClient(http, url, COUNTERPARTY, "secret", backoff=Backoff(1, 2))
+        casino = SandboxCasino(http, url, "7")
+        yield Stage(aggregator, casino, Book(), "demo", Seat("rich", "rich"), Seat("poor", "poor"))
+    await runner.cleanup()
+
+
+async def perform(house: House) -> list[Played]:
+    async with staged(house) as stage:
+        return [await stage.play(number, scene) for number, scene in enumerate(SCENES)]
+
+
+async def test_an_honest_house_passes_and_is_shown_whole() -> None:
+    played = await perform(House())
+    assert [one.wrong for one in played] == [[]] * len(SCENES)
+    assert played[-1].said() == "PayIn 99 99 1, PayOut 1 (casino failed 2×)"
+    printed = io.StringIO()
+    show(Console(file=printed, width=60), played, "http://127.0.0.1:8233/namespaces/default/workflows", COUNTERPARTY)
+    link = f"http://127.0.0.1:8233/namespaces/default/workflows/bet%3A{COUNTERPARTY}%3Ademo-casino-fails\n"
+    assert link in printed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("crooked", "scenes"),
+    [
+        ("keeps wins", {"win", "casino-fails"}),
+        ("refuses wins", {"win", "loss", "casino-fails"}),
+        ("refunds twice", {"refund"}),
+        ("lends money", {"no-money"}),
+        ("never fails", {"casino-fails"}),
+    ],
+)
+async def test_a_crooked_house_is_noticed(crooked: str, scenes: set[str]) -> None:
+    assert {one.scene.name for one in await perform(House(crooked)) if one.wrong} == scenes

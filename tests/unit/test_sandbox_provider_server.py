@@ -1,0 +1,93 @@
+"""The sandbox provider's own API, spoken to over HTTP."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from betcore import xsign
+from betcore.sandbox.provider.server import create_app
+
+COUNTERPARTY, SECRET = "11111111-2222-4333-8444-555555555555", "example-shared-secret-not-real"
+LAUNCH = {
+    "userId": "u", "sessionId": "s-1", "currency": "EUR", "language": "en", "minBet": "0.10", "maxBet": "500",
+    "gameMode": "real",
+}  # fmt: skip
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    runner = web.AppRunner(create_app(), shutdown_timeout=0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as session:
+        known = {"counterparty_id": COUNTERPARTY, "secret": SECRET}
+        async with session.post("/_counterparty", json=known) as answer:
+            assert answer.status == 200
+        yield session
+    await runner.cleanup()
+
+
+def signed(body: bytes = b"", secret: str = SECRET) -> dict[str, str]:
+    return xsign.headers(secret, COUNTERPARTY, body)
+
+
+async def test_games_are_a_bare_array(http: aiohttp.ClientSession) -> None:
+    async with http.get("/v1/games", headers=signed()) as answer:
+        assert answer.content_type == "application/json"
+        (game,) = await answer.json()
+    assert (game["gameId"], game["maxOdd"]) == ("dice-1", 1.96)
+
+
+async def test_launch_gives_a_frame_that_opens(http: aiohttp.ClientSession) -> None:
+    body = xsign.compact(LAUNCH)
+    async with http.post("/v1/games/dice-1/launch", data=body, headers=signed(body)) as answer:
+        frame = (await answer.json())["frameUri"]
+    assert "session=s-1" in frame
+    async with aiohttp.ClientSession() as browser, browser.get(frame) as page:
+        assert (page.status, page.content_type) == (200, "text/html")
+
+
+@pytest.mark.parametrize(
+    ("game", "change", "status"),
+    [("chess", {}, 404), ("dice-1", {"minBet": None}, 400), ("dice-1", {"gameMode": "practice"}, 400)],
+)
+async def test_launch_refuses(http: aiohttp.ClientSession, game: str, change: dict[str, str | None], status: int):
+    body = xsign.compact({name: value for name, value in (LAUNCH | change).items() if value is not None})
+    async with http.post(f"/v1/games/{game}/launch", data=body, headers=signed(body)) as answer:
+        assert answer.status == status
+
+
+async def test_an_unsigned_a_wrongly_signed_and_a_repeated_request_are_refused(http: aiohttp.ClientSession) -> None:
+    good = signed()
+    stale = good | {xsign.TIMESTAMP: "1750000000000"}
+    stale[xsign.SIGNATURE] = xsign.sign(SECRET, COUNTERPARTY, stale[xsign.TIMESTAMP], stale[xsign.REQUEST_ID])
+    for headers, status in (({}, 401), (signed(secret="another"), 401), (stale, 401), (good, 200), (good, 401)):
+        async with http.get("/v1/games", headers=headers) as answer:
+            assert answer.status == status
+
+
+async def test_the_process_serves_and_stops_on_sigterm() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "betcore.sandbox.provider",
+        env=os.environ | {"BETCORE_SANDBOX_PROVIDER_PORT": "0"}, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+        async with asyncio.timeout(20):
+            found = re.search(rb"http://\S+", await process.stderr.readline())
+            assert found is not None
+            async with aiohttp.ClientSession() as session, session.get(found[0].decode() + "/health") as answer:
+                assert answer.status == 200
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

@@ -1,0 +1,151 @@
+"""The parts of the stack that need no servers: ports, the folder, orphans, the leash, restarts."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from betcore.stack import leash, orphans, ports
+from betcore.stack.failures import PortTaken, StackRefused, StartFailed
+from betcore.stack.folder import Folder
+from betcore.stack.postgres import choose_identity
+from betcore.stack.process import Service, run_once
+from betcore.stack.supervisor import Supervisor
+
+_FOREVER = "import signal; signal.pause()"
+_POLITE = """
+import signal, sys
+def bye(*_):
+    print("bye", flush=True)
+    sys.exit()
+signal.signal(signal.SIGTERM, bye)
+print("up", flush=True)
+signal.pause()
+"""
+_DEAF = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("up", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+def _python(name: str, code: str, **more: object) -> Service:
+    return Service(name, (sys.executable, "-c", code), **more)  # type: ignore[arg-type]
+
+
+def test_free_ports_differ_and_a_taken_one_is_refused_by_its_setting() -> None:
+    with socket.socket() as server:
+        server.bind((ports.HOST, 0))
+        server.listen()
+        port = server.getsockname()[1]
+        assert ports.taken(port)
+        with pytest.raises(StackRefused, match=f"port {port} is in use: set BETCORE_API_PORT"):
+            ports.settle({"api_port": port})
+    assert len(set(ports.settle(dict.fromkeys("abc", 0)).values())) == 3
+    with pytest.raises(StackRefused, match="asked for twice: BETCORE_A and BETCORE_B"):
+        ports.settle({"a": port, "b": port})
+
+
+def test_keys_are_made_once_for_the_owner_alone(tmp_path: Path) -> None:
+    keys = Folder(tmp_path).keys()
+    assert Folder(tmp_path).keys() == keys
+    assert (tmp_path / "keys.json").stat().st_mode & 0o777 == 0o600
+
+
+async def test_an_orphan_is_ended_and_a_stranger_with_its_pid_is_not(tmp_path: Path) -> None:
+    ours, stranger = [await asyncio.create_subprocess_exec(sys.executable, "-c", _FOREVER) for _ in range(2)]
+    folder = Folder(tmp_path).pids
+    orphans.record(folder / "ours.pid", ours.pid, signal.SIGTERM)
+    (folder / "stranger.pid").write_text(f"{stranger.pid} 15 {orphans.mark(ours.pid)}0")
+    (folder / "torn.pid").write_text("12")
+    try:
+        assert await orphans.end_all(folder) == ["ours"]
+        assert await ours.wait() == -signal.SIGTERM
+        assert stranger.returncode is None
+        assert os.listdir(folder) == []
+    finally:
+        stranger.kill()
+        await stranger.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the pid files do it")
+def test_a_child_ends_when_its_parent_is_killed() -> None:
+    child = "import time\nprint('up', flush=True)\ntime.sleep(60)\nprint('lived')"
+    leashed = (sys.executable, leash.__file__, "PARENT", "15", "self", "", sys.executable, "-c", child)
+    parent = (
+        "import os, subprocess\n"
+        f"subprocess.Popen([str(os.getpid()) if word == 'PARENT' else word for word in {leashed!r}])\n"
+        f"{_FOREVER}"
+    )
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"up\n"
+        process.kill()
+        # The child holds the same pipe: reading ends when both are gone.
+        assert process.stdout.read() == b""
+
+
+def test_the_leash_says_what_it_cannot_do(tmp_path: Path) -> None:
+    (tmp_path / "closed").write_text("")
+    command = [sys.executable, leash.__file__, str(os.getpid()), "15", "self", str(tmp_path / "closed"), "/bin/true"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == leash.REFUSED
+    assert f"cannot reach {tmp_path / 'closed'}" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs PostgreSQL as itself")
+def test_root_is_told_what_was_tried(tmp_path: Path) -> None:
+    program = tmp_path / "initdb"
+    program.write_text("#!/bin/sh\n")
+    with pytest.raises(StackRefused, match=f"cannot reach {program}"):
+        choose_identity(tmp_path, tmp_path / "postgres", program)
+
+
+async def test_a_process_that_does_not_start_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
+    async with Supervisor(Folder(tmp_path)) as supervisor:
+        with pytest.raises(StartFailed, match=r"(?s)broken ended with status 3.*no such luck"):
+            await supervisor.start(
+                _python("broken", "print('no such luck', flush=True); raise SystemExit(3)", says="ready")
+            )
+
+
+async def test_a_process_beaten_to_its_port_is_told_apart(tmp_path: Path) -> None:
+    with socket.socket() as server:
+        server.bind((ports.HOST, 0))
+        server.listen()
+        port = server.getsockname()[1]
+        async with Supervisor(Folder(tmp_path)) as supervisor:
+            with pytest.raises(PortTaken):
+                await supervisor.start(_python("late", "raise SystemExit(1)", says="ready", ports=(port,)))
+
+
+async def test_all_are_stopped_the_last_first_and_the_deaf_are_killed(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    async with Supervisor(folder) as supervisor:
+        await supervisor.start(_python("first", _POLITE, says="up"), _python("deaf", _DEAF, says="up", grace=0.2))
+        running = supervisor.pids
+        assert list(running) == ["first", "deaf"]
+    assert not [pid for pid in running.values() if orphans.mark(pid)]
+    assert "bye" in (folder.logs / "first.log").read_text()
+    assert "deaf is killed" in (folder.logs / "stack.log").read_text()
+    assert os.listdir(folder.pids) == []
+
+
+async def test_hurry_ends_a_long_grace(tmp_path: Path) -> None:
+    async with asyncio.timeout(30), Supervisor(Folder(tmp_path)) as supervisor:
+        await supervisor.start(_python("deaf", _DEAF, says="up", grace=3600))
+        supervisor.hurry()
+
+
+async def test_one_run_returns_what_was_printed(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    code = "import sys; print('out'); print('err', file=sys.stderr)"
+    assert await run_once(_python("once", code), log) == "out\n"
+    assert log.read_text() == "err\n"
