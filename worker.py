@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import aiohttp
-from betcore.logs import configure
+import structlog
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
@@ -22,6 +22,7 @@ from betcore.db.engine import create_engine
 from betcore.db.partners import Partners
 from betcore.db.signing_keys import SigningKeys
 from betcore.ids import BETS_QUEUE, WALLET_QUEUE
+from betcore.logs import configure
 from betcore.settings import Settings
 from betcore.vault import Vault
 from workflows.bet import Bet
@@ -35,7 +36,12 @@ _STICKY = timedelta(seconds=2)
 def workers(client: Client, wallet: Wallet, rows: BetRows, *, sandbox: bool) -> list[Worker]:
     """The two workers of a process: bets with their fast lane, and the slow lane on a queue of its own."""
     fast: list[Callable[..., Any]] = [wallet.try_stake, wallet.try_credit, rows.withdraw, rows.file_incident]
-    slow: list[Callable[..., Any]] = [wallet.pursue_stake, wallet.find_stake, wallet.pursue_credit, wallet.close_at_casino]
+    slow: list[Callable[..., Any]] = [
+        wallet.pursue_stake,
+        wallet.find_stake,
+        wallet.pursue_credit,
+        wallet.close_at_casino,
+    ]
     bets = Worker(
         client,
         task_queue=BETS_QUEUE,
@@ -68,6 +74,7 @@ async def main() -> None:
         client = await connect(settings)
         for worker in workers(client, wallet, BetRows(bets), sandbox=settings.workflow_sandbox):
             await stack.enter_async_context(worker)
+        structlog.get_logger().info("worker ready")
         await stop.wait()
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.envelope import ALREADY_PROCESSED
 from api.messages import BetMessages
 from api.parsing import PayInBody, PayOutBody, RefundBody
 from betcore import answers, visibility
@@ -22,8 +23,6 @@ from betcore.messages import BetPolicy, BetRecord, BetState, Incident, Message, 
 from betcore.money import Money
 
 _log = structlog.get_logger()
-
-ALREADY_PROCESSED = "already_processed"
 # Kept back of the deadline for the answer to travel.
 _FOR_THE_ANSWER = 0.1
 _FOR_A_BALANCE = 1.0
@@ -100,8 +99,8 @@ class Bets:
             answer = Code.ALREADY_REFUNDED
         if answer is Code.DIFFERENT_DATA:
             await self._incident(answer, record, order)
-        decided = record and record.accepted_at
-        return await self._reply(call, seen, session, answer, decided, record and record.accepted_balance)
+        told = (record.accepted_at, record.accepted_balance) if record else (None, None)
+        return await self._reply(call, seen, session, answer, *told)
 
     async def pay_out(self, call: Call, body: PayOutBody) -> Reply:
         """Settle a bet. The bet's own game and session count, not those of the call."""
@@ -224,8 +223,8 @@ class Bets:
     async def _over(
         self, call: Call, seen: Seen, session: Session, answer: Code | None, record: BetRecord | None
     ) -> Reply:
-        decided = record and record.closed_at
-        return await self._reply(call, seen, session, answer, decided, record and record.closed_balance)
+        over = (record.closed_at, record.closed_balance) if record else (None, None)
+        return await self._reply(call, seen, session, answer, *over)
 
     async def _reply(
         self,

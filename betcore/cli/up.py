@@ -1,7 +1,6 @@
 """``python -m betcore up``: the whole stack on this machine, until Ctrl-C."""
 
 import asyncio
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -46,9 +45,7 @@ def up(
 
 def _show(ready: "Ready", data_dir: Path) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(title="The stack is up", show_header=False, title_justify="left", box=None, padding=(0, 2, 0, 0))
     rows = {
         "API": f"{ready.api}/docs",
         "Temporal UI": ready.temporal_ui,
@@ -60,11 +57,11 @@ def _show(ready: "Ready", data_dir: Path) -> None:
         "Secret": ready.secret,
         "PartnerClientId": ready.partner_client_id,
         "SessionId": ready.session_id,
-        "Logs": str((data_dir / "logs").absolute()),
+        "Logs": (data_dir / "logs").absolute(),
     }
+    console = Console(soft_wrap=True, highlight=False)
+    console.print("[bold]The stack is up[/bold]")
     for name, value in rows.items():
         if value is not None:
-            table.add_row(name, value)
-    console = Console(file=sys.stdout, soft_wrap=True, highlight=False)
-    console.print(table)
+            console.print(f"  [bold]{name:<17}[/bold]", value)
     console.print("Ctrl-C stops everything; the data stays.")

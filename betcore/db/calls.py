@@ -40,7 +40,11 @@ INSERT INTO request_id (provider_id, request_id) VALUES (:provider_id, :request_
 ON CONFLICT DO NOTHING RETURNING request_id
 """
 
-_FORGET = "DELETE FROM request_id WHERE seen_at < now() - make_interval(secs => :seconds)"
+_FORGET = """
+DELETE FROM request_id USING provider
+WHERE provider.provider_id = request_id.provider_id
+  AND seen_at < now() - 2 * make_interval(secs => CAST(profile ->> 'freshness_window' AS double precision))
+"""
 
 _FIND = "SELECT * FROM bet WHERE provider_id = :provider_id AND provider_bet_id = :provider_bet_id"
 
@@ -139,10 +143,10 @@ class Calls:
         """Claim a request id alone, for a request that is refused before it is looked at."""
         return await self._row(_CLAIM, provider_id=provider_id, request_id=request_id) is not None
 
-    async def forget(self, seconds: float) -> None:
-        """Drop request ids that are older; a request as old as that is refused by its time."""
+    async def forget(self) -> None:
+        """Drop request ids of twice the freshness window and older; so old a request is refused by its time."""
         async with self._engine.connect() as connection:
-            await connection.execute(text(_FORGET), {"seconds": seconds})
+            await connection.execute(text(_FORGET))
 
     async def find(self, provider_id: int, provider_bet_id: str) -> BetRecord | None:
         """A bet's row as its provider knows it."""

@@ -4,7 +4,6 @@ import asyncio
 import sys
 import time
 from itertools import groupby
-from pathlib import Path
 
 from betcore.stack import orphans
 from betcore.stack.folder import Folder
@@ -63,11 +62,6 @@ class Supervisor:
     def pids(self) -> dict[str, int]:
         """The pids of the running processes by name, in the order of their start."""
         return {child.service.name: child.pid for child in self._children if child.pid is not None}
-
-    @property
-    def logs(self) -> Path:
-        """The folder of the log files."""
-        return self.folder.logs
 
 
 def _kind(child: Child) -> str:

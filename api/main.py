@@ -1,0 +1,114 @@
+"""The API process: composition root, and the shape of every refusal."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import aiohttp
+import structlog
+from fastapi import FastAPI, Request
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from temporalio.client import Client
+
+from api import health, jwks, provider
+from api.bets import Bets
+from api.envelope import render
+from api.messages import BetMessages
+from api.signed import Caller, SignedRequests
+from betcore.clients.casino import CasinoClient
+from betcore.clients.temporal import connect
+from betcore.db.bets import Bets as BetRows
+from betcore.db.calls import Calls
+from betcore.db.engine import create_engine
+from betcore.db.partners import Partners
+from betcore.db.signing_keys import SigningKeys
+from betcore.errors import BetcoreError, Code
+from betcore.logs import configure
+from betcore.settings import Settings
+from betcore.vault import Vault
+
+_log = structlog.get_logger()
+_FORGET_EVERY = 30.0
+_REFUSALS = {404: Code.UNKNOWN_ROUTE, 405: Code.WRONG_METHOD}
+
+
+def create_app() -> FastAPI:
+    """The application of a running process, put together from the settings when it starts."""
+    settings = Settings()
+    configure(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            engine = create_engine(settings)
+            stack.push_async_callback(engine.dispose)
+            client = await connect(settings)
+            http = await stack.enter_async_context(aiohttp.ClientSession())
+            calls = compose(app, settings, engine, client, http)
+            forgetting = asyncio.create_task(_forget(calls))
+            stack.callback(forgetting.cancel)
+            yield
+
+    app = FastAPI(
+        title="Aggregator API for providers",
+        version="1",
+        description="Providers send bets; every bet is carried to its end, whatever fails in between.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.add_middleware(SignedRequests, prefix=f"{settings.provider_api_prefix}/v1")
+    app.add_exception_handler(BetcoreError, _refuse)
+    app.add_exception_handler(HTTPException, _refuse)
+    return app
+
+
+def compose(
+    app: FastAPI, settings: Settings, engine: AsyncEngine, client: Client, http: aiohttp.ClientSession
+) -> Calls:
+    """Give the application its routes and what they work with."""
+    vault = Vault.of(settings)
+    keys = SigningKeys(engine, vault, settings.partner_cache_seconds)
+    partners = Partners(engine, vault, settings.partner_cache_seconds)
+    calls = Calls(engine)
+    casinos = CasinoClient(http, keys, settings.issuer)
+    bets = Bets(calls, BetRows(engine), partners, casinos, BetMessages(client))
+    app.state.bets, app.state.partners = bets, partners
+    app.include_router(provider.router(bets), prefix=settings.provider_api_prefix)
+    app.include_router(jwks.router(keys))
+    app.include_router(health.router(engine, client))
+    return calls
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    """Every refusal in the envelope.
+
+    A request that was signed but is refused before the service has looked at it gives up its request id all the same:
+    its signature covers neither path nor method, so it must not be usable elsewhere.
+    """
+    caller: Caller | None = getattr(request.state, "caller", None)
+    try:
+        if caller and not caller.claimed:
+            bets: Bets = request.app.state.bets
+            if not await bets.burn(caller.provider.provider_id, caller.request_id):
+                return render(Code.NOT_AUTHORISED, "this X-Request-Id was used before")
+    except (SQLAlchemyError, OSError, TimeoutError):
+        _log.exception("a request id could not be recorded")
+        return render(Code.OUTCOME_UNKNOWN)
+    if isinstance(error, HTTPException):
+        return render(_REFUSALS.get(error.status_code, Code.MALFORMED), headers=dict(error.headers or {}))
+    code = error.code if isinstance(error, BetcoreError) else Code.OUTCOME_UNKNOWN
+    return render(code, str(error))
+
+
+async def _forget(calls: Calls) -> None:
+    """Drop old request ids now and then; where that fails it is tried again."""
+    while True:
+        try:
+            await calls.forget()
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            _log.warning("old request ids were not dropped", error=type(error).__name__)
+        await asyncio.sleep(_FORGET_EVERY)

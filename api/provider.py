@@ -1,0 +1,86 @@
+"""The Aggregator API for providers: five calls, each translated into one of the service's and back."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import structlog
+from fastapi import APIRouter, Request
+from prometheus_client import Counter, Histogram
+from starlette.responses import Response
+
+from api import parsing
+from api.bets import Bets, Call, Reply
+from api.envelope import WIRE, render
+from api.openapi import operation
+from api.signed import Caller
+from betcore.errors import BetcoreError, OutcomeUnknown, WrongContentType
+
+_log = structlog.get_logger()
+
+CALLS = Counter("betcore_calls", "Calls of providers by operation and _responseCode", ["operation", "response_code"])
+SECONDS = Histogram(
+    "betcore_call_seconds",
+    "Time from a call's arrival to its answer",
+    ["operation"],
+    buckets=(0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2, 4),
+)
+
+Body = TypeVar("Body", parsing.PayInBody, parsing.PayOutBody, parsing.RefundBody)
+
+
+def router(bets: Bets) -> APIRouter:
+    """The five routes."""
+    routes = APIRouter(prefix="/v1/sessions/{session_id}")
+
+    @routes.get("/balance", **operation("balance"))
+    async def balance(request: Request) -> Response:
+        caller: Caller = request.state.caller
+        call = _call(caller, parsing.session_id(request.path_params["session_id"]))
+        return await _answered("balance", caller, bets.balance(call))
+
+    def post(path: str, name: str, parse: Callable[[bytes, str], Body], do: Callable[[Call, Body], Any]) -> None:
+        async def handle(request: Request) -> Response:
+            caller: Caller = request.state.caller
+            session_id = parsing.session_id(request.path_params["session_id"])
+            _check_content_type(request)
+            body = parse(caller.body, session_id)
+            return await _answered(name, caller, do(_call(caller, session_id), body))
+
+        routes.post(path, **operation(name))(handle)
+
+    post("/bets/pay-in", "pay_in", parsing.pay_in, bets.pay_in)
+    post("/bets/pay-out", "pay_out", parsing.pay_out, bets.pay_out)
+    post("/bets/refund", "refund", parsing.refund, bets.refund)
+    return routes
+
+
+def _call(caller: Caller, session_id: str) -> Call:
+    deadline = caller.arrived + caller.provider.profile.answer_deadline
+    return Call(caller.provider, session_id, caller.request_id, deadline)
+
+
+def _check_content_type(request: Request) -> None:
+    given = request.headers.getlist("content-type")
+    if len(given) != 1 or given[0].partition(";")[0].strip().lower() != "application/json":
+        raise WrongContentType("a body is application/json")
+
+
+async def _answered(name: str, caller: Caller, outcome: Awaitable[Reply]) -> Response:
+    """The reply in the envelope. What nobody has foreseen is an unknown outcome, and says nothing of its insides."""
+    # From here on the service records the request id itself.
+    caller.claimed = True
+    try:
+        reply = await outcome
+    except BetcoreError as refusal:
+        reply = Reply(refusal.code, str(refusal))
+        if refusal.code not in WIRE:
+            _log.error("not set up", operation=name, code=refusal.code, message=str(refusal))
+            raise OutcomeUnknown from refusal
+    except Exception as error:
+        _log.exception("a call failed", operation=name)
+        raise OutcomeUnknown from error
+    response = render(reply.code, reply.message, reply.currency, reply.balance)
+    SECONDS.labels(name).observe(time.monotonic() - caller.arrived)
+    CALLS.labels(name, WIRE[reply.code][0] if reply.code else 1).inc()
+    return response
