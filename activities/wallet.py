@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from betcore import failpoints
 from betcore.clients.casino import (
     CasinoClient,
     LastMomentPassed,
@@ -143,6 +144,7 @@ class Wallet:
             if attempts == 1:
                 return await self._never_sent(bet_id, owner)
             return Step(progress=Progress.UNKNOWN, detail="its last moment has passed", record=record)
+        failpoints.reach("debit_answered")
         verdict = await self._verdict(casino, movement, made, attempts, pay_in.policy.attempt_timeout)
         match verdict.progress:
             case Progress.DONE:
@@ -176,6 +178,7 @@ class Wallet:
             return Step(progress=Progress.DONE, detail="a free round is not returned", record=record)
         movement = Movement(order.bet_id, kind, order.partner_user_id, order.amount)
         made = await self._casinos.make(casino, movement, order.attempt_timeout)
+        failpoints.reach("credit_answered")
         verdict = await self._verdict(casino, movement, made, claim.attempts, order.attempt_timeout)
         match verdict.progress:
             case Progress.DONE:

@@ -60,8 +60,8 @@ class Settings(BaseSettings):
     partner_cache_seconds: float = Field(2.0, ge=0, description="How long a process trusts what it read of a partner.")
     log_level: str = Field("info", description="debug, info, warning or error.")
     log_json: bool = Field(True, description="Log lines as JSON.")
-    failpoints: str = Field(
-        "", description="Test only: named points at which a process kills itself. Empty in production."
+    failpoints: Path | None = Field(
+        None, description="For tests alone: a folder in which files name the points at which a process kills itself."
     )
 
     @classmethod

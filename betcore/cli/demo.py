@@ -1,6 +1,7 @@
 """``python -m betcore demo``: start the stack, play a handful of bets, show what each did."""
 
 import asyncio
+import sys
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -44,6 +45,7 @@ def demo(
         where = f"API {ready.api}/docs, Temporal UI {ready.temporal_ui}"
         console.print(f"\nThe stack is up: {where}. Ctrl-C stops it.", soft_wrap=True, highlight=False)
 
+    print(f"starting the stack; its logs are in {data_dir / 'logs'}", file=sys.stderr, flush=True)
     with answering(as_json=False), suppress(_Over):
         asyncio.run(run(lambda: read_settings(data_dir), Folder(data_dir), perform))
     if verdict != [True]:

@@ -1,0 +1,272 @@
+"""A game table on a running stack: a provider, a casino, a game and a player of their own, driven over HTTP alone."""
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from betcore import xsign
+from betcore.clients.temporal import connect
+from betcore.db.engine import create_engine
+from betcore.db.onboarding import Onboarding
+from betcore.db.onboarding_catalogue import Catalogue
+from betcore.ids import BetKey, bet_workflow_id
+from betcore.settings import Settings
+from betcore.vault import Vault
+
+ROOT = Path(__file__).parents[1]
+_PORTS = ("API", "SANDBOX_CASINO", "SANDBOX_PROVIDER", "TEMPORAL", "TEMPORAL_UI", "DATABASE")
+_PATIENCE = 90
+_numbers = count(1)
+
+
+@dataclass
+class Stack:
+    """A running stack, what it printed when it was ready, and ways into it."""
+
+    folder: Path
+    addresses: dict[str, Any]
+    settings: Settings
+    engine: AsyncEngine
+    client: Client
+    http: aiohttp.ClientSession
+
+    @property
+    def failpoints(self) -> Path:
+        """Where a test arms a failpoint: ``(stack.failpoints / name).touch()``."""
+        return self.folder / "failpoints"
+
+    async def table(self, provider: str = "", casino: str = "", **game: str) -> "Table":
+        """A new table; ``provider`` and ``casino`` are profiles in YAML."""
+        number = next(_numbers)
+        vault = Vault.of(self.settings)
+        desk, catalogue = Onboarding(self.engine, vault), Catalogue(self.engine)
+        made = await desk.add_provider(f"provider-{number}", "http://127.0.0.1:1", provider)
+        house = await desk.add_casino(f"casino-{number}", self.addresses["sandbox_casino"], casino, "reply")
+        await catalogue.add_game(f"provider-{number}", "dice", "Dice", game.get("min_bet"), game.get("max_bet"))
+        table = Table(
+            self, number, made["counterparty_id"], made["secret"], house["partner_client_id"], desk, catalogue
+        )
+        table.session_id = await table.seat()
+        return table
+
+    def pid(self, name: str) -> int:
+        """The pid of a process of the stack as it is now: a restarted one has another."""
+        return int((self.folder / "run" / f"{name}.pid").read_text().split()[0])
+
+
+@dataclass
+class Table:
+    """One provider's view: signed calls; and the test's view: the casino's journal, our rows, faults."""
+
+    stack: Stack
+    number: int
+    counterparty_id: str
+    secret: str
+    partner_client_id: int
+    desk: Onboarding
+    catalogue: Catalogue
+    session_id: str = ""
+    provider: str = field(init=False)
+    casino: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.provider, self.casino = f"provider-{self.number}", f"casino-{self.number}"
+
+    # The provider's side
+
+    async def seat(
+        self,
+        player: str = "anna",
+        balance: str = "1000.00",
+        currency: str = "EUR",
+        decimals: int = 2,
+        mode: str = "real",
+    ) -> str:
+        """Give a player money at the casino and open a session; returns its id."""
+        about = {"partner_user_id": player, "currency": currency, "balance": balance, "decimals": decimals}
+        await self.at_casino("POST", "/_players", json={"partner_client_id": self.partner_client_id, **about})
+        opened = await self.catalogue.open_session(self.provider, self.casino, "dice", player, currency, mode)
+        session_id: str = opened["session_id"]
+        return session_id
+
+    @staticmethod
+    def new_bet() -> str:
+        """A bet id that no other test uses."""
+        return f"bet-{os.getpid()}-{next(_numbers)}"
+
+    async def balance(self, session: str | None = None) -> "Answer":
+        """Balance."""
+        return await self.call("GET", f"/v1/sessions/{session or self.session_id}/balance")
+
+    async def pay_in(
+        self, bet: str, amount: Any = "10.00", round_id: str = "round-1", session: str | None = None
+    ) -> "Answer":
+        """PayIn."""
+        return await self.post("pay-in", {"betId": bet, "betAmount": amount, "gameRoundId": round_id}, session)
+
+    async def pay_out(
+        self, bet: str, amount: Any = "25.00", round_id: str = "round-1", session: str | None = None
+    ) -> "Answer":
+        """PayOut."""
+        return await self.post("pay-out", {"betId": bet, "winAmount": amount, "gameRoundId": round_id}, session)
+
+    async def refund(self, bet: str, session: str | None = None) -> "Answer":
+        """Refund."""
+        return await self.post("refund", {"betId": bet}, session)
+
+    async def post(self, operation: str, body: dict[str, Any], session: str | None = None) -> "Answer":
+        """One signed POST, with a request id and a time of its own."""
+        path = f"/v1/sessions/{session or self.session_id}/bets/{operation}"
+        return await self.call("POST", path, xsign.compact(body))
+
+    async def call(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> "Answer":
+        """One request; ``headers`` replaces the signature."""
+        signed = xsign.headers(self.secret, self.counterparty_id, body) if headers is None else headers
+        sent = {"Content-Type": "application/json", **signed} if body else signed
+        url = self.stack.addresses["api"] + path
+        async with self.stack.http.request(method, url, data=body or None, headers=sent) as response:
+            return Answer(response.status, json.loads(await response.text()))
+
+    # The test's side
+
+    async def journal(self, bet: str) -> list[tuple[int, str]]:
+        """TransactionType and amount of each movement of a bet, as the casino tells it."""
+        row = await self.row(bet)
+        return [] if row is None else [(e["transaction_type"], e["amount"]) for e in await self.entries(row.bet_id)]
+
+    async def entries(self, bet_id: int | None = None) -> list[dict[str, Any]]:
+        """The casino's journal of bets: of one, or of all at this table."""
+        asked = {"partner_client_id": self.partner_client_id} | ({} if bet_id is None else {"bet_id": bet_id})
+        found: list[dict[str, Any]] = await self.at_casino("GET", "/_journal", params=asked)
+        return [entry for entry in found if entry["bet_id"] is not None]
+
+    async def calls(self) -> list[dict[str, Any]]:
+        """Every call that reached this casino."""
+        found: list[dict[str, Any]] = await self.at_casino(
+            "GET", "/_calls", params={"partner_client_id": self.partner_client_id}
+        )
+        return found
+
+    async def faults(self, *faults: dict[str, Any]) -> None:
+        """Break this casino as told, and no other; without arguments, mend it."""
+        await self.at_casino("POST", "/_faults", json={"partner_client_id": self.partner_client_id, "faults": faults})
+
+    async def switches(self, **switches: Any) -> None:
+        """Set this casino's switches."""
+        await self.at_casino("POST", "/_settings", json={"partner_client_id": self.partner_client_id, **switches})
+
+    async def held(self, calls: int = 1) -> None:
+        """Wait until so many calls are held at the casino."""
+        asked = {"partner_client_id": self.partner_client_id, "count": calls, "timeout": 20}
+        answer = await self.at_casino("GET", "/_held", params=asked)
+        assert answer["held"] >= calls
+
+    async def release(self) -> None:
+        """Let held calls go on."""
+        await self.at_casino("POST", "/_release", json={"partner_client_id": self.partner_client_id})
+
+    async def at_casino(self, method: str, path: str, **given: Any) -> Any:
+        """One call of the sandbox casino's control API."""
+        url = self.stack.addresses["sandbox_casino"] + path
+        async with self.stack.http.request(method, url, **given) as response:
+            assert response.status < 400, await response.text()
+            return await response.json()
+
+    async def row(self, bet: str) -> Any:
+        """Our row of a bet, or None."""
+        query = "SELECT bet.* FROM bet JOIN provider USING (provider_id) WHERE counterparty_id = :c AND provider_bet_id = :b"
+        return (await self.sql(query, c=self.counterparty_id, b=bet) or [None])[0]
+
+    async def sql(self, query: str, **given: Any) -> list[Any]:
+        """Rows of a query at our database."""
+        async with self.stack.engine.connect() as connection:
+            result = await connection.execute(text(query), given)
+            return list(result) if result.returns_rows else []
+
+    async def incidents(self, bet: str) -> list[str]:
+        """The kinds of the incidents of a bet, oldest first."""
+        row = await self.row(bet)
+        query = "SELECT kind FROM incident WHERE bet_id = :b ORDER BY incident_id"
+        return [incident.kind for incident in await self.sql(query, b=row.bet_id)]
+
+    def workflow(self, bet: str) -> Any:
+        """A handle of the bet's workflow."""
+        return self.stack.client.get_workflow_handle(bet_workflow_id(BetKey(self.counterparty_id, bet)))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer; ``code`` is its _responseCode."""
+
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def code(self) -> int:
+        """The _responseCode."""
+        number: int = self.body["_responseCode"]
+        return number
+
+    @property
+    def reason(self) -> str | None:
+        """The reason, where there is one."""
+        return self.body.get("reason")
+
+    @property
+    def said(self) -> tuple[int, str | None]:
+        """Code and reason."""
+        return self.code, self.reason
+
+
+async def until(call: Callable[[], Awaitable[Answer]], seconds: float = 30) -> Answer:
+    """Repeat a call, as a provider does, until its answer is definite."""
+    async with asyncio.timeout(seconds):
+        while (answer := await call()).code == 99:
+            await asyncio.sleep(0.1)
+    return answer
+
+
+@asynccontextmanager
+async def start_stack(folder: Path, *options: str, **environment: str) -> AsyncIterator[Stack]:
+    """The whole stack as separate processes on free ports, as ``make up`` starts it."""
+    (folder / "failpoints").mkdir(parents=True, exist_ok=True)
+    free = {f"BETCORE_{name}_PORT": "0" for name in _PORTS}
+    own = {"BETCORE_FAILPOINTS": str(folder / "failpoints"), "BETCORE_WORKFLOW_SANDBOX": "true"}
+    with (folder / "up.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "betcore", "up", "--json", "--data-dir", str(folder), *options),
+            cwd=ROOT,
+            env={**os.environ, **free, **own, **environment},
+            stdout=PIPE,
+            stderr=log,
+        )
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            assert process.stdout is not None
+            addresses = json.loads(await process.stdout.readline())
+        settings = Settings(data_dir=folder)
+        engine = create_engine(settings)
+        async with aiohttp.ClientSession() as http:
+            yield Stack(folder, addresses, settings, engine, await connect(settings), http)
+        await engine.dispose()
+    finally:
+        await _stop(process)
+
+
+async def _stop(process: Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+    await process.wait()
