@@ -187,7 +187,10 @@ class Table:
 
     async def row(self, bet: str) -> Any:
         """Our row of a bet, or None."""
-        query = "SELECT bet.* FROM bet JOIN provider USING (provider_id) WHERE counterparty_id = :c AND provider_bet_id = :b"
+        query = """
+            SELECT bet.* FROM bet JOIN provider USING (provider_id)
+            WHERE counterparty_id = :c AND provider_bet_id = :b
+        """
         return (await self.sql(query, c=self.counterparty_id, b=bet) or [None])[0]
 
     async def sql(self, query: str, **given: Any) -> list[Any]:

@@ -74,24 +74,9 @@ def test_ids_are_short_plain_strings(name: str, bad: object) -> None:
 @pytest.mark.parametrize(
     "written",
     [
-        "-1",
-        "1e3",
-        "1E-2",
-        "true",
-        "false",
-        "null",
-        "[]",
-        "{}",
-        '"NaN"',
-        '"+1"',
-        '"1e3"',
-        '"-0"',
-        "-0",
-        '""',
-        '" 1"',
-        '"1,5"',
-    ]
-    + ["1" + "0" * 15, "9" * 5000, '"٣"', '["1"]'],
+        *("-1", "1e3", "1E-2", "true", "false", "null", "[]", "{}", '"NaN"', '"+1"', '"1e3"', '"-0"', "-0", '""'),
+        *('" 1"', '"1,5"', "1" + "0" * 15, "9" * 5000, '"\u0663"', '["1"]'),
+    ],
 )
 def test_what_is_no_amount_is_refused(written: str) -> None:
     for read, fields, name in (

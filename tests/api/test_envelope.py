@@ -1,0 +1,67 @@
+"""The envelope: one table for every code, and a body in which a balance never is a float."""
+
+from decimal import Decimal
+from itertools import groupby
+from json import loads
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.envelope import ALREADY_PROCESSED, WIRE, render
+from betcore.errors import Code
+from betcore.money import Money
+
+
+def test_every_code_has_its_place_and_the_table_nothing_else() -> None:
+    assert set(WIRE) == {*Code, ALREADY_PROCESSED}
+
+
+def test_the_table_is_that_of_the_protocol() -> None:
+    numbers = {number: [str(code) for code, _ in found] for number, found in groupby(WIRE.items(), lambda one: one[1])}
+    assert numbers == {
+        (2, 400): ["malformed"],
+        (2, 413): ["too_large"],
+        (2, 404): ["unknown_route"],
+        (2, 405): ["wrong_method"],
+        (2, 415): ["wrong_content_type"],
+        (3, 200): ["session_unknown", "session_ended", "session_demo"],
+        (4, 200): ["no_money"],
+        (5, 200): ["never_seen"],
+        (6, 200): ["different_data", "already_settled", "already_refunded", "bet_refused"],
+        (7, 200): [
+            *("below_min_bet", "above_max_bet", "player_blocked", "limit_reached", "game_disabled"),
+            *("casino_refused", "casino_unavailable"),
+        ],
+        (8, 401): ["not_authorised"],
+        (99, 503): ["outcome_unknown"],
+        (104, 200): ["already_processed"],
+    }
+
+
+@pytest.mark.parametrize("code", [None, *WIRE])
+def test_message_and_reason_come_with_every_code_but_1(code: str | None) -> None:
+    found = render(code, currency="EUR", balance=Money(minor=12550, currency="EUR"))
+    body = loads(found.body)
+    names = ["currency", "balance", "_responseCode"]
+    assert list(body) == (names if code is None else [*names, "message", "reason"])
+    assert (body["_responseCode"], found.status_code) == ((1, 200) if code is None else WIRE[code])
+    assert code is None or (body["reason"] == code and body["message"])
+    assert ("retry-after" in found.headers) == (code == Code.OUTCOME_UNKNOWN)
+
+
+@given(st.integers(0, 10**20), st.sampled_from(["EUR", "JPY", "KWD"]))
+def test_a_balance_of_any_size_is_printed_to_the_last_digit(minor: int, currency: str) -> None:
+    money = Money(minor=minor, currency=currency)
+    body = loads(render(None, currency=currency, balance=money).body, parse_float=Decimal, parse_int=Decimal)
+    assert body["balance"] == Decimal(str(money))
+
+
+def test_a_balance_is_null_where_it_is_not_known_and_absent_without_a_currency() -> None:
+    assert bytes(render(None, currency="EUR").body) == b'{"currency":"EUR","balance":null,"_responseCode":1}'
+    assert bytes(render(None).body) == b'{"_responseCode":1}'
+
+
+@given(st.text())
+def test_any_message_is_good_json(message: str) -> None:
+    assert loads(render(Code.MALFORMED, message).body)["message"] == (message or "malformed")

