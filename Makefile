@@ -10,10 +10,10 @@ INSTALLED := .venv/.installed
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up play test check bench lock clean
+.PHONY: help setup demo up play test check histories lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## install everything into .venv, from hash-pinned wheels
 
@@ -48,8 +48,8 @@ check: setup ## lint, format, types, import contracts, house rules
 	.venv/bin/lint-imports
 	$(RUN) -m pytest -q $(wildcard tests/unit/test_house.py tests/unit/test_configuration.py)
 
-bench: setup ## measure bets a second and what a bet costs
-	@$(RUN) -m bench $(ARGS)
+histories: setup ## record the histories that the replay test lacks
+	$(RUN) -m tests.histories.record $(ARGS)
 
 lock: ## compile requirements*.txt from requirements*.in (needs uv)
 	for file in $(REQUIREMENTS:.txt=); do \

@@ -134,7 +134,9 @@ class Floor:
 
 
 @asynccontextmanager
-async def open_floor(database_url: str, provider: str = "", casino: str = "") -> AsyncIterator[Floor]:
+async def open_floor(
+    database_url: str, provider: str = "", casino: str = "", cache_seconds: float = 0
+) -> AsyncIterator[Floor]:
     """A floor on a fresh database; ``provider`` and ``casino`` are profiles in YAML."""
     settings = Settings(database_url=database_url, secret_key=SECRET_KEY)
     engine, vault = create_engine(settings), Vault.of(settings)
@@ -156,7 +158,7 @@ async def open_floor(database_url: str, provider: str = "", casino: str = "") ->
             client_id = house["partner_client_id"]
             async with http.post(f"{url}/_players", json={"partner_client_id": client_id, **player}) as response:
                 response.raise_for_status()
-            calls, bets, partners = Calls(engine), Bets(engine), Partners(engine, vault, 0)
+            calls, bets, partners = Calls(engine), Bets(engine), Partners(engine, vault, cache_seconds)
             casinos = CasinoClient(http, keys, "test")
             found = await partners.provider(made["counterparty_id"])
             assert found is not None

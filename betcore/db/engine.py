@@ -24,5 +24,9 @@ def create_engine(settings: Settings) -> AsyncEngine:
         pool_timeout=2,
         pool_reset_on_return=None,
         # JIT only costs time on statements of this size.
-        connect_args={"timeout": 3, "command_timeout": 10, "server_settings": {"jit": "off", "timezone": "UTC"}},
+        connect_args={
+            "timeout": 3,
+            "command_timeout": 10,
+            "server_settings": {"application_name": "betcore", "jit": "off", "timezone": "UTC"},
+        },
     )

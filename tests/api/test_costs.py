@@ -1,0 +1,61 @@
+"""What a bet costs at the database, as PostgreSQL's own log of statements tells it."""
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from api.bets import Bets, Call, Reply
+from api.messages import BetMessages
+from api.parsing import PayInBody, PayOutBody
+from betcore.db.engine import create_engine
+from betcore.db.migrate import migrate
+from betcore.settings import Settings
+from betcore.stack import postgres
+from tests.floor import Floor, open_floor
+from tests.workflows.bets import working
+
+# The sandbox casino keeps its books in the same PostgreSQL: its statements are not ours.
+_OURS = re.compile(r"^\S+ betcore LOG: .*(execute|statement)", re.MULTILINE)
+
+
+async def _call(floor: Floor) -> Call:
+    provider = await floor.partners.provider(floor.counterparty_id)
+    assert provider is not None
+    return Call(provider, floor.session.session_id, secrets.token_hex(16), time.monotonic() + 4)
+
+
+async def test_a_pay_in_sends_four_statements_and_a_pay_out_three(tmp_path: Path, temporal_address: str) -> None:
+    log = tmp_path / "logs" / "postgres.log"
+
+    async def counted(call: Callable[[], Awaitable[Reply]]) -> int:
+        before = await asyncio.to_thread(log.read_text)
+        assert (await call()).code is None
+        after = await asyncio.to_thread(log.read_text)
+        return len(_OURS.findall(after[len(before) :]))
+
+    options = {"fsync": "off", "log_statement": "all", "log_line_prefix": "%p %a "}
+    async with postgres.running(tmp_path, options=options) as url:
+        engine = create_engine(Settings(database_url=url))
+        await migrate(engine)
+        await engine.dispose()
+        client = await Client.connect(temporal_address, data_converter=pydantic_data_converter)
+        async with open_floor(url, cache_seconds=60) as floor, working(client, floor):
+            bets = Bets(floor.calls, floor.bets, floor.partners, floor.casinos, BetMessages(client))
+
+            async def pay_in(bet: str) -> Reply:
+                return await bets.pay_in(await _call(floor), PayInBody(bet, "10.00", "round"))
+
+            async def pay_out(bet: str) -> Reply:
+                return await bets.pay_out(await _call(floor), PayOutBody(bet, "25.00", "round"))
+
+            # The first bet fills the caches of partners and keys.
+            assert (await pay_in("first")).code is None
+            assert (await pay_out("first")).code is None
+            assert await counted(lambda: pay_in("second")) == 4
+            assert await counted(lambda: pay_out("second")) == 3

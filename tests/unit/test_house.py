@@ -1,0 +1,153 @@
+"""The rules of the house, as tests. A rule that is broken on purpose gets its exception here, with the reason."""
+
+import ast
+import importlib.metadata
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("api", "workflows", "activities", "betcore")
+SOURCES = [ROOT / "worker.py", *(file for name in PACKAGES for file in sorted((ROOT / name).rglob("*.py")))]
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+MAX_FUNCTION, MAX_FILE = 70, 300
+# Modules through which money passes: a float there is a rounding that nobody asked for.
+MONEY = [
+    *(ROOT / "betcore" / f"{name}.py" for name in ("money", "currencies", "answers", "judgement")),
+    *(ROOT / "betcore" / "db" / f"{name}.py" for name in ("bets", "bet_sql", "records")),
+    *(ROOT / "betcore" / "clients" / "casino.py", ROOT / "api" / "envelope.py", ROOT / "api" / "parsing.py"),
+    *sorted((ROOT / "workflows").glob("*.py")),
+    *sorted((ROOT / "betcore" / "sandbox").rglob("*.py")),
+]
+# file -> why a float may stand in it
+FLOATS_ALLOWED = {
+    "betcore/sandbox/casino/control.py": "seconds to wait",
+    "betcore/sandbox/casino/faults.py": "seconds of delay, probabilities",
+    "betcore/sandbox/casino/__main__.py": "seconds to finish",
+    "betcore/sandbox/provider/client.py": "seconds to wait",
+}
+
+
+def _tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(), str(file))
+
+
+def _name(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+def _functions(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(_tree(file)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+@pytest.mark.parametrize("file", [*SOURCES, *TESTS], ids=_name)
+def test_files_and_functions_are_short(file: Path) -> None:
+    if "tests" not in file.relative_to(ROOT).parts:
+        assert len(file.read_text().splitlines()) <= MAX_FILE
+    long = [f.name for f in _functions(file) if (f.end_lineno or 0) - f.lineno + 1 > MAX_FUNCTION]
+    assert long == []
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=_name)
+def test_no_exception_is_caught_without_a_name(file: Path) -> None:
+    assert [
+        node.lineno for node in ast.walk(_tree(file)) if isinstance(node, ast.ExceptHandler) and not node.type
+    ] == []
+
+
+@pytest.mark.parametrize("file", MONEY, ids=_name)
+def test_no_float_is_near_money(file: Path) -> None:
+    floats = [
+        node.lineno
+        for node in ast.walk(_tree(file))
+        if (isinstance(node, ast.Name) and node.id == "float")
+        or (isinstance(node, ast.Constant) and isinstance(node.value, float))
+    ]
+    if _name(file) in FLOATS_ALLOWED:
+        assert floats, "needs no exception any more"
+    else:
+        assert floats == []
+
+
+@pytest.mark.parametrize("file", [f for f in SOURCES if f.name == "__init__.py"], ids=_name)
+def test_init_files_are_empty(file: Path) -> None:
+    assert file.read_text() == ""
+
+
+def _imports(file: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(_tree(file)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def test_the_worker_does_not_import_the_api() -> None:
+    # import-linter watches the packages, but takes no single file as a root.
+    assert not any(name.split(".")[0] in ("api", "fastapi", "uvicorn") for name in _imports(ROOT / "worker.py"))
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "workflows").glob("*.py")), ids=_name)
+def test_a_workflow_imports_nothing_that_the_sandbox_would_load_again(file: Path) -> None:
+    passed_through = set()
+    for node in ast.walk(_tree(file)):
+        if isinstance(node, ast.With) and "imports_passed_through" in ast.unparse(node.items[0]):
+            passed_through |= {inner.module for inner in node.body if isinstance(inner, ast.ImportFrom)}
+    stdlib = {"asyncio", "collections.abc", "datetime", "typing"}
+    others = {n for n in _imports(file) - passed_through - stdlib if n.split(".")[0] not in ("temporalio", "workflows")}
+    assert others == set()
+
+
+def test_no_installed_distribution_claims_our_names() -> None:
+    claimed = importlib.metadata.packages_distributions()
+    assert {name: claimed[name] for name in (*PACKAGES, "worker") if name in claimed} == {}
+
+
+# Rows of the table of edge cases
+
+
+def _rows_of_the_page() -> dict[int, bool]:
+    """Every row of docs/edge-cases.md, and whether it is played already."""
+    page = (ROOT / "docs" / "edge-cases.md").read_text()
+    lines = re.findall(r"^\| *(\d+) *\|(.*)$", page, re.MULTILINE)
+    return {int(number): "planned" not in text.lower() for number, text in lines}
+
+
+def _rows_of_the_tests() -> dict[int, list[str]]:
+    rows: dict[int, list[str]] = {}
+    for file in TESTS:
+        for function in _functions(file):
+            for mark in function.decorator_list:
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.row":
+                    for argument in mark.args:
+                        rows.setdefault(ast.literal_eval(argument), []).append(f"{file.name}::{function.name}")
+    return rows
+
+
+def test_every_row_has_a_test_and_every_row_of_a_test_exists() -> None:
+    page, tests = _rows_of_the_page(), _rows_of_the_tests()
+    assert page, "the page has no rows"
+    assert {row for row, played in page.items() if played} - set(tests) == set(), "rows without a test"
+    assert set(tests) - set(page) == set(), "tests of rows that the page does not have"
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "tests" / "system").glob("test_rows_*.py")), ids=_name)
+def test_every_test_of_a_row_names_it(file: Path) -> None:
+    nameless = [
+        function.name
+        for function in _tree(file).body
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        and function.name.startswith("test_")
+        and not any("pytest.mark.row(" in ast.unparse(mark) for mark in function.decorator_list)
+    ]
+    assert nameless == []
+
+
+def test_lock_files_name_no_host() -> None:
+    for file in ROOT.glob("requirements*.txt"):
+        assert "://" not in file.read_text()
