@@ -63,3 +63,10 @@ def contradicts(bet: BetRecord | PayIn, call: PayOut | Refund) -> bool:
     if currency != call.win.currency or bet.round_id not in (None, call.round_id):
         return True
     return isinstance(bet, BetRecord) and bet.win is not None and bet.win != call.win
+
+
+def conflicts(filed: PayOut | Refund, call: PayOut | Refund) -> bool:
+    """Whether a call that comes after the one that decides the bet wants money that it will not get."""
+    if not isinstance(call, PayOut):
+        return False
+    return call.win != filed.win if isinstance(filed, PayOut) else call.win.minor > 0

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
+from temporalio.common import SearchAttributeUpdate
 from temporalio.exceptions import ApplicationError
 
 from workflows.lanes import Lanes
@@ -64,20 +66,12 @@ class Bet:
         return life.result()
 
     async def _live(self) -> BetState | None:
-        stake = await self._take_stake()
-        if stake.progress is Progress.FOREIGN:
+        step = await self._take_stake()
+        if step.progress is Progress.DONE:
+            step = await self._settle_or_refund()
+        if step.progress is Progress.FOREIGN:
             await self._leave()
             return None
-        if stake.progress is Progress.DONE:
-            resolution = await self._resolved()
-            if isinstance(resolution, PayOut):
-                credit = await self._credit(TransactionType.PAY_OUT, resolution.win)
-            else:
-                credit = await self._credit(TransactionType.BET_RETURN, self._pay_in.stake)
-            if credit.progress is Progress.FOREIGN:
-                await self._leave()
-                return None
-            await self._close_at_casino()
         return await self._end()
 
     # What providers send
@@ -99,14 +93,6 @@ class Bet:
         self._file(call)
         return await self._answer(lambda record: answers.to_refund(record, call))
 
-    @pay_out.validator
-    def _check_pay_out(self, call: PayOut) -> None:
-        self._check(call)
-
-    @refund.validator
-    def _check_refund(self, call: Refund) -> None:
-        self._check(call)
-
     @workflow.signal(name="pay_out", description="As the update, for a caller that has stopped waiting.")
     def file_pay_out(self, call: PayOut) -> None:
         """File the PayOut."""
@@ -122,14 +108,18 @@ class Bet:
         if answers.contradicts(self._record or self._pay_in, call):
             raise ApplicationError("the call is not of this bet", type=Code.DIFFERENT_DATA)
 
+    pay_out.validator(_check)
+    refund.validator(_check)
+
     def _file(self, call: PayOut | Refund) -> None:
+        filed = self._resolution
         if answers.contradicts(self._record or self._pay_in, call):
             self._contradiction(Code.DIFFERENT_DATA, self._pay_in.facts(), call.facts())
-        elif self._resolution is None:
+        elif filed is None:
             self._resolution = call
             self._say(f"{call} filed")
-        elif self._resolution != call:
-            self._say(f"{call} came after {self._resolution}")
+        elif answers.conflicts(filed, call):
+            self._contradiction(Code.DIFFERENT_DATA, filed.facts(), call.facts())
 
     async def _answer(self, answer: Callable[[BetRecord], Code | None]) -> BetRecord:
         def known() -> bool:
@@ -152,6 +142,8 @@ class Bet:
             step = await self._find_stake()
         if step.progress is Progress.PARKED:
             await self._parked()
+        if step.progress is Progress.DONE and self._needs_attention:
+            self._show("open")
         return step
 
     def _stake_order(self) -> TakeStake:
@@ -181,6 +173,16 @@ class Bet:
 
     # The resolution
 
+    async def _settle_or_refund(self) -> Step:
+        resolution = await self._resolved()
+        if isinstance(resolution, PayOut):
+            step = await self._credit(TransactionType.PAY_OUT, resolution.win)
+        else:
+            step = await self._credit(TransactionType.BET_RETURN, self._pay_in.stake)
+        if step.progress is Progress.DONE:
+            await self._close_at_casino()
+        return step
+
     async def _resolved(self) -> PayOut | Refund | None:
         """The PayOut or Refund that decides the bet; None where time has decided that the stake goes back."""
         unconfirmed = self._pay_in.policy.unconfirmed_within
@@ -196,11 +198,10 @@ class Bet:
 
     async def _filed_before_overdue(self) -> None:
         left = max(self._pay_in.settle_by - workflow.now(), timedelta())
-        if await self._filed_within(left, "until the bet is overdue"):
-            return
-        self._attention("overdue")
-        if self._pay_in.policy.on_overdue == "hold":
-            await workflow.wait_condition(lambda: self._resolution is not None)
+        if not await self._filed_within(left, "until the bet is overdue"):
+            self._attention("overdue")
+            if self._pay_in.policy.on_overdue == "hold":
+                await workflow.wait_condition(lambda: self._resolution is not None)
 
     async def _filed_within(self, time: timedelta, summary: str) -> bool:
         try:
@@ -251,10 +252,7 @@ class Bet:
     async def _end(self) -> BetState:
         state = self._bet().state
         self._over = True
-        status = BET_STATUS.value_set(state)
-        workflow.upsert_search_attributes(
-            [status, NEEDS_ATTENTION.value_set(False)] if self._needs_attention else [status]
-        )
+        self._show(state)
         await self._file_incidents()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return state
@@ -283,9 +281,15 @@ class Bet:
         return self._record
 
     def _attention(self, status: str) -> None:
-        self._needs_attention = True
-        workflow.upsert_search_attributes([BET_STATUS.value_set(status), NEEDS_ATTENTION.value_set(True)])
+        self._show(status, attention=True)
         self._say(f"needs attention: {status}")
+
+    def _show(self, status: str, *, attention: bool = False) -> None:
+        shown: list[SearchAttributeUpdate[Any]] = [BET_STATUS.value_set(status)]
+        if attention != self._needs_attention:
+            self._needs_attention = attention
+            shown.append(NEEDS_ATTENTION.value_set(attention))
+        workflow.upsert_search_attributes(shown)
 
     def _say(self, what: str) -> None:
         workflow.set_current_details(self._timeline.add(workflow.now(), what, self._record))

@@ -167,6 +167,8 @@ async def test_the_first_resolution_wins(database_url: str, temporal: Client, fi
         async with working(temporal, floor):
             assert await handle.result() is (BetState.SETTLED if first == "pay_out" else BetState.REFUNDED)
         assert await floor.journal() == [(-1, "10.00"), (1, "5.00") if first == "pay_out" else (2, "10.00")]
+        # A Refund that is too late is told so by its answer; winnings that nobody gets are for a person to see.
+        assert len(await floor.incidents()) == (0 if first == "pay_out" else 1)
 
 
 async def test_a_call_that_is_not_of_this_bet_does_not_take_the_place_of_the_right_one(
