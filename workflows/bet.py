@@ -108,8 +108,13 @@ class Bet:
         if answers.contradicts(self._record or self._pay_in, call):
             raise ApplicationError("the call is not of this bet", type=Code.DIFFERENT_DATA)
 
-    pay_out.validator(_check)
-    refund.validator(_check)
+    @pay_out.validator
+    def _check_pay_out(self, call: PayOut) -> None:
+        self._check(call)
+
+    @refund.validator
+    def _check_refund(self, call: Refund) -> None:
+        self._check(call)
 
     def _file(self, call: PayOut | Refund) -> None:
         filed = self._resolution
@@ -151,25 +156,21 @@ class Bet:
 
     async def _find_stake(self) -> Step:
         """The debit may not be sent any more: look for it, twice, once no old message of ours can still take effect."""
-        policy = self._pay_in.policy
-        certain = self._pay_in.not_after + policy.absence_after - workflow.now()
-        await workflow.sleep(max(certain, timedelta()), summary="until an old debit can no longer take effect")
-        step = await self._look_for_stake(second_look=False)
-        if step.progress is Progress.UNKNOWN:
-            await workflow.sleep(policy.effect_within, summary="until the second look for the debit")
-            step = await self._look_for_stake(second_look=True)
-        return step
-
-    async def _look_for_stake(self, *, second_look: bool) -> Step:
-        order = FindStake(
-            pay_in=self._pay_in,
-            bet_id=self._bet().bet_id,
-            owner=self._owner,
-            second_look=second_look,
-            refund_filed=isinstance(self._resolution, Refund),
-        )
-        what = "look for the debit"
-        return self._took(what, await self._lanes.slow(Wallet.find_stake, order, what))
+        policy, what = self._pay_in.policy, "look for the debit"
+        wait, second_look = self._pay_in.not_after + policy.absence_after - workflow.now(), False
+        while True:
+            await workflow.sleep(max(wait, timedelta()), summary="until an old debit can no longer take effect")
+            order = FindStake(
+                pay_in=self._pay_in,
+                bet_id=self._bet().bet_id,
+                owner=self._owner,
+                second_look=second_look,
+                refund_filed=isinstance(self._resolution, Refund),
+            )
+            step = self._took(what, await self._lanes.slow(Wallet.find_stake, order, what))
+            if step.progress is not Progress.UNKNOWN:
+                return step
+            wait, second_look = policy.effect_within, True
 
     # The resolution
 
