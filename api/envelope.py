@@ -2,10 +2,13 @@
 
 import json
 
+import structlog
 from starlette.responses import Response
 
-from betcore.errors import Code
+from betcore.errors import BetcoreError, Code
 from betcore.money import Money
+
+_log = structlog.get_logger()
 
 ALREADY_PROCESSED = "already_processed"
 
@@ -61,3 +64,11 @@ def render(
     if code == Code.OUTCOME_UNKNOWN:
         extra["Retry-After"] = RETRY_AFTER
     return Response("{" + ",".join(parts) + "}", status, extra, media_type="application/json")
+
+
+def refusal(error: Exception) -> Response:
+    """The answer to what was raised. What the table does not know is an unknown outcome, and says nothing of itself."""
+    if isinstance(error, BetcoreError) and error.code in WIRE:
+        return render(error.code, str(error))
+    _log.error("unexpected", exc_info=error)
+    return render(Code.OUTCOME_UNKNOWN)

@@ -25,7 +25,8 @@ def router(engine: AsyncEngine, client: Client) -> APIRouter:
         "/health/ready", summary="Database and Temporal answer.", responses={503: {"description": "One does not."}}
     )
     async def ready() -> JSONResponse:
-        parts = {"database": await _answers(_select(engine)), "temporal": await _answers(_healthy(client))}
+        database, temporal = await asyncio.gather(_answers(_select(engine)), _answers(_healthy(client)))
+        parts = {"database": database, "temporal": temporal}
         return JSONResponse(parts, 200 if all(parts.values()) else 503)
 
     @routes.get("/metrics", include_in_schema=False)

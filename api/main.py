@@ -15,7 +15,7 @@ from temporalio.client import Client
 
 from api import health, jwks, provider
 from api.bets import Bets
-from api.envelope import render
+from api.envelope import refusal, render
 from api.messages import BetMessages
 from api.signed import Caller, SignedRequests
 from betcore.clients.casino import CasinoClient
@@ -59,10 +59,12 @@ def create_app() -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     app.add_middleware(SignedRequests, prefix=f"{settings.provider_api_prefix}/v1")
     app.add_exception_handler(BetcoreError, _refuse)
     app.add_exception_handler(HTTPException, _refuse)
+    app.add_exception_handler(Exception, _refuse)
     return app
 
 
@@ -100,8 +102,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
         return render(Code.OUTCOME_UNKNOWN)
     if isinstance(error, HTTPException):
         return render(_REFUSALS.get(error.status_code, Code.MALFORMED), headers=dict(error.headers or {}))
-    code = error.code if isinstance(error, BetcoreError) else Code.OUTCOME_UNKNOWN
-    return render(code, str(error))
+    return refusal(error)
 
 
 async def _forget(calls: Calls) -> None:

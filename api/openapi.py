@@ -1,6 +1,10 @@
 """What the OpenAPI document says of the provider's calls: every status and every ``_responseCode``."""
 
+import json
 from typing import Any
+
+from api.envelope import WIRE, render
+from betcore.money import Money
 
 _ID = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}
 _AMOUNT_TEXT = {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,14})(\.[0-9]+)?$"}
@@ -33,6 +37,8 @@ _CODES = {
     104: "already processed: treat as 1 (where the profile asks for it)",
 }
 
+_BALANCE = Money(minor=12550, currency="EUR")
+_EXAMPLES = {"betId": "bet-000001", "betAmount": "10.00", "winAmount": "25.00", "gameRoundId": "round-000001"}
 _PAY_IN = {"betId": _ID, "betAmount": _AMOUNT, "gameRoundId": _ID}
 _PAY_OUT = {"betId": _ID, "winAmount": _AMOUNT, "gameRoundId": _ID}
 _OPTIONAL = {"sessionId": _ID}
@@ -67,15 +73,29 @@ def operation(name: str) -> dict[str, Any]:
     extra: dict[str, Any] = {"parameters": [_SESSION, *_HEADERS]}
     if required:
         schema = {"type": "object", "required": list(required), "properties": {**required, **optional}}
-        extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        content = {"schema": schema, "example": {field: _EXAMPLES[field] for field in required}}
+        extra["requestBody"] = {"required": True, "content": {"application/json": content}}
     statuses = {200: ("The answer; ``_responseCode`` says which.", codes), **_STATUSES}
     if not required:
         del statuses[415]
-    responses = {status: _response(text, numbers) for status, (text, numbers) in statuses.items()}
+    responses = {status: _response(status, text, numbers) for status, (text, numbers) in statuses.items()}
     return {"name": name, "summary": summary, "responses": responses, "openapi_extra": extra}
 
 
-def _response(text: str, numbers: tuple[int, ...]) -> dict[str, Any]:
+def _examples(status: int, numbers: tuple[int, ...]) -> dict[str, Any]:
+    """What the service itself would write, one for each reason under this status."""
+    codes: list[str | None] = [None] if 1 in numbers else []
+    codes += [code for code, (number, code_status) in WIRE.items() if number in numbers and code_status == status]
+    found: dict[str, Any] = {}
+    for code in codes:
+        # A session that is known is named with every answer that is not about the request as such.
+        known = status in (200, 503) and code not in ("session_unknown", "session_demo")
+        answer = render(code, currency="EUR", balance=_BALANCE) if known else render(code)
+        found["done" if code is None else code] = {"value": json.loads(bytes(answer.body))}
+    return found
+
+
+def _response(status: int, text: str, numbers: tuple[int, ...]) -> dict[str, Any]:
     meanings = "\n".join(f"- `{number}`: {_CODES[number]}" for number in numbers)
     schema = {
         "type": "object",
@@ -91,6 +111,6 @@ def _response(text: str, numbers: tuple[int, ...]) -> dict[str, Any]:
     headers = {"Retry-After": {"schema": {"type": "string"}}} if 99 in numbers else {}
     return {
         "description": f"{text}\n\n{meanings}",
-        "content": {"application/json": {"schema": schema}},
+        "content": {"application/json": {"schema": schema, "examples": _examples(status, numbers)}},
         "headers": headers,
     }

@@ -1,5 +1,6 @@
 """The Aggregator API for providers: five calls, each translated into one of the service's and back."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from api.bets import Bets, Call, Reply
 from api.envelope import WIRE, render
 from api.openapi import operation
 from api.signed import Caller
-from betcore.errors import BetcoreError, OutcomeUnknown, WrongContentType
+from betcore.errors import BetcoreError, Malformed, OutcomeUnknown, WrongContentType
 
 _log = structlog.get_logger()
 
@@ -26,6 +27,9 @@ SECONDS = Histogram(
     buckets=(0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2, 4),
 )
 
+# What arrives after its deadline is still given this long, so that its request id is recorded.
+_TO_CLAIM = 0.25
+
 Body = TypeVar("Body", parsing.PayInBody, parsing.PayOutBody, parsing.RefundBody)
 
 
@@ -36,6 +40,8 @@ def router(bets: Bets) -> APIRouter:
     @routes.get("/balance", **operation("balance"))
     async def balance(request: Request) -> Response:
         caller: Caller = request.state.caller
+        if caller.body:
+            raise Malformed("a balance is asked for without a body")
         call = _call(caller, parsing.session_id(request.path_params["session_id"]))
         return await _answered("balance", caller, bets.balance(call))
 
@@ -43,7 +49,8 @@ def router(bets: Bets) -> APIRouter:
         async def handle(request: Request) -> Response:
             caller: Caller = request.state.caller
             session_id = parsing.session_id(request.path_params["session_id"])
-            _check_content_type(request)
+            if caller.body:
+                _check_content_type(request)
             body = parse(caller.body, session_id)
             return await _answered(name, caller, do(_call(caller, session_id), body))
 
@@ -56,8 +63,11 @@ def router(bets: Bets) -> APIRouter:
 
 
 def _call(caller: Caller, session_id: str) -> Call:
-    deadline = caller.arrived + caller.provider.profile.answer_deadline
-    return Call(caller.provider, session_id, caller.request_id, deadline)
+    return Call(caller.provider, session_id, caller.request_id, _deadline(caller))
+
+
+def _deadline(caller: Caller) -> float:
+    return caller.arrived + caller.provider.profile.answer_deadline
 
 
 def _check_content_type(request: Request) -> None:
@@ -71,7 +81,8 @@ async def _answered(name: str, caller: Caller, outcome: Awaitable[Reply]) -> Res
     # From here on the service records the request id itself.
     caller.claimed = True
     try:
-        reply = await outcome
+        async with asyncio.timeout(max(_deadline(caller) - time.monotonic(), _TO_CLAIM)):
+            reply = await outcome
     except BetcoreError as refusal:
         reply = Reply(refusal.code, str(refusal))
         if refusal.code not in WIRE:

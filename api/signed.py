@@ -1,22 +1,20 @@
 """X-Sign in front of everything below ``/v1``: size, then signature, before the path is even looked at."""
 
-import json
 import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.envelope import render
+from api.envelope import refusal
+from api.parsing import sorted_encoding
 from betcore import xsign
 from betcore.db.partners import Partners, Provider
-from betcore.errors import BetcoreError, Code, NotAuthorised, TooLarge
-
-_log = structlog.get_logger()
+from betcore.errors import NotAuthorised, TooLarge
 
 MAX_BODY = 64 * 1024
+_TOO_LARGE = f"a body has {MAX_BODY} bytes at most"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TIMESTAMP = re.compile(r"[0-9]{1,15}")
 _REQUEST_ID = re.compile(r"[0-9a-fA-F]{32}")
@@ -52,12 +50,8 @@ class SignedRequests:
         try:
             body = await _read(scope, receive)
             provider, request_id = await self._authenticate(scope, body)
-        except BetcoreError as refusal:
-            await render(refusal.code, str(refusal))(scope, receive, send)
-            return
-        except Exception:
-            _log.exception("a signature could not be checked")
-            await render(Code.OUTCOME_UNKNOWN)(scope, receive, send)
+        except Exception as error:
+            await refusal(error)(scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = Caller(provider, request_id, arrived, body)
         await self._app(scope, receive, send)
@@ -71,7 +65,7 @@ class SignedRequests:
         provider = await partners.provider(counterparty_id)
         secrets = provider.secrets if provider else _NOBODY
         both = provider is not None and provider.profile.signature == "raw_or_sorted"
-        signed = (body, _sorted(body)) if both else (body,)
+        signed = (body, sorted_encoding(body)) if both else (body,)
         holds = _any(xsign.verify(signature, secrets, counterparty_id, timestamp, request_id, one) for one in signed)
         if provider is None or not holds:
             raise NotAuthorised("the signature does not hold")
@@ -92,16 +86,11 @@ def _header(scope: Scope, name: str, form: re.Pattern[str]) -> str:
     return text
 
 
-def _sorted(body: bytes) -> bytes:
-    """The same JSON with its keys sorted, compact; the body itself where it is no JSON."""
-    try:
-        return xsign.compact(json.loads(body))
-    except (ValueError, RecursionError, TypeError):
-        return body
-
-
 async def _read(scope: Scope, receive: Receive) -> bytes:
-    """The whole body. Raises TooLarge as soon as that is known."""
+    """The whole body. Raises TooLarge as soon as that is known, be it from the length that is announced."""
+    announced = dict(scope["headers"]).get(b"content-length", b"")
+    if announced.isdigit() and int(announced) > MAX_BODY:
+        raise TooLarge(_TOO_LARGE)
     body = bytearray()
     while True:
         message: Message = await receive()
@@ -109,6 +98,6 @@ async def _read(scope: Scope, receive: Receive) -> bytes:
             raise NotAuthorised("the request was not finished")
         body += message.get("body", b"")
         if len(body) > MAX_BODY:
-            raise TooLarge(f"a body has {MAX_BODY} bytes at most")
+            raise TooLarge(_TOO_LARGE)
         if not message.get("more_body", False):
             return bytes(body)

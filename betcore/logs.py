@@ -45,6 +45,8 @@ def configure(settings: Settings) -> None:
         # uvicorn brings handlers of its own; its lines go the common way.
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    # A line for every request is what the metrics are for.
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
 
 
 def _console() -> Processor:

@@ -49,9 +49,9 @@ class Timeline:
 
     def add(self, at: datetime, what: str, record: BetRecord | None) -> str:
         """One more line; the whole text with the bet's state on top."""
-        self._lines = [
-            *self._lines[-self._LINES :],
-            f"| {at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d} | {what} |",
-        ]
-        state = f"BetId {record.bet_id} · {record.state}" if record else "not opened yet"
-        return "\n".join([f"{self._head} · {state}", "", "| UTC | what happened |", "|---|---|", *self._lines])
+        self._lines = [*self._lines[-self._LINES :], f"- `{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}` {what}"]
+        state = "not opened yet"
+        if record:
+            reason = f" ({record.refusal})" if record.refusal else ""
+            state = f"BetId {record.bet_id} · **{record.state}**{reason}"
+        return "\n".join([f"{self._head} · {state}", "", *self._lines])

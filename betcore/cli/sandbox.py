@@ -38,7 +38,10 @@ def prepare(as_json: AsJson = False, data_dir: DataDir = None) -> None:
 async def _prepare(desk: Desk) -> Json:
     partners, catalogue = desk.partners, desk.catalogue
     casino_url = f"http://127.0.0.1:{desk.settings.sandbox_casino_port}"
-    provider = await _provider(partners, f"http://127.0.0.1:{desk.settings.sandbox_provider_port}")
+    provider_url = f"http://127.0.0.1:{desk.settings.sandbox_provider_port}"
+    provider = await _provider(partners, provider_url)
+    secret = await partners.secret("provider", PROVIDER_NAME)
+    await _introduce(provider_url, provider["counterparty_id"], secret)
     casino = await _casino(partners, casino_url)
     if GAME_ID not in {game["game_id"] for game in await catalogue.games(PROVIDER_NAME)}:
         await catalogue.add_game(PROVIDER_NAME, GAME_ID, "Dice", "0.10", "500")
@@ -46,7 +49,7 @@ async def _prepare(desk: Desk) -> Json:
     session = await catalogue.open_session_of(*_TABLE) or await catalogue.open_session(*_TABLE, CURRENCY)
     return {
         "counterparty_id": provider["counterparty_id"],
-        "secret": await partners.secret("provider", PROVIDER_NAME),
+        "secret": secret,
         "partner_client_id": casino["partner_client_id"],
         "session_id": session["session_id"],
     }
@@ -55,6 +58,18 @@ async def _prepare(desk: Desk) -> Json:
 async def _provider(partners: "Onboarding", url: str) -> Json:
     found = await _moved(partners, "provider", PROVIDER_NAME, url)
     return found or await partners.add_provider(PROVIDER_NAME, url)
+
+
+async def _introduce(provider_url: str, counterparty_id: str, secret: str) -> None:
+    """Tell the sandbox provider the secret by which it knows our calls."""
+    import aiohttp
+
+    known = {"counterparty_id": counterparty_id, "secret": secret}
+    try:
+        async with aiohttp.ClientSession(raise_for_status=True) as http:
+            await http.post(f"{provider_url}/_counterparty", json=known)
+    except aiohttp.ClientError as error:
+        raise SetupRefused(f"the sandbox provider at {provider_url}: {error}", code="unreachable") from error
 
 
 async def _casino(partners: "Onboarding", url: str) -> Json:

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from itertools import groupby
 from json import loads
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -37,6 +38,11 @@ def test_the_table_is_that_of_the_protocol() -> None:
         (99, 503): ["outcome_unknown"],
         (104, 200): ["already_processed"],
     }
+
+
+def test_those_who_integrate_are_told_of_every_reason() -> None:
+    page = (Path(__file__).parents[2] / "docs/protocol.md").read_text()
+    assert [code for code in WIRE if f"`{code}`" not in page] == []
 
 
 @pytest.mark.parametrize("code", [None, *WIRE])

@@ -17,6 +17,7 @@ from cryptography.fernet import Fernet
 from typer.testing import CliRunner
 
 from betcore.cli.main import app
+from betcore.sandbox.provider.server import create_app as sandbox_provider
 
 ROOT = Path(__file__).parents[2]
 
@@ -237,12 +238,27 @@ async def wallet() -> AsyncIterator[tuple[Wallet, int]]:
     await runner.cleanup()
 
 
-async def test_the_sandbox_is_prepared_once_and_found_again(cli: Cli, wallet: tuple[Wallet, int]) -> None:
+@pytest.fixture
+async def moving_provider() -> AsyncIterator[tuple[int, int]]:
+    """The sandbox provider at two ports, as after a restart at another one."""
+    runner = web.AppRunner(sandbox_provider())
+    await runner.setup()
+    for _ in range(2):
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+    first, second = (address[1] for address in runner.addresses)
+    yield first, second
+    await runner.cleanup()
+
+
+async def test_the_sandbox_is_prepared_once_and_found_again(
+    cli: Cli, wallet: tuple[Wallet, int], moving_provider: tuple[int, int]
+) -> None:
     kept, port = wallet
-    cli.environment |= {"BETCORE_SANDBOX_CASINO_PORT": str(port), "BETCORE_SANDBOX_PROVIDER_PORT": "18082"}
+    here, there = moving_provider
+    cli.environment |= {"BETCORE_SANDBOX_CASINO_PORT": str(port), "BETCORE_SANDBOX_PROVIDER_PORT": str(here)}
     first = await asyncio.to_thread(cli.did, "sandbox", "prepare")
     assert set(first) == {"counterparty_id", "secret", "partner_client_id", "session_id"}
-    cli.environment["BETCORE_SANDBOX_PROVIDER_PORT"] = "18083"
+    cli.environment["BETCORE_SANDBOX_PROVIDER_PORT"] = str(there)
     assert await asyncio.to_thread(cli.did, "sandbox", "prepare") == first
     assert kept.players == [
         {
@@ -253,13 +269,16 @@ async def test_the_sandbox_is_prepared_once_and_found_again(cli: Cli, wallet: tu
         }
     ]
     (provider,) = (await asyncio.to_thread(cli.did, "provider", "list"))["providers"]
-    assert (provider["name"], provider["base_url"]) == ("sandbox-provider", "http://127.0.0.1:18083")
+    assert (provider["name"], provider["base_url"]) == ("sandbox-provider", f"http://127.0.0.1:{there}")
     await asyncio.to_thread(cli.did, "session", "close", "--session", first["session_id"])
     again = await asyncio.to_thread(cli.did, "sandbox", "prepare")
     assert again["session_id"] != first["session_id"]
     assert again["secret"] == first["secret"]
 
 
-def test_a_sandbox_casino_that_is_down_is_said(cli: Cli) -> None:
+async def test_a_sandbox_casino_that_is_down_is_said(cli: Cli, moving_provider: tuple[int, int]) -> None:
+    cli.environment["BETCORE_SANDBOX_PROVIDER_PORT"] = str(moving_provider[0])
     cli.environment["BETCORE_SANDBOX_CASINO_PORT"] = "1"
-    assert cli.refused("sandbox", "prepare")["code"] == "unreachable"
+    refusal = await asyncio.to_thread(cli.refused, "sandbox", "prepare")
+    assert refusal["code"] == "unreachable"
+    assert "casino" in refusal["message"]

@@ -1,0 +1,71 @@
+"""What a test sees of a bet beside its answers: sends at the casino, what ops see, what was written down."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+from betcore.visibility import BET_STATUS, NEEDS_ATTENTION
+from tests.table import Table, eventually
+
+
+async def sends(table: Table, bet: str) -> list[dict[str, Any]]:
+    """Every send of a movement of a bet that reached the casino, taken or not, oldest first."""
+    row = await table.row(bet)
+    made = [call for call in await table.calls() if call["path"] == "/payments/make"]
+    return [] if row is None else [call for call in made if call["bet_id"] == row.bet_id]
+
+
+async def sent(table: Table, bet: str, times: int) -> None:
+    """Wait until so many sends of a bet have reached the casino."""
+    await holds(lambda: sends(table, bet), lambda found: len(found) >= times)
+
+
+async def in_state(table: Table, bet: str, *states: str) -> None:
+    """Wait until the bet's row is in one of these states."""
+    await holds(lambda: table.row(bet), lambda row: row is not None and row.state in states)
+
+
+async def holds(read: Callable[[], Awaitable[Any]], condition: Callable[[Any], bool]) -> None:
+    """Wait until what is read fulfils a condition."""
+
+    async def holds_now() -> bool:
+        return condition(await read())
+
+    await eventually(holds_now)
+
+
+async def status(table: Table, bet: str) -> tuple[str | None, bool | None]:
+    """What the search attributes tell ops of a bet: BetStatus and NeedsAttention."""
+    told = (await table.workflow(bet).describe()).typed_search_attributes
+    return told.get(BET_STATUS), told.get(NEEDS_ATTENTION)
+
+
+async def has_status(table: Table, bet: str, *wanted: object) -> None:
+    """Wait until ops see this BetStatus and NeedsAttention."""
+    await holds(lambda: status(table, bet), lambda found: found == wanted)
+
+
+async def answers(table: Table, bet: str) -> list[dict[str, Any]]:
+    """The casino's answers as the bet's events tell them, oldest first."""
+    query = """SELECT data FROM bet_event JOIN bet USING (bet_id) JOIN provider USING (provider_id)
+               WHERE counterparty_id = :c AND provider_bet_id = :b AND kind = 'answer' ORDER BY event_id"""
+    return [event.data for event in await table.sql(query, c=table.counterparty_id, b=bet)]
+
+
+async def movement(table: Table, bet: str, kind: int) -> Any:
+    """Our row of one movement of a bet."""
+    row = await table.row(bet)
+    query = "SELECT * FROM movement WHERE bet_id = :b AND transaction_type = :k"
+    return (await table.sql(query, b=row.bet_id, k=kind))[0]
+
+
+async def passed(table: Table, bet: str) -> None:
+    """Wait until the last moment of a bet's debit has passed, by the database's clock."""
+    row = await table.row(bet)
+    query = "SELECT now() > not_after AS passed FROM movement WHERE bet_id = :b AND transaction_type = -1"
+    await holds(lambda: table.sql(query, b=row.bet_id), lambda found: bool(found[0].passed))
+
+
+def at(call: dict[str, Any]) -> datetime:
+    """When a call reached the casino."""
+    return datetime.fromisoformat(call["at"])
