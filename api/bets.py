@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,7 +18,7 @@ from betcore.clients.casino import CasinoClient
 from betcore.db.bets import Bets as BetRows
 from betcore.db.calls import Calls, Seen, Session
 from betcore.db.partners import Partners, Provider
-from betcore.errors import Code, Contradiction, NotAuthorised, OutcomeUnknown, SessionRefused
+from betcore.errors import Code, Contradiction, Malformed, NotAuthorised, OutcomeUnknown, SessionRefused
 from betcore.ids import BetKey
 from betcore.messages import BetPolicy, BetRecord, BetState, Incident, Message, PayIn, PayOut, Refund
 from betcore.money import Money
@@ -58,11 +59,14 @@ class Reply:
     balance: Money | None = None
 
 
+Act = Callable[[Seen, Session], Awaitable[Reply]]
+
+
 class Bets:
     """The operations of the Aggregator API for providers.
 
-    Every one raises NotAuthorised for a request id that was used, SessionRefused where the session is not the
-    provider's, Malformed for an amount that the session's currency cannot have.
+    Every one raises NotAuthorised for a request id that was used, and SessionRefused where the session is not the
+    provider's; all else is a Reply.
     """
 
     def __init__(
@@ -80,13 +84,41 @@ class Bets:
 
     async def balance(self, call: Call) -> Reply:
         """The player's balance as the casino has it now, else as it last named it."""
-        _, session = await self._look_up(call, None)
-        balance = await self._balance(call, session, ask=True)
-        return Reply(None if balance else Code.OUTCOME_UNKNOWN, currency=session.currency, balance=balance)
+        return await self._in_session(call, None, partial(self._show_balance, call))
 
     async def pay_in(self, call: Call, body: PayInBody) -> Reply:
         """Take a stake. The bet is looked for first: our own checks are for new stakes only."""
-        seen, session = await self._look_up(call, body.bet_id)
+        return await self._in_session(call, body.bet_id, partial(self._pay_in, call, body))
+
+    async def pay_out(self, call: Call, body: PayOutBody) -> Reply:
+        """Settle a bet. The bet's own game and session count, not those of the call."""
+        return await self._in_session(call, body.bet_id, partial(self._pay_out, call, body))
+
+    async def refund(self, call: Call, body: RefundBody) -> Reply:
+        """Return a stake; a bet that never came is closed for ever."""
+        return await self._in_session(call, body.bet_id, partial(self._refund, call, body))
+
+    async def _in_session(self, call: Call, provider_bet_id: str | None, act: Act) -> Reply:
+        """Look up what the call is about, and act on it; a refusal from here on says currency and balance too."""
+        seen = await self._calls.look_up(call.provider.provider_id, call.request_id, call.session_id, provider_bet_id)
+        if seen is None:
+            raise NotAuthorised("this X-Request-Id was used before")
+        session = seen.session
+        if session is None:
+            raise SessionRefused("no such session")
+        try:
+            if session.mode == "demo":
+                raise SessionRefused("a demo session moves no money", code=Code.SESSION_DEMO)
+            return await act(seen, session)
+        except (Malformed, SessionRefused) as refusal:
+            balance = await self._balance(call, session, ask=False)
+            return Reply(refusal.code, str(refusal), session.currency, balance)
+
+    async def _show_balance(self, call: Call, _: Seen, session: Session) -> Reply:
+        balance = await self._balance(call, session, ask=True)
+        return Reply(None if balance else Code.OUTCOME_UNKNOWN, currency=session.currency, balance=balance)
+
+    async def _pay_in(self, call: Call, body: PayInBody, seen: Seen, session: Session) -> Reply:
         order = await self._order(call, session, body)
         answer, record = await self._ask(
             call,
@@ -102,9 +134,7 @@ class Bets:
         told = (record.accepted_at, record.accepted_balance) if record else (None, None)
         return await self._reply(call, seen, session, answer, *told)
 
-    async def pay_out(self, call: Call, body: PayOutBody) -> Reply:
-        """Settle a bet. The bet's own game and session count, not those of the call."""
-        seen, session = await self._look_up(call, body.bet_id)
+    async def _pay_out(self, call: Call, body: PayOutBody, seen: Seen, session: Session) -> Reply:
         win = Money.parse(body.win_amount, session.currency)
         order = PayOut(player_id=session.player_id, round_id=body.game_round_id, win=win, answer_by=call.answer_by)
         bet = BetKey(call.provider.counterparty_id, body.bet_id)
@@ -122,9 +152,7 @@ class Bets:
             await self._incident(answer, record, order)
         return await self._over(call, seen, session, answer, record)
 
-    async def refund(self, call: Call, body: RefundBody) -> Reply:
-        """Return a stake; a bet that never came is closed for ever."""
-        seen, session = await self._look_up(call, body.bet_id)
+    async def _refund(self, call: Call, body: RefundBody, seen: Seen, session: Session) -> Reply:
         order = Refund(player_id=session.player_id, answer_by=call.answer_by)
         bet = BetKey(call.provider.counterparty_id, body.bet_id)
         answer, record = await self._ask(
@@ -140,16 +168,6 @@ class Bets:
         if answer is Code.DIFFERENT_DATA:
             await self._incident(answer, record, order)
         return await self._over(call, seen, session, answer, record)
-
-    async def _look_up(self, call: Call, provider_bet_id: str | None) -> tuple[Seen, Session]:
-        seen = await self._calls.look_up(call.provider.provider_id, call.request_id, call.session_id, provider_bet_id)
-        if seen is None:
-            raise NotAuthorised("this X-Request-Id was used before")
-        if seen.session is None:
-            raise SessionRefused("no such session")
-        if seen.session.mode == "demo":
-            raise SessionRefused("a demo session moves no money", code=Code.SESSION_DEMO)
-        return seen, seen.session
 
     async def _order(self, call: Call, session: Session, body: PayInBody) -> PayIn:
         provider, stake = call.provider, Money.parse(body.bet_amount, session.currency)
