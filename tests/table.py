@@ -29,6 +29,8 @@ from betcore.vault import Vault
 ROOT = Path(__file__).parents[1]
 _PORTS = ("API", "SANDBOX_CASINO", "SANDBOX_PROVIDER", "TEMPORAL", "TEMPORAL_UI", "DATABASE")
 _PATIENCE = 90
+# The stack's currencies beyond ISO 4217.
+CRYPTO = {"BETCORE_CRYPTO_CURRENCIES": '{"BTC": 8}'}
 _numbers = count(1)
 
 
@@ -160,6 +162,12 @@ class Table:
         )
         return found
 
+    async def sent(self, bet: str) -> list[int]:
+        """TransactionType of each make for a bet that reached the casino, repeats too."""
+        row = await self.row(bet)
+        made = [call for call in await self.calls() if call["path"] == "/payments/make"]
+        return [call["transaction_type"] for call in made if row is not None and call["bet_id"] == row.bet_id]
+
     async def faults(self, *faults: dict[str, Any]) -> None:
         """Break this casino as told, and no other; without arguments, mend it."""
         await self.at_casino("POST", "/_faults", json={"partner_client_id": self.partner_client_id, "faults": faults})
@@ -242,12 +250,19 @@ async def until(call: Callable[[], Awaitable[Answer]], seconds: float = 30) -> A
     return answer
 
 
+async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+    """Wait for a durable effect."""
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.05)
+
+
 @asynccontextmanager
 async def start_stack(folder: Path, *options: str, **environment: str) -> AsyncIterator[Stack]:
     """The whole stack as separate processes on free ports, as ``make up`` starts it."""
     (folder / "failpoints").mkdir(parents=True, exist_ok=True)
     free = {f"BETCORE_{name}_PORT": "0" for name in _PORTS}
-    own = {"BETCORE_FAILPOINTS": str(folder / "failpoints"), "BETCORE_WORKFLOW_SANDBOX": "true"}
+    own = {"BETCORE_FAILPOINTS": str(folder / "failpoints"), "BETCORE_WORKFLOW_SANDBOX": "true", **CRYPTO}
     with (folder / "up.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "betcore", "up", "--json", "--data-dir", str(folder), *options),

@@ -42,7 +42,7 @@ def demo(
         verdict.append(await performance.perform(console, read_settings(data_dir), asdict(ready)))
         if once:
             raise _Over
-        where = f"API {ready.api}/docs, Temporal UI {ready.temporal_ui}"
+        where = f"API {ready.api}, Temporal UI {ready.temporal_ui}"
         console.print(f"\nThe stack is up: {where}. Ctrl-C stops it.", soft_wrap=True, highlight=False)
 
     print(f"starting the stack; its logs are in {data_dir / 'logs'}", file=sys.stderr, flush=True)
