@@ -35,12 +35,13 @@ _STICKY = timedelta(seconds=2)
 
 def workers(client: Client, wallet: Wallet, rows: BetRows, *, sandbox: bool) -> list[Worker]:
     """The two workers of a process: bets with their fast lane, and the slow lane on a queue of its own."""
-    fast: list[Callable[..., Any]] = [wallet.try_stake, wallet.try_credit, rows.withdraw, rows.file_incident]
+    fast: list[Callable[..., Any]] = [wallet.try_stake, wallet.try_credit, rows.withdraw]
     slow: list[Callable[..., Any]] = [
         wallet.pursue_stake,
         wallet.find_stake,
         wallet.pursue_credit,
         wallet.close_at_casino,
+        rows.file_incident,
     ]
     bets = Worker(
         client,

@@ -167,7 +167,7 @@ class Wallet:
 
     async def _credit(self, order: Pay) -> Step:
         kind, owner = order.transaction_type, order.owner
-        claim = await self._bets.begin_credit(order.bet_id, owner, kind, order.amount)
+        claim = await self._bets.begin_credit(order)
         if claim.record.owner != owner:
             return Step(progress=Progress.FOREIGN, record=claim.record)
         if claim.attempts is None:

@@ -53,17 +53,18 @@ class BetMessages:
             static_summary=summary,
         )
         try:
-            record: BetRecord = await self._client.execute_update_with_start_workflow(
-                _PAY_IN,
-                id=_PAY_IN,
-                start_workflow_operation=operation,
-                result_type=BetRecord,
-                rpc_timeout=_within(seconds),
-            )
+            async with asyncio.timeout(seconds):
+                record: BetRecord = await self._client.execute_update_with_start_workflow(
+                    _PAY_IN,
+                    id=_PAY_IN,
+                    start_workflow_operation=operation,
+                    result_type=BetRecord,
+                    rpc_timeout=_within(seconds),
+                )
         except WorkflowAlreadyStartedError:
             _consume(operation)
             return None
-        except (WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateFailedError, RPCError) as error:
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateFailedError, RPCError) as error:
             _consume(operation)
             raise OutcomeUnknown from error
         return record
@@ -80,20 +81,24 @@ class BetMessages:
         """None where no open workflow has the bet. Raises OutcomeUnknown at the deadline, Contradiction where the call
         is not of this bet."""
         handle = self._client.get_workflow_handle_for(Bet.run, bet_workflow_id(bet))
-        ends = asyncio.get_running_loop().time() + seconds
+        loop = asyncio.get_running_loop()
+        ends, update = loop.time() + seconds, None
         try:
-            update = await handle.start_update(
-                name,
-                call,
-                id=name,
-                wait_for_stage=WorkflowUpdateStage.ACCEPTED,
-                result_type=BetRecord,
-                rpc_timeout=_within(seconds - _FOR_THE_SIGNAL),
-            )
-            record: BetRecord = await update.result(rpc_timeout=_within(ends - asyncio.get_running_loop().time()))
+            # The SDK polls in a loop with rpc_timeout for each round: only this one limits them all.
+            async with asyncio.timeout_at(ends - _FOR_THE_SIGNAL):
+                update = await handle.start_update(
+                    name,
+                    call,
+                    id=name,
+                    wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+                    result_type=BetRecord,
+                    rpc_timeout=_within(seconds),
+                )
+            async with asyncio.timeout_at(ends):
+                record: BetRecord = await update.result(rpc_timeout=_within(ends - loop.time()))
             return record
-        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
-            if ends - asyncio.get_running_loop().time() > _SHORTEST:
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            if update is None:
                 await _hand_over(handle, name, call)
             raise OutcomeUnknown from error
         except WorkflowUpdateFailedError as error:

@@ -18,8 +18,14 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     def facts(self) -> dict[str, str]:
-        """Its fields in words, for one side of an incident."""
-        return {name: str(value) for name, value in self.model_dump(mode="json", exclude={"policy"}).items()}
+        """What it says of the bet, in words, for one side of an incident; a repeat says the same. No personal data."""
+        left_out = {"policy", "answer_by", "settle_by", "partner_user_id"}
+        given = {name: getattr(self, name) for name in type(self).model_fields if name not in left_out}
+        return {
+            name: f"{value.currency} {value}" if isinstance(value, Money) else str(value)
+            for name, value in given.items()
+            if value is not None
+        }
 
 
 class BetState(StrEnum):
@@ -115,6 +121,11 @@ class PayOut(Message):
     win: Money
     answer_by: datetime
 
+    @property
+    def name(self) -> str:
+        """The kind of its event."""
+        return "pay_out"
+
     def __str__(self) -> str:
         return f"PayOut of {self.win.currency} {self.win}"
 
@@ -124,6 +135,11 @@ class Refund(Message):
 
     player_id: int
     answer_by: datetime
+
+    @property
+    def name(self) -> str:
+        """The kind of its event."""
+        return "refund"
 
     def __str__(self) -> str:
         return "Refund"
@@ -200,6 +216,9 @@ class Pay(Message):
     attempt_timeout: timedelta
     sends: int
     retry: Retry
+    # The provider's message that asks for it, and when the bet got it; None where time has decided.
+    message: str | None = None
+    filed_at: datetime | None = None
 
 
 class Withdraw(Message):

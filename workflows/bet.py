@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -46,6 +46,7 @@ class Bet:
         self._owner = workflow.info().first_execution_run_id
         self._record: BetRecord | None = None
         self._resolution: PayOut | Refund | None = None
+        self._filed_at: datetime | None = None
         self._over = False
         self._incidents: list[Incident] = []
         self._needs_attention = False
@@ -55,7 +56,7 @@ class Bet:
     @workflow.run
     async def run(self, pay_in: PayIn) -> BetState | None:
         """Carry the bet to its end. Returns its terminal state, or None where another life owns the bet."""
-        life = asyncio.create_task(self._live())
+        clerk, life = asyncio.create_task(self._clerk()), asyncio.create_task(self._live())
         while not life.done():
             try:
                 await asyncio.shield(life)
@@ -63,6 +64,7 @@ class Bet:
                 # Money in motion does not stop because somebody pressed a button; a person hears of it.
                 self._say("cancellation asked for and not followed")
                 self._contradiction("cancelled", {}, {"asked": "cancel"})
+        clerk.cancel()
         return life.result()
 
     async def _live(self) -> BetState | None:
@@ -70,6 +72,7 @@ class Bet:
         if step.progress is Progress.DONE:
             step = await self._settle_or_refund()
         if step.progress is Progress.FOREIGN:
+            # Another life of this bet owns the row: it is answered from, and nothing moves here.
             await self._leave()
             return None
         return await self._end()
@@ -121,7 +124,7 @@ class Bet:
         if answers.contradicts(self._record or self._pay_in, call):
             self._contradiction(Code.DIFFERENT_DATA, self._pay_in.facts(), call.facts())
         elif filed is None:
-            self._resolution = call
+            self._resolution, self._filed_at = call, workflow.now()
             self._say(f"{call} filed")
         elif answers.conflicts(filed, call):
             self._contradiction(Code.DIFFERENT_DATA, filed.facts(), call.facts())
@@ -172,14 +175,12 @@ class Bet:
                 return step
             wait, second_look = policy.effect_within, True
 
-    # The resolution
-
     async def _settle_or_refund(self) -> Step:
         resolution = await self._resolved()
         if isinstance(resolution, PayOut):
-            step = await self._credit(TransactionType.PAY_OUT, resolution.win)
+            step = await self._credit(TransactionType.PAY_OUT, resolution.win, resolution)
         else:
-            step = await self._credit(TransactionType.BET_RETURN, self._pay_in.stake)
+            step = await self._credit(TransactionType.BET_RETURN, self._pay_in.stake, resolution)
         if step.progress is Progress.DONE:
             await self._close_at_casino()
         return step
@@ -211,7 +212,7 @@ class Bet:
             return False
         return True
 
-    async def _credit(self, kind: TransactionType, amount: Money) -> Step:
+    async def _credit(self, kind: TransactionType, amount: Money, asked: PayOut | Refund | None) -> Step:
         policy = self._pay_in.policy
         order = Pay(
             bet_id=self._bet().bet_id,
@@ -223,6 +224,8 @@ class Bet:
             attempt_timeout=policy.attempt_timeout,
             sends=policy.fast_attempts,
             retry=policy.retry,
+            message=asked and asked.name,
+            filed_at=self._filed_at,
         )
         what = f"{'pay out' if kind is TransactionType.PAY_OUT else 'return'} {amount.currency} {amount}"
         step = self._took(what, await self._lanes.fast(Wallet.try_credit, order, what))
@@ -248,25 +251,22 @@ class Bet:
         self._attention("parked")
         await workflow.wait_condition(lambda: False)
 
-    # The end
-
     async def _end(self) -> BetState:
         state = self._bet().state
-        self._over = True
         self._show(state)
-        await self._file_incidents()
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await self._leave()
         return state
 
     async def _leave(self) -> None:
-        """Another life of this bet owns the row: its handlers answer from it, and nothing moves here."""
-        self._say("the bet's row belongs to another run")
         self._over = True
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await workflow.wait_condition(lambda: not self._incidents and workflow.all_handlers_finished())
 
-    async def _file_incidents(self) -> None:
-        while self._incidents:
-            await self._lanes.rows(BetRows.file_incident, self._incidents.pop(0), "file an incident")
+    async def _clerk(self) -> None:
+        """Writes contradictions down as they come, whatever the bet is waiting for."""
+        while True:
+            await workflow.wait_condition(lambda: bool(self._incidents))
+            await self._lanes.slow(BetRows.file_incident, self._incidents[0], "file an incident")
+            self._incidents.pop(0)
 
     def _took(self, what: str, step: Step) -> Step:
         if step.record is not None:

@@ -26,8 +26,6 @@ WITH fresh AS (
     INSERT INTO movement (bet_id, transaction_type, amount, state, attempts, not_after)
     SELECT bet_id, -1, stake, 'sending', 1, :not_after FROM fresh WHERE state = 'accepting'
     RETURNING bet_id, attempts
-), opened AS (
-    INSERT INTO bet_event (bet_id, kind, data) SELECT bet_id, 'pay_in', CAST(:data AS jsonb) FROM fresh
 ), found AS (
     SELECT * FROM bet WHERE provider_id = :provider_id AND provider_bet_id = :provider_bet_id
 ), next_send AS (
@@ -36,10 +34,15 @@ WITH fresh AS (
     WHERE movement.bet_id = found.bet_id AND transaction_type = -1 AND movement.state = 'sending'
       AND found.owner = :owner AND found.state = 'accepting'
     RETURNING movement.bet_id, movement.attempts
-), sent AS (
+), event AS (
     INSERT INTO bet_event (bet_id, kind, data)
-    SELECT bet_id, 'send', jsonb_build_object('type', -1, 'attempt', attempts)
-    FROM (SELECT * FROM first_send UNION ALL SELECT * FROM next_send) AS sends
+    SELECT bet_id, kind, data FROM (
+        SELECT 1 AS place, bet_id, 'pay_in' AS kind, CAST(:data AS jsonb) AS data FROM fresh
+        UNION ALL
+        SELECT 2, bet_id, 'send', jsonb_build_object('type', -1, 'attempt', attempts)
+        FROM (SELECT * FROM first_send UNION ALL SELECT * FROM next_send) AS sends
+    ) AS events
+    ORDER BY place
 )
 SELECT fresh.*, first_send.attempts FROM fresh LEFT JOIN first_send USING (bet_id)
 UNION ALL
@@ -96,8 +99,16 @@ WITH changed AS (
     WHERE movement.state = 'sending'
     RETURNING bet_id, attempts
 ), event AS (
-    INSERT INTO bet_event (bet_id, kind, data)
-    SELECT bet_id, 'send', CAST(:data AS jsonb) || jsonb_build_object('attempt', attempts) FROM counted
+    INSERT INTO bet_event (bet_id, at, kind, data)
+    SELECT bet_id, at, kind, data FROM (
+        SELECT 1 AS place, bet_id, CAST(:filed_at AS timestamptz) AS at, CAST(:message AS text) AS kind,
+               CAST(:data AS jsonb) AS data
+        FROM counted WHERE attempts = 1 AND CAST(:message AS text) IS NOT NULL
+        UNION ALL
+        SELECT 2, bet_id, clock_timestamp(), 'send', CAST(:data AS jsonb) || jsonb_build_object('attempt', attempts)
+        FROM counted
+    ) AS events
+    ORDER BY place
 )
 SELECT changed.*, counted.attempts FROM changed LEFT JOIN counted USING (bet_id)
 UNION ALL

@@ -15,7 +15,7 @@ from betcore.db import bet_sql
 from betcore.db.records import as_json, record_of
 from betcore.errors import Code
 from betcore.ids import TransactionType
-from betcore.messages import BetRecord, BetState, Incident, PayIn
+from betcore.messages import BetRecord, BetState, Incident, Pay, PayIn
 from betcore.money import Money
 
 
@@ -88,25 +88,28 @@ class Bets:
             bet_sql.REFUSE, bet_id, owner, refusal=refusal, movement=movement, error_code=error_code
         )
 
-    async def begin_credit(self, bet_id: int, owner: str, kind: TransactionType, amount: Money) -> Claim:
+    async def begin_credit(self, order: Pay) -> Claim:
         """Take the credit on and count a send of it; no count where it is done, or the bet is not ours to credit.
 
         A payout counts as told; a return withdraws the bet.
         """
+        kind, amount = order.transaction_type, order.amount
         row = await self._row(
             bet_sql.BEGIN_CREDIT,
             {
-                "bet_id": bet_id,
-                "owner": owner,
+                "bet_id": order.bet_id,
+                "owner": order.owner,
                 "kind": int(kind),
                 "amount": amount.minor,
+                "message": order.message,
+                "filed_at": order.filed_at,
                 "state": BetState.SETTLING if kind is TransactionType.PAY_OUT else BetState.REFUNDING,
                 "pays_out": kind is TransactionType.PAY_OUT,
                 "data": as_json({"type": int(kind), "amount": str(amount)}),
             },
         )
         if row is None:
-            raise LookupError(f"no bet {bet_id}")
+            raise LookupError(f"no bet {order.bet_id}")
         return Claim(record_of(row), row.attempts)
 
     async def credit_done(self, bet_id: int, owner: str, kind: TransactionType, word: CasinoWord) -> BetRecord:
