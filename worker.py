@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import structlog
+from prometheus_client import start_http_server
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
@@ -73,6 +74,8 @@ async def main() -> None:
         bets = Bets(engine)
         wallet = Wallet(bets, partners, CasinoClient(http, keys, settings.issuer))
         client = await connect(settings)
+        if settings.worker_metrics_port:
+            start_http_server(settings.worker_metrics_port, addr="127.0.0.1")
         for worker in workers(client, wallet, BetRows(bets), sandbox=settings.workflow_sandbox):
             await stack.enter_async_context(worker)
         structlog.get_logger().info("worker ready")

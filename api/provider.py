@@ -15,7 +15,7 @@ from api.bets import Bets, Call, Reply
 from api.envelope import WIRE, render
 from api.openapi import operation
 from api.signed import Caller
-from betcore.errors import BetcoreError, Malformed, OutcomeUnknown, WrongContentType
+from betcore.errors import BetcoreError, Code, Malformed, WrongContentType
 
 _log = structlog.get_logger()
 
@@ -87,10 +87,10 @@ async def _answered(name: str, caller: Caller, outcome: Awaitable[Reply]) -> Res
         reply = Reply(refusal.code, str(refusal))
         if refusal.code not in WIRE:
             _log.error("not set up", operation=name, code=refusal.code, message=str(refusal))
-            raise OutcomeUnknown from refusal
-    except Exception as error:
+            reply = Reply(Code.OUTCOME_UNKNOWN)
+    except Exception:
         _log.exception("a call failed", operation=name)
-        raise OutcomeUnknown from error
+        reply = Reply(Code.OUTCOME_UNKNOWN)
     response = render(reply.code, reply.message, reply.currency, reply.balance)
     SECONDS.labels(name).observe(time.monotonic() - caller.arrived)
     CALLS.labels(name, WIRE[reply.code][0] if reply.code else 1).inc()
