@@ -25,13 +25,13 @@ async def in_state(table: Table, bet: str, *states: str) -> None:
     await holds(lambda: table.row(bet), lambda row: row is not None and row.state in states)
 
 
-async def holds(read: Callable[[], Awaitable[Any]], condition: Callable[[Any], bool]) -> None:
+async def holds(read: Callable[[], Awaitable[Any]], condition: Callable[[Any], bool], seconds: float = 90) -> None:
     """Wait until what is read fulfils a condition."""
 
     async def holds_now() -> bool:
         return condition(await read())
 
-    await eventually(holds_now)
+    await eventually(holds_now, seconds)
 
 
 async def status(table: Table, bet: str) -> tuple[str | None, bool | None]:
