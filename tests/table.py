@@ -277,7 +277,8 @@ async def start_stack(folder: Path, *options: str, **environment: str) -> AsyncI
             addresses = json.loads(await process.stdout.readline())
         settings = Settings(data_dir=folder)
         engine = create_engine(settings)
-        async with aiohttp.ClientSession() as http:
+        # Shorter than the servers keep an idle connection, so that no call meets one that is being closed.
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(keepalive_timeout=2)) as http:
             yield Stack(folder, addresses, settings, engine, await connect(settings), http)
         await engine.dispose()
     finally:

@@ -1,0 +1,90 @@
+"""What the tests of the edge cases have in common: amounts, profiles, and ways to hold a moment still."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from sqlalchemy import text
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.service import RPCError, RPCStatusCode
+
+from tests.table import Answer, Table, eventually
+
+Journal = list[tuple[int, str]]
+Resolve = Callable[[Table, str], Awaitable[Answer]]
+
+DONE = (1, None)
+STAKED: Journal = [(-1, "10.00")]
+SETTLED: Journal = [*STAKED, (1, "25.00")]
+REFUNDED: Journal = [*STAKED, (2, "10.00")]
+
+# Profiles: a deadline that no held call meets, one that all meet, and a casino that may take its time over one send.
+HASTY, PATIENT = "answer_deadline: 1", "answer_deadline: 15"
+SLOW = "{attempt_timeout: 12, fast_attempts: 1}"
+
+
+async def in_parallel(copies: int, call: Callable[[], Awaitable[Answer]]) -> list[Answer]:
+    """The answers to so many copies of a call at once."""
+    return await asyncio.gather(*(call() for _ in range(copies)))
+
+
+async def arrived(table: Table, calls: int) -> None:
+    """Wait until the API has looked at so many calls of the table's provider."""
+    query = "SELECT request_id FROM request_id JOIN provider USING (provider_id) WHERE counterparty_id = :c"
+
+    async def enough() -> bool:
+        return len(await table.sql(query, c=table.counterparty_id)) >= calls
+
+    await eventually(enough)
+
+
+async def journal_is(table: Table, bet: str, journal: Journal) -> None:
+    """Wait until the casino's journal of a bet is this."""
+
+    async def is_so() -> bool:
+        return await table.journal(bet) == journal
+
+    await eventually(is_so)
+
+
+async def forget(table: Table, bet: str) -> None:
+    """Wait until the bet's workflow is over, and remove it from Temporal with its history.
+
+    The server does that when its queues have been written down, which may take it tens of seconds.
+    """
+    client, handle = table.stack.client, table.workflow(bet)
+    await handle.result()
+    execution = WorkflowExecution(workflow_id=handle.id)
+    await client.workflow_service.delete_workflow_execution(
+        DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
+    )
+    await eventually(lambda: forgotten(table, bet), seconds=90)
+
+
+async def forgotten(table: Table, bet: str) -> bool:
+    """Whether Temporal knows no workflow of the bet."""
+    try:
+        await table.workflow(bet).describe()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return True
+        raise
+    return False
+
+
+@asynccontextmanager
+async def no_writes(table: Table) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+    """Keep everybody from writing a row of a bet inside the block; yields what waits until so many want to."""
+    query = text("SELECT count(*) FROM pg_locks WHERE relation = 'bet'::regclass AND NOT granted")
+    engine = table.stack.engine.execution_options(isolation_level="READ COMMITTED")
+    async with engine.begin() as connection:
+        await connection.execute(text("LOCK TABLE bet IN SHARE MODE"))
+
+        async def waiting(writers: int) -> None:
+            async def enough() -> bool:
+                return int((await connection.execute(query)).scalar_one()) >= writers
+
+            await eventually(enough)
+
+        yield waiting

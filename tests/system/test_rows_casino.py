@@ -1,0 +1,267 @@
+"""Rows of section C: what a casino's wallet can do to a movement while it is being made."""
+
+import asyncio
+from datetime import timedelta
+
+import aiohttp
+import pytest
+
+from betcore.clients.casino import CasinoClient, Movement
+from betcore.db.partners import Partners
+from betcore.db.signing_keys import SigningKeys
+from betcore.ids import TransactionType
+from betcore.money import Money
+from betcore.vault import Vault
+from tests.table import Answer, Stack, Table, until
+from tests.watch import answers, at, has_status, movement, sends, sent
+
+DONE = (1, None)
+UNKNOWN = (99, "outcome_unknown")
+HASTY = "answer_deadline: 0.7"
+QUICK = "{retry: {first: 0.1, cap: 0.3}}"
+# Nothing that was sent can take effect long after: absence is certain within two seconds of the deadline.
+SHORT = (
+    "{message_lifetime: 1, clock_leeway: 0, effect_within: 0.5, attempt_timeout: 0.5, retry: {first: 0.1, cap: 0.3}}"
+)
+DEBIT, CREDIT, RETURN = -1, 1, 2
+MAKE = "/payments/make"
+
+# Every way in which an answer can be unclear, and the kind under which it is counted.
+UNCLEAR = [
+    pytest.param({"kind": "error", "status": 500}, "http_500", id="error"),
+    pytest.param({"kind": "error", "status": 502, "commit": True}, "http_502", id="error-taken"),
+    pytest.param({"kind": "status", "status": 500}, "http_500", id="status-500"),
+    pytest.param({"kind": "status", "status": 503, "commit": True}, "http_503", id="status-503-taken"),
+    pytest.param({"kind": "status", "status": 302}, "http_302", id="status-302"),
+    pytest.param({"kind": "status", "status": 404}, "http_404", id="status-404"),
+    pytest.param({"kind": "lost"}, "connection", id="lost"),
+    pytest.param({"kind": "drop"}, "connection", id="drop"),
+    pytest.param({"kind": "cut"}, "connection", id="cut"),
+    pytest.param({"kind": "garbage"}, "not_json", id="garbage"),
+    pytest.param({"kind": "missing"}, "no_error_code", id="missing"),
+    pytest.param({"kind": "wrong_bet"}, "mismatch", id="wrong-bet"),
+    pytest.param({"kind": "wrong_type"}, "mismatch", id="wrong-type"),
+    pytest.param({"kind": "error_code", "error_code": 999, "commit": True}, "unmapped_code", id="unmapped-taken"),
+    pytest.param({"kind": "delay", "delay": 1}, "timeout", id="delay"),
+    pytest.param({"kind": "hold"}, "timeout", id="hold"),
+]
+
+
+async def _same_movement(table: Table, bet: str, kind: int) -> int:
+    """How often a movement was sent; each send must have been the same one."""
+    made = [call for call in await sends(table, bet) if call["transaction_type"] == kind]
+    named = {(call["transaction_id"], call["amount"], call["partner_user_id"]) for call in made}
+    assert len(named) == 1
+    return len(made)
+
+
+@pytest.mark.row(28)
+@pytest.mark.parametrize(("fault", "counted"), UNCLEAR)
+async def test_an_unclear_answer_is_unknown(stack: Stack, fault: dict[str, object], counted: str) -> None:
+    """To both sends of the fast lane, for debit and credit; the slow lane hears an answer."""
+    waits = fault["kind"] in ("delay", "hold")
+    table = await stack.table(casino="{attempt_timeout: 0.4, retry: {first: 0.1}}" if waits else QUICK)
+    bet = table.new_bet()
+    await table.faults(*(fault | {"path": MAKE, "transaction_type": kind, "times": 2} for kind in (DEBIT, CREDIT)))
+    assert (await until(lambda: table.pay_in(bet))).said == DONE
+    assert (await until(lambda: table.pay_out(bet))).said == DONE
+    await table.release()
+    assert await table.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
+    unclear = [answer for answer in await answers(table, bet) if answer["progress"] == "unknown"]
+    for kind in (DEBIT, CREDIT):
+        assert await _same_movement(table, bet, kind) >= 3
+        assert [answer["kind"] for answer in unclear if answer["type"] == kind][:2] == [counted] * 2
+
+
+@pytest.mark.row(26)
+async def test_a_lost_answer_is_asked_for_again_inside_the_deadline(table: Table) -> None:
+    bet = table.new_bet()
+    await table.faults({"kind": "lost", "path": MAKE, "times": 1})
+    first = await table.pay_in(bet)
+    assert (first.said, first.body["balance"]) == (DONE, 990)
+    assert await table.journal(bet) == [(DEBIT, "10.00")]
+    assert await _same_movement(table, bet, DEBIT) == 2
+
+
+@pytest.mark.row(26)
+async def test_a_debit_that_stays_unknown_is_told_so_and_pursued(stack: Stack) -> None:
+    table = await stack.table(provider=HASTY, casino=QUICK)
+    bet = table.new_bet()
+    await table.faults({"kind": "lost", "path": MAKE})
+    unknown = await table.pay_in(bet)
+    assert (unknown.said, unknown.status) == (UNKNOWN, 503)
+    assert (await table.row(bet)).state == "accepting"
+    await has_status(table, bet, "unknown", True)
+    known = len(await sends(table, bet))
+    await sent(table, bet, known + 1)
+    await table.faults()
+    assert (await until(lambda: table.pay_in(bet))).said == DONE
+    assert await table.journal(bet) == [(DEBIT, "10.00")]
+    await _same_movement(table, bet, DEBIT)
+
+
+@pytest.mark.row(26)
+async def test_a_refund_during_the_doubt_returns_what_was_taken(stack: Stack) -> None:
+    table = await stack.table(provider=HASTY, casino=QUICK)
+    bet = table.new_bet()
+    await table.faults({"kind": "lost", "path": MAKE, "transaction_type": DEBIT})
+    assert (await table.pay_in(bet)).code == 99
+    assert (await table.refund(bet)).code == 99
+    assert await table.journal(bet) == [(DEBIT, "10.00")]
+    await table.faults()
+    assert (await until(lambda: table.refund(bet))).said == DONE
+    assert await table.journal(bet) == [(DEBIT, "10.00"), (RETURN, "10.00")]
+    assert (await table.pay_in(bet)).said == (6, "already_refunded")
+
+
+@pytest.mark.row(27)
+async def test_a_debit_that_the_casino_never_saw_is_repeated(stack: Stack) -> None:
+    table = await stack.table(provider=HASTY, casino=QUICK)
+    bet = table.new_bet()
+    await table.faults({"kind": "drop", "path": MAKE})
+    assert (await table.pay_in(bet)).code == 99
+    assert await table.journal(bet) == []
+    await table.faults()
+    assert (await until(lambda: table.pay_in(bet))).said == DONE
+    assert await table.journal(bet) == [(DEBIT, "10.00")]
+
+
+@pytest.mark.row(27)
+async def test_absence_is_believed_after_two_looks(stack: Stack) -> None:
+    await asyncio.gather(_absent(stack, refunded=False), _absent(stack, refunded=True))
+
+
+async def _absent(stack: Stack, *, refunded: bool) -> None:
+    table = await stack.table(provider=HASTY, casino=SHORT)
+    bet = table.new_bet()
+    await table.faults({"kind": "drop", "path": MAKE})
+    assert (await table.pay_in(bet)).code == 99
+    if refunded:
+        assert (await until(lambda: table.refund(bet))).said == DONE
+    refused = (6, "already_refunded") if refunded else (7, "casino_unavailable")
+    assert (await until(lambda: table.pay_in(bet))).said == refused
+    not_after = (await movement(table, bet, DEBIT)).not_after
+    looks = [at(call) for call in await table.calls() if call["path"] == "/payments/info"]
+    assert len(looks) == 2
+    assert (looks[0] - not_after).total_seconds() >= 0.5
+    assert (looks[1] - looks[0]).total_seconds() >= 0.5
+    assert max(at(call) for call in await sends(table, bet)) <= not_after
+    await table.faults()
+    assert (await table.pay_in(bet)).said == refused
+    assert await table.journal(bet) == []
+
+
+@pytest.mark.row(29)
+@pytest.mark.parametrize("status", [401, 403])
+async def test_an_unauthorised_debit_is_refused(stack: Stack, status: int) -> None:
+    table = await stack.table()
+    bet = table.new_bet()
+    await table.faults({"kind": "status", "status": status, "path": MAKE})
+    refused = await table.pay_in(bet)
+    assert (refused.said, refused.status) == ((7, "casino_refused"), 200)
+    await table.faults()
+    assert (await table.pay_in(bet)).said == (7, "casino_refused")
+    assert await _same_movement(table, bet, DEBIT) == 1
+    assert await table.journal(bet) == []
+
+
+@pytest.mark.row(29)
+@pytest.mark.parametrize(("status", "kind"), [(401, CREDIT), (403, RETURN)], ids=["credit", "return"])
+async def test_an_unauthorised_credit_is_owed(stack: Stack, status: int, kind: int) -> None:
+    table = await stack.table(provider=HASTY, casino=QUICK)
+    bet = table.new_bet()
+    assert (await table.pay_in(bet)).said == DONE
+    await table.faults({"kind": "status", "status": status, "path": MAKE})
+
+    async def resolve() -> Answer:
+        return await (table.pay_out(bet) if kind == CREDIT else table.refund(bet))
+
+    assert (await resolve()).code == 99
+    await has_status(table, bet, "owed", True)
+    await sent(table, bet, 5)
+    await table.faults()
+    assert (await until(resolve)).said == DONE
+    assert await table.journal(bet) == [(DEBIT, "10.00"), (kind, "25.00" if kind == CREDIT else "10.00")]
+
+
+@pytest.mark.row(30)
+async def test_no_money_on_the_first_send_is_final(stack: Stack) -> None:
+    table = await stack.table()
+    bet = table.new_bet()
+    refused = await table.pay_in(bet, "1000.01")
+    assert (refused.said, refused.status, refused.body["balance"]) == ((4, "no_money"), 200, 1000)
+    await table.seat(balance="5000.00")
+    assert (await table.pay_in(bet, "1000.01")).said == (4, "no_money")
+    assert (await table.refund(bet)).said == (6, "bet_refused")
+    assert (await table.pay_out(bet)).said == (6, "bet_refused")
+    assert await _same_movement(table, bet, DEBIT) == 1
+    assert await table.entries() == []
+
+
+@pytest.mark.row(32)
+@pytest.mark.parametrize("kind", [DEBIT, CREDIT], ids=["debit", "credit"])
+async def test_a_duplicate_is_success_on_a_repeat(table: Table, kind: int) -> None:
+    bet = table.new_bet()
+    await table.switches(repeats="duplicate")
+    await table.faults({"kind": "lost", "path": MAKE, "transaction_type": kind, "times": 1})
+    assert (await table.pay_in(bet)).said == DONE
+    assert (await table.pay_out(bet)).said == DONE
+    assert await table.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
+    assert await _same_movement(table, bet, kind) == 2
+    told = [call["answer_code"] for call in await sends(table, bet) if call["transaction_type"] == kind]
+    assert told == [None, 103803]
+
+
+@pytest.mark.row(32)
+@pytest.mark.parametrize("kind", [DEBIT, CREDIT], ids=["debit", "credit"])
+async def test_a_duplicate_on_the_first_send_is_success_where_the_casino_lists_it(table: Table, kind: int) -> None:
+    bet = table.new_bet()
+    lie = {"kind": "error_code", "error_code": 103803, "commit": True, "times": 1}
+    await table.faults(lie | {"path": MAKE, "transaction_type": kind})
+    assert (await table.pay_in(bet)).said == DONE
+    assert (await table.pay_out(bet)).said == DONE
+    assert await table.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
+    assert await _same_movement(table, bet, kind) == 1
+
+
+@pytest.mark.row(32)
+async def test_a_duplicate_of_what_nobody_sent_is_parked(stack: Stack) -> None:
+    table = await stack.table(provider=HASTY)
+    bet = table.new_bet()
+    await table.faults({"kind": "error_code", "error_code": 103803, "path": MAKE})
+    assert (await table.pay_in(bet)).said == UNKNOWN
+    await _parked(table, bet, DEBIT)
+    assert await table.journal(bet) == []
+
+
+@pytest.mark.row(32)
+async def test_a_duplicate_with_other_data_is_parked(stack: Stack) -> None:
+    """While our debit is held, somebody makes another movement of the same bet and type."""
+    table = await stack.table(provider=HASTY, casino="attempt_timeout: 5")
+    bet = table.new_bet()
+    await table.faults({"kind": "hold", "path": MAKE, "times": 1})
+    assert (await table.pay_in(bet)).said == UNKNOWN
+    await table.held()
+    row = await table.row(bet)
+    await _make(table, row.casino_id, row.bet_id, "77.00")
+    await table.release()
+    await _parked(table, bet, DEBIT)
+    assert (await table.pay_in(bet)).said == UNKNOWN
+    assert await table.journal(bet) == [(DEBIT, "77.00")]
+
+
+async def _parked(table: Table, bet: str, kind: int) -> None:
+    await has_status(table, bet, "parked", True)
+    assert await table.incidents(bet) == ["parked"]
+    parked = await movement(table, bet, kind)
+    assert (parked.state, parked.attempts) == ("parked", 1)
+
+
+async def _make(table: Table, casino_id: int, bet_id: int, amount: str) -> None:
+    """A debit beside the service, signed with its key."""
+    stack, vault = table.stack, Vault.of(table.stack.settings)
+    async with aiohttp.ClientSession() as http:
+        client = CasinoClient(http, SigningKeys(stack.engine, vault, 0), stack.settings.issuer)
+        casino = await Partners(stack.engine, vault, 0).casino(casino_id)
+        other = Movement(bet_id, TransactionType.ACCEPT_BET, "anna", Money.parse(amount, "EUR"))
+        assert (await client.make(casino, other, timedelta(seconds=5))).answer.meaning == "done"

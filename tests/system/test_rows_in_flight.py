@@ -1,0 +1,276 @@
+"""PayOut and Refund while money is in flight: section B of the edge cases, rows 17, 18 and 22."""
+
+import asyncio
+import time
+from functools import partial
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+
+from tests.system.rows import (
+    DONE,
+    HASTY,
+    PATIENT,
+    REFUNDED,
+    SETTLED,
+    SLOW,
+    STAKED,
+    arrived,
+    journal_is,
+)
+from tests.table import Answer, Stack, Table, until
+
+# One send in the fast lane; the next, in the slow lane, may take its time.
+LOSING = "{attempt_timeout: 12, fast_attempts: 1, retry: {first: 0.1}}"
+# A debit that cannot be found is given up after about two seconds.
+SHORT_LIVED = "{message_lifetime: 1, clock_leeway: 0, effect_within: 0.2, fast_attempts: 1, retry: {first: 0.2}}"
+LOST = {"kind": "lost", "path": "/payments/make", "times": 1}
+
+
+def _hold(kind: str = "hold_after", transaction_type: int = -1) -> dict[str, object]:
+    return {"kind": kind, "transaction_type": transaction_type, "times": 1}
+
+
+async def _kept(table: Table, bet: str) -> list[str]:
+    """The signals that the bet's workflow has in its history."""
+    events = (await table.workflow(bet).fetch_history()).events
+    signals = [event for event in events if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED]
+    return [event.workflow_execution_signaled_event_attributes.signal_name for event in signals]
+
+
+@pytest.mark.row(17)
+async def test_a_refund_is_kept_while_the_debit_is_in_flight(stack: Stack) -> None:
+    table = await stack.table(provider=HASTY, casino=SLOW)
+    bet = table.new_bet()
+    await table.faults(_hold(), _hold("hold", 2))
+    pay_in = asyncio.create_task(table.pay_in(bet))
+    await table.held()
+    refund = await table.refund(bet)
+    assert (refund.said, refund.status) == ((99, "outcome_unknown"), 503)
+    assert (await pay_in).code == 99
+    await table.release()
+    # Nobody asks again, and the stake goes back; until it is back nobody is told that it is.
+    await table.held()
+    assert (await table.refund(bet)).code == 99
+    assert (await table.pay_in(bet)).said == (6, "already_refunded")
+    assert await table.journal(bet) == STAKED
+    await table.release()
+    await journal_is(table, bet, REFUNDED)
+    assert (await until(lambda: table.refund(bet))).said == DONE
+    assert (await table.pay_in(bet)).said == (6, "already_refunded")
+    assert await table.sent(bet) == [-1, 2]
+
+
+@pytest.mark.row(17)
+async def test_a_refund_that_waits_for_the_debit(stack: Stack) -> None:
+    table = await stack.table(provider=PATIENT, casino=SLOW)
+    bet = table.new_bet()
+    await table.faults(_hold())
+    pay_in = asyncio.create_task(table.pay_in(bet))
+    await table.held()
+    refund = asyncio.create_task(table.refund(bet))
+    await arrived(table, 2)
+    await table.release()
+    assert (await refund).said == DONE
+    paid_in = (await pay_in).said
+    # An attempt under way may still hear "done": the Refund holds all the same, and repeats hear the same.
+    assert paid_in in (DONE, (6, "already_refunded"))
+    assert (await table.pay_in(bet)).said == paid_in
+    assert await table.journal(bet) == REFUNDED
+
+
+@pytest.mark.row(17, 18)
+@pytest.mark.parametrize("resolution", ["refund", "pay_out"])
+async def test_nothing_follows_a_debit_that_is_refused(stack: Stack, resolution: str) -> None:
+    table = await stack.table(provider=PATIENT, casino=SLOW)
+    bet = table.new_bet()
+    resolve = table.refund if resolution == "refund" else table.pay_out
+    await table.seat(balance="9.99")
+    await table.faults(_hold("hold"))
+    pay_in = asyncio.create_task(table.pay_in(bet))
+    await table.held()
+    in_flight = asyncio.create_task(resolve(bet))
+    await arrived(table, 2)
+    await table.release()
+    assert (await pay_in).said == (4, "no_money")
+    assert (await in_flight).said == (6, "bet_refused")
+    assert (await resolve(bet)).said == (6, "bet_refused")
+    assert await table.sent(bet) == [-1]
+    assert await table.journal(bet) == []
+
+
+@pytest.mark.row(17, 18)
+@pytest.mark.parametrize("resolution", ["refund", "pay_out"])
+async def test_what_is_kept_is_durable_and_follows_the_debit(stack: Stack, resolution: str) -> None:
+    table = await stack.table(provider="answer_deadline: 2", casino=SLOW)
+    bets = [table.new_bet() for _ in range(16)]
+    resolve = table.refund if resolution == "refund" else table.pay_out
+    # Every other debit is refused.
+    broke = await table.seat("bob", "9.99")
+    seats = [(bet, broke if turn % 2 else table.session_id) for turn, bet in enumerate(bets)]
+    await table.faults({"kind": "hold", "transaction_type": -1, "times": len(bets)})
+    pay_ins = [asyncio.create_task(table.pay_in(bet, session=seat)) for bet, seat in seats]
+    await table.held(len(bets))
+    answers = await asyncio.gather(*(resolve(bet, session=seat) for bet, seat in seats), *pay_ins)
+    assert {answer.said for answer in answers} == {(99, "outcome_unknown")}
+    await table.release()
+    for bet, seat in seats:
+        # Nobody asks again: what ends the bet is what was kept.
+        await table.workflow(bet).result()
+        assert await _kept(table, bet) == [resolution]
+        if seat != broke:
+            assert await table.journal(bet) == (REFUNDED if resolution == "refund" else SETTLED)
+            continue
+        assert (await table.pay_in(bet, session=seat)).said == (4, "no_money")
+        assert (await resolve(bet, session=seat)).said == (6, "bet_refused")
+        assert await table.sent(bet) == [-1]
+        assert await table.journal(bet) == []
+
+
+@pytest.mark.row(17)
+async def test_a_refund_while_the_debits_answer_is_lost(stack: Stack) -> None:
+    table = await stack.table(provider=HASTY, casino=LOSING)
+    bet = table.new_bet()
+    await table.faults(LOST, _hold("hold"))
+    pay_in = asyncio.create_task(table.pay_in(bet))
+    # The first send took the money and its answer is lost; the second is held.
+    await table.held()
+    assert await table.journal(bet) == STAKED
+    assert (await table.refund(bet)).code == 99
+    assert (await pay_in).code == 99
+    assert await table.journal(bet) == STAKED
+    await table.release()
+    await journal_is(table, bet, REFUNDED)
+    assert (await until(lambda: table.refund(bet))).said == DONE
+    assert (await table.pay_in(bet)).said == (6, "already_refunded")
+    assert await table.sent(bet) == [-1, -1, 2]
+
+
+@pytest.mark.row(17)
+async def test_a_refund_of_a_debit_that_never_arrived(stack: Stack) -> None:
+    table = await stack.table(provider=HASTY, casino=SHORT_LIVED)
+    bet = table.new_bet()
+    await table.faults({"kind": "drop", "path": "/payments/make"})
+    assert (await table.pay_in(bet)).code == 99
+    assert (await table.refund(bet)).code == 99
+    assert (await until(lambda: table.refund(bet))).said == DONE
+    assert (await table.pay_in(bet)).said == (6, "already_refunded")
+    row = await table.row(bet)
+    assert (row.state, row.told_at) == ("refunded", None)
+    assert set(await table.sent(bet)) == {-1}
+    assert await table.journal(bet) == []
+
+
+@pytest.mark.row(18)
+async def test_a_pay_out_waits_for_the_debit(stack: Stack) -> None:
+    table = await stack.table(provider=PATIENT, casino=SLOW)
+    bet = table.new_bet()
+    await table.faults(_hold())
+    pay_in = asyncio.create_task(table.pay_in(bet))
+    await table.held()
+    pay_out = asyncio.create_task(table.pay_out(bet))
+    await arrived(table, 2)
+    assert await table.sent(bet) == [-1]
+    await table.release()
+    assert [(await call).said for call in (pay_in, pay_out)] == [DONE, DONE]
+    assert await table.journal(bet) == SETTLED
+    assert await table.sent(bet) == [-1, 1]
+
+
+@pytest.mark.row(18)
+@pytest.mark.parametrize("lane", ["fast", "slow"])
+async def test_a_pay_out_is_kept_while_the_debit_is_unknown(stack: Stack, lane: str) -> None:
+    table = await stack.table(provider=HASTY, casino=LOSING)
+    bet = table.new_bet()
+    await table.faults(*([LOST] if lane == "slow" else []), _hold("hold"))
+    pay_in = asyncio.create_task(table.pay_in(bet))
+    await table.held()
+    answer = await table.pay_out(bet)
+    assert (answer.said, answer.status) == ((99, "outcome_unknown"), 503)
+    assert (await pay_in).code == 99
+    assert await table.journal(bet) == (STAKED if lane == "slow" else [])
+    await table.release()
+    # Nobody asks again.
+    await journal_is(table, bet, SETTLED)
+    assert (await until(lambda: table.pay_out(bet))).said == DONE
+    assert (await table.pay_in(bet)).said == DONE
+    assert await table.sent(bet) == ([-1, -1, 1] if lane == "slow" else [-1, 1])
+
+
+def _one_of_two(pay_out: Answer, refund: Answer) -> bool:
+    """Whether the bet was settled. Exactly one call is done, the other refused with the reason that fits."""
+    said = pay_out.said, refund.said
+    assert said in ((DONE, (6, "already_settled")), ((6, "already_refunded"), DONE))
+    return pay_out.said == DONE
+
+
+@pytest.mark.row(22)
+async def test_pay_out_and_refund_at_the_same_moment(stack: Stack) -> None:
+    table = await stack.table(provider=PATIENT)
+
+    async def race(turn: int) -> bool:
+        bet = table.new_bet()
+        assert (await table.pay_in(bet)).said == DONE
+        calls = [until(lambda: table.pay_out(bet)), until(lambda: table.refund(bet))]
+        answers = await asyncio.gather(*(calls if turn % 2 else reversed(calls)))
+        settled = _one_of_two(*(answers if turn % 2 else reversed(answers)))
+        assert await table.journal(bet) == (SETTLED if settled else REFUNDED)
+        assert (await table.row(bet)).state == ("settled" if settled else "refunded")
+        return settled
+
+    outcomes = await asyncio.gather(*(race(turn) for turn in range(40)))
+    assert set(outcomes) == {True, False}
+
+
+@pytest.mark.row(22, 17, 18)
+@pytest.mark.parametrize("first", ["pay_out", "refund"])
+async def test_the_first_that_is_kept_wins(stack: Stack, first: str) -> None:
+    table = await stack.table(provider=HASTY, casino=SLOW)
+    bet = table.new_bet()
+    await table.faults(_hold())
+    pay_in = asyncio.create_task(table.pay_in(bet))
+    await table.held()
+    calls = [partial(table.pay_out, bet), partial(table.refund, bet)]
+    for call in calls if first == "pay_out" else reversed(calls):
+        assert (await call()).code == 99
+    assert (await pay_in).code == 99
+    await table.release()
+    await journal_is(table, bet, SETTLED if first == "pay_out" else REFUNDED)
+    answers = await asyncio.gather(until(lambda: table.pay_out(bet)), until(lambda: table.refund(bet)))
+    assert _one_of_two(*answers) == (first == "pay_out")
+    assert await table.sent(bet) == [-1, 1 if first == "pay_out" else 2]
+
+
+@pytest.mark.row(22)
+async def test_all_three_calls_at_the_same_moment(stack: Stack) -> None:
+    table = await stack.table(provider=PATIENT)
+
+    async def race() -> None:
+        bet = table.new_bet()
+        pay_in, pay_out, refund = await asyncio.gather(
+            until(lambda: table.pay_in(bet)), until(lambda: table.pay_out(bet)), until(lambda: table.refund(bet))
+        )
+        settled = _one_of_two(pay_out, refund)
+        taken = (await table.row(bet)).accepted_at is not None
+        assert await table.journal(bet) == (SETTLED if settled else REFUNDED if taken else [])
+        assert pay_in.said in ([DONE] if settled else [DONE, (6, "already_refunded")])
+
+    await asyncio.gather(*(race() for _ in range(20)))
+
+
+@pytest.mark.row(2)
+@pytest.mark.parametrize("lane", ["fast", "slow"])
+async def test_the_deadline_is_kept(stack: Stack, lane: str) -> None:
+    table = await stack.table(provider="answer_deadline: 2", casino=LOSING)
+    bets = [table.new_bet() for _ in range(16)]
+    lost = [{**LOST, "times": len(bets)}] if lane == "slow" else []
+    await table.faults(*lost, {"kind": "hold", "transaction_type": -1, "times": len(bets)})
+    began = time.monotonic()
+    answers = await asyncio.gather(*(table.pay_in(bet) for bet in bets))
+    took = time.monotonic() - began
+    assert {answer.said for answer in answers} == {(99, "outcome_unknown")}
+    assert took < 3
+    await table.release()
+    answers = await asyncio.gather(*(until(partial(table.pay_in, bet)) for bet in bets))
+    assert {answer.said for answer in answers} == {DONE}
+    assert [await table.journal(bet) for bet in bets] == [STAKED] * len(bets)

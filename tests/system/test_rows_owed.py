@@ -1,0 +1,217 @@
+"""Rows of section C: money owed to the player, refusals that may lie, and what P was never told."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import pairwise
+from typing import TypeVar
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+
+from tests.table import Stack, Table, until
+from tests.watch import at, has_status, holds, in_state, movement, sends, sent
+
+DONE = (1, None)
+UNKNOWN = (99, "outcome_unknown")
+HASTY = "answer_deadline: 0.7"
+QUICK = "{retry: {first: 0.1, cap: 0.3}}"
+DEBIT, CREDIT, RETURN = -1, 1, 2
+MAKE = "/payments/make"
+PARKING = {
+    "player_unknown": 102145,
+    "wrong_amount": 103801,
+    "bet_unknown": 103804,
+    "player_blocked": 103805,
+    "limit_reached": 103806,
+}
+RETRIED = {"failed": 102823, "no_money": 103802}
+
+
+T = TypeVar("T")
+R = TypeVar("R")
+Outcome = tuple[tuple[int, str | None], list[tuple[int, str]]]
+
+
+async def _side_by_side(cases: dict[str, T], play: Callable[[T], Awaitable[R]]) -> dict[str, R]:
+    """What came of each case, all played at the same time."""
+    return dict(zip(cases, await asyncio.gather(*(play(case) for case in cases.values())), strict=True))
+
+
+async def _staked(table: Table, *faults: dict[str, object]) -> str:
+    bet = table.new_bet()
+    assert (await table.pay_in(bet)).said == DONE
+    await table.faults(*faults)
+    return bet
+
+
+@pytest.mark.row(33)
+async def test_a_credit_that_is_never_acknowledged_is_sent_for_ever(stack: Stack) -> None:
+    table = await stack.table(provider=HASTY, casino="{retry: {first: 0.1, factor: 3, cap: 0.9}}")
+    bet = await _staked(table, {"kind": "error", "path": MAKE})
+    assert (await table.pay_out(bet)).said == UNKNOWN
+    # The debit, two sends in the fast lane, then the slow one.
+    await sent(table, bet, 7)
+    made = (await sends(table, bet))[3:]
+    gaps = [(at(after) - at(before)).total_seconds() for before, after in pairwise(made)]
+    # Jitter takes a fifth away at most.
+    assert all(gap >= 0.8 * least for gap, least in zip(gaps, [0.1, 0.3, 0.9], strict=False))
+    assert {(call["transaction_type"], call["amount"], call["transaction_id"]) for call in made} == {
+        (CREDIT, "25.00", f"{(await table.row(bet)).bet_id}:1")
+    }
+    owed = f"WorkflowId = '{table.workflow(bet).id}' AND BetStatus = 'owed' AND NeedsAttention = true"
+    await holds(lambda: table.stack.client.count_workflows(owed), lambda found: found.count == 1)
+    assert (await table.refund(bet)).said == (6, "already_settled")
+    assert (await table.row(bet)).state == "settling"
+    await table.faults()
+    settled = await until(lambda: table.pay_out(bet))
+    assert (settled.said, settled.body["balance"]) == (DONE, 1015)
+    assert await table.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
+    await has_status(table, bet, "settled", False)
+
+
+@pytest.mark.row(33)
+async def test_a_credit_whose_answers_are_lost_is_made_once(stack: Stack) -> None:
+    table = await stack.table(provider=HASTY, casino=QUICK)
+    bet = await _staked(table, {"kind": "lost", "path": MAKE})
+    assert (await table.pay_out(bet)).said == UNKNOWN
+    await sent(table, bet, 5)
+    await table.faults()
+    assert (await until(lambda: table.pay_out(bet))).said == DONE
+    assert await table.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
+
+
+@pytest.mark.row(34)
+async def test_a_payout_that_the_casino_will_not_take_is_parked_with_the_reason(stack: Stack) -> None:
+    async def play(code: int) -> None:
+        table = await stack.table(provider=HASTY, casino=QUICK)
+        bet = await _staked(table, {"kind": "error_code", "error_code": code, "path": MAKE})
+        assert (await table.pay_out(bet)).said == UNKNOWN
+        await has_status(table, bet, "parked", True)
+        assert await table.incidents(bet) == ["parked"]
+        parked = await movement(table, bet, CREDIT)
+        assert (parked.state, parked.error_code) == ("parked", str(code))
+        await table.faults()
+        assert (await table.pay_out(bet)).said == UNKNOWN
+        assert (await table.refund(bet)).said == (6, "already_settled")
+        assert await table.journal(bet) == [(DEBIT, "10.00")]
+        assert len(await sends(table, bet)) == 2
+        assert (await table.row(bet)).state == "settling"
+
+    await _side_by_side(PARKING, play)
+
+
+@pytest.mark.row(34)
+async def test_any_other_refusal_of_a_payout_is_retried(stack: Stack) -> None:
+    async def play(code: int) -> list[tuple[int, str]]:
+        table = await stack.table(casino=QUICK)
+        bet = await _staked(table, {"kind": "error_code", "error_code": code, "path": MAKE, "times": 3})
+        assert (await until(lambda: table.pay_out(bet))).said == DONE
+        return await table.journal(bet)
+
+    assert await _side_by_side(RETRIED, play) == {name: [(DEBIT, "10.00"), (CREDIT, "25.00")] for name in RETRIED}
+
+
+@pytest.mark.row(34)
+async def test_a_refused_return_is_retried_always(stack: Stack) -> None:
+    async def play(code: int) -> list[tuple[int, str]]:
+        table = await stack.table(casino=QUICK)
+        bet = await _staked(table, {"kind": "error_code", "error_code": code, "path": MAKE, "times": 3})
+        assert (await until(lambda: table.refund(bet))).said == DONE
+        return await table.journal(bet)
+
+    every = PARKING | RETRIED
+    assert await _side_by_side(every, play) == {name: [(DEBIT, "10.00"), (RETURN, "10.00")] for name in every}
+
+
+@pytest.mark.row(36)
+async def test_a_failing_return_is_retried_until_the_money_is_back(stack: Stack) -> None:
+    async def play(kind: str) -> None:
+        table = await stack.table(provider=HASTY, casino=QUICK)
+        bet = await _staked(table, {"kind": kind, "path": MAKE})
+        assert (await table.refund(bet)).said == UNKNOWN
+        await has_status(table, bet, "owed", True)
+        await sent(table, bet, 5)
+        assert (await table.refund(bet)).said == UNKNOWN
+        assert (await table.pay_out(bet)).said == (6, "already_refunded")
+        await table.faults()
+        returned = await until(lambda: table.refund(bet))
+        assert (returned.said, returned.body["balance"]) == (DONE, 1000)
+        assert await table.journal(bet) == [(DEBIT, "10.00"), (RETURN, "10.00")]
+
+    await asyncio.gather(play("error"), play("lost"))
+
+
+LIES: dict[str, dict[str, object]] = {
+    "no_money": {"kind": "error_code", "error_code": 103802},
+    "player_blocked": {"kind": "error_code", "error_code": 103805},
+    "limit_reached": {"kind": "error_code", "error_code": 103806},
+    "unauthorised": {"kind": "status", "status": 401},
+}
+# A repeat that is taken and refused all the same.
+TAKEN_ALL_THE_SAME: dict[str, dict[str, object]] = {"no_money": {"kind": "refuse_after_commit"}}
+
+
+@pytest.mark.row(79)
+async def test_a_refusal_of_what_may_be_a_repeat_is_not_trusted(stack: Stack) -> None:
+    """The first answer is lost, every repeat is refused; payments/info alone tells whether the money was taken."""
+    short = "{message_lifetime: 3, clock_leeway: 0, effect_within: 0.5, retry: {first: 0.2, cap: 0.5}}"
+
+    async def play(first: str, lie: dict[str, object]) -> Outcome:
+        table = await stack.table(provider=HASTY, casino=short)
+        bet = table.new_bet()
+        await table.faults({"kind": first, "path": MAKE, "times": 1}, lie | {"path": MAKE})
+        assert (await table.pay_in(bet)).said == UNKNOWN
+        assert (await table.row(bet)).state == "accepting"
+        answer = await until(lambda: table.pay_in(bet))
+        assert len(await sends(table, bet)) > 2
+        return answer.said, await table.journal(bet)
+
+    taken, not_taken, taken_later = await asyncio.gather(
+        _side_by_side(LIES, lambda lie: play("lost", lie)),
+        _side_by_side(LIES, lambda lie: play("drop", lie)),
+        _side_by_side(TAKEN_ALL_THE_SAME, lambda lie: play("drop", lie)),
+    )
+    assert taken == dict.fromkeys(LIES, (DONE, [(DEBIT, "10.00")]))
+    assert not_taken == dict.fromkeys(LIES, ((7, "casino_unavailable"), []))
+    assert taken_later == {"no_money": (DONE, [(DEBIT, "10.00")])}
+
+
+async def _unanswered(stack: Stack) -> tuple[Table, str]:
+    """A bet whose PayIn was answered 99 and which the casino then turns out to have debited."""
+    table = await stack.table(
+        provider="{answer_deadline: 0.5, unconfirmed_within: 1}", casino="{attempt_timeout: 5, fast_attempts: 1}"
+    )
+    bet = table.new_bet()
+    await table.faults({"kind": "hold_after", "path": MAKE, "times": 1})
+    assert (await table.pay_in(bet)).said == UNKNOWN
+    await table.held()
+    await table.release()
+    return table, bet
+
+
+@pytest.mark.row(77)
+async def test_a_stake_that_nobody_was_told_of_goes_back(stack: Stack) -> None:
+    table, bet = await _unanswered(stack)
+    await in_state(table, bet, "refunded")
+    assert await table.journal(bet) == [(DEBIT, "10.00"), (RETURN, "10.00")]
+    assert (await table.pay_in(bet)).said == (6, "already_refunded")
+    assert (await table.pay_out(bet)).said == (6, "already_refunded")
+    assert (await table.refund(bet)).said == DONE
+    assert await table.journal(bet) == [(DEBIT, "10.00"), (RETURN, "10.00")]
+
+
+@pytest.mark.row(77)
+async def test_a_stake_that_somebody_was_told_of_stays(stack: Stack) -> None:
+    table, bet = await _unanswered(stack)
+    assert (await until(lambda: table.pay_in(bet))).said == DONE
+
+    async def timers() -> list[int]:
+        history = await table.workflow(bet).fetch_history()
+        return [event.event_type for event in history.events if "TIMER" in EventType.Name(event.event_type)]
+
+    # The time to hear of it is over; the bet now waits for its next timer, settle_within.
+    started = EventType.EVENT_TYPE_TIMER_STARTED
+    await holds(timers, lambda found: found == [started, EventType.EVENT_TYPE_TIMER_FIRED, started])
+    assert await table.journal(bet) == [(DEBIT, "10.00")]
+    assert (await table.pay_out(bet)).said == DONE
+    assert await table.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]

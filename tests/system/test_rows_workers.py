@@ -1,0 +1,129 @@
+"""Rows whose case is a worker that dies or freezes in the middle of a bet."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from tests.table import Answer, Stack, Table, eventually, until
+from tests.watch import at, holds, in_state, movement, passed, sends, sent
+
+DONE = (1, None)
+WORKERS = ("worker-1", "worker-2")
+MAKE = "/payments/make"
+# The default gives up sending a debit before Temporal has missed a worker that is slow to come back.
+PATIENT = "{message_lifetime: 90, retry: {first: 0.2, cap: 0.5}}"
+HASTY = "answer_deadline: 1"
+SETTLED = [(-1, "10.00"), (1, "25.00")]
+
+
+async def _killed_at(stack: Stack, point: str, call: Callable[[], Coroutine[Any, Any, Answer]]) -> None:
+    """Make a call whose worker dies at a point; the provider hears that the outcome is unknown."""
+    armed = stack.failpoints / point
+    armed.touch()
+    first = asyncio.create_task(call())
+
+    async def reached() -> bool:
+        return not armed.exists()
+
+    await eventually(reached, 60)
+    assert (await first).code == 99
+
+
+@pytest.mark.row(66, 79)
+async def test_a_worker_killed_between_the_answer_and_its_record(stack: Stack) -> None:
+    """For the debit of one bet and the credit of another; each waits ten seconds for Temporal to miss its worker.
+
+    The debit's repeats are refused for a while: that says nothing of the first send, which took the money.
+    """
+    staked, won = await stack.table(provider=HASTY, casino=PATIENT), await stack.table(provider=HASTY)
+    bet = Table.new_bet()
+    assert (await won.pay_in(bet)).said == DONE
+    await asyncio.gather(
+        _killed_at(stack, "debit_answered", lambda: staked.pay_in(bet)),
+        _killed_at(stack, "credit_answered", lambda: won.pay_out(bet)),
+    )
+    await staked.faults({"kind": "error_code", "error_code": 103802, "path": MAKE})
+    await sent(staked, bet, 3)
+    assert (await staked.pay_in(bet)).code == 99
+    assert (await staked.row(bet)).state == "accepting"
+    await staked.faults()
+    assert (await until(lambda: staked.pay_in(bet), 90)).said == DONE
+    assert (await until(lambda: won.pay_out(bet), 90)).said == DONE
+    assert (await staked.pay_out(bet)).said == DONE
+    for table, kind in ((staked, -1), (won, 1)):
+        assert await table.journal(bet) == SETTLED
+        repeats = [call["wallet_code"] for call in await sends(table, bet) if call["transaction_type"] == kind]
+        # The first and the last one: the wallet says to the repeat what it said before.
+        assert (repeats[0], repeats[-1], len(repeats)) == (200, 200, (await movement(table, bet, kind)).attempts)
+        assert len(repeats) > 1
+
+
+@pytest.mark.row(66)
+async def test_workers_killed_between_pay_in_and_pay_out(stack: Stack) -> None:
+    table = await stack.table()
+    bet = table.new_bet()
+    assert (await table.pay_in(bet)).said == DONE
+    killed = {name: stack.pid(name) for name in WORKERS}
+    for pid in killed.values():
+        os.kill(pid, signal.SIGKILL)
+
+    async def restarted() -> bool:
+        return all(stack.pid(name) != pid for name, pid in killed.items())
+
+    await eventually(restarted)
+    assert (await until(lambda: table.pay_out(bet), 90)).said == DONE
+    assert (await table.pay_in(bet)).said == DONE
+    assert await table.journal(bet) == SETTLED
+    assert len(await sends(table, bet)) == 2
+
+
+@asynccontextmanager
+async def _frozen(stack: Stack) -> AsyncIterator[None]:
+    """No worker runs inside this block."""
+    pids = [stack.pid(name) for name in WORKERS]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.row(80)
+async def test_a_worker_that_wakes_up_late_repeats_no_debit(stack: Stack) -> None:
+    short = "{message_lifetime: 1, clock_leeway: 0, effect_within: 0.5, retry: {first: 0.5, cap: 0.5}}"
+    table = await stack.table(provider="answer_deadline: 0.5", casino=short)
+    bet = table.new_bet()
+    await table.faults({"kind": "drop", "path": MAKE})
+    assert (await table.pay_in(bet)).code == 99
+    async with _frozen(stack):
+        await passed(table, bet)
+        await table.faults()
+    assert (await until(lambda: table.pay_in(bet))).said == (7, "casino_unavailable")
+    assert max(at(call) for call in await sends(table, bet)) <= (await movement(table, bet, -1)).not_after
+    assert await table.journal(bet) == []
+
+
+@pytest.mark.row(80)
+async def test_a_debit_that_arrives_after_its_last_moment_is_refused_by_the_casino(stack: Stack) -> None:
+    """The worker stops between its count and its signature: the key that it needs cannot be read."""
+    table = await stack.table(provider="answer_deadline: 1", casino="message_lifetime: 1")
+    await table.switches(leeway=0)
+    async with stack.engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
+        await connection.execute(text("LOCK TABLE signing_key IN ACCESS EXCLUSIVE MODE"))
+        # A worker that has read the key lately goes on for a while.
+        while (await table.pay_in(bet := table.new_bet())).code != 99:
+            continue
+        await in_state(table, bet, "accepting")
+        await passed(table, bet)
+        assert await sends(table, bet) == []
+    await holds(table.calls, lambda calls: any(call["status"] == 401 for call in calls))
+    assert (await until(lambda: table.pay_in(bet))).said == (7, "casino_refused")
+    assert await table.journal(bet) == []
