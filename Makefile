@@ -22,7 +22,7 @@ $(INSTALLED): $(REQUIREMENTS)
 	rm -rf .venv
 ifneq ($(UV),)
 	$(UV) venv --quiet --python "$(PYTHON)" .venv
-	$(UV) pip install --quiet --python $(RUN) --require-hashes $(REQUIREMENTS:%=-r %)
+	$(UV) pip install --quiet --compile-bytecode --python $(RUN) --require-hashes $(REQUIREMENTS:%=-r %)
 else
 	$(PYTHON) -m venv --without-pip .venv
 	$(PYTHON) -m pip --python $(RUN) install --quiet --require-hashes --only-binary :all: $(REQUIREMENTS:%=-r %)

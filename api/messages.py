@@ -21,7 +21,7 @@ from betcore.messages import BetRecord, BetState, PayIn, PayOut, Refund
 from workflows.bet import Bet
 
 # An update is held in memory until a worker accepts it; what nobody has accepted this long before the deadline is
-# handed over as a signal, which the server keeps.
+# handed over as a signal, which the server keeps; a short deadline keeps half of itself for that.
 _FOR_THE_SIGNAL = 0.5
 _SHORTEST = 0.05
 
@@ -83,9 +83,10 @@ class BetMessages:
         handle = self._client.get_workflow_handle_for(Bet.run, bet_workflow_id(bet))
         loop = asyncio.get_running_loop()
         ends, update = loop.time() + seconds, None
+        for_the_signal = min(_FOR_THE_SIGNAL, seconds / 2)
         try:
             # The SDK polls in a loop with rpc_timeout for each round: only this one limits them all.
-            async with asyncio.timeout_at(ends - _FOR_THE_SIGNAL):
+            async with asyncio.timeout_at(ends - for_the_signal):
                 update = await handle.start_update(
                     name,
                     call,

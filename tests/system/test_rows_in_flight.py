@@ -270,6 +270,7 @@ async def test_the_deadline_is_kept(stack: Stack, lane: str) -> None:
     took = time.monotonic() - began
     assert {answer.said for answer in answers} == {(99, "outcome_unknown")}
     assert took < 3
+    await table.held(len(bets))
     await table.release()
     answers = await asyncio.gather(*(until(partial(table.pay_in, bet)) for bet in bets))
     assert {answer.said for answer in answers} == {DONE}

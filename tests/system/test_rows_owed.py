@@ -213,5 +213,5 @@ async def test_a_stake_that_somebody_was_told_of_stays(stack: Stack) -> None:
     started = EventType.EVENT_TYPE_TIMER_STARTED
     await holds(timers, lambda found: found == [started, EventType.EVENT_TYPE_TIMER_FIRED, started])
     assert await table.journal(bet) == [(DEBIT, "10.00")]
-    assert (await table.pay_out(bet)).said == DONE
+    assert (await until(lambda: table.pay_out(bet))).said == DONE
     assert await table.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]

@@ -192,6 +192,20 @@ async def test_a_thousand_copies_are_one_debit(stack: Stack) -> None:
     assert [entry["transaction_type"] for entry in await table.entries()] == [-1]
 
 
+@pytest.mark.row(3, 4)
+async def test_of_two_different_pay_ins_at_once_one_stands(stack: Stack) -> None:
+    table = await stack.table(provider=PATIENT)
+    bets, amounts = [table.new_bet() for _ in range(10)], ("10.00", "20.00")
+    calls = [(bet, amount) for bet in bets for amount in amounts * 2]
+    answers = await asyncio.gather(*(table.pay_in(bet, amount) for bet, amount in calls))
+    for bet in bets:
+        journal = await table.journal(bet)
+        said = {(call[1], answer.said) for call, answer in zip(calls, answers, strict=True) if call[0] == bet}
+        assert journal in ([(-1, amount)] for amount in amounts)
+        assert said == {(each, DONE if journal == [(-1, each)] else (6, "different_data")) for each in amounts}
+        assert set(await table.incidents(bet)) == {"different_data"}
+
+
 @asynccontextmanager
 async def _crowd(table: Table) -> AsyncIterator[None]:
     """Let the table's calls leave all at once, instead of a hundred at a time."""
