@@ -217,8 +217,10 @@ async def test_a_second_pay_out_is_not_added(table: Table) -> None:
     first = await table.pay_out(bet)
     assert first.said == DONE
     row, entries = await table.row(bet), await table.entries()
-    for amount, round_id in (("30.00", "round-1"), ("25.00", "round-2"), ("0", "round-2")):
+    others = (("30.00", "round-1"), ("25.00", "round-2"), ("0", "round-2"))
+    for amount, round_id in others * 2:
         assert (await table.pay_out(bet, amount, round_id)).said == (6, "different_data")
-    assert set(await table.incidents(bet)) == {"different_data"}
+    # One for each that contradicts, however often it comes.
+    assert await table.incidents(bet) == ["different_data"] * len(others)
     assert await table.pay_out(bet) == first
     assert (await table.row(bet), await table.entries()) == (row, entries)

@@ -1,0 +1,71 @@
+"""What the database itself keeps of a bet, and what it refuses to change."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from temporalio.client import Client
+
+from betcore.messages import BetState
+from tests.floor import Floor, open_floor
+from tests.workflows.bets import start, update, working
+
+
+async def _settled(floor: Floor, client: Client) -> int:
+    bet = await floor.pay_in("10.00")
+    _, handle = await start(client, bet)
+    record = await update(handle, "pay_out", floor.pay_out(bet, "25.00"))
+    assert record.state is BetState.SETTLED
+    return record.bet_id
+
+
+async def _execute(floor: Floor, statement: str, bet_id: int) -> None:
+    async with floor.engine.connect() as connection:
+        await connection.execute(text(statement), {"bet": bet_id})
+
+
+FORBIDDEN = [
+    "UPDATE bet SET stake = stake + 1 WHERE bet_id = :bet",
+    "UPDATE bet SET win = win + 1 WHERE bet_id = :bet",
+    "UPDATE bet SET provider_bet_id = 'another' WHERE bet_id = :bet",
+    "UPDATE bet SET player_id = player_id + 1 WHERE bet_id = :bet",
+    "UPDATE bet SET currency = 'USD' WHERE bet_id = :bet",
+    "UPDATE bet SET state = 'refunded', win = NULL WHERE bet_id = :bet",
+    "UPDATE bet SET state = 'acceptance', closed_at = NULL WHERE bet_id = :bet",
+    "UPDATE bet SET told_at = now() - interval '1 day' WHERE bet_id = :bet",
+    "DELETE FROM bet WHERE bet_id = :bet",
+    "UPDATE movement SET amount = amount + 1 WHERE bet_id = :bet",
+    "UPDATE movement SET transaction_type = 2 WHERE bet_id = :bet AND transaction_type = 1",
+    "UPDATE movement SET state = 'sending' WHERE bet_id = :bet",
+    "UPDATE movement SET attempts = attempts - 1 WHERE bet_id = :bet",
+    "DELETE FROM movement WHERE bet_id = :bet",
+    "UPDATE bet_event SET kind = 'nothing' WHERE bet_id = :bet",
+    "DELETE FROM bet_event WHERE bet_id = :bet",
+]
+
+
+async def test_amounts_identities_and_a_terminal_state_stand(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet_id = await _settled(floor, temporal)
+        for statement in FORBIDDEN:
+            with pytest.raises(DBAPIError, match="bet|movement|stands"):
+                await _execute(floor, statement, bet_id)
+        # The guards stand in nobody's way.
+        await _execute(floor, "UPDATE bet SET told_at = coalesce(told_at, now()) WHERE bet_id = :bet", bet_id)
+
+
+async def test_a_timeline_holds_every_message_send_and_answer(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        await floor.faults({"kind": "lost", "path": "/payments/make", "transaction_type": 1, "times": 1})
+        bet_id = await _settled(floor, temporal)
+        async with floor.engine.connect() as connection:
+            rows = await connection.execute(
+                text("SELECT kind, at, data FROM bet_event WHERE bet_id = :bet ORDER BY event_id"), {"bet": bet_id}
+            )
+            events = list(rows)
+        assert [event.kind for event in events] == [
+            *("pay_in", "send", "answer"),
+            *("pay_out", "send", "answer", "send", "answer"),
+        ]
+        assert [event.data.get("progress") for event in events if event.kind == "answer"] == ["done", "unknown", "done"]
+        assert [event.data.get("attempt") for event in events if event.kind == "send"] == [1, 1, 2]
+        assert [event.at for event in events] == sorted(event.at for event in events)
