@@ -19,7 +19,7 @@ from betcore.clients.casino import (
     Movement,
     MovementDiffers,
 )
-from betcore.db.bets import Bets, CasinoWord, Claim
+from betcore.db.bets import Bets, CasinoWord
 from betcore.db.partners import Casino, Partners
 from betcore.errors import Code
 from betcore.ids import TransactionType
@@ -29,6 +29,7 @@ from betcore.messages import (
     BetState,
     CloseAtCasino,
     FindStake,
+    Incident,
     Pay,
     PayIn,
     Progress,
@@ -79,7 +80,7 @@ class Wallet:
             found = await self._casinos.has(casino, _debit(pay_in, bet_id), pay_in.policy.attempt_timeout)
         except MovementDiffers as difference:
             record = await self._bets.park(bet_id, owner, TransactionType.ACCEPT_BET, DUPLICATE)
-            return Step(progress=Progress.PARKED, detail=str(difference), record=record)
+            return Step(progress=_standing(record), detail=str(difference), record=record)
         if found is None:
             raise _again("payments/info gave no clear answer", pay_in.policy.retry)
         await self._bets.note(bet_id, "looked", found=found)
@@ -91,7 +92,7 @@ class Wallet:
         if order.refund_filed:
             record = await self._bets.refund_without_debit(bet_id, owner)
         else:
-            record = await self._bets.refuse(bet_id, owner, Code.CASINO_UNAVAILABLE, movement="absent")
+            record = await self._bets.refuse_absent(bet_id, owner, Code.CASINO_UNAVAILABLE)
         return Step(progress=Progress.REFUSED, detail="the casino never took it", record=record)
 
     @activity.defn
@@ -149,21 +150,32 @@ class Wallet:
         match verdict.progress:
             case Progress.DONE:
                 record = await self._bets.accept(bet_id, owner, _word(made))
+                if record.accepted_at is None:
+                    return await self._taken_after_its_end(record, movement)
             case Progress.REFUSED:
                 refusal = verdict.refusal or Code.CASINO_REFUSED
-                record = await self._bets.refuse(
+                record = await self._bets.refuse_only_send(
                     bet_id, owner, refusal, movement="refused", error_code=made.answer.error_code
                 )
+                return _refused(record, made.answer.message)
             case Progress.PARKED:
                 record = await self._bets.park(bet_id, owner, movement.transaction_type, made.answer.error_code)
             case _:
                 return await self._unknown(record, movement, made)
-        return Step(progress=verdict.progress, detail=made.answer.message, record=record)
+        return Step(progress=_standing(record), detail=made.answer.message, record=record)
 
     async def _never_sent(self, bet_id: int, owner: str) -> Step:
         """The one send that was counted did not leave: nothing can be at the casino."""
-        record = await self._bets.refuse(bet_id, owner, Code.CASINO_UNAVAILABLE, movement="absent")
-        return Step(progress=Progress.REFUSED, detail="too late to send", record=record)
+        record = await self._bets.refuse_only_send(bet_id, owner, Code.CASINO_UNAVAILABLE, movement="absent")
+        return _refused(record, "too late to send")
+
+    async def _taken_after_its_end(self, record: BetRecord, movement: Movement) -> Step:
+        """The casino took a stake whose bet has ended without it: a person must give it back."""
+        taken = {"transaction_id": movement.transaction_id, "amount": f"{movement.amount.currency} {movement.amount}"}
+        await self._bets.file_incident(
+            Incident(bet_id=record.bet_id, kind="debited_after_the_end", ours=record.facts(), theirs=taken)
+        )
+        return Step(progress=_standing(record), detail="debited after the end", record=record)
 
     async def _credit(self, order: Pay) -> Step:
         kind, owner = order.transaction_type, order.owner
@@ -171,7 +183,7 @@ class Wallet:
         if claim.record.owner != owner:
             return Step(progress=Progress.FOREIGN, record=claim.record)
         if claim.attempts is None:
-            return _credited(claim)
+            return _credited(claim.record)
         casino = await self._partners.casino(order.casino_id)
         if order.amount.minor == 0 and kind is TransactionType.BET_RETURN and not casino.profile.send.zero_stakes:
             record = await self._bets.credit_done(order.bet_id, owner, kind, CasinoWord(None, None, None))
@@ -187,7 +199,7 @@ class Wallet:
                 record = await self._bets.park(order.bet_id, owner, kind, made.answer.error_code)
             case _:
                 return await self._unknown(claim.record, movement, made)
-        return Step(progress=verdict.progress, detail=made.answer.message, record=record)
+        return _credited(record, made.answer.message)
 
     async def _verdict(
         self, casino: Casino, movement: Movement, made: MakeAnswer, attempts: int, within: timedelta
@@ -238,13 +250,22 @@ def _standing(record: BetRecord) -> Progress:
             return Progress.DONE
 
 
-def _credited(claim: Claim) -> Step:
+def _refused(record: BetRecord, detail: str) -> Step:
+    """A refusal, unless another process has counted a send meanwhile: then nobody knows yet."""
+    return Step(
+        progress=Progress.REFUSED if record.state is BetState.REFUSED else Progress.UNKNOWN,
+        detail=detail,
+        record=record,
+    )
+
+
+def _credited(record: BetRecord, detail: str = "") -> Step:
     """How a credit stands that has no send to make. Raises RuntimeError where it was never begun."""
-    if claim.record.state.is_terminal:
-        return Step(progress=Progress.DONE, record=claim.record)
-    if claim.record.state in (BetState.SETTLING, BetState.REFUNDING):
-        return Step(progress=Progress.PARKED, record=claim.record)
-    raise RuntimeError(f"bet {claim.record.bet_id} is {claim.record.state}: nothing to credit")
+    if record.state.is_terminal:
+        return Step(progress=Progress.DONE, detail=detail, record=record)
+    if record.state in (BetState.SETTLING, BetState.REFUNDING):
+        return Step(progress=Progress.PARKED, detail=detail, record=record)
+    raise RuntimeError(f"bet {record.bet_id} is {record.state}: nothing to credit")
 
 
 def _debit(pay_in: PayIn, bet_id: int) -> Movement:

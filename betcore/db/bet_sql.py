@@ -67,15 +67,20 @@ WITH changed AS (
     + _OR_AS_IT_STANDS
 )
 
+# The movement first: its row is locked and read anew, so that a send counted meanwhile by another process is seen.
 REFUSE = (
     """
-WITH changed AS (
-    UPDATE bet SET state = 'refused', refusal = :refusal, closed_at = now()
-    WHERE bet_id = :bet_id AND owner = :owner AND state = 'accepting'
-    RETURNING *
-), ended AS (
+WITH ended AS (
     UPDATE movement SET state = :movement, ended_at = now(), error_code = :error_code
-    FROM changed WHERE movement.bet_id = changed.bet_id AND transaction_type = -1
+    FROM bet
+    WHERE movement.bet_id = :bet_id AND transaction_type = -1 AND movement.state = 'sending'
+      AND (CAST(:attempts AS integer) IS NULL OR attempts = CAST(:attempts AS integer))
+      AND bet.bet_id = movement.bet_id AND bet.owner = :owner AND bet.state = 'accepting'
+    RETURNING movement.bet_id
+), changed AS (
+    UPDATE bet SET state = 'refused', refusal = :refusal, closed_at = now()
+    FROM ended WHERE bet.bet_id = ended.bet_id
+    RETURNING bet.*
 ), event AS (
     INSERT INTO bet_event (bet_id, kind, data)
     SELECT bet_id, 'refused', jsonb_build_object('refusal', refusal, 'error_code', CAST(:error_code AS text))

@@ -80,13 +80,21 @@ class Bets:
             balance=word.balance.minor if word.balance else None,
         )
 
-    async def refuse(
+    async def refuse_only_send(
         self, bet_id: int, owner: str, refusal: Code, *, movement: str, error_code: str | None = None
     ) -> BetRecord:
-        """The stake was not taken and will not be; ``movement`` is ``refused`` or ``absent``."""
-        return await self._change(
-            bet_sql.REFUSE, bet_id, owner, refusal=refusal, movement=movement, error_code=error_code
-        )
+        """The stake was not taken and will not be, if the send that tells so is the only one that was ever counted.
+
+        Where another process has counted one meanwhile, the bet stays as it is: that send may take the money.
+        ``movement`` is ``refused`` or, where nothing was sent, ``absent``.
+        """
+        given = {"refusal": refusal, "movement": movement, "error_code": error_code, "attempts": 1}
+        return await self._change(bet_sql.REFUSE, bet_id, owner, **given)
+
+    async def refuse_absent(self, bet_id: int, owner: str, refusal: Code) -> BetRecord:
+        """The stake is certainly not at the casino, however often it was sent."""
+        given = {"refusal": refusal, "movement": "absent", "error_code": None, "attempts": None}
+        return await self._change(bet_sql.REFUSE, bet_id, owner, **given)
 
     async def begin_credit(self, order: Pay) -> Claim:
         """Take the credit on and count a send of it; no count where it is done, or the bet is not ours to credit.

@@ -17,7 +17,7 @@ from tests.watch import answers, at, has_status, movement, sends, sent
 
 DONE = (1, None)
 UNKNOWN = (99, "outcome_unknown")
-HASTY = "answer_deadline: 0.7"
+HASTY = "answer_deadline: 1"
 QUICK = "{retry: {first: 0.1, cap: 0.3}}"
 # Nothing that was sent can take effect long after: absence is certain within two seconds of the deadline.
 SHORT = (

@@ -184,7 +184,7 @@ async def test_the_answer_comes_before_the_providers_deadline(stack: Stack) -> N
         began = time.monotonic()
         answer = await call(bet)
         assert (answer.said, answer.status) == ((99, "outcome_unknown"), 503)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 2
     # The first send was given up early enough for another one.
     assert len(await sends(table, bet)) >= 2
     await table.faults()

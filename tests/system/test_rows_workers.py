@@ -99,7 +99,7 @@ async def _frozen(stack: Stack) -> AsyncIterator[None]:
 @pytest.mark.row(80)
 async def test_a_worker_that_wakes_up_late_repeats_no_debit(stack: Stack) -> None:
     short = "{message_lifetime: 1, clock_leeway: 0, effect_within: 0.5, retry: {first: 0.5, cap: 0.5}}"
-    table = await stack.table(provider="answer_deadline: 0.5", casino=short)
+    table = await stack.table(provider=HASTY, casino=short)
     bet = table.new_bet()
     await table.faults({"kind": "drop", "path": MAKE})
     assert (await table.pay_in(bet)).code == 99

@@ -5,9 +5,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from temporalio.client import Client
 
-from betcore.messages import BetState
+from betcore.errors import Code
+from betcore.messages import BetState, PayIn
 from tests.floor import Floor, open_floor
-from tests.workflows.bets import start, update, working
+from tests.workflows.bets import Handle, begin, start, update, working
 
 
 async def _settled(floor: Floor, client: Client) -> int:
@@ -47,7 +48,7 @@ async def test_amounts_identities_and_a_terminal_state_stand(database_url: str, 
     async with open_floor(database_url) as floor, working(temporal, floor):
         bet_id = await _settled(floor, temporal)
         for statement in FORBIDDEN:
-            with pytest.raises(DBAPIError, match="bet|movement|stands"):
+            with pytest.raises(DBAPIError, match=r"bet|movement|stands"):
                 await _execute(floor, statement, bet_id)
         # The guards stand in nobody's way.
         await _execute(floor, "UPDATE bet SET told_at = coalesce(told_at, now()) WHERE bet_id = :bet", bet_id)
@@ -69,3 +70,51 @@ async def test_a_timeline_holds_every_message_send_and_answer(database_url: str,
         assert [event.data.get("progress") for event in events if event.kind == "answer"] == ["done", "unknown", "done"]
         assert [event.data.get("attempt") for event in events if event.kind == "send"] == [1, 1, 2]
         assert [event.at for event in events] == sorted(event.at for event in events)
+
+
+async def _held_first_send(floor: Floor, client: Client) -> tuple[PayIn, Handle]:
+    """A bet whose first send is refused by the casino, with the refusal still on its way to the worker."""
+    await floor.faults({"kind": "hold_after", "path": "/payments/make", "transaction_type": -1, "times": 1})
+    bet = await floor.pay_in("1000.01")
+    handle = await begin(client, bet)
+    await floor.held()
+    return bet, handle
+
+
+async def test_a_refusal_is_not_believed_once_another_process_has_counted_a_send(
+    database_url: str, temporal: Client
+) -> None:
+    # A worker that froze with a refusal in its hands must not end a bet for which another one sends again meanwhile.
+    casino = "{message_lifetime: 1, attempt_timeout: 5, clock_leeway: 0, effect_within: 0.5, retry: {first: 0.2}}"
+    async with open_floor(database_url, casino=casino) as floor, working(temporal, floor):
+        bet, handle = await _held_first_send(floor, temporal)
+        owner = (await floor.row(bet)).owner
+        claim = await floor.bets.open(bet, owner, BetState.ACCEPTING, None)
+        assert claim.attempts == 2
+        await floor.release()
+        # Nobody sends it in truth: the bet finds out by looking, not by the refusal.
+        assert await handle.result() is BetState.REFUSED
+        assert (await floor.row(bet)).refusal == "casino_unavailable"
+        looks = [call for call in await floor.casino_calls() if call["path"] == "/payments/info"]
+        assert len(looks) == 2
+
+
+async def test_a_refusal_of_the_only_send_ends_the_bet(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, casino="attempt_timeout: 5") as floor, working(temporal, floor):
+        bet, handle = await _held_first_send(floor, temporal)
+        await floor.release()
+        assert await handle.result() is BetState.REFUSED
+        assert (await floor.row(bet)).refusal == "no_money"
+
+
+async def test_a_debit_after_the_end_is_an_incident(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, casino="attempt_timeout: 5") as floor, working(temporal, floor):
+        await floor.faults({"kind": "hold_after", "path": "/payments/make", "times": 1})
+        bet = await floor.pay_in()
+        handle = await begin(temporal, bet)
+        await floor.held()
+        row = await floor.row(bet)
+        await floor.bets.refuse_absent(row.bet_id, row.owner, Code.CASINO_UNAVAILABLE)
+        await floor.release()
+        assert await handle.result() is BetState.REFUSED
+        assert [incident.kind for incident in await floor.incidents()] == ["debited_after_the_end"]
