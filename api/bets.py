@@ -131,8 +131,7 @@ class Bets:
             answer = Code.ALREADY_REFUNDED
         if answer is Code.DIFFERENT_DATA:
             await self._incident(answer, record, order)
-        told = (record.accepted_at, record.accepted_balance) if record else (None, None)
-        return await self._reply(call, seen, session, answer, *told)
+        return await self._reply(call, seen, session, answer, record, opening=True)
 
     async def _pay_out(self, call: Call, body: PayOutBody, seen: Seen, session: Session) -> Reply:
         win = Money.parse(body.win_amount, session.currency)
@@ -150,7 +149,7 @@ class Bets:
             answer = answers.to_pay_out(record, order) if record else Code.OUTCOME_UNKNOWN
         if answer is Code.DIFFERENT_DATA or (answer is Code.ALREADY_REFUNDED and win.minor):
             await self._incident(answer, record, order)
-        return await self._over(call, seen, session, answer, record)
+        return await self._reply(call, seen, session, answer, record, opening=False)
 
     async def _refund(self, call: Call, body: RefundBody, seen: Seen, session: Session) -> Reply:
         order = Refund(player_id=session.player_id, answer_by=call.answer_by)
@@ -167,7 +166,7 @@ class Bets:
             answer = answers.to_refund(record, order) if record else Code.OUTCOME_UNKNOWN
         if answer is Code.DIFFERENT_DATA:
             await self._incident(answer, record, order)
-        return await self._over(call, seen, session, answer, record)
+        return await self._reply(call, seen, session, answer, record, opening=False)
 
     async def _order(self, call: Call, session: Session, body: PayInBody) -> PayIn:
         provider, stake = call.provider, Money.parse(body.bet_amount, session.currency)
@@ -238,28 +237,26 @@ class Bets:
         bet_id = record.bet_id if record else None
         await self._rows.file_incident(Incident(bet_id=bet_id, kind=kind, ours=ours, theirs=order.facts()))
 
-    async def _over(
-        self, call: Call, seen: Seen, session: Session, answer: Code | None, record: BetRecord | None
-    ) -> Reply:
-        over = (record.closed_at, record.closed_balance) if record else (None, None)
-        return await self._reply(call, seen, session, answer, *over)
-
     async def _reply(
         self,
         call: Call,
         seen: Seen,
         session: Session,
         answer: Code | None,
-        decided: datetime | None,
-        balance: Money | None,
+        record: BetRecord | None,
+        *,
+        opening: bool,
     ) -> Reply:
         code: str | None = answer
+        decided = record and (record.accepted_at if opening else record.closed_at)
         # Both times are the database's: the outcome stood there before this call came.
         if answer is None and decided and decided < seen.seen_at and call.provider.profile.duplicates == "code_104":
             code = ALREADY_PROCESSED
+        balance = (record.accepted_balance if opening else record.closed_balance) if record else None
         if answer is not None or balance is None:
-            # Only where the casino was asked anyway is it asked again; a refusal of ours does not reach it.
-            balance = await self._balance(call, session, ask=answer in (None, Code.NO_MONEY))
+            # Only where the casino was asked about the bet is it asked again: a tombstone does not reach it.
+            moved = answer is None and record is not None and record.accepted_at is not None
+            balance = await self._balance(call, session, ask=moved or answer is Code.NO_MONEY)
         return Reply(code, currency=session.currency, balance=balance)
 
     async def _balance(self, call: Call, session: Session, *, ask: bool) -> Money | None:

@@ -88,6 +88,9 @@ async def _answered(name: str, caller: Caller, outcome: Awaitable[Reply]) -> Res
         if refusal.code not in WIRE:
             _log.error("not set up", operation=name, code=refusal.code, message=str(refusal))
             reply = Reply(Code.OUTCOME_UNKNOWN)
+    except TimeoutError:
+        _log.warning("no answer by the deadline", operation=name)
+        reply = Reply(Code.OUTCOME_UNKNOWN)
     except Exception:
         _log.exception("a call failed", operation=name)
         reply = Reply(Code.OUTCOME_UNKNOWN)

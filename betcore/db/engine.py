@@ -21,7 +21,8 @@ def create_engine(settings: Settings) -> AsyncEngine:
         isolation_level="AUTOCOMMIT",
         pool_size=settings.database_pool_size,
         max_overflow=0,
-        pool_timeout=2,
+        # Whoever waits has a deadline of its own, which ends sooner.
+        pool_timeout=30,
         pool_reset_on_return=None,
         # JIT only costs time on statements of this size.
         connect_args={

@@ -60,7 +60,7 @@ async def _same_movement(table: Table, bet: str, kind: int) -> int:
 async def test_an_unclear_answer_is_unknown(stack: Stack, fault: dict[str, object], counted: str) -> None:
     """To both sends of the fast lane, for debit and credit; the slow lane hears an answer."""
     waits = fault["kind"] in ("delay", "hold")
-    table = await stack.table(casino="{attempt_timeout: 0.4, retry: {first: 0.1}}" if waits else QUICK)
+    table = await stack.table(casino="{attempt_timeout: 0.3, retry: {first: 0.1}}" if waits else QUICK)
     bet = table.new_bet()
     await table.faults(*(fault | {"path": MAKE, "transaction_type": kind, "times": 2} for kind in (DEBIT, CREDIT)))
     assert (await until(lambda: table.pay_in(bet))).said == DONE
@@ -166,8 +166,11 @@ async def test_an_unauthorised_debit_is_refused(stack: Stack, status: int) -> No
 
 
 @pytest.mark.row(29)
-@pytest.mark.parametrize(("status", "kind"), [(401, CREDIT), (403, RETURN)], ids=["credit", "return"])
-async def test_an_unauthorised_credit_is_owed(stack: Stack, status: int, kind: int) -> None:
+async def test_an_unauthorised_credit_is_owed(stack: Stack) -> None:
+    await asyncio.gather(_unauthorised(stack, 401, CREDIT), _unauthorised(stack, 403, RETURN))
+
+
+async def _unauthorised(stack: Stack, status: int, kind: int) -> None:
     table = await stack.table(provider=HASTY, casino=QUICK)
     bet = table.new_bet()
     assert (await table.pay_in(bet)).said == DONE

@@ -154,7 +154,7 @@ TAKEN_ALL_THE_SAME: dict[str, dict[str, object]] = {"no_money": {"kind": "refuse
 @pytest.mark.row(79)
 async def test_a_refusal_of_what_may_be_a_repeat_is_not_trusted(stack: Stack) -> None:
     """The first answer is lost, every repeat is refused; payments/info alone tells whether the money was taken."""
-    short = "{message_lifetime: 3, clock_leeway: 0, effect_within: 0.5, retry: {first: 0.2, cap: 0.5}}"
+    short = "{message_lifetime: 2, clock_leeway: 0, effect_within: 0.5, retry: {first: 0.2, cap: 0.5}}"
 
     async def play(first: str, lie: dict[str, object]) -> Outcome:
         table = await stack.table(provider=HASTY, casino=short)
