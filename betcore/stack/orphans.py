@@ -43,8 +43,10 @@ def _ps(pid: int, column: str) -> str | None:
 
 
 def record(file: Path, pid: int, stop_signal: signal.Signals) -> None:
-    """Write the pid file of a child."""
-    file.write_text(f"{pid} {stop_signal.value} {mark(pid)}")
+    """Write the pid file of a child, whole or not at all: a stack that dies meanwhile must not lose track of it."""
+    new = file.with_suffix(".new")
+    new.write_text(f"{pid} {stop_signal.value} {mark(pid)}")
+    new.replace(file)
 
 
 async def end_all(folder: Path) -> list[str]:
