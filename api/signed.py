@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -66,16 +65,13 @@ class SignedRequests:
         secrets = provider.secrets if provider else _NOBODY
         both = provider is not None and provider.profile.signature == "raw_or_sorted"
         signed = (body, sorted_encoding(body)) if both else (body,)
-        holds = _any(xsign.verify(signature, secrets, counterparty_id, timestamp, request_id, one) for one in signed)
+        # A list, as in verify itself: all are compared, so that time does not tell which one matched.
+        holds = any([xsign.verify(signature, secrets, counterparty_id, timestamp, request_id, one) for one in signed])
         if provider is None or not holds:
             raise NotAuthorised("the signature does not hold")
         if abs(time.time() - int(timestamp) / 1000) > provider.profile.freshness_window:
             raise NotAuthorised("X-Timestamp is too far from our clock")
         return provider, request_id
-
-
-def _any(checks: Iterable[bool]) -> bool:
-    return any(list(checks))
 
 
 def _header(scope: Scope, name: str, form: re.Pattern[str]) -> str:

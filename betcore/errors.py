@@ -7,17 +7,14 @@ the one table of ``api/envelope.py`` that gives ``_responseCode`` and HTTP statu
     ├── NotAuthorised          not_authorised
     ├── Malformed              malformed
     │   ├── TooLarge           too_large
-    │   ├── UnknownRoute       unknown_route
-    │   ├── WrongMethod        wrong_method
     │   └── WrongContentType   wrong_content_type
-    ├── SessionRefused         session_unknown, session_ended, session_demo
-    ├── NoMoney                no_money
-    ├── BetNotFound            never_seen
-    ├── Contradiction          different_data, already_settled, already_refunded, bet_refused
-    ├── StakeRefused           below_min_bet, above_max_bet, player_blocked, limit_reached, game_disabled,
-    │                          casino_refused, casino_unavailable
+    ├── SessionRefused         session_unknown, session_demo
+    ├── Contradiction          different_data
     ├── OutcomeUnknown         outcome_unknown
     └── SetupRefused           invalid_profile, not_found, already_exists, ... (onboarding; never on the wire)
+
+What a bet's row answers (no_money, already_settled, below_min_bet, ...) is not raised: it is a ``Code`` in the row, and
+travels as a value.
 """
 
 from enum import StrEnum
@@ -79,18 +76,6 @@ class TooLarge(Malformed):
     code = Code.TOO_LARGE
 
 
-class UnknownRoute(Malformed):
-    """No such path."""
-
-    code = Code.UNKNOWN_ROUTE
-
-
-class WrongMethod(Malformed):
-    """The path is known, the method is not."""
-
-    code = Code.WRONG_METHOD
-
-
 class WrongContentType(Malformed):
     """A body that is not declared as JSON."""
 
@@ -103,28 +88,10 @@ class SessionRefused(BetcoreError):
     code = Code.SESSION_UNKNOWN
 
 
-class NoMoney(BetcoreError):
-    """The casino says that the player has not enough money."""
-
-    code = Code.NO_MONEY
-
-
-class BetNotFound(BetcoreError):
-    """A PayOut for a bet that never came."""
-
-    code = Code.NEVER_SEEN
-
-
 class Contradiction(BetcoreError):
     """The call contradicts what is recorded of the bet."""
 
     code = Code.DIFFERENT_DATA
-
-
-class StakeRefused(BetcoreError):
-    """The stake is refused, by us or by the casino."""
-
-    code = Code.CASINO_REFUSED
 
 
 class OutcomeUnknown(BetcoreError):
