@@ -2,20 +2,25 @@
 
 import asyncio
 from collections.abc import Awaitable
+from typing import TypeVar
 
 from fastapi import APIRouter
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.responses import JSONResponse, Response
 from temporalio.client import Client
 
+from betcore.db.incidents import Incidents
+
+_T = TypeVar("_T")
 _WITHIN = 1.0
 
 
 def router(engine: AsyncEngine, client: Client) -> APIRouter:
     """``/health/live``, ``/health/ready`` and ``/metrics``."""
     routes = APIRouter()
+    incidents = Incidents(engine)
 
     @routes.get("/health/live", summary="The process is up.")
     async def live() -> dict[str, str]:
@@ -25,13 +30,14 @@ def router(engine: AsyncEngine, client: Client) -> APIRouter:
         "/health/ready", summary="Database and Temporal answer.", responses={503: {"description": "One does not."}}
     )
     async def ready() -> JSONResponse:
-        database, temporal = await asyncio.gather(_answers(_select(engine)), _answers(_healthy(client)))
-        parts = {"database": database, "temporal": temporal}
+        database, temporal = await asyncio.gather(_soon(_select(engine)), _soon(_healthy(client)))
+        parts = {"database": bool(database), "temporal": bool(temporal)}
         return JSONResponse(parts, 200 if all(parts.values()) else 503)
 
     @routes.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        counts = await _soon(incidents.counts())
+        return Response(generate_latest() + _of_incidents(counts), media_type=CONTENT_TYPE_LATEST)
 
     return routes
 
@@ -46,10 +52,22 @@ async def _healthy(client: Client) -> bool:
     return await client.service_client.check_health()
 
 
-async def _answers(check: Awaitable[bool]) -> bool:
+async def _soon(question: Awaitable[_T]) -> _T | None:
     try:
         async with asyncio.timeout(_WITHIN):
-            return await check
+            return await question
     except Exception:
         # Whatever it is, the part does not answer; its own log says why.
-        return False
+        return None
+
+
+def _of_incidents(counts: dict[str, int] | None) -> bytes:
+    """The table's counts of this moment, which are the same in every process."""
+    registry = CollectorRegistry()
+    readable = Gauge("betcore_incidents_readable", "Whether incidents could be counted (1 or 0).", registry=registry)
+    readable.set(counts is not None)
+    if counts is not None:
+        gauge = Gauge("betcore_incidents", "Incidents on record by kind.", ["kind"], registry=registry)
+        for kind, number in counts.items():
+            gauge.labels(kind).set(number)
+    return generate_latest(registry)

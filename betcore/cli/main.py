@@ -28,6 +28,7 @@ COMMANDS = {
     "game": Row("betcore.cli.catalogue:game", "Games: add, list, disable."),
     "player": Row("betcore.cli.catalogue:player", "Players: block, unblock."),
     "session": Row("betcore.cli.catalogue:session", "Game sessions: open, close."),
+    "incident": Row("betcore.cli.incident:incident", "Where two sides say different things of a bet: list, show."),
     "sandbox": Row("betcore.cli.sandbox:sandbox", "The sandbox partners' accounts."),
 }
 

@@ -1,18 +1,22 @@
-"""Health: what is down is named, soon, even where it does not refuse but hangs."""
+"""Health and metrics: what is down is named, soon, even where it does not refuse but hangs."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
+from sqlalchemy import text
 from temporalio.client import Client
 
 from api import health
 from betcore.db.engine import create_engine
+from betcore.db.incidents import KINDS
 from betcore.settings import Settings
 from betcore.stack.ports import free
 from tests.api.wire import Answer, Api, served
+from tests.table import Stack
 
 
 @asynccontextmanager
@@ -32,14 +36,26 @@ async def silent_port() -> AsyncIterator[int]:
         server.close()
 
 
-async def readiness(database_url: str, temporal_address: str) -> Answer:
+async def asked_of(database_url: str, temporal_address: str, path: str = "/health/ready") -> Answer:
+    """What an API over these two says."""
     async with AsyncExitStack() as stack:
         engine = create_engine(Settings(database_url=database_url))
         stack.push_async_callback(engine.dispose)
         app = FastAPI()
         app.include_router(health.router(engine, await Client.connect(temporal_address, lazy=True)))
         api = await stack.enter_async_context(served(app))
-        return await api.get("/health/ready")
+        return await api.get(path)
+
+
+async def incidents(stack: Stack) -> dict[str, float]:
+    """The gauge of a running API by kind."""
+    async with stack.http.get(stack.addresses["api"] + "/metrics") as answer:
+        return gauge(await answer.text())
+
+
+def gauge(metrics: str) -> dict[str, float]:
+    found = re.findall(r'^betcore_incidents\{kind="(\w+)"\} (\S+)$', metrics, re.MULTILINE)
+    return {kind: float(value) for kind, value in found}
 
 
 async def test_all_up(api: Api) -> None:
@@ -50,16 +66,51 @@ async def test_all_up(api: Api) -> None:
 
 async def test_the_part_that_is_down_is_named(database_url: str, temporal_address: str) -> None:
     nowhere = f"127.0.0.1:{free(1)[0]}"
-    found = await readiness(f"postgresql://u:p@{nowhere}/x", temporal_address)
+    found = await asked_of(f"postgresql://u:p@{nowhere}/x", temporal_address)
     assert (found.status, found.body) == (503, {"database": False, "temporal": True})
-    found = await readiness(database_url, nowhere)
+    found = await asked_of(database_url, nowhere)
     assert (found.status, found.body) == (503, {"database": True, "temporal": False})
 
 
 async def test_parts_that_hang_are_down_after_a_second_together() -> None:
     async with silent_port() as port:
         began = time.monotonic()
-        found = await readiness(f"postgresql://u:p@127.0.0.1:{port}/x", f"127.0.0.1:{port}")
+        found = await asked_of(f"postgresql://u:p@127.0.0.1:{port}/x", f"127.0.0.1:{port}")
         took = time.monotonic() - began
     assert (found.status, found.body) == (503, {"database": False, "temporal": False})
     assert took < 1.9  # less than a second for each, one after the other
+
+
+async def test_incidents_are_counted_as_they_stand_in_the_table(stack: Stack) -> None:
+    table, before = await stack.table(), await incidents(stack)
+    assert set(KINDS) <= set(before)
+    bet = table.new_bet()
+    assert (await table.pay_in(bet)).code == 1
+    for amount in ("12.00", "13.00", "12.00"):
+        assert (await table.pay_in(bet, amount)).said == (6, "different_data")
+    # The third says what the first has said.
+    assert await incidents(stack) == before | {"different_data": before["different_data"] + 2}
+
+
+async def test_a_process_that_just_started_counts_what_others_have_filed(
+    database_url: str, temporal_address: str
+) -> None:
+    engine = create_engine(Settings(database_url=database_url))
+    async with engine.connect() as connection:
+        await connection.execute(text("INSERT INTO incident (kind, ours, theirs) VALUES ('parked', '{}', '{}')"))
+    await engine.dispose()
+    found = (await asked_of(database_url, temporal_address, "/metrics")).raw.decode()
+    assert gauge(found) == dict.fromkeys(KINDS, 0) | {"parked": 1}
+    assert "\nbetcore_incidents_readable 1.0\n" in found
+
+
+async def test_metrics_are_served_without_the_database(temporal_address: str) -> None:
+    async with silent_port() as hanging:
+        for port in (free(1)[0], hanging):
+            began = time.monotonic()
+            found = await asked_of(f"postgresql://u:p@127.0.0.1:{port}/x", temporal_address, "/metrics")
+            assert time.monotonic() - began < 1.9
+            said = found.raw.decode()
+            assert (found.status, gauge(said)) == (200, {})
+            assert "\nbetcore_incidents_readable 0.0\n" in said
+            assert "\n# TYPE betcore_calls_total counter\n" in said

@@ -1,0 +1,149 @@
+"""``python -m betcore incident ...``."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from betcore.cli.desk import Desk, Json, act, lines
+from betcore.cli.output import AsJson, DataDir
+from betcore.errors import SetupRefused
+
+if TYPE_CHECKING:
+    from betcore.db.incidents import Incidents
+
+# A payout that is owed for days has thousands of events.
+EVENTS_AT_EACH_END = 50
+
+incident = typer.Typer(no_args_is_help=True, help="Incidents: where two sides say different things of a bet.")
+
+
+@incident.command("list")
+def list_incidents(
+    kind: Annotated[str | None, typer.Option("--kind", help="Of this kind alone, such as different_data.")] = None,
+    bet_id: Annotated[int | None, typer.Option("--bet-id", help="Of the bet with this number of ours.")] = None,
+    provider: Annotated[str | None, typer.Option("--provider", help="Of this provider's bets.")] = None,
+    bet: Annotated[str | None, typer.Option("--bet", help="Of the bet with this id of the provider's.")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="From this day or time (UTC) on: 2026-11-22.")] = None,
+    before: Annotated[int | None, typer.Option("--before", help="Older than this incident: the next page.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")] = 50,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """List incidents, newest first."""
+
+    async def work(desk: Desk) -> Json:
+        found = await _incidents(desk).listed(
+            kind=kind,
+            bet_id=bet_id,
+            provider=provider,
+            provider_bet_id=bet,
+            since=_moment(since),
+            before=before,
+            limit=limit,
+        )
+        return {"incidents": found}
+
+    act(as_json, data_dir, work, _listing)
+
+
+@incident.command("show")
+def show_incident(
+    incident_id: Annotated[int, typer.Argument(metavar="ID", help="The incident's number, as in the list.")],
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show one incident: what each side says, and the bet as it stands now."""
+
+    async def work(desk: Desk) -> Json:
+        return await _incidents(desk).shown(incident_id)
+
+    act(as_json, data_dir, work, _words)
+
+
+def _incidents(desk: Desk) -> "Incidents":
+    from betcore.db.incidents import Incidents
+
+    return Incidents(desk.engine)
+
+
+def _moment(given: str | None) -> datetime | None:
+    if given is None:
+        return None
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError:
+        message = f"since: a day or a time such as 2026-11-22 or 2026-11-22T10:30:00Z; not {given!r}"
+        raise SetupRefused(message, code="invalid_time") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _listing(found: Json) -> str:
+    return _table([row | {"differs": ", ".join(row["differs"]) or None} for row in found["incidents"]])
+
+
+def _words(found: Json) -> str:
+    head = f"incident {found['incident_id']}, {_time(found['at'])} UTC: {found['kind']}"
+    parts = [head if found["meaning"] is None else f"{head}\n{found['meaning']}", _side_by_side(found)]
+    if found["bet"] is None:
+        return "\n\n".join([*parts, "there is no row of its bet"])
+    parts += [_heading("the bet now", _fields(found["bet"])), _heading("movements", _table(found["movements"]))]
+    if found["reversal"] is not None:
+        parts.append(_heading("reversal", _fields(found["reversal"])))
+    return "\n\n".join([*parts, _heading("what happened", _timeline(found["events"]))])
+
+
+def _side_by_side(found: Json) -> str:
+    """Both sides by name; an exclamation mark stands before what both name, and differently."""
+    ours, theirs, differs = found["ours"], found["theirs"], found["differs"]
+    # What differs first, then what both name alike, then what one side alone names.
+    names = sorted(ours | theirs, key=lambda name: (name not in differs, name not in ours or name not in theirs))
+    rows = [
+        {" ": "!" if name in differs else " ", "what": name, "ours": ours.get(name), "theirs": theirs.get(name)}
+        for name in names
+    ]
+    return _table(rows) if differs else f"{_table(rows)}\n(nothing that both sides name differs)"
+
+
+def _timeline(events: Sequence[Json]) -> str:
+    rows = [f"{_time(event['at'])}  {event['kind']}  {_data(event['data'])}".rstrip() for event in events]
+    left_out = len(rows) - 2 * EVENTS_AT_EACH_END
+    if left_out > 0:
+        gap = f"... {left_out} events are left out here; --json has them all"
+        rows = [*rows[:EVENTS_AT_EACH_END], gap, *rows[-EVENTS_AT_EACH_END:]]
+    return "\n".join(rows) or "none"
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={_plain(value)}" for name, value in data.items())
+
+
+def _heading(title: str, body: str) -> str:
+    return f"{title}:\n" + "\n".join(f"  {line}" for line in body.splitlines())
+
+
+def _fields(data: Mapping[str, Any]) -> str:
+    told = {name: value for name, value in data.items() if value is not None}
+    return "\n".join(f"{name.ljust(max(map(len, told)))}  {_cell(name, value)}" for name, value in told.items())
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    return lines([{name: _cell(name, value) for name, value in row.items()} for row in rows])
+
+
+def _cell(name: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    return _time(value) if name == "at" or name.endswith(("_at", "_after")) else _plain(value)
+
+
+def _time(moment: str) -> str:
+    return datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _plain(value: Any) -> str:
+    """A value on one line; what a partner sent must not steer the terminal."""
+    said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return said if said.isprintable() else json.dumps(said)

@@ -1,0 +1,246 @@
+"""Incidents as people read them: what two sides said of a bet, and how the bet stands now. Nothing here writes."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Executable, Row, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from betcore.db.records import money_of
+from betcore.errors import SetupRefused
+from betcore.ids import TransactionType
+
+Json = dict[str, Any]
+
+KINDS = {
+    "different_data": "a call names other data, or wants other winnings, than the bet has",
+    "already_refunded": "winnings were asked for a bet that is refunded",
+    "parked": "the casino has refused a movement for good, or holds another one in its place",
+    "cancelled": "somebody has asked to cancel the workflow of a bet; it was not followed",
+    "debited_after_the_end": "the casino has taken a stake whose bet had ended without it",
+    "reversal_refused": "the casino will not give a win back, so the stake was not returned either",
+}
+
+# What is filed before the bet has a row names the bet in its data, and so do both of its keys there.
+_INCIDENTS = """
+SELECT i.incident_id, i.at, i.kind, i.ours, i.theirs, bet.bet_id, bet.provider_bet_id, bet.state AS bet_state,
+       provider.name AS provider, casino.name AS casino
+FROM incident i
+LEFT JOIN LATERAL (
+    SELECT bet.* FROM bet WHERE bet.bet_id = i.bet_id
+    UNION ALL
+    SELECT bet.* FROM provider named JOIN bet USING (provider_id)
+    WHERE i.bet_id IS NULL
+      AND named.counterparty_id::text = coalesce(i.ours ->> 'counterparty_id', i.theirs ->> 'counterparty_id')
+      AND provider_bet_id = coalesce(i.ours ->> 'provider_bet_id', i.theirs ->> 'provider_bet_id')
+) AS bet ON true
+LEFT JOIN provider ON provider.provider_id = bet.provider_id
+LEFT JOIN casino ON casino.casino_id = bet.casino_id
+"""
+
+_FILTERS = {
+    "kind": "i.kind = :kind",
+    "bet_id": "bet.bet_id = :bet_id AND (i.bet_id = :bet_id OR i.bet_id IS NULL)",
+    "provider": "provider.name = :provider",
+    "provider_bet_id": "bet.provider_bet_id = :provider_bet_id",
+    "since": "i.at >= :since",
+    "before": "i.incident_id < :before",
+}
+
+_BET = """
+SELECT bet.*, provider.name AS provider, casino.name AS casino, player_ref, provider_game_id
+FROM bet
+JOIN provider USING (provider_id)
+JOIN casino ON casino.casino_id = bet.casino_id
+JOIN player ON player.player_id = bet.player_id
+JOIN game ON game.game_id = bet.game_id
+WHERE bet_id = :bet_id
+"""
+_MOVEMENTS = "SELECT * FROM movement WHERE bet_id = :bet_id ORDER BY first_sent_at, transaction_type"
+_EVENTS = "SELECT event_id, at, kind, data FROM bet_event WHERE bet_id = :bet_id ORDER BY event_id"
+_REVERSAL = "SELECT * FROM reversal WHERE bet_id = :bet_id"
+
+
+class Incidents:
+    """Reads the table ``incident``. Amounts are text in major units, times ISO 8601 in UTC; no personal data."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def listed(
+        self,
+        *,
+        kind: str | None = None,
+        bet_id: int | None = None,
+        provider: str | None = None,
+        provider_bet_id: str | None = None,
+        since: datetime | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[Json]:
+        """At most ``limit`` incidents that fit everything given, newest first; ``before`` is the id to go on from.
+
+        Raises SetupRefused: ``invalid_kind`` for a kind that there is not, ``not_found`` for an unknown provider.
+        """
+        asked = {
+            "kind": kind,
+            "bet_id": bet_id,
+            "provider": provider,
+            "provider_bet_id": provider_bet_id,
+            "since": since,
+            "before": before,
+        }
+        given = {name: value for name, value in asked.items() if value is not None}
+        if kind is not None and kind not in KINDS:
+            raise SetupRefused(f"a kind is one of {', '.join(KINDS)}; not {kind!r}", code="invalid_kind")
+        where = " AND ".join(_FILTERS[name] for name in given) or "true"
+        query = f"{_INCIDENTS} WHERE {where} ORDER BY i.incident_id DESC LIMIT :limit"
+        async with self._engine.connect() as connection:
+            if provider is not None:
+                await _known_provider(connection, provider)
+            rows = await connection.execute(_sides(query), {**given, "limit": limit})
+            return [_line(row) for row in rows]
+
+    async def shown(self, incident_id: int) -> Json:
+        """One incident: both sides, and the bet, its movements, events and reversal, all of one moment.
+
+        ``differs`` names what both sides name differently. ``bet`` and ``reversal`` are None where there is none.
+        Raises SetupRefused(not_found).
+        """
+        async with self._engine.execution_options(isolation_level="REPEATABLE READ").begin() as connection:
+            query = _sides(f"{_INCIDENTS} WHERE i.incident_id = :incident_id")
+            row = (await connection.execute(query, {"incident_id": incident_id})).one_or_none()
+            if row is None:
+                raise SetupRefused(f"there is no incident {incident_id}", code="not_found")
+            return _head(row) | await _bet_now(connection, row.bet_id)
+
+    async def counts(self) -> dict[str, int]:
+        """How many there are of each kind, 0 of a kind that never was."""
+        query = text("SELECT kind, count(*) AS incidents FROM incident GROUP BY kind")
+        async with self._engine.connect() as connection:
+            found = {row.kind: row.incidents for row in await connection.execute(query)}
+        return dict.fromkeys(KINDS, 0) | found
+
+
+def _sides(query: str) -> Executable:
+    return text(query).columns(ours=JSONB, theirs=JSONB)
+
+
+async def _known_provider(connection: AsyncConnection, name: str) -> None:
+    query = text("SELECT 1 FROM provider WHERE name = :name")
+    if (await connection.execute(query, {"name": name})).one_or_none() is None:
+        raise SetupRefused(f"there is no provider {name!r}", code="not_found")
+
+
+async def _bet_now(connection: AsyncConnection, bet_id: int | None) -> Json:
+    async def rows(query: Executable) -> list[Row[Any]]:
+        return list(await connection.execute(query, {"bet_id": bet_id}))
+
+    found = await rows(text(_BET))
+    if not found:
+        return {"bet": None, "movements": [], "events": [], "reversal": None}
+    bet = found[0]
+    reversal = await rows(text(_REVERSAL))
+    return {
+        "bet": _bet(bet),
+        "movements": [_movement(row, bet.currency) for row in await rows(text(_MOVEMENTS))],
+        "events": [_event(row) for row in await rows(text(_EVENTS).columns(data=JSONB))],
+        "reversal": _reversal(reversal[0], bet.currency) if reversal else None,
+    }
+
+
+def _line(row: Row[Any]) -> Json:
+    return {
+        "incident_id": row.incident_id,
+        "at": row.at.isoformat(),
+        "kind": row.kind,
+        "differs": _differing(row.ours, row.theirs),
+        "bet_id": row.bet_id,
+        "provider": row.provider,
+        "provider_bet_id": row.provider_bet_id,
+        "casino": row.casino,
+        "bet_state": row.bet_state,
+    }
+
+
+def _head(row: Row[Any]) -> Json:
+    return {
+        "incident_id": row.incident_id,
+        "at": row.at.isoformat(),
+        "kind": row.kind,
+        "meaning": KINDS.get(row.kind),
+        "ours": _side(row.ours),
+        "theirs": _side(row.theirs),
+        "differs": _differing(row.ours, row.theirs),
+    }
+
+
+def _side(facts: Mapping[str, Any]) -> Json:
+    # Nobody writes it any more, but rows of before stay.
+    return {name: value for name, value in facts.items() if name != "partner_user_id"}
+
+
+def _differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    return [name for name, value in _side(ours).items() if name in theirs and theirs[name] != value]
+
+
+def _bet(row: Row[Any]) -> Json:
+    return {
+        "bet_id": row.bet_id,
+        "provider": row.provider,
+        "provider_bet_id": row.provider_bet_id,
+        "casino": row.casino,
+        "player_ref": str(row.player_ref),
+        "game": row.provider_game_id,
+        "session_id": row.session_id,
+        "round_id": row.round_id,
+        "state": row.state,
+        "refusal": row.refusal,
+        "one_step": row.one_step,
+        "currency": row.currency,
+        "stake": _amount(row.stake, row.currency),
+        "win": _amount(row.win, row.currency),
+        "accepted_balance": _amount(row.accepted_balance, row.currency),
+        "closed_balance": _amount(row.closed_balance, row.currency),
+        "lives": row.lives,
+        **_times(row, "opened_at", "accepted_at", "told_at", "withdrawn_at", "closed_at"),
+    }
+
+
+def _movement(row: Row[Any], currency: str) -> Json:
+    return {
+        "type": row.transaction_type,
+        "name": TransactionType(row.transaction_type).name.lower(),
+        "amount": _amount(row.amount, currency),
+        "state": row.state,
+        "attempts": row.attempts,
+        "error_code": row.error_code,
+        "partner_transaction_id": row.partner_transaction_id,
+        **_times(row, "first_sent_at", "not_after", "ended_at"),
+    }
+
+
+def _event(row: Row[Any]) -> Json:
+    return {"event_id": row.event_id, "at": row.at.isoformat(), "kind": row.kind, "data": row.data}
+
+
+def _reversal(row: Row[Any], currency: str) -> Json:
+    return {
+        "reversal_id": row.reversal_id,
+        "state": row.state,
+        "lives": row.lives,
+        "closed_balance": _amount(row.closed_balance, currency),
+        **_times(row, "opened_at", "closed_at"),
+    }
+
+
+def _times(row: Row[Any], *names: str) -> dict[str, str | None]:
+    found = {name: row._mapping[name] for name in names}
+    return {name: None if moment is None else moment.isoformat() for name, moment in found.items()}
+
+
+def _amount(value: Any, currency: str) -> str | None:
+    money = money_of(value, currency)
+    return None if money is None else str(money)

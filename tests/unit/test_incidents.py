@@ -1,0 +1,296 @@
+"""Incidents as people read them, over rows that were written as the service writes them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from betcore.cli.incident import EVENTS_AT_EACH_END
+from betcore.db.bets import CasinoWord
+from betcore.db.incidents import KINDS, Incidents
+from betcore.db.reversals import Reversals
+from betcore.ids import TransactionType
+from betcore.messages import BetRecord, BetState, PayIn
+from betcore.money import Money
+from betcore.orders import Incident, Pay
+from tests.floor import Floor, open_floor
+from tests.unit.test_onboarding_cli import Cli, Ran
+
+OWNER = "life-1"
+
+
+class Desk:
+    """Bets and their incidents in one database, and the command that reads them."""
+
+    def __init__(self, floor: Floor, cli: Cli) -> None:
+        self.floor = floor
+        self.incidents = Incidents(floor.engine)
+        self._cli = cli
+
+    async def bet(self, stake: str = "10.00", **changed: Any) -> tuple[PayIn, BetRecord]:
+        """A bet whose stake the casino has."""
+        order = await self.floor.pay_in(stake, **changed)
+        opened = (await self.floor.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
+        word = CasinoWord("200", "T-1", Money.parse("990.00", "EUR"))
+        return order, await self.floor.bets.accept(opened.bet_id, OWNER, word)
+
+    async def file(self, record: BetRecord | None, kind: str = "cancelled", **sides: dict[str, str]) -> None:
+        given = {"ours": {}, "theirs": {"asked": "cancel"}, **sides}
+        await self.floor.bets.file_incident(Incident(bet_id=record and record.bet_id, kind=kind, **given))
+
+    async def contradiction(self, record: BetRecord, order: PayIn, stake: str) -> None:
+        """The PayIn of a bet came again, with another stake."""
+        other = order.model_copy(update={"stake": Money.parse(stake, "EUR")})
+        await self.file(record, "different_data", ours=record.facts(), theirs=other.facts())
+
+    async def sql(self, statement: str, **given: Any) -> None:
+        async with self.floor.engine.connect() as connection:
+            await connection.execute(text(statement), given)
+
+    async def ids(self, **filters: Any) -> list[int]:
+        return [row["incident_id"] for row in await self.incidents.listed(**filters)]
+
+    async def says(self, *arguments: str) -> Ran:
+        return await asyncio.to_thread(self._cli.run, "incident", *arguments)
+
+    async def did(self, *arguments: str) -> dict[str, Any]:
+        return await asyncio.to_thread(self._cli.did, "incident", *arguments)
+
+    async def refused(self, *arguments: str) -> str:
+        return (await asyncio.to_thread(self._cli.refused, "incident", *arguments))["code"]
+
+
+@pytest.fixture
+async def desk(database_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_floor(database_url) as floor:
+        yield Desk(floor, Cli(database_url, tmp_path))
+
+
+# Reading
+
+
+async def test_both_sides_stand_with_what_differs(desk: Desk) -> None:
+    order, record = await desk.bet()
+    await desk.contradiction(record, order, "12.00")
+    found = await desk.incidents.shown(1)
+    assert (found["kind"], found["differs"]) == ("different_data", ["stake"])
+    assert (found["ours"]["stake"], found["theirs"]["stake"]) == ("EUR 10.00", "EUR 12.00")
+    assert found["ours"]["round_id"] == found["theirs"]["round_id"] == order.round_id
+    assert found["reversal"] is None
+
+
+async def test_the_bet_is_shown_as_it_stands_now(desk: Desk) -> None:
+    order, record = await desk.bet()
+    await desk.contradiction(record, order, "12.00")
+    before = (await desk.incidents.shown(1))["bet"]
+    assert (before["state"], before["stake"], before["win"], before["closed_at"]) == ("acceptance", "10.00", None, None)
+    await _pay_out(desk, record)
+    found = await desk.incidents.shown(1)
+    bet = found["bet"]
+    assert (bet["state"], bet["stake"], bet["win"]) == ("settled", "10.00", "25.00")
+    assert (bet["provider"], bet["provider_bet_id"], bet["casino"]) == ("p", order.provider_bet_id, "c")
+    assert (bet["accepted_balance"], bet["closed_balance"]) == ("990.00", "1015.00")
+    assert datetime.fromisoformat(bet["closed_at"]) > datetime.fromisoformat(bet["opened_at"])
+    assert [(one["type"], one["name"], one["amount"], one["state"]) for one in found["movements"]] == [
+        (-1, "accept_bet", "10.00", "done"),
+        (1, "pay_out", "25.00", "done"),
+    ]
+    assert [event["kind"] for event in found["events"]] == ["pay_in", "send", "answer", "send", "answer"]
+    assert [event["data"].get("type") for event in found["events"]] == [None, -1, -1, 1, 1]
+
+
+async def test_a_refused_reversal_is_shown_with_its_bet(desk: Desk) -> None:
+    _, record = await desk.bet()
+    await _pay_out(desk, record)
+    reversals = Reversals(desk.floor.engine)
+    await reversals.open(record.bet_id, OWNER, None)
+    await reversals.begin_claw_back(record.bet_id, OWNER, datetime.now(UTC) + timedelta(seconds=10))
+    await reversals.refuse_only_send(record.bet_id, OWNER, "515")
+    found = await desk.incidents.shown(1)
+    assert (found["kind"], found["theirs"]) == ("reversal_refused", {"error_code": "515"})
+    assert (found["bet"]["state"], found["reversal"]["state"]) == ("settled", "refused")
+    assert found["reversal"]["closed_at"] is not None
+    assert [(one["type"], one["state"], one["error_code"]) for one in found["movements"]] == [
+        (-1, "done", "200"),
+        (1, "done", "200"),
+        (-2, "refused", "515"),
+    ]
+    assert "reversal:\n" in (await desk.says("show", "1")).output
+
+
+async def test_a_refused_bet_is_shown_with_its_refusal(desk: Desk) -> None:
+    order = await desk.floor.pay_in()
+    opened = (await desk.floor.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
+    await desk.sql("UPDATE bet SET state = 'refused', refusal = 'no_money', closed_at = now()")
+    await desk.file(opened)
+    bet = (await desk.incidents.shown(1))["bet"]
+    assert (bet["state"], bet["refusal"], bet["accepted_at"]) == ("refused", "no_money", None)
+
+
+async def test_what_was_filed_before_the_bet_had_a_row_finds_it(desk: Desk) -> None:
+    order = await desk.floor.pay_in()
+    await desk.file(None, "different_data", ours=order.facts(), theirs={"win": "EUR 1.00"})
+    await desk.file(None)
+    assert (await desk.incidents.shown(1))["bet"] is None
+    record = (await desk.floor.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
+    assert (await desk.incidents.shown(1))["bet"]["bet_id"] == record.bet_id
+    assert await desk.ids(bet_id=record.bet_id) == [1]
+    nameless = await desk.incidents.shown(2)
+    assert (nameless["bet"], nameless["movements"], nameless["events"]) == (None, [], [])
+    assert "there is no row of its bet" in (await desk.says("show", "2")).output
+
+
+async def test_nothing_says_who_the_player_is(desk: Desk) -> None:
+    order, record = await desk.bet()
+    sides = {"partner_user_id": order.partner_user_id, "stake": "EUR 1.00"}
+    await desk.file(record, "different_data", ours=sides, theirs=sides | {"partner_user_id": "other-anna"})
+    found = await desk.incidents.shown(1)
+    assert found["differs"] == []
+    for said in (found, await desk.incidents.listed()):
+        assert "partner_user_id" not in json.dumps(said)
+        assert order.partner_user_id not in json.dumps(said)
+
+
+# Listing
+
+
+async def test_the_newest_come_first_and_pages_follow_each_other(desk: Desk) -> None:
+    _, record = await desk.bet()
+    for number in range(5):
+        await desk.file(record, theirs={"asked": str(number)})
+    # A clock that was set back does not tear a page.
+    await desk.sql("UPDATE incident SET at = at + interval '1 hour' WHERE incident_id = 2")
+    assert await desk.ids() == [5, 4, 3, 2, 1]
+    assert await desk.ids(limit=2) == [5, 4]
+    assert await desk.ids(limit=2, before=4) == [3, 2]
+
+
+async def test_filters_are_of_kind_bet_provider_and_time(desk: Desk) -> None:
+    (order, first), (_, second) = await desk.bet(), await desk.bet()
+    await desk.contradiction(first, order, "12.00")
+    await desk.file(first)
+    await desk.file(second)
+    await desk.sql("UPDATE incident SET at = '2026-01-02T00:00:00Z' WHERE incident_id = 1")
+    assert await desk.ids(kind="different_data") == [1]
+    assert await desk.ids(bet_id=first.bet_id) == [2, 1]
+    assert await desk.ids(bet_id=second.bet_id) == [3]
+    assert await desk.ids(provider="p", provider_bet_id=order.provider_bet_id) == [2, 1]
+    assert await desk.ids(provider="p", provider_bet_id="another") == []
+    assert await desk.ids(provider="p", kind="cancelled", bet_id=first.bet_id) == [2]
+    assert await desk.ids(since=datetime(2026, 1, 2, tzinfo=UTC), kind="different_data") == [1]
+    assert await desk.ids(since=datetime(2026, 1, 2, 0, 0, 1, tzinfo=UTC)) == [3, 2]
+
+
+async def test_every_kind_is_counted_from_the_start(desk: Desk) -> None:
+    assert await desk.incidents.counts() == dict.fromkeys(KINDS, 0)
+    order, record = await desk.bet()
+    await desk.contradiction(record, order, "12.00")
+    await desk.contradiction(record, order, "13.00")
+    await desk.file(record, "one of tomorrow")
+    assert await desk.incidents.counts() == dict.fromkeys(KINDS, 0) | {"different_data": 2, "one of tomorrow": 1}
+
+
+# The command
+
+
+async def test_the_command_prints_objects(desk: Desk) -> None:
+    order, record = await desk.bet()
+    await desk.contradiction(record, order, "12.00")
+    await desk.file(record)
+    assert (await desk.did("list"))["incidents"] == await desk.incidents.listed()
+    of_bet = ("--provider", "p", "--bet", order.provider_bet_id, "--bet-id", str(record.bet_id))
+    for narrowed in (("--kind", "different_data"), ("--before", "2")):
+        (found,) = (await desk.did("list", *of_bet, *narrowed))["incidents"]
+        assert (found["incident_id"], found["differs"]) == (1, ["stake"])
+    assert [one["incident_id"] for one in (await desk.did("list", "--limit", "1"))["incidents"]] == [2]
+    assert await desk.did("show", "1") == await desk.incidents.shown(1)
+
+
+async def test_since_is_a_day_or_a_time_in_utc(desk: Desk) -> None:
+    _, record = await desk.bet()
+    await desk.file(record)
+    await desk.sql("UPDATE incident SET at = '2026-11-22T10:00:00Z'")
+    for since, found in (
+        ("2026-11-22", 1),
+        ("2026-11-22T10:00:00", 1),
+        ("2026-11-22T11:59:59+02:00", 1),
+        ("2026-11-22T10:00:01Z", 0),
+        ("2026-11-23", 0),
+    ):
+        assert len((await desk.did("list", "--since", since))["incidents"]) == found, since
+
+
+async def test_refusals_of_the_command_have_a_code(desk: Desk) -> None:
+    assert await desk.refused("show", "1") == "not_found"
+    assert await desk.refused("list", "--provider", "nobody") == "not_found"
+    assert await desk.refused("list", "--kind", "stolen") == "invalid_kind"
+    assert await desk.refused("list", "--since", "yesterday") == "invalid_time"
+    assert await desk.refused("show", "9" * 30) == "database_refused"
+    assert (await desk.says("list", "--limit", "0")).status == 2
+    said = await desk.says("show", "1")
+    assert (said.status, said.output, said.errors) == (1, "", "error: there is no incident 1 (not_found)\n")
+
+
+async def test_a_person_sees_what_differs_and_what_happened(desk: Desk) -> None:
+    order, record = await desk.bet()
+    await desk.contradiction(record, order, "12.00")
+    listed = (await desk.says("list")).output.splitlines()
+    assert listed[0].split()[:4] == ["incident_id", "at", "kind", "differs"]
+    assert {"different_data", "stake", order.provider_bet_id} <= set(listed[1].split())
+    shown = (await desk.says("show", "1")).output
+    assert KINDS["different_data"] in shown
+    rows = [line.split() for line in shown.splitlines()]
+    assert [row for row in rows if row[:1] == ["!"]] == [["!", "stake", "EUR", "10.00", "EUR", "12.00"]]
+    assert ["round_id", order.round_id, order.round_id] in rows
+    assert ["state", "acceptance"] in rows
+    assert rows[-1][2:] == ["answer", "type=-1", "progress=done", "error_code=200"]
+    await desk.file(record)
+    assert "nothing that both sides name differs" in (await desk.says("show", "2")).output
+
+
+async def test_a_person_with_no_incidents_reads_none(desk: Desk) -> None:
+    assert (await desk.says("list")).output == "none\n"
+
+
+async def test_a_long_story_is_shortened_in_its_middle_for_people(desk: Desk) -> None:
+    _, record = await desk.bet()
+    await desk.file(record)
+    events = 2 * EVENTS_AT_EACH_END + 7
+    await desk.sql("INSERT INTO bet_event (bet_id, kind) SELECT 1, 'n' || n FROM generate_series(4, :n) n", n=events)
+    assert len((await desk.did("show", "1"))["events"]) == events
+    lines = (await desk.says("show", "1")).output.partition("what happened:\n")[2].splitlines()
+    assert len(lines) == 2 * EVENTS_AT_EACH_END + 1
+    assert lines[EVENTS_AT_EACH_END].split()[:2] == ["...", "7"]
+    assert (lines[0].split()[-2], lines[-1].split()[-1]) == ("state=accepting", f"n{events}")
+
+
+async def test_what_a_partner_says_does_not_steer_the_terminal(desk: Desk) -> None:
+    _, record = await desk.bet()
+    await desk.file(record, theirs={"error_code": "\x1b[2J\n! forged"})
+    shown = (await desk.says("show", "1")).output
+    assert "\x1b" not in shown
+    assert not any(line.startswith("! forged") for line in shown.splitlines())
+    assert r"\u001b[2J\n! forged" in shown
+
+
+async def _pay_out(desk: Desk, record: BetRecord, win: str = "25.00") -> None:
+    policy = (await desk.floor.pay_in()).policy
+    order = Pay(
+        bet_id=record.bet_id,
+        owner=OWNER,
+        casino_id=record.casino_id,
+        partner_user_id="anna",
+        transaction_type=TransactionType.PAY_OUT,
+        amount=Money.parse(win, "EUR"),
+        attempt_timeout=policy.attempt_timeout,
+        sends=1,
+        retry=policy.retry,
+    )
+    await desk.floor.bets.begin_credit(order)
+    word = CasinoWord("200", "T-2", Money.parse("1015.00", "EUR"))
+    await desk.floor.bets.credit_done(record.bet_id, OWNER, TransactionType.PAY_OUT, word)
