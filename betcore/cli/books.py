@@ -1,11 +1,11 @@
 """The other two books about the sandbox provider's bets: our own tables, and the journal that the casino shows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import aiohttp
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.errors import SetupRefused
@@ -15,7 +15,7 @@ from betcore.sandbox.provider.compare import AggregatorBet, CasinoMovement
 ROWS_AT_ONCE = 5000
 
 _BETS = text("""
-    SELECT b.provider_bet_id, b.bet_id, b.state, b.currency, b.stake, b.win,
+    SELECT b.provider_bet_id, b.bet_id, b.state, b.currency, b.stake, b.win, b.reversed_by,
            array_agg(m.transaction_type ORDER BY m.transaction_type) FILTER (WHERE m.state = 'done') AS types,
            array_agg(m.amount ORDER BY m.transaction_type) FILTER (WHERE m.state = 'done') AS amounts
     FROM bet b
@@ -24,15 +24,43 @@ _BETS = text("""
     WHERE p.counterparty_id = CAST(:counterparty AS uuid) AND b.provider_bet_id = ANY(:bet_ids)
     GROUP BY b.bet_id""")
 
+# A parked movement keeps its bet settling or refunding, or its reversal open.
+_NOT_AT_REST = text("""
+    SELECT b.provider_bet_id,
+           CASE WHEN b.state = 'accepting' THEN 'unknown'
+                WHEN r.bet_id IS NOT NULL THEN 'reversing'
+                ELSE 'owed' END AS what
+    FROM bet b
+    JOIN provider p USING (provider_id)
+    LEFT JOIN reversal r ON r.bet_id = b.bet_id AND r.closed_at IS NULL
+    WHERE p.counterparty_id = CAST(:counterparty AS uuid) AND b.provider_bet_id = ANY(:bet_ids)
+      AND (b.state IN ('accepting', 'settling', 'refunding') OR r.bet_id IS NOT NULL
+           OR EXISTS (SELECT FROM movement m WHERE m.bet_id = b.bet_id AND m.state IN ('sending', 'parked')))
+    ORDER BY b.bet_id""")
+
 
 async def read_ours(engine: AsyncEngine, counterparty_id: str, bet_ids: Sequence[str]) -> dict[str, AggregatorBet]:
     """Our rows of these bets of one provider, by the provider's bet id; a bet without a row is left out."""
-    found = {}
+    rows = await _read(engine, _BETS, counterparty_id, bet_ids)
+    return {row.provider_bet_id: _bet(row) for row in rows}
+
+
+async def not_at_rest(engine: AsyncEngine, counterparty_id: str, bet_ids: Sequence[str]) -> dict[str, str]:
+    """Which of these bets of one provider still have something to do, by our rows: the provider's bet id and what.
+
+    ``unknown``: nobody knows whether the stake was taken; ``owed``: a movement is not done; ``reversing``: a reversal
+    is not over. A bet that waits for its PayOut is at rest.
+    """
+    rows = await _read(engine, _NOT_AT_REST, counterparty_id, bet_ids)
+    return {row.provider_bet_id: row.what for row in rows}
+
+
+async def _read(engine: AsyncEngine, statement: TextClause, counterparty_id: str, bet_ids: Sequence[str]) -> list[Any]:
+    found: list[Any] = []
     async with engine.connect() as connection:
         for start in range(0, len(bet_ids), ROWS_AT_ONCE):
             asked = {"counterparty": counterparty_id, "bet_ids": list(bet_ids[start : start + ROWS_AT_ONCE])}
-            for row in await connection.execute(_BETS, asked):
-                found[row.provider_bet_id] = _bet(row)
+            found += await connection.execute(statement, asked)
     return found
 
 
@@ -47,6 +75,7 @@ def _bet(row: Any) -> AggregatorBet:
         stake=major(row.stake),
         win=major(row.win),
         movements=tuple(CasinoMovement(row.bet_id, kind, major(amount) or Decimal(0)) for kind, amount in moved),
+        reversed=row.reversed_by is not None,
     )
 
 
@@ -80,14 +109,15 @@ class SandboxCasino:
             ]
         return found
 
-    async def set_faults(self, *faults: dict[str, object]) -> None:
-        """Replace the casino's faults; none given heals it."""
-        await self._ask("POST", "/_faults", faults=list(faults))
+    async def set_faults(self, *faults: Mapping[str, object], seed: int = 0) -> list[dict[str, Any]]:
+        """Replace the casino's faults, none given heals it; those in force now. ``seed`` is that of their dice."""
+        shown = await self._ask("POST", "/_faults", faults=[dict(one) for one in faults], seed=seed)
+        return list(shown["faults"])
 
-    async def faults_fired(self) -> int:
-        """How often the faults in force have met a call."""
+    async def faults(self) -> list[dict[str, Any]]:
+        """The faults in force, each with how often it has ``fired``."""
         shown = await self._ask("GET", "/_faults", {"partner_client_id": self._id})
-        return sum(one["fired"] for one in shown["faults"])
+        return list(shown["faults"])
 
     async def _ask(self, method: str, path: str, query: dict[str, str] | None = None, **body: object) -> Any:
         data = {"partner_client_id": self._id, **body} if body else None

@@ -11,19 +11,28 @@ from rich.table import Table
 from betcore.cli.books import SandboxCasino
 from betcore.cli.seats import CURRENCY, Seat
 from betcore.ids import BetKey, bet_workflow_id
-from betcore.sandbox.provider import client
 from betcore.sandbox.provider.book import Book, BookedBet, Ending, Outcome, Stake
-from betcore.sandbox.provider.client import AggregatorClient, Call, Operation
+from betcore.sandbox.provider.client import NOT_ENOUGH_MONEY, AggregatorClient, Call, Operation
+from betcore.sandbox.provider.compare import CasinoMovement, told
+from betcore.sandbox.provider.croupier import ending_call, opening_call
 
-NOTHING = Decimal("0.00")
+NOTHING, TEN, WIN = Decimal("0.00"), Decimal("10.00"), Decimal("19.60")
 REFUND = Ending(None)
 NARROWEST = 100  # columns: what the table needs when nobody's terminal says how wide it is
-OPERATION_NAMES = {Operation.PAY_IN: "PayIn", Operation.PAY_OUT: "PayOut", Operation.REFUND: "Refund"}
+OPERATION_NAMES = {
+    Operation.PAY_IN: "PayIn",
+    Operation.PAY_OUT: "PayOut",
+    Operation.PAY_IN_OUT: "PayInOut",
+    Operation.REFUND: "Refund",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One bet. Amounts in major units; ``failures`` are what the casino answers with an error before it takes it."""
+    """One bet. Amounts in major units; ``failures`` are what the casino answers with an error before it takes it.
+
+    ``win_first`` is there for a bet of one step: the win that travels with the stake.
+    """
 
     name: str
     stake: Decimal
@@ -32,12 +41,15 @@ class Scene:
     change: Decimal
     poor: bool = False
     failures: int = 0
+    win_first: Decimal | None = None
 
 
 SCENES = (
-    Scene("win", Decimal("10.00"), Ending(Decimal("25.00")), Outcome.SETTLED, Decimal("15.00")),
+    Scene("win", TEN, Ending(Decimal("25.00")), Outcome.SETTLED, Decimal("15.00")),
     Scene("loss", Decimal("5.00"), Ending(NOTHING), Outcome.SETTLED, Decimal("-5.00")),
     Scene("refund", Decimal("20.00"), REFUND, Outcome.REFUNDED, NOTHING),
+    Scene("one-step", TEN, Ending(WIN), Outcome.SETTLED, Decimal("9.60"), win_first=WIN),
+    Scene("reversal", TEN, REFUND, Outcome.REFUNDED, NOTHING, win_first=WIN),
     Scene("no-money", Decimal("50.00"), None, Outcome.REFUSED, NOTHING, poor=True),
     Scene("casino-fails", Decimal("8.00"), Ending(Decimal("12.00")), Outcome.SETTLED, Decimal("4.00"), failures=2),
 )
@@ -51,6 +63,7 @@ class Played:
     bet: BookedBet
     before: Decimal
     after: Decimal
+    moved: list[CasinoMovement]  # at the casino, in order
     wrong: list[str] = field(default_factory=list)
 
     def said(self) -> str:
@@ -78,27 +91,30 @@ class Stage:
     async def play(self, number: int, scene: Scene) -> Played:
         """Play one scene to its end and look at what it did."""
         seat = self._poor if scene.poor else self._rich
-        before = await self._casino.balance(seat.player)
+        before, known = await self._look(seat)
         await self._casino.set_faults(*_failing(scene, seat))
         bet = await self._bet(number, scene, seat)
-        played = Played(scene, bet, before, await self._casino.balance(seat.player))
+        after, movements = await self._look(seat)
+        played = Played(scene, bet, before, after, movements[len(known) :])
         played.wrong = await self._check(played)
         await self._casino.set_faults()
         return played
 
     async def _bet(self, number: int, scene: Scene, seat: Seat) -> BookedBet:
         name = f"{self._run}-{scene.name}"
-        stake = Stake(name, number, seat.session_id, seat.player, f"round-{name}", CURRENCY, scene.stake)
+        round_id = f"round-{name}"
+        stake = Stake(name, number, seat.session_id, seat.player, round_id, CURRENCY, scene.stake, scene.win_first)
         bet = self._book.open_bet(stake)
-        await self._call(bet, client.pay_in(stake.session_id, name, stake.round_id, stake.amount))
-        if scene.ending is None or not bet.was_done(Operation.PAY_IN):
+        await self._call(bet, opening_call(stake))
+        if scene.ending is None or not bet.was_opened:
             return bet
         self._book.decide(bet, scene.ending)
-        if scene.ending.win is None:
-            await self._call(bet, client.refund(stake.session_id, name))
-        else:
-            await self._call(bet, client.pay_out(stake.session_id, name, stake.round_id, scene.ending.win))
+        if bet.outcome is Outcome.OPEN:
+            await self._call(bet, ending_call(stake, scene.ending))
         return bet
+
+    async def _look(self, seat: Seat) -> tuple[Decimal, list[CasinoMovement]]:
+        return await self._casino.balance(seat.player), await self._casino.movements([seat.player])
 
     async def _call(self, bet: BookedBet, call: Call) -> None:
         await self._aggregator.repeat(call, lambda answer: self._book.hear(bet, call.operation, answer))
@@ -109,10 +125,10 @@ class Stage:
             wrong.append(f"{played.bet.outcome} instead of {scene.outcome}")
         if played.after - played.before != scene.change:
             wrong.append(f"balance changed by {played.after - played.before} instead of {scene.change}")
-        pay_in = played.bet.definite(Operation.PAY_IN)
-        if scene.poor and (pay_in is None or pay_in.code != client.NOT_ENOUGH_MONEY):
-            wrong.append(f"PayIn was not answered {client.NOT_ENOUGH_MONEY}")
-        if scene.failures and await self._casino.faults_fired() != scene.failures:
+        opened = played.bet.definite(played.bet.stake.opening)
+        if scene.poor and (opened is None or opened.code != NOT_ENOUGH_MONEY):
+            wrong.append(f"PayIn was not answered {NOT_ENOUGH_MONEY}")
+        if scene.failures and sum(fault["fired"] for fault in await self._casino.faults()) != scene.failures:
             wrong.append(f"the casino did not fail {scene.failures} times")
         return wrong
 
@@ -125,22 +141,28 @@ def _failing(scene: Scene, seat: Seat) -> list[dict[str, object]]:
 
 
 def show(console: Console, played: Sequence[Played], ui: str, counterparty_id: str) -> None:
-    """Print the table of the bets, and under it the page of each in the Temporal UI (``ui`` ends at the workflows)."""
+    """Print the table of the bets, and under it what each moved, and its page in the Temporal UI.
+
+    ``ui`` is the address under which the UI shows workflows.
+    """
     table = Table(title="Bets")
     for heading in ("bet", "what the provider heard", "stake", "win", "balance", "change", "outcome"):
         table.add_column(heading, justify="right" if heading in ("stake", "win", "balance", "change") else "left")
     for one in played:
-        ending = one.bet.ending
+        win = one.bet.win
         table.add_row(
             one.scene.name,
             one.said(),
             str(one.scene.stake),
-            str(ending.win) if ending and ending.win is not None else "–",
+            "–" if win is None else str(win),
             f"{one.before} → {one.after}",
             f"{one.after - one.before:+}",
             "[red]" + "; ".join(one.wrong) if one.wrong else str(one.bet.outcome),
         )
     console.print(table)
+    console.print("What the casino's journal holds:")
+    for one in played:
+        console.print(f"  {one.scene.name:<12}  {told(one.moved)}", soft_wrap=True, highlight=False)
     console.print("Each bet in the Temporal UI:")
     for one in played:
         workflow_id = bet_workflow_id(BetKey(counterparty_id, one.bet.stake.bet_id))

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from decimal import Decimal
@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.cli.books import SandboxCasino, read_ours
+from betcore.cli.books import SandboxCasino, not_at_rest, read_ours
 from betcore.cli.seats import CURRENCY, Sandbox, Seat, database, find_sandbox, sandbox_keys, take_seats
 from betcore.sandbox.provider import rounds
 from betcore.sandbox.provider.book import Book, BookedBet, Outcome, Stake
@@ -29,14 +29,15 @@ from betcore.settings import Settings
 MONEY = Decimal("1000.00")
 # A row may be behind its answer by what a worker does after the answer: bets are read again for this long.
 BOOKS_AGREE_WITHIN_SECONDS = 30
-DIFFERENCES_SHOWN = 20
+SHOWN = 20  # bets in a list for a person
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is to be played. ``rate`` is in bets a second, ``patience`` in seconds after the last bet began.
 
-    Without a ``book`` the run gets one of its own in the data folder.
+    ``one_step`` is the share of rounds of one step, from 0 to 1. Without a ``book`` the run gets one of its own in the
+    data folder.
     """
 
     bets: int
@@ -46,6 +47,12 @@ class Plan:
     at_once: int
     patience: int
     book: Path | None
+    one_step: Decimal = rounds.ONE_STEP_SHARE
+
+    @property
+    def seconds(self) -> float:
+        """How long it may take from the first bet on."""
+        return self.bets / self.rate + self.patience
 
 
 async def play(settings: Settings, plan: Plan) -> dict[str, Any]:
@@ -66,16 +73,19 @@ async def play(settings: Settings, plan: Plan) -> dict[str, Any]:
             with _progress() as progress:
                 await Run(plan, progress).play(croupier, book, _stakes(run, plan, seats))
             took = round(time.monotonic() - began, 1)
+            restless = await come_to_rest(engine, sandbox.counterparty_id, book, began + plan.seconds)
             differences = await _compare(engine, sandbox, casino, book)
         finally:
             book.close()
     figures = {"run": run, "seed": plan.seed, "seconds": took, "not_begun": plan.bets - len(book) + known}
-    return figures | summarise(book, differences) | {"book": str(path)}
+    return figures | summarise(book, differences, restless) | {"book": str(path)}
 
 
 def _stakes(run: str, plan: Plan, seats: Sequence[Seat]) -> Iterable[Stake]:
     for number in range(plan.bets):
         seat = seats[number % len(seats)]
+        amount = rounds.stake(plan.seed, number)
+        one_step = rounds.is_one_step(plan.seed, number, plan.one_step)
         yield Stake(
             bet_id=f"play-{run}-{number}",
             number=number,
@@ -83,7 +93,8 @@ def _stakes(run: str, plan: Plan, seats: Sequence[Seat]) -> Iterable[Stake]:
             player=seat.player,
             round_id=f"round-{run}-{number}",
             currency=CURRENCY,
-            amount=rounds.stake(plan.seed, number),
+            amount=amount,
+            win=rounds.win(plan.seed, number, amount) if one_step else None,
         )
 
 
@@ -101,7 +112,7 @@ class Run:
     async def play(self, croupier: Croupier, book: Book, stakes: Iterable[Stake]) -> None:
         """Finish what is open in the book and play new bets; what has no end when patience is over stays open."""
         began = time.monotonic()
-        last = asyncio.get_running_loop().time() + self._plan.bets / self._plan.rate + self._plan.patience
+        last = asyncio.get_running_loop().time() + self._plan.seconds
         with suppress(TimeoutError):
             async with asyncio.timeout_at(last):
                 for bet in book.unresolved():
@@ -129,6 +140,20 @@ class Run:
         self._progress.update(self._bar, advance=1, repeats=self._repeats)
 
 
+async def come_to_rest(engine: AsyncEngine, counterparty_id: str, book: Book, until: float) -> dict[str, str]:
+    """What our rows still have to do, by bet, once that is nothing or patience is over (``until``, monotonic).
+
+    A bet that has no definite end in the book has had all the patience there is: nothing is waited for.
+    """
+    bet_ids = [bet.stake.bet_id for bet in book]
+    give_up = max(until, time.monotonic() + BOOKS_AGREE_WITHIN_SECONDS)
+    while True:
+        restless = await not_at_rest(engine, counterparty_id, bet_ids)
+        if not restless or book.unresolved() or time.monotonic() > give_up:
+            return restless
+        await asyncio.sleep(1)
+
+
 async def _compare(engine: AsyncEngine, sandbox: Sandbox, casino: SandboxCasino, book: Book) -> list[Difference]:
     bet_ids = [bet.stake.bet_id for bet in book]
     players = sorted({bet.stake.player for bet in book})
@@ -142,8 +167,11 @@ async def _compare(engine: AsyncEngine, sandbox: Sandbox, casino: SandboxCasino,
         await asyncio.sleep(1)
 
 
-def summarise(book: Book, differences: Sequence[Difference]) -> dict[str, Any]:
-    """The run in figures; times are milliseconds for one answer, as the provider saw it."""
+def summarise(book: Book, differences: Sequence[Difference], restless: Mapping[str, str]) -> dict[str, Any]:
+    """The run in figures; times are milliseconds for one answer, as the provider saw it.
+
+    ``restless`` are the bets that still have something to do by our rows, and what.
+    """
     bets = list(book)
     codes = Counter(f"{one.operation} {one.code or one.reason}" for bet in bets for one in bet.heard)
     return {
@@ -154,7 +182,9 @@ def summarise(book: Book, differences: Sequence[Difference]) -> dict[str, Any]:
         "unknown_answers": sum(not one.definite for bet in bets for one in bet.heard),
         "pay_in_ms": _times(bets, Operation.PAY_IN),
         "pay_out_ms": _times(bets, Operation.PAY_OUT),
+        "pay_in_out_ms": _times(bets, Operation.PAY_IN_OUT),
         "unresolved": [bet.stake.bet_id for bet in book.unresolved()],
+        "not_at_rest": [{"bet_id": bet_id, "what": what} for bet_id, what in restless.items()],
         "differences": [asdict(one) for one in differences],
     }
 
@@ -188,14 +218,19 @@ def drawn(summary: dict[str, Any]) -> str:
     table.add_row("outcomes", ", ".join(f"{count} {name}" for name, count in summary["outcomes"].items()))
     table.add_row("answers", ", ".join(f"{name}: {count}" for name, count in summary["answers"].items()))
     table.add_row("repeats", f"{summary['repeats']} ({summary['unknown_answers']} answers left the outcome unknown)")
-    for name, key in (("PayIn", "pay_in_ms"), ("PayOut", "pay_out_ms")):
+    for name, key in (("PayIn", "pay_in_ms"), ("PayOut", "pay_out_ms"), ("PayInOut", "pay_in_out_ms")):
         table.add_row(name, f"p50 {summary[key]['p50']} ms, p99 {summary[key]['p99']} ms")
     table.add_row("provider's book", summary["book"])
     if summary["not_begun"]:
         table.add_row("not begun", f"{summary['not_begun']}: patience was over")
     different = summary["differences"]
     table.add_row("three books", f"{len(different)} differences" if different else "provider, service, casino agree")
-    for one in different[:DIFFERENCES_SHOWN]:
+    for one in different[:SHOWN]:
+        table.add_row(one["bet_id"], one["what"])
+    restless = summary["not_at_rest"]
+    kinds = Counter(one["what"] for one in restless)
+    table.add_row("not at rest", ", ".join(f"{count} {what}" for what, count in kinds.items()) or "nothing")
+    for one in restless[:SHOWN]:
         table.add_row(one["bet_id"], one["what"])
     console = Console()
     with console.capture() as captured:

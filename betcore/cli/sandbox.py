@@ -1,15 +1,22 @@
-"""``python -m betcore sandbox prepare``: the sandbox's partners, game and player, onboarded as any others are."""
+"""``python -m betcore sandbox ...``: the sandbox partners of a development stack.
 
+``prepare`` onboards them as any others are; ``break``, ``mend`` and ``faults`` are for the casino's faults.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from betcore.cli.desk import Desk, Json, act
-from betcore.cli.output import AsJson, DataDir
+from betcore.cli.output import AsJson, DataDir, answering, emit, read_settings
 from betcore.errors import SetupRefused
 
 if TYPE_CHECKING:
+    from betcore.cli.books import SandboxCasino
     from betcore.db.onboarding import Onboarding, Word
 
 PROVIDER_NAME = "sandbox-provider"
@@ -23,16 +30,87 @@ _TABLE = (PROVIDER_NAME, CASINO_NAME, GAME_ID, PLAYER)
 sandbox = typer.Typer(no_args_is_help=True, help="The sandbox partners of a development stack.")
 
 
-@sandbox.callback()
-def _group() -> None:
-    # Without a callback typer would make the only command the group itself.
-    pass
-
-
 @sandbox.command("prepare")
 def prepare(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Onboard the sandbox's partners, or find them, at the ports of the settings; prints keys and an open session."""
     act(as_json, data_dir, _prepare)
+
+
+@sandbox.command("break")
+def break_casino(
+    kind: Annotated[str, typer.Option(help="What goes wrong: lost, delay, error, drop, ... (docs/sandbox-casino.md).")],
+    path: Annotated[str | None, typer.Option(help="Only calls of this path, such as /payments/make.")] = None,
+    transaction_type: Annotated[int | None, typer.Option("--type", help="Only movements of this type.")] = None,
+    bet_id: Annotated[int | None, typer.Option(help="Only calls about this BetId.")] = None,
+    player: Annotated[str | None, typer.Option(help="Only calls about this PartnerUserId.")] = None,
+    probability: Annotated[float | None, typer.Option(help="Which part of the calls, 0 to 1; all unless told.")] = None,
+    times: Annotated[int | None, typer.Option(help="For so many calls, then no more.")] = None,
+    delay: Annotated[float | None, typer.Option(help="Seconds, for the kind delay.")] = None,
+    status: Annotated[int | None, typer.Option(help="HTTP status, for the kinds error and status.")] = None,
+    error_code: Annotated[int | None, typer.Option(help="For error_code and refuse_after_commit.")] = None,
+    commit: Annotated[bool | None, typer.Option("--commit", help="Take the movement before failing.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed and calls give the same faults.")] = 0,
+    add: Annotated[bool, typer.Option("--add", help="Keep the faults in force; their counts begin anew.")] = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Make the sandbox casino of the running stack fail, until `mend`. Replaces the faults in force."""
+    given = {
+        "kind": kind,
+        "path": path,
+        "transaction_type": transaction_type,
+        "bet_id": bet_id,
+        "partner_user_id": player,
+        "probability": probability,
+        "times": times,
+        "delay": delay,
+        "status": status,
+        "error_code": error_code,
+        "commit": commit,
+    }
+    fault = {name: value for name, value in given.items() if value is not None}
+
+    async def set_faults(casino: "SandboxCasino") -> list[Json]:
+        kept = await casino.faults() if add else []
+        for one in kept:
+            del one["fired"]
+        return await casino.set_faults(*kept, fault, seed=seed)
+
+    _at_casino(as_json, data_dir, set_faults)
+
+
+@sandbox.command("mend")
+def mend_casino(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """A sandbox casino without faults."""
+    _at_casino(as_json, data_dir, lambda casino: casino.set_faults())
+
+
+@sandbox.command("faults")
+def show_faults(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """The faults of the sandbox casino, and how often each has met a call."""
+    _at_casino(as_json, data_dir, lambda casino: casino.faults())
+
+
+def _at_casino(as_json: bool, data_dir: Path | None, work: "Callable[[SandboxCasino], Awaitable[list[Json]]]") -> None:
+    """Do something about the faults of the running stack's casino, and print those in force."""
+
+    async def go() -> list[Json]:
+        import aiohttp
+
+        from betcore.cli.seats import sandbox_casino, sandbox_keys
+
+        settings = read_settings(data_dir)
+        keys = await sandbox_keys(settings)
+        async with aiohttp.ClientSession() as http:
+            return await work(sandbox_casino(http, settings, keys))
+
+    with answering(as_json):
+        faults = asyncio.run(go())
+        emit({"faults": faults}, as_json, "\n".join(map(_words, faults)) or "the sandbox casino has no faults")
+
+
+def _words(fault: Json) -> str:
+    return "  ".join(f"{name} {value}" for name, value in fault.items())
 
 
 async def _prepare(desk: Desk) -> Json:

@@ -23,6 +23,7 @@ from betcore.sandbox.provider.client import AggregatorClient
 from betcore.settings import STACK_FILE, Settings
 
 CURRENCY = "EUR"
+HERE = "http://127.0.0.1"
 # More than the API's own deadline for an answer, so that its 99 is heard rather than a time-out of ours.
 ANSWER_WITHIN_SECONDS = 8
 
@@ -122,16 +123,24 @@ async def find_sandbox(settings: Settings, engine: AsyncEngine, keys: dict[str, 
         row = (await connection.execute(_TABLE, {"session_id": keys["session_id"]})).one_or_none()
     if row is None:
         raise SetupRefused("the sandbox's session is in another database", code="not_found")
-    here = "http://127.0.0.1"
     return Sandbox(
-        api=keys.get("api", f"{here}:{settings.api_port}") + settings.provider_api_prefix,
-        casino_url=keys.get("sandbox_casino", f"{here}:{settings.sandbox_casino_port}"),
+        api=keys.get("api", f"{HERE}:{settings.api_port}") + settings.provider_api_prefix,
+        casino_url=_casino_url(settings, keys),
         counterparty_id=keys["counterparty_id"],
         secret=keys["secret"],
         partner_client_id=str(keys["partner_client_id"]),
         session_id=keys["session_id"],
         **row._mapping,
     )
+
+
+def sandbox_casino(http: aiohttp.ClientSession, settings: Settings, keys: dict[str, Any]) -> SandboxCasino:
+    """The control API of the casino that ``keys`` (of ``sandbox_keys``) belong to."""
+    return SandboxCasino(http, _casino_url(settings, keys), str(keys["partner_client_id"]))
+
+
+def _casino_url(settings: Settings, keys: dict[str, Any]) -> str:
+    return str(keys.get("sandbox_casino", f"{HERE}:{settings.sandbox_casino_port}"))
 
 
 async def take_seats(

@@ -143,6 +143,58 @@ async def test_a_payout_return_beyond_the_balance_moves_nothing(casino: Casino) 
     assert await casino.balance() == "4.99"
 
 
+async def test_a_refused_payout_return_may_pass_later_and_is_made_once(casino: Casino) -> None:
+    bet = new_bet()
+    await casino.make(bet, -1, "10.00")
+    await casino.make(bet, 1, "25.00")
+    await casino.open_player(balance="24.99")
+    assert (await casino.make(bet, -2, "25.00")).code == 103802
+    await casino.open_player(balance="25.00")
+    taken = await casino.make(bet, -2, "25.00")
+    assert taken.value["Balance"] == "0.00"
+    repeats = [await casino.make(bet, -2, "25.00"), await casino.make(bet, -2, "25.00")]
+    assert {one.text for one in repeats} == {taken.text}
+    assert (await casino.make(bet, -2, "24.00")).code == 103803
+    returned = await casino.make(bet, 2, "10.00")
+    assert (await casino.make(bet, 2, "10.00")).text == returned.text
+    assert await casino.journal(bet) == [(-1, "10.00"), (1, "25.00"), (-2, "25.00"), (2, "10.00")]
+
+
+async def test_parallel_payout_returns_take_the_win_once(casino: Casino) -> None:
+    bet = new_bet()
+    await casino.make(bet, -1, "10.00")
+    await casino.make(bet, 1, "25.00")
+    answers = await asyncio.gather(*(casino.make(bet, -2, "25.00") for _ in range(10)))
+    assert len({answer.text for answer in answers}) == 1
+    assert await casino.balance() == "90.00"
+
+
+async def test_a_closed_bet_is_reversed_only_when_it_is_opened_again(casino: Casino) -> None:
+    bet = new_bet()
+    await casino.make(bet, -1, "10.00")
+    win = await casino.make(bet, 1, "25.00")
+    await casino.call("/payments/close", {"BetId": bet, "Closed": True})
+    assert (await casino.make(bet, -2, "25.00")).code == 102823
+    assert (await casino.make(bet, 2, "10.00")).code == 102823
+    assert (await casino.make(bet, 1, "25.00")).text == win.text
+    for _ in range(2):
+        assert (await casino.call("/payments/close", {"BetId": bet, "Closed": False})).code == 200
+    taken = await casino.make(bet, -2, "25.00")
+    assert taken.code == 200
+    assert (await casino.make(bet, 2, "10.00")).code == 200
+    await casino.call("/payments/close", {"BetId": bet, "Closed": True})
+    assert (await casino.make(bet, -2, "25.00")).text == taken.text
+    assert await casino.balance() == "100.00"
+
+
+async def test_a_blocked_player_gives_a_payout_back(casino: Casino) -> None:
+    bet = new_bet()
+    await casino.make(bet, -1, "10.00")
+    await casino.make(bet, 1, "25.00")
+    await casino.open_player(blocked=True)
+    assert (await casino.make(bet, -2, "25.00")).value["Balance"] == "75.00"
+
+
 async def test_a_loss_is_on_record(casino: Casino) -> None:
     bet = new_bet()
     await casino.make(bet, -1, "10.00")

@@ -2,10 +2,11 @@
 
 import json
 import random
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 
 import aiohttp
@@ -14,7 +15,7 @@ from aiohttp import web
 from rich.progress import Progress
 
 from betcore import xsign
-from betcore.cli.playing import Plan, Run, summarise
+from betcore.cli.playing import Plan, Run, drawn, summarise
 from betcore.sandbox.provider import client, rounds
 from betcore.sandbox.provider.book import Book, Ending, Outcome, Stake
 from betcore.sandbox.provider.client import AggregatorClient, Answer, Backoff, Operation, read_answer
@@ -23,7 +24,7 @@ from betcore.sandbox.provider.croupier import PATIENT_SENDS, Croupier
 
 COUNTERPARTY, SECRET = "11111111-2222-4333-8444-555555555555", "example-shared-secret-not-real"
 CUT, HTML = "cut", "html"
-Step = int | str
+Step = int | str | tuple[int, str]  # a code, with its reason, or what else comes back
 
 
 @dataclass
@@ -69,7 +70,8 @@ class Aggregator:
             request.transport.close()
         if step == 99:
             return web.json_response({"_responseCode": 99}, status=503)
-        return web.json_response({"_responseCode": step, "currency": "EUR", "balance": 125.5, "reason": "because"})
+        code, reason = step if isinstance(step, tuple) else (step, "because")
+        return web.json_response({"_responseCode": code, "currency": "EUR", "balance": 125.5, "reason": reason})
 
     def sent(self, operation: Operation) -> list[Seen]:
         return [one for one in self.seen if one.operation == operation]
@@ -104,20 +106,21 @@ def book(tmp_path: Path) -> Iterator[Book]:
     kept.close()
 
 
-def stake(number: int, bet_id: str = "") -> Stake:
-    bet_id = bet_id or f"bet-{number}"
-    return Stake(bet_id, number, "session-1", "player-1", f"round-{number}", "EUR", Decimal("10.00"))
+def stake(number: int, *, one_step: bool = False) -> Stake:
+    ten = Decimal("10.00")
+    win = rounds.win(7, number, ten) if one_step else None
+    return Stake(f"bet-{number}", number, "session-1", "player-1", f"round-{number}", "EUR", ten, win)
 
 
-def first_number(seed: int, *, fails: bool = False, wins: bool = False, call_off: bool | None = None) -> int:
-    """A round of the seed that goes as asked for."""
+def first(*, fails: bool = False, wins: bool = True, call_off: bool | None = None, one_step: bool = False) -> Stake:
+    """A round of the seed 7 that goes as asked for."""
 
     def fits(number: int) -> bool:
-        win = rounds.draw(seed, number).win(Decimal("10.00"))
-        off = bool(rounds.chance(seed, number, "call off") % 2)
-        return (win is None) == fails and bool(win) == wins and call_off in (None, off)
+        won = bool(rounds.win(7, number, Decimal("10.00")))
+        off = bool(rounds.chance(7, number, "call off") % 2)
+        return rounds.fails(7, number, one_step=one_step) == fails and won == wins and call_off in (None, off)
 
-    return next(number for number in range(10_000) if fits(number))
+    return stake(next(number for number in range(10_000) if fits(number)), one_step=one_step)
 
 
 async def test_repeats_until_definite_with_the_same_body_and_a_new_request_id(aggregator) -> None:
@@ -196,32 +199,75 @@ def test_balance_is_a_decimal() -> None:
 ])  # fmt: skip
 async def test_a_bet_to_its_end(aggregator, book: Book, wins: bool, fails: bool, outcome: Outcome) -> None:
     server, sender = aggregator
-    number = first_number(7, wins=wins, fails=fails)
-    bet = await Croupier(sender, book, seed=7).play(stake(number))
+    bet = await Croupier(sender, book, seed=7).play(first(wins=wins, fails=fails))
     last = server.seen[-1]
     assert bet.outcome is outcome
     assert [one.operation for one in server.seen] == ["pay-in", "refund" if fails else "pay-out"]
     assert fails or last.data["winAmount"] == ("19.60" if wins else "0.00")
 
 
-async def test_a_refused_stake_is_never_drawn(aggregator, book: Book) -> None:
+@pytest.mark.parametrize(("wins", "fails", "outcome"), [
+    (True, False, Outcome.SETTLED), (False, False, Outcome.SETTLED),
+    (True, True, Outcome.REFUNDED), (False, True, Outcome.REFUNDED),
+])  # fmt: skip
+async def test_a_bet_of_one_step_to_its_end(aggregator, book: Book, wins: bool, fails: bool, outcome: Outcome) -> None:
     server, sender = aggregator
-    server.script["pay-in"] = [4]
-    bet = await Croupier(sender, book, seed=7).play(stake(1))
+    put = first(wins=wins, fails=fails, one_step=True)
+    bet = await Croupier(sender, book, seed=7).play(put)
+    assert bet.outcome is outcome
+    assert [one.operation for one in server.seen] == ["pay-in-out", *(["refund"] if fails else [])]
+    opened = {"betId": put.bet_id, "gameRoundId": put.round_id, "betAmount": "10.00"}
+    assert server.seen[0].data == opened | {"winAmount": "19.60" if wins else "0.00"}
+
+
+@pytest.mark.parametrize("one_step", [False, True])
+async def test_a_refused_stake_is_never_drawn(aggregator, book: Book, one_step: bool) -> None:
+    server, sender = aggregator
+    put = stake(1, one_step=one_step)
+    server.script[put.opening] = [4]
+    bet = await Croupier(sender, book, seed=7).play(put)
     assert (bet.outcome, bet.ending, len(server.seen)) == (Outcome.REFUSED, None, 1)
 
 
-async def test_an_unknown_stake_is_called_off_or_asked_for_again(aggregator, book: Book) -> None:
+@pytest.mark.parametrize("one_step", [False, True])
+async def test_an_unknown_stake_is_called_off_or_asked_for_again(aggregator, book: Book, one_step: bool) -> None:
     server, sender = aggregator
     croupier = Croupier(sender, book, seed=7)
     for call_off in (True, False):
         server.seen.clear()
-        server.script["pay-in"] = [99] * (PATIENT_SENDS + 1)
-        bet = await croupier.play(stake(first_number(7, wins=True, call_off=call_off)))
+        put = first(call_off=call_off, one_step=one_step)
+        server.script[put.opening] = [99] * (PATIENT_SENDS + 1)
+        bet = await croupier.play(put)
         assert bet.outcome is (Outcome.REFUNDED if call_off else Outcome.SETTLED)
-        assert len(server.sent(Operation.PAY_IN)) == (PATIENT_SENDS if call_off else PATIENT_SENDS + 2)
+        assert len(server.sent(put.opening)) == (PATIENT_SENDS if call_off else PATIENT_SENDS + 2)
+        assert len({one.body for one in server.sent(put.opening)}) == 1
         assert bool(server.sent(Operation.REFUND)) == call_off
         server.script.clear()
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told done", "told nothing"])
+async def test_a_bet_of_one_step_stands_where_the_casino_keeps_the_win_with_the_player(
+    aggregator, book: Book, told: bool
+) -> None:
+    server, sender = aggregator
+    put = first(fails=told, call_off=True, one_step=True)
+    server.script = {put.opening: [1 if told else 99] * PATIENT_SENDS, "refund": [99, (7, "casino_refused")]}
+    bet = await Croupier(sender, book, seed=7).play(put)
+    assert (bet.outcome, bet.win) == (Outcome.SETTLED, put.win)
+    assert len(server.sent(Operation.REFUND)) == 2
+
+
+@pytest.mark.parametrize(("one_step", "answer"), [
+    (True, (7, "casino_unavailable")), (True, (6, "already_settled")), (True, (6, "bet_refused")),
+    (False, (7, "casino_refused")),
+])  # fmt: skip
+async def test_another_refusal_of_a_refund_is_contested(
+    aggregator, book: Book, one_step: bool, answer: tuple[int, str]
+) -> None:
+    server, sender = aggregator
+    server.script["refund"] = [answer]
+    bet = await Croupier(sender, book, seed=7).play(first(fails=True, one_step=one_step))
+    assert bet.outcome is Outcome.CONTESTED
 
 
 async def test_a_refund_of_a_stake_that_was_refused_is_a_refusal(aggregator, book: Book) -> None:
@@ -234,15 +280,15 @@ async def test_a_refund_of_a_stake_that_was_refused_is_a_refusal(aggregator, boo
 async def test_a_refused_pay_out_is_contested(aggregator, book: Book) -> None:
     server, sender = aggregator
     server.script["pay-out"] = [6]
-    bet = await Croupier(sender, book, seed=7).play(stake(first_number(7, wins=True)))
+    bet = await Croupier(sender, book, seed=7).play(first())
     assert bet.outcome is Outcome.CONTESTED
 
 
 async def test_a_crashed_provider_goes_on_from_its_book(aggregator, tmp_path: Path) -> None:
     server, sender = aggregator
-    path, number = tmp_path / "book.jsonl", first_number(7, wins=True)
+    path = tmp_path / "book.jsonl"
     before = Book(path)
-    bet = before.open_bet(stake(number))
+    bet = before.open_bet(first())
     before.hear(bet, Operation.PAY_IN, Answer(1, 200, "", 3, Decimal("90.00")))
     before.decide(bet, Ending(Decimal("19.60")))
     before.hear(bet, Operation.PAY_OUT, Answer(None, None, "timeout", 6000))
@@ -260,6 +306,23 @@ async def test_a_crashed_provider_goes_on_from_its_book(aggregator, tmp_path: Pa
     assert again.unresolved() == []
 
 
+async def test_a_provider_that_crashed_before_its_draw_failed_refunds_all_the_same(aggregator, tmp_path: Path) -> None:
+    server, sender = aggregator
+    path = tmp_path / "book.jsonl"
+    before = Book(path)
+    bet = before.open_bet(first(fails=True, one_step=True))
+    before.hear(bet, Operation.PAY_IN_OUT, Answer(1, 200, "", 3, Decimal("109.60")))
+    before.close()
+
+    after = Book(path)
+    (found,) = after.unresolved()
+    assert found == bet
+    await Croupier(sender, after, seed=7).finish(found)
+    after.close()
+    assert [one.operation for one in server.seen] == ["refund"]
+    assert found.outcome is Outcome.REFUNDED
+
+
 def test_the_book_takes_a_bet_and_its_ending_once(book: Book) -> None:
     bet = book.open_bet(stake(1))
     with pytest.raises(ValueError, match="in the book"):
@@ -270,19 +333,35 @@ def test_the_book_takes_a_bet_and_its_ending_once(book: Book) -> None:
 
 
 def test_the_same_seed_plays_the_same_rounds() -> None:
-    def play(seed: int) -> list[tuple[Decimal, Decimal | None]]:
-        stakes = [(number, rounds.stake(seed, number)) for number in range(200)]
-        return [(put, rounds.draw(seed, number).win(put)) for number, put in stakes]
+    def play(seed: int) -> list[tuple[Decimal, Decimal, bool, bool]]:
+        def one(number: int) -> tuple[Decimal, Decimal, bool, bool]:
+            one_step, put = rounds.is_one_step(seed, number), rounds.stake(seed, number)
+            return put, rounds.win(seed, number, put), one_step, rounds.fails(seed, number, one_step=one_step)
 
-    assert play(1) == play(1) != play(2)
-    wins = [win for _, win in play(1)]
-    assert None in wins
-    assert Decimal(0) in wins
-    assert any(wins)
+        return [one(number) for number in range(2000)]
+
+    first_time = play(1)
+    assert first_time == play(1) != play(2)
+    assert {(bool(win), one_step, fails) for _, win, one_step, fails in first_time} == set(
+        product((True, False), repeat=3)
+    )
+
+
+def test_the_shares_of_rounds_are_as_told() -> None:
+    def share(of: Iterable[bool]) -> float:
+        found = list(of)
+        return sum(found) / len(found)
+
+    numbers = range(4000)
+    assert share(rounds.is_one_step(1, n) for n in numbers) == pytest.approx(1 / 4, abs=0.03)
+    assert share(rounds.fails(1, n, one_step=True) for n in numbers) == pytest.approx(1 / 6, abs=0.03)
+    assert share(rounds.fails(1, n, one_step=False) for n in numbers) == pytest.approx(1 / 20, abs=0.015)
+    assert not any(rounds.is_one_step(1, n, Decimal(0)) for n in numbers)
+    assert all(rounds.is_one_step(1, n, Decimal(1)) for n in numbers)
 
 
 def stakes(count: int) -> Iterator[Stake]:
-    return (stake(number) for number in range(count))
+    return (stake(number, one_step=number % 2 == 1) for number in range(count))
 
 
 async def run(sender: AggregatorClient, book: Book, at_once: int, patience: int) -> None:
@@ -296,21 +375,25 @@ async def test_a_run_plays_all_bets_and_no_more_at_once_than_told(aggregator, bo
     await run(sender, book, at_once=3, patience=60)
     assert (len(book), book.unresolved()) == (20, [])
     assert server.most_at_once <= 3
-    summary = summarise(book, [Difference("bet-1", "something")])
+    summary = summarise(book, [Difference("bet-1", "something")], {"bet-2": "owed"})
     assert (summary["bets"], sum(summary["outcomes"].values()), summary["repeats"]) == (20, 20, 0)
-    assert summary["answers"]["pay-in 1"] == 20
+    assert (summary["answers"]["pay-in 1"], summary["answers"]["pay-in-out 1"]) == (10, 10)
     assert summary["differences"] == [{"bet_id": "bet-1", "what": "something"}]
-    assert 0 <= summary["pay_in_ms"]["p50"] <= summary["pay_in_ms"]["p99"]
+    assert summary["not_at_rest"] == [{"bet_id": "bet-2", "what": "owed"}]
+    for operation in ("pay_in_ms", "pay_out_ms", "pay_in_out_ms"):
+        assert 0 <= summary[operation]["p50"] <= summary[operation]["p99"]
+    shown = drawn(summary | {"seconds": 1, "seed": 7, "book": "here", "not_begun": 0})
+    assert "1 owed" in shown
+    assert "PayInOut" in shown
 
 
 async def test_a_run_ends_when_patience_is_over(aggregator, book: Book) -> None:
     server, sender = aggregator
-    server.script["pay-in"] = [99] * 100_000
-    server.script["refund"] = [99] * 100_000
+    server.script = {operation: [99] * 100_000 for operation in ("pay-in", "pay-in-out", "refund")}
     await run(sender, book, at_once=5, patience=0)
     assert 0 < len(book) < 20
     assert len(book.unresolved()) == len(book)
-    assert 0 < summarise(book, [])["unknown_answers"] <= len(server.seen)
+    assert 0 < summarise(book, [], {})["unknown_answers"] <= len(server.seen)
 
 
 async def test_a_run_finishes_what_is_open_in_its_book(aggregator, book: Book) -> None:

@@ -28,7 +28,14 @@ class House:
     crooked: str = ""
     balances: dict[str, Decimal] = field(default_factory=lambda: {"rich": Decimal(1000), "poor": Decimal(3)})
     stakes: dict[str, Decimal] = field(default_factory=dict)
+    wins: dict[str, Decimal] = field(default_factory=dict)
     faults: list[dict[str, Any]] = field(default_factory=list)
+    moved: list[dict[str, Any]] = field(default_factory=list)
+
+    def move(self, player: str, bet: str, kind: int, amount: Decimal) -> None:
+        self.balances[player] += amount if kind > 0 else -amount
+        entry = {"bet_id": len(self.stakes), "transaction_type": kind, "amount": str(amount)}
+        self.moved.append(entry | {"player": player})
 
     async def call(self, request: web.Request) -> web.Response:
         player, operation, said = request.match_info["session"], request.match_info["operation"], await request.json()
@@ -43,25 +50,38 @@ class House:
         stake = Decimal(said["betAmount"])
         if self.balances[player] < stake and self.crooked != "lends money":
             return 4
-        self.balances[player] -= stake
         self.stakes[said["betId"]] = stake
+        self.move(player, said["betId"], -1, stake)
         return 1
+
+    def pay_in_out(self, player: str, said: dict[str, str]) -> int:
+        code = self.pay_in(player, said)
+        if code == 1:
+            self.wins[said["betId"]] = Decimal(said["winAmount"])
+            self.move(player, said["betId"], 1, self.wins[said["betId"]])
+        return code
 
     def pay_out(self, player: str, said: dict[str, str]) -> int:
         if self.crooked != "keeps wins":
-            self.balances[player] += Decimal(said["winAmount"])
+            self.move(player, said["betId"], 1, Decimal(said["winAmount"]))
         return 6 if self.crooked == "refuses wins" else 1
 
     def refund(self, player: str, said: dict[str, str]) -> int:
-        self.balances[player] += self.stakes[said["betId"]] * (2 if self.crooked == "refunds twice" else 1)
+        bet = said["betId"]
+        if bet in self.wins and self.crooked != "leaves the win":
+            self.move(player, bet, -2, self.wins[bet])
+        self.move(player, bet, 2, self.stakes[bet] * (2 if self.crooked == "refunds twice" else 1))
         return 1
 
     async def show_player(self, request: web.Request) -> web.Response:
         return web.json_response({"balance": str(self.balances[request.match_info["user"]])})
 
+    async def show_journal(self, request: web.Request) -> web.Response:
+        return web.json_response([one for one in self.moved if one["player"] == request.query["partner_user_id"]])
+
     async def set_faults(self, request: web.Request) -> web.Response:
         self.faults = [fault | {"fired": 0} for fault in (await request.json())["faults"]]
-        return web.json_response({})
+        return web.json_response({"faults": self.faults})
 
     async def show_faults(self, _: web.Request) -> web.Response:
         return web.json_response({"faults": self.faults})
@@ -72,6 +92,7 @@ async def staged(house: House) -> AsyncIterator[Stage]:
     app = web.Application()
     app.router.add_post("/v1/sessions/{session}/bets/{operation}", house.call)
     app.router.add_get("/_players/7/{user}", house.show_player)
+    app.router.add_get("/_journal", house.show_journal)
     app.router.add_post("/_faults", house.set_faults)
     app.router.add_get("/_faults", house.show_faults)
     runner = web.AppRunner(app, shutdown_timeout=0)
@@ -94,10 +115,13 @@ async def test_an_honest_house_passes_and_is_shown_whole() -> None:
     played = await perform(House())
     assert [one.wrong for one in played] == [[]] * len(SCENES)
     assert played[-1].said() == "PayIn 99 99 1, PayOut 1 (casino failed 2×)"
+    reversal = next(one for one in played if one.scene.name == "reversal")
+    assert reversal.said() == "PayInOut 1, Refund 1"
     printed = io.StringIO()
     show(Console(file=printed, width=60), played, "http://127.0.0.1:8233/namespaces/default/workflows", COUNTERPARTY)
     link = f"http://127.0.0.1:8233/namespaces/default/workflows/bet%3A{COUNTERPARTY}%3Ademo-casino-fails\n"
     assert link in printed.getvalue()
+    assert "reversal      stake 10.00, win 19.60, win back 19.60, return 10.00\n" in printed.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -105,7 +129,8 @@ async def test_an_honest_house_passes_and_is_shown_whole() -> None:
     [
         ("keeps wins", {"win", "casino-fails"}),
         ("refuses wins", {"win", "loss", "casino-fails"}),
-        ("refunds twice", {"refund"}),
+        ("refunds twice", {"refund", "reversal"}),
+        ("leaves the win", {"reversal"}),
         ("lends money", {"no-money"}),
         ("never fails", {"casino-fails"}),
     ],

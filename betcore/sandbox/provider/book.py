@@ -12,8 +12,16 @@ from decimal import Decimal
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
-from betcore.sandbox.provider.client import CONTRADICTION, Answer, Operation
+from betcore.sandbox.provider.client import (
+    BET_REFUSED,
+    CASINO_REFUSED,
+    CONTRADICTION,
+    REFUSED,
+    Answer,
+    Operation,
+)
 
 
 class Outcome(StrEnum):
@@ -28,7 +36,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stake:
-    """What a bet is: fixed before the first call. The amount is in major units."""
+    """What a bet is: fixed before the first call. Amounts are in major units.
+
+    ``win`` is there where the round has one step: it is known before the stake is taken, and travels with it.
+    """
 
     bet_id: str
     number: int
@@ -37,17 +48,24 @@ class Stake:
     round_id: str
     currency: str
     amount: Decimal
+    win: Decimal | None = None
+
+    @property
+    def one_step(self) -> bool:
+        """Whether stake and win travel together."""
+        return self.win is not None
+
+    @property
+    def opening(self) -> Operation:
+        """The call that takes the stake."""
+        return Operation.PAY_IN_OUT if self.one_step else Operation.PAY_IN
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How the provider means to end a bet: a PayOut with its win, or a Refund (no win)."""
+    """How the provider means to end a bet: with its win, or with a Refund (no win)."""
 
     win: Decimal | None
-
-    @property
-    def operation(self) -> Operation:
-        return Operation.REFUND if self.win is None else Operation.PAY_OUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +100,43 @@ class BookedBet:
         return said is not None and said.code in (1, 104)
 
     @property
+    def was_opened(self) -> bool:
+        """Whether the provider was told that the stake is taken."""
+        return self.was_done(self.stake.opening)
+
+    @property
+    def win(self) -> Decimal | None:
+        """What the player wins if the bet settles; None where that was not drawn."""
+        return self.stake.win if self.ending is None or self.ending.win is None else self.ending.win
+
+    @property
+    def closing(self) -> Operation | None:
+        """The call that ends the bet, None until it is decided; the one that opened it where it settles in one step."""
+        if self.ending is None:
+            return None
+        if self.ending.win is None:
+            return Operation.REFUND
+        return self.stake.opening if self.stake.one_step else Operation.PAY_OUT
+
+    @property
     def outcome(self) -> Outcome:
         """How the bet stands, from the definite answers alone."""
-        if self.ending is None:
-            refused = self.definite(Operation.PAY_IN) is not None and not self.was_done(Operation.PAY_IN)
+        if self.closing is None:
+            refused = self.definite(self.stake.opening) is not None and not self.was_opened
             return Outcome.REFUSED if refused else Outcome.OPEN
-        said = self.definite(self.ending.operation)
+        said = self.definite(self.closing)
         if said is None:
             return Outcome.OPEN
-        if self.was_done(self.ending.operation):
-            return Outcome.REFUNDED if self.ending.win is None else Outcome.SETTLED
-        nothing_taken = said.code == CONTRADICTION and said.reason == "bet_refused"
-        if self.ending.win is None and nothing_taken and not self.was_done(Operation.PAY_IN):
+        if self.closing is not Operation.REFUND:
+            return Outcome.SETTLED if self.was_done(self.closing) else Outcome.CONTESTED
+        return Outcome.REFUNDED if self.was_done(self.closing) else self._refund_refused(said)
+
+    def _refund_refused(self, said: Heard) -> Outcome:
+        if (said.code, said.reason) == (CONTRADICTION, BET_REFUSED) and not self.was_opened:
             return Outcome.REFUSED
+        # The casino does not give the win back, and so the bet stands with both of its legs.
+        if (said.code, said.reason) == (REFUSED, CASINO_REFUSED) and self.stake.one_step:
+            return Outcome.SETTLED
         return Outcome.CONTESTED
 
 
@@ -171,7 +213,7 @@ class Book:
             entry = json.loads(line)
             kind, bet_id, data = entry["kind"], entry["bet_id"], entry["data"]
             if kind == "bet":
-                self._bets[bet_id] = BookedBet(Stake(**(data | {"amount": Decimal(data["amount"])})))
+                self._bets[bet_id] = BookedBet(_stake(data))
             elif kind == "ending":
                 self._bets[bet_id].ending = Ending(_decimal(data["win"]))
             else:
@@ -183,6 +225,11 @@ class Book:
             return
         self._file.write(json.dumps({"kind": kind, "bet_id": bet_id, "data": data}, default=str) + "\n")
         self._file.flush()
+
+
+def _stake(data: dict[str, Any]) -> Stake:
+    amounts = {"amount": Decimal(data["amount"]), "win": _decimal(data.get("win"))}
+    return Stake(**(data | amounts))
 
 
 def _decimal(text: str | None) -> Decimal | None:

@@ -22,6 +22,7 @@ from betcore import xsign
 DONE, ALREADY_DONE = 1, 104
 DEFINITE = frozenset({DONE, ALREADY_DONE, 2, 3, 4, 5, 6, 7, 8})
 NOT_ENOUGH_MONEY, CONTRADICTION, REFUSED = 4, 6, 7
+BET_REFUSED, CASINO_REFUSED = "bet_refused", "casino_refused"  # reasons, of the codes 6 and 7
 
 
 class Operation(StrEnum):
@@ -54,6 +55,12 @@ def pay_in(session_id: str, bet_id: str, round_id: str, stake: Decimal) -> Call:
 def pay_out(session_id: str, bet_id: str, round_id: str, win: Decimal) -> Call:
     """End the bet with its win in major units; 0 for a loss."""
     return _call(Operation.PAY_OUT, session_id, betId=bet_id, winAmount=f"{win:f}", gameRoundId=round_id)
+
+
+def pay_in_out(session_id: str, bet_id: str, round_id: str, stake: Decimal, win: Decimal) -> Call:
+    """Take the stake and pay the win, both in major units; 0 for a loss."""
+    amounts = {"betAmount": f"{stake:f}", "winAmount": f"{win:f}"}
+    return _call(Operation.PAY_IN_OUT, session_id, betId=bet_id, gameRoundId=round_id, **amounts)
 
 
 def refund(session_id: str, bet_id: str) -> Call:

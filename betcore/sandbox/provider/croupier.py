@@ -1,15 +1,16 @@
-"""The croupier: takes one bet from its PayIn to its end, as a provider should.
+"""The croupier: takes one bet from its first call to its end, as a provider should.
 
-The story: take the stake; draw; pay out what was won (0 for a loss), or refund where the draw failed. Where nobody can
-say whether the stake was taken, a provider may go on asking or call the bet off with a Refund; both must end well, and
-the seed says which it is this time. What was decided is written into the book first and never changed.
+The story: take the stake; draw; pay out what was won (0 for a loss), or refund where the draw failed. In a round of one
+step the win is drawn first and travels with the stake; where the draw then fails, a Refund takes both back. Where
+nobody can say whether the stake was taken, a provider may go on asking or call the bet off with a Refund; both must end
+well, and the seed says which it is this time. What was decided is written into the book first and never changed.
 """
 
 from betcore.sandbox.provider import client, rounds
 from betcore.sandbox.provider.book import Book, BookedBet, Ending, Outcome, Stake
-from betcore.sandbox.provider.client import AggregatorClient, Answer, Call, Operation
+from betcore.sandbox.provider.client import AggregatorClient, Answer, Call
 
-# So many sendings of a PayIn may stay without a definite answer before the provider thinks about calling the bet off.
+# So many sendings of a bet's first call may stay without a definite answer before it is thought of calling it off.
 PATIENT_SENDS = 3
 
 
@@ -29,16 +30,21 @@ class Croupier:
 
     async def finish(self, bet: BookedBet) -> None:
         """Go on with a bet from wherever the book says it stands; a bet that has ended stays as it is."""
-        if bet.ending is None and not bet.was_done(Operation.PAY_IN):
+        if bet.ending is None and not bet.was_opened:
             await self._take_stake(bet)
-        if bet.ending is None and bet.was_done(Operation.PAY_IN):
-            self._book.decide(bet, Ending(rounds.draw(self._seed, bet.stake.number).win(bet.stake.amount)))
+        if bet.ending is None and bet.was_opened:
+            self._book.decide(bet, self._draw(bet.stake))
         if bet.ending is not None and bet.outcome is Outcome.OPEN:
-            await self._until_definite(bet, _ending_call(bet.stake, bet.ending))
+            await self._until_definite(bet, ending_call(bet.stake, bet.ending))
+
+    def _draw(self, stake: Stake) -> Ending:
+        if rounds.fails(self._seed, stake.number, one_step=stake.one_step):
+            return Ending(None)
+        return Ending(rounds.win(self._seed, stake.number, stake.amount) if stake.win is None else stake.win)
 
     async def _take_stake(self, bet: BookedBet) -> None:
         stake = bet.stake
-        call = client.pay_in(stake.session_id, stake.bet_id, stake.round_id, stake.amount)
+        call = opening_call(stake)
         answer = await self._until_definite(bet, call, sends=PATIENT_SENDS)
         if answer.definite:
             return
@@ -54,7 +60,15 @@ class Croupier:
         return await self._aggregator.repeat(call, heard, sends=sends)
 
 
-def _ending_call(stake: Stake, ending: Ending) -> Call:
+def opening_call(stake: Stake) -> Call:
+    """The call that takes the stake, and pays the win where it is known."""
+    if stake.win is None:
+        return client.pay_in(stake.session_id, stake.bet_id, stake.round_id, stake.amount)
+    return client.pay_in_out(stake.session_id, stake.bet_id, stake.round_id, stake.amount, stake.win)
+
+
+def ending_call(stake: Stake, ending: Ending) -> Call:
+    """The call that ends a bet. One that settles in one step has none: it is over when it was opened."""
     if ending.win is None:
         return client.refund(stake.session_id, stake.bet_id)
     return client.pay_out(stake.session_id, stake.bet_id, stake.round_id, ending.win)
