@@ -4,29 +4,41 @@ import asyncio
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import aiohttp
 import structlog
 from prometheus_client import start_http_server
+from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.bets import BetRows
+from activities.claw_backs import ClawBacks
+from activities.sweeps import Sweeps
+from activities.teller import Teller
 from activities.wallet import Wallet
 from betcore.clients.casino import CasinoClient
+from betcore.clients.schedules import ensure_schedules
 from betcore.clients.temporal import connect
 from betcore.db.bets import Bets
 from betcore.db.engine import create_engine
+from betcore.db.lives import Lives
 from betcore.db.partners import Partners
+from betcore.db.reversals import Reversals
 from betcore.db.signing_keys import SigningKeys
 from betcore.ids import BETS_QUEUE, WALLET_QUEUE
 from betcore.logs import configure
 from betcore.settings import Settings
 from betcore.vault import Vault
 from workflows.bet import Bet
+from workflows.reversal import Reversal
+from workflows.sweep import Sweep
+
+WORKFLOWS = [Bet, Reversal, Sweep]
 
 # Longer than the longest activity, so that a stop does not cut a call at a casino.
 _GRACE = timedelta(seconds=15)
@@ -34,20 +46,43 @@ _GRACE = timedelta(seconds=15)
 _STICKY = timedelta(seconds=2)
 
 
-def workers(client: Client, wallet: Wallet, rows: BetRows, *, sandbox: bool) -> list[Worker]:
+@dataclass(frozen=True, slots=True)
+class Activities:
+    """One of each class of activities."""
+
+    wallet: Wallet
+    claw_backs: ClawBacks
+    rows: BetRows
+    sweeps: Sweeps
+
+    @classmethod
+    def on(cls, engine: AsyncEngine, partners: Partners, casinos: CasinoClient, client: Client) -> "Activities":
+        """All activities over one database, the casinos and Temporal."""
+        bets, reversals = Bets(engine), Reversals(engine)
+        teller = Teller(bets, partners, casinos)
+        return cls(
+            Wallet(teller, bets, reversals),
+            ClawBacks(teller, reversals),
+            BetRows(bets),
+            Sweeps(client, Lives(engine)),
+        )
+
+
+def workers(client: Client, do: Activities, *, sandbox: bool) -> list[Worker]:
     """The two workers of a process: bets with their fast lane, and the slow lane on a queue of its own."""
-    fast: list[Callable[..., Any]] = [wallet.try_stake, wallet.try_credit, rows.withdraw]
+    fast: list[Callable[..., Any]] = [
+        *(do.wallet.try_stake, do.wallet.try_credit, do.claw_backs.try_claw_back),
+        *(do.rows.withdraw, do.rows.take_over, do.claw_backs.open_reversal),
+    ]
     slow: list[Callable[..., Any]] = [
-        wallet.pursue_stake,
-        wallet.find_stake,
-        wallet.pursue_credit,
-        wallet.close_at_casino,
-        rows.file_incident,
+        *(do.wallet.pursue_stake, do.wallet.find_stake, do.wallet.pursue_credit, do.wallet.close_at_casino),
+        *(do.claw_backs.pursue_claw_back, do.claw_backs.find_claw_back),
+        *(do.rows.file_incident, do.sweeps.resume_lost),
     ]
     bets = Worker(
         client,
         task_queue=BETS_QUEUE,
-        workflows=[Bet],
+        workflows=WORKFLOWS,
         activities=fast,
         workflow_runner=SandboxedWorkflowRunner() if sandbox else UnsandboxedWorkflowRunner(),
         sticky_queue_schedule_to_start_timeout=_STICKY,
@@ -71,13 +106,13 @@ async def main() -> None:
         vault = Vault.of(settings)
         keys = SigningKeys(engine, vault, settings.partner_cache_seconds)
         partners = Partners(engine, vault, settings.partner_cache_seconds)
-        bets = Bets(engine)
-        wallet = Wallet(bets, partners, CasinoClient(http, keys, settings.issuer))
         client = await connect(settings)
+        activities = Activities.on(engine, partners, CasinoClient(http, keys, settings.issuer), client)
         if settings.worker_metrics_port:
             start_http_server(settings.worker_metrics_port, addr="127.0.0.1")
-        for worker in workers(client, wallet, BetRows(bets), sandbox=settings.workflow_sandbox):
+        for worker in workers(client, activities, sandbox=settings.workflow_sandbox):
             await stack.enter_async_context(worker)
+        await ensure_schedules(client, timedelta(seconds=settings.sweep_seconds))
         structlog.get_logger().info("worker ready")
         await stop.wait()
 

@@ -3,7 +3,8 @@
 from temporalio import activity
 
 from betcore.db.bets import Bets
-from betcore.messages import BetRecord, Incident, Withdraw
+from betcore.messages import BetRecord
+from betcore.orders import Incident, TakeOver, Withdraw
 
 
 class BetRows:
@@ -16,6 +17,11 @@ class BetRows:
     async def withdraw(self, order: Withdraw) -> BetRecord:
         """Take the bet back if nobody was told that it stands; the record says whether it was."""
         return await self._bets.withdraw(order.bet_id, order.owner)
+
+    @activity.defn
+    async def take_over(self, order: TakeOver) -> BetRecord:
+        """Become the owner of a bet whose workflow is gone; the record says whether that succeeded."""
+        return await self._bets.take_over(order.resumed, order.owner)
 
     @activity.defn
     async def file_incident(self, incident: Incident) -> None:

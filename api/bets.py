@@ -1,65 +1,42 @@
 """A provider's calls as messages to bets, and the rows of bets as answers. No money is decided here."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from api import orders
+from api.call import Call, Reply
 from api.envelope import ALREADY_PROCESSED
 from api.messages import BetMessages
-from api.parsing import PayInBody, PayOutBody, RefundBody
-from betcore import answers, visibility
+from api.parsing import PayInBody, PayInOutBody, PayOutBody, RefundBody
+from betcore import answers, failpoints, visibility
 from betcore.clients.casino import CasinoClient
 from betcore.db.bets import Bets as BetRows
 from betcore.db.calls import Calls, Seen, Session
-from betcore.db.partners import Partners, Provider
+from betcore.db.partners import Partners
 from betcore.errors import Code, Contradiction, Malformed, NotAuthorised, OutcomeUnknown, SessionRefused
 from betcore.ids import BetKey
-from betcore.messages import BetPolicy, BetRecord, BetState, Incident, Message, PayIn, PayOut, Refund
+from betcore.messages import BetRecord, BetState, Message, PayOut, Refund
 from betcore.money import Money
+from betcore.orders import Incident
 
 _log = structlog.get_logger()
-# Kept back of the deadline for the answer to travel.
-_FOR_THE_ANSWER = 0.1
 _FOR_A_BALANCE = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Who calls, and until when (``time.monotonic()``) we may answer."""
-
-    provider: Provider
-    session_id: str
-    request_id: str
-    deadline: float
-
-    @property
-    def left(self) -> float:
-        """Seconds until the answer must be on its way."""
-        return max(self.deadline - _FOR_THE_ANSWER - time.monotonic(), 0)
-
-    @property
-    def answer_by(self) -> datetime:
-        """The deadline on the clock that other machines have too."""
-        return datetime.now(UTC) + timedelta(seconds=max(self.deadline - time.monotonic(), 0))
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What the provider hears; ``code`` None is "done"."""
-
-    code: str | None
-    message: str = ""
-    currency: str | None = None
-    balance: Money | None = None
-
-
 Act = Callable[[Seen, Session], Awaitable[Reply]]
+
+
+class _Outcome(NamedTuple):
+    """Since when what is answered has stood in the row, and the balance that the casino named then."""
+
+    since: datetime | None = None
+    balance: Money | None = None
 
 
 class Bets:
@@ -90,6 +67,10 @@ class Bets:
         """Take a stake. The bet is looked for first: our own checks are for new stakes only."""
         return await self._in_session(call, body.bet_id, partial(self._pay_in, call, body))
 
+    async def pay_in_out(self, call: Call, body: PayInOutBody) -> Reply:
+        """Take a stake and pay its winnings at once."""
+        return await self._in_session(call, body.bet_id, partial(self._pay_in, call, body))
+
     async def pay_out(self, call: Call, body: PayOutBody) -> Reply:
         """Settle a bet. The bet's own game and session count, not those of the call."""
         return await self._in_session(call, body.bet_id, partial(self._pay_out, call, body))
@@ -118,20 +99,28 @@ class Bets:
         balance = await self._balance(call, session, ask=True)
         return Reply(None if balance else Code.OUTCOME_UNKNOWN, currency=session.currency, balance=balance)
 
-    async def _pay_in(self, call: Call, body: PayInBody, seen: Seen, session: Session) -> Reply:
-        order = await self._order(call, session, body)
+    async def _pay_in(self, call: Call, body: PayInBody | PayInOutBody, seen: Seen, session: Session) -> Reply:
+        order = orders.pay_in(call, session, await self._partners.casino(session.casino_id), body)
+        attributes = orders.attributes(call, session)
+        summary = visibility.summary(order, session.provider_game_id)
         answer, record = await self._ask(
             call,
             body.bet_id,
             seen.record,
             lambda row: answers.to_pay_in(row, order),
-            lambda: self._start(call, session, order),
+            lambda: self._messages.pay_in(seen.record, order, attributes, summary, call.left),
         )
+        if answer is Code.NEVER_SEEN and record is None:
+            # Its workflow is gone before it wrote a row: this row keeps the stake from ever being sent.
+            record = await self._bury(call, session, body.bet_id, BetState.REFUSED, Code.CASINO_UNAVAILABLE)
+            answer = answers.to_pay_in(record, order) if record else Code.OUTCOME_UNKNOWN
+        await failpoints.reach("outcome_known")
         if record and answer is None and not await self._calls.tell(record.bet_id, call.request_id):
             answer = Code.ALREADY_REFUNDED
+        await failpoints.reach("outcome_told")
         if answer is Code.DIFFERENT_DATA:
             await self._incident(answer, record, order)
-        return await self._reply(call, seen, session, answer, record, opening=True)
+        return await self._reply(call, seen, session, answer, record, _opened(record))
 
     async def _pay_out(self, call: Call, body: PayOutBody, seen: Seen, session: Session) -> Reply:
         win = Money.parse(body.win_amount, session.currency)
@@ -142,63 +131,49 @@ class Bets:
             body.bet_id,
             seen.record,
             lambda row: answers.to_pay_out(row, order),
-            lambda: self._messages.pay_out(bet, order, call.left),
+            lambda: self._messages.pay_out(bet, seen.record, order, call.left),
         )
         if answer is Code.NEVER_SEEN and record is None:
             record = await self._never_seen(call, session, body.bet_id)
             answer = answers.to_pay_out(record, order) if record else Code.OUTCOME_UNKNOWN
         if answer is Code.DIFFERENT_DATA or (answer is Code.ALREADY_REFUNDED and win.minor):
             await self._incident(answer, record, order)
-        return await self._reply(call, seen, session, answer, record, opening=False)
+        await failpoints.reach("outcome_known")
+        return await self._reply(call, seen, session, answer, record, _ended(record))
 
     async def _refund(self, call: Call, body: RefundBody, seen: Seen, session: Session) -> Reply:
-        order = Refund(player_id=session.player_id, answer_by=call.answer_by)
+        order = orders.refund(call, session)
         bet = BetKey(call.provider.counterparty_id, body.bet_id)
-        answer, record = await self._ask(
-            call,
-            body.bet_id,
-            seen.record,
-            lambda row: answers.to_refund(row, order),
-            lambda: self._messages.refund(bet, order, call.left),
-        )
+
+        def decide(row: BetRecord) -> Code | None:
+            return answers.to_refund(row, order)
+
+        answer: Code | None = Code.OUTCOME_UNKNOWN
+        record = seen.record
+        if record is None or record.state is not BetState.SETTLED:
+            answer, record = await self._ask(
+                call, body.bet_id, record, decide, lambda: self._messages.refund(bet, seen.record, order, call.left)
+            )
+        if record and record.state is BetState.SETTLED:
+            # Settled, from the start or just now: what is left of it to refund is a reversal, if anything is.
+            answer, record = await self._ask(
+                call, body.bet_id, record, decide, partial(self._reverse, call, session, body.bet_id, record, order)
+            )
         if answer is Code.NEVER_SEEN and record is None:
             record = await self._bury(call, session, body.bet_id, BetState.REFUNDED, None)
-            answer = answers.to_refund(record, order) if record else Code.OUTCOME_UNKNOWN
+            answer = decide(record) if record else Code.OUTCOME_UNKNOWN
         if answer is Code.DIFFERENT_DATA:
             await self._incident(answer, record, order)
-        return await self._reply(call, seen, session, answer, record, opening=False)
+        await failpoints.reach("outcome_known")
+        return await self._reply(call, seen, session, answer, record, _ended(record))
 
-    async def _order(self, call: Call, session: Session, body: PayInBody) -> PayIn:
-        provider, stake = call.provider, Money.parse(body.bet_amount, session.currency)
-        casino = await self._partners.casino(session.casino_id)
-        return PayIn(
-            provider_id=provider.provider_id,
-            counterparty_id=provider.counterparty_id,
-            provider_bet_id=body.bet_id,
-            session_id=session.session_id,
-            casino_id=session.casino_id,
-            player_id=session.player_id,
-            partner_user_id=session.partner_user_id,
-            game_id=session.game_id,
-            round_id=body.game_round_id,
-            stake=stake,
-            refusal=_refusal(provider, session, stake),
-            answer_by=call.answer_by,
-            settle_by=call.answer_by + timedelta(seconds=provider.profile.settle_within),
-            policy=BetPolicy.of(provider.profile, casino.profile),
-        )
-
-    async def _start(self, call: Call, session: Session, order: PayIn) -> BetRecord | None:
-        attributes = visibility.at_start(
-            casino=session.casino_name,
-            provider=call.provider.name,
-            player_ref=session.player_ref,
-            game=session.provider_game_id,
-            settle_by=order.settle_by,
-        )
-        return await self._messages.pay_in(
-            order, attributes, visibility.summary(order, session.provider_game_id), call.left
-        )
+    async def _reverse(
+        self, call: Call, session: Session, provider_bet_id: str, record: BetRecord, order: Refund
+    ) -> BetRecord | None:
+        casino = await self._partners.casino(record.casino_id)
+        reverse = orders.reverse(call, session, casino, provider_bet_id, record)
+        attributes = orders.attributes(call, session, status="reversing")
+        return await self._messages.reverse(record, reverse, order, attributes, call.left)
 
     async def _ask(
         self,
@@ -244,15 +219,13 @@ class Bets:
         session: Session,
         answer: Code | None,
         record: BetRecord | None,
-        *,
-        opening: bool,
+        outcome: _Outcome,
     ) -> Reply:
-        code: str | None = answer
-        decided = record and (record.accepted_at if opening else record.closed_at)
+        code, balance = str(answer) if answer else None, outcome.balance
         # Both times are the database's: the outcome stood there before this call came.
-        if answer is None and decided and decided < seen.seen_at and call.provider.profile.duplicates == "code_104":
+        known = answer is None and outcome.since is not None and outcome.since < seen.seen_at
+        if known and call.provider.profile.duplicates == "code_104":
             code = ALREADY_PROCESSED
-        balance = (record.accepted_balance if opening else record.closed_balance) if record else None
         if answer is not None or balance is None:
             # Only where the casino was asked about the bet is it asked again: a tombstone does not reach it.
             moved = answer is None and record is not None and record.accepted_at is not None
@@ -276,16 +249,16 @@ class Bets:
             return None
 
 
-def _refusal(provider: Provider, session: Session, stake: Money) -> Code | None:
-    """Our own verdict on a new stake."""
-    if session.ended:
-        return Code.SESSION_ENDED
-    if provider.disabled or session.game_disabled or session.casino_disabled:
-        return Code.GAME_DISABLED
-    if session.player_blocked:
-        return Code.PLAYER_BLOCKED
-    if session.min_bet is not None and stake < Money.parse(f"{session.min_bet:f}", stake.currency):
-        return Code.BELOW_MIN_BET
-    if session.max_bet is not None and Money.parse(f"{session.max_bet:f}", stake.currency) < stake:
-        return Code.ABOVE_MAX_BET
-    return None
+def _opened(record: BetRecord | None) -> _Outcome:
+    """What a PayIn is answered from; a PayInOut, from the end of its bet."""
+    if record is None:
+        return _Outcome()
+    if record.one_step:
+        return _Outcome(record.closed_at, record.closed_balance)
+    return _Outcome(record.accepted_at, record.accepted_balance)
+
+
+def _ended(record: BetRecord | None) -> _Outcome:
+    """What a PayOut or Refund is answered from: the end of the bet, or of the reversal after it."""
+    last = record and (record.reversal or record)
+    return _Outcome(last.closed_at, last.closed_balance) if last else _Outcome()

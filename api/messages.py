@@ -1,7 +1,9 @@
 """Messages to the workflows of bets, and what their answers and failures mean to a caller with a deadline."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from temporalio.client import (
     Client,
@@ -15,48 +17,100 @@ from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, W
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from betcore import visibility
 from betcore.errors import Code, Contradiction, OutcomeUnknown
-from betcore.ids import BETS_QUEUE, BetKey, bet_workflow_id
-from betcore.messages import BetRecord, BetState, PayIn, PayOut, Refund
+from betcore.ids import (
+    BETS_QUEUE,
+    BetKey,
+    bet_workflow_id,
+    resumed_reversal_id,
+    resumed_workflow_id,
+    reversal_workflow_id,
+)
+from betcore.messages import BetRecord, PayIn, PayOut, Refund, Reverse
 from workflows.bet import Bet
+from workflows.reversal import Reversal
 
 # An update is held in memory until a worker accepts it; what nobody has accepted this long before the deadline is
 # handed over as a signal, which the server keeps; a short deadline keeps half of itself for that.
 _FOR_THE_SIGNAL = 0.5
 _SHORTEST = 0.05
+# A worker that dies in the middle of a task is missed after this, and another one goes on: soon enough for the debit
+# to be repeated long before its last moment. A task that takes longer tells Temporal so.
+_TASK = timedelta(seconds=5)
+_STARTING: dict[str, Any] = {
+    "task_queue": BETS_QUEUE,
+    "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+    "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
+    "task_timeout": _TASK,
+}
 
 # One update id for each operation of a bet: a repeat joins the first call and gets its outcome.
-_PAY_IN, _PAY_OUT, _REFUND = "pay_in", "pay_out", "refund"
+_PAY_IN, _PAY_IN_OUT, _PAY_OUT, _REFUND = "pay_in", "pay_in_out", "pay_out", "refund"
 
 
 class BetMessages:
-    """The way from a provider's call to the bet's workflow."""
+    """The way from a provider's call to the bet's workflow.
+
+    ``record`` is the bet's row as it was seen, None where there was none. Every method returns None where no open
+    workflow has the bet, so that only its row can answer, and raises OutcomeUnknown at the deadline.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     async def pay_in(
-        self, call: PayIn, attributes: TypedSearchAttributes, summary: str, seconds: float
+        self, record: BetRecord | None, call: PayIn, attributes: TypedSearchAttributes, summary: str, seconds: float
     ) -> BetRecord | None:
-        """Start the bet, or join it, and wait for its row to answer the PayIn.
-
-        None where the bet's workflow is over and only its row can answer. Raises OutcomeUnknown at the deadline.
-        """
+        """Start the bet, or join it, and wait for its row to answer the PayIn or PayInOut."""
+        update = _PAY_IN if call.win is None else _PAY_IN_OUT
+        if record is not None and record.lives:
+            return await self._send(resumed_workflow_id(record.bet_id, record.lives), update, None, seconds)
+        key = BetKey(call.counterparty_id, call.provider_bet_id)
         operation = WithStartWorkflowOperation(
-            Bet.run,
-            call,
-            id=bet_workflow_id(BetKey(call.counterparty_id, call.provider_bet_id)),
-            task_queue=BETS_QUEUE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            search_attributes=attributes,
-            static_summary=summary,
+            Bet.run, call, id=bet_workflow_id(key), search_attributes=attributes, static_summary=summary, **_STARTING
         )
+        return await self._start(operation, update, [], seconds)
+
+    async def pay_out(self, bet: BetKey, record: BetRecord | None, call: PayOut, seconds: float) -> BetRecord | None:
+        """File a PayOut and wait for the bet's row to answer it. Raises Contradiction where it is not of this bet."""
+        return await self._send(_carrier(bet, record), _PAY_OUT, call, seconds)
+
+    async def refund(self, bet: BetKey, record: BetRecord | None, call: Refund, seconds: float) -> BetRecord | None:
+        """File a Refund and wait for the bet's row to answer it. Raises Contradiction where it is not of this bet."""
+        return await self._send(_carrier(bet, record), _REFUND, call, seconds)
+
+    async def reverse(
+        self,
+        record: BetRecord,
+        reverse: Reverse,
+        call: Refund,
+        attributes: TypedSearchAttributes,
+        seconds: float,
+    ) -> BetRecord | None:
+        """Start the reversal of a settled bet, or join it, and wait for it to answer the Refund."""
+        reversal = record.reversal
+        if reversal is not None and reversal.lives:
+            return await self._send(resumed_reversal_id(record.bet_id, reversal.lives), _REFUND, call, seconds)
+        operation = WithStartWorkflowOperation(
+            Reversal.run,
+            reverse,
+            id=reversal_workflow_id(BetKey(reverse.counterparty_id, reverse.provider_bet_id)),
+            search_attributes=attributes,
+            static_summary=visibility.reversal_summary(reverse),
+            **_STARTING,
+        )
+        return await self._start(operation, _REFUND, [call], seconds)
+
+    async def _start(
+        self, operation: WithStartWorkflowOperation[Any, Any], update: str, arguments: Sequence[Any], seconds: float
+    ) -> BetRecord | None:
         try:
             async with asyncio.timeout(seconds):
                 record: BetRecord = await self._client.execute_update_with_start_workflow(
-                    _PAY_IN,
-                    id=_PAY_IN,
+                    update,
+                    args=arguments,
+                    id=update,
                     start_workflow_operation=operation,
                     result_type=BetRecord,
                     rpc_timeout=_within(seconds),
@@ -69,18 +123,10 @@ class BetMessages:
             raise OutcomeUnknown from error
         return record
 
-    async def pay_out(self, bet: BetKey, call: PayOut, seconds: float) -> BetRecord | None:
-        """File a PayOut and wait for the bet's row to answer it. See ``_send``."""
-        return await self._send(bet, _PAY_OUT, call, seconds)
-
-    async def refund(self, bet: BetKey, call: Refund, seconds: float) -> BetRecord | None:
-        """File a Refund and wait for the bet's row to answer it. See ``_send``."""
-        return await self._send(bet, _REFUND, call, seconds)
-
-    async def _send(self, bet: BetKey, name: str, call: PayOut | Refund, seconds: float) -> BetRecord | None:
-        """None where no open workflow has the bet. Raises OutcomeUnknown at the deadline, Contradiction where the call
-        is not of this bet."""
-        handle = self._client.get_workflow_handle_for(Bet.run, bet_workflow_id(bet))
+    async def _send(
+        self, workflow_id: str, name: str, call: PayOut | Refund | None, seconds: float
+    ) -> BetRecord | None:
+        handle = self._client.get_workflow_handle(workflow_id)
         loop = asyncio.get_running_loop()
         ends, update = loop.time() + seconds, None
         for_the_signal = min(_FOR_THE_SIGNAL, seconds / 2)
@@ -89,7 +135,7 @@ class BetMessages:
             async with asyncio.timeout_at(ends - for_the_signal):
                 update = await handle.start_update(
                     name,
-                    call,
+                    args=[] if call is None else [call],
                     id=name,
                     wait_for_stage=WorkflowUpdateStage.ACCEPTED,
                     result_type=BetRecord,
@@ -99,7 +145,7 @@ class BetMessages:
                 record: BetRecord = await update.result(rpc_timeout=_within(ends - loop.time()))
             return record
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-            if update is None:
+            if update is None and call is not None:
                 await _hand_over(handle, name, call)
             raise OutcomeUnknown from error
         except WorkflowUpdateFailedError as error:
@@ -112,7 +158,14 @@ class BetMessages:
             raise OutcomeUnknown from error
 
 
-async def _hand_over(handle: WorkflowHandle[Bet, BetState | None], name: str, call: PayOut | Refund) -> None:
+def _carrier(bet: BetKey, record: BetRecord | None) -> str:
+    """The id of the workflow that carries a bet: its first one, or the one that has resumed it."""
+    if record is not None and record.lives:
+        return resumed_workflow_id(record.bet_id, record.lives)
+    return bet_workflow_id(bet)
+
+
+async def _hand_over(handle: WorkflowHandle[Any, Any], name: str, call: PayOut | Refund) -> None:
     try:
         await handle.signal(name, call, rpc_timeout=_within(_FOR_THE_SIGNAL))
     except RPCError as error:
@@ -124,7 +177,7 @@ def _within(seconds: float) -> timedelta:
     return timedelta(seconds=max(seconds, _SHORTEST))
 
 
-def _consume(operation: WithStartWorkflowOperation[Bet, BetState | None]) -> None:
+def _consume(operation: WithStartWorkflowOperation[Any, Any]) -> None:
     """Take the failure of the start, which is the failure just met, so that nobody reports it as never retrieved."""
     start = asyncio.ensure_future(operation.workflow_handle())
     start.add_done_callback(lambda done: done.cancelled() or done.exception())

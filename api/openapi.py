@@ -9,7 +9,7 @@ from betcore.money import Money
 _ID = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}
 _AMOUNT_TEXT = {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,14})(\.[0-9]+)?$"}
 _AMOUNT = {
-    "description": "Major units of the session's currency, with no more decimals than it has.",
+    "description": "Major units of the session's currency, with no more decimals than it has; no sign, no exponent.",
     "oneOf": [_AMOUNT_TEXT, {"type": "number", "minimum": 0, "exclusiveMaximum": 10**15}],
 }
 _SESSION = {"name": "session_id", "in": "path", "required": True, "schema": _ID}
@@ -41,7 +41,9 @@ _BALANCE = Money(minor=12550, currency="EUR")
 _EXAMPLES = {"betId": "bet-000001", "betAmount": "10.00", "winAmount": "25.00", "gameRoundId": "round-000001"}
 _PAY_IN = {"betId": _ID, "betAmount": _AMOUNT, "gameRoundId": _ID}
 _PAY_OUT = {"betId": _ID, "winAmount": _AMOUNT, "gameRoundId": _ID}
+_PAY_IN_OUT = {"betId": _ID, "betAmount": _AMOUNT, "winAmount": _AMOUNT, "gameRoundId": _ID}
 _OPTIONAL = {"sessionId": _ID}
+_OF_A_WIN = {**_OPTIONAL, "winOdd": _AMOUNT}
 
 # name -> summary, required fields, optional fields, codes under status 200
 _OPERATIONS: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[int, ...]]] = {
@@ -50,10 +52,16 @@ _OPERATIONS: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[int, ...
     "pay_out": (
         "Settle a bet; winnings of 0 are a loss.",
         _PAY_OUT,
-        {**_OPTIONAL, "winOdd": _AMOUNT},
+        _OF_A_WIN,
         (1, 3, 5, 6, 104),
     ),
-    "refund": ("Return a stake, or keep it from ever being taken.", {"betId": _ID}, _OPTIONAL, (1, 3, 6, 104)),
+    "pay_in_out": ("Take a stake and pay its winnings at once.", _PAY_IN_OUT, _OF_A_WIN, (1, 3, 4, 6, 7, 104)),
+    "refund": (
+        "Return a stake, or keep it from ever being taken; of a bet settled by PayInOut, take the winnings back first.",
+        {"betId": _ID},
+        _OPTIONAL,
+        (1, 3, 6, 7, 104),
+    ),
 }
 
 _STATUSES = {

@@ -28,6 +28,16 @@ class PayInBody:
 
 
 @dataclass(frozen=True, slots=True)
+class PayInOutBody:
+    """Stake and winnings at once; the amounts are text in major units."""
+
+    bet_id: str
+    bet_amount: str
+    win_amount: str
+    game_round_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class PayOutBody:
     """Winnings, 0 for a loss; the amount is text in major units."""
 
@@ -49,12 +59,17 @@ def pay_in(body: bytes, session_id: str) -> PayInBody:
     return PayInBody(_id(fields, "betId"), _amount(fields, "betAmount"), _id(fields, "gameRoundId"))
 
 
+def pay_in_out(body: bytes, session_id: str) -> PayInOutBody:
+    """The body of PayInOut."""
+    fields = _fields(body, session_id)
+    stake = _amount(fields, "betAmount")
+    return PayInOutBody(_id(fields, "betId"), stake, _win(fields), _id(fields, "gameRoundId"))
+
+
 def pay_out(body: bytes, session_id: str) -> PayOutBody:
     """The body of PayOut."""
     fields = _fields(body, session_id)
-    if "winOdd" in fields:
-        _amount(fields, "winOdd")
-    return PayOutBody(_id(fields, "betId"), _amount(fields, "winAmount"), _id(fields, "gameRoundId"))
+    return PayOutBody(_id(fields, "betId"), _win(fields), _id(fields, "gameRoundId"))
 
 
 def refund(body: bytes, session_id: str) -> RefundBody:
@@ -135,6 +150,12 @@ def _amount(fields: dict[str, Any], name: str) -> str:
     if not isinstance(found, str) or not AMOUNT.fullmatch(found):
         raise Malformed(f"{name} is digits with an optional fraction, as a number or a string")
     return str(found)
+
+
+def _win(fields: dict[str, Any]) -> str:
+    if "winOdd" in fields:
+        _amount(fields, "winOdd")
+    return _amount(fields, "winAmount")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

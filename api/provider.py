@@ -8,13 +8,16 @@ from typing import Any, TypeVar
 import structlog
 from fastapi import APIRouter, Request
 from prometheus_client import Counter, Histogram
+from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from api import parsing
-from api.bets import Bets, Call, Reply
+from api.bets import Bets
+from api.call import Call, Reply
 from api.envelope import WIRE, render
 from api.openapi import operation
 from api.signed import Caller
+from betcore import failpoints
 from betcore.errors import BetcoreError, Code, Malformed, WrongContentType
 
 _log = structlog.get_logger()
@@ -30,11 +33,11 @@ SECONDS = Histogram(
 # What arrives after its deadline is still given this long, so that its request id is recorded.
 _TO_CLAIM = 0.25
 
-Body = TypeVar("Body", parsing.PayInBody, parsing.PayOutBody, parsing.RefundBody)
+Body = TypeVar("Body", parsing.PayInBody, parsing.PayOutBody, parsing.PayInOutBody, parsing.RefundBody)
 
 
 def router(bets: Bets) -> APIRouter:
-    """The five routes."""
+    """The routes of the five operations."""
     routes = APIRouter(prefix="/v1/sessions/{session_id}")
 
     @routes.get("/balance", **operation("balance"))
@@ -58,6 +61,7 @@ def router(bets: Bets) -> APIRouter:
 
     post("/bets/pay-in", "pay_in", parsing.pay_in, bets.pay_in)
     post("/bets/pay-out", "pay_out", parsing.pay_out, bets.pay_out)
+    post("/bets/pay-in-out", "pay_in_out", parsing.pay_in_out, bets.pay_in_out)
     post("/bets/refund", "refund", parsing.refund, bets.refund)
     return routes
 
@@ -95,6 +99,7 @@ async def _answered(name: str, caller: Caller, outcome: Awaitable[Reply]) -> Res
         _log.exception("a call failed", operation=name)
         reply = Reply(Code.OUTCOME_UNKNOWN)
     response = render(reply.code, reply.message, reply.currency, reply.balance)
+    response.background = BackgroundTask(failpoints.reach, "answer_written")
     SECONDS.labels(name).observe(time.monotonic() - caller.arrived)
     CALLS.labels(name, WIRE[reply.code][0] if reply.code else 1).inc()
     return response

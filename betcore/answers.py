@@ -4,23 +4,29 @@
 """
 
 from betcore.errors import Code
-from betcore.messages import BetRecord, BetState, PayIn, PayOut, Refund
+from betcore.messages import BetRecord, BetState, PayIn, PayOut, Refund, ReversalState
 
 
 def to_pay_in(record: BetRecord, call: PayIn) -> Code | None:
-    """The answer to a PayIn. "Done" still has to be told: see ``told`` of the bets' table."""
-    if record.stake is not None and (
-        (record.player_id, record.game_id, record.round_id, record.stake)
-        != (call.player_id, call.game_id, call.round_id, call.stake)
-    ):
+    """The answer to a PayIn or PayInOut. "Done" still has to be told: see ``told`` of the bets' table."""
+    if record.stake is not None and not _is_of(record, call):
         return Code.DIFFERENT_DATA
     if record.state is BetState.REFUSED:
         return Code.BET_REFUSED if record.refusal in (None, Code.NEVER_SEEN) else record.refusal
     if record.state is BetState.ACCEPTING:
         return Code.OUTCOME_UNKNOWN
-    if record.withdrawn_at is not None and record.told_at is None:
+    if record.told_at is None and (record.withdrawn_at is not None or record.reversed_by is not None):
         return Code.ALREADY_REFUNDED
+    if record.one_step and record.state in (BetState.ACCEPTANCE, BetState.SETTLING):
+        return Code.OUTCOME_UNKNOWN
     return None
+
+
+def _is_of(record: BetRecord, call: PayIn) -> bool:
+    """Whether a call is the one that opened the bet. The win of a PayIn comes later, and with another call."""
+    ours = (record.player_id, record.game_id, record.round_id, record.stake, record.one_step)
+    theirs = (call.player_id, call.game_id, call.round_id, call.stake, call.win is not None)
+    return ours == theirs and (call.win is None or call.win == record.win)
 
 
 def to_pay_out(record: BetRecord, call: PayOut) -> Code | None:
@@ -45,6 +51,10 @@ def to_refund(record: BetRecord, call: Refund) -> Code | None:
     match record.state:
         case BetState.REFUSED:
             return Code.BET_REFUSED
+        case BetState.SETTLING if wants_reversal(record, call):
+            return Code.OUTCOME_UNKNOWN
+        case BetState.SETTLED if wants_reversal(record, call):
+            return _to_reversal(record)
         case BetState.SETTLING | BetState.SETTLED:
             return Code.ALREADY_SETTLED
         case BetState.REFUNDED:
@@ -53,13 +63,33 @@ def to_refund(record: BetRecord, call: Refund) -> Code | None:
             return Code.OUTCOME_UNKNOWN
 
 
+def wants_reversal(record: BetRecord, call: Refund) -> bool:
+    """Whether a Refund takes the win back: always where it came with the stake, else where the profile allows it."""
+    return record.one_step or record.reversal is not None or call.after_pay_out == "reverse"
+
+
+def _to_reversal(record: BetRecord) -> Code | None:
+    match record.reversal and record.reversal.state:
+        case ReversalState.REVERSED:
+            return None
+        case ReversalState.REFUSED:
+            return Code.CASINO_REFUSED
+        case _:
+            return Code.OUTCOME_UNKNOWN
+
+
 def contradicts(bet: BetRecord | PayIn, call: PayOut | Refund) -> bool:
-    """Whether a call names another player, currency, round or winnings than the bet has."""
+    """Whether a call names another player, currency, round or winnings than the bet has, or is no call for it."""
     if bet.player_id != call.player_id:
         return True
     if isinstance(call, Refund):
         return False
-    currency = bet.stake.currency if isinstance(bet, PayIn) else bet.currency
+    if isinstance(bet, PayIn):
+        one_step, currency = bet.win is not None, bet.stake.currency
+    else:
+        one_step, currency = bet.one_step, bet.currency
+    if one_step:
+        return True
     if currency != call.win.currency or bet.round_id not in (None, call.round_id):
         return True
     return isinstance(bet, BetRecord) and bet.win is not None and bet.win != call.win

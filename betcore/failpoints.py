@@ -1,23 +1,32 @@
 """Named points at which a test makes a process die, exactly there and once.
 
-Off unless ``BETCORE_FAILPOINTS`` names a folder. A test arms a point by making a file of its name there; the process
-that reaches the point takes the file away and kills itself, as a power cut would.
+Off unless ``BETCORE_FAILPOINTS`` names a folder. A test arms a point by making a file of its name there. The process
+that reaches the point takes the file away and kills itself, as a power cut would. A number in the file is how many have
+to be at the point: those that come before the last one wait there, and die with it.
 """
 
+import asyncio
 import os
 import signal
+from collections import Counter
 
 from betcore.settings import Settings
 
 _folder = Settings().failpoints
+_waiting: Counter[str] = Counter()
 
 
-def reach(name: str) -> None:
+async def reach(name: str) -> None:
     """Die here if this point is armed."""
     if _folder is None:
         return
+    armed = _folder / name
     try:
-        (_folder / name).unlink()
+        wanted = int(armed.read_text() or 1)
     except FileNotFoundError:
         return
+    _waiting[name] += 1
+    if _waiting[name] < wanted:
+        await asyncio.Event().wait()
+    armed.unlink()
     os.kill(os.getpid(), signal.SIGKILL)

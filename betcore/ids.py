@@ -8,6 +8,7 @@ BETS_QUEUE = "bets"
 WALLET_QUEUE = "wallet"
 
 _BET = "bet"
+_REVERSAL = "reversal"
 
 
 class TransactionType(IntEnum):
@@ -43,6 +44,21 @@ def parse_bet_workflow_id(workflow_id: str) -> BetKey:
     if kind != _BET:
         raise ValueError(f"{workflow_id!r} is not a bet's workflow")
     return BetKey(counterparty_id, provider_bet_id)
+
+
+def reversal_workflow_id(key: BetKey) -> str:
+    """The id of the workflow that reverses a bet."""
+    return f"{_REVERSAL}:{key.counterparty_id}:{key.provider_bet_id}"
+
+
+def resumed_workflow_id(bet_id: int, life: int) -> str:
+    """The id of a bet's workflow in a later life, after the one before is gone. Lives count from 1."""
+    return f"resume:{bet_id}:{life}"
+
+
+def resumed_reversal_id(bet_id: int, life: int) -> str:
+    """The same for a reversal."""
+    return f"resume-reversal:{bet_id}:{life}"
 
 
 def transaction_id(bet_id: int, transaction_type: TransactionType) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from betcore.errors import Code
 from betcore.ids import TransactionType
-from betcore.messages import Progress
+from betcore.orders import Progress
 
 UNAUTHORISED = "unauthorised"
 

@@ -7,7 +7,6 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from betcore.errors import Code
-from betcore.ids import TransactionType
 from betcore.money import Money
 from betcore.profiles import CasinoProfile, ProviderProfile
 
@@ -19,7 +18,7 @@ class Message(BaseModel):
 
     def facts(self) -> dict[str, str]:
         """What it says of the bet, in words, for one side of an incident; a repeat says the same. No personal data."""
-        left_out = {"policy", "answer_by", "settle_by", "partner_user_id"}
+        left_out = {"policy", "answer_by", "settle_by", "partner_user_id", "resumed", "after_pay_out", "reversal"}
         given = {name: getattr(self, name) for name in type(self).model_fields if name not in left_out}
         return {
             name: f"{value.currency} {value}" if isinstance(value, Money) else str(value)
@@ -88,8 +87,22 @@ class BetPolicy(Message):
         )
 
 
+class Resumed(Message):
+    """The rows that a workflow takes over from one that is gone, and in which of their lives it does.
+
+    ``owner`` is the one that was seen in the row: whoever finds another one there leaves.
+    """
+
+    bet_id: int
+    owner: str | None
+    life: int
+
+
 class PayIn(Message):
-    """A stake: the start argument of a bet's workflow. It holds all that the bet needs to be carried out."""
+    """A stake: the start argument of a bet's workflow. It holds all that the bet needs to be carried out.
+
+    ``win`` makes it a PayInOut: stake and win come together, and the bet settles at once.
+    """
 
     provider_id: int
     counterparty_id: str
@@ -101,11 +114,13 @@ class PayIn(Message):
     game_id: int
     round_id: str
     stake: Money
+    win: Money | None = None
     # What our own checks said of the stake; recorded with the bet, so that a repeat hears the same.
     refusal: Code | None = None
     answer_by: datetime
     settle_by: datetime
     policy: BetPolicy
+    resumed: Resumed | None = None
 
     @property
     def not_after(self) -> datetime:
@@ -131,10 +146,11 @@ class PayOut(Message):
 
 
 class Refund(Message):
-    """The bet is off: its stake goes back."""
+    """The bet is off: its stake goes back. ``after_pay_out`` says what that means where the player has the win."""
 
     player_id: int
     answer_by: datetime
+    after_pay_out: Literal["refuse", "reverse"] = "refuse"
 
     @property
     def name(self) -> str:
@@ -143,6 +159,49 @@ class Refund(Message):
 
     def __str__(self) -> str:
         return "Refund"
+
+
+class Reverse(Message):
+    """The start argument of a reversal: take the win back, if there is one, and then return the stake.
+
+    ``win`` is None for a bet that ended without its stake, which the casino has taken all the same.
+    """
+
+    bet_id: int
+    counterparty_id: str
+    provider_bet_id: str
+    casino_id: int
+    partner_user_id: str
+    stake: Money
+    win: Money | None
+    answer_by: datetime
+    policy: BetPolicy
+    resumed: Resumed | None = None
+
+    @property
+    def not_after(self) -> datetime:
+        """The last moment of the claw-back's first window."""
+        return self.answer_by + self.policy.message_lifetime
+
+
+class ReversalState(StrEnum):
+    """Where a reversal stands; the last two are terminal."""
+
+    REVERSING = "reversing"
+    REVERSED = "reversed"
+    REFUSED = "refused"
+
+
+class ReversalRecord(Message):
+    """A reversal's row as it stands."""
+
+    reversal_id: int
+    owner: str | None
+    state: ReversalState
+    lives: int
+    closed_at: datetime | None
+    # The balance that the casino named with the return of the stake.
+    closed_balance: Money | None
 
 
 class BetRecord(Message):
@@ -166,80 +225,8 @@ class BetRecord(Message):
     # The balances that the casino named with the debit, and with the credit that ended the bet.
     accepted_balance: Money | None
     closed_balance: Money | None
-
-
-class Progress(StrEnum):
-    """How a movement stands after an activity has worked on it."""
-
-    DONE = "done"
-    REFUSED = "refused"  # a debit that did not and will not happen
-    UNKNOWN = "unknown"  # it may have happened; only a credit may simply be sent again
-    PARKED = "parked"  # a person must decide
-    FOREIGN = "foreign"  # the row belongs to another life of the bet
-
-
-class Step(Message):
-    """What an activity reports: how the movement stands, why, and the bet's row after it."""
-
-    progress: Progress
-    detail: str = ""
-    record: BetRecord | None = None
-
-
-class TakeStake(Message):
-    """Open the bet and debit its stake. ``owner`` is the life of the bet that asks, here and below."""
-
-    pay_in: PayIn
-    owner: str
-    refund_filed: bool = False
-
-
-class FindStake(Message):
-    """Ask the casino whether it has the debit. After the second look absence is certain."""
-
-    pay_in: PayIn
-    bet_id: int
-    owner: str
-    second_look: bool
-    refund_filed: bool
-
-
-class Pay(Message):
-    """Credit what is owed to the player."""
-
-    bet_id: int
-    owner: str
-    casino_id: int
-    partner_user_id: str
-    transaction_type: TransactionType
-    amount: Money
-    attempt_timeout: timedelta
-    sends: int
-    retry: Retry
-    # The provider's message that asks for it, and when the bet got it; None where time has decided.
-    message: str | None = None
-    filed_at: datetime | None = None
-
-
-class Withdraw(Message):
-    """Take the bet back, provided that nobody was told that it stands."""
-
-    bet_id: int
-    owner: str
-
-
-class CloseAtCasino(Message):
-    """Tell the casino that the bet is over."""
-
-    bet_id: int
-    casino_id: int
-    attempt_timeout: timedelta
-
-
-class Incident(Message):
-    """Two sides say different things of one bet; a person should know."""
-
-    bet_id: int | None
-    kind: str
-    ours: dict[str, str]
-    theirs: dict[str, str]
+    one_step: bool = False
+    lives: int = 0
+    reversed_by: int | None = None
+    # Read along where a reversal can matter; a bet that is open has none.
+    reversal: ReversalRecord | None = None

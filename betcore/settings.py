@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     )
     workflow_sandbox: bool = Field(False, description="Run workflows in the SDK's sandbox (tests always do).")
     partner_cache_seconds: float = Field(2.0, ge=0, description="How long a process trusts what it read of a partner.")
+    sweep_seconds: float = Field(
+        60, gt=0, description="How often open bets are compared with open workflows; what is left alone is resumed."
+    )
     worker_metrics_port: int | None = Field(
         None, description="Port on 127.0.0.1 of a worker's /metrics for Prometheus; none without it."
     )

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
-from betcore.messages import BetRecord, PayIn
+from betcore.messages import BetRecord, PayIn, Reverse
+from betcore.money import Money
 
 CASINO = SearchAttributeKey.for_keyword("Casino")
 PROVIDER = SearchAttributeKey.for_keyword("Provider")
@@ -17,34 +18,60 @@ SETTLE_BY = SearchAttributeKey.for_datetime("SettleBy")
 
 def summary(pay_in: PayIn, game: str) -> str:
     """One line for the list of workflows."""
-    return f"stake {pay_in.stake.currency} {pay_in.stake} · {game} · {pay_in.round_id}"
+    win = f", win {pay_in.win}" if pay_in.win else ""
+    return f"stake {_told(pay_in.stake)}{win} · {game} · {pay_in.round_id}"
 
 
-def at_start(*, casino: str, provider: str, player_ref: str, game: str, settle_by: datetime) -> TypedSearchAttributes:
-    """The search attributes that a bet starts with, which cost no event."""
+def reversal_summary(reverse: Reverse) -> str:
+    """The same for a reversal."""
+    return f"back: stake {_told(reverse.stake)}" + (f", win {reverse.win}" if reverse.win else "")
+
+
+def head_of_bet(pay_in: PayIn) -> str:
+    """The first line of a bet's story."""
+    win = f" · win {pay_in.win}" if pay_in.win else ""
+    return f"**Bet {pay_in.provider_bet_id}** · {_told(pay_in.stake)}{win} · round {pay_in.round_id}"
+
+
+def head_of_reversal(reverse: Reverse) -> str:
+    """The first line of a reversal's story."""
+    return f"**Reversal of bet {reverse.provider_bet_id}** · {reversal_summary(reverse)}"
+
+
+def _told(amount: Money) -> str:
+    return f"{amount.currency} {amount}"
+
+
+def at_start(
+    *, casino: str, provider: str, player_ref: str, game: str, settle_by: datetime, status: str = "open"
+) -> TypedSearchAttributes:
+    """The search attributes that a bet or a reversal starts with, which cost no event."""
     return TypedSearchAttributes(
         [
             SearchAttributePair(CASINO, casino),
             SearchAttributePair(PROVIDER, provider),
             SearchAttributePair(PLAYER, player_ref),
             SearchAttributePair(GAME, game),
-            SearchAttributePair(BET_STATUS, "open"),
+            SearchAttributePair(BET_STATUS, status),
             SearchAttributePair(NEEDS_ATTENTION, False),
             SearchAttributePair(SETTLE_BY, settle_by),
         ]
     )
 
 
+def of_reversal(bet: TypedSearchAttributes) -> TypedSearchAttributes:
+    """The search attributes that a reversal starts with, from those of its bet."""
+    return bet.updated(SearchAttributePair(BET_STATUS, "reversing"), SearchAttributePair(NEEDS_ATTENTION, False))
+
+
 class Timeline:
-    """A bet's story as Markdown, for the details of its workflow. The full one stands in the table of events."""
+    """The story of a bet or a reversal as Markdown, for the details of its workflow; the table of events has it all."""
 
     # A bet that is owed for months must not grow its history with its story.
     _LINES = 100
 
-    def __init__(self, pay_in: PayIn) -> None:
-        self._head = (
-            f"**Bet {pay_in.provider_bet_id}** · {pay_in.stake.currency} {pay_in.stake} · round {pay_in.round_id}"
-        )
+    def __init__(self, head: str) -> None:
+        self._head = head
         self._lines: list[str] = []
 
     def add(self, at: datetime, what: str, record: BetRecord | None) -> str:
@@ -53,5 +80,6 @@ class Timeline:
         state = "not opened yet"
         if record:
             reason = f" ({record.refusal})" if record.refusal else ""
-            state = f"BetId {record.bet_id} · **{record.state}**{reason}"
+            reversal = f" · reversal **{record.reversal.state}**" if record.reversal else ""
+            state = f"BetId {record.bet_id} · **{record.state}**{reason}{reversal}"
         return "\n".join([f"{self._head} · {state}", "", *self._lines])

@@ -12,9 +12,8 @@ import asyncpg
 from aiohttp import web
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
 
-from activities.bets import BetRows
-from activities.wallet import Wallet
 from betcore.clients.casino import CasinoClient
 from betcore.db.bets import Bets
 from betcore.db.calls import Calls, Session
@@ -23,11 +22,12 @@ from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
 from betcore.db.partners import Partners
 from betcore.db.signing_keys import SigningKeys
-from betcore.messages import BetPolicy, PayIn, PayOut, Refund
+from betcore.messages import BetPolicy, BetRecord, PayIn, PayOut, Refund, Reverse
 from betcore.money import Money
 from betcore.sandbox.casino.app import create_app
 from betcore.settings import Settings
 from betcore.vault import Vault
+from worker import Activities
 
 # A key of the tests alone.
 SECRET_KEY = "dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q="
@@ -41,8 +41,6 @@ class Floor:
     engine: AsyncEngine
     casino_url: str
     http: aiohttp.ClientSession
-    wallet: Wallet
-    rows: BetRows
     calls: Calls
     partners: Partners
     casinos: CasinoClient
@@ -74,11 +72,33 @@ class Floor:
         }
         return PayIn(**{**fields, **changed})
 
+    async def pay_in_out(self, stake: str = "10.00", win: str = "25.00", **changed: Any) -> PayIn:
+        """A PayInOut of a new bet."""
+        return await self.pay_in(stake, win=Money.parse(win, "EUR"), **changed)
+
+    def reverse(self, bet: PayIn, record: BetRecord) -> Reverse:
+        """The reversal of a settled bet, as the API would ask for it."""
+        return Reverse(
+            bet_id=record.bet_id,
+            counterparty_id=bet.counterparty_id,
+            provider_bet_id=bet.provider_bet_id,
+            casino_id=bet.casino_id,
+            partner_user_id=bet.partner_user_id,
+            stake=bet.stake,
+            win=record.win,
+            answer_by=datetime.now(UTC) + timedelta(seconds=4),
+            policy=bet.policy,
+        )
+
     def pay_out(self, bet: PayIn, win: str) -> PayOut:
         """The PayOut of a bet."""
         answer_by = datetime.now(UTC) + timedelta(seconds=4)
         amount = Money.parse(win, "EUR")
         return PayOut(player_id=bet.player_id, round_id=bet.round_id, win=amount, answer_by=answer_by)
+
+    def activities(self, client: Client) -> Activities:
+        """The real activities, over this floor's database and casino."""
+        return Activities.on(self.engine, self.partners, self.casinos, client)
 
     def refund(self, bet: PayIn) -> Refund:
         """The Refund of a bet."""
@@ -166,7 +186,7 @@ async def open_floor(
             assert seen is not None
             assert seen.session is not None
             yield Floor(
-                engine, url, http, Wallet(bets, partners, casinos), BetRows(bets), calls, partners, casinos, bets,
+                engine, url, http, calls, partners, casinos, bets,
                 made["counterparty_id"], client_id, seen.session,
             )  # fmt: skip
         finally:

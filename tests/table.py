@@ -22,7 +22,7 @@ from betcore.clients.temporal import connect
 from betcore.db.engine import create_engine
 from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
-from betcore.ids import BetKey, bet_workflow_id
+from betcore.ids import BetKey, bet_workflow_id, reversal_workflow_id
 from betcore.settings import Settings
 from betcore.vault import Vault
 
@@ -125,6 +125,18 @@ class Table:
         """PayOut."""
         return await self.post("pay-out", {"betId": bet, "winAmount": amount, "gameRoundId": round_id}, session)
 
+    async def pay_in_out(
+        self,
+        bet: str,
+        stake: Any = "10.00",
+        win: Any = "25.00",
+        round_id: str = "round-1",
+        session: str | None = None,
+    ) -> "Answer":
+        """PayInOut."""
+        body = {"betId": bet, "betAmount": stake, "winAmount": win, "gameRoundId": round_id}
+        return await self.post("pay-in-out", body, session)
+
     async def refund(self, bet: str, session: str | None = None) -> "Answer":
         """Refund."""
         return await self.post("refund", {"betId": bet}, session)
@@ -216,6 +228,10 @@ class Table:
     def workflow(self, bet: str) -> Any:
         """A handle of the bet's workflow."""
         return self.stack.client.get_workflow_handle(bet_workflow_id(BetKey(self.counterparty_id, bet)))
+
+    def reversal(self, bet: str) -> Any:
+        """A handle of the workflow that reverses the bet."""
+        return self.stack.client.get_workflow_handle(reversal_workflow_id(BetKey(self.counterparty_id, bet)))
 
 
 @dataclass(frozen=True)

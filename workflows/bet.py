@@ -1,39 +1,25 @@
-"""The life of a bet: PayIn, then PayOut or Refund, then over. Money moves in ``run``; handlers only file and wait."""
+"""The life of a bet: PayIn, then PayOut or Refund, then over; or PayInOut, and over. Money moves in ``run``; handlers
+only file and wait."""
 
-import asyncio
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeUpdate
-from temporalio.exceptions import ApplicationError
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
 
-from workflows.lanes import Lanes
+from workflows.life import Debit, Life
+from workflows.reversal import Reversal
 
 with workflow.unsafe.imports_passed_through():
     from activities.bets import BetRows
     from activities.wallet import Wallet
-    from betcore import answers
+    from betcore import answers, visibility
     from betcore.errors import Code
-    from betcore.ids import TransactionType
-    from betcore.messages import (
-        BetRecord,
-        BetState,
-        CloseAtCasino,
-        FindStake,
-        Incident,
-        Pay,
-        PayIn,
-        PayOut,
-        Progress,
-        Refund,
-        Step,
-        TakeStake,
-        Withdraw,
-    )
+    from betcore.ids import BetKey, TransactionType, reversal_workflow_id
+    from betcore.messages import BetRecord, BetState, PayIn, PayOut, Refund, Reverse
     from betcore.money import Money
-    from betcore.visibility import BET_STATUS, NEEDS_ATTENTION, Timeline
+    from betcore.orders import FindStake, Pay, Progress, Step, TakeOver, TakeStake, Withdraw
 
 
 @workflow.defn(name="Bet")
@@ -43,58 +29,49 @@ class Bet:
     @workflow.init
     def __init__(self, pay_in: PayIn) -> None:
         self._pay_in = pay_in
-        self._owner = workflow.info().first_execution_run_id
-        self._record: BetRecord | None = None
-        self._resolution: PayOut | Refund | None = None
+        self._life = Life(pay_in.policy, pay_in.casino_id, visibility.head_of_bet(pay_in))
+        # At most one of each kind, in the order of their coming.
+        self._inbox: list[PayOut | Refund] = []
         self._filed_at: datetime | None = None
-        self._over = False
-        self._incidents: list[Incident] = []
-        self._needs_attention = False
-        self._timeline = Timeline(pay_in)
-        self._lanes = Lanes(pay_in.policy, pay_in.casino_id)
 
     @workflow.run
     async def run(self, pay_in: PayIn) -> BetState | None:
         """Carry the bet to its end. Returns its terminal state, or None where another life owns the bet."""
-        clerk, life = asyncio.create_task(self._clerk()), asyncio.create_task(self._live())
-        while not life.done():
-            try:
-                await asyncio.shield(life)
-            except asyncio.CancelledError:
-                # Money in motion does not stop because somebody pressed a button; a person hears of it.
-                self._say("cancellation asked for and not followed")
-                self._contradiction("cancelled", {}, {"asked": "cancel"})
-        clerk.cancel()
-        return life.result()
+        await self._life.lead(self._story())
+        record = self._life.bet
+        return record.state if record.owner == self._life.owner else None
 
-    async def _live(self) -> BetState | None:
-        step = await self._take_stake()
-        if step.progress is Progress.DONE:
-            step = await self._settle_or_refund()
-        if step.progress is Progress.FOREIGN:
-            # Another life of this bet owns the row: it is answered from, and nothing moves here.
-            await self._leave()
-            return None
-        return await self._end()
+    async def _story(self) -> None:
+        if await self._is_ours():
+            step = await self._take_stake()
+            if step.progress is Progress.DONE:
+                step = await self._settle_or_refund()
+            if step.progress is not Progress.FOREIGN:
+                self._life.show(self._life.bet.state)
 
     # What providers send
 
     @workflow.update(name="pay_in", description="Answers when the stake is taken, refused or taken back.")
     async def pay_in(self) -> BetRecord:
         """The bet's row as soon as it answers the PayIn."""
-        return await self._answer(lambda record: answers.to_pay_in(record, self._pay_in))
+        return await self._life.answer(lambda record: answers.to_pay_in(record, self._pay_in))
+
+    @workflow.update(name="pay_in_out", description="Answers when the bet is settled, refused or taken back.")
+    async def pay_in_out(self) -> BetRecord:
+        """The bet's row as soon as it answers the PayInOut."""
+        return await self._life.answer(lambda record: answers.to_pay_in(record, self._pay_in))
 
     @workflow.update(name="pay_out", description="Settles the bet; answers when the player has the money.")
     async def pay_out(self, call: PayOut) -> BetRecord:
         """File the PayOut; the bet's row as soon as it answers it."""
         self._file(call)
-        return await self._answer(lambda record: answers.to_pay_out(record, call))
+        return await self._life.answer(lambda record: answers.to_pay_out(record, call))
 
     @workflow.update(name="refund", description="Returns the stake; answers when the player has it back.")
     async def refund(self, call: Refund) -> BetRecord:
-        """File the Refund; the bet's row as soon as it answers it."""
+        """File the Refund; the bet's row as soon as it answers it, or says that a reversal will."""
         self._file(call)
-        return await self._answer(lambda record: answers.to_refund(record, call))
+        return await self._life.answer(lambda record: answers.to_refund(record, call))
 
     @workflow.signal(name="pay_out", description="As the update, for a caller that has stopped waiting.")
     def file_pay_out(self, call: PayOut) -> None:
@@ -108,7 +85,7 @@ class Bet:
 
     def _check(self, call: PayOut | Refund) -> None:
         # A rejected update leaves no trace: the provider may still send the right call under the same id.
-        if answers.contradicts(self._record or self._pay_in, call):
+        if answers.contradicts(self._life.record or self._pay_in, call):
             raise ApplicationError("the call is not of this bet", type=Code.DIFFERENT_DATA)
 
     @pay_out.validator
@@ -120,80 +97,93 @@ class Bet:
         self._check(call)
 
     def _file(self, call: PayOut | Refund) -> None:
-        filed = self._resolution
-        if answers.contradicts(self._record or self._pay_in, call):
-            self._contradiction(Code.DIFFERENT_DATA, self._pay_in.facts(), call.facts())
-        elif filed is None:
-            self._resolution, self._filed_at = call, workflow.now()
-            self._say(f"{call} filed")
-        elif answers.conflicts(filed, call):
-            self._contradiction(Code.DIFFERENT_DATA, filed.facts(), call.facts())
+        if answers.contradicts(self._life.record or self._pay_in, call):
+            self._life.contradiction(Code.DIFFERENT_DATA, self._pay_in.facts(), call.facts())
+        elif self._inbox and answers.conflicts(self._inbox[0], call):
+            self._life.contradiction(Code.DIFFERENT_DATA, self._inbox[0].facts(), call.facts())
+        elif not any(filed.name == call.name for filed in self._inbox):
+            self._filed_at = self._filed_at or workflow.now()
+            self._inbox.append(call)
+            self._life.say(f"{call} filed")
 
-    async def _answer(self, answer: Callable[[BetRecord], Code | None]) -> BetRecord:
-        def known() -> bool:
-            return self._record is not None and answer(self._record) is not Code.OUTCOME_UNKNOWN
-
-        await workflow.wait_condition(lambda: self._over or known())
-        if self._record is None:
-            raise ApplicationError("the bet ended without a row", type=Code.OUTCOME_UNKNOWN)
-        return self._record
+    @property
+    def _resolution(self) -> PayOut | Refund | None:
+        return self._inbox[0] if self._inbox else None
 
     # The stake
 
+    async def _is_ours(self) -> bool:
+        """Whether this life may move the bet's money; a bet whose workflow is gone is taken over from it."""
+        if self._pay_in.resumed is None:
+            return True
+        order = TakeOver(resumed=self._pay_in.resumed, owner=self._life.owner)
+        self._life.record = await self._life.lanes.rows(BetRows.take_over, order, "take the bet over")
+        return self._life.bet.owner == self._life.owner
+
     async def _take_stake(self) -> Step:
-        what = "debit the stake"
-        step = self._took(what, await self._lanes.fast(Wallet.try_stake, self._stake_order(), what))
-        if step.progress is Progress.UNKNOWN:
-            self._attention("unknown")
-            step = self._took(what, await self._lanes.slow(Wallet.pursue_stake, self._stake_order(), what))
-        if step.progress is Progress.UNKNOWN:
-            step = await self._find_stake()
-        if step.progress is Progress.PARKED:
-            await self._parked()
-        if step.progress is Progress.DONE and self._needs_attention:
-            self._show("open")
+        step = await self._life.debit(
+            Debit(
+                Wallet.try_stake,
+                Wallet.pursue_stake,
+                Wallet.find_stake,
+                "debit the stake",
+                self._stake_order,
+                self._look_order,
+                self._pay_in.not_after,
+            )
+        )
+        if step.progress is Progress.DONE and self._life.needs_attention:
+            self._life.show("open")
         return step
 
     def _stake_order(self) -> TakeStake:
-        return TakeStake(pay_in=self._pay_in, owner=self._owner, refund_filed=isinstance(self._resolution, Refund))
+        refund_filed = isinstance(self._resolution, Refund)
+        return TakeStake(pay_in=self._pay_in, owner=self._life.owner, refund_filed=refund_filed)
 
-    async def _find_stake(self) -> Step:
-        """The debit may not be sent any more: look for it, twice, once no old message of ours can still take effect."""
-        policy, what = self._pay_in.policy, "look for the debit"
-        wait, second_look = self._pay_in.not_after + policy.absence_after - workflow.now(), False
-        while True:
-            await workflow.sleep(max(wait, timedelta()), summary="until an old debit can no longer take effect")
-            order = FindStake(
-                pay_in=self._pay_in,
-                bet_id=self._bet().bet_id,
-                owner=self._owner,
-                second_look=second_look,
-                refund_filed=isinstance(self._resolution, Refund),
-            )
-            step = self._took(what, await self._lanes.slow(Wallet.find_stake, order, what))
-            if step.progress is not Progress.UNKNOWN:
-                return step
-            wait, second_look = policy.effect_within, True
+    def _look_order(self, second_look: bool) -> FindStake:
+        return FindStake(
+            pay_in=self._pay_in,
+            bet_id=self._life.bet.bet_id,
+            owner=self._life.owner,
+            second_look=second_look,
+            refund_filed=isinstance(self._resolution, Refund),
+        )
+
+    # The outcome
 
     async def _settle_or_refund(self) -> Step:
-        resolution = await self._resolved()
-        if isinstance(resolution, PayOut):
-            step = await self._credit(TransactionType.PAY_OUT, resolution.win, resolution)
+        asked, win = await self._resolved()
+        if win is not None:
+            step = await self._credit(TransactionType.PAY_OUT, win, asked)
         else:
-            step = await self._credit(TransactionType.BET_RETURN, self._pay_in.stake, resolution)
+            step = await self._credit(TransactionType.BET_RETURN, self._pay_in.stake, asked)
         if step.progress is Progress.DONE:
-            await self._close_at_casino()
+            await self._life.close_at_casino()
+            await self._reverse_if_asked()
         return step
 
-    async def _resolved(self) -> PayOut | Refund | None:
-        """The PayOut or Refund that decides the bet; None where time has decided that the stake goes back."""
+    async def _resolved(self) -> tuple[PayOut | Refund | None, Money | None]:
+        """What decides the bet, and the win to pay. No win: the stake goes back. No message: time has decided, the
+        PayInOut itself, or an earlier life of this bet."""
+        bet, win = self._life.bet, self._pay_in.win
+        if bet.state in (BetState.SETTLING, BetState.SETTLED):
+            return None, bet.win
+        if bet.state is BetState.ACCEPTANCE and bet.withdrawn_at is None:
+            if win is not None and not self._inbox:
+                return None, win
+            resolution = await self._message()
+            return resolution, resolution.win if isinstance(resolution, PayOut) else None
+        return None, None
+
+    async def _message(self) -> PayOut | Refund | None:
+        """The first PayOut or Refund; None where time has decided that the stake goes back."""
         unconfirmed = self._pay_in.policy.unconfirmed_within
         if not await self._filed_within(unconfirmed, "until the stake goes back unless somebody was told"):
-            order = Withdraw(bet_id=self._bet().bet_id, owner=self._owner)
-            record: BetRecord = await self._lanes.rows(BetRows.withdraw, order, "take the bet back if nobody was told")
-            self._record = record
-            if record.withdrawn_at is not None:
-                self._say("nobody was told that the bet stands: its stake goes back")
+            order = Withdraw(bet_id=self._life.bet.bet_id, owner=self._life.owner)
+            what = "take the bet back if nobody was told"
+            self._life.record = await self._life.lanes.rows(BetRows.withdraw, order, what)
+            if self._life.bet.withdrawn_at is not None:
+                self._life.say("nobody was told that the bet stands: its stake goes back")
                 return None
             await self._filed_before_overdue()
         return self._resolution
@@ -201,100 +191,61 @@ class Bet:
     async def _filed_before_overdue(self) -> None:
         left = max(self._pay_in.settle_by - workflow.now(), timedelta())
         if not await self._filed_within(left, "until the bet is overdue"):
-            self._attention("overdue")
+            self._life.attention("overdue")
             if self._pay_in.policy.on_overdue == "hold":
-                await workflow.wait_condition(lambda: self._resolution is not None)
+                await workflow.wait_condition(lambda: bool(self._inbox))
 
     async def _filed_within(self, time: timedelta, summary: str) -> bool:
         try:
-            await workflow.wait_condition(lambda: self._resolution is not None, timeout=time, timeout_summary=summary)
+            await workflow.wait_condition(lambda: bool(self._inbox), timeout=time, timeout_summary=summary)
         except TimeoutError:
             return False
         return True
 
     async def _credit(self, kind: TransactionType, amount: Money, asked: PayOut | Refund | None) -> Step:
         policy = self._pay_in.policy
-        order = Pay(
-            bet_id=self._bet().bet_id,
-            owner=self._owner,
+        return await self._life.credit(
+            Pay(
+                bet_id=self._life.bet.bet_id,
+                owner=self._life.owner,
+                casino_id=self._pay_in.casino_id,
+                partner_user_id=self._pay_in.partner_user_id,
+                transaction_type=kind,
+                amount=amount,
+                attempt_timeout=policy.attempt_timeout,
+                sends=policy.fast_attempts,
+                retry=policy.retry,
+                message=asked and asked.name,
+                filed_at=self._filed_at,
+            )
+        )
+
+    async def _reverse_if_asked(self) -> None:
+        """A Refund that came while the win was being paid is carried out by a reversal; from here on it is durable
+        there, whoever waits for it."""
+        bet = self._life.bet
+        if not any(isinstance(call, Refund) and answers.wants_reversal(bet, call) for call in self._inbox):
+            return
+        reverse = Reverse(
+            bet_id=bet.bet_id,
+            counterparty_id=self._pay_in.counterparty_id,
+            provider_bet_id=self._pay_in.provider_bet_id,
             casino_id=self._pay_in.casino_id,
             partner_user_id=self._pay_in.partner_user_id,
-            transaction_type=kind,
-            amount=amount,
-            attempt_timeout=policy.attempt_timeout,
-            sends=policy.fast_attempts,
-            retry=policy.retry,
-            message=asked and asked.name,
-            filed_at=self._filed_at,
+            stake=self._pay_in.stake,
+            win=bet.win,
+            answer_by=workflow.now(),
+            policy=self._pay_in.policy,
         )
-        what = f"{'pay out' if kind is TransactionType.PAY_OUT else 'return'} {amount.currency} {amount}"
-        step = self._took(what, await self._lanes.fast(Wallet.try_credit, order, what))
-        if step.progress is Progress.UNKNOWN:
-            self._attention("owed")
-            step = self._took(what, await self._lanes.slow(Wallet.pursue_credit, order, what, owed=True))
-        if step.progress is Progress.PARKED:
-            await self._parked()
-        return step
-
-    async def _close_at_casino(self) -> None:
-        policy = self._pay_in.policy
-        if policy.close:
-            order = CloseAtCasino(
-                bet_id=self._bet().bet_id,
-                casino_id=self._pay_in.casino_id,
-                attempt_timeout=policy.attempt_timeout,
+        try:
+            await workflow.start_child_workflow(
+                Reversal.run,
+                reverse,
+                id=reversal_workflow_id(BetKey(reverse.counterparty_id, reverse.provider_bet_id)),
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                search_attributes=visibility.of_reversal(workflow.info().typed_search_attributes),
+                static_summary=visibility.reversal_summary(reverse),
             )
-            await self._lanes.slow(Wallet.close_at_casino, order, "close the bet at the casino")
-
-    async def _parked(self) -> None:
-        """A person has to decide; no clock does it for them."""
-        self._attention("parked")
-        await workflow.wait_condition(lambda: False)
-
-    async def _end(self) -> BetState:
-        state = self._bet().state
-        self._show(state)
-        await self._leave()
-        return state
-
-    async def _leave(self) -> None:
-        self._over = True
-        await workflow.wait_condition(lambda: not self._incidents and workflow.all_handlers_finished())
-
-    async def _clerk(self) -> None:
-        """Writes contradictions down as they come, whatever the bet is waiting for."""
-        while True:
-            await workflow.wait_condition(lambda: bool(self._incidents))
-            await self._lanes.slow(BetRows.file_incident, self._incidents[0], "file an incident")
-            self._incidents.pop(0)
-
-    def _took(self, what: str, step: Step) -> Step:
-        if step.record is not None:
-            self._record = step.record
-        self._say(f"{what}: {step.progress}{f' ({step.detail})' if step.detail else ''}")
-        return step
-
-    # What people see
-
-    def _bet(self) -> BetRecord:
-        if self._record is None:
-            raise RuntimeError("no row was read yet")
-        return self._record
-
-    def _attention(self, status: str) -> None:
-        self._show(status, attention=True)
-        self._say(f"needs attention: {status}")
-
-    def _show(self, status: str, *, attention: bool = False) -> None:
-        shown: list[SearchAttributeUpdate[Any]] = [BET_STATUS.value_set(status)]
-        if attention != self._needs_attention:
-            self._needs_attention = attention
-            shown.append(NEEDS_ATTENTION.value_set(attention))
-        workflow.upsert_search_attributes(shown)
-
-    def _say(self, what: str) -> None:
-        workflow.set_current_details(self._timeline.add(workflow.now(), what, self._record))
-
-    def _contradiction(self, kind: str, ours: dict[str, str], theirs: dict[str, str]) -> None:
-        bet_id = self._record.bet_id if self._record else None
-        self._incidents.append(Incident(bet_id=bet_id, kind=kind, ours=ours, theirs=theirs))
+        except WorkflowAlreadyStartedError:
+            self._life.say("its reversal has begun already")

@@ -10,7 +10,8 @@ from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from betcore.ids import WALLET_QUEUE
-    from betcore.messages import BetPolicy, Progress, Step
+    from betcore.messages import BetPolicy
+    from betcore.orders import Progress, Step
 
 # For the statements around a call at the casino; what takes longer is tried again in the slow lane.
 _AT_THE_DATABASE = timedelta(seconds=5)

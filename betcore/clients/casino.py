@@ -130,9 +130,9 @@ class CasinoClient:
             return None
         return _balance(answer.value, currency)
 
-    async def close(self, casino: Casino, bet_id: int, within: timedelta) -> bool:
-        """Tell the casino that a bet is over; whether it has understood."""
-        answer = await self._call(casino, "/payments/close", {"BetId": bet_id, "Closed": True}, within, None)
+    async def close(self, casino: Casino, bet_id: int, within: timedelta, *, closed: bool) -> bool:
+        """Tell the casino that a bet is over, or that it is open again; whether it has understood."""
+        answer = await self._call(casino, "/payments/close", {"BetId": bet_id, "Closed": closed}, within, None)
         return answer.meaning == "done"
 
     async def _call(

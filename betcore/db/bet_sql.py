@@ -15,9 +15,9 @@ SELECT bet.* FROM bet WHERE bet_id = :bet_id AND NOT EXISTS (SELECT FROM changed
 OPEN = """
 WITH fresh AS (
     INSERT INTO bet (provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, round_id, currency,
-                     stake, state, refusal, owner, withdrawn_at, closed_at)
+                     stake, one_step, win, state, refusal, owner, withdrawn_at, closed_at)
     VALUES (:provider_id, :provider_bet_id, :casino_id, :player_id, :game_id, :session_id, :round_id, :currency,
-            :stake, :state, :refusal, :owner,
+            :stake, CAST(:win AS numeric(38,0)) IS NOT NULL, CAST(:win AS numeric(38,0)), :state, :refusal, :owner,
             CASE WHEN CAST(:state AS text) = 'refunded' THEN now() END,
             CASE WHEN CAST(:state AS text) <> 'accepting' THEN now() END)
     ON CONFLICT (provider_id, provider_bet_id) DO NOTHING
@@ -37,7 +37,9 @@ WITH fresh AS (
 ), event AS (
     INSERT INTO bet_event (bet_id, kind, data)
     SELECT bet_id, kind, data FROM (
-        SELECT 1 AS place, bet_id, 'pay_in' AS kind, CAST(:data AS jsonb) AS data FROM fresh
+        SELECT 1 AS place, bet_id, CASE WHEN one_step THEN 'pay_in_out' ELSE 'pay_in' END AS kind,
+               CAST(:data AS jsonb) AS data
+        FROM fresh
         UNION ALL
         SELECT 2, bet_id, 'send', jsonb_build_object('type', -1, 'attempt', attempts)
         FROM (SELECT * FROM first_send UNION ALL SELECT * FROM next_send) AS sends
@@ -89,11 +91,12 @@ WITH ended AS (
     + _OR_AS_IT_STANDS
 )
 
+# A bet of one step is over when it is known: telling is left to the answer that tells it.
 BEGIN_CREDIT = """
 WITH changed AS (
     UPDATE bet SET state = :state,
            win = CASE WHEN :pays_out THEN CAST(:amount AS numeric(38,0)) ELSE win END,
-           told_at = CASE WHEN :pays_out THEN coalesce(told_at, now()) ELSE told_at END,
+           told_at = CASE WHEN :pays_out AND NOT one_step THEN coalesce(told_at, now()) ELSE told_at END,
            withdrawn_at = CASE WHEN :pays_out THEN withdrawn_at ELSE coalesce(withdrawn_at, now()) END
     WHERE bet_id = :bet_id AND owner = :owner AND state IN ('acceptance', :state)
     RETURNING *
@@ -157,6 +160,42 @@ WITH changed AS (
     SELECT bet_id, 'parked', jsonb_build_object('type', CAST(:kind AS int), 'minor_units', amount),
            jsonb_build_object('error_code', CAST(:error_code AS text))
     FROM parked
+)"""
+    + _OR_AS_IT_STANDS
+)
+
+# The casino has made a debit whose bet has ended without it: the money is owed back. The reversal that is opened here
+# has no owner yet; the minute's sweep finds it and starts the workflow that returns the stake.
+TAKEN_AFTER_THE_END = """
+WITH taken AS (
+    UPDATE movement SET state = 'done', ended_at = now(), error_code = :error_code,
+           partner_transaction_id = :partner_transaction_id
+    FROM bet
+    WHERE movement.bet_id = :bet_id AND transaction_type = -1 AND movement.state <> 'done'
+      AND bet.bet_id = movement.bet_id AND bet.closed_at IS NOT NULL AND bet.accepted_at IS NULL
+    RETURNING movement.bet_id
+), owed AS (
+    INSERT INTO reversal (bet_id) SELECT bet_id FROM taken ON CONFLICT (bet_id) DO NOTHING
+), event AS (
+    INSERT INTO bet_event (bet_id, kind, data)
+    SELECT bet_id, 'debited_after_the_end', jsonb_build_object('type', -1, 'error_code', CAST(:error_code AS text))
+    FROM taken
+), incident AS (
+    INSERT INTO incident (bet_id, kind, ours, theirs)
+    SELECT bet_id, 'debited_after_the_end', CAST(:ours AS jsonb), CAST(:theirs AS jsonb) FROM taken
+)
+SELECT bet.* FROM bet WHERE bet_id = :bet_id
+"""
+
+# Compare and set: of two who have seen the same owner, one takes the bet over.
+TAKE_OVER = (
+    """
+WITH changed AS (
+    UPDATE bet SET owner = :owner, lives = :life
+    WHERE bet_id = :bet_id AND owner = :seen_owner AND lives < :life AND closed_at IS NULL
+    RETURNING *
+), event AS (
+    INSERT INTO bet_event (bet_id, kind, data) SELECT bet_id, 'resumed', jsonb_build_object('life', lives) FROM changed
 )"""
     + _OR_AS_IT_STANDS
 )

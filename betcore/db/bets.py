@@ -5,6 +5,7 @@ none. Every write names the ``owner``, the life of the bet that may move its mon
 back unchanged, and the caller sees it by ``record.owner``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db import bet_sql
+from betcore.db.engine import one_row
 from betcore.db.records import as_json, record_of
 from betcore.errors import Code
 from betcore.ids import TransactionType
-from betcore.messages import BetRecord, BetState, Incident, Pay, PayIn
+from betcore.messages import BetRecord, BetState, PayIn, Resumed
 from betcore.money import Money
+from betcore.orders import Incident, Pay
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +60,24 @@ class Bets:
             "round_id": pay_in.round_id,
             "currency": pay_in.stake.currency,
             "stake": pay_in.stake.minor,
+            "win": pay_in.win.minor if pay_in.win else None,
             "state": state,
             "refusal": refusal,
             "owner": owner,
             "not_after": pay_in.not_after,
-            "data": as_json({"amount": str(pay_in.stake), "state": state, "refusal": refusal}),
+            "data": as_json(
+                {"amount": str(pay_in.stake), "win": pay_in.win and str(pay_in.win), "state": state, "refusal": refusal}
+            ),
         }
         while True:
-            row = await self._row(bet_sql.OPEN, given)
+            row = await one_row(self._engine, bet_sql.OPEN, **given)
             if row is not None:
                 return Claim(record_of(row), row.attempts)
             # A concurrent insert was not visible to this statement yet; it is to the next.
+
+    async def take_over(self, resumed: Resumed, owner: str) -> BetRecord:
+        """Become the owner of a bet whose workflow is gone; where another one was faster, the record names it."""
+        return await self._change(bet_sql.TAKE_OVER, resumed.bet_id, owner, seen_owner=resumed.owner, life=resumed.life)
 
     async def accept(self, bet_id: int, owner: str, word: CasinoWord) -> BetRecord:
         """The casino holds the stake."""
@@ -96,25 +106,37 @@ class Bets:
         given = {"refusal": refusal, "movement": "absent", "error_code": None, "attempts": None}
         return await self._change(bet_sql.REFUSE, bet_id, owner, **given)
 
+    async def taken_after_the_end(self, record: BetRecord, word: CasinoWord, theirs: Mapping[str, str]) -> BetRecord:
+        """The casino holds the stake of a bet that has ended without it: it is owed back, and an incident says so."""
+        row = await one_row(
+            self._engine,
+            bet_sql.TAKEN_AFTER_THE_END,
+            bet_id=record.bet_id,
+            error_code=word.error_code,
+            partner_transaction_id=word.partner_transaction_id,
+            ours=as_json(record.facts()),
+            theirs=as_json(theirs),
+        )
+        return record_of(row)
+
     async def begin_credit(self, order: Pay) -> Claim:
         """Take the credit on and count a send of it; no count where it is done, or the bet is not ours to credit.
 
         A payout counts as told; a return withdraws the bet.
         """
         kind, amount = order.transaction_type, order.amount
-        row = await self._row(
+        row = await one_row(
+            self._engine,
             bet_sql.BEGIN_CREDIT,
-            {
-                "bet_id": order.bet_id,
-                "owner": order.owner,
-                "kind": int(kind),
-                "amount": amount.minor,
-                "message": order.message,
-                "filed_at": order.filed_at,
-                "state": BetState.SETTLING if kind is TransactionType.PAY_OUT else BetState.REFUNDING,
-                "pays_out": kind is TransactionType.PAY_OUT,
-                "data": as_json({"type": int(kind), "amount": str(amount)}),
-            },
+            bet_id=order.bet_id,
+            owner=order.owner,
+            kind=int(kind),
+            amount=amount.minor,
+            message=order.message,
+            filed_at=order.filed_at,
+            state=BetState.SETTLING if kind is TransactionType.PAY_OUT else BetState.REFUNDING,
+            pays_out=kind is TransactionType.PAY_OUT,
+            data=as_json({"type": int(kind), "amount": str(amount)}),
         )
         if row is None:
             raise LookupError(f"no bet {order.bet_id}")
@@ -163,12 +185,8 @@ class Bets:
                 },
             )
 
-    async def _row(self, statement: str, given: dict[str, Any]) -> Any:
-        async with self._engine.connect() as connection:
-            return (await connection.execute(text(statement), given)).one_or_none()
-
     async def _change(self, statement: str, bet_id: int, owner: str, **given: Any) -> BetRecord:
-        row = await self._row(statement, {"bet_id": bet_id, "owner": owner, **given})
+        row = await one_row(self._engine, statement, bet_id=bet_id, owner=owner, **given)
         if row is None:
             raise LookupError(f"no bet {bet_id}")
         return record_of(row)

@@ -8,13 +8,14 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.db.records import as_json, money_of, record_of
+from betcore.db.engine import one_row
+from betcore.db.records import REVERSAL_COLUMNS, as_json, money_of, record_of
 from betcore.errors import Code
 from betcore.messages import BetRecord, BetState
 from betcore.money import Money
 
 # One statement: claim the request id, and read the session and the bet that the call is about.
-_LOOK_UP = """
+_LOOK_UP = f"""
 WITH claimed AS (
     INSERT INTO request_id (provider_id, request_id) VALUES (:provider_id, :request_id)
     ON CONFLICT DO NOTHING
@@ -26,13 +27,14 @@ SELECT EXISTS (SELECT FROM claimed) AS is_new, now() AS seen_at,
        casino.casino_id AS s_casino_id, casino.name AS casino_name, casino.disabled_at AS casino_disabled_at,
        game.game_id AS s_game_id, game.provider_game_id, game.min_bet, game.max_bet,
        game.disabled_at AS game_disabled_at,
-       bet.*
+       bet.*, {REVERSAL_COLUMNS}
 FROM (VALUES (1)) AS one
 LEFT JOIN session s ON s.session_id = :session_id AND s.provider_id = :provider_id
 LEFT JOIN player ON player.player_id = s.player_id
 LEFT JOIN casino ON casino.casino_id = player.casino_id
 LEFT JOIN game ON game.game_id = s.game_id
 LEFT JOIN bet ON bet.provider_id = :provider_id AND bet.provider_bet_id = :provider_bet_id
+LEFT JOIN reversal ON reversal.bet_id = bet.bet_id
 """
 
 _CLAIM = """
@@ -46,13 +48,16 @@ WHERE provider.provider_id = request_id.provider_id
   AND seen_at < now() - 2 * make_interval(secs => CAST(profile ->> 'freshness_window' AS double precision))
 """
 
-_FIND = "SELECT * FROM bet WHERE provider_id = :provider_id AND provider_bet_id = :provider_bet_id"
+_FIND = f"""
+SELECT bet.*, {REVERSAL_COLUMNS} FROM bet LEFT JOIN reversal USING (bet_id)
+WHERE provider_id = :provider_id AND provider_bet_id = :provider_bet_id
+"""
 
-# The row decides who was told: a bet that was taken back before anybody heard of it is never told.
+# The row decides who was told: a bet that was taken back or reversed before anybody heard of it is never told.
 _TELL = """
 WITH told AS (
     UPDATE bet SET told_at = coalesce(told_at, now())
-    WHERE bet_id = :bet_id AND (withdrawn_at IS NULL OR told_at IS NOT NULL)
+    WHERE bet_id = :bet_id AND (told_at IS NOT NULL OR (withdrawn_at IS NULL AND reversed_by IS NULL))
     RETURNING bet_id
 ), event AS (
     INSERT INTO bet_event (bet_id, kind, data) SELECT bet_id, 'told', CAST(:data AS jsonb) FROM told
@@ -128,7 +133,8 @@ class Calls:
         self, provider_id: int, request_id: str, session_id: str, provider_bet_id: str | None
     ) -> Seen | None:
         """Claim the request id and read what the call is about; None where the id was used before."""
-        row = await self._row(
+        row = await one_row(
+            self._engine,
             _LOOK_UP,
             provider_id=provider_id,
             request_id=request_id,
@@ -141,7 +147,7 @@ class Calls:
 
     async def claim(self, provider_id: int, request_id: str) -> bool:
         """Claim a request id alone, for a request that is refused before it is looked at."""
-        return await self._row(_CLAIM, provider_id=provider_id, request_id=request_id) is not None
+        return await one_row(self._engine, _CLAIM, provider_id=provider_id, request_id=request_id) is not None
 
     async def forget(self) -> None:
         """Drop request ids of twice the freshness window and older; so old a request is refused by its time."""
@@ -150,24 +156,25 @@ class Calls:
 
     async def find(self, provider_id: int, provider_bet_id: str) -> BetRecord | None:
         """A bet's row as its provider knows it."""
-        row = await self._row(_FIND, provider_id=provider_id, provider_bet_id=provider_bet_id)
+        row = await one_row(self._engine, _FIND, provider_id=provider_id, provider_bet_id=provider_bet_id)
         return None if row is None else record_of(row)
 
     async def tell(self, bet_id: int, request_id: str) -> bool:
         """Record that the provider is told "done" for its PayIn; False where the bet was taken back before."""
         data = as_json({"answer": "pay_in", "request_id": request_id})
-        return await self._row(_TELL, bet_id=bet_id, data=data) is not None
+        return await one_row(self._engine, _TELL, bet_id=bet_id, data=data) is not None
 
     async def last_balance(self, player_id: int, currency: str) -> Money | None:
         """The balance that the casino last named for a player."""
-        row = await self._row(_LAST_BALANCE, player_id=player_id, currency=currency)
+        row = await one_row(self._engine, _LAST_BALANCE, player_id=player_id, currency=currency)
         return None if row is None else money_of(row.balance, row.currency)
 
     async def tombstone(
         self, provider_id: int, provider_bet_id: str, session: Session, state: BetState, refusal: Code | None
     ) -> BetRecord | None:
         """Close a bet that never came, for ever; None where there is a bet after all."""
-        row = await self._row(
+        row = await one_row(
+            self._engine,
             _TOMBSTONE,
             provider_id=provider_id,
             provider_bet_id=provider_bet_id,
@@ -184,12 +191,8 @@ class Calls:
 
     async def early_pay_out(self, provider_id: int, provider_bet_id: str) -> float:
         """Seconds since the first PayOut for a bet that nobody has seen."""
-        row = await self._row(_EARLY_PAY_OUT, provider_id=provider_id, provider_bet_id=provider_bet_id)
+        row = await one_row(self._engine, _EARLY_PAY_OUT, provider_id=provider_id, provider_bet_id=provider_bet_id)
         return float(row.age)
-
-    async def _row(self, statement: str, **given: Any) -> Any:
-        async with self._engine.connect() as connection:
-            return (await connection.execute(text(statement), given)).one_or_none()
 
 
 def _session_of(row: Any) -> Session | None:

@@ -1,6 +1,8 @@
 """The engine: SQLAlchemy Core over asyncpg, every statement a transaction of its own."""
 
-from sqlalchemy import make_url
+from typing import Any
+
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from betcore.errors import SetupRefused
@@ -31,3 +33,9 @@ def create_engine(settings: Settings) -> AsyncEngine:
             "server_settings": {"application_name": "betcore", "jit": "off", "timezone": "UTC"},
         },
     )
+
+
+async def one_row(engine: AsyncEngine, statement: str, **given: Any) -> Any:
+    """Run one statement, a transaction of its own; its row, or None."""
+    async with engine.connect() as connection:
+        return (await connection.execute(text(statement), given)).one_or_none()

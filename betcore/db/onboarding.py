@@ -53,7 +53,7 @@ class Onboarding:
 
     async def add_provider(self, name: str, base_url: str, profile: str = "") -> Json:
         """A new provider: its ``counterparty_id`` and ``secret``. ``profile`` is YAML."""
-        read = _provider_profile(profile)
+        read = profiles.read(ProviderProfile, profile)
         return await self._add(_KINDS["provider"], name, base_url, read, counterparty_id=str(uuid4()))
 
     async def add_casino(self, name: str, api_host: str, profile: str = "", confirmation: str | None = None) -> Json:
@@ -80,7 +80,7 @@ class Onboarding:
         kind = _KINDS[word]
         values: Json = {"name": name}
         if profile is not None:
-            read = _casino_profile(profile) if word == "casino" else _provider_profile(profile)
+            read = _casino_profile(profile) if word == "casino" else profiles.read(ProviderProfile, profile)
             values["profile"] = read.model_dump(mode="json")
         if address is not None:
             values[kind.address] = entries.address(kind.address, address)
@@ -174,13 +174,6 @@ def _shown(kind: _Kind, row: Row[Any]) -> Json:
 
 def _profile(kind: _Kind, stored: Json) -> ProviderProfile | CasinoProfile:
     return (ProviderProfile if kind.word == "provider" else CasinoProfile).model_validate(stored)
-
-
-def _provider_profile(text: str) -> ProviderProfile:
-    profile = profiles.read(ProviderProfile, text)
-    if profile.refund_after_pay_out != "refuse":
-        raise SetupRefused("refund_after_pay_out: reverse is not supported yet", code="not_supported")
-    return profile
 
 
 def _casino_profile(text: str, confirmation: str | None = None) -> CasinoProfile:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from betcore.errors import Code
-from betcore.messages import BetRecord, BetState
+from betcore.messages import BetRecord, BetState, ReversalRecord, ReversalState
 from betcore.money import Money, minor_units
 
 
@@ -15,8 +15,15 @@ def money_of(value: Decimal | None, currency: str) -> Money | None:
     return None if value is None else Money(minor=minor_units(value), currency=currency)
 
 
+# The columns of a reversal beside those of its bet, for ``record_of``; the table goes by the name of reversal.
+REVERSAL_COLUMNS = """
+       reversal.reversal_id AS r_reversal_id, reversal.owner AS r_owner, reversal.state AS r_state,
+       reversal.lives AS r_lives, reversal.closed_at AS r_closed_at, reversal.closed_balance AS r_closed_balance
+"""
+
+
 def record_of(row: Any) -> BetRecord:
-    """A row that has all columns of ``bet``."""
+    """A row that has all columns of ``bet``, and may have those of its reversal."""
     return BetRecord(
         bet_id=row.bet_id,
         owner=row.owner,
@@ -35,6 +42,23 @@ def record_of(row: Any) -> BetRecord:
         closed_at=row.closed_at,
         accepted_balance=money_of(row.accepted_balance, row.currency),
         closed_balance=money_of(row.closed_balance, row.currency),
+        one_step=row.one_step,
+        lives=row.lives,
+        reversed_by=row.reversed_by,
+        reversal=_reversal_of(row),
+    )
+
+
+def _reversal_of(row: Any) -> ReversalRecord | None:
+    if getattr(row, "r_reversal_id", None) is None:
+        return None
+    return ReversalRecord(
+        reversal_id=row.r_reversal_id,
+        owner=row.r_owner,
+        state=ReversalState(row.r_state),
+        lives=row.r_lives,
+        closed_at=row.r_closed_at,
+        closed_balance=money_of(row.r_closed_balance, row.currency),
     )
 
 

@@ -13,7 +13,8 @@ OPERATIONS = {
     ("get", "/v1/sessions/{session_id}/balance"): {1, 2, 3, 8, 99},
     ("post", "/v1/sessions/{session_id}/bets/pay-in"): {1, 2, 3, 4, 6, 7, 8, 99, 104},
     ("post", "/v1/sessions/{session_id}/bets/pay-out"): {1, 2, 3, 5, 6, 8, 99, 104},
-    ("post", "/v1/sessions/{session_id}/bets/refund"): {1, 2, 3, 6, 8, 99, 104},
+    ("post", "/v1/sessions/{session_id}/bets/pay-in-out"): {1, 2, 3, 4, 6, 7, 8, 99, 104},
+    ("post", "/v1/sessions/{session_id}/bets/refund"): {1, 2, 3, 6, 7, 8, 99, 104},
 }
 
 

@@ -17,7 +17,8 @@ MAX_FUNCTION, MAX_FILE = 70, 300
 # Modules through which money passes: a float there is a rounding that nobody asked for.
 MONEY = [
     *(ROOT / "betcore" / f"{name}.py" for name in ("money", "currencies", "answers", "judgement")),
-    *(ROOT / "betcore" / "db" / f"{name}.py" for name in ("bets", "bet_sql", "records")),
+    *(ROOT / "betcore" / "db" / f"{name}.py" for name in ("bets", "bet_sql", "lives", "records")),
+    *(ROOT / "betcore" / "db" / f"{name}.py" for name in ("reversals", "reversal_sql")),
     *(ROOT / "betcore" / "clients" / "casino.py", ROOT / "api" / "envelope.py", ROOT / "api" / "parsing.py"),
     *sorted((ROOT / "workflows").glob("*.py")),
     *sorted((ROOT / "betcore" / "sandbox").rglob("*.py")),

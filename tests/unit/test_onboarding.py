@@ -213,8 +213,3 @@ async def test_what_a_casino_would_not_be_sent_is_refused(house: House, field: s
     with refused("not_supported", f"send.{field}"):
         await house.onboarding.add_casino("royal", "http://royal.example", f"send: {{{field}: true}}", "reply")
     assert await house.onboarding.listed("casino") == []
-
-
-async def test_a_reversal_of_a_settled_bet_is_refused(house: House) -> None:
-    with refused("not_supported", "refund_after_pay_out"):
-        await house.onboarding.add_provider("acme", "http://acme.example", "refund_after_pay_out: reverse")

@@ -7,20 +7,22 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
-from betcore.ids import BETS_QUEUE, BetKey, bet_workflow_id
-from betcore.messages import BetRecord, BetState, PayIn
+from betcore.ids import BETS_QUEUE, BetKey, bet_workflow_id, reversal_workflow_id
+from betcore.messages import BetRecord, BetState, PayIn, Refund, ReversalState, Reverse
 from tests.floor import Floor
 from worker import workers
 from workflows.bet import Bet
+from workflows.reversal import Reversal
 
 Handle = WorkflowHandle[Bet, BetState | None]
+ReversalHandle = WorkflowHandle[Reversal, ReversalState | None]
 
 
 @asynccontextmanager
 async def working(client: Client, floor: Floor) -> AsyncIterator[None]:
     """A worker process's two workers."""
     async with AsyncExitStack() as stack:
-        for worker in workers(client, floor.wallet, floor.rows, sandbox=True):
+        for worker in workers(client, floor.activities(client), sandbox=True):
             await stack.enter_async_context(worker)
         yield
 
@@ -38,10 +40,26 @@ def opening(bet: PayIn) -> WithStartWorkflowOperation[Bet, BetState | None]:
 
 
 async def start(client: Client, bet: PayIn) -> tuple[BetRecord, Handle]:
-    """PayIn: the row that answers it, and the bet."""
-    operation = opening(bet)
+    """PayIn or PayInOut: the row that answers it, and the bet."""
+    operation, update = opening(bet), "pay_in_out" if bet.win else "pay_in"
     record = await client.execute_update_with_start_workflow(
-        "pay_in", id="pay_in", start_workflow_operation=operation, result_type=BetRecord
+        update, id=update, start_workflow_operation=operation, result_type=BetRecord
+    )
+    return record, await operation.workflow_handle()
+
+
+async def reverse(client: Client, order: Reverse, call: Refund) -> tuple[BetRecord, ReversalHandle]:
+    """Refund of a settled bet: the rows that answer it, and the reversal."""
+    operation = WithStartWorkflowOperation(
+        Reversal.run,
+        order,
+        id=reversal_workflow_id(BetKey(order.counterparty_id, order.provider_bet_id)),
+        task_queue=BETS_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+    )
+    record = await client.execute_update_with_start_workflow(
+        "refund", call, id="refund", start_workflow_operation=operation, result_type=BetRecord
     )
     return record, await operation.workflow_handle()
 

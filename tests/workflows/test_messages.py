@@ -24,7 +24,7 @@ async def test_pay_out_and_refund_are_kept_while_every_worker_is_down(database_u
                 (messages.pay_out, floor.pay_out(bet, "5.00")) if paid else (messages.refund, floor.refund(bet))
             )
             with pytest.raises(OutcomeUnknown):
-                await send(BetKey(bet.counterparty_id, bet.provider_bet_id), call, 1.5)  # type: ignore[operator]
+                await send(BetKey(bet.counterparty_id, bet.provider_bet_id), None, call, 1.5)  # type: ignore[operator]
 
         # More than a few: whether a long poll of the server ends just before the deadline differs from call to call.
         bets = [await floor.pay_in(seconds=60) for _ in range(10)]

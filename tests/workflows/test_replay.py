@@ -9,7 +9,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from tests.histories.record import PATHS
-from workflows.bet import Bet
+from worker import WORKFLOWS
 
 _FOLDER = Path(__file__).parents[1] / "histories"
 _FILES = sorted(_FOLDER.glob("*.json"))
@@ -19,7 +19,7 @@ _FILES = sorted(_FOLDER.glob("*.json"))
 @pytest.mark.parametrize("file", _FILES, ids=lambda file: file.stem)
 async def test_a_recorded_history_replays(file: Path) -> None:
     history = WorkflowHistory.from_json(file.stem, await asyncio.to_thread(file.read_text))
-    replay = Replayer(workflows=[Bet], data_converter=pydantic_data_converter)
+    replay = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter)
     result = await replay.replay_workflow(history, raise_on_replay_failure=False)
     assert result.replay_failure is None, (
         f"{file.name} does not replay: {result.replay_failure}\n"

@@ -1,0 +1,121 @@
+"""The claw-back of a win: the debit with which a reversal begins.
+
+As a stake's debit it has a last moment, and a refusal ends it only where no other send of it can exist. Unlike a stake
+it may be sent in another window, once everything that was sent before is certainly not at the casino.
+"""
+
+from datetime import datetime
+
+from temporalio import activity
+
+from activities.teller import NO_WORD, Teller, again, now, word_of
+from betcore import failpoints
+from betcore.clients.casino import LastMomentPassed, Movement, MovementDiffers
+from betcore.db.reversals import Reversals
+from betcore.ids import TransactionType
+from betcore.judgement import DUPLICATE
+from betcore.messages import BetRecord, ReversalState
+from betcore.orders import ClawBack, OpenReversal, Progress, Step
+
+_KIND = TransactionType.PAY_OUT_RETURN
+# How the claw-back stands, by the state of its movement, where there is no send to make.
+_ENDED = {"done": Progress.DONE, "refused": Progress.REFUSED}
+
+
+class ClawBacks:
+    """What a reversal asks beside the return of the stake, which is a credit like any other."""
+
+    def __init__(self, teller: Teller, reversals: Reversals) -> None:
+        self._teller = teller
+        self._reversals = reversals
+
+    @activity.defn
+    async def open_reversal(self, order: OpenReversal) -> BetRecord:
+        """Write the reversal's row before any of its money moves, or find it, or take it over."""
+        return await self._reversals.open(order.bet_id, order.owner, order.resumed)
+
+    @activity.defn
+    async def try_claw_back(self, order: ClawBack) -> Step:
+        """Take the win back, with what sends the provider's deadline allows."""
+        step = await self._take(order)
+        for _ in range(order.reverse.policy.fast_attempts - 1):
+            if step.progress is not Progress.UNKNOWN or now() >= order.not_after:
+                break
+            step = await self._take(order)
+        return step
+
+    @activity.defn
+    async def pursue_claw_back(self, order: ClawBack) -> Step:
+        """Repeat the claw-back until it has a definite answer or its window is over.
+
+        Raises ApplicationError(outcome_unknown), to be retried, while it may be sent.
+        """
+        step = await self._take(order)
+        if step.progress is Progress.UNKNOWN and now() < order.not_after:
+            raise again(step.detail, order.reverse.policy.retry)
+        return step
+
+    @activity.defn
+    async def find_claw_back(self, order: ClawBack) -> Step:
+        """Decide by payments/info whether the casino has made a claw-back whose window is over.
+
+        Raises ApplicationError(outcome_unknown), to be retried, where the casino's answer is unclear.
+        """
+        reverse, owner = order.reverse, order.owner
+        casino, policy = await self._teller.casino(reverse.casino_id), reverse.policy
+        try:
+            found = await self._teller.look(casino, _movement(order), policy.retry, policy.attempt_timeout)
+        except MovementDiffers as difference:
+            record = await self._reversals.park(reverse.bet_id, owner, _KIND, DUPLICATE)
+            return _step(record, owner, Progress.PARKED, str(difference))
+        if found:
+            record = await self._reversals.clawed_back(reverse.bet_id, owner, NO_WORD)
+            return _step(record, owner, Progress.DONE)
+        if not order.second_look:
+            return Step(progress=Progress.UNKNOWN, detail="absent at the first look")
+        record, absent = await self._reversals.absent(reverse.bet_id, owner)
+        return _step(record, owner, Progress.ABSENT if absent else Progress.UNKNOWN, "the casino never took it")
+
+    async def _take(self, order: ClawBack) -> Step:
+        reverse, owner = order.reverse, order.owner
+        claim = await self._reversals.begin_claw_back(reverse.bet_id, owner, order.not_after)
+        if claim.attempts is None:
+            return _step(claim.record, owner, _ENDED.get(claim.movement or "", Progress.PARKED))
+        await failpoints.reach("claw_back_counted")
+        casino = await self._teller.casino(reverse.casino_id)
+        # The row's last moment, and not the order's: a window of before may still be open.
+        movement = _movement(order, claim.not_after)
+        try:
+            made, verdict = await self._teller.make(casino, movement, claim.attempts, reverse.policy.attempt_timeout)
+        except LastMomentPassed:
+            # Where this is the window's only send, nothing of it can be at the casino.
+            record, absent = await self._reversals.absent(reverse.bet_id, owner, sends=1)
+            return _step(record, owner, Progress.ABSENT if absent else Progress.UNKNOWN, "its last moment has passed")
+        await failpoints.reach("claw_back_answered")
+        match verdict.progress:
+            case Progress.DONE:
+                record = await self._reversals.clawed_back(reverse.bet_id, owner, word_of(made))
+                progress = Progress.DONE
+            case Progress.REFUSED:
+                record = await self._reversals.refuse_only_send(reverse.bet_id, owner, made.answer.error_code)
+                refused = record.reversal is not None and record.reversal.state is ReversalState.REFUSED
+                progress = Progress.REFUSED if refused else Progress.UNKNOWN
+            case Progress.PARKED:
+                record = await self._reversals.park(reverse.bet_id, owner, _KIND, made.answer.error_code)
+                progress = Progress.PARKED
+            case _:
+                return await self._teller.unknown(claim.record, movement, made)
+        await failpoints.reach("claw_back_recorded")
+        return _step(record, owner, progress, made.answer.message)
+
+
+def _movement(order: ClawBack, not_after: datetime | None = None) -> Movement:
+    reverse = order.reverse
+    if reverse.win is None:
+        raise ValueError(f"bet {reverse.bet_id} has no win to take back")
+    return Movement(reverse.bet_id, _KIND, reverse.partner_user_id, reverse.win, not_after or order.not_after)
+
+
+def _step(record: BetRecord, owner: str, progress: Progress, detail: str = "") -> Step:
+    own = record.reversal is not None and record.reversal.owner == owner
+    return Step(progress=progress if own else Progress.FOREIGN, detail=detail, record=record)

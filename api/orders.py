@@ -1,0 +1,89 @@
+"""What a call becomes when it goes to a workflow: all that the bet needs to be carried out, without another look."""
+
+from datetime import timedelta
+
+from temporalio.common import TypedSearchAttributes
+
+from api.call import Call
+from api.parsing import PayInBody, PayInOutBody
+from betcore import visibility
+from betcore.db.calls import Session
+from betcore.db.partners import Casino, Provider
+from betcore.errors import Code
+from betcore.messages import BetPolicy, BetRecord, PayIn, Refund, Reverse
+from betcore.money import Money
+
+
+def pay_in(call: Call, session: Session, casino: Casino, body: PayInBody | PayInOutBody) -> PayIn:
+    """A stake with our own verdict on it. Raises Malformed for an amount that the session's currency does not have."""
+    provider, stake = call.provider, Money.parse(body.bet_amount, session.currency)
+    return PayIn(
+        provider_id=provider.provider_id,
+        counterparty_id=provider.counterparty_id,
+        provider_bet_id=body.bet_id,
+        session_id=session.session_id,
+        casino_id=session.casino_id,
+        player_id=session.player_id,
+        partner_user_id=session.partner_user_id,
+        game_id=session.game_id,
+        round_id=body.game_round_id,
+        stake=stake,
+        win=Money.parse(body.win_amount, session.currency) if isinstance(body, PayInOutBody) else None,
+        refusal=_refusal(provider, session, stake),
+        answer_by=call.answer_by,
+        settle_by=call.answer_by + timedelta(seconds=provider.profile.settle_within),
+        policy=BetPolicy.of(provider.profile, casino.profile),
+    )
+
+
+def refund(call: Call, session: Session) -> Refund:
+    """A Refund, with what the provider's profile lets it do to a bet that is settled."""
+    return Refund(
+        player_id=session.player_id,
+        answer_by=call.answer_by,
+        after_pay_out=call.provider.profile.refund_after_pay_out,
+    )
+
+
+def reverse(call: Call, session: Session, casino: Casino, provider_bet_id: str, record: BetRecord) -> Reverse:
+    """The reversal of a settled bet of the session's player, at the bet's own casino."""
+    if record.stake is None:
+        raise ValueError(f"bet {record.bet_id} is a tombstone: there is nothing to reverse")
+    return Reverse(
+        bet_id=record.bet_id,
+        counterparty_id=call.provider.counterparty_id,
+        provider_bet_id=provider_bet_id,
+        casino_id=record.casino_id,
+        partner_user_id=session.partner_user_id,
+        stake=record.stake,
+        win=record.win,
+        answer_by=call.answer_by,
+        policy=BetPolicy.of(call.provider.profile, casino.profile),
+    )
+
+
+def attributes(call: Call, session: Session, *, status: str = "open") -> TypedSearchAttributes:
+    """By what people find the workflow that the call starts."""
+    return visibility.at_start(
+        casino=session.casino_name,
+        provider=call.provider.name,
+        player_ref=session.player_ref,
+        game=session.provider_game_id,
+        settle_by=call.answer_by + timedelta(seconds=call.provider.profile.settle_within),
+        status=status,
+    )
+
+
+def _refusal(provider: Provider, session: Session, stake: Money) -> Code | None:
+    """Our own verdict on a new stake."""
+    if session.ended:
+        return Code.SESSION_ENDED
+    if provider.disabled or session.game_disabled or session.casino_disabled:
+        return Code.GAME_DISABLED
+    if session.player_blocked:
+        return Code.PLAYER_BLOCKED
+    if session.min_bet is not None and stake < Money.parse(f"{session.min_bet:f}", stake.currency):
+        return Code.BELOW_MIN_BET
+    if session.max_bet is not None and Money.parse(f"{session.max_bet:f}", stake.currency) < stake:
+        return Code.ABOVE_MAX_BET
+    return None

@@ -1,0 +1,187 @@
+"""Open rows, and what a workflow needs to take one over: the argument of the first one, read from the rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.common import TypedSearchAttributes
+
+from betcore import visibility
+from betcore.db.engine import one_row
+from betcore.db.records import money_of
+from betcore.ids import BetKey, bet_workflow_id, resumed_reversal_id, resumed_workflow_id, reversal_workflow_id
+from betcore.messages import BetPolicy, PayIn, Resumed, Reverse
+from betcore.money import Money
+from betcore.profiles import CasinoProfile, ProviderProfile
+
+BET, REVERSAL = "bet", "reversal"
+
+# A tombstone has no owner and is never open. What was opened a moment ago is still being started.
+_OPEN = {
+    BET: """
+SELECT bet.bet_id, bet.owner, bet.lives, counterparty_id, provider_bet_id
+FROM bet JOIN provider USING (provider_id)
+WHERE bet.closed_at IS NULL AND bet.bet_id > :after AND bet.opened_at < now() - interval '5 seconds'
+ORDER BY bet.bet_id LIMIT :limit
+""",
+    REVERSAL: """
+SELECT bet_id, reversal.owner, reversal.lives, counterparty_id, provider_bet_id
+FROM reversal JOIN bet USING (bet_id) JOIN provider USING (provider_id)
+WHERE reversal.closed_at IS NULL AND bet_id > :after
+ORDER BY bet_id LIMIT :limit
+""",
+}
+
+_ALL = """
+SELECT bet.*, counterparty_id, provider.name AS provider_name, provider.profile AS provider_profile,
+       casino.name AS casino_name, casino.profile AS casino_profile, partner_user_id, player_ref, provider_game_id,
+       (SELECT not_after FROM movement WHERE movement.bet_id = bet.bet_id AND transaction_type = :debit) AS not_after,
+       now() AS now
+FROM bet
+JOIN provider USING (provider_id)
+JOIN casino ON casino.casino_id = bet.casino_id
+JOIN player ON player.player_id = bet.player_id
+JOIN game ON game.game_id = bet.game_id
+WHERE bet_id = :bet_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRow:
+    """A bet or a reversal that is open, and the workflow that should be carrying it."""
+
+    kind: str
+    bet_id: int
+    owner: str | None
+    lives: int
+    workflow_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The workflow to start for a row that is left alone."""
+
+    row: OpenRow
+    life: int
+    argument: PayIn | Reverse
+    attributes: TypedSearchAttributes
+    summary: str
+
+    @property
+    def workflow(self) -> str:
+        """Its type."""
+        return "Bet" if self.row.kind == BET else "Reversal"
+
+    @property
+    def workflow_id(self) -> str:
+        """Its id."""
+        return _resumed_id(self.row.kind, self.row.bet_id, self.life)
+
+    def in_another_life(self) -> "Order":
+        """The same under the next number."""
+        resumed = Resumed(bet_id=self.row.bet_id, owner=self.row.owner, life=self.life + 1)
+        return replace(self, life=self.life + 1, argument=self.argument.model_copy(update={"resumed": resumed}))
+
+
+class Lives:
+    """Who should be carrying what is open."""
+
+    kinds = (BET, REVERSAL)
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def open_rows(self, kind: str, after: int, limit: int) -> Sequence[OpenRow]:
+        """Open rows of a kind behind a BetId, by BetId."""
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(text(_OPEN[kind]), {"after": after, "limit": limit})
+            return [_open_row(kind, row) for row in rows]
+
+    async def order(self, row: OpenRow) -> Order | None:
+        """What to start for a row; None where it has ended meanwhile.
+
+        The bet follows its partners' profiles of now. The last moment of a debit is the one in its row.
+        """
+        debit = -1 if row.kind == BET else -2
+        found = await one_row(self._engine, _ALL, bet_id=row.bet_id, debit=debit)
+        if row.kind == BET and found.closed_at is not None:
+            return None
+        resumed = Resumed(bet_id=row.bet_id, owner=row.owner, life=row.lives + 1)
+        argument = _pay_in(found, resumed) if row.kind == BET else _reverse(found, resumed)
+        attributes = visibility.at_start(
+            casino=found.casino_name,
+            provider=found.provider_name,
+            player_ref=str(found.player_ref),
+            game=found.provider_game_id,
+            settle_by=found.opened_at + timedelta(seconds=found.provider_profile["settle_within"]),
+            status="open" if row.kind == BET else "reversing",
+        )
+        if isinstance(argument, PayIn):
+            return Order(row, row.lives + 1, argument, attributes, visibility.summary(argument, found.provider_game_id))
+        return Order(row, row.lives + 1, argument, attributes, visibility.reversal_summary(argument))
+
+
+def _open_row(kind: str, row: Any) -> OpenRow:
+    if row.lives:
+        workflow_id = _resumed_id(kind, row.bet_id, row.lives)
+    else:
+        first = bet_workflow_id if kind == BET else reversal_workflow_id
+        workflow_id = first(BetKey(str(row.counterparty_id), row.provider_bet_id))
+    return OpenRow(kind, row.bet_id, row.owner, row.lives, workflow_id)
+
+
+def _resumed_id(kind: str, bet_id: int, life: int) -> str:
+    return resumed_workflow_id(bet_id, life) if kind == BET else resumed_reversal_id(bet_id, life)
+
+
+def _policy(row: Any) -> BetPolicy:
+    provider = ProviderProfile.model_validate(row.provider_profile)
+    return BetPolicy.of(provider, CasinoProfile.model_validate(row.casino_profile))
+
+
+def _stake(row: Any) -> Money:
+    stake = money_of(row.stake, row.currency)
+    if stake is None:
+        raise ValueError(f"bet {row.bet_id} is a tombstone: there is nothing to resume")
+    return stake
+
+
+def _pay_in(row: Any, resumed: Resumed) -> PayIn:
+    policy = _policy(row)
+    return PayIn(
+        provider_id=row.provider_id,
+        counterparty_id=str(row.counterparty_id),
+        provider_bet_id=row.provider_bet_id,
+        session_id=row.session_id,
+        casino_id=row.casino_id,
+        player_id=row.player_id,
+        partner_user_id=row.partner_user_id,
+        game_id=row.game_id,
+        round_id=row.round_id,
+        stake=_stake(row),
+        win=money_of(row.win, row.currency) if row.one_step else None,
+        answer_by=row.not_after - policy.message_lifetime,
+        settle_by=row.opened_at + timedelta(seconds=row.provider_profile["settle_within"]),
+        policy=policy,
+        resumed=resumed,
+    )
+
+
+def _reverse(row: Any, resumed: Resumed) -> Reverse:
+    policy = _policy(row)
+    return Reverse(
+        bet_id=row.bet_id,
+        counterparty_id=str(row.counterparty_id),
+        provider_bet_id=row.provider_bet_id,
+        casino_id=row.casino_id,
+        partner_user_id=row.partner_user_id,
+        stake=_stake(row),
+        # A bet that ended refused has paid nothing out, whatever its PayInOut had asked for.
+        win=money_of(row.win, row.currency) if row.state == "settled" else None,
+        answer_by=(row.not_after - policy.message_lifetime) if row.not_after else row.now,
+        policy=policy,
+        resumed=resumed,
+    )

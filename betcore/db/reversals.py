@@ -1,0 +1,110 @@
+"""The rows of reversals, as the reversal's own workflow writes them.
+
+A reversal takes back what a bet has paid out, and returns its stake; the bet itself stays as it ended. As in
+``betcore.db.bets`` every method is one statement that names the ``owner``: a row that another life owns comes back
+unchanged, and the caller sees it by ``record.reversal.owner``.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from betcore.db import reversal_sql
+from betcore.db.bets import CasinoWord, Claim
+from betcore.db.engine import one_row
+from betcore.db.records import record_of
+from betcore.ids import TransactionType
+from betcore.messages import BetRecord, BetState, Resumed
+from betcore.orders import Pay
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedBack:
+    """A reversal's row, and the send of the claw-back where one may go out.
+
+    ``attempts`` counts the sends of this window that may have left this house, this one included; None where there is
+    none to make. ``movement`` is the state of the movement before, None where it was never begun.
+    """
+
+    record: BetRecord
+    attempts: int | None
+    not_after: datetime | None
+    movement: str | None
+
+
+class Reversals:
+    """The reversals of one database."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def open(self, bet_id: int, owner: str, resumed: Resumed | None) -> BetRecord:
+        """Insert the reversal of a settled bet, find the one that is there, or take over one that is left alone."""
+        if resumed is not None:
+            return await self._change(
+                reversal_sql.TAKE_OVER, bet_id, owner, seen_owner=resumed.owner, life=resumed.life
+            )
+        while True:
+            record = await self._change(reversal_sql.OPEN, bet_id, owner)
+            if record.reversal is not None:
+                return record
+            if record.state is not BetState.SETTLED:
+                raise LookupError(f"bet {bet_id} is {record.state}: nothing to reverse")
+            # A concurrent insert was not visible to this statement yet; it is to the next.
+
+    async def begin_claw_back(self, bet_id: int, owner: str, not_after: datetime) -> ClaimedBack:
+        """Count a send of the claw-back; no count where it has ended, is parked, or is not ours."""
+        row = await self._row(reversal_sql.BEGIN_CLAW_BACK, bet_id, owner, not_after=not_after)
+        return ClaimedBack(record_of(row), row.attempts, row.not_after, row.movement)
+
+    async def clawed_back(self, bet_id: int, owner: str, word: CasinoWord) -> BetRecord:
+        """The casino has taken the win back."""
+        return await self._change(
+            reversal_sql.CLAWED_BACK,
+            bet_id,
+            owner,
+            error_code=word.error_code,
+            partner_transaction_id=word.partner_transaction_id,
+        )
+
+    async def refuse_only_send(self, bet_id: int, owner: str, error_code: str | None) -> BetRecord:
+        """The casino does not give the win back: the reversal is over, if no other send of it can exist."""
+        return await self._change(reversal_sql.REFUSE_ONLY_SEND, bet_id, owner, error_code=error_code)
+
+    async def absent(self, bet_id: int, owner: str, *, sends: int | None = None) -> tuple[BetRecord, bool]:
+        """No send of the claw-back so far is at the casino, or ever will be; with ``sends``, only if it is so many."""
+        row = await self._row(reversal_sql.ABSENT, bet_id, owner, sends=sends)
+        return record_of(row), row.absent
+
+    async def park(self, bet_id: int, owner: str, kind: TransactionType, error_code: str | None) -> BetRecord:
+        """Leave the movement to a person, with the casino's reason and an incident."""
+        return await self._change(reversal_sql.PARK, bet_id, owner, kind=int(kind), error_code=error_code)
+
+    # The credit of a reversal is the return of the stake; it is booked by the same names as a bet's credits are.
+
+    async def begin_credit(self, order: Pay) -> Claim:
+        """Count a send of the stake's return; no count where it is done, or the reversal is not ours."""
+        row = await self._row(reversal_sql.BEGIN_RETURN, order.bet_id, order.owner)
+        return Claim(record_of(row), row.attempts)
+
+    async def credit_done(self, bet_id: int, owner: str, kind: TransactionType, word: CasinoWord) -> BetRecord:
+        """The player has the stake back; the reversal is over."""
+        return await self._change(
+            reversal_sql.RETURNED,
+            bet_id,
+            owner,
+            error_code=word.error_code,
+            partner_transaction_id=word.partner_transaction_id,
+            balance=word.balance.minor if word.balance else None,
+        )
+
+    async def _row(self, statement: str, bet_id: int, owner: str, **given: Any) -> Any:
+        row = await one_row(self._engine, statement, bet_id=bet_id, owner=owner, **given)
+        if row is None:
+            raise LookupError(f"no reversal of bet {bet_id}")
+        return row
+
+    async def _change(self, statement: str, bet_id: int, owner: str, **given: Any) -> BetRecord:
+        return record_of(await self._row(statement, bet_id, owner, **given))

@@ -1,0 +1,278 @@
+"""Reversals, and bets that are taken up again, with the real activities, a real casino and a real Temporal."""
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+from temporalio.client import Client
+from temporalio.service import RPCError
+from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
+
+from betcore.db.reversals import Reversals
+from betcore.errors import Code
+from betcore.messages import BetState, PayIn, ReversalState
+from tests.floor import Floor, open_floor
+from tests.workflows.bets import Handle, begin, eventually, reverse, start, update, working
+
+MAKE = "/payments/make"
+BOTH = [(-1, "10.00"), (1, "25.00")]
+BACK = [*BOTH, (-2, "25.00"), (2, "10.00")]
+QUICK = "{message_lifetime: 3, retry: {first: 0.2, cap: 0.4}}"
+CLAW_BACK = {"path": MAKE, "transaction_type": -2}
+
+
+async def test_a_bet_is_taken_back_win_first(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in_out()
+        settled, _ = await start(temporal, bet)
+        record, handle = await reverse(temporal, floor.reverse(bet, settled), floor.refund(bet))
+        assert record.reversal is not None
+        assert (record.state, record.reversal.state) == (BetState.SETTLED, ReversalState.REVERSED)
+        assert await handle.result() is ReversalState.REVERSED
+        assert await floor.journal() == BACK
+        assert (await floor.row(bet)).reversed_by == record.reversal.reversal_id
+        # Who hears of the PayInOut for the first time now hears that it is off.
+        assert not await floor.calls.tell(settled.bet_id, "r")
+
+
+async def test_a_loss_has_nothing_to_take_back(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in_out("10.00", "0")
+        settled, _ = await start(temporal, bet)
+        await reverse(temporal, floor.reverse(bet, settled), floor.refund(bet))
+        assert await floor.journal() == [(-1, "10.00"), (1, "0.00"), (2, "10.00")]
+
+
+async def test_a_bet_that_is_closed_at_the_casino_is_opened_first(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, casino="send: {close: true}") as floor, working(temporal, floor):
+        bet = await floor.pay_in_out()
+        settled, _ = await start(temporal, bet)
+        await reverse(temporal, floor.reverse(bet, settled), floor.refund(bet))
+        assert await floor.journal() == BACK
+        paths = [call["path"].rpartition("/")[2] for call in await floor.casino_calls()]
+        assert paths == ["make", "make", "close", "close", "make", "make"]
+
+        async def closed_again() -> bool:
+            return [call["path"] for call in await floor.casino_calls()][6:] == ["/payments/close"]
+
+        await eventually(closed_again)
+
+
+async def test_a_refused_claw_back_ends_the_reversal(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in_out()
+        settled, _ = await start(temporal, bet)
+        await floor.faults({"kind": "error_code", "error_code": 103802, "times": 1, **CLAW_BACK})
+        record, handle = await reverse(temporal, floor.reverse(bet, settled), floor.refund(bet))
+        assert record.reversal is not None
+        assert record.reversal.state is ReversalState.REFUSED
+        assert await handle.result() is ReversalState.REFUSED
+        assert await floor.journal() == BOTH
+        assert [incident.kind for incident in await floor.incidents()] == ["reversal_refused"]
+        assert (await floor.row(bet)).reversed_by is None
+
+
+async def test_a_refusal_of_a_claw_back_that_may_be_a_repeat_is_not_trusted(
+    database_url: str, skipping: WorkflowEnvironment
+) -> None:
+    # The first send takes the win back and its answer is lost; all later ones are refused.
+    async with open_floor(database_url, casino=QUICK) as floor, working(skipping.client, floor):
+        bet = await floor.pay_in_out()
+        settled, _ = await start(skipping.client, bet)
+        await floor.faults(
+            {"kind": "lost", "times": 1, **CLAW_BACK}, {"kind": "error_code", "error_code": 103802, **CLAW_BACK}
+        )
+        record, _ = await reverse(skipping.client, floor.reverse(bet, settled), floor.refund(bet))
+        assert record.reversal is not None
+        assert record.reversal.state is ReversalState.REVERSED
+        assert await floor.journal() == BACK
+
+
+async def test_a_claw_back_that_is_certainly_absent_is_sent_in_another_window(
+    database_url: str, skipping: WorkflowEnvironment
+) -> None:
+    async with open_floor(database_url, casino=QUICK) as floor, working(skipping.client, floor):
+        bet = await floor.pay_in_out()
+        settled, _ = await start(skipping.client, bet)
+        order = floor.reverse(bet, settled)
+        await floor.faults({"kind": "drop", **CLAW_BACK})
+        handle = await skipping.client.start_workflow("Reversal", order, id="reversal", task_queue="bets")
+
+        async def looked_twice() -> bool:
+            looks = [call for call in await floor.casino_calls() if call["path"] == "/payments/info"]
+            return len(looks) >= 2
+
+        await eventually(looked_twice)
+        await floor.faults()
+        assert await handle.result() == "reversed"
+        assert await floor.journal() == BACK
+
+
+async def test_no_window_opens_while_an_old_send_may_still_take_effect(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in_out()
+        settled, _ = await start(temporal, bet)
+        reversals, order = Reversals(floor.engine), floor.reverse(bet, settled)
+        await reversals.open(order.bet_id, "run", None)
+        first = await reversals.begin_claw_back(order.bet_id, "run", order.not_after)
+        later = order.not_after.replace(year=order.not_after.year + 1)
+        second = await reversals.begin_claw_back(order.bet_id, "run", later)
+        assert (first.attempts, second.attempts) == (1, 2)
+        assert second.not_after == first.not_after
+        _, absent = await reversals.absent(order.bet_id, "run", sends=1)
+        assert not absent
+        _, absent = await reversals.absent(order.bet_id, "run")
+        assert absent
+        third = await reversals.begin_claw_back(order.bet_id, "run", later)
+        assert (third.attempts, third.not_after) == (1, later)
+
+
+async def test_no_stake_goes_back_while_the_player_has_the_win(database_url: str, temporal: Client) -> None:
+    # The row is the last guard, whatever a workflow asks of it.
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in_out()
+        settled, _ = await start(temporal, bet)
+        reversals = Reversals(floor.engine)
+        await reversals.open(settled.bet_id, "run", None)
+        await reversals.begin_claw_back(settled.bet_id, "run", floor.reverse(bet, settled).not_after)
+        async with floor.engine.connect() as connection:
+            await connection.exec_driver_sql("UPDATE reversal SET owner = 'another'")
+        record = await reversals.open(settled.bet_id, "run", None)
+        assert record.reversal is not None
+        assert record.reversal.owner == "another"
+        assert (await reversals.begin_claw_back(settled.bet_id, "run", bet.not_after)).attempts is None
+        with pytest.raises(DBAPIError, match="stands"):
+            async with floor.engine.connect() as connection:
+                await connection.exec_driver_sql("UPDATE movement SET not_after = now() WHERE transaction_type = -2")
+
+
+async def _sweep(floor: Floor, client: Client) -> int:
+    resumed: int = await ActivityEnvironment().run(floor.activities(client).sweeps.resume_lost)
+    return resumed
+
+
+async def _aged(floor: Floor) -> None:
+    """Make the bet as old as the sweep looks at."""
+    async with floor.engine.connect() as connection:
+        await connection.exec_driver_sql("ALTER TABLE bet DISABLE TRIGGER guard_bet")
+        await connection.exec_driver_sql("UPDATE bet SET opened_at = opened_at - interval '10 seconds'")
+        await connection.exec_driver_sql("ALTER TABLE bet ENABLE TRIGGER guard_bet")
+
+
+async def _gone(client: Client, handle: Handle) -> None:
+    await handle.terminate()
+    with pytest.raises(Exception, match="terminated"):
+        await handle.result()
+
+
+async def test_a_debit_seen_after_the_end_is_returned(database_url: str, temporal: Client) -> None:
+    # A frozen worker's debit was believed absent; the bet ended refused, and then the casino's "done" came in.
+    async with open_floor(database_url, casino="attempt_timeout: 5") as floor, working(temporal, floor):
+        await floor.faults({"kind": "hold_after", "path": MAKE, "times": 1})
+        bet = await floor.pay_in()
+        handle = await begin(temporal, bet)
+        await floor.held()
+        row = await floor.row(bet)
+        await floor.bets.refuse_absent(row.bet_id, row.owner, Code.CASINO_UNAVAILABLE)
+        await floor.release()
+        assert await handle.result() is BetState.REFUSED
+        assert [incident.kind for incident in await floor.incidents()] == ["debited_after_the_end"]
+        assert await _sweep(floor, temporal) == 1
+        back = temporal.get_workflow_handle(f"resume-reversal:{row.bet_id}:1")
+        assert await back.result() == "reversed"
+        assert await floor.journal() == [(-1, "10.00"), (2, "10.00")]
+        row = await floor.row(bet)
+        assert (row.state, row.refusal) == ("refused", "casino_unavailable")
+        assert await _sweep(floor, temporal) == 0
+
+
+async def test_a_terminated_bet_is_taken_up_again(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        record, handle = await start(temporal, bet)
+        await floor.calls.tell(record.bet_id, "r")
+        await _aged(floor)
+        assert await _sweep(floor, temporal) == 0
+        await _gone(temporal, handle)
+        assert await _sweep(floor, temporal) == 1
+        resumed: Handle = temporal.get_workflow_handle(f"resume:{record.bet_id}:1")
+        settled = await update(resumed, "pay_out", floor.pay_out(bet, "25.00"))
+        assert (settled.state, settled.lives) == (BetState.SETTLED, 1)
+        assert await floor.journal() == BOTH
+        assert await _sweep(floor, temporal) == 0
+
+
+@pytest.mark.parametrize("kind", [-1, 1, 2])
+async def test_a_movement_under_way_is_repeated_by_the_next_life(
+    database_url: str, temporal: Client, kind: int
+) -> None:
+    casino = "{retry: {first: 0.1, cap: 0.2}, message_lifetime: 60}"
+    async with open_floor(database_url, casino=casino) as floor, working(temporal, floor):
+        await floor.faults({"kind": "lost", "path": MAKE, "transaction_type": kind})
+        bet = await floor.pay_in()
+        handle = await begin(temporal, bet)
+        if kind != -1:
+            await update(handle, "pay_in", None)
+            await handle.signal("pay_out" if kind == 1 else "refund", _call(floor, bet, kind))
+
+        async def sent_often() -> bool:
+            return (await floor.attempts()).get(kind, 0) > 2
+
+        await eventually(sent_often)
+        await _gone(temporal, handle)
+        await _aged(floor)
+        assert await _sweep(floor, temporal) == 1
+        await floor.faults()
+        row = await floor.row(bet)
+        resumed: Handle = temporal.get_workflow_handle(f"resume:{row.bet_id}:1")
+        if kind == -1:
+            assert (await update(resumed, "pay_in", None)).state is BetState.ACCEPTANCE
+            await update(resumed, "pay_out", floor.pay_out(bet, "25.00"))
+        assert await resumed.result() is (BetState.REFUNDED if kind == 2 else BetState.SETTLED)
+        assert await floor.journal() == ([(-1, "10.00"), (2, "10.00")] if kind == 2 else BOTH)
+
+
+def _call(floor: Floor, bet: PayIn, kind: int) -> object:
+    return floor.pay_out(bet, "25.00") if kind == 1 else floor.refund(bet)
+
+
+async def test_of_two_lives_one_takes_the_bet_over(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        record, handle = await start(temporal, bet)
+        await floor.calls.tell(record.bet_id, "r")
+        await _aged(floor)
+        await _gone(temporal, handle)
+        assert await _sweep(floor, temporal) == 1
+        first: Handle = temporal.get_workflow_handle(f"resume:{record.bet_id}:1")
+        await eventually(lambda: _lives(floor, bet, 1))
+        # A second one that has seen the old owner too, as after a restart of Temporal from a backup.
+        argument = (await first.fetch_history()).events[0].workflow_execution_started_event_attributes.input
+        decoded = await temporal.data_converter.decode(argument.payloads, [PayIn])
+        late = await temporal.start_workflow("Bet", decoded[0], id="late", task_queue="bets")
+        assert await late.result() is None
+        await update(first, "pay_out", floor.pay_out(bet, "25.00"))
+        assert await floor.journal() == BOTH
+
+
+async def test_a_life_that_ended_before_it_began_is_followed_by_another(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor:
+        async with working(temporal, floor):
+            bet = await floor.pay_in()
+            record, handle = await start(temporal, bet)
+            await floor.calls.tell(record.bet_id, "r")
+            await _aged(floor)
+        await _gone(temporal, handle)
+        assert await _sweep(floor, temporal) == 1
+        # No worker has looked at it yet.
+        await temporal.get_workflow_handle(f"resume:{record.bet_id}:1").terminate()
+        assert await _sweep(floor, temporal) == 1
+        async with working(temporal, floor):
+            resumed: Handle = temporal.get_workflow_handle(f"resume:{record.bet_id}:2")
+            await update(resumed, "refund", floor.refund(bet))
+            assert await resumed.result() is BetState.REFUNDED
+        with pytest.raises(RPCError):
+            await temporal.get_workflow_handle(f"resume:{record.bet_id}:3").describe()
+        assert await floor.journal() == [(-1, "10.00"), (2, "10.00")]
+
+
+async def _lives(floor: Floor, bet: PayIn, lives: int) -> bool:
+    return bool((await floor.row(bet)).lives == lives)

@@ -1,0 +1,103 @@
+"""The reversal of a bet that has ended: the win is taken back, if there was one, and then the stake returned.
+
+The win first: it is the leg that can fail. Where the casino refuses it nothing else moves, and the bet stays settled.
+"""
+
+from datetime import datetime
+
+from temporalio import workflow
+
+from workflows.life import Debit, Life
+
+with workflow.unsafe.imports_passed_through():
+    from activities.claw_backs import ClawBacks
+    from betcore import answers, visibility
+    from betcore.ids import TransactionType
+    from betcore.messages import BetRecord, Refund, ReversalState, Reverse
+    from betcore.orders import ClawBack, OpenReversal, Pay, Progress, Step
+
+
+@workflow.defn(name="Reversal")
+class Reversal:
+    """A saga of two legs with a row of its own, beside the bet's."""
+
+    @workflow.init
+    def __init__(self, reverse: Reverse) -> None:
+        self._reverse = reverse
+        self._life = Life(reverse.policy, reverse.casino_id, visibility.head_of_reversal(reverse))
+
+    @workflow.run
+    async def run(self, reverse: Reverse) -> ReversalState | None:
+        """Carry the reversal to its end. Returns its terminal state, or None where another life owns it."""
+        await self._life.lead(self._story())
+        reversal = self._life.bet.reversal
+        return reversal.state if reversal and reversal.owner == self._life.owner else None
+
+    async def _story(self) -> None:
+        await self._open()
+        if not self._is_ours():
+            return
+        await self._life.close_at_casino(closed=False)
+        step = await self._claw_back() if self._reverse.win and self._reverse.win.minor else None
+        if step is None or step.progress is Progress.DONE:
+            step = await self._return_stake()
+        if step.progress is not Progress.FOREIGN:
+            await self._life.close_at_casino()
+            self._life.show(self._reversal_state())
+
+    @workflow.update(name="refund", description="Answers when both legs are done, or the casino has refused the first.")
+    async def refund(self, call: Refund) -> BetRecord:
+        """The bet with its reversal as soon as they answer the Refund."""
+        return await self._life.answer(lambda record: answers.to_refund(record, call))
+
+    async def _open(self) -> None:
+        order = OpenReversal(bet_id=self._reverse.bet_id, owner=self._life.owner, resumed=self._reverse.resumed)
+        self._life.record = await self._life.lanes.rows(ClawBacks.open_reversal, order, "open the reversal")
+
+    def _is_ours(self) -> bool:
+        reversal = self._life.bet.reversal
+        return reversal is not None and reversal.owner == self._life.owner
+
+    async def _claw_back(self) -> Step:
+        """A window follows another one for as long as the casino certainly has nothing and has refused nothing."""
+        not_after = self._reverse.not_after
+        while True:
+            step = await self._life.debit(self._debit(not_after))
+            if step.progress is not Progress.ABSENT:
+                return step
+            not_after = workflow.now() + self._reverse.policy.message_lifetime
+
+    def _debit(self, not_after: datetime) -> Debit:
+        def order(second_look: bool = False) -> ClawBack:
+            return ClawBack(reverse=self._reverse, owner=self._life.owner, not_after=not_after, second_look=second_look)
+
+        return Debit(
+            ClawBacks.try_claw_back,
+            ClawBacks.pursue_claw_back,
+            ClawBacks.find_claw_back,
+            "take the win back",
+            order,
+            order,
+            not_after,
+        )
+
+    async def _return_stake(self) -> Step:
+        reverse, policy = self._reverse, self._reverse.policy
+        return await self._life.credit(
+            Pay(
+                bet_id=reverse.bet_id,
+                owner=self._life.owner,
+                casino_id=reverse.casino_id,
+                partner_user_id=reverse.partner_user_id,
+                transaction_type=TransactionType.BET_RETURN,
+                amount=reverse.stake,
+                attempt_timeout=policy.attempt_timeout,
+                sends=policy.fast_attempts,
+                retry=policy.retry,
+                reverses=True,
+            )
+        )
+
+    def _reversal_state(self) -> str:
+        reversal = self._life.bet.reversal
+        return reversal.state if reversal else ""

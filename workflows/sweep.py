@@ -1,0 +1,28 @@
+"""What the minute's schedule runs: bring back what nobody carries any more."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+with workflow.unsafe.imports_passed_through():
+    from activities.sweeps import Sweeps
+    from betcore.ids import WALLET_QUEUE
+
+
+@workflow.defn(name="Sweep")
+class Sweep:
+    """One look at all open rows."""
+
+    @workflow.run
+    async def run(self) -> int:
+        """How many workflows were started for rows that had none."""
+        return await workflow.execute_activity_method(
+            Sweeps.resume_lost,
+            task_queue=WALLET_QUEUE,
+            start_to_close_timeout=timedelta(minutes=10),
+            heartbeat_timeout=timedelta(seconds=30),
+            # The next minute's run looks again anyway.
+            retry_policy=RetryPolicy(maximum_attempts=3),
+            summary="resume bets whose workflow is gone",
+        )
