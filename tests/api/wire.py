@@ -144,5 +144,5 @@ async def running_api(database_url: str, temporal_address: str, **settings: str)
         logging.root.setLevel(level)
 
 
-async def post(api: Api, signer: Signer, body: bytes, path: str = REFUND, **signing: float) -> Answer:
-    return await api.send("POST", path, [JSON, *signer.sign(body, **signing).items()], body)
+async def post(api: Api, signer: Signer, body: bytes, path: str = REFUND, off: float = 0) -> Answer:
+    return await api.send("POST", path, [JSON, *signer.sign(body, off).items()], body)

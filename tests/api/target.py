@@ -1,0 +1,128 @@
+"""Money that a hostile call could move, ways to aim at it, and the proof that it stayed where it was."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from api import parsing
+from betcore import xsign
+from tests.api.wire import JSON, Answer, Api, Signer
+from tests.table import Table
+
+Told = tuple[int, int, str | None]
+Attempts = Mapping[str, Awaitable[Answer]]
+
+OPEN, SETTLED, FRESH = "bet-open", "bet-settled", "bet-fresh"
+# What would move money if it were taken: a stake of a bet that nobody knows, or the end of the one that is open.
+GOOD: dict[str, dict[str, str]] = {
+    "pay-in": {"betId": FRESH, "betAmount": "10.00", "gameRoundId": "round-1"},
+    "pay-out": {"betId": OPEN, "winAmount": "25.00", "gameRoundId": "round-1"},
+    "pay-in-out": {"betId": FRESH, "betAmount": "10.00", "winAmount": "25.00", "gameRoundId": "round-1"},
+    "refund": {"betId": OPEN},
+}
+SERVED = [name for name in GOOD if hasattr(parsing, name.replace("-", "_"))]
+
+AT_ONCE = 24
+
+BETS = """SELECT bet.* FROM bet JOIN provider USING (provider_id)
+          WHERE counterparty_id IN (:a, :b) ORDER BY bet_id"""
+MOVEMENTS = """SELECT movement.* FROM movement JOIN bet USING (bet_id) JOIN provider USING (provider_id)
+               WHERE counterparty_id IN (:a, :b) ORDER BY bet_id, transaction_type"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """An operation at a table where one bet is open and one is settled, and somebody else's table beside it."""
+
+    api: Api
+    table: Table
+    other: Table
+    operation: str = ""
+
+    @property
+    def path(self) -> str:
+        return self.at(self.table.session_id)
+
+    def at(self, session: str) -> str:
+        return f"/v1/sessions/{session}/bets/{self.operation}"
+
+    @property
+    def good(self) -> dict[str, str]:
+        return GOOD[self.operation]
+
+    @property
+    def body(self) -> bytes:
+        return xsign.compact(self.good)
+
+    @property
+    def signer(self) -> Signer:
+        return Signer(self.table.counterparty_id, self.table.secret)
+
+    def written(self, field: str, literal: str) -> bytes:
+        """The good body with this piece of JSON in a field."""
+        rest = {name: value for name, value in self.good.items() if name != field}
+        return f'{{"{field}":{literal},{json.dumps(rest)[1:]}'.replace(",}", "}").encode()
+
+    async def send(
+        self, body: bytes | None = None, path: str | None = None, signer: Signer | None = None, off: float = 0
+    ) -> Answer:
+        """A request in form, well signed by whoever sends it."""
+        body = self.body if body is None else body
+        return await self.with_headers((signer or self.signer).sign(body, off=off).items(), body, path)
+
+    def each(self, bodies: Iterable[bytes]) -> Attempts:
+        """These bodies, each well signed."""
+        return {f"{number}: {body[:90]!r}": self.send(body) for number, body in enumerate(bodies)}
+
+    async def with_headers(
+        self,
+        signature: Iterable[tuple[str, str]],
+        body: bytes | None = None,
+        path: str | None = None,
+        method: str = "POST",
+        types: Iterable[str] = (JSON[1],),
+    ) -> Answer:
+        """A request with these headers and no others."""
+        headers = [*((JSON[0], one) for one in types), *signature]
+        return await self.api.send(method, path or self.path, headers, self.body if body is None else body)
+
+    async def state(self) -> dict[str, Any]:
+        """Whatever money has left behind: at the casino, and in our rows."""
+        given = {"a": self.table.counterparty_id, "b": self.other.counterparty_id}
+        player = f"/_players/{self.table.partner_client_id}/anna"
+        return {
+            "journal": [await one.entries() for one in (self.table, self.other)],
+            "balance": await self.table.at_casino("GET", player),
+            "bets": [tuple(row) for row in await self.table.sql(BETS, **given)],
+            "movements": [tuple(row) for row in await self.table.sql(MOVEMENTS, **given)],
+            "calls": [call for one in (self.table, self.other) for call in await one.calls() if not _reads(call)],
+        }
+
+
+def _reads(call: dict[str, Any]) -> bool:
+    return bool(call["path"] == "/users/data")
+
+
+@asynccontextmanager
+async def nothing_moves(target: Target) -> AsyncIterator[None]:
+    """The block leaves journal, rows, balance and the casino's calls, but for reads of the balance, as they were."""
+    before = await target.state()
+    assert before["journal"][0]
+    assert before["movements"]
+    yield
+    assert await target.state() == before
+
+
+async def all_told(told: Told, attempts: Attempts) -> None:
+    """Send all of them, some at a time; each hears the same."""
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def hear(attempt: Awaitable[Answer]) -> Told:
+        async with turns:
+            return (await attempt).told
+
+    heard = dict(zip(attempts, await asyncio.gather(*map(hear, attempts.values())), strict=True))
+    assert {name: answer for name, answer in heard.items() if answer != told} == {}

@@ -1,0 +1,264 @@
+"""Schemathesis on the OpenAPI document: it holds for whatever is sent, and money moves for what is answered 1 alone."""
+
+import asyncio
+import copy
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import requests
+import schemathesis
+from schemathesis.engine import events, from_schema
+from schemathesis.engine.recorder import ScenarioRecorder
+
+from betcore import xsign
+from tests.table import Stack, Table
+
+Document = dict[str, Any]
+Moved = dict[tuple[str, int], Decimal]
+
+# Nothing is unsure by the clock of a busy machine; what was never seen is told at the second time.
+PATIENT = "{answer_deadline: 15, order_window: 0.001}"
+UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+# What the document cannot say of a session's currency: euros have two decimals.
+EUROS = [
+    {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,2})?$"},
+    {"type": "number", "minimum": 0, "exclusiveMaximum": 10**15, "multipleOf": 0.01},
+]
+OPEN = "bet-open"
+AMOUNTS = {"betAmount": -1, "winAmount": 1}
+SIGNS = {-1: -1, 1: 1, 2: 1, -2: -1}
+# The engine's own order and data are kept from depending on answers, so that every run sends the same.
+STILL = {"operation-ordering": "none", "extra-data-sources": {"responses": False}}
+CONFIG = {
+    "seed": 1,
+    "phases": {
+        "examples": STILL,
+        "coverage": STILL,
+        "fuzzing": {**STILL, "error-feedback": {"enabled": False}},
+        "stateful": {"enabled": False},
+    },
+}
+OFF = {"enabled": False}
+# 503 is documented for every call: the outcome is not known yet.
+CHECKS = {"not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", "503"]}}
+# An amount may fit the document and not the currency, a sessionId the document and not the path.
+ANY_ANSWER = {**CHECKS, "positive_data_acceptance": OFF}
+# The signature is looked at before the method is.
+UNSIGNED = {**ANY_ANSWER, "unsupported_method": OFF}
+
+
+@dataclass(frozen=True)
+class Told:
+    """One request as it was sent, and its answer."""
+
+    method: str
+    path: str
+    body: bytes
+    status: int
+    code: int | None
+
+
+@dataclass
+class Wire(requests.auth.AuthBase):
+    """Keeps what is sent, and signs as the table's provider; a forger has no secret to do so.
+
+    A header of the signature that is generated in its form gets its right value, another one is sent as it is: a
+    negative example stays one.
+    """
+
+    forms: dict[str, str]
+    table: Table
+    forger: bool = False
+    told: list[Told] = field(default_factory=list)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        body = _bytes(request.body)
+        secret = "guessed" if self.forger else self.table.secret
+        for name, value in xsign.headers(secret, self.table.counterparty_id, body).items():
+            if re.fullmatch(self.forms[name], _text(request.headers.get(name, ""))):
+                request.headers[name] = value
+
+        def keep(response: requests.Response, **_: object) -> None:
+            path = unquote(urlsplit(request.path_url).path)
+            code = response.json().get("_responseCode") if response.content else None
+            self.told.append(Told(str(request.method), path, body, response.status_code, code))
+
+        request.register_hook("response", keep)
+        return request
+
+
+def _bytes(body: object) -> bytes:
+    """What ``requests`` will send: its own JSON is bytes, other media types may be text."""
+    if body is None:
+        return b""
+    assert isinstance(body, bytes | str)
+    return body.encode() if isinstance(body, str) else body
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+@pytest.fixture(scope="module")
+async def document(stack: Stack) -> Document:
+    """The document as it is served; answers of calls have the fields that it names and no others."""
+    async with stack.http.get(f"{stack.addresses['api']}/openapi.json") as response:
+        found: Document = await response.json()
+    for operation in _calls(found).values():
+        for answer in operation["responses"].values():
+            answer["content"]["application/json"]["schema"]["additionalProperties"] = False
+    return found
+
+
+@pytest.fixture
+async def table(stack: Stack) -> Table:
+    return await stack.table(PATIENT, min_bet="0.10", max_bet="500")
+
+
+def _calls(document: Document) -> dict[str, Any]:
+    """The calls of providers by the last word of their path."""
+    items = document["paths"].items()
+    found = [(path, item) for path, item in items if "{session_id}" in path]
+    return {path.rpartition("/")[2]: operation for path, item in found for operation in item.values()}
+
+
+def _fields(operation: dict[str, Any]) -> dict[str, Any]:
+    if "requestBody" not in operation:
+        return {}
+    found: dict[str, Any] = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    return found
+
+
+def _forms(document: Document) -> dict[str, str]:
+    """The form of each header of the signature, as the document has it."""
+    parameters = next(iter(_calls(document).values()))["parameters"]
+    return {one["name"]: one["schema"].get("pattern", UUID) for one in parameters if one["in"] == "header"}
+
+
+async def _play(document: Document, stack: Stack, wire: Wire, examples: int = 20, **config: Any) -> list[str]:
+    """Everything that schemathesis has against the API; ``examples`` beside its boundary values, for each call."""
+    generation = {"deterministic": True, "max-examples": examples, "database": "none"}
+    made = schemathesis.Config.from_dict(
+        {**CONFIG, "base-url": stack.addresses["api"], "generation": generation, **config}
+    )
+    schema = schemathesis.openapi.from_dict(document, config=made)
+    schema.auth.set_from_requests(wire)
+
+    def run() -> list[str]:
+        found: list[str] = []
+        for event in from_schema(schema).execute():
+            if isinstance(event, events.NonFatalError | events.FatalError):
+                found.append(repr(event))
+            elif isinstance(event, events.ScenarioFinished):
+                found += _failures(event.recorder)
+        return found
+
+    return await asyncio.to_thread(run)
+
+
+def _failures(recorder: ScenarioRecorder) -> Iterable[str]:
+    for case_id, checks in recorder.checks.items():
+        for check in checks:
+            if check.failure_info is not None:
+                sent = recorder.interactions[case_id]
+                answer = f"{sent.response.status_code} {sent.response.content!r}" if sent.response else "no answer"
+                asked = f"{sent.request.method} {sent.request.uri} {sent.request.body!r}"
+                yield f"{check.name}: {check.failure_info.failure}: {asked} -> {answer}"
+
+
+def _seat(name: str, operation: dict[str, Any], session: str) -> None:
+    """Narrow a call to what this session can do, so that whatever fits the document must be taken."""
+    body = operation.get("requestBody", {"content": {}})["content"].get("application/json")
+    if body is None:
+        return
+    fields, example = body["schema"]["properties"], body["example"]
+    fields["sessionId"] = {"enum": [session]}
+    # A number may be written with an exponent, which no schema can refuse; the players without a session play with it.
+    fields.pop("winOdd", None)
+    for amount in fields.keys() & AMOUNTS.keys():
+        fields[amount]["oneOf"] = EUROS
+    # Stakes open bets of their own, PayOut settles that of PayIn, and Refund returns what is open.
+    if "betAmount" in fields:
+        example["betId"] = f"bet-{name}"
+    else:
+        example["betId"] = "bet-pay-in" if "winAmount" in fields else OPEN
+
+
+def _owed(told: list[Told], operations: dict[str, Any]) -> Moved:
+    """The movements that the answers amount to, by the provider's bet and TransactionType."""
+    moved: Moved = {}
+    for call in told:
+        operation = operations.get(call.path.rpartition("/")[2], {})
+        if call.method != "POST" or call.code != 1:
+            continue
+        body = json.loads(call.body, parse_float=Decimal, parse_int=Decimal)
+        bet, fields = body["betId"], _fields(operation).keys()
+        for name in fields & AMOUNTS.keys():
+            moved.setdefault((bet, AMOUNTS[name]), Decimal(body[name]))
+        if not fields & AMOUNTS.keys() and (bet, -1) in moved:
+            moved.setdefault((bet, 2), moved[bet, -1])
+            if moved.get((bet, 1)):
+                moved.setdefault((bet, -2), moved[bet, 1])
+    return moved
+
+
+async def _moved(table: Table) -> Moved:
+    """The movements that the casino tells of; none of them stands there twice."""
+    query = "SELECT bet_id, provider_bet_id FROM bet JOIN provider USING (provider_id) WHERE counterparty_id = :c"
+    names = {row.bet_id: row.provider_bet_id for row in await table.sql(query, c=table.counterparty_id)}
+    entries = [((names[one["bet_id"]], one["transaction_type"]), one["amount"]) for one in await table.entries()]
+    assert len(entries) == len(dict(entries))
+    return {movement: Decimal(amount) for movement, amount in entries}
+
+
+def _below_v1(told: list[Told]) -> list[Told]:
+    return [call for call in told if call.path.startswith("/v1/")]
+
+
+async def test_without_a_good_signature_nothing_is_told_and_nothing_moves(
+    stack: Stack, table: Table, document: Document
+) -> None:
+    wire = Wire(_forms(document), table, forger=True)
+    fixed = {"path.session_id": table.session_id}
+    assert await _play(document, stack, wire, parameters=fixed, checks=UNSIGNED) == []
+    assert {(call.status, call.code) for call in _below_v1(wire.told)} == {(401, 8)}
+    assert await table.calls() == []
+
+
+async def test_a_session_of_nobody_moves_nothing(stack: Stack, table: Table, document: Document) -> None:
+    wire = Wire(_forms(document), table)
+    assert await _play(document, stack, wire, checks=ANY_ANSWER) == []
+    told = Counter(call.code for call in _below_v1(wire.told))
+    assert set(told) <= {2, 3, 8}
+    assert told[3] > 10
+    assert await table.calls() == []
+
+
+async def test_calls_are_answered_as_documented_and_money_moves_for_those_answered_1(
+    stack: Stack, table: Table, document: Document
+) -> None:
+    wire, calls = Wire(_forms(document), table), _calls(document)
+    seated = copy.deepcopy(document)
+    for name, operation in _calls(seated).items():
+        _seat(name, operation, table.session_id)
+    assert (await table.pay_in(OPEN)).code == 1
+    fixed = {"path.session_id": table.session_id}
+    assert await _play(seated, stack, wire, 25, parameters=fixed, checks=CHECKS) == []
+
+    opened = Told("POST", "/pay-in", b'{"betId":"%b","betAmount":"10.00"}' % OPEN.encode(), 200, 1)
+    moved = await _moved(table)
+    assert moved == _owed([opened, *wire.told], calls)
+    assert {kind for _, kind in moved} >= {-1, 1, 2}
+    player = await table.at_casino("GET", f"/_players/{table.partner_client_id}/anna")
+    assert Decimal(player["balance"]) == 1000 + sum(SIGNS[kind] * amount for (_, kind), amount in moved.items())
+    # Each call was taken and was refused. Only a PayOut that came before its PayIn, and a balance, may be left open.
+    told = {name: Counter(call.code for call in wire.told if call.path.endswith(f"/{name}")) for name in calls}
+    assert {name: codes for name, codes in told.items() if not {1, 8} <= set(codes)} == {}
+    assert {name for name, codes in told.items() if codes[99]} <= {"pay-out", "balance"}
