@@ -188,8 +188,11 @@ class Bets:
         if record is None or answer(record) is Code.OUTCOME_UNKNOWN:
             try:
                 record = await send() or await self._calls.find(call.provider.provider_id, provider_bet_id)
-            except (OutcomeUnknown, Contradiction) as error:
+            except OutcomeUnknown as error:
                 return Code(error.code), record
+            except Contradiction as error:
+                # The row may be younger than the call: an incident names its bet.
+                return Code(error.code), record or await self._calls.find(call.provider.provider_id, provider_bet_id)
         return (answer(record), record) if record else (Code.NEVER_SEEN, None)
 
     async def _never_seen(self, call: Call, session: Session, provider_bet_id: str) -> BetRecord | None:

@@ -19,7 +19,8 @@ class Message(BaseModel):
     def facts(self) -> dict[str, str]:
         """What it says of the bet, in words, for one side of an incident; a repeat says the same. No personal data."""
         left_out = {"policy", "answer_by", "settle_by", "partner_user_id", "resumed", "after_pay_out", "reversal"}
-        given = {name: getattr(self, name) for name in type(self).model_fields if name not in left_out}
+        given = {"call": getattr(self, "name", None)}
+        given |= {name: getattr(self, name) for name in type(self).model_fields if name not in left_out}
         return {
             name: f"{value.currency} {value}" if isinstance(value, Money) else str(value)
             for name, value in given.items()
@@ -121,6 +122,11 @@ class PayIn(Message):
     settle_by: datetime
     policy: BetPolicy
     resumed: Resumed | None = None
+
+    @property
+    def name(self) -> str:
+        """The kind of its event."""
+        return "pay_in" if self.win is None else "pay_in_out"
 
     @property
     def not_after(self) -> datetime:

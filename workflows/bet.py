@@ -224,7 +224,8 @@ class Bet:
         """A Refund that came while the win was being paid is carried out by a reversal; from here on it is durable
         there, whoever waits for it."""
         bet = self._life.bet
-        if not any(isinstance(call, Refund) and answers.wants_reversal(bet, call) for call in self._inbox):
+        asked = any(isinstance(call, Refund) and answers.wants_reversal(bet, call) for call in self._inbox)
+        if not asked or bet.state is not BetState.SETTLED:
             return
         reverse = Reverse(
             bet_id=bet.bet_id,

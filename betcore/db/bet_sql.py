@@ -37,7 +37,7 @@ WITH fresh AS (
 ), event AS (
     INSERT INTO bet_event (bet_id, kind, data)
     SELECT bet_id, kind, data FROM (
-        SELECT 1 AS place, bet_id, CASE WHEN one_step THEN 'pay_in_out' ELSE 'pay_in' END AS kind,
+        SELECT 1 AS place, bet_id, CAST(:kind AS text) AS kind,
                CAST(:data AS jsonb) AS data
         FROM fresh
         UNION ALL
