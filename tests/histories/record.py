@@ -10,24 +10,40 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from betcore.db.engine import create_engine
+from betcore.db.lives import BET, Lives, OpenRow
 from betcore.db.migrate import migrate
 from betcore.errors import Code
-from betcore.messages import BetState
+from betcore.ids import BETS_QUEUE, BetKey, reversal_workflow_id
+from betcore.messages import BetState, PayIn
 from betcore.settings import Settings
 from betcore.stack import postgres
 from tests.floor import Floor, open_floor
-from tests.workflows.bets import Handle, begin, start, update, working
+from tests.workflows.bets import (
+    Handle,
+    ReversalHandle,
+    begin,
+    eventually,
+    reverse,
+    start,
+    update,
+    working,
+)
 from tests.workflows.servers import skipping_server
+from workflows.bet import Bet
+from workflows.reversal import Reversal
 
 _FOLDER = Path(__file__).parent
+_MAKE = "/payments/make"
 _QUICK = "{message_lifetime: 3, retry: {first: 0.1, cap: 0.2}}"
 
-Play = Callable[[Client, Floor], Awaitable[Handle]]
+Play = Callable[[Client, Floor], Awaitable[WorkflowHandle[Any, Any]]]
 PATHS: dict[str, Play] = {}
 
 
@@ -142,12 +158,117 @@ async def row_of_another_life(client: Client, floor: Floor) -> Handle:
     return (await start(client, bet))[1]
 
 
+@path
+async def won_in_one_step(client: Client, floor: Floor) -> Handle:
+    return (await start(client, await floor.pay_in_out()))[1]
+
+
+@path
+async def refused_in_one_step(client: Client, floor: Floor) -> Handle:
+    return (await start(client, await floor.pay_in_out("1000.01", "5000.00")))[1]
+
+
+@path
+async def refund_before_the_win_of_one_step(client: Client, floor: Floor) -> Handle:
+    await floor.faults({"kind": "error", "path": _MAKE, "times": 2}, {"kind": "lost", "path": _MAKE, "times": 3})
+    handle = await begin(client, await floor.pay_in_out())
+    await _sent(floor, -1, 3)
+    await handle.signal("refund", floor.refund(await _pay_in_of(handle)))
+    return handle
+
+
+@path
+async def refund_after_the_win_of_one_step(client: Client, floor: Floor) -> Handle:
+    await floor.faults({"kind": "lost", "path": _MAKE, "transaction_type": 1, "times": 5})
+    handle = await begin(client, await floor.pay_in_out())
+    await _sent(floor, 1, 3)
+    await handle.signal("refund", floor.refund(await _pay_in_of(handle)))
+    return handle
+
+
+@path
+async def reversed_bet(client: Client, floor: Floor) -> ReversalHandle:
+    bet = await floor.pay_in_out()
+    settled, _ = await start(client, bet)
+    return (await reverse(client, floor.reverse(bet, settled), floor.refund(bet)))[1]
+
+
+@path
+async def reversal_of_a_loss(client: Client, floor: Floor) -> ReversalHandle:
+    bet = await floor.pay_in_out("10.00", "0")
+    settled, _ = await start(client, bet)
+    return (await reverse(client, floor.reverse(bet, settled), floor.refund(bet)))[1]
+
+
+@path
+async def reversal_of_a_closed_bet(client: Client, floor: Floor) -> ReversalHandle:
+    bet = await floor.pay_in_out()
+    bet = bet.model_copy(update={"policy": bet.policy.model_copy(update={"close": True})})
+    settled, _ = await start(client, bet)
+    return (await reverse(client, floor.reverse(bet, settled), floor.refund(bet)))[1]
+
+
+@path
+async def reversal_refused(client: Client, floor: Floor) -> ReversalHandle:
+    bet = await floor.pay_in_out()
+    settled, _ = await start(client, bet)
+    await floor.faults({"kind": "error_code", "error_code": 103802, "path": _MAKE, "transaction_type": -2})
+    return (await reverse(client, floor.reverse(bet, settled), floor.refund(bet)))[1]
+
+
+@path
+async def reversal_in_another_window(client: Client, floor: Floor) -> ReversalHandle:
+    bet = await floor.pay_in_out()
+    settled, _ = await start(client, bet)
+    await floor.faults({"kind": "drop", "path": _MAKE, "transaction_type": -2})
+    order = floor.reverse(bet, settled)
+    key = BetKey(bet.counterparty_id, bet.provider_bet_id)
+    handle = await client.start_workflow(Reversal.run, order, id=reversal_workflow_id(key), task_queue=BETS_QUEUE)
+
+    async def looked_twice() -> bool:
+        return [call["path"] for call in await floor.casino_calls()].count("/payments/info") >= 2
+
+    await eventually(looked_twice, 60)
+    await floor.faults()
+    return handle
+
+
+@path
+async def resumed_bet(client: Client, floor: Floor) -> Handle:
+    bet = await floor.pay_in()
+    record, first = await start(client, bet)
+    await floor.calls.tell(record.bet_id, "r")
+    await first.terminate()
+    lost = OpenRow(BET, record.bet_id, record.owner, record.lives, first.id)
+    order = await Lives(floor.engine).order(lost)
+    assert order is not None
+    handle = await client.start_workflow(Bet.run, order.argument, id=order.workflow_id, task_queue=BETS_QUEUE)
+    await update(handle, "pay_out", floor.pay_out(bet, "25.00"))
+    return handle
+
+
+async def _sent(floor: Floor, kind: int, times: int) -> None:
+    async def often() -> bool:
+        return (await floor.attempts()).get(kind, 0) >= times
+
+    await eventually(often, 60)
+
+
+async def _pay_in_of(handle: Handle) -> PayIn:
+    """The start argument of a bet."""
+    events = (await handle.fetch_history()).events
+    payloads = events[0].workflow_execution_started_event_attributes.input.payloads
+    (pay_in,) = await pydantic_data_converter.decode(payloads, [PayIn])
+    return pay_in
+
+
 # Paths on which a workflow waits for the wall's clock in between, and must not be taken past it.
 _SKIPPED = {
     "debit_found_by_looking",
     "debit_absent_after_two_looks",
     "returned_because_nobody_was_told",
     "overdue_and_returned",
+    "reversal_in_another_window",
 }
 
 
