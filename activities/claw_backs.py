@@ -96,6 +96,8 @@ class ClawBacks:
             case Progress.DONE:
                 record = await self._reversals.clawed_back(reverse.bet_id, owner, word_of(made))
                 progress = Progress.DONE
+                if record.reversal is not None and record.reversal.state is ReversalState.REFUSED:
+                    await self._teller.taken_after_the_end(record, movement)
             case Progress.REFUSED:
                 record = await self._reversals.refuse_only_send(reverse.bet_id, owner, made.answer.error_code)
                 refused = record.reversal is not None and record.reversal.state is ReversalState.REFUSED

@@ -10,7 +10,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from betcore.db.lives import Lives, OpenRow
-from betcore.ids import BETS_QUEUE
+from betcore.ids import BETS_QUEUE, TASK_TIMEOUT
 
 _log = structlog.get_logger()
 # Rows of one question to Temporal's list; its answer says for how many of them a workflow runs.
@@ -73,6 +73,7 @@ class Sweeps:
                     order.argument,
                     id=order.workflow_id,
                     task_queue=BETS_QUEUE,
+                    task_timeout=TASK_TIMEOUT,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     search_attributes=order.attributes,
                     static_summary=order.summary,

@@ -12,7 +12,7 @@ from betcore.db.partners import Casino, Partners
 from betcore.errors import Code
 from betcore.judgement import DUPLICATE, PARKED, Verdict, judge, judge_duplicate
 from betcore.messages import BetRecord, Retry
-from betcore.orders import Progress, Step
+from betcore.orders import Incident, Progress, Step
 
 
 class Teller:
@@ -54,6 +54,13 @@ class Teller:
             raise again("payments/info gave no clear answer", policy_retry)
         await self._bets.note(movement.bet_id, "looked", type=int(movement.transaction_type), found=found)
         return found
+
+    async def taken_after_the_end(self, record: BetRecord, movement: Movement) -> None:
+        """The casino has made a debit that the rows have ended without: a person must know."""
+        theirs = {"transaction_id": movement.transaction_id, "amount": f"{movement.amount.currency} {movement.amount}"}
+        await self._bets.file_incident(
+            Incident(bet_id=record.bet_id, kind="debited_after_the_end", ours=record.facts(), theirs=theirs)
+        )
 
     async def close(self, casino: Casino, bet_id: int, within: timedelta, *, closed: bool) -> None:
         """Close a bet at the casino, or open it again. Raises ApplicationError, to be retried, until that is done."""

@@ -150,12 +150,13 @@ class Bets:
 
         answer: Code | None = Code.OUTCOME_UNKNOWN
         record = seen.record
-        if record is None or record.state is not BetState.SETTLED:
+        if record is None or record.reversal is None:
+            # The bet first, though it may be settled: what it still has to do at the casino comes before a reversal.
             answer, record = await self._ask(
                 call, body.bet_id, record, decide, lambda: self._messages.refund(bet, seen.record, order, call.left)
             )
         if record and record.state is BetState.SETTLED:
-            # Settled, from the start or just now: what is left of it to refund is a reversal, if anything is.
+            # What is left of it to refund is a reversal, if anything is.
             answer, record = await self._ask(
                 call, body.bet_id, record, decide, partial(self._reverse, call, session, body.bet_id, record, order)
             )

@@ -21,6 +21,7 @@ from betcore import visibility
 from betcore.errors import Code, Contradiction, OutcomeUnknown
 from betcore.ids import (
     BETS_QUEUE,
+    TASK_TIMEOUT,
     BetKey,
     bet_workflow_id,
     resumed_reversal_id,
@@ -35,14 +36,11 @@ from workflows.reversal import Reversal
 # handed over as a signal, which the server keeps; a short deadline keeps half of itself for that.
 _FOR_THE_SIGNAL = 0.5
 _SHORTEST = 0.05
-# A worker that dies in the middle of a task is missed after this, and another one goes on: soon enough for the debit
-# to be repeated long before its last moment. A task that takes longer tells Temporal so.
-_TASK = timedelta(seconds=5)
 _STARTING: dict[str, Any] = {
     "task_queue": BETS_QUEUE,
     "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
     "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
-    "task_timeout": _TASK,
+    "task_timeout": TASK_TIMEOUT,
 }
 
 # One update id for each operation of a bet: a repeat joins the first call and gets its outcome.

@@ -39,7 +39,8 @@ def to_pay_out(record: BetRecord, call: PayOut) -> Code | None:
         case BetState.REFUNDING | BetState.REFUNDED:
             return Code.ALREADY_REFUNDED
         case BetState.SETTLED:
-            return None
+            # What was paid out has been taken back since.
+            return Code.ALREADY_REFUNDED if record.reversed_by is not None else None
         case _:
             return Code.OUTCOME_UNKNOWN
 

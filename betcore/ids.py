@@ -1,11 +1,15 @@
 """Identities, each made in one place, with its inverse beside it."""
 
+from datetime import timedelta
 from enum import IntEnum
 from typing import NamedTuple
 
 # Task queues: bets run on one, what has no definite answer yet is pursued on another.
 BETS_QUEUE = "bets"
 WALLET_QUEUE = "wallet"
+# A worker that dies in the middle of a workflow task is missed after this, and another one goes on: soon enough for a
+# debit to be repeated long before its last moment. A task that takes longer tells Temporal so.
+TASK_TIMEOUT = timedelta(seconds=5)
 
 _BET = "bet"
 _REVERSAL = "reversal"

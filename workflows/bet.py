@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.wallet import Wallet
     from betcore import answers, visibility
     from betcore.errors import Code
-    from betcore.ids import BetKey, TransactionType, reversal_workflow_id
+    from betcore.ids import TASK_TIMEOUT, BetKey, TransactionType, reversal_workflow_id
     from betcore.messages import BetRecord, BetState, PayIn, PayOut, Refund, Reverse
     from betcore.money import Money
     from betcore.orders import FindStake, Pay, Progress, Step, TakeOver, TakeStake, Withdraw
@@ -243,6 +243,7 @@ class Bet:
                 Reversal.run,
                 reverse,
                 id=reversal_workflow_id(BetKey(reverse.counterparty_id, reverse.provider_bet_id)),
+                task_timeout=TASK_TIMEOUT,
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 search_attributes=visibility.of_reversal(workflow.info().typed_search_attributes),

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]  # the checkout, in which every process runs
 
 _FIRST_PAUSE = 0.5  # seconds before the first restart of a crashed process; doubled for each further one
 _LONGEST_PAUSE = 30.0
-_HEALTHY_AFTER = 60.0  # seconds of life after which a crash counts as the first one again
+_HEALTHY_AFTER = 5.0  # seconds of life after which a crash counts as the first one again: long enough to have worked
 _ASK_GAP = 0.05  # seconds between two questions whether a process is ready
 _TAIL = 2_000  # characters of a log shown when its process does not start
 
