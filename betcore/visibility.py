@@ -73,6 +73,15 @@ class Timeline:
     def __init__(self, head: str) -> None:
         self._head = head
         self._lines: list[str] = []
+        self._trouble = ""
+
+    def needs(self, status: str, since: datetime) -> None:
+        """What keeps it from going on, and since when; shown on top until ``goes_on``."""
+        self._trouble = f" · **{status}** since {since:%Y-%m-%d %H:%M:%S} UTC"
+
+    def goes_on(self) -> None:
+        """Nothing keeps it any more."""
+        self._trouble = ""
 
     def add(self, at: datetime, what: str, record: BetRecord | None) -> str:
         """One more line; the whole text with the bet's state on top."""
@@ -82,4 +91,4 @@ class Timeline:
             reason = f" ({record.refusal})" if record.refusal else ""
             reversal = f" · reversal **{record.reversal.state}**" if record.reversal else ""
             state = f"BetId {record.bet_id} · **{record.state}**{reason}{reversal}"
-        return "\n".join([f"{self._head} · {state}", "", *self._lines])
+        return "\n".join([f"{self._head} · {state}{self._trouble}", "", *self._lines])

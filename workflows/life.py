@@ -153,12 +153,14 @@ class Life:
     # What people see
 
     def attention(self, status: str) -> None:
-        """Show that the straight way was left."""
+        """Show that the straight way was left, and when."""
         self.show(status, attention=True)
+        self._timeline.needs(status, workflow.now())
         self.say(f"needs attention: {status}")
 
     def show(self, status: str, *, attention: bool = False) -> None:
         """Show a status in the list of workflows."""
+        self._timeline.goes_on()
         shown: list[SearchAttributeUpdate[Any]] = [BET_STATUS.value_set(status)]
         if attention != self.needs_attention:
             self.needs_attention = attention

@@ -1,0 +1,33 @@
+"""What the Temporal UI shows of a bet that is off the straight way."""
+
+from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.client import Client
+
+from betcore.messages import BetState
+from tests.floor import open_floor
+from tests.workflows.bets import Handle, eventually, start, working
+
+
+async def _headline(handle: Handle) -> str:
+    shown = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    headline: str = shown.current_details.splitlines()[0]
+    return headline
+
+
+async def test_what_is_owed_says_since_when(database_url: str, temporal: Client) -> None:
+    casino = "retry: {first: 0.1, cap: 0.2}"
+    async with open_floor(database_url, casino=casino) as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        record, handle = await start(temporal, bet)
+        assert record.state is BetState.ACCEPTANCE
+        assert " since " not in await _headline(handle)
+        await floor.faults({"kind": "error", "path": "/payments/make", "transaction_type": 1})
+        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+
+        async def owed() -> bool:
+            return "**owed** since 2" in await _headline(handle)
+
+        await eventually(owed)
+        await floor.faults()
+        assert await handle.result() is BetState.SETTLED
+        assert " since " not in await _headline(handle)
