@@ -83,9 +83,12 @@ class Timeline:
         """Nothing keeps it any more."""
         self._trouble = ""
 
-    def add(self, at: datetime, what: str, record: BetRecord | None) -> str:
-        """One more line; the whole text with the bet's state on top."""
+    def add(self, at: datetime, what: str) -> None:
+        """One more line."""
         self._lines = [*self._lines[-self._LINES :], f"- `{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}` {what}"]
+
+    def text(self, record: BetRecord | None) -> str:
+        """The whole text, with the bet's state on top."""
         state = "not opened yet"
         if record:
             reason = f" ({record.refusal})" if record.refusal else ""

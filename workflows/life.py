@@ -161,6 +161,7 @@ class Life:
     def show(self, status: str, *, attention: bool = False) -> None:
         """Show a status in the list of workflows."""
         self._timeline.goes_on()
+        self._tell()
         shown: list[SearchAttributeUpdate[Any]] = [BET_STATUS.value_set(status)]
         if attention != self.needs_attention:
             self.needs_attention = attention
@@ -169,7 +170,11 @@ class Life:
 
     def say(self, what: str) -> None:
         """One more line of the story."""
-        workflow.set_current_details(self._timeline.add(workflow.now(), what, self.record))
+        self._timeline.add(workflow.now(), what)
+        self._tell()
+
+    def _tell(self) -> None:
+        workflow.set_current_details(self._timeline.text(self.record))
 
     def contradiction(self, kind: str, ours: dict[str, str], theirs: dict[str, str]) -> None:
         """File an incident; the clerk writes it down."""
