@@ -27,6 +27,9 @@ SEARCH_ATTRIBUTES = (
 DYNAMIC_CONFIG = (
     "history.transferProcessorMaxPollRPS=2000",
     "history.timerProcessorMaxPollRPS=2000",
+    # How soon a history that is to be deleted is: the server waits until its queues are known to be past it.
+    'history.transferProcessorUpdateAckInterval="1s"',
+    'history.visibilityProcessorUpdateAckInterval="1s"',
     "matching.enableFairness=true",
 )
 _PRAGMAS = ("journal_mode=wal", "synchronous=full")  # survive a loss of power
