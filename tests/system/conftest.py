@@ -1,10 +1,15 @@
 """One running stack for the tests that only use it; a test that breaks processes starts its own."""
 
+import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
 
-from tests.table import Stack, Table, start_stack
+from betcore.stack import ports
+from tests.table import ROOT, Stack, Table, eventually, start_stack
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +23,33 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 async def table(stack: Stack) -> Table:
     """A table with default profiles; limits of 0.10 and 500."""
     return await stack.table(min_bet="0.10", max_bet="500")
+
+
+@pytest.fixture(scope="session")
+async def second_api(stack: Stack) -> AsyncIterator[str]:
+    """Another API process on the same stack."""
+    (port,) = ports.free(1)
+    with (stack.folder / "second-api.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "uvicorn", "api.main:create_app", "--factory", "--port", str(port)),
+            cwd=ROOT,
+            env={**os.environ, "BETCORE_DATA_DIR": str(stack.folder)},
+            stdout=log,
+            stderr=log,
+        )
+    url = f"http://127.0.0.1:{port}"
+
+    async def ready() -> bool:
+        assert process.returncode is None
+        try:
+            async with stack.http.get(f"{url}/health/ready") as response:
+                return response.status == 200
+        except aiohttp.ClientConnectionError:
+            return False
+
+    try:
+        await eventually(ready, 60)
+        yield url
+    finally:
+        process.terminate()
+        await process.wait()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from sqlalchemy import text
 from temporalio.api.common.v1 import WorkflowExecution
@@ -88,3 +89,8 @@ async def no_writes(table: Table) -> AsyncIterator[Callable[[int], Awaitable[Non
             await eventually(enough)
 
         yield waiting
+
+
+def elsewhere(table: Table, url: str) -> Table:
+    """The same table, reached through another API process."""
+    return replace(table, stack=replace(table.stack, addresses={**table.stack.addresses, "api": url}))

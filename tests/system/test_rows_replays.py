@@ -1,17 +1,13 @@
 """Row 64: signed requests that somebody on the wire has kept and sends again."""
 
 import asyncio
-import os
-import sys
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import aiohttp
 import pytest
 
 from betcore import xsign
-from betcore.stack import ports
-from tests.table import ROOT, Answer, Stack, Table, eventually
+from tests.system.rows import elsewhere
+from tests.table import Answer, Stack, Table, eventually
 
 DONE = (1, None)
 STAKED = [(-1, "10.00")]
@@ -41,44 +37,9 @@ class Recorded:
         return await table.call(method, path or self.path, self.body, self.headers)
 
 
-@pytest.fixture(scope="module")
-async def second_api(stack: Stack) -> AsyncIterator[str]:
-    """Another API process on the same stack."""
-    (port,) = ports.free(1)
-    with (stack.folder / "second-api.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "uvicorn", "api.main:create_app", "--factory", "--port", str(port)),
-            cwd=ROOT,
-            env={**os.environ, "BETCORE_DATA_DIR": str(stack.folder)},
-            stdout=log,
-            stderr=log,
-        )
-    url = f"http://127.0.0.1:{port}"
-
-    async def ready() -> bool:
-        assert process.returncode is None
-        try:
-            async with stack.http.get(f"{url}/health/ready") as response:
-                return response.status == 200
-        except aiohttp.ClientConnectionError:
-            return False
-
-    try:
-        await eventually(ready, 60)
-        yield url
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-def _elsewhere(table: Table, url: str) -> Table:
-    """The same table, reached through another API process."""
-    return replace(table, stack=replace(table.stack, addresses={**table.stack.addresses, "api": url}))
-
-
 @pytest.mark.row(64)
 async def test_a_request_played_again_inside_the_window_is_refused(table: Table, second_api: str) -> None:
-    bet, there = table.new_bet(), _elsewhere(table, second_api)
+    bet, there = table.new_bet(), elsewhere(table, second_api)
     recorded = Recorded.pay_in(table, bet)
     assert (await recorded.play(table)).said == DONE
     calls = await table.calls()
@@ -94,7 +55,7 @@ async def test_a_request_played_again_inside_the_window_is_refused(table: Table,
 
 @pytest.mark.row(64)
 async def test_of_copies_at_two_processes_at_once_one_is_heard(table: Table, second_api: str) -> None:
-    bet, there = table.new_bet(), _elsewhere(table, second_api)
+    bet, there = table.new_bet(), elsewhere(table, second_api)
     recorded = Recorded.pay_in(table, bet)
     copies = await asyncio.gather(*(recorded.play(reached) for reached in (table, there) * 8))
     assert sorted(answer.code for answer in copies) == [1] + [8] * 15
@@ -104,7 +65,7 @@ async def test_of_copies_at_two_processes_at_once_one_is_heard(table: Table, sec
 @pytest.mark.row(64)
 async def test_a_request_outside_the_window_is_refused_by_its_time(stack: Stack, second_api: str) -> None:
     table = await stack.table(provider="freshness_window: 1")
-    bet, there = table.new_bet(), _elsewhere(table, second_api)
+    bet, there = table.new_bet(), elsewhere(table, second_api)
     recorded = Recorded.pay_in(table, bet)
     assert (await recorded.play(table)).said == DONE
 
@@ -139,7 +100,7 @@ async def test_a_request_first_seen_at_another_place_is_spent(
     bet = table.new_bet()
     recorded = Recorded.pay_in(table, bet)
     assert (await recorded.play(table, path.format(table.session_id), method)).status == status
-    for reached in (table, _elsewhere(table, second_api)):
+    for reached in (table, elsewhere(table, second_api)):
         assert (await recorded.play(reached)).said == NOT_AUTHORISED
     assert await table.row(bet) is None
     assert await table.calls() == []

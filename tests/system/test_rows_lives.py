@@ -1,0 +1,359 @@
+"""Row 81: workflows that are terminated, lost, cancelled or reset while their rows are open."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from betcore.ids import resumed_reversal_id, resumed_workflow_id
+from betcore.visibility import BET_STATUS, CASINO, GAME, NEEDS_ATTENTION, PLAYER, PROVIDER, SETTLE_BY
+from tests.system.rows import DONE, HASTY, PATIENT, REFUNDED, SETTLED, STAKED, Journal, no_writes
+from tests.table import Answer, Stack, Table, eventually, start_stack, until
+from tests.watch import holds, sent
+
+UNKNOWN, UNAVAILABLE = (99, "outcome_unknown"), (7, "casino_unavailable")
+BACK: Journal = [*SETTLED, (-2, "25.00"), (2, "10.00")]
+# A debit may be sent again for long enough to be sent by the next life.
+QUICK = "{message_lifetime: 90, retry: {first: 0.1, cap: 0.5}}"
+# Long enough for many stakes to be sent at once before it; what is late is refused, and never sent.
+DEADLINE = "answer_deadline: 2.5"
+SWEEP, WITHIN = "sweep", 120
+
+T = TypeVar("T")
+Call = Callable[[Table, str], Awaitable[Answer]]
+
+
+@pytest.fixture(scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """A stack whose schedule comes round often, with one worker."""
+    folder = tmp_path_factory.mktemp("lives")
+    async with start_stack(folder, "--processes", "1", BETCORE_SWEEP_SECONDS="2") as running:
+        yield running
+
+
+@asynccontextmanager
+async def _nobody_sweeps(stack: Stack) -> AsyncIterator[None]:
+    """Inside this block nothing is resumed."""
+    schedule = stack.client.get_schedule_handle(SWEEP)
+    await schedule.pause()
+
+    async def at_rest() -> bool:
+        return not (await schedule.describe()).info.running_actions
+
+    await eventually(at_rest)
+    try:
+        yield
+    finally:
+        await schedule.unpause()
+
+
+async def _terminated(handle: Any) -> None:
+    await handle.terminate()
+
+
+async def _deleted(handle: Any) -> None:
+    """Gone with its history, as with Temporal's store."""
+    execution = WorkflowExecution(workflow_id=handle.id)
+    service, namespace = handle._client.workflow_service, handle._client.namespace
+    await service.delete_workflow_execution(
+        DeleteWorkflowExecutionRequest(namespace=namespace, workflow_execution=execution)
+    )
+
+
+async def _runs(handle: Any) -> bool:
+    try:
+        return (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return False
+        raise
+
+
+@dataclass(frozen=True)
+class Case:
+    """How a bet gets where its workflow is lost: ``calls``, the last of them while its movement's answers are
+    ``fault``; what ends it afterwards, and what the casino has then."""
+
+    calls: list[Call]
+    kind: int | None
+    ends: list[Call]
+    journal: Journal
+    status: str
+    fault: str = "lost"
+    reversal: bool = False
+
+
+CASES = {
+    "in acceptance, to be won": Case([Table.pay_in], None, [Table.pay_in, Table.pay_out], SETTLED, "open"),
+    "in acceptance, to be lost": Case([Table.pay_in], None, [Table.refund, Table.pay_in], REFUNDED, "open"),
+    "debit unknown": Case([Table.pay_in], -1, [Table.pay_in, Table.pay_out], SETTLED, "unknown"),
+    "debit not taken": Case([Table.pay_in], -1, [Table.pay_in, Table.refund], REFUNDED, "unknown", "error"),
+    "win owed": Case([Table.pay_in, Table.pay_out], 1, [Table.pay_out, Table.pay_in], SETTLED, "owed"),
+    "win owed, not taken": Case([Table.pay_in, Table.pay_out], 1, [Table.pay_out], SETTLED, "owed", "error"),
+    "return owed": Case([Table.pay_in, Table.refund], 2, [Table.refund, Table.pay_in], REFUNDED, "owed"),
+    "one step, win owed": Case([Table.pay_in_out], 1, [Table.pay_in_out], SETTLED, "owed"),
+    "one step, win owed, refunded": Case([Table.pay_in_out], 1, [Table.refund], BACK, "owed"),
+    "one step, debit unknown": Case([Table.pay_in_out], -1, [Table.pay_in_out], SETTLED, "unknown"),
+    "claw-back unknown": Case(
+        [Table.pay_in_out, Table.refund], -2, [Table.refund, Table.pay_in_out], BACK, "unknown", reversal=True
+    ),
+    "reversal's return owed": Case(
+        [Table.pay_in_out, Table.refund], 2, [Table.refund, Table.pay_in_out], BACK, "owed", reversal=True
+    ),
+}
+
+
+@dataclass
+class Lost:
+    """A bet of a case, at a table of its own."""
+
+    case: Case
+    table: Table
+    bet: str
+
+    @classmethod
+    async def of(cls, stack: Stack, case: Case) -> "Lost":
+        """Play it up to the moment at which its workflow is lost."""
+        table = await stack.table(provider=DEADLINE, casino=QUICK)
+        bet = table.new_bet()
+        *before, last = case.calls
+        for call in before:
+            assert (await until(partial(call, table, bet))).said == DONE
+        if case.kind is None:
+            assert (await until(partial(last, table, bet))).said == DONE
+            return cls(case, table, bet)
+        await table.faults({"kind": case.fault, "path": "/payments/make", "transaction_type": case.kind})
+        assert (await last(table, bet)).said == UNKNOWN
+        await holds(lambda: table.sent(bet), lambda found: found.count(case.kind) > 3)
+        return cls(case, table, bet)
+
+    async def resumed(self) -> Any:
+        """Wait until another life runs; its description."""
+        bet_id = (await self.table.row(self.bet)).bet_id
+        name = (resumed_reversal_id if self.case.reversal else resumed_workflow_id)(bet_id, 1)
+        handle = self.table.stack.client.get_workflow_handle(name)
+        await eventually(lambda: _runs(handle), WITHIN)
+
+        async def seen() -> bool:
+            status = (await handle.describe()).typed_search_attributes.get(BET_STATUS)
+            return status == self.case.status
+
+        await eventually(seen, WITHIN)
+        return (await handle.describe()).typed_search_attributes
+
+    @property
+    def first(self) -> Any:
+        """The workflow that is lost."""
+        return self.table.reversal(self.bet) if self.case.reversal else self.table.workflow(self.bet)
+
+    async def unanswered(self) -> None:
+        """What the rows do not decide is unknown while nobody carries the bet."""
+        for call in self.case.ends:
+            said = (await call(self.table, self.bet)).said
+            decided = call is Table.pay_in and self.case.kind != -1
+            decided |= call is Table.pay_in_out and self.case.reversal
+            assert said == (DONE if decided else UNKNOWN)
+
+    async def goes_on(self) -> None:
+        """Another life carries the bet on, and ends it."""
+        told = await self.resumed()
+        assert told.get(NEEDS_ATTENTION) == (self.case.kind is not None)
+        assert (told.get(CASINO), told.get(PROVIDER), told.get(GAME)) == (
+            self.table.casino,
+            self.table.provider,
+            "dice",
+        )
+        assert None not in (told.get(PLAYER), told.get(SETTLE_BY))
+        await self.table.faults()
+        for call in self.case.ends:
+            assert (await until(partial(call, self.table, self.bet))).said in (DONE, (6, "already_refunded"))
+        for call in self.case.ends:
+            assert (await call(self.table, self.bet)).code != 99
+        assert await self.table.journal(self.bet) == self.case.journal
+        row = await self.table.row(self.bet)
+        assert (row.closed_at is not None, row.lives) == (True, 0 if self.case.reversal else 1)
+
+    async def ends_in_its_first_life(self) -> None:
+        """The casino answers again, and nobody has taken the bet over."""
+        await self.table.faults()
+        for call in self.case.ends:
+            assert (await until(partial(call, self.table, self.bet))).said in (DONE, (6, "already_refunded"))
+        assert await self.table.journal(self.bet) == self.case.journal
+        assert (await self.table.row(self.bet)).lives == 0
+
+
+@pytest.mark.row(81)
+@pytest.mark.parametrize("lose", [_terminated, _deleted])
+async def test_what_nobody_carries_is_resumed(stack: Stack, lose: Callable[[Any], Awaitable[None]]) -> None:
+    lost = await _all(CASES, lambda name: Lost.of(stack, CASES[name]))
+    async with _nobody_sweeps(stack):
+        for one in lost:
+            await lose(one.first)
+        for one in lost:
+            await eventually(partial(_is_gone, one.first), WITHIN)
+        await asyncio.gather(*(one.unanswered() for one in lost))
+    by_name = dict(zip(CASES, lost, strict=True))
+    await _all(CASES, lambda name: by_name[name].goes_on())
+
+
+async def _is_gone(handle: Any) -> bool:
+    return not await _runs(handle)
+
+
+async def _noted(name: str, play: Awaitable[T]) -> T:
+    try:
+        return await play
+    except BaseException as error:
+        error.add_note(f"played with: {name}")
+        raise
+
+
+async def _all(names: Iterable[str], play: Callable[[str], Awaitable[T]]) -> list[T]:
+    """Play cases at the same time."""
+    return await asyncio.gather(*(_noted(name, play(name)) for name in names))
+
+
+@pytest.mark.row(81)
+async def test_every_life_is_followed_by_another(stack: Stack) -> None:
+    lost = await Lost.of(stack, CASES["win owed"])
+    bet_id = (await lost.table.row(lost.bet)).bet_id
+    await lost.first.terminate()
+    for life in (1, 2, 3):
+        handle = stack.client.get_workflow_handle(resumed_workflow_id(bet_id, life))
+        await eventually(partial(_runs, handle), WITHIN)
+        await eventually(partial(_lives, lost, life), WITHIN)
+        if life < 3:
+            await handle.terminate()
+    await lost.table.faults()
+    assert (await until(partial(lost.table.pay_out, lost.bet))).said == DONE
+    assert await lost.table.journal(lost.bet) == SETTLED
+
+
+def _freeze(stack: Stack, number: signal.Signals) -> None:
+    os.kill(stack.pid("worker-1"), number)
+
+
+@pytest.mark.row(81, 14)
+@pytest.mark.parametrize("call", [Table.pay_in, Table.pay_in_out], ids=["pay_in", "pay_in_out"])
+async def test_a_bet_that_is_lost_before_its_row_is_refused(stack: Stack, call: Call) -> None:
+    table = await stack.table(provider=HASTY)
+    bet = table.new_bet()
+    _freeze(stack, signal.SIGSTOP)
+    try:
+        assert (await call(table, bet)).said == UNKNOWN
+        await table.workflow(bet).terminate()
+        assert [(await call(table, bet)).said for _ in range(2)] == [UNAVAILABLE] * 2
+    finally:
+        _freeze(stack, signal.SIGCONT)
+    # The worker is awake again: others are served.
+    assert (await until(partial(call, table, other := table.new_bet()))).said == DONE
+    assert await table.journal(other) == (STAKED if call is Table.pay_in else SETTLED)
+    assert (await call(table, bet)).said == UNAVAILABLE
+    assert (await table.refund(bet)).said == (6, "bet_refused")
+    assert await table.sent(bet) == []
+
+
+@pytest.mark.row(81)
+async def test_a_bet_that_is_lost_while_it_opens_its_row(stack: Stack) -> None:
+    """The worker is at the row when the workflow is terminated, and a repeat buries the bet: one of them wins."""
+    table = await stack.table(provider=PATIENT)
+    bets = [table.new_bet() for _ in range(3)]
+    async with no_writes(table) as waiting:
+        first = [asyncio.create_task(table.pay_in(bet)) for bet in bets]
+        await waiting(3)
+        for bet in bets:
+            await table.workflow(bet).terminate()
+        again = [asyncio.create_task(until(partial(table.pay_in, bet), WITHIN)) for bet in bets]
+        await waiting(6)
+    for bet, heard, repeat in zip(bets, first, again, strict=True):
+        said = (await repeat).said
+        assert said in (DONE, UNAVAILABLE)
+        assert (await heard).said in (UNKNOWN, said)
+        assert (await table.pay_in(bet)).said == said
+        assert await table.journal(bet) == (STAKED if said == DONE else [])
+        if said == DONE:
+            assert (await until(partial(table.pay_out, bet), WITHIN)).said == DONE
+            assert await table.journal(bet) == SETTLED
+
+
+@pytest.mark.row(81)
+async def test_a_cancelled_workflow_goes_on_and_tells(stack: Stack) -> None:
+    async def play(name: str) -> None:
+        lost = await Lost.of(stack, CASES[name])
+        await lost.first.cancel()
+        await holds(lambda: lost.table.incidents(lost.bet), lambda found: found == ["cancelled"])
+        assert await _runs(lost.first)
+        await lost.ends_in_its_first_life()
+
+    await _all(["in acceptance, to be won", "win owed", "return owed", "debit unknown", "claw-back unknown"], play)
+
+
+async def _reset(handle: Any) -> None:
+    """As the UI does it: back to the end of the first workflow task."""
+    told = await handle.describe()
+    events = (await handle.fetch_history()).events
+    first = next(e.event_id for e in events if e.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
+    client = handle._client
+    await client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=handle.id, run_id=told.run_id),
+            reason="somebody pressed the button",
+            workflow_task_finish_event_id=first,
+            request_id=str(uuid4()),
+        )
+    )
+
+
+@pytest.mark.row(81)
+async def test_a_reset_workflow_moves_no_money_twice(stack: Stack) -> None:
+    async def play(name: str) -> None:
+        lost = await Lost.of(stack, CASES[name])
+        sends = len(await lost.table.sent(lost.bet))
+        await _reset(lost.first)
+        if lost.case.kind is not None:
+            # The run that goes on sends again what had no answer.
+            await sent(lost.table, lost.bet, sends + 2)
+        await lost.ends_in_its_first_life()
+
+    await _all(CASES, play)
+
+
+@pytest.mark.row(81)
+async def test_the_schedule_outlives_its_workers(stack: Stack) -> None:
+    schedule = stack.client.get_schedule_handle(SWEEP)
+    lost = await Lost.of(stack, CASES["in acceptance, to be won"])
+    pid = stack.pid("worker-1")
+    os.kill(pid, signal.SIGKILL)
+    await lost.first.terminate()
+    await holds(lambda: _pid(stack), lambda found: found != pid)
+    before = (await schedule.describe()).info.num_actions
+    # The worker that starts finds the schedule there, and leaves it working.
+    await eventually(lambda: _has_acted(schedule, before), WITHIN)
+    (interval,) = (await schedule.describe()).schedule.spec.intervals
+    assert interval.every.total_seconds() == 2
+    await lost.goes_on()
+
+
+async def _pid(stack: Stack) -> int:
+    return stack.pid("worker-1")
+
+
+async def _has_acted(schedule: Any, before: int) -> bool:
+    return bool((await schedule.describe()).info.num_actions > before)
+
+
+async def _lives(lost: Lost, life: int) -> bool:
+    return bool((await lost.table.row(lost.bet)).lives == life)

@@ -1,0 +1,276 @@
+"""Two API processes on one stack: whoever of them a call reaches, there is one truth."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import pytest
+
+from tests.system.rows import (
+    DONE,
+    PATIENT,
+    REFUNDED,
+    SETTLED,
+    STAKED,
+    Journal,
+    arrived,
+    elsewhere,
+    no_writes,
+)
+from tests.table import Answer, Stack, Table, until
+from tests.watch import in_state
+
+Said = tuple[int, str | None]
+Call = Callable[[Table, str], Coroutine[Any, Any, Answer]]
+
+OFF, DIFFERENT = (6, "already_refunded"), (6, "different_data")
+BACK: Journal = [*SETTLED, (-2, "25.00"), (2, "10.00")]
+ROUNDS = 20
+
+
+@pytest.fixture
+async def both(stack: Stack, second_api: str) -> tuple[Table, Table]:
+    """One table, reached through each of two processes."""
+    here = await stack.table(provider=PATIENT)
+    return here, elsewhere(here, second_api)
+
+
+async def _rounds(both: tuple[Table, Table], play: Callable[[Table, Table, str], Awaitable[None]]) -> None:
+    """Play so many bets at the same time, every other one with the processes' places exchanged."""
+    turns = [both if turn % 2 else both[::-1] for turn in range(ROUNDS)]
+    await asyncio.gather(*(play(*turn, Table.new_bet()) for turn in turns))
+
+
+async def _at_once(*calls: Awaitable[Answer]) -> list[Said]:
+    return [answer.said for answer in await asyncio.gather(*calls)]
+
+
+async def _same_for_both(both: tuple[Table, Table], bet: str, said: dict[Call, Said]) -> None:
+    """Whoever is asked again says what was said."""
+    for call, expected in said.items():
+        assert [(await call(table, bet)).said for table in both] == [expected] * 2
+
+
+@pytest.mark.row(2, 4)
+@pytest.mark.parametrize(
+    ("call", "journal"), [(Table.pay_in, STAKED), (Table.pay_in_out, SETTLED)], ids=["pay_in", "pay_in_out"]
+)
+async def test_copies_at_both_are_one_bet(both: tuple[Table, Table], call: Call, journal: Journal) -> None:
+    bet = Table.new_bet()
+    answers = await asyncio.gather(*(call(table, bet) for table in both * 30))
+    assert answers == [answers[0]] * 60
+    assert answers[0].said == DONE
+    assert await both[0].sent(bet) == [kind for kind, _ in journal]
+    assert len(await both[0].entries()) == len(journal)
+
+
+@pytest.mark.row(1, 2)
+@pytest.mark.parametrize("call", [Table.pay_in, Table.pay_in_out], ids=["pay_in", "pay_in_out"])
+async def test_a_call_and_its_repeat_at_the_same_moment(both: tuple[Table, Table], call: Call) -> None:
+    async def play(here: Table, there: Table, bet: str) -> None:
+        assert await _at_once(call(here, bet), call(there, bet)) == [DONE] * 2
+        assert await here.journal(bet) == (STAKED if call is Table.pay_in else SETTLED)
+
+    await _rounds(both, play)
+    assert len(await both[0].entries()) == ROUNDS * (1 if call is Table.pay_in else 2)
+
+
+@pytest.mark.row(3)
+async def test_different_calls_at_the_same_moment(both: tuple[Table, Table]) -> None:
+    async def play(here: Table, there: Table, bet: str) -> None:
+        said = await _at_once(here.pay_in(bet), there.pay_in_out(bet))
+        stands = {(DONE, DIFFERENT): STAKED, (DIFFERENT, DONE): SETTLED}
+        assert await here.journal(bet) == stands[said[0], said[1]]
+        assert await here.incidents(bet) == ["different_data"]
+
+    await _rounds(both, play)
+
+
+@pytest.mark.row(15, 16, 17, 46)
+@pytest.mark.parametrize("call", [Table.pay_in, Table.pay_in_out], ids=["pay_in", "pay_in_out"])
+async def test_a_stake_and_its_refund_at_the_same_moment(both: tuple[Table, Table], call: Call) -> None:
+    taken_back = REFUNDED if call is Table.pay_in else BACK
+
+    async def play(here: Table, there: Table, bet: str) -> None:
+        opened, refunded = await _at_once(until(partial(call, here, bet)), until(partial(there.refund, bet)))
+        journal, row = await here.journal(bet), await here.row(bet)
+        assert journal in ([], REFUNDED, taken_back)
+        assert refunded == DONE
+        assert opened in (DONE, OFF)
+        assert (row.told_at is not None) == (opened == DONE)
+        # Who hears "done" of a bet has a bet that stood.
+        assert opened == OFF or journal == taken_back
+        await _same_for_both((here, there), bet, {call: opened, Table.refund: DONE})
+        assert await here.journal(bet) == journal
+
+    await _rounds(both, play)
+
+
+@asynccontextmanager
+async def _opened(both: tuple[Table, Table], bet: str, call: Call, early: Call) -> AsyncIterator[None]:
+    """Both calls wait for the row inside this block, ``early`` longer."""
+    here, there = both
+    async with no_writes(here) as waiting:
+        first = asyncio.create_task(until(partial(early, here, bet)))
+        await waiting(1)
+        second = asyncio.create_task(until(partial(call, there, bet)))
+        await waiting(2)
+        yield
+    await asyncio.gather(first, second)
+
+
+@pytest.mark.row(15, 16)
+@pytest.mark.parametrize("call", [Table.pay_in, Table.pay_in_out], ids=["pay_in", "pay_in_out"])
+async def test_a_tombstone_of_one_process_and_a_bet_of_the_other_meet_at_the_row(
+    both: tuple[Table, Table], call: Call
+) -> None:
+    here, there = both
+    for _ in range(4):
+        bet = Table.new_bet()
+        async with _opened(both, bet, call, Table.refund):
+            pass
+        opened, journal = (await call(there, bet)).said, await here.journal(bet)
+        assert (await here.refund(bet)).said == DONE
+        assert opened in (DONE, OFF)
+        assert journal in ([], REFUNDED, BACK)
+        assert opened == OFF or journal != []
+
+
+@pytest.mark.row(20, 21, 22)
+async def test_pay_out_and_refund_at_the_same_moment(both: tuple[Table, Table]) -> None:
+    async def play(here: Table, there: Table, bet: str) -> None:
+        assert (await here.pay_in(bet)).said == DONE
+        paid, refunded = await _at_once(until(partial(here.pay_out, bet)), until(partial(there.refund, bet)))
+        outcomes = {(DONE, (6, "already_settled")): SETTLED, (OFF, DONE): REFUNDED}
+        assert await here.journal(bet) == outcomes[paid, refunded]
+        await _same_for_both((here, there), bet, {Table.pay_out: paid, Table.refund: refunded, Table.pay_in: DONE})
+
+    await _rounds(both, play)
+
+
+@pytest.mark.row(5, 7, 46)
+@pytest.mark.parametrize("call", [Table.pay_out, Table.refund], ids=["pay_out", "refund"])
+async def test_copies_of_a_resolution_at_both_move_money_once(both: tuple[Table, Table], call: Call) -> None:
+    async def play(here: Table, there: Table, bet: str) -> None:
+        assert (await here.pay_in(bet)).said == DONE
+        assert set(await _at_once(*(until(partial(call, table, bet)) for table in (here, there) * 2))) == {DONE}
+        assert await here.journal(bet) == (SETTLED if call is Table.pay_out else REFUNDED)
+
+    await _rounds(both, play)
+
+
+@pytest.mark.row(46)
+async def test_refunds_at_both_reverse_a_bet_once(both: tuple[Table, Table]) -> None:
+    async def play(here: Table, there: Table, bet: str) -> None:
+        assert (await here.pay_in_out(bet)).said == DONE
+        assert set(await _at_once(*(until(partial(table.refund, bet)) for table in (here, there) * 2))) == {DONE}
+        assert await here.journal(bet) == BACK
+        await _same_for_both((here, there), bet, {Table.refund: DONE, Table.pay_in_out: DONE})
+
+    await _rounds(both, play)
+    assert len(await both[0].entries()) == 4 * ROUNDS
+
+
+async def _nobody_told(both: tuple[Table, Table], call: Call, kind: int) -> list[str]:
+    """Bets whose stake, or win, is at the casino while nobody has been told yet; it answers at ``release``."""
+    here, bets = both[0], [Table.new_bet() for _ in range(ROUNDS)]
+    await here.faults({"kind": "hold_after", "transaction_type": kind, "times": ROUNDS})
+    answers = await asyncio.gather(*(call(here, bet) for bet in bets))
+    assert {answer.code for answer in answers} == {99}
+    return bets
+
+
+@pytest.mark.row(1, 46)
+async def test_done_and_taken_back_are_not_both_told_of_one_step(stack: Stack, second_api: str) -> None:
+    here = await stack.table(provider="answer_deadline: 1", casino="{attempt_timeout: 12, fast_attempts: 1}")
+    both = here, elsewhere(here, second_api)
+    bets = await _nobody_told(both, Table.pay_in_out, 1)
+    await here.release()
+    for bet in bets:
+        await in_state(here, bet, "settled")
+
+    async def play(first: Table, second: Table, bet: str) -> None:
+        repeats = [until(partial(table.pay_in_out, bet)) for table in (first, second)]
+        *said, refunded = await _at_once(*repeats, until(partial(second.refund, bet)))
+        told = (await here.row(bet)).told_at is not None
+        assert refunded == DONE
+        assert set(said) <= {DONE, OFF}
+        # One that was told makes all later ones "done"; none was, and all are refused.
+        assert told == (DONE in said)
+        await _same_for_both(both, bet, {Table.pay_in_out: DONE if told else OFF})
+        assert await here.journal(bet) == BACK
+
+    await asyncio.gather(*(play(*(both if turn % 2 else both[::-1]), bet) for turn, bet in enumerate(bets)))
+
+
+@pytest.mark.row(1, 46)
+@pytest.mark.parametrize("first", ["told", "taken back"])
+async def test_telling_and_taking_back_meet_at_the_row(stack: Stack, second_api: str, first: str) -> None:
+    here = await stack.table(provider="answer_deadline: 1", casino="{attempt_timeout: 12, fast_attempts: 1}")
+    there = elsewhere(here, second_api)
+    bets = await _nobody_told((here, there), Table.pay_in_out, 1)
+    await here.release()
+    for bet in bets:
+        await in_state(here, bet, "settled")
+    bet = bets[0]
+    calls = [until(partial(here.pay_in_out, bet)), until(partial(there.refund, bet))]
+    async with no_writes(here) as waiting:
+        tasks = []
+        for turn, call in enumerate(calls if first == "told" else reversed(calls)):
+            tasks.append(asyncio.create_task(call))
+            await waiting(turn + 1)
+    said = [(await task).said for task in tasks]
+    opened, refunded = said if first == "told" else reversed(said)
+    assert (opened, refunded) == (DONE if first == "told" else OFF, DONE)
+    await _same_for_both((here, there), bet, {Table.pay_in_out: opened, Table.refund: DONE})
+    assert await here.journal(bet) == BACK
+
+
+@pytest.mark.row(77, 1)
+async def test_done_and_taken_back_are_not_both_told_of_two_steps(stack: Stack, second_api: str) -> None:
+    """Repeats at both processes meet the moment at which a stake that nobody was told of goes back."""
+    here = await stack.table(
+        provider="{answer_deadline: 1, unconfirmed_within: 0.5}", casino="{attempt_timeout: 12, fast_attempts: 1}"
+    )
+    both = here, elsewhere(here, second_api)
+    bets = await _nobody_told(both, Table.pay_in, -1)
+    await here.release()
+
+    async def play(turn: int, bet: str) -> set[Said]:
+        await in_state(here, bet, "acceptance", "refunding", "refunded")
+        # From well before that moment to well after it.
+        await asyncio.sleep(0.06 * turn)
+        said = set(await _at_once(*(until(partial(table.pay_in, bet)) for table in both)))
+        assert said in ({DONE}, {OFF})
+        await _same_for_both(both, bet, {Table.pay_in: next(iter(said))})
+        if said == {OFF}:
+            await in_state(here, bet, "refunded")
+        else:
+            assert (await until(partial(both[turn % 2].pay_out, bet))).said == DONE
+        assert await here.journal(bet) == (SETTLED if said == {DONE} else REFUNDED)
+        return said
+
+    outcomes = await asyncio.gather(*(play(turn, bet) for turn, bet in enumerate(bets)))
+    assert set(chain.from_iterable(outcomes)) == {DONE, OFF}
+
+
+@pytest.mark.row(17)
+@pytest.mark.parametrize("call", [Table.pay_in, Table.pay_in_out], ids=["pay_in", "pay_in_out"])
+async def test_a_refund_at_one_of_a_stake_in_flight_at_the_other(stack: Stack, second_api: str, call: Call) -> None:
+    here = await stack.table(provider=PATIENT, casino="{attempt_timeout: 12, fast_attempts: 1, retry: {first: 0.1}}")
+    there, bet = elsewhere(here, second_api), Table.new_bet()
+    made = {"path": "/payments/make", "transaction_type": -1, "times": 1}
+    await here.faults({"kind": "lost", **made}, {"kind": "hold", **made})
+    opening = asyncio.create_task(call(here, bet))
+    await here.held()
+    refunding = asyncio.create_task(there.refund(bet))
+    await arrived(here, 2)
+    await here.release()
+    opened, refunded = (await opening).said, (await refunding).said
+    assert refunded == DONE
+    assert opened in ((DONE, OFF) if call is Table.pay_in else (OFF,))
+    assert await here.journal(bet) == REFUNDED
+    await _same_for_both((here, there), bet, {call: opened, Table.refund: DONE})

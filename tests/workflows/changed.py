@@ -1,0 +1,89 @@
+"""Bets of releases to come: a new step before the debit, with and without ``patched``, and one that breaks."""
+
+from collections.abc import Sequence
+
+from temporalio import workflow
+
+from workflows.bet import Bet
+from workflows.reversal import Reversal
+from workflows.sweep import Sweep
+
+with workflow.unsafe.imports_passed_through():
+    from betcore.messages import BetState, PayIn
+    from betcore.orders import Step
+
+A_THOUGHT = "a second's thought"
+
+
+@workflow.defn(name="Bet")
+class Changed(Bet):
+    """Waits a second first, whoever is open: no release of ours."""
+
+    @workflow.init
+    def __init__(self, pay_in: PayIn) -> None:
+        super().__init__(pay_in)
+
+    @workflow.run
+    async def run(self, pay_in: PayIn) -> BetState | None:
+        """As the bet of today, after a second."""
+        await workflow.sleep(1)
+        return await super().run(pay_in)
+
+
+@workflow.defn(name="Bet")
+class Patched(Bet):
+    """Waits a second first if it was opened by this release."""
+
+    @workflow.init
+    def __init__(self, pay_in: PayIn) -> None:
+        super().__init__(pay_in)
+
+    @workflow.run
+    async def run(self, pay_in: PayIn) -> BetState | None:
+        """As the bet of today, for a new bet after a second."""
+        if workflow.patched(A_THOUGHT):
+            await workflow.sleep(1)
+        return await super().run(pay_in)
+
+
+@workflow.defn(name="Bet")
+class Broken(Bet):
+    """Cannot pay."""
+
+    @workflow.init
+    def __init__(self, pay_in: PayIn) -> None:
+        super().__init__(pay_in)
+
+    @workflow.run
+    async def run(self, pay_in: PayIn) -> BetState | None:
+        """As the bet of today, until money is owed."""
+        return await super().run(pay_in)
+
+    async def _credit(self, *_: object) -> Step:
+        raise KeyError("unforeseen")
+
+
+@workflow.defn(name="Thought")
+class Thought:
+    """The smallest workflow with a patch."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Wait a moment."""
+        if workflow.patched(A_THOUGHT):
+            await workflow.sleep(0.01)
+
+
+@workflow.defn(name="Thought")
+class Thoughtless:
+    """The same without it."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Wait a moment."""
+        await workflow.sleep(0.01)
+
+
+def release(bet: type[Bet]) -> Sequence[type]:
+    """The workflows of a worker with this bet."""
+    return [bet, Reversal, Sweep]
