@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up play test check histories lock clean
+.PHONY: help setup demo up play test check histories mutants lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ check: setup ## lint, format, types, import contracts, house rules
 
 histories: setup ## record the histories that the replay test lacks
 	$(RUN) -m tests.histories.record $(ARGS)
+
+mutants: setup ## take each rule about money out of a copy, and see its test fail; ARGS="0 3" for some of them
+	$(RUN) -m tests.mutants.run $(ARGS)
 
 lock: ## compile requirements*.txt from requirements*.in (needs uv)
 	for file in $(REQUIREMENTS:.txt=); do \

@@ -2,8 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -22,7 +22,7 @@ from activities.sweeps import Sweeps
 from activities.teller import Teller
 from activities.wallet import Wallet
 from betcore.clients.casino import CasinoClient
-from betcore.clients.schedules import ensure_schedules
+from betcore.clients.schedules import keep_schedules
 from betcore.clients.temporal import connect
 from betcore.db.bets import Bets
 from betcore.db.engine import create_engine
@@ -92,6 +92,16 @@ def workers(client: Client, do: Activities, *, sandbox: bool) -> list[Worker]:
     return [bets, pursuit]
 
 
+@contextmanager
+def _running(work: Coroutine[Any, Any, None]) -> Iterator[None]:
+    """Work that goes on beside the block, and ends with it."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
 async def main() -> None:
     """Run until SIGINT or SIGTERM."""
     settings = Settings()
@@ -112,7 +122,7 @@ async def main() -> None:
             start_http_server(settings.worker_metrics_port, addr="127.0.0.1")
         for worker in workers(client, activities, sandbox=settings.workflow_sandbox):
             await stack.enter_async_context(worker)
-        await ensure_schedules(client, timedelta(seconds=settings.sweep_seconds))
+        stack.enter_context(_running(keep_schedules(client, timedelta(seconds=settings.sweep_seconds))))
         structlog.get_logger().info("worker ready")
         await stop.wait()
 

@@ -36,7 +36,7 @@ class ClawBacks:
 
     @activity.defn
     async def try_claw_back(self, order: ClawBack) -> Step:
-        """Take the win back, with what sends the provider's deadline allows."""
+        """Take the win back, with as many sends as the policy allows at once."""
         step = await self._take(order)
         for _ in range(order.reverse.policy.fast_attempts - 1):
             if step.progress is not Progress.UNKNOWN or now() >= order.not_after:

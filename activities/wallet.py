@@ -105,12 +105,12 @@ class Wallet:
         if claim.attempts is None:
             return Step(progress=_standing(record, owner), record=record)
         await failpoints.reach("debit_counted")
+        if claim.attempts == 1 and now() > pay_in.answer_by:
+            return await self._never_sent(record.bet_id, owner)
         casino = await self._teller.casino(pay_in.casino_id)
         if pay_in.stake.minor == 0 and not casino.profile.send.zero_stakes:
             record = await self._bets.accept(record.bet_id, owner, NO_WORD)
             return Step(progress=_standing(record, owner), detail="a free round is not sent", record=record)
-        if claim.attempts == 1 and now() > pay_in.answer_by:
-            return await self._never_sent(record.bet_id, owner)
         return await self._debit(casino, pay_in, owner, record, claim.attempts)
 
     async def _debit(self, casino: Casino, pay_in: PayIn, owner: str, record: BetRecord, attempts: int) -> Step:
@@ -178,13 +178,11 @@ class Wallet:
 
 
 def _opening(order: TakeStake) -> tuple[BetState, Code | None]:
-    """The state that a fresh row begins in: no stake is sent late, refused by ourselves, or once a Refund is filed."""
+    """The state that a fresh row begins in: no stake is sent that we refuse ourselves, or once a Refund is filed."""
     if order.pay_in.refusal is not None:
         return BetState.REFUSED, order.pay_in.refusal
     if order.refund_filed:
         return BetState.REFUNDED, None
-    if now() > order.pay_in.answer_by:
-        return BetState.REFUSED, Code.CASINO_UNAVAILABLE
     return BetState.ACCEPTING, None
 
 

@@ -155,7 +155,7 @@ class Bets:
             answer, record = await self._ask(
                 call, body.bet_id, record, decide, lambda: self._messages.refund(bet, seen.record, order, call.left)
             )
-        if record and record.state is BetState.SETTLED:
+        if record and (record.reversal or record.state is BetState.SETTLED):
             # What is left of it to refund is a reversal, if anything is.
             answer, record = await self._ask(
                 call, body.bet_id, record, decide, partial(self._reverse, call, session, body.bet_id, record, order)
@@ -174,7 +174,11 @@ class Bets:
         casino = await self._partners.casino(record.casino_id)
         reverse = orders.reverse(call, session, casino, provider_bet_id, record)
         attributes = orders.attributes(call, session, status="reversing")
-        return await self._messages.reverse(record, reverse, order, attributes, call.left)
+        found = await self._messages.reverse(record, reverse, order, attributes, call.left)
+        if found is None and record.reversal is None:
+            # Its workflow is gone, and may have left no row: from a row it is taken up again.
+            await self._calls.owe_reversal(record.bet_id)
+        return found
 
     async def _ask(
         self,
@@ -190,7 +194,8 @@ class Bets:
             try:
                 record = await send() or await self._calls.find(call.provider.provider_id, provider_bet_id)
             except OutcomeUnknown as error:
-                return Code(error.code), record
+                # Nor does the row that was seen before say what has become of it.
+                return Code(error.code), None
             except Contradiction as error:
                 # The row may be younger than the call: an incident names its bet.
                 return Code(error.code), record or await self._calls.find(call.provider.provider_id, provider_bet_id)

@@ -10,7 +10,7 @@ from betcore import visibility
 from betcore.db.calls import Session
 from betcore.db.partners import Casino, Provider
 from betcore.errors import Code
-from betcore.messages import BetPolicy, BetRecord, PayIn, Refund, Reverse
+from betcore.messages import BetPolicy, BetRecord, BetState, PayIn, Refund, Reverse
 from betcore.money import Money
 
 
@@ -46,7 +46,7 @@ def refund(call: Call, session: Session) -> Refund:
 
 
 def reverse(call: Call, session: Session, casino: Casino, provider_bet_id: str, record: BetRecord) -> Reverse:
-    """The reversal of a settled bet of the session's player, at the bet's own casino."""
+    """The reversal of a bet of the session's player, at the bet's own casino."""
     if record.stake is None:
         raise ValueError(f"bet {record.bet_id} is a tombstone: there is nothing to reverse")
     return Reverse(
@@ -56,7 +56,7 @@ def reverse(call: Call, session: Session, casino: Casino, provider_bet_id: str, 
         casino_id=record.casino_id,
         partner_user_id=session.partner_user_id,
         stake=record.stake,
-        win=record.win,
+        win=record.win if record.state is BetState.SETTLED else None,
         answer_by=call.answer_by,
         policy=BetPolicy.of(call.provider.profile, casino.profile),
     )

@@ -58,6 +58,9 @@ def to_refund(record: BetRecord, call: Refund) -> Code | None:
             return _to_reversal(record)
         case BetState.SETTLING | BetState.SETTLED:
             return Code.ALREADY_SETTLED
+        case BetState.REFUNDED if record.reversal is not None:
+            # The casino turned out to have the stake after all: it is on its way back.
+            return _to_reversal(record)
         case BetState.REFUNDED:
             return None
         case _:

@@ -50,6 +50,12 @@ class Reversal:
         """The bet with its reversal as soon as they answer the Refund."""
         return await self._life.answer(lambda record: answers.to_refund(record, call))
 
+    @workflow.signal(
+        name="refund", description="A Refund of a caller that has stopped waiting; it is under way already."
+    )
+    def file_refund(self, call: Refund) -> None:
+        """Nothing to file: that the reversal runs is the Refund."""
+
     async def _open(self) -> None:
         order = OpenReversal(bet_id=self._reverse.bet_id, owner=self._life.owner, resumed=self._reverse.resumed)
         self._life.record = await self._life.lanes.rows(ClawBacks.open_reversal, order, "open the reversal")

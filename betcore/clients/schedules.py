@@ -1,7 +1,10 @@
 """What Temporal starts by itself: one schedule for the whole service, whoever of its workers comes first."""
 
+import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
+import structlog
 from temporalio.client import (
     Client,
     Schedule,
@@ -12,15 +15,18 @@ from temporalio.client import (
     SchedulePolicy,
     ScheduleSpec,
     ScheduleUpdate,
+    ScheduleUpdateInput,
 )
+from temporalio.service import RPCError
 
 from betcore.ids import BETS_QUEUE
 
 SWEEP = "sweep"
+_log = structlog.get_logger()
 
 
-async def ensure_schedules(client: Client, sweep_every: timedelta) -> None:
-    """Create the schedule, or bring the one that is there up to date."""
+async def keep_schedules(client: Client, sweep_every: timedelta) -> None:
+    """Create the schedule or bring it up to date, and create it again should Temporal lose it. Ends when cancelled."""
     schedule = Schedule(
         action=ScheduleActionStartWorkflow("Sweep", id=SWEEP, task_queue=BETS_QUEUE),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=sweep_every)]),
@@ -28,7 +34,19 @@ async def ensure_schedules(client: Client, sweep_every: timedelta) -> None:
         # down is one look, not one for each minute.
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=sweep_every),
     )
-    try:
-        await client.create_schedule(SWEEP, schedule)
-    except ScheduleAlreadyRunningError:
-        await client.get_schedule_handle(SWEEP).update(lambda _: ScheduleUpdate(schedule=schedule))
+
+    def brought_up_to_date(now: ScheduleUpdateInput) -> ScheduleUpdate:
+        # Whether it is paused stays as people have left it.
+        return ScheduleUpdate(schedule=replace(schedule, state=now.description.schedule.state))
+
+    is_new = True
+    while True:
+        try:
+            await client.create_schedule(SWEEP, schedule)
+        except ScheduleAlreadyRunningError:
+            if is_new:
+                await client.get_schedule_handle(SWEEP).update(brought_up_to_date)
+            is_new = False
+        except RPCError as error:
+            _log.warning("the schedule could not be looked after", error=str(error))
+        await asyncio.sleep(sweep_every.total_seconds())

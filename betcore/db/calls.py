@@ -85,6 +85,19 @@ WITH stone AS (
 SELECT * FROM stone
 """
 
+# Without an owner: the sweep finds it, and a workflow takes it on.
+_OWE_REVERSAL = """
+WITH owed AS (
+    INSERT INTO reversal (bet_id) SELECT bet_id FROM bet WHERE bet_id = :bet_id AND state = 'settled'
+    ON CONFLICT (bet_id) DO NOTHING
+    RETURNING bet_id, reversal_id
+), event AS (
+    INSERT INTO bet_event (bet_id, kind, data)
+    SELECT bet_id, 'reversal', jsonb_build_object('reversal_id', reversal_id) FROM owed
+)
+SELECT bet_id FROM owed
+"""
+
 _EARLY_PAY_OUT = """
 INSERT INTO early_pay_out (provider_id, provider_bet_id) VALUES (:provider_id, :provider_bet_id)
 ON CONFLICT (provider_id, provider_bet_id) DO UPDATE SET provider_bet_id = excluded.provider_bet_id
@@ -188,6 +201,10 @@ class Calls:
             data=as_json({"state": state, "refusal": refusal}),
         )
         return None if row is None else record_of(row)
+
+    async def owe_reversal(self, bet_id: int) -> None:
+        """Put down that a settled bet is to be reversed, where nothing says so yet, for whoever takes it on."""
+        await one_row(self._engine, _OWE_REVERSAL, bet_id=bet_id)
 
     async def early_pay_out(self, provider_id: int, provider_bet_id: str) -> float:
         """Seconds since the first PayOut for a bet that nobody has seen."""

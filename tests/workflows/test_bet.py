@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
@@ -283,3 +283,25 @@ async def test_an_activity_that_breaks_does_not_end_the_bet(
         settled = await update(handle, "pay_out", floor.pay_out(bet, "5.00"))
         assert settled.state is BetState.SETTLED
         assert await floor.journal() == [(-1, "10.00"), (1, "5.00")]
+
+
+async def test_an_activity_that_gives_up_does_not_end_the_bet(
+    database_url: str, temporal: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The workflow task fails, and is repeated until the code is mended: the bet stays open, and what it owes stands.
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(temporal, bet)
+
+        async def hopeless(*_: Any) -> Any:
+            raise ApplicationError("a defect that repeating does not mend", non_retryable=True)
+
+        monkeypatch.setattr(floor.casinos, "make", hopeless)
+        await handle.signal("pay_out", floor.pay_out(bet, "5.00"))
+
+        async def task_failed() -> bool:
+            return EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED in await events(handle)
+
+        await eventually(task_failed)
+        assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+        assert (await floor.row(bet)).state == "settling"

@@ -305,3 +305,14 @@ async def test_a_life_that_ended_before_it_began_is_followed_by_another(database
 
 async def _lives(floor: Floor, bet: PayIn, lives: int) -> bool:
     return bool((await floor.row(bet)).lives == lives)
+
+
+async def test_a_foreign_row_is_not_debited(database_url: str, temporal: Client) -> None:
+    # Another life of the bet has opened it, and its debit has no answer yet.
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        await floor.bets.open(bet, "another run", BetState.ACCEPTING, None)
+        handle = await begin(temporal, bet)
+        assert await handle.result() is None
+        assert await floor.attempts() == {-1: 1}
+        assert await floor.casino_calls() == []

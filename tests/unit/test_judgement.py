@@ -1,0 +1,43 @@
+"""What a casino's answer means for a movement, given how often it was sent."""
+
+import pytest
+
+from betcore.errors import Code
+from betcore.ids import TransactionType
+from betcore.judgement import DONE, PARKED, UNKNOWN, Verdict, judge, judge_duplicate
+from betcore.orders import Progress
+
+DEBITS = [kind for kind in TransactionType if kind.is_debit]
+REFUSALS = ["no_money", "player_blocked", "limit_reached", "unauthorised", "failed", "wrong_amount", "player_unknown"]
+
+
+@pytest.mark.parametrize("kind", DEBITS)
+@pytest.mark.parametrize("meaning", REFUSALS)
+def test_a_refusal_of_a_debit_that_may_be_a_repeat_says_nothing(kind: TransactionType, meaning: str) -> None:
+    assert judge(kind, meaning, 1).progress is Progress.REFUSED
+    for attempts in (2, 3, 100):
+        assert judge(kind, meaning, attempts) == UNKNOWN
+
+
+def test_a_refusal_keeps_the_casinos_reason() -> None:
+    assert judge(TransactionType.ACCEPT_BET, "no_money", 1) == Verdict(Progress.REFUSED, Code.NO_MONEY)
+    assert judge(TransactionType.ACCEPT_BET, "unauthorised", 1) == Verdict(Progress.REFUSED, Code.CASINO_REFUSED)
+
+
+@pytest.mark.parametrize("kind", list(TransactionType))
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_what_is_not_a_definite_answer_is_unknown(kind: TransactionType, attempts: int) -> None:
+    assert judge(kind, None, attempts) == UNKNOWN
+    assert judge(kind, "done", attempts) == DONE
+
+
+@pytest.mark.parametrize("meaning", REFUSALS)
+def test_a_return_is_never_given_up(meaning: str) -> None:
+    assert judge(TransactionType.BET_RETURN, meaning, 1) == UNKNOWN
+
+
+def test_a_duplicate_is_ours_where_it_is_listed_or_may_have_been_sent_before() -> None:
+    assert judge_duplicate(True, 1) == DONE
+    assert judge_duplicate(None, 2) == DONE
+    assert judge_duplicate(False, 1) == PARKED
+    assert judge_duplicate(None, 1) == PARKED
