@@ -12,7 +12,9 @@ from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
 from betcore.db.reversals import Reversals
 from betcore.errors import Code
+from betcore.ids import TransactionType
 from betcore.messages import BetRecord, BetState, PayIn, ReversalState
+from betcore.orders import Pay
 from tests.floor import Floor, open_floor
 from tests.workflows.bets import Handle, begin, eventually, reverse, start, update, working
 from workflows.bet import Bet
@@ -138,7 +140,10 @@ async def test_no_stake_goes_back_while_the_player_has_the_win(database_url: str
         settled, _ = await start(temporal, bet)
         reversals = Reversals(floor.engine)
         await reversals.open(settled.bet_id, "run", None)
+        assert (await reversals.begin_credit(_return(bet, settled))).attempts is None
         await reversals.begin_claw_back(settled.bet_id, "run", floor.reverse(bet, settled).not_after)
+        assert (await reversals.begin_credit(_return(bet, settled))).attempts is None
+        assert set(await floor.attempts()) == {-1, 1, -2}
         async with floor.engine.connect() as connection:
             await connection.exec_driver_sql("UPDATE reversal SET owner = 'another'")
         record = await reversals.open(settled.bet_id, "run", None)
@@ -148,6 +153,21 @@ async def test_no_stake_goes_back_while_the_player_has_the_win(database_url: str
         with pytest.raises(DBAPIError, match="stands"):
             async with floor.engine.connect() as connection:
                 await connection.exec_driver_sql("UPDATE movement SET not_after = now() WHERE transaction_type = -2")
+
+
+def _return(bet: PayIn, settled: BetRecord) -> Pay:
+    return Pay(
+        bet_id=settled.bet_id,
+        owner="run",
+        casino_id=bet.casino_id,
+        partner_user_id=bet.partner_user_id,
+        transaction_type=TransactionType.BET_RETURN,
+        amount=bet.stake,
+        attempt_timeout=bet.policy.attempt_timeout,
+        sends=1,
+        retry=bet.policy.retry,
+        reverses=True,
+    )
 
 
 @asynccontextmanager
