@@ -37,7 +37,7 @@ def test_another_key_is_refused_without_showing_it() -> None:
     assert NEW not in str(refused.value)
 
 
-@pytest.mark.parametrize("keys", ["", " , ", "short", f"{NEW},short", NEW[:-4]])
+@pytest.mark.parametrize("keys", ["", " , ", "short", f"{NEW},short", NEW[:-4]], ids=range(5))
 def test_keys_that_are_none_are_refused_without_showing_them(keys: str) -> None:
     with pytest.raises(SetupRefused) as refused:
         Vault(keys)

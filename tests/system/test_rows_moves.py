@@ -1,0 +1,87 @@
+"""Row 65: a provider's secret and a casino's address change while bets are open."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from aiohttp import web
+
+from tests.system.rows import DONE, SETTLED
+from tests.table import Stack, Table, eventually, until
+
+MAKE = "/payments/make"
+
+
+async def _accepted(table: Table) -> bool:
+    return (await table.balance()).code != 8
+
+
+@pytest.mark.row(65)
+async def test_both_secrets_hold_while_one_takes_the_place_of_the_other(table: Table) -> None:
+    opened = [table.new_bet() for _ in range(2)]
+    for bet in opened:
+        assert (await table.pay_in(bet)).said == DONE
+    made = await table.desk.rotate_secret("provider", table.provider, 3600)
+    renewed = replace(table, secret=made["secret"])
+    # A process trusts what it knows of a provider for two seconds.
+    await eventually(lambda: _accepted(renewed))
+    assert (await table.pay_out(opened[0])).said == DONE
+    assert (await renewed.pay_out(opened[1])).said == DONE
+    # A repeat may be signed with either, whichever signed the first.
+    assert (await renewed.pay_out(opened[0])).said == DONE
+    await table.desk.rotate_secret("provider", table.provider, 0)
+
+    async def refused() -> bool:
+        return not await _accepted(table)
+
+    await eventually(refused)
+    for bet in opened:
+        assert await table.journal(bet) == SETTLED
+
+
+@asynccontextmanager
+async def _new_house(stack: Stack) -> AsyncIterator[tuple[str, list[str]]]:
+    """Another address of the sandbox casino, and the paths that were asked for there."""
+    seen: list[str] = []
+
+    async def forward(request: web.Request) -> web.Response:
+        seen.append(request.path)
+        url = stack.addresses["sandbox_casino"] + request.path
+        async with stack.http.post(
+            url, data=await request.read(), headers={"Content-Type": "application/json"}
+        ) as answer:
+            return web.Response(status=answer.status, body=await answer.read(), content_type="application/json")
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", forward)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield "http://{}:{}".format(*runner.addresses[0][:2]), seen
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.row(65)
+async def test_every_attempt_goes_to_the_address_of_now(stack: Stack) -> None:
+    table = await stack.table(provider="answer_deadline: 1.5", casino="{retry: {first: 0.2, cap: 0.4}}")
+    won, back = table.new_bet(), table.new_bet()
+    assert (await until(lambda: table.pay_in(won))).said == DONE
+    assert (await until(lambda: table.pay_in_out(back))).said == DONE
+    await table.faults({"kind": "error", "path": MAKE})
+    assert (await table.pay_out(won)).code == 99
+    assert (await table.refund(back)).code == 99
+    async with _new_house(stack) as (address, seen):
+        await table.desk.change("casino", table.casino, address=address)
+
+        async def both_are_asked_for_there() -> bool:
+            return seen.count(MAKE) > 5
+
+        await eventually(both_are_asked_for_there)
+        await table.faults()
+        assert (await until(lambda: table.pay_out(won))).said == DONE
+        assert (await until(lambda: table.refund(back))).said == DONE
+        assert await table.journal(won) == SETTLED
+        assert await table.journal(back) == [*SETTLED, (-2, "25.00"), (2, "10.00")]
