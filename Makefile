@@ -38,8 +38,8 @@ up: setup ## start the stack, until Ctrl-C
 play: setup ## let the sandbox provider play on the running stack; ARGS="--bets 100 --rate 20"
 	@$(RUN) -m betcore play $(ARGS)
 
-test: setup ## run all tests; ARGS="-k stack" for some of them
-	$(RUN) -m pytest $(ARGS)
+test: setup ## run all tests, two files at a time; ARGS="-k stack" for some of them, one at a time
+	$(RUN) -m pytest $(or $(ARGS),-n 2 --dist loadfile)
 
 check: setup ## lint, format, types, import contracts, house rules
 	$(RUN) -m ruff check .

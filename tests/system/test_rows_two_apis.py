@@ -185,7 +185,7 @@ async def _nobody_told(both: tuple[Table, Table], call: Call, kind: int) -> list
 
 @pytest.mark.row(1, 46)
 async def test_done_and_taken_back_are_not_both_told_of_one_step(stack: Stack, second_api: str) -> None:
-    here = await stack.table(provider="answer_deadline: 1", casino="{attempt_timeout: 12, fast_attempts: 1}")
+    here = await stack.table(provider="answer_deadline: 2.5", casino="{attempt_timeout: 12, fast_attempts: 1}")
     both = here, elsewhere(here, second_api)
     bets = await _nobody_told(both, Table.pay_in_out, 1)
     await here.release()
@@ -209,7 +209,7 @@ async def test_done_and_taken_back_are_not_both_told_of_one_step(stack: Stack, s
 @pytest.mark.row(1, 46)
 @pytest.mark.parametrize("first", ["told", "taken back"])
 async def test_telling_and_taking_back_meet_at_the_row(stack: Stack, second_api: str, first: str) -> None:
-    here = await stack.table(provider="answer_deadline: 1", casino="{attempt_timeout: 12, fast_attempts: 1}")
+    here = await stack.table(provider="answer_deadline: 2.5", casino="{attempt_timeout: 12, fast_attempts: 1}")
     there = elsewhere(here, second_api)
     bets = await _nobody_told((here, there), Table.pay_in_out, 1)
     await here.release()
@@ -233,7 +233,7 @@ async def test_telling_and_taking_back_meet_at_the_row(stack: Stack, second_api:
 async def test_done_and_taken_back_are_not_both_told_of_two_steps(stack: Stack, second_api: str) -> None:
     """Repeats at both processes meet the moment at which a stake that nobody was told of goes back."""
     here = await stack.table(
-        provider="{answer_deadline: 1, unconfirmed_within: 0.5}", casino="{attempt_timeout: 12, fast_attempts: 1}"
+        provider="{answer_deadline: 2.5, unconfirmed_within: 0.5}", casino="{attempt_timeout: 12, fast_attempts: 1}"
     )
     both = here, elsewhere(here, second_api)
     bets = await _nobody_told(both, Table.pay_in, -1)
