@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import aiohttp
 from sqlalchemy import text
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
@@ -13,12 +14,14 @@ from temporalio.service import RPCError, RPCStatusCode
 from tests.table import Answer, Table, eventually
 
 Journal = list[tuple[int, str]]
+Said = tuple[int, str | None]
 Resolve = Callable[[Table, str], Awaitable[Answer]]
 
 DONE = (1, None)
 STAKED: Journal = [(-1, "10.00")]
 SETTLED: Journal = [*STAKED, (1, "25.00")]
 REFUNDED: Journal = [*STAKED, (2, "10.00")]
+BACK: Journal = [*SETTLED, (-2, "25.00"), (2, "10.00")]
 
 # Profiles: a deadline that no held call meets, one that all meet, and a casino that may take its time over one send.
 HASTY, PATIENT = "answer_deadline: 1", "answer_deadline: 15"
@@ -28,6 +31,23 @@ SLOW = "{attempt_timeout: 12, fast_attempts: 1}"
 async def in_parallel(copies: int, call: Callable[[], Awaitable[Answer]]) -> list[Answer]:
     """The answers to so many copies of a call at once."""
     return await asyncio.gather(*(call() for _ in range(copies)))
+
+
+async def heard(call: Callable[[], Awaitable[Answer]]) -> Said | None:
+    """What a provider hears of a call; None where that is nothing definite: 99, or a connection that breaks."""
+    try:
+        answer = await call()
+    except aiohttp.ClientError:
+        return None
+    return None if answer.code == 99 else answer.said
+
+
+async def definitely(call: Callable[[], Awaitable[Answer]], seconds: float = 60) -> Said:
+    """Repeat a call, as a provider does, until what it hears is definite; processes may die meanwhile."""
+    async with asyncio.timeout(seconds):
+        while (said := await heard(call)) is None:
+            await asyncio.sleep(0.1)
+    return said
 
 
 async def arrived(table: Table, calls: int) -> None:
@@ -85,6 +105,29 @@ async def no_writes(table: Table) -> AsyncIterator[Callable[[int], Awaitable[Non
         async def waiting(writers: int) -> None:
             async def enough() -> bool:
                 return int((await connection.execute(query)).scalar_one()) >= writers
+
+            await eventually(enough)
+
+        yield waiting
+
+
+@asynccontextmanager
+async def kept(table: Table, *bets: str) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+    """Keep everybody from changing the rows of these bets inside the block; yields what waits until so many want to.
+
+    Of those who want the same row, the one who came first goes first afterwards.
+    """
+    lock = text("SELECT bet_id FROM bet WHERE provider_bet_id = ANY(:bets) FOR UPDATE")
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%UPDATE bet SET%'"
+    )
+    engine = table.stack.engine.execution_options(isolation_level="READ COMMITTED")
+    async with engine.begin() as connection, table.stack.engine.connect() as watcher:
+        assert len((await connection.execute(lock, {"bets": list(bets)})).all()) == len(bets)
+
+        async def waiting(writers: int) -> None:
+            async def enough() -> bool:
+                return int((await watcher.execute(query)).scalar_one()) >= writers
 
             await eventually(enough)
 

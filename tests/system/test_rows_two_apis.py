@@ -4,22 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import pytest
 
-from tests.system.rows import (
-    DONE,
-    PATIENT,
-    REFUNDED,
-    SETTLED,
-    STAKED,
-    Journal,
-    arrived,
-    elsewhere,
-    no_writes,
-)
+from tests.system.rows import DONE, PATIENT, REFUNDED, SETTLED, STAKED, Journal, arrived, elsewhere, kept
 from tests.table import Answer, Stack, Table, until
 from tests.watch import in_state
 
@@ -113,7 +102,7 @@ async def test_a_stake_and_its_refund_at_the_same_moment(both: tuple[Table, Tabl
 async def _opened(both: tuple[Table, Table], bet: str, call: Call, early: Call) -> AsyncIterator[None]:
     """Both calls wait for the row inside this block, ``early`` longer."""
     here, there = both
-    async with no_writes(here) as waiting:
+    async with kept(here, bet) as waiting:
         first = asyncio.create_task(until(partial(early, here, bet)))
         await waiting(1)
         second = asyncio.create_task(until(partial(call, there, bet)))
@@ -209,7 +198,7 @@ async def test_done_and_taken_back_are_not_both_told_of_one_step(stack: Stack, s
 @pytest.mark.row(1, 46)
 @pytest.mark.parametrize("first", ["told", "taken back"])
 async def test_telling_and_taking_back_meet_at_the_row(stack: Stack, second_api: str, first: str) -> None:
-    here = await stack.table(provider="answer_deadline: 2.5", casino="{attempt_timeout: 12, fast_attempts: 1}")
+    here = await stack.table(provider="answer_deadline: 6", casino="{attempt_timeout: 12, fast_attempts: 1}")
     there = elsewhere(here, second_api)
     bets = await _nobody_told((here, there), Table.pay_in_out, 1)
     await here.release()
@@ -217,7 +206,7 @@ async def test_telling_and_taking_back_meet_at_the_row(stack: Stack, second_api:
         await in_state(here, bet, "settled")
     bet = bets[0]
     calls = [until(partial(here.pay_in_out, bet)), until(partial(there.refund, bet))]
-    async with no_writes(here) as waiting:
+    async with kept(here, bet) as waiting:
         tasks = []
         for turn, call in enumerate(calls if first == "told" else reversed(calls)):
             tasks.append(asyncio.create_task(call))
@@ -231,7 +220,8 @@ async def test_telling_and_taking_back_meet_at_the_row(stack: Stack, second_api:
 
 @pytest.mark.row(77, 1)
 async def test_done_and_taken_back_are_not_both_told_of_two_steps(stack: Stack, second_api: str) -> None:
-    """Repeats at both processes meet the moment at which a stake that nobody was told of goes back."""
+    """Repeats at both processes around the moment at which a stake that nobody was told of goes back; which of them
+    wins is a matter of chance here, and forced elsewhere."""
     here = await stack.table(
         provider="{answer_deadline: 2.5, unconfirmed_within: 0.5}", casino="{attempt_timeout: 12, fast_attempts: 1}"
     )
@@ -239,7 +229,7 @@ async def test_done_and_taken_back_are_not_both_told_of_two_steps(stack: Stack, 
     bets = await _nobody_told(both, Table.pay_in, -1)
     await here.release()
 
-    async def play(turn: int, bet: str) -> set[Said]:
+    async def play(turn: int, bet: str) -> None:
         await in_state(here, bet, "acceptance", "refunding", "refunded")
         # From well before that moment to well after it.
         await asyncio.sleep(0.06 * turn)
@@ -251,10 +241,8 @@ async def test_done_and_taken_back_are_not_both_told_of_two_steps(stack: Stack, 
         else:
             assert (await until(partial(both[turn % 2].pay_out, bet))).said == DONE
         assert await here.journal(bet) == (SETTLED if said == {DONE} else REFUNDED)
-        return said
 
-    outcomes = await asyncio.gather(*(play(turn, bet) for turn, bet in enumerate(bets)))
-    assert set(chain.from_iterable(outcomes)) == {DONE, OFF}
+    await asyncio.gather(*(play(turn, bet) for turn, bet in enumerate(bets)))
 
 
 @pytest.mark.row(17)
