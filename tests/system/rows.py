@@ -117,7 +117,7 @@ async def kept(table: Table, *bets: str) -> AsyncIterator[Callable[[int], Awaita
 
     Of those who want the same row, the one who came first goes first afterwards.
     """
-    lock = text("SELECT bet_id FROM bet WHERE provider_bet_id = ANY(:bets) FOR UPDATE")
+    lock = text("SELECT bet_id FROM bet WHERE provider_bet_id = ANY(:bets) FOR NO KEY UPDATE")
     query = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%UPDATE bet SET%'"
     )

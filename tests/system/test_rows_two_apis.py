@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.rows import DONE, PATIENT, REFUNDED, SETTLED, STAKED, Journal, arrived, elsewhere, kept
+from tests.system.rows import DONE, PATIENT, REFUNDED, SETTLED, STAKED, Journal, arrived, elsewhere, kept, no_writes
 from tests.table import Answer, Stack, Table, until
 from tests.watch import in_state
 
@@ -102,7 +102,7 @@ async def test_a_stake_and_its_refund_at_the_same_moment(both: tuple[Table, Tabl
 async def _opened(both: tuple[Table, Table], bet: str, call: Call, early: Call) -> AsyncIterator[None]:
     """Both calls wait for the row inside this block, ``early`` longer."""
     here, there = both
-    async with kept(here, bet) as waiting:
+    async with no_writes(here) as waiting:
         first = asyncio.create_task(until(partial(early, here, bet)))
         await waiting(1)
         second = asyncio.create_task(until(partial(call, there, bet)))
