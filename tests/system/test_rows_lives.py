@@ -357,3 +357,32 @@ async def _has_acted(schedule: Any, before: int) -> bool:
 
 async def _lives(lost: Lost, life: int) -> bool:
     return bool((await lost.table.row(lost.bet)).lives == life)
+
+
+@pytest.mark.row(81)
+async def test_a_schedule_that_was_deleted_is_made_anew(stack: Stack) -> None:
+    schedule = stack.client.get_schedule_handle(SWEEP)
+    await schedule.delete()
+
+    async def is_there() -> bool:
+        try:
+            return bool((await schedule.describe()).info.num_actions)
+        except RPCError as error:
+            assert error.status is RPCStatusCode.NOT_FOUND
+            return False
+
+    await eventually(is_there, WITHIN)
+
+
+@pytest.mark.row(46, 81)
+async def test_a_reversal_that_is_lost_before_its_row_is_taken_up_from_the_refund(stack: Stack) -> None:
+    table = await stack.table(provider=DEADLINE, casino=QUICK)
+    bet = table.new_bet()
+    assert (await until(lambda: table.pay_in_out(bet))).said == DONE
+    # Its workflow, on a queue at which nobody works: it ends before it has done anything.
+    gone = table.reversal(bet)
+    await stack.client.start_workflow("Reversal", id=gone.id, task_queue="nobody")
+    await gone.terminate()
+    assert (await table.refund(bet)).said == UNKNOWN
+    assert (await until(lambda: table.refund(bet), WITHIN)).said == DONE
+    assert await table.journal(bet) == BACK
