@@ -35,18 +35,23 @@ async def keep_schedules(client: Client, sweep_every: timedelta) -> None:
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=sweep_every),
     )
 
+    up_to_date = False
+    while True:
+        try:
+            await _ensure(client, schedule, up_to_date=up_to_date)
+            up_to_date = True
+        except RPCError as error:
+            _log.warning("the schedule could not be looked after", error=str(error))
+        await asyncio.sleep(sweep_every.total_seconds())
+
+
+async def _ensure(client: Client, schedule: Schedule, *, up_to_date: bool) -> None:
     def brought_up_to_date(now: ScheduleUpdateInput) -> ScheduleUpdate:
         # Whether it is paused stays as people have left it.
         return ScheduleUpdate(schedule=replace(schedule, state=now.description.schedule.state))
 
-    is_new = True
-    while True:
-        try:
-            await client.create_schedule(SWEEP, schedule)
-        except ScheduleAlreadyRunningError:
-            if is_new:
-                await client.get_schedule_handle(SWEEP).update(brought_up_to_date)
-            is_new = False
-        except RPCError as error:
-            _log.warning("the schedule could not be looked after", error=str(error))
-        await asyncio.sleep(sweep_every.total_seconds())
+    try:
+        await client.create_schedule(SWEEP, schedule)
+    except ScheduleAlreadyRunningError:
+        if not up_to_date:
+            await client.get_schedule_handle(SWEEP).update(brought_up_to_date)
