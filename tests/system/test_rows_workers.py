@@ -60,8 +60,9 @@ async def test_a_worker_killed_between_the_answer_and_its_record(stack: Stack) -
         assert await table.journal(bet) == SETTLED
         repeats = [call["wallet_code"] for call in await sends(table, bet) if call["transaction_type"] == kind]
         # The first and the last one: the wallet says to the repeat what it said before.
-        assert (repeats[0], repeats[-1], len(repeats)) == (200, 200, (await movement(table, bet, kind)).attempts)
-        assert len(repeats) > 1
+        assert (repeats[0], repeats[-1]) == (200, 200)
+        # No send is uncounted; a count may be without its send, where the other bet's kill met the worker between them.
+        assert 1 < len(repeats) <= (await movement(table, bet, kind)).attempts
 
 
 @pytest.mark.row(66)
