@@ -4,6 +4,7 @@ Exit status 1 where a test passes without its rule. Numbers as arguments choose 
 """
 
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,20 +34,25 @@ def caught(mutant: Mutant, folder: Path) -> bool:
     whole = file.read_text()
     file.write_text(whole.replace(mutant.old, mutant.new))
     try:
-        ran = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", mutant.test],
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=60,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        # What waits for something that never comes has noticed too.
-        return True
+        return _run(mutant.test, folder)
     finally:
         file.write_text(whole)
-    return ran.returncode == _FAILED
+
+
+def _run(test: str, folder: Path) -> bool:
+    """Whether the test fails, or waits for something that never comes, which has noticed too."""
+    command = (sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test)
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as ran:
+        try:
+            return ran.wait(60) == _FAILED
+        except subprocess.TimeoutExpired:
+            # Asked, not killed: it has servers to stop.
+            ran.send_signal(signal.SIGINT)
+            try:
+                ran.wait(30)
+            except subprocess.TimeoutExpired:
+                ran.kill()
+            return True
 
 
 def main() -> int:
