@@ -57,10 +57,8 @@ class Teller:
 
     async def taken_after_the_end(self, record: BetRecord, movement: Movement) -> None:
         """The casino has made a debit that the rows have ended without: a person must know."""
-        theirs = {"transaction_id": movement.transaction_id, "amount": f"{movement.amount.currency} {movement.amount}"}
-        await self._bets.file_incident(
-            Incident(bet_id=record.bet_id, kind="debited_after_the_end", ours=record.facts(), theirs=theirs)
-        )
+        sides = {"ours": record.facts(), "theirs": movement.facts()}
+        await self._bets.file_incident(Incident(bet_id=record.bet_id, kind="debited_after_the_end", **sides))
 
     async def close(self, casino: Casino, bet_id: int, within: timedelta, *, closed: bool) -> None:
         """Close a bet at the casino, or open it again. Raises ApplicationError, to be retried, until that is done."""

@@ -148,8 +148,7 @@ class Wallet:
 
     async def _taken_after_its_end(self, record: BetRecord, movement: Movement, made: MakeAnswer) -> Step:
         """The casino took a stake whose bet has ended without it: it is owed back, and the outcome stays."""
-        taken = {"transaction_id": movement.transaction_id, "amount": f"{movement.amount.currency} {movement.amount}"}
-        record = await self._bets.taken_after_the_end(record, word_of(made), taken)
+        record = await self._bets.taken_after_the_end(record, word_of(made), movement.facts())
         return Step(progress=Progress.REFUSED, detail="debited after the end", record=record)
 
     async def _credit(self, order: Pay) -> Step:

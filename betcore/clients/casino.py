@@ -45,6 +45,10 @@ class Movement:
         """Its identity."""
         return transaction_id(self.bet_id, self.transaction_type)
 
+    def facts(self) -> dict[str, str]:
+        """What the casino holds with it, for its side of an incident."""
+        return {"transaction_id": self.transaction_id, "amount": f"{self.amount.currency} {self.amount}"}
+
 
 @dataclass(frozen=True, slots=True)
 class CasinoAnswer:
