@@ -1,7 +1,9 @@
 """The worker process: composition root. Runs bets, and pursues at the casinos what had no definite answer."""
 
 import asyncio
+import os
 import signal
+import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -129,3 +131,8 @@ async def main() -> None:
 
 if __name__ == "__main__":
     asyncio.run(main())
+    # Everything has ended in order. Threads of the SDK may still reach for the interpreter while it is taken down, and
+    # would end the process with a signal.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

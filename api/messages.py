@@ -24,6 +24,7 @@ from betcore.ids import (
     TASK_TIMEOUT,
     BetKey,
     bet_workflow_id,
+    carrier_of_bet,
     resumed_reversal_id,
     resumed_workflow_id,
     reversal_workflow_id,
@@ -158,9 +159,7 @@ class BetMessages:
 
 def _carrier(bet: BetKey, record: BetRecord | None) -> str:
     """The id of the workflow that carries a bet: its first one, or the one that has resumed it."""
-    if record is not None and record.lives:
-        return resumed_workflow_id(record.bet_id, record.lives)
-    return bet_workflow_id(bet)
+    return bet_workflow_id(bet) if record is None else carrier_of_bet(bet, record.bet_id, record.lives)
 
 
 async def _hand_over(handle: WorkflowHandle[Any, Any], name: str, call: PayOut | Refund) -> None:

@@ -65,6 +65,16 @@ def resumed_reversal_id(bet_id: int, life: int) -> str:
     return f"resume-reversal:{bet_id}:{life}"
 
 
+def carrier_of_bet(key: BetKey, bet_id: int, lives: int) -> str:
+    """The id of the workflow that carries a bet: its first one, or the one that has resumed it last."""
+    return resumed_workflow_id(bet_id, lives) if lives else bet_workflow_id(key)
+
+
+def carrier_of_reversal(key: BetKey, bet_id: int, lives: int) -> str:
+    """The same for a reversal."""
+    return resumed_reversal_id(bet_id, lives) if lives else reversal_workflow_id(key)
+
+
 def transaction_id(bet_id: int, transaction_type: TransactionType) -> str:
     """The identity of a movement, the same in every attempt and in every life of its bet."""
     return f"{bet_id}:{transaction_type.value}"

@@ -1,6 +1,7 @@
 """What goes between API, workflow and activities. One object a message, so that a field can be added later."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
@@ -66,6 +67,10 @@ class BetPolicy(Message):
     effect_within: timedelta
     retry: Retry
     close: bool
+    # How long an Accept may take; None where the casino's answer to make is final.
+    accept_within: timedelta | None = None
+    # Major units by currency, above which an operator's action needs a second one. A currency without: always.
+    approval_above: dict[str, Decimal] = {}
 
     @classmethod
     def of(cls, provider: ProviderProfile, casino: CasinoProfile) -> "BetPolicy":
@@ -85,6 +90,8 @@ class BetPolicy(Message):
                 cap=timedelta(seconds=casino.retry.cap),
             ),
             close=casino.send.close,
+            accept_within=timedelta(seconds=casino.accept_within) if casino.confirmation == "accept" else None,
+            approval_above=casino.approval_above,
         )
 
 
@@ -165,6 +172,38 @@ class Refund(Message):
 
     def __str__(self) -> str:
         return "Refund"
+
+
+class Accept(Message):
+    """The casino has confirmed or refused a movement: its row says how. A hint to look there, and nothing more."""
+
+    transaction_type: int
+
+
+class Action(StrEnum):
+    """What an operator can ask of a bet or a reversal that is open."""
+
+    RETRY = "retry"
+    SETTLE = "settle"
+    VOID = "void"
+    MARK_PAID = "mark-paid"
+
+
+class Operate(Message):
+    """An operator's action, and why. ``win`` is what to settle with, and None for the others."""
+
+    action: Action
+    operator: str
+    reason: str
+    win: Money | None = None
+
+
+class Operated(Message):
+    """What came of an operator's action: ``done`` is false where a second operator has to ask for the same first."""
+
+    done: bool
+    state: str
+    detail: str
 
 
 class Reverse(Message):

@@ -12,7 +12,7 @@ from temporalio.common import TypedSearchAttributes
 from betcore import visibility
 from betcore.db.engine import one_row
 from betcore.db.records import money_of
-from betcore.ids import BetKey, bet_workflow_id, resumed_reversal_id, resumed_workflow_id, reversal_workflow_id
+from betcore.ids import BetKey, carrier_of_bet, carrier_of_reversal, resumed_reversal_id, resumed_workflow_id
 from betcore.messages import BetPolicy, PayIn, Resumed, Reverse
 from betcore.money import Money
 from betcore.profiles import CasinoProfile, ProviderProfile
@@ -125,11 +125,8 @@ class Lives:
 
 
 def _open_row(kind: str, row: Any) -> OpenRow:
-    if row.lives:
-        workflow_id = _resumed_id(kind, row.bet_id, row.lives)
-    else:
-        first = bet_workflow_id if kind == BET else reversal_workflow_id
-        workflow_id = first(BetKey(str(row.counterparty_id), row.provider_bet_id))
+    carrier = carrier_of_bet if kind == BET else carrier_of_reversal
+    workflow_id = carrier(BetKey(str(row.counterparty_id), row.provider_bet_id), row.bet_id, row.lives)
     return OpenRow(kind, row.bet_id, row.owner, row.lives, workflow_id)
 
 
