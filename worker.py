@@ -20,14 +20,17 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.bets import BetRows
 from activities.claw_backs import ClawBacks
+from activities.pressure import Pressure
 from activities.sweeps import Sweeps
 from activities.teller import Teller
 from activities.wallet import Wallet
 from betcore.clients.casino import CasinoClient
+from betcore.clients.hints import Hints
 from betcore.clients.schedules import keep_schedules
 from betcore.clients.temporal import connect
 from betcore.db.bets import Bets
 from betcore.db.engine import create_engine
+from betcore.db.health import Health
 from betcore.db.lives import Lives
 from betcore.db.partners import Partners
 from betcore.db.reversals import Reversals
@@ -58,10 +61,12 @@ class Activities:
     sweeps: Sweeps
 
     @classmethod
-    def on(cls, engine: AsyncEngine, partners: Partners, casinos: CasinoClient, client: Client) -> "Activities":
+    def on(
+        cls, engine: AsyncEngine, partners: Partners, casinos: CasinoClient, hints: Hints, client: Client
+    ) -> "Activities":
         """All activities over one database, the casinos and Temporal."""
         bets, reversals = Bets(engine), Reversals(engine)
-        teller = Teller(bets, partners, casinos)
+        teller = Teller(bets, partners, casinos, hints, Pressure(Health(engine)))
         return cls(
             Wallet(teller, bets, reversals),
             ClawBacks(teller, reversals),
@@ -74,12 +79,12 @@ def workers(client: Client, do: Activities, *, sandbox: bool) -> list[Worker]:
     """The two workers of a process: bets with their fast lane, and the slow lane on a queue of its own."""
     fast: list[Callable[..., Any]] = [
         *(do.wallet.try_stake, do.wallet.try_credit, do.claw_backs.try_claw_back),
-        *(do.rows.withdraw, do.rows.take_over, do.claw_backs.open_reversal),
+        *(do.rows.withdraw, do.rows.take_over, do.rows.unpark, do.claw_backs.open_reversal),
     ]
     slow: list[Callable[..., Any]] = [
         *(do.wallet.pursue_stake, do.wallet.find_stake, do.wallet.pursue_credit, do.wallet.close_at_casino),
-        *(do.claw_backs.pursue_claw_back, do.claw_backs.find_claw_back),
-        *(do.rows.file_incident, do.sweeps.resume_lost),
+        *(do.wallet.find_credit, do.claw_backs.pursue_claw_back, do.claw_backs.find_claw_back),
+        *(do.rows.file_incident, do.rows.note_operation, do.sweeps.resume_lost),
     ]
     bets = Worker(
         client,
@@ -119,7 +124,8 @@ async def main() -> None:
         keys = SigningKeys(engine, vault, settings.partner_cache_seconds)
         partners = Partners(engine, vault, settings.partner_cache_seconds)
         client = await connect(settings)
-        activities = Activities.on(engine, partners, CasinoClient(http, keys, settings.issuer), client)
+        hints = await stack.enter_async_context(Hints(settings))
+        activities = Activities.on(engine, partners, CasinoClient(http, keys, settings.issuer), hints, client)
         if settings.worker_metrics_port:
             start_http_server(settings.worker_metrics_port, addr="127.0.0.1")
         for worker in workers(client, activities, sandbox=settings.workflow_sandbox):

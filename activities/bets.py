@@ -4,7 +4,7 @@ from temporalio import activity
 
 from betcore.db.bets import Bets
 from betcore.messages import BetRecord
-from betcore.orders import Incident, TakeOver, Withdraw
+from betcore.orders import Incident, Operation, TakeOver, Unpark, Withdraw
 
 
 class BetRows:
@@ -22,6 +22,16 @@ class BetRows:
     async def take_over(self, order: TakeOver) -> BetRecord:
         """Become the owner of a bet whose workflow is gone; the record says whether that succeeded."""
         return await self._bets.take_over(order.resumed, order.owner)
+
+    @activity.defn
+    async def unpark(self, order: Unpark) -> None:
+        """Let a parked movement be sent again."""
+        await self._bets.unpark(order.bet_id, order.owner, order.transaction_type)
+
+    @activity.defn
+    async def note_operation(self, operation: Operation) -> None:
+        """Write down what an operator has asked for."""
+        await self._bets.note_once(operation.bet_id, "operate", operation.model_dump(mode="json", exclude={"bet_id"}))
 
     @activity.defn
     async def file_incident(self, incident: Incident) -> None:

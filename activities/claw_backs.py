@@ -4,13 +4,15 @@ As a stake's debit it has a last moment, and a refusal ends it only where no oth
 it may be sent in another window, once everything that was sent before is certainly not at the casino.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from temporalio import activity
 
-from activities.teller import NO_WORD, Teller, again, now, word_of
+from activities.pressure import FAST, SLOW, Lane
+from activities.teller import NO_WORD, Teller, at_once, pursued, word_of
 from betcore import failpoints
 from betcore.clients.casino import LastMomentPassed, Movement, MovementDiffers
+from betcore.db.partners import Casino
 from betcore.db.reversals import Reversals
 from betcore.ids import TransactionType
 from betcore.judgement import DUPLICATE
@@ -37,12 +39,8 @@ class ClawBacks:
     @activity.defn
     async def try_claw_back(self, order: ClawBack) -> Step:
         """Take the win back, with as many sends as the policy allows at once."""
-        step = await self._take(order)
-        for _ in range(order.reverse.policy.fast_attempts - 1):
-            if step.progress is not Progress.UNKNOWN or now() >= order.not_after:
-                break
-            step = await self._take(order)
-        return step
+        policy = order.reverse.policy
+        return await at_once(lambda: self._take(order, FAST), policy.fast_attempts, order.not_after)
 
     @activity.defn
     async def pursue_claw_back(self, order: ClawBack) -> Step:
@@ -50,10 +48,8 @@ class ClawBacks:
 
         Raises ApplicationError(outcome_unknown), to be retried, while it may be sent.
         """
-        step = await self._take(order)
-        if step.progress is Progress.UNKNOWN and now() < order.not_after:
-            raise again(step.detail, order.reverse.policy.retry)
-        return step
+        policy = order.reverse.policy
+        return await pursued(lambda: self._take(order, SLOW), policy.retry, policy.accept_within, until=order.not_after)
 
     @activity.defn
     async def find_claw_back(self, order: ClawBack) -> Step:
@@ -76,17 +72,22 @@ class ClawBacks:
         record, absent = await self._reversals.absent(reverse.bet_id, owner)
         return _step(record, owner, Progress.ABSENT if absent else Progress.UNKNOWN, "the casino never took it")
 
-    async def _take(self, order: ClawBack) -> Step:
+    async def _take(self, order: ClawBack, lane: Lane) -> Step:
+        casino = await self._teller.casino(order.reverse.casino_id)
+        patience = order.reverse.policy.attempt_timeout if lane is FAST else timedelta()
+        with self._teller.pressure.place(casino, lane):
+            return await self._taken(casino, order, patience)
+
+    async def _taken(self, casino: Casino, order: ClawBack, patience: timedelta) -> Step:
         reverse, owner = order.reverse, order.owner
         claim = await self._reversals.begin_claw_back(reverse.bet_id, owner, order.not_after)
         if claim.attempts is None:
             return _step(claim.record, owner, _ENDED.get(claim.movement or "", Progress.PARKED))
         await failpoints.reach("claw_back_counted")
-        casino = await self._teller.casino(reverse.casino_id)
         # The row's last moment, and not the order's: a window of before may still be open.
         movement = _movement(order, claim.not_after)
         try:
-            made, verdict = await self._teller.make(casino, movement, claim.attempts, reverse.policy.attempt_timeout)
+            made, verdict = await self._teller.make(casino, movement, claim, reverse.policy.attempt_timeout, patience)
         except LastMomentPassed:
             # Where this is the window's only send, nothing of it can be at the casino.
             record, absent = await self._reversals.absent(reverse.bet_id, owner, sends=1)
@@ -106,7 +107,7 @@ class ClawBacks:
                 record = await self._reversals.park(reverse.bet_id, owner, _KIND, made.answer.error_code)
                 progress = Progress.PARKED
             case _:
-                return await self._teller.unknown(claim.record, movement, made)
+                return await self._teller.unknown(casino, claim.record, movement, made, verdict)
         await failpoints.reach("claw_back_recorded")
         return _step(record, owner, progress, made.answer.message)
 

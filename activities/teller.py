@@ -1,47 +1,90 @@
 """One send of one movement, and what its answer means; for every activity that moves money."""
 
+import asyncio
 import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from betcore.clients.casino import CasinoClient, MakeAnswer, Movement, MovementDiffers
-from betcore.db.bets import Bets, CasinoWord
+from activities.pressure import Busy, Pressure
+from betcore.clients.casino import CasinoAnswer, CasinoClient, MakeAnswer, Movement, MovementDiffers
+from betcore.clients.hints import Hints
+from betcore.db.bets import Bets, CasinoWord, Claim
 from betcore.db.partners import Casino, Partners
 from betcore.errors import Code
-from betcore.judgement import DUPLICATE, PARKED, Verdict, judge, judge_duplicate
+from betcore.judgement import AWAITED, DUPLICATE, PARKED, Verdict, judge, judge_duplicate
 from betcore.messages import BetRecord, Retry
 from betcore.orders import Incident, Progress, Step
+
+_NO_TIME = timedelta()
+_ACCEPT = "accept"
+# What an activity returns while the movement may still be sent.
+_OPEN = (Progress.UNKNOWN, Progress.AWAITED)
 
 
 class Teller:
     """The counter at which movements are handed to casinos."""
 
-    def __init__(self, bets: Bets, partners: Partners, casinos: CasinoClient) -> None:
+    def __init__(self, bets: Bets, partners: Partners, casinos: CasinoClient, hints: Hints, pressure: Pressure) -> None:
         self._bets = bets
         self._partners = partners
         self._casinos = casinos
+        self._hints = hints
+        self.pressure = pressure
 
     async def casino(self, casino_id: int) -> Casino:
         """The casino as it is known now: every attempt goes to the address of the moment."""
         return await self._partners.casino(casino_id)
 
     async def make(
-        self, casino: Casino, movement: Movement, attempts: int, within: timedelta
+        self, casino: Casino, movement: Movement, claim: Claim, within: timedelta, patience: timedelta = _NO_TIME
     ) -> tuple[MakeAnswer, Verdict]:
-        """Send a movement whose send was counted, and judge the answer. Raises LastMomentPassed where it may not leave.
+        """Send a movement whose send was counted, and judge what the casino says of it.
 
-        ``attempts`` are the sends that may have left this house, this one included.
+        ``within`` is how long the answer may take; where the casino confirms with Accept, ``patience`` is how long
+        that is waited for here. Raises LastMomentPassed where the movement may not leave.
         """
+        async with self._hints.expect(movement.bet_id, movement.transaction_type) as told:
+            attempts = claim.attempts or 0
+            if claim.counted:
+                made, verdict, listed = await self._send(casino, movement, attempts, within)
+                final = casino.profile.confirmation == "reply" or listed
+                if verdict.progress is not Progress.DONE or final:
+                    return made, verdict
+            word = claim.heard or await self._accept(casino, movement, told, claim.counted, patience)
+        if word is None:
+            return MakeAnswer(CasinoAnswer(None, "awaited", message="its Accept is awaited")), AWAITED
+        meaning = casino.profile.error_codes.get(word.error_code or "")
+        answer = CasinoAnswer(meaning, _ACCEPT, word.error_code)
+        made = MakeAnswer(answer, word.partner_transaction_id, word.balance)
+        return made, judge(movement.transaction_type, meaning, attempts)
+
+    async def _send(
+        self, casino: Casino, movement: Movement, attempts: int, within: timedelta
+    ) -> tuple[MakeAnswer, Verdict, bool]:
+        """The answer, the verdict on it, and whether payments/info has shown the movement."""
         made = await self._casinos.make(casino, movement, within)
+        await self.pressure.told(casino, made.answer)
         if made.answer.meaning != DUPLICATE:
-            return made, judge(movement.transaction_type, made.answer.meaning, attempts)
+            return made, judge(movement.transaction_type, made.answer.meaning, attempts), False
         try:
             listed = await self._casinos.has(casino, movement, within)
         except MovementDiffers:
-            return made, PARKED
-        return made, judge_duplicate(listed, attempts)
+            return made, PARKED, False
+        return made, judge_duplicate(listed, attempts), bool(listed)
+
+    async def _accept(
+        self, casino: Casino, movement: Movement, told: asyncio.Event, sent: bool, patience: timedelta
+    ) -> CasinoWord | None:
+        if patience > _NO_TIME:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience.total_seconds()):
+                    await told.wait()
+        within = timedelta(seconds=casino.profile.accept_within) if sent else _NO_TIME
+        return await self._bets.hear(movement.bet_id, movement.transaction_type, within, movement.amount.currency)
 
     async def look(self, casino: Casino, movement: Movement, policy_retry: Retry, within: timedelta) -> bool:
         """Whether payments/info lists the movement as ours.
@@ -65,19 +108,26 @@ class Teller:
         if not await self._casinos.close(casino, bet_id, within, closed=closed):
             raise ApplicationError("the casino did not confirm the close", type=Code.OUTCOME_UNKNOWN)
 
-    async def unknown(self, record: BetRecord, movement: Movement, made: MakeAnswer) -> Step:
+    async def unknown(
+        self, casino: Casino, record: BetRecord, movement: Movement, made: MakeAnswer, verdict: Verdict
+    ) -> Step:
         """Write down an answer that decides nothing."""
-        answer = made.answer
+        answer, kind = made.answer, movement.transaction_type
         await self._bets.note(
             record.bet_id,
             "answer",
-            type=int(movement.transaction_type),
-            progress=Progress.UNKNOWN,
+            type=int(kind),
+            progress=verdict.progress,
             kind=answer.kind,
             error_code=answer.error_code,
         )
+        if answer.kind == _ACCEPT:
+            await self._bets.forget_refusal(record.bet_id, kind, answer.error_code)
+        elif verdict.progress is Progress.UNKNOWN and casino.profile.confirmation == "accept":
+            # The answer is lost, the Accept may still come: from now on it is signalled.
+            await self._bets.hear(record.bet_id, kind, _NO_TIME, movement.amount.currency)
         detail = f"{answer.kind} {answer.error_code or ''} {answer.message}".strip()
-        return Step(progress=Progress.UNKNOWN, detail=detail, record=record)
+        return Step(progress=verdict.progress, detail=detail, record=record)
 
 
 # What a movement that is not sent leaves in its row.
@@ -89,7 +139,39 @@ def word_of(made: MakeAnswer) -> CasinoWord:
     return CasinoWord(made.answer.error_code, made.partner_transaction_id, made.balance)
 
 
-def again(detail: str, retry: Retry) -> ApplicationError:
+async def at_once(send: Callable[[], Awaitable[Step]], sends: int, until: datetime | None = None) -> Step:
+    """The fast lane: as many sends as are allowed, until one of them is answered."""
+    try:
+        step = await send()
+        for _ in range(sends - 1):
+            if step.progress is not Progress.UNKNOWN or (until is not None and now() >= until):
+                break
+            step = await send()
+    except Busy as busy:
+        return Step(progress=Progress.UNKNOWN, detail=str(busy))
+    return step
+
+
+async def pursued(
+    send: Callable[[], Awaitable[Step]], retry: Retry, accept_within: timedelta | None, until: datetime | None = None
+) -> Step:
+    """One attempt of the slow lane.
+
+    Raises ApplicationError(outcome_unknown), to be retried, while there may be another one.
+    """
+    try:
+        step = await send()
+    except Busy as busy:
+        raise again(str(busy), retry, busy.wait) from None
+    if step.progress not in _OPEN:
+        return step
+    gap = accept_within if step.progress is Progress.AWAITED and accept_within else _NO_TIME
+    if until is not None and now() + gap >= until:
+        return step
+    raise again(step.detail, retry, gap)
+
+
+def again(detail: str, retry: Retry, least: timedelta = _NO_TIME) -> ApplicationError:
     """The failure of one attempt in the slow lane, with the gap to the next and jitter, so that a casino that comes
     back is not met by everybody at once."""
     exponent = min(activity.info().attempt - 1, 30)
@@ -97,7 +179,7 @@ def again(detail: str, retry: Retry) -> ApplicationError:
     return ApplicationError(
         detail,
         type=Code.OUTCOME_UNKNOWN,
-        next_retry_delay=gap * random.uniform(0.8, 1.2),  # noqa: S311  a spread, not a secret
+        next_retry_delay=max(gap * random.uniform(0.8, 1.2), least),  # noqa: S311  a spread, not a secret
         category=ApplicationErrorCategory.BENIGN,
     )
 

@@ -5,19 +5,22 @@ Each movement has two activities. ``try_...`` is the fast lane: one or two sends
 shows. Both may run again from any point: every send is counted in the movement's row before it leaves.
 """
 
+from datetime import timedelta
+
 from temporalio import activity
 
-from activities.teller import NO_WORD, Teller, again, now, word_of
+from activities.pressure import FAST, SLOW, Busy
+from activities.teller import NO_WORD, Teller, at_once, now, pursued, word_of
 from betcore import failpoints
 from betcore.clients.casino import LastMomentPassed, MakeAnswer, Movement, MovementDiffers
-from betcore.db.bets import Bets
+from betcore.db.bets import Bets, Claim
 from betcore.db.partners import Casino
 from betcore.db.reversals import Reversals
 from betcore.errors import Code
 from betcore.ids import TransactionType
 from betcore.judgement import DUPLICATE
 from betcore.messages import BetRecord, BetState, PayIn
-from betcore.orders import CloseAtCasino, FindStake, Pay, Progress, Step, TakeStake
+from betcore.orders import CloseAtCasino, FindCredit, FindStake, Pay, Progress, Step, TakeStake
 
 
 class Wallet:
@@ -31,12 +34,8 @@ class Wallet:
     @activity.defn
     async def try_stake(self, order: TakeStake) -> Step:
         """Open the bet and debit its stake, with what sends the provider's deadline allows."""
-        step = await self._take_stake(order)
-        for _ in range(order.pay_in.policy.fast_attempts - 1):
-            if step.progress is not Progress.UNKNOWN or now() >= order.pay_in.answer_by:
-                break
-            step = await self._take_stake(order)
-        return step
+        pay_in = order.pay_in
+        return await at_once(lambda: self._try_stake(order), pay_in.policy.fast_attempts, pay_in.answer_by)
 
     @activity.defn
     async def pursue_stake(self, order: TakeStake) -> Step:
@@ -44,10 +43,10 @@ class Wallet:
 
         Raises ApplicationError(outcome_unknown), to be retried, while it may.
         """
-        step = await self._take_stake(order)
-        if step.progress is Progress.UNKNOWN and now() < order.pay_in.not_after:
-            raise again(step.detail, order.pay_in.policy.retry)
-        return step
+        pay_in, policy = order.pay_in, order.pay_in.policy
+        return await pursued(
+            lambda: self._pursue_stake(order), policy.retry, policy.accept_within, until=pay_in.not_after
+        )
 
     @activity.defn
     async def find_stake(self, order: FindStake) -> Step:
@@ -75,21 +74,32 @@ class Wallet:
 
     @activity.defn
     async def try_credit(self, order: Pay) -> Step:
-        """Credit the player, with as many sends as the order allows."""
-        step = await self._credit(order)
-        for _ in range(order.sends - 1):
-            if step.progress is not Progress.UNKNOWN:
-                break
-            step = await self._credit(order)
-        return step
+        """Credit the player, with as many sends as the order allows; none where the casino does not answer anyway."""
+        return await at_once(lambda: self._try_credit(order), order.sends)
 
     @activity.defn
     async def pursue_credit(self, order: Pay) -> Step:
         """Credit the player, for as long as it takes. Raises ApplicationError(outcome_unknown), to be retried."""
-        step = await self._credit(order)
-        if step.progress is Progress.UNKNOWN:
-            raise again(step.detail, order.retry)
-        return step
+        return await pursued(lambda: self._pursue_credit(order), order.retry, order.accept_within)
+
+    @activity.defn
+    async def find_credit(self, order: FindCredit) -> Step:
+        """Decide by payments/info whether a parked credit that was paid by hand has reached the casino all the same.
+
+        Raises ApplicationError(outcome_unknown), to be retried, where the casino's answer is unclear.
+        """
+        pay = order.pay
+        casino, rows, kind = await self._teller.casino(pay.casino_id), self._rows(pay), pay.transaction_type
+        try:
+            found = await self._teller.look(casino, _credit_of(pay), pay.retry, pay.attempt_timeout)
+        except MovementDiffers as difference:
+            record = await rows.park(pay.bet_id, pay.owner, kind, DUPLICATE)
+            return Step(progress=Progress.PARKED, detail=str(difference), record=record)
+        if not found and not order.second_look:
+            return Step(progress=Progress.UNKNOWN, detail="absent at the first look")
+        how = "done" if found else "paid_by_hand"
+        record = await rows.credit_done(pay.bet_id, pay.owner, kind, NO_WORD, how)
+        return _credited(record, pay, how.replace("_", " "))
 
     @activity.defn
     async def close_at_casino(self, order: CloseAtCasino) -> None:
@@ -98,28 +108,46 @@ class Wallet:
         casino = await self._teller.casino(order.casino_id)
         await self._teller.close(casino, order.bet_id, order.attempt_timeout, closed=order.closed)
 
-    async def _take_stake(self, order: TakeStake) -> Step:
+    async def _try_stake(self, order: TakeStake) -> Step:
+        """In the fast lane a new stake is refused at once where the casino does not answer, or has its hands full."""
+        casino = await self._teller.casino(order.pay_in.casino_id)
+        patience = min(order.pay_in.policy.attempt_timeout, order.pay_in.answer_by - now())
+        try:
+            with self._teller.pressure.place(casino, FAST):
+                admitted = await self._teller.pressure.may_stake(casino)
+                return await self._take_stake(casino, order, patience, admitted=admitted)
+        except Busy:
+            return await self._take_stake(casino, order, patience, admitted=False)
+
+    async def _pursue_stake(self, order: TakeStake) -> Step:
+        casino = await self._teller.casino(order.pay_in.casino_id)
+        with self._teller.pressure.place(casino, SLOW):
+            return await self._take_stake(casino, order)
+
+    async def _take_stake(
+        self, casino: Casino, order: TakeStake, patience: timedelta = timedelta(), *, admitted: bool = True
+    ) -> Step:
         pay_in, owner = order.pay_in, order.owner
-        claim = await self._bets.open(pay_in, owner, *_opening(order))
+        claim = await self._bets.open(pay_in, owner, *_opening(order, admitted=admitted))
         record = claim.record
         if claim.attempts is None:
             return Step(progress=_standing(record, owner), record=record)
         await failpoints.reach("debit_counted")
-        if claim.attempts == 1 and now() > pay_in.answer_by:
+        if claim.counted and claim.attempts == 1 and now() > pay_in.answer_by:
             return await self._never_sent(record.bet_id, owner)
-        casino = await self._teller.casino(pay_in.casino_id)
         if pay_in.stake.minor == 0 and not casino.profile.send.zero_stakes:
             record = await self._bets.accept(record.bet_id, owner, NO_WORD)
             return Step(progress=_standing(record, owner), detail="a free round is not sent", record=record)
-        return await self._debit(casino, pay_in, owner, record, claim.attempts)
+        return await self._debit(casino, pay_in, owner, claim, patience)
 
-    async def _debit(self, casino: Casino, pay_in: PayIn, owner: str, record: BetRecord, attempts: int) -> Step:
+    async def _debit(self, casino: Casino, pay_in: PayIn, owner: str, claim: Claim, patience: timedelta) -> Step:
+        record = claim.record
         bet_id = record.bet_id
         movement = _debit(pay_in, bet_id)
         try:
-            made, verdict = await self._teller.make(casino, movement, attempts, pay_in.policy.attempt_timeout)
+            made, verdict = await self._teller.make(casino, movement, claim, pay_in.policy.attempt_timeout, patience)
         except LastMomentPassed:
-            if attempts == 1:
+            if claim.attempts == 1:
                 return await self._never_sent(bet_id, owner)
             return Step(progress=Progress.UNKNOWN, detail="its last moment has passed", record=record)
         await failpoints.reach("debit_answered")
@@ -137,7 +165,7 @@ class Wallet:
             case Progress.PARKED:
                 record = await self._bets.park(bet_id, owner, movement.transaction_type, made.answer.error_code)
             case _:
-                return await self._teller.unknown(record, movement, made)
+                return await self._teller.unknown(casino, record, movement, made, verdict)
         await failpoints.reach("debit_recorded")
         return Step(progress=_standing(record, owner), detail=made.answer.message, record=record)
 
@@ -151,19 +179,33 @@ class Wallet:
         record = await self._bets.taken_after_the_end(record, word_of(made), movement.facts())
         return Step(progress=Progress.REFUSED, detail="debited after the end", record=record)
 
-    async def _credit(self, order: Pay) -> Step:
-        kind, owner = order.transaction_type, order.owner
-        rows = self._reversals if order.reverses else self._bets
+    async def _try_credit(self, order: Pay) -> Step:
+        casino = await self._teller.casino(order.casino_id)
+        if await self._teller.pressure.is_open(casino):
+            return Step(progress=Progress.UNKNOWN, detail="the casino does not answer")
+        with self._teller.pressure.place(casino, FAST):
+            return await self._credit(casino, order, order.attempt_timeout)
+
+    async def _pursue_credit(self, order: Pay) -> Step:
+        casino = await self._teller.casino(order.casino_id)
+        with self._teller.pressure.place(casino, SLOW):
+            await self._teller.pressure.owed_turn(casino)
+            return await self._credit(casino, order)
+
+    def _rows(self, order: Pay) -> Bets | Reversals:
+        return self._reversals if order.reverses else self._bets
+
+    async def _credit(self, casino: Casino, order: Pay, patience: timedelta = timedelta()) -> Step:
+        kind, owner, rows = order.transaction_type, order.owner, self._rows(order)
         claim = await rows.begin_credit(order)
         if claim.attempts is None:
             return _credited(claim.record, order)
         await failpoints.reach("credit_counted")
-        casino = await self._teller.casino(order.casino_id)
         if order.amount.minor == 0 and kind is TransactionType.BET_RETURN and not casino.profile.send.zero_stakes:
             record = await rows.credit_done(order.bet_id, owner, kind, NO_WORD)
             return _credited(record, order, "a free round is not returned")
-        movement = Movement(order.bet_id, kind, order.partner_user_id, order.amount)
-        made, verdict = await self._teller.make(casino, movement, claim.attempts, order.attempt_timeout)
+        movement = _credit_of(order)
+        made, verdict = await self._teller.make(casino, movement, claim, order.attempt_timeout, patience)
         await failpoints.reach("credit_answered")
         match verdict.progress:
             case Progress.DONE:
@@ -171,17 +213,20 @@ class Wallet:
             case Progress.PARKED:
                 record = await rows.park(order.bet_id, owner, kind, made.answer.error_code)
             case _:
-                return await self._teller.unknown(claim.record, movement, made)
+                return await self._teller.unknown(casino, claim.record, movement, made, verdict)
         await failpoints.reach("credit_recorded")
         return _credited(record, order, made.answer.message)
 
 
-def _opening(order: TakeStake) -> tuple[BetState, Code | None]:
-    """The state that a fresh row begins in: no stake is sent that we refuse ourselves, or once a Refund is filed."""
+def _opening(order: TakeStake, *, admitted: bool) -> tuple[BetState, Code | None]:
+    """The state that a fresh row begins in: no stake is sent that we refuse ourselves, or once a Refund is filed, or to
+    a casino that does not answer."""
     if order.pay_in.refusal is not None:
         return BetState.REFUSED, order.pay_in.refusal
     if order.refund_filed:
         return BetState.REFUNDED, None
+    if not admitted:
+        return BetState.REFUSED, Code.CASINO_UNAVAILABLE
     return BetState.ACCEPTING, None
 
 
@@ -219,6 +264,10 @@ def _credited(record: BetRecord, order: Pay, detail: str = "") -> Step:
     else:
         raise RuntimeError(f"bet {record.bet_id} is {record.state}: nothing to credit")
     return Step(progress=progress, detail=detail, record=record)
+
+
+def _credit_of(order: Pay) -> Movement:
+    return Movement(order.bet_id, order.transaction_type, order.partner_user_id, order.amount)
 
 
 def _debit(pay_in: PayIn, bet_id: int) -> Movement:

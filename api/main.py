@@ -13,11 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from temporalio.client import Client
 
-from api import health, jwks, provider
+from api import casino, health, jwks, provider
 from api.bets import Bets
+from api.confirmations import Confirmations
 from api.envelope import refusal, render
 from api.messages import BetMessages
 from api.signed import Caller, SignedRequests
+from betcore.clients.bearer import Tokens
 from betcore.clients.casino import CasinoClient
 from betcore.clients.temporal import connect
 from betcore.db.bets import Bets as BetRows
@@ -81,16 +83,19 @@ def compose(
     app.state.bets, app.state.partners = bets, partners
     app.include_router(provider.router(bets), prefix=settings.provider_api_prefix)
     app.include_router(jwks.router(keys))
+    app.include_router(casino.router(Tokens(keys, settings.issuer), partners, Confirmations(engine, client)))
     app.include_router(health.router(engine, client))
     return calls
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    """Every refusal in the envelope.
+    """Every refusal in the envelope of its side.
 
     A request that was signed but is refused before the service has looked at it gives up its request id all the same:
     its signature covers neither path nor method, so it must not be usable elsewhere.
     """
+    if casino.is_called(request.url.path):
+        return casino.refusal(error)
     caller: Caller | None = getattr(request.state, "caller", None)
     try:
         if caller and not caller.claimed:

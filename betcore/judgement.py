@@ -33,6 +33,7 @@ class Verdict:
 
 
 DONE, UNKNOWN, PARKED = Verdict(Progress.DONE), Verdict(Progress.UNKNOWN), Verdict(Progress.PARKED)
+AWAITED = Verdict(Progress.AWAITED)
 
 
 def judge(transaction_type: TransactionType, meaning: str | None, attempts: int) -> Verdict:

@@ -72,6 +72,11 @@ class BetPolicy(Message):
     # Major units by currency, above which an operator's action needs a second one. A currency without: always.
     approval_above: dict[str, Decimal] = {}
 
+    def needs_approval(self, amount: Money) -> bool:
+        """Whether an operator needs a second one to move so much."""
+        limit = self.approval_above.get(amount.currency)
+        return limit is None or Decimal(str(amount)) > limit
+
     @classmethod
     def of(cls, provider: ProviderProfile, casino: CasinoProfile) -> "BetPolicy":
         """The policy of a bet that starts now."""
@@ -139,6 +144,20 @@ class PayIn(Message):
     def not_after(self) -> datetime:
         """The last moment of the debit: no token for it is valid later."""
         return self.answer_by + self.policy.message_lifetime
+
+    def reversed(self, bet: "BetRecord", answer_by: datetime) -> "Reverse":
+        """The reversal of this bet, as its row stands."""
+        return Reverse(
+            bet_id=bet.bet_id,
+            counterparty_id=self.counterparty_id,
+            provider_bet_id=self.provider_bet_id,
+            casino_id=self.casino_id,
+            partner_user_id=self.partner_user_id,
+            stake=self.stake,
+            win=bet.win,
+            answer_by=answer_by,
+            policy=self.policy,
+        )
 
 
 class PayOut(Message):

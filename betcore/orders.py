@@ -14,6 +14,7 @@ class Progress(StrEnum):
     DONE = "done"
     REFUSED = "refused"  # a debit that did not and will not happen
     UNKNOWN = "unknown"  # it may have happened; only a credit may simply be sent again
+    AWAITED = "awaited"  # the casino has taken it and will confirm or refuse it with Accept
     PARKED = "parked"  # a person must decide
     ABSENT = "absent"  # a claw-back that is certainly not at the casino, and may be sent in another window
     FOREIGN = "foreign"  # the row belongs to another life of the bet
@@ -66,10 +67,41 @@ class Pay(Message):
     attempt_timeout: timedelta
     sends: int
     retry: Retry
+    # How long an Accept may take; None where the casino's answer to make is final.
+    accept_within: timedelta | None = None
     reverses: bool = False
     # The provider's message that asks for it, and when the bet got it; None where time has decided.
     message: str | None = None
     filed_at: datetime | None = None
+
+
+class FindCredit(Message):
+    """Ask the casino whether it has a parked credit that somebody says was paid by hand. After the second look absence
+    is certain, and the credit counts as paid."""
+
+    pay: Pay
+    second_look: bool
+
+
+class Unpark(Message):
+    """Let a parked movement be sent again."""
+
+    bet_id: int
+    owner: str
+    transaction_type: TransactionType
+
+
+class Operation(Message):
+    """What an operator has asked for, for the timeline. ``asked_at`` tells it from another one in the same words."""
+
+    bet_id: int
+    action: str
+    operator: str
+    reason: str
+    done: bool
+    detail: str
+    asked_at: datetime
+    win: str | None = None
 
 
 class Withdraw(Message):

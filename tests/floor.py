@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from betcore.clients.casino import CasinoClient
+from betcore.clients.hints import Hints
 from betcore.db.bets import Bets
 from betcore.db.calls import Calls, Session
 from betcore.db.engine import create_engine
@@ -44,6 +45,7 @@ class Floor:
     calls: Calls
     partners: Partners
     casinos: CasinoClient
+    hints: Hints
     bets: Bets
     counterparty_id: str
     partner_client_id: int
@@ -78,17 +80,7 @@ class Floor:
 
     def reverse(self, bet: PayIn, record: BetRecord) -> Reverse:
         """The reversal of a settled bet, as the API would ask for it."""
-        return Reverse(
-            bet_id=record.bet_id,
-            counterparty_id=bet.counterparty_id,
-            provider_bet_id=bet.provider_bet_id,
-            casino_id=bet.casino_id,
-            partner_user_id=bet.partner_user_id,
-            stake=bet.stake,
-            win=record.win,
-            answer_by=datetime.now(UTC) + timedelta(seconds=4),
-            policy=bet.policy,
-        )
+        return bet.reversed(record, datetime.now(UTC) + timedelta(seconds=4))
 
     def pay_out(self, bet: PayIn, win: str) -> PayOut:
         """The PayOut of a bet."""
@@ -98,7 +90,7 @@ class Floor:
 
     def activities(self, client: Client) -> Activities:
         """The real activities, over this floor's database and casino."""
-        return Activities.on(self.engine, self.partners, self.casinos, client)
+        return Activities.on(self.engine, self.partners, self.casinos, self.hints, client)
 
     def refund(self, bet: PayIn) -> Refund:
         """The Refund of a bet."""
@@ -137,8 +129,12 @@ class Floor:
 
     async def incidents(self) -> list[Any]:
         """All incidents."""
+        return await self.sql("SELECT * FROM incident ORDER BY incident_id")
+
+    async def sql(self, query: str, **given: Any) -> list[Any]:
+        """Rows of a query."""
         async with self.engine.connect() as connection:
-            return list(await connection.execute(text("SELECT * FROM incident ORDER BY incident_id")))
+            return list(await connection.execute(text(query), given))
 
     async def row(self, bet: PayIn) -> Any:
         """The bet's row."""
@@ -155,14 +151,21 @@ class Floor:
 
 @asynccontextmanager
 async def open_floor(
-    database_url: str, provider: str = "", casino: str = "", cache_seconds: float = 0
+    database_url: str, provider: str = "", casino: str = "", cache_seconds: float = 0, confirmation: str = "reply"
 ) -> AsyncIterator[Floor]:
-    """A floor on a fresh database; ``provider`` and ``casino`` are profiles in YAML."""
+    """A floor on a fresh database; ``provider`` and ``casino`` are profiles in YAML.
+
+    With ``confirmation="accept"`` the casino takes movements and leaves it to the test to confirm them.
+    """
     settings = Settings(database_url=database_url, secret_key=SECRET_KEY)
     engine, vault = create_engine(settings), Vault.of(settings)
     keys = SigningKeys(engine, vault, 60)
     await keys.ensure()
-    async with asyncpg.create_pool(database_url, min_size=1, max_size=5) as pool, aiohttp.ClientSession() as http:
+    async with (
+        asyncpg.create_pool(database_url, min_size=1, max_size=5) as pool,
+        aiohttp.ClientSession() as http,
+        Hints(settings) as hints,
+    ):
         runner = web.AppRunner(create_app(pool, keys.jwks), access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -171,12 +174,15 @@ async def open_floor(
         try:
             desk, catalogue = Onboarding(engine, vault), Catalogue(engine)
             made = await desk.add_provider("p", "http://127.0.0.1:1", provider)
-            house = await desk.add_casino("c", url, casino, "reply")
+            house = await desk.add_casino("c", url, casino, confirmation)
             await catalogue.add_game("p", "dice", "Dice", "0", "500")
             opened = await catalogue.open_session("p", "c", "dice", "anna", "EUR")
             player = {"partner_user_id": "anna", "currency": "EUR", "balance": "1000.00"}
             client_id = house["partner_client_id"]
             async with http.post(f"{url}/_players", json={"partner_client_id": client_id, **player}) as response:
+                response.raise_for_status()
+            switches = {"partner_client_id": client_id, "confirmation": confirmation}
+            async with http.post(f"{url}/_settings", json=switches) as response:
                 response.raise_for_status()
             calls, bets, partners = Calls(engine), Bets(engine), Partners(engine, vault, cache_seconds)
             casinos = CasinoClient(http, keys, "test")
@@ -186,7 +192,7 @@ async def open_floor(
             assert seen is not None
             assert seen.session is not None
             yield Floor(
-                engine, url, http, calls, partners, casinos, bets,
+                engine, url, http, calls, partners, casinos, hints, bets,
                 made["counterparty_id"], client_id, seen.session,
             )  # fmt: skip
         finally:

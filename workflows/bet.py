@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from betcore import answers, visibility
     from betcore.errors import Code
     from betcore.ids import TASK_TIMEOUT, BetKey, TransactionType, reversal_workflow_id
-    from betcore.messages import BetRecord, BetState, PayIn, PayOut, Refund, Reverse
+    from betcore.messages import Accept, Action, BetRecord, BetState, Operate, Operated, PayIn, PayOut, Refund
     from betcore.money import Money
     from betcore.orders import FindStake, Pay, Progress, Step, TakeOver, TakeStake, Withdraw
 
@@ -47,7 +47,7 @@ class Bet:
             if step.progress is Progress.DONE:
                 step = await self._settle_or_refund()
             if step.progress is not Progress.FOREIGN:
-                self._life.show(self._life.bet.state)
+                self._life.board.show(self._life.bet.state)
 
     # What providers send
 
@@ -83,6 +83,52 @@ class Bet:
         """File the Refund."""
         self._file(call)
 
+    # What the casino and operators send
+
+    @workflow.signal(name="accept", description="The casino has confirmed or refused a movement: its row says how.")
+    def accept(self, accept: Accept) -> None:
+        """Look at the movement's row now."""
+        self._life.nudge()
+
+    @workflow.update(name="operate", description="An operator's action: retry, settle, void or mark-paid.")
+    async def operate(self, order: Operate) -> Operated:
+        """Take the action, or propose it to a second operator."""
+        return self._life.operate(order, self._moved_by(order), lambda: self._act(order))
+
+    @operate.validator
+    def _check_operate(self, order: Operate) -> None:
+        self._life.check_operation(order, self._moved_by(order), self._why_not(order))
+
+    def _moved_by(self, order: Operate) -> Money | None:
+        return {Action.SETTLE: order.win, Action.VOID: self._pay_in.stake}.get(order.action)
+
+    def _why_not(self, order: Operate) -> str | None:
+        record = self._life.record
+        if order.action not in (Action.SETTLE, Action.VOID) or record is None:
+            return self._life.why_not(order)
+        if record.state.is_terminal or record.withdrawn_at is not None or self._inbox:
+            return "its outcome is decided"
+        if order.action is Action.VOID:
+            return None if record.state in (BetState.ACCEPTING, BetState.ACCEPTANCE) else "its outcome is decided"
+        if record.state is not BetState.ACCEPTANCE or record.one_step:
+            return "it does not wait for a PayOut"
+        if order.win is None or answers.contradicts(record, self._settlement(order.win)):
+            return "a win in the bet's currency is needed"
+        return None
+
+    def _act(self, order: Operate) -> None:
+        if order.action is Action.SETTLE and order.win is not None:
+            self._file(self._settlement(order.win))
+        elif order.action is Action.VOID:
+            self._file(Refund(player_id=self._pay_in.player_id, answer_by=workflow.now()))
+        if order.action is not Action.SETTLE:
+            # Where the stake is not known yet, a Refund that is filed changes what absence means.
+            self._life.nudge()
+
+    def _settlement(self, win: Money) -> PayOut:
+        pay_in = self._pay_in
+        return PayOut(player_id=pay_in.player_id, round_id=pay_in.round_id, win=win, answer_by=workflow.now())
+
     def _check(self, call: PayOut | Refund) -> None:
         # A rejected update leaves no trace: the provider may still send the right call under the same id.
         if answers.contradicts(self._life.record or self._pay_in, call):
@@ -98,13 +144,13 @@ class Bet:
 
     def _file(self, call: PayOut | Refund) -> None:
         if answers.contradicts(self._life.record or self._pay_in, call):
-            self._life.contradiction(Code.DIFFERENT_DATA, self._pay_in.facts(), call.facts())
+            self._life.board.contradiction(Code.DIFFERENT_DATA, self._pay_in.facts(), call.facts())
         elif self._inbox and answers.conflicts(self._inbox[0], call):
-            self._life.contradiction(Code.DIFFERENT_DATA, self._inbox[0].facts(), call.facts())
+            self._life.board.contradiction(Code.DIFFERENT_DATA, self._inbox[0].facts(), call.facts())
         elif not any(filed.name == call.name for filed in self._inbox):
             self._filed_at = self._filed_at or workflow.now()
             self._inbox.append(call)
-            self._life.say(f"{call} filed")
+            self._life.board.say(f"{call} filed")
 
     @property
     def _resolution(self) -> PayOut | Refund | None:
@@ -126,14 +172,15 @@ class Bet:
                 Wallet.try_stake,
                 Wallet.pursue_stake,
                 Wallet.find_stake,
+                TransactionType.ACCEPT_BET,
                 "debit the stake",
                 self._stake_order,
                 self._look_order,
                 self._pay_in.not_after,
             )
         )
-        if step.progress is Progress.DONE and self._life.needs_attention:
-            self._life.show("open")
+        if step.progress is Progress.DONE and self._life.board.needs_attention:
+            self._life.board.show("open")
         return step
 
     def _stake_order(self) -> TakeStake:
@@ -183,7 +230,7 @@ class Bet:
             what = "take the bet back if nobody was told"
             self._life.record = await self._life.lanes.rows(BetRows.withdraw, order, what)
             if self._life.bet.withdrawn_at is not None:
-                self._life.say("nobody was told that the bet stands: its stake goes back")
+                self._life.board.say("nobody was told that the bet stands: its stake goes back")
                 return None
             await self._filed_before_overdue()
         return self._resolution
@@ -191,7 +238,7 @@ class Bet:
     async def _filed_before_overdue(self) -> None:
         left = max(self._pay_in.settle_by - workflow.now(), timedelta())
         if not await self._filed_within(left, "until the bet is overdue"):
-            self._life.attention("overdue")
+            self._life.board.attention("overdue")
             if self._pay_in.policy.on_overdue == "hold":
                 await workflow.wait_condition(lambda: bool(self._inbox))
 
@@ -215,6 +262,7 @@ class Bet:
                 attempt_timeout=policy.attempt_timeout,
                 sends=policy.fast_attempts,
                 retry=policy.retry,
+                accept_within=policy.accept_within,
                 message=asked and asked.name,
                 filed_at=self._filed_at,
             )
@@ -227,17 +275,7 @@ class Bet:
         asked = any(isinstance(call, Refund) and answers.wants_reversal(bet, call) for call in self._inbox)
         if not asked or bet.state is not BetState.SETTLED:
             return
-        reverse = Reverse(
-            bet_id=bet.bet_id,
-            counterparty_id=self._pay_in.counterparty_id,
-            provider_bet_id=self._pay_in.provider_bet_id,
-            casino_id=self._pay_in.casino_id,
-            partner_user_id=self._pay_in.partner_user_id,
-            stake=self._pay_in.stake,
-            win=bet.win,
-            answer_by=workflow.now(),
-            policy=self._pay_in.policy,
-        )
+        reverse = self._pay_in.reversed(bet, workflow.now())
         try:
             await workflow.start_child_workflow(
                 Reversal.run,
@@ -250,4 +288,4 @@ class Bet:
                 static_summary=visibility.reversal_summary(reverse),
             )
         except WorkflowAlreadyStartedError:
-            self._life.say("its reversal has begun already")
+            self._life.board.say("its reversal has begun already")

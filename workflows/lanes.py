@@ -1,6 +1,8 @@
 """The two lanes in which a movement of money is tried, for every workflow that moves money."""
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -41,23 +43,40 @@ class Lanes:
             return Step(progress=Progress.UNKNOWN, detail=str(error.cause or error))
         return step
 
-    async def slow(self, method: Any, order: Any, summary: str, *, owed: bool = False) -> Any:
-        """A regular activity that people see, hold and hurry, retried until it has an answer."""
+    async def slow(
+        self,
+        method: Any,
+        order: Any,
+        summary: str,
+        *,
+        owed: bool = False,
+        unless: Callable[[], bool] = lambda: False,
+    ) -> Any:
+        """A regular activity that people see, hold and hurry, retried until it has an answer.
+
+        None where ``unless`` comes to hold first: the activity is given up then, though an attempt of it that is under
+        way may still do its work.
+        """
         retry = self._policy.retry
-        return await _surely(
-            workflow.execute_activity_method(
-                method,
-                order,
-                task_queue=WALLET_QUEUE,
-                # A movement and, where the casino calls it a duplicate, the look that decides whose it is.
-                start_to_close_timeout=self._policy.attempt_timeout * 2 + _AT_THE_DATABASE,
-                retry_policy=RetryPolicy(
-                    initial_interval=retry.first, backoff_coefficient=retry.factor, maximum_interval=retry.cap
-                ),
-                summary=summary,
-                priority=Priority(priority_key=_OWED if owed else _STAKES, fairness_key=self._fairness_key),
-            )
+        activity = workflow.start_activity_method(
+            method,
+            order,
+            task_queue=WALLET_QUEUE,
+            # A movement and, where the casino calls it a duplicate, the look that decides whose it is.
+            start_to_close_timeout=self._policy.attempt_timeout * 2 + _AT_THE_DATABASE,
+            retry_policy=RetryPolicy(
+                initial_interval=retry.first, backoff_coefficient=retry.factor, maximum_interval=retry.cap
+            ),
+            summary=summary,
+            priority=Priority(priority_key=_OWED if owed else _STAKES, fairness_key=self._fairness_key),
         )
+        await workflow.wait_condition(lambda: activity.done() or unless())
+        if activity.done():
+            return await _surely(activity)
+        activity.cancel()
+        with suppress(FailureError, asyncio.CancelledError):
+            await activity
+        return None
 
     async def rows(self, method: Any, order: Any, summary: str) -> Any:
         """A local activity at the database alone, retried until the database is there."""

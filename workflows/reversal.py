@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.claw_backs import ClawBacks
     from betcore import answers, visibility
     from betcore.ids import TransactionType
-    from betcore.messages import BetRecord, Refund, ReversalState, Reverse
+    from betcore.messages import Accept, BetRecord, Operate, Operated, Refund, ReversalState, Reverse
     from betcore.orders import ClawBack, OpenReversal, Pay, Progress, Step
 
 
@@ -43,7 +43,7 @@ class Reversal:
             step = await self._return_stake()
         if step.progress is not Progress.FOREIGN:
             await self._life.close_at_casino()
-            self._life.show(self._reversal_state())
+            self._life.board.show(self._reversal_state())
 
     @workflow.update(name="refund", description="Answers when both legs are done, or the casino has refused the first.")
     async def refund(self, call: Refund) -> BetRecord:
@@ -55,6 +55,20 @@ class Reversal:
     )
     def file_refund(self, call: Refund) -> None:
         """Nothing to file: that the reversal runs is the Refund."""
+
+    @workflow.signal(name="accept", description="The casino has confirmed or refused a movement: its row says how.")
+    def accept(self, accept: Accept) -> None:
+        """Look at the movement's row now."""
+        self._life.nudge()
+
+    @workflow.update(name="operate", description="An operator's action: retry or mark-paid.")
+    async def operate(self, order: Operate) -> Operated:
+        """Take the action, or propose it to a second operator."""
+        return self._life.operate(order, None, self._life.nudge)
+
+    @operate.validator
+    def _check_operate(self, order: Operate) -> None:
+        self._life.check_operation(order, None, self._life.why_not(order))
 
     async def _open(self) -> None:
         order = OpenReversal(bet_id=self._reverse.bet_id, owner=self._life.owner, resumed=self._reverse.resumed)
@@ -81,6 +95,7 @@ class Reversal:
             ClawBacks.try_claw_back,
             ClawBacks.pursue_claw_back,
             ClawBacks.find_claw_back,
+            TransactionType.PAY_OUT_RETURN,
             "take the win back",
             order,
             order,
@@ -100,6 +115,7 @@ class Reversal:
                 attempt_timeout=policy.attempt_timeout,
                 sends=policy.fast_attempts,
                 retry=policy.retry,
+                accept_within=policy.accept_within,
                 reverses=True,
             )
         )

@@ -119,6 +119,14 @@ class SandboxCasino:
         shown = await self._ask("GET", "/_faults", {"partner_client_id": self._id})
         return list(shown["faults"])
 
+    async def introduce(self, secret: str, aggregator_url: str | None = None) -> None:
+        """Give the casino its secret at the aggregator, and the aggregator's address where it has another one."""
+        await self._ask("POST", "/_credentials", secret=secret, aggregator_url=aggregator_url)
+
+    async def confirm_by(self, way: str) -> None:
+        """How outcomes are told from now on: ``reply``, in the answer to make, or ``accept``, later."""
+        await self._ask("POST", "/_settings", confirmation=way)
+
     async def _ask(self, method: str, path: str, query: dict[str, str] | None = None, **body: object) -> Any:
         data = {"partner_client_id": self._id, **body} if body else None
         try:

@@ -1,10 +1,14 @@
 """``python -m betcore sandbox ...``: the sandbox partners of a development stack.
 
-``prepare`` onboards them as any others are; ``break``, ``mend`` and ``faults`` are for the casino's faults.
+``prepare`` onboards them as any others are; ``confirm`` sets how the casino confirms; ``break``, ``mend`` and
+``faults`` are for the casino's faults.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,6 +31,14 @@ CURRENCY = "EUR"
 BALANCE = "1000.00"
 _TABLE = (PROVIDER_NAME, CASINO_NAME, GAME_ID, PLAYER)
 
+
+class Way(StrEnum):
+    """How a casino confirms a movement: in its answer to make, or by a later Accept."""
+
+    REPLY = "reply"
+    ACCEPT = "accept"
+
+
 sandbox = typer.Typer(no_args_is_help=True, help="The sandbox partners of a development stack.")
 
 
@@ -36,10 +48,24 @@ def prepare(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     act(as_json, data_dir, _prepare)
 
 
+@sandbox.command("confirm")
+def confirm(
+    way: Annotated[Way, typer.Argument(help="reply: the answer to make is final; accept: Accept tells the outcome.")],
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Have the sandbox casino confirm in this way, and the service expect it. Bets that are open keep their way."""
+    act(as_json, data_dir, lambda desk: _confirm(desk, way))
+
+
 @sandbox.command("break")
 def break_casino(
-    kind: Annotated[str, typer.Option(help="What goes wrong: lost, delay, error, drop, ... (docs/sandbox-casino.md).")],
-    path: Annotated[str | None, typer.Option(help="Only calls of this path, such as /payments/make.")] = None,
+    kind: Annotated[
+        str, typer.Option(help="What goes wrong: lost, delay, drop, repeat, ... (docs/sandbox-casino.md).")
+    ],
+    path: Annotated[
+        str | None, typer.Option(help="Only calls of this path: /payments/make, /payments/accept, ...")
+    ] = None,
     transaction_type: Annotated[int | None, typer.Option("--type", help="Only movements of this type.")] = None,
     bet_id: Annotated[int | None, typer.Option(help="Only calls about this BetId.")] = None,
     player: Annotated[str | None, typer.Option(help="Only calls about this PartnerUserId.")] = None,
@@ -47,7 +73,7 @@ def break_casino(
     times: Annotated[int | None, typer.Option(help="For so many calls, then no more.")] = None,
     delay: Annotated[float | None, typer.Option(help="Seconds, for the kind delay.")] = None,
     status: Annotated[int | None, typer.Option(help="HTTP status, for the kinds error and status.")] = None,
-    error_code: Annotated[int | None, typer.Option(help="For error_code and refuse_after_commit.")] = None,
+    error_code: Annotated[int | None, typer.Option(help="For error_code, refuse_after_commit and contradict.")] = None,
     commit: Annotated[bool | None, typer.Option("--commit", help="Take the movement before failing.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed and calls give the same faults.")] = 0,
     add: Annotated[bool, typer.Option("--add", help="Keep the faults in force; their counts begin anew.")] = False,
@@ -124,6 +150,8 @@ async def _prepare(desk: Desk) -> Json:
     if GAME_ID not in {game["game_id"] for game in await catalogue.games(PROVIDER_NAME)}:
         await catalogue.add_game(PROVIDER_NAME, GAME_ID, "Dice", "0.10", "500")
     await _player(casino_url, casino["partner_client_id"])
+    async with _casino_of(desk, casino) as handles:
+        await handles.introduce(await partners.secret("casino", CASINO_NAME))
     session = await catalogue.open_session_of(*_TABLE) or await catalogue.open_session(*_TABLE, CURRENCY)
     return {
         "counterparty_id": provider["counterparty_id"],
@@ -131,6 +159,36 @@ async def _prepare(desk: Desk) -> Json:
         "partner_client_id": casino["partner_client_id"],
         "session_id": session["session_id"],
     }
+
+
+async def _confirm(desk: Desk, way: Way) -> Json:
+    partners = desk.partners
+    profile = await partners.profile("casino", CASINO_NAME)
+    # JSON is YAML too.
+    changed = json.dumps(profile | {"confirmation": way})
+    async with _casino_of(desk, await partners.change("casino", CASINO_NAME)) as casino:
+        await casino.introduce(await partners.secret("casino", CASINO_NAME))
+        # A service that takes "taken" for the outcome would err. So it is the first to expect Accepts, in all of its
+        # processes, and the last.
+        if way is Way.REPLY:
+            await casino.confirm_by(way)
+        await partners.change("casino", CASINO_NAME, profile=changed)
+        if way is Way.ACCEPT:
+            await asyncio.sleep(desk.settings.partner_cache_seconds)
+            await casino.confirm_by(way)
+    return {"casino": CASINO_NAME, "confirmation": str(way)}
+
+
+@asynccontextmanager
+async def _casino_of(desk: Desk, casino: Json) -> "AsyncIterator[SandboxCasino]":
+    """The control API of the casino at the port of the settings."""
+    import aiohttp
+
+    from betcore.cli.books import SandboxCasino
+
+    url = f"http://127.0.0.1:{desk.settings.sandbox_casino_port}"
+    async with aiohttp.ClientSession() as http:
+        yield SandboxCasino(http, url, str(casino["partner_client_id"]))
 
 
 async def _provider(partners: "Onboarding", url: str) -> Json:

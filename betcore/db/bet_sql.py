@@ -4,6 +4,8 @@ All parts of one statement see the same snapshot: a part that reads a table does
 it, which is why the rows travel between the parts by RETURNING.
 """
 
+from betcore.db.movement_sql import CLAIMED, MAY_LEAVE
+
 _OR_AS_IT_STANDS = """
 SELECT changed.* FROM changed
 UNION ALL
@@ -12,7 +14,7 @@ SELECT bet.* FROM bet WHERE bet_id = :bet_id AND NOT EXISTS (SELECT FROM changed
 
 # Fresh: insert, count the first send. Own row with an open debit: count one more. Any other row: as it stands.
 # No row comes back where another transaction has inserted the bet but this snapshot is older than its commit.
-OPEN = """
+OPEN = f"""
 WITH fresh AS (
     INSERT INTO bet (provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, round_id, currency,
                      stake, one_step, win, state, refusal, owner, withdrawn_at, closed_at)
@@ -31,7 +33,7 @@ WITH fresh AS (
 ), next_send AS (
     UPDATE movement SET attempts = movement.attempts + 1
     FROM found
-    WHERE movement.bet_id = found.bet_id AND transaction_type = -1 AND movement.state = 'sending'
+    WHERE movement.bet_id = found.bet_id AND transaction_type = -1 AND {MAY_LEAVE}
       AND found.owner = :owner AND found.state = 'accepting'
     RETURNING movement.bet_id, movement.attempts
 ), event AS (
@@ -46,9 +48,13 @@ WITH fresh AS (
     ) AS events
     ORDER BY place
 )
-SELECT fresh.*, first_send.attempts FROM fresh LEFT JOIN first_send USING (bet_id)
+SELECT fresh.*, {CLAIMED}
+FROM fresh LEFT JOIN first_send AS sent USING (bet_id) LEFT JOIN movement AS standing ON false
 UNION ALL
-SELECT found.*, next_send.attempts FROM found LEFT JOIN next_send USING (bet_id)
+SELECT found.*, {CLAIMED}
+FROM found LEFT JOIN next_send AS sent USING (bet_id)
+LEFT JOIN movement AS standing ON standing.bet_id = found.bet_id AND standing.transaction_type = -1
+      AND standing.state = 'sending' AND found.owner = :owner AND found.state = 'accepting'
 """
 
 ACCEPT = (
@@ -92,7 +98,7 @@ WITH ended AS (
 )
 
 # A bet of one step is over when it is known: telling is left to the answer that tells it.
-BEGIN_CREDIT = """
+BEGIN_CREDIT = f"""
 WITH changed AS (
     UPDATE bet SET state = :state,
            win = CASE WHEN :pays_out THEN CAST(:amount AS numeric(38,0)) ELSE win END,
@@ -104,7 +110,7 @@ WITH changed AS (
     INSERT INTO movement (bet_id, transaction_type, amount, state, attempts)
     SELECT bet_id, :kind, :amount, 'sending', 1 FROM changed
     ON CONFLICT (bet_id, transaction_type) DO UPDATE SET attempts = movement.attempts + 1
-    WHERE movement.state = 'sending'
+    WHERE {MAY_LEAVE}
     RETURNING bet_id, attempts
 ), event AS (
     INSERT INTO bet_event (bet_id, at, kind, data)
@@ -118,9 +124,14 @@ WITH changed AS (
     ) AS events
     ORDER BY place
 )
-SELECT changed.*, counted.attempts FROM changed LEFT JOIN counted USING (bet_id)
+SELECT changed.*, {CLAIMED}
+FROM changed LEFT JOIN counted AS sent USING (bet_id)
+LEFT JOIN movement AS standing ON standing.bet_id = changed.bet_id AND standing.transaction_type = :kind
+      AND standing.state = 'sending'
 UNION ALL
-SELECT bet.*, NULL FROM bet WHERE bet_id = :bet_id AND NOT EXISTS (SELECT FROM changed)
+SELECT bet.*, {CLAIMED}
+FROM bet LEFT JOIN counted AS sent ON false LEFT JOIN movement AS standing ON false
+WHERE bet.bet_id = :bet_id AND NOT EXISTS (SELECT FROM changed)
 """
 
 CREDIT_DONE = (
@@ -130,12 +141,12 @@ WITH changed AS (
     WHERE bet_id = :bet_id AND owner = :owner AND state IN ('settling', 'refunding')
     RETURNING *
 ), ended AS (
-    UPDATE movement SET state = 'done', ended_at = now(), error_code = :error_code,
+    UPDATE movement SET state = :how, ended_at = now(), error_code = :error_code,
            partner_transaction_id = :partner_transaction_id
     FROM changed WHERE movement.bet_id = changed.bet_id AND transaction_type = :kind
 ), event AS (
     INSERT INTO bet_event (bet_id, kind, data)
-    SELECT bet_id, 'answer', jsonb_build_object('type', CAST(:kind AS int), 'progress', 'done',
+    SELECT bet_id, 'answer', jsonb_build_object('type', CAST(:kind AS int), 'progress', CAST(:how AS text),
                                                 'error_code', CAST(:error_code AS text))
     FROM changed
 )"""
@@ -227,6 +238,12 @@ WITH changed AS (
     + _OR_AS_IT_STANDS
 )
 
+# The same words at the same time are the same event, however often they are written.
+NOTE_ONCE = """
+INSERT INTO bet_event (bet_id, kind, data)
+SELECT CAST(:bet_id AS bigint), CAST(:kind AS text), CAST(:data AS jsonb)
+WHERE NOT EXISTS (SELECT FROM bet_event WHERE bet_id = :bet_id AND kind = :kind AND data = CAST(:data AS jsonb))
+"""
 NOTE = "INSERT INTO bet_event (bet_id, kind, data) VALUES (:bet_id, :kind, CAST(:data AS jsonb))"
 
 FILE_INCIDENT = """

@@ -7,14 +7,15 @@ back unchanged, and the caller sees it by ``record.owner``.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.db import bet_sql
+from betcore.db import bet_sql, movement_sql
 from betcore.db.engine import one_row
-from betcore.db.records import as_json, record_of
+from betcore.db.records import as_json, money_of, record_of
 from betcore.errors import Code
 from betcore.ids import TransactionType
 from betcore.messages import BetRecord, BetState, PayIn, Resumed
@@ -23,20 +24,38 @@ from betcore.orders import Incident, Pay
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A bet's row, and the number of this send where one may go out: counted before it leaves."""
-
-    record: BetRecord
-    attempts: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class CasinoWord:
-    """What the casino said of a movement that it has made."""
+    """What the casino said of a movement."""
 
     error_code: str | None
     partner_transaction_id: str | None
     balance: Money | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A row, and what is to be done for its movement.
+
+    ``attempts`` are the sends that may have left this house; None where the movement needs nothing any more. One may
+    go out now only where it is ``counted`` among them. ``heard`` is the Accept of the casino.
+    """
+
+    record: BetRecord
+    attempts: int | None
+    counted: bool
+    heard: CasinoWord | None
+
+
+def claim_of(row: Any) -> Claim:
+    """A row of a statement that ends in ``movement_sql.CLAIMED``."""
+    return Claim(record_of(row), row.attempts, row.counted, word_in(row, row.currency))
+
+
+def word_in(row: Any, currency: str) -> CasinoWord | None:
+    """The Accept in a movement's columns; None where there is none."""
+    if row.accept_code is None:
+        return None
+    return CasinoWord(row.accept_code, row.accept_transaction_id, money_of(row.accept_balance, currency))
 
 
 class Bets:
@@ -73,7 +92,7 @@ class Bets:
         while True:
             row = await one_row(self._engine, bet_sql.OPEN, **given)
             if row is not None:
-                return Claim(record_of(row), row.attempts)
+                return claim_of(row)
             # A concurrent insert was not visible to this statement yet; it is to the next.
 
     async def take_over(self, resumed: Resumed, owner: str) -> BetRecord:
@@ -141,15 +160,18 @@ class Bets:
         )
         if row is None:
             raise LookupError(f"no bet {order.bet_id}")
-        return Claim(record_of(row), row.attempts)
+        return claim_of(row)
 
-    async def credit_done(self, bet_id: int, owner: str, kind: TransactionType, word: CasinoWord) -> BetRecord:
-        """The player has the money; the bet is over."""
+    async def credit_done(
+        self, bet_id: int, owner: str, kind: TransactionType, word: CasinoWord, how: str = "done"
+    ) -> BetRecord:
+        """The player has the money; the bet is over. ``how`` is ``paid_by_hand`` where it did not come from us."""
         return await self._change(
             bet_sql.CREDIT_DONE,
             bet_id,
             owner,
             kind=int(kind),
+            how=how,
             state=BetState.SETTLED if kind is TransactionType.PAY_OUT else BetState.REFUNDED,
             error_code=word.error_code,
             partner_transaction_id=word.partner_transaction_id,
@@ -172,6 +194,31 @@ class Bets:
         """Write down what happened to a bet."""
         async with self._engine.connect() as connection:
             await connection.execute(text(bet_sql.NOTE), {"bet_id": bet_id, "kind": event, "data": as_json(data)})
+
+    async def note_once(self, bet_id: int, event: str, data: Mapping[str, object]) -> None:
+        """The same, once for the same words."""
+        async with self._engine.connect() as connection:
+            given = {"bet_id": bet_id, "kind": event, "data": as_json(data)}
+            await connection.execute(text(bet_sql.NOTE_ONCE), given)
+
+    async def hear(self, bet_id: int, kind: TransactionType, within: timedelta, currency: str) -> CasinoWord | None:
+        """The Accept of a movement that was sent. Where there is none yet, one that comes later is signalled, and
+        nothing more is sent before ``within`` has passed."""
+        given = {"bet_id": bet_id, "kind": int(kind), "within": within}
+        row = await one_row(self._engine, movement_sql.HEAR, **given)
+        return row and word_in(row, currency)
+
+    async def forget_refusal(self, bet_id: int, kind: TransactionType, error_code: str | None) -> None:
+        """The casino has refused a movement that is not over: it may be sent, and confirmed, again."""
+        async with self._engine.connect() as connection:
+            given = {"bet_id": bet_id, "kind": int(kind), "error_code": error_code}
+            await connection.execute(text(movement_sql.FORGET_REFUSAL), given)
+
+    async def unpark(self, bet_id: int, owner: str, kind: TransactionType) -> None:
+        """Let a parked movement be sent again; one that is not parked, or of another life, stays as it is."""
+        async with self._engine.connect() as connection:
+            given = {"bet_id": bet_id, "owner": owner, "kind": int(kind)}
+            await connection.execute(text(movement_sql.UNPARK), given)
 
     async def file_incident(self, incident: Incident) -> None:
         """Write down a contradiction for a person to look at, once for the same words."""

@@ -20,6 +20,7 @@ KINDS = {
     "parked": "the casino has refused a movement for good, or holds another one in its place",
     "cancelled": "somebody has asked to cancel the workflow of a bet; it was not followed",
     "debited_after_the_end": "the casino has taken a stake whose bet had ended without it",
+    "accept_contradicts": "an Accept of the casino says other than its first one, or than our record of the movement",
     "reversal_refused": "the casino will not give a win back, so the stake was not returned either",
 }
 

@@ -44,7 +44,7 @@ class Onboarding:
 
     Every method raises SetupRefused: ``not_found`` for an unknown name, ``already_exists`` for a name that is taken,
     ``invalid_name``, ``invalid_address``, ``invalid_profile``, ``invalid_overlap``, and ``not_supported`` for a
-    casino's profile with a way of confirming that this service does not know yet.
+    casino's profile that wants to be sent what this service does not send yet.
     """
 
     def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
@@ -178,12 +178,6 @@ def _profile(kind: _Kind, stored: Json) -> ProviderProfile | CasinoProfile:
 
 def _casino_profile(text: str, confirmation: str | None = None) -> CasinoProfile:
     profile = profiles.read(CasinoProfile, text, confirmation=confirmation)
-    if profile.confirmation != "reply":
-        raise SetupRefused(
-            "confirmation: accept is not supported yet; where the casino's answer to make is final, give"
-            " `--confirmation reply` or put `confirmation: reply` into the profile",
-            code="not_supported",
-        )
     for name in ("list", "tax", "promo"):
         if getattr(profile.send, name):
             raise SetupRefused(f"send.{name}: true is not supported yet", code="not_supported")

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, Select, case, func, select
+from sqlalchemy import Row, Select, Table, case, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db import tables
@@ -41,6 +41,14 @@ class Casino:
     disabled: bool
 
 
+@dataclass(frozen=True, slots=True)
+class CasinoAccount:
+    """A casino as it calls us; ``secrets`` are those in force, newest first."""
+
+    casino: Casino
+    secrets: tuple[str, ...] = field(repr=False)
+
+
 class Partners:
     """Providers and casinos as the database has them now, or had them ``cache_seconds`` ago at most."""
 
@@ -49,6 +57,7 @@ class Partners:
         self._vault = vault
         self._providers: Cached[str, Provider] = Cached(self._read_provider, cache_seconds)
         self._casinos: Cached[int, Casino] = Cached(self._read_casino, cache_seconds)
+        self._accounts: Cached[int, CasinoAccount] = Cached(self._read_account, cache_seconds)
 
     async def provider(self, counterparty_id: str) -> Provider | None:
         """The provider of an ``X-Counterparty-Id``, disabled or not; None for an unknown one, or what is no UUID."""
@@ -62,34 +71,36 @@ class Partners:
             raise SetupRefused(f"no casino {casino_id}", code="not_found")
         return found
 
+    async def account(self, partner_client_id: int) -> CasinoAccount | None:
+        """The casino that calls itself so, disabled or not: its open bets go on. None for an unknown one."""
+        return await self._accounts.get(partner_client_id)
+
     async def _read_provider(self, counterparty_id: str) -> Provider | None:
         table = tables.provider.c
         row = await self._one(_PROVIDER.where(table.counterparty_id == counterparty_id))
         if row is None:
             return None
-        sealed = (row.secret, row.previous) if row.previous else (row.secret,)
         return Provider(
             provider_id=row.provider_id,
             counterparty_id=row.counterparty_id,
             name=row.name,
             base_url=row.base_url,
             profile=ProviderProfile.model_validate(row.profile),
-            secrets=tuple(self._vault.open(secret) for secret in sealed),
+            secrets=self._secrets(row),
             disabled=row.disabled_at is not None,
         )
 
     async def _read_casino(self, casino_id: int) -> Casino | None:
         row = await self._one(select(tables.casino).where(tables.casino.c.casino_id == casino_id))
-        if row is None:
-            return None
-        return Casino(
-            casino_id=row.casino_id,
-            partner_client_id=row.partner_client_id,
-            name=row.name,
-            api_host=row.api_host,
-            profile=CasinoProfile.model_validate(row.profile),
-            disabled=row.disabled_at is not None,
-        )
+        return _casino_of(row) if row else None
+
+    async def _read_account(self, partner_client_id: int) -> CasinoAccount | None:
+        row = await self._one(_CASINO.where(tables.casino.c.partner_client_id == partner_client_id))
+        return CasinoAccount(_casino_of(row), self._secrets(row)) if row else None
+
+    def _secrets(self, row: Row[Any]) -> tuple[str, ...]:
+        sealed = (row.secret, row.previous) if row.previous else (row.secret,)
+        return tuple(self._vault.open(secret) for secret in sealed)
 
     async def _one(self, query: Select[Any]) -> Row[Any] | None:
         async with self._engine.connect() as connection:
@@ -97,8 +108,23 @@ class Partners:
         return row
 
 
-# The database's clock decides whether the previous secret still holds: every process sees the same end of the overlap.
-_PROVIDER = select(
-    tables.provider,
-    case((tables.provider.c.previous_until > func.now(), tables.provider.c.previous_secret)).label("previous"),
-)
+def _casino_of(row: Row[Any]) -> Casino:
+    return Casino(
+        casino_id=row.casino_id,
+        partner_client_id=row.partner_client_id,
+        name=row.name,
+        api_host=row.api_host,
+        profile=CasinoProfile.model_validate(row.profile),
+        disabled=row.disabled_at is not None,
+    )
+
+
+def _with_previous(table: Table) -> Select[Any]:
+    # The database's clock decides whether the previous secret still holds: every process sees the same end of the
+    # overlap.
+    previous = case((table.c.previous_until > func.now(), table.c.previous_secret))
+    return select(table, previous.label("previous"))
+
+
+_PROVIDER = _with_previous(tables.provider)
+_CASINO = _with_previous(tables.casino)

@@ -1,6 +1,7 @@
 """The statements behind ``betcore.db.reversals``. As in ``bet_sql``, each is one transaction, and rows travel between
 its parts by RETURNING."""
 
+from betcore.db.movement_sql import CLAIMED, MAY_LEAVE
 from betcore.db.records import REVERSAL_COLUMNS
 
 # The reversal as it is after the statement, with its bet.
@@ -54,15 +55,20 @@ WITH changed AS ({_OWN}
         attempts = movement.attempts + 1,
         not_after = CASE WHEN movement.absent_attempts = movement.attempts
                          THEN excluded.not_after ELSE movement.not_after END
-    WHERE movement.state = 'sending'
+    WHERE {MAY_LEAVE}
     RETURNING bet_id, attempts, absent_attempts, not_after
 ), event AS (
     INSERT INTO bet_event (bet_id, kind, data)
     SELECT bet_id, 'send', jsonb_build_object('type', -2, 'attempt', attempts) FROM counted
 )
-SELECT bet.*, {REVERSAL_COLUMNS}, counted.attempts - counted.absent_attempts AS attempts, counted.not_after,
+SELECT bet.*, {REVERSAL_COLUMNS}, {CLAIMED}, coalesce(sent.not_after, standing.not_after) AS not_after,
        (SELECT state FROM movement WHERE bet_id = :bet_id AND transaction_type = -2) AS movement
-FROM bet JOIN reversal USING (bet_id) LEFT JOIN counted USING (bet_id)
+FROM bet JOIN reversal USING (bet_id)
+LEFT JOIN (SELECT bet_id, attempts - absent_attempts AS attempts, not_after FROM counted) AS sent USING (bet_id)
+LEFT JOIN (
+    SELECT bet_id, attempts - absent_attempts AS attempts, not_after, accept_code, accept_transaction_id, accept_balance
+    FROM movement JOIN changed USING (bet_id) WHERE transaction_type = -2 AND movement.state = 'sending'
+) AS standing USING (bet_id)
 WHERE bet_id = :bet_id
 """
 
@@ -111,7 +117,8 @@ WITH ended AS (
 ABSENT = f"""
 WITH changed AS ({_OWN}
 ), absent AS (
-    UPDATE movement SET absent_attempts = attempts
+    UPDATE movement SET absent_attempts = attempts, accept_code = NULL, accept_transaction_id = NULL,
+           accept_balance = NULL, accept_at = NULL, awaited_until = NULL
     FROM changed
     WHERE movement.bet_id = changed.bet_id AND transaction_type = -2 AND movement.state = 'sending'
       AND (CAST(:sends AS integer) IS NULL OR attempts - absent_attempts = CAST(:sends AS integer))
@@ -154,14 +161,18 @@ WITH changed AS ({_OWN}
     WHERE bet.state <> 'settled' OR bet.win = 0
        OR EXISTS (SELECT FROM movement WHERE bet_id = :bet_id AND transaction_type = -2 AND state = 'done')
     ON CONFLICT (bet_id, transaction_type) DO UPDATE SET attempts = movement.attempts + 1
-    WHERE movement.state = 'sending'
+    WHERE {MAY_LEAVE}
     RETURNING bet_id, attempts
 ), event AS (
     INSERT INTO bet_event (bet_id, kind, data)
     SELECT bet_id, 'send', jsonb_build_object('type', 2, 'attempt', attempts) FROM counted
 )
-SELECT bet.*, {REVERSAL_COLUMNS}, counted.attempts
-FROM bet JOIN reversal USING (bet_id) LEFT JOIN counted USING (bet_id)
+SELECT bet.*, {REVERSAL_COLUMNS}, {CLAIMED}
+FROM bet JOIN reversal USING (bet_id) LEFT JOIN counted AS sent USING (bet_id)
+LEFT JOIN (
+    SELECT movement.* FROM movement JOIN changed USING (bet_id)
+    WHERE transaction_type = 2 AND movement.state = 'sending'
+) AS standing USING (bet_id)
 WHERE bet_id = :bet_id
 """
 
@@ -172,14 +183,15 @@ WITH changed AS (
     WHERE bet_id = :bet_id AND owner = :owner AND state = 'reversing'
     RETURNING *
 ), ended AS (
-    UPDATE movement SET state = 'done', ended_at = now(), error_code = :error_code,
+    UPDATE movement SET state = :how, ended_at = now(), error_code = :error_code,
            partner_transaction_id = :partner_transaction_id
     FROM changed WHERE movement.bet_id = changed.bet_id AND transaction_type = 2
 ), told AS (
     UPDATE bet SET reversed_by = changed.reversal_id FROM changed WHERE bet.bet_id = changed.bet_id
 ), event AS (
     INSERT INTO bet_event (bet_id, kind, data)
-    SELECT bet_id, 'answer', jsonb_build_object('type', 2, 'progress', 'done', 'error_code', CAST(:error_code AS text))
+    SELECT bet_id, 'answer', jsonb_build_object('type', 2, 'progress', CAST(:how AS text),
+                                                'error_code', CAST(:error_code AS text))
     FROM changed
 )"""
     + _AS_IT_IS

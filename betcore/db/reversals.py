@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db import reversal_sql
-from betcore.db.bets import CasinoWord, Claim
+from betcore.db.bets import CasinoWord, Claim, claim_of
 from betcore.db.engine import one_row
 from betcore.db.records import record_of
 from betcore.ids import TransactionType
@@ -21,15 +21,12 @@ from betcore.orders import Pay
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimedBack:
-    """A reversal's row, and the send of the claw-back where one may go out.
+class ClaimedBack(Claim):
+    """The claim on a claw-back; ``attempts`` are those of its present window, which ends with ``not_after``.
 
-    ``attempts`` counts the sends of this window that may have left this house, this one included; None where there is
-    none to make. ``movement`` is the state of the movement before, None where it was never begun.
+    ``movement`` is the state of the movement before, None where it was never begun.
     """
 
-    record: BetRecord
-    attempts: int | None
     not_after: datetime | None
     movement: str | None
 
@@ -57,7 +54,8 @@ class Reversals:
     async def begin_claw_back(self, bet_id: int, owner: str, not_after: datetime) -> ClaimedBack:
         """Count a send of the claw-back; no count where it has ended, is parked, or is not ours."""
         row = await self._row(reversal_sql.BEGIN_CLAW_BACK, bet_id, owner, not_after=not_after)
-        return ClaimedBack(record_of(row), row.attempts, row.not_after, row.movement)
+        claim = claim_of(row)
+        return ClaimedBack(claim.record, claim.attempts, claim.counted, claim.heard, row.not_after, row.movement)
 
     async def clawed_back(self, bet_id: int, owner: str, word: CasinoWord) -> BetRecord:
         """The casino has taken the win back."""
@@ -87,14 +85,17 @@ class Reversals:
     async def begin_credit(self, order: Pay) -> Claim:
         """Count a send of the stake's return; no count where it is done, or the reversal is not ours."""
         row = await self._row(reversal_sql.BEGIN_RETURN, order.bet_id, order.owner)
-        return Claim(record_of(row), row.attempts)
+        return claim_of(row)
 
-    async def credit_done(self, bet_id: int, owner: str, kind: TransactionType, word: CasinoWord) -> BetRecord:
-        """The player has the stake back; the reversal is over."""
+    async def credit_done(
+        self, bet_id: int, owner: str, kind: TransactionType, word: CasinoWord, how: str = "done"
+    ) -> BetRecord:
+        """The player has the stake back; the reversal is over. ``how`` as for a bet."""
         return await self._change(
             reversal_sql.RETURNED,
             bet_id,
             owner,
+            how=how,
             error_code=word.error_code,
             partner_transaction_id=word.partner_transaction_id,
             balance=word.balance.minor if word.balance else None,

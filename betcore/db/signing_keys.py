@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -24,8 +25,9 @@ from betcore.vault import Vault
 
 # Any number: processes that would make a key at the same time wait for each other under it.
 _LOCK = 7_310_522
-# Tokens live for seconds; an hour leaves room for every clock and cache on a casino's side.
+# Tokens live for seconds, those of casinos for minutes; an hour leaves room for every clock and cache on their side.
 _LISTED_AFTER_RETIREMENT = text("interval '1 hour'")
+_KID = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class SigningKeys:
         self._vault = vault
         self._current: Cached[str, SigningKey] = Cached(self._read_current, cache_seconds)
         self._listed: Cached[str, list[SigningKey]] = Cached(self._read_listed, cache_seconds)
+        self._public: Cached[str, RSAPublicKey] = Cached(self._read_public, cache_seconds)
         self._parsed: dict[str, SigningKey] = {}
 
     async def current(self) -> SigningKey:
@@ -56,6 +59,10 @@ class SigningKeys:
     async def jwks(self) -> dict[str, Any]:
         """``{"keys": [...]}``: the public part of every key but those retired for more than an hour, newest first."""
         return {"keys": [_jwk(key) for key in await self._listed.get("") or []]}
+
+    async def public(self, kid: str) -> RSAPublicKey | None:
+        """The public part of a key that is listed; one that was made a moment ago is found at once."""
+        return await self._public.get(kid) if _KID.fullmatch(kid) else None
 
     async def ensure(self) -> None:
         """Make a key where none is in force; any number of processes may do so at once, one key comes out."""
@@ -92,6 +99,11 @@ class SigningKeys:
             rows = (await connection.execute(_LISTED)).all()
         return [self._parse(row.kid, row.private_pem) for row in rows]
 
+    async def _read_public(self, kid: str) -> RSAPublicKey | None:
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(_LISTED.where(tables.signing_key.c.kid == kid))).one_or_none()
+        return self._parse(row.kid, row.private_pem).private_key.public_key() if row else None
+
     def _parse(self, kid: str, sealed_pem: str) -> SigningKey:
         # Parsing checks the key's primes, which takes milliseconds; a kid names one key for ever.
         if kid not in self._parsed:
@@ -102,6 +114,7 @@ class SigningKeys:
     def _forget(self) -> None:
         self._current.forget()
         self._listed.forget()
+        self._public.forget()
 
 
 _NEWEST_FIRST = select(tables.signing_key).order_by(tables.signing_key.c.created_at.desc(), tables.signing_key.c.kid)

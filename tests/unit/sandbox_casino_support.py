@@ -158,7 +158,9 @@ class Sandbox:
 
 
 @asynccontextmanager
-async def running_sandbox(database_url: str, jwks_source: Any = None) -> AsyncIterator[Sandbox]:
+async def running_sandbox(
+    database_url: str, jwks_source: Any = None, aggregator: str | None = None
+) -> AsyncIterator[Sandbox]:
     """A sandbox casino on this database, trusting the key KID."""
 
     async def load() -> dict[str, Any]:
@@ -166,7 +168,7 @@ async def running_sandbox(database_url: str, jwks_source: Any = None) -> AsyncIt
 
     async with (
         await open_pool(database_url) as pool,
-        serving(create_app(pool, jwks_source or load)) as url,
+        serving(create_app(pool, jwks_source or load, aggregator=aggregator)) as url,
         ClientSession() as http,
     ):
         yield Sandbox(url, http, pool, database_url)

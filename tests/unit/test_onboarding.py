@@ -114,15 +114,16 @@ async def test_a_name_is_taken_once_and_the_first_stays(house: House) -> None:
     ]
 
 
-async def test_confirmation_by_accept_is_refused_however_it_is_asked_for(house: House) -> None:
-    for profile, confirmation in (("", None), ("", "accept"), ("confirmation: accept", None)):
-        with refused("not_supported", "--confirmation reply"):
-            await house.onboarding.add_casino("royal", "http://royal.example", profile, confirmation)
-    assert await house.onboarding.listed("casino") == []
-    await house.onboarding.add_casino("royal", "http://royal.example", "confirmation: accept", "reply")
-    with refused("not_supported", "confirmation: reply"):
-        await house.onboarding.change("casino", "royal", profile="fast_attempts: 1")
-    assert (await house.onboarding.profile("casino", "royal"))["fast_attempts"] == 2
+async def test_a_casino_confirms_by_accept_unless_it_is_told_otherwise(house: House) -> None:
+    async def confirmation(name: str) -> str:
+        return str((await house.onboarding.profile("casino", name))["confirmation"])
+
+    asked = [("", None), ("confirmation: reply", "accept"), ("confirmation: accept", None), ("", "reply")]
+    for number, (profile, wanted) in enumerate(asked):
+        await house.onboarding.add_casino(f"casino-{number}", "http://royal.example", profile, wanted)
+    assert [await confirmation(f"casino-{number}") for number in range(4)] == ["accept", "accept", "accept", "reply"]
+    await house.onboarding.change("casino", "casino-3", profile="fast_attempts: 1")
+    assert await confirmation("casino-3") == "accept"
 
 
 async def test_a_profile_is_replaced_not_merged(house: House) -> None:

@@ -145,10 +145,6 @@ def test_a_profile_comes_from_a_file_and_its_fault_is_named(cli: Cli, tmp_path: 
 
 def test_refusals_are_objects_with_a_code(cli: Cli) -> None:
     royal = ("casino", "add", "--name", "royal", "--api-host", "http://royal.example")
-    for asked in (royal, (*royal, "--confirmation", "accept")):
-        error = cli.refused(*asked)
-        assert error["code"] == "not_supported"
-        assert "--confirmation reply" in error["message"]
     assert cli.refused(*royal, "--confirmation", "never")["code"] == "invalid_profile"
     assert cli.refused("provider", "disable", "--name", "nobody")["code"] == "not_found"
     assert cli.refused("provider", "add", "--name", "acme", "--base-url", "acme")["code"] == "invalid_address"
@@ -215,6 +211,7 @@ class Wallet:
 
     def __init__(self) -> None:
         self.players: list[dict[str, Any]] = []
+        self.secrets: dict[int, str] = {}
 
     async def find(self, request: web.Request) -> web.Response:
         asked = (int(request.match_info["casino"]), request.match_info["player"])
@@ -225,12 +222,18 @@ class Wallet:
         self.players.append(await request.json())
         return web.json_response({})
 
+    async def learn(self, request: web.Request) -> web.Response:
+        told = await request.json()
+        self.secrets[int(told["partner_client_id"])] = told["secret"]
+        return web.json_response({})
+
 
 @pytest.fixture
 async def wallet() -> AsyncIterator[tuple[Wallet, int]]:
     kept = Wallet()
     app = web.Application()
     app.add_routes([web.get("/_players/{casino}/{player}", kept.find), web.post("/_players", kept.open)])
+    app.add_routes([web.post("/_credentials", kept.learn)])
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -270,6 +273,12 @@ async def test_the_sandbox_is_prepared_once_and_found_again(
     ]
     (provider,) = (await asyncio.to_thread(cli.did, "provider", "list"))["providers"]
     assert (provider["name"], provider["base_url"]) == ("sandbox-provider", f"http://127.0.0.1:{there}")
+    rotate = ("casino", "rotate-secret", "--name", "sandbox-casino")
+    secret = (await asyncio.to_thread(cli.did, *rotate))["secret"]
+    assert set(kept.secrets) == {first["partner_client_id"]}
+    assert secret not in kept.secrets.values()
+    await asyncio.to_thread(cli.did, "sandbox", "prepare")
+    assert kept.secrets == {first["partner_client_id"]: secret}
     await asyncio.to_thread(cli.did, "session", "close", "--session", first["session_id"])
     again = await asyncio.to_thread(cli.did, "sandbox", "prepare")
     assert again["session_id"] != first["session_id"]

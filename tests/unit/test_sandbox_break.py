@@ -93,6 +93,15 @@ async def test_faults_are_replaced_or_added(cli: Cli, casino: Casino) -> None:
     ]
 
 
+async def test_the_casinos_accepts_can_be_broken(cli: Cli) -> None:
+    said = await cli.run("break", "--kind", "contradict", "--path", "/payments/accept", "--error-code", "103806")
+    assert said["faults"] == [{"kind": "contradict", "path": "/payments/accept", "error_code": 103806, "fired": 0}]
+    refused = (await cli.run("break", "--kind", "early", status=1))["error"]
+    assert refused["code"] == "sandbox_refused"
+    assert "/payments/accept" in refused["message"]
+    assert (await cli.run("faults"))["faults"] == said["faults"]
+
+
 async def test_what_the_casino_does_not_know_is_refused(cli: Cli) -> None:
     assert (await cli.run("break", "--kind", "earthquake", status=1))["error"]["code"] == "sandbox_refused"
     assert (await cli.run("faults"))["faults"] == []

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientPayloadError, ServerDisconnectedError
 
 from betcore.sandbox.casino.calls import Call, read_call
-from betcore.sandbox.casino.faults import Fault, Kind, Plan
+from betcore.sandbox.casino.faults import OF_ACCEPT_ALONE, Fault, Kind, Plan
 from betcore.sandbox.casino.kinds import KINDS
 from tests.unit.sandbox_casino_support import Casino, Sandbox, new_bet, running_sandbox
 
@@ -29,7 +29,8 @@ async def casino(sandbox: Sandbox) -> Casino:
 
 
 def test_every_kind_is_in_the_table() -> None:
-    assert set(KINDS) == set(Kind)
+    assert set(KINDS) | OF_ACCEPT_ALONE == set(Kind)
+    assert not set(KINDS) & OF_ACCEPT_ALONE
 
 
 async def test_lost_takes_the_money_and_says_nothing(casino: Casino) -> None:

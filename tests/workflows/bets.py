@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.testing import ActivityEnvironment
 
 from betcore.ids import BETS_QUEUE, BetKey, bet_workflow_id, reversal_workflow_id
 from betcore.messages import BetRecord, BetState, PayIn, Refund, ReversalState, Reverse
@@ -86,3 +87,18 @@ async def eventually(condition: Callable[[], Awaitable[object]], seconds: float 
     async with asyncio.timeout(seconds):
         while not await condition():
             await asyncio.sleep(0.05)
+
+
+async def sweep(floor: Floor, client: Client) -> int:
+    """The minute's look; how many workflows it has started."""
+    started: int = await ActivityEnvironment().run(floor.activities(client).sweeps.resume_lost)
+    return started
+
+
+async def resumed(floor: Floor, client: Client) -> None:
+    """Sweep until something is resumed: Temporal's list may show for a moment what has just ended."""
+
+    async def something() -> bool:
+        return await sweep(floor, client) == 1
+
+    await eventually(something)

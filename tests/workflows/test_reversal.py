@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
-from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
+from temporalio.testing import WorkflowEnvironment
 
 from betcore.db.reversals import Reversals
 from betcore.errors import Code
@@ -16,7 +16,7 @@ from betcore.ids import TransactionType
 from betcore.messages import BetRecord, BetState, PayIn, ReversalState
 from betcore.orders import Pay
 from tests.floor import Floor, open_floor
-from tests.workflows.bets import Handle, begin, eventually, reverse, start, update, working
+from tests.workflows.bets import Handle, begin, eventually, resumed, reverse, start, sweep, update, working
 from workflows.bet import Bet
 
 MAKE = "/payments/make"
@@ -177,20 +177,6 @@ async def _numbered_floor(database_url: str, casino: str = "") -> AsyncIterator[
         yield floor
 
 
-async def _sweep(floor: Floor, client: Client) -> int:
-    resumed: int = await ActivityEnvironment().run(floor.activities(client).sweeps.resume_lost)
-    return resumed
-
-
-async def _resumed(floor: Floor, client: Client) -> None:
-    """Sweep until something is resumed: Temporal's list may show for a moment what has just ended."""
-
-    async def something() -> bool:
-        return await _sweep(floor, client) == 1
-
-    await eventually(something)
-
-
 async def _aged(floor: Floor) -> None:
     """Make the bet as old as the sweep looks at."""
     async with floor.engine.connect() as connection:
@@ -217,13 +203,13 @@ async def test_a_debit_seen_after_the_end_is_returned(database_url: str, tempora
         await floor.release()
         assert await handle.result() is BetState.REFUSED
         assert [incident.kind for incident in await floor.incidents()] == ["debited_after_the_end"]
-        await _resumed(floor, temporal)
+        await resumed(floor, temporal)
         back = temporal.get_workflow_handle(f"resume-reversal:{row.bet_id}:1")
         assert await back.result() == "reversed"
         assert await floor.journal() == [(-1, "10.00"), (2, "10.00")]
         row = await floor.row(bet)
         assert (row.state, row.refusal) == ("refused", "casino_unavailable")
-        assert await _sweep(floor, temporal) == 0
+        assert await sweep(floor, temporal) == 0
 
 
 async def test_a_terminated_bet_is_taken_up_again(database_url: str, temporal: Client) -> None:
@@ -232,14 +218,14 @@ async def test_a_terminated_bet_is_taken_up_again(database_url: str, temporal: C
         record, handle = await start(temporal, bet)
         await floor.calls.tell(record.bet_id, "r")
         await _aged(floor)
-        assert await _sweep(floor, temporal) == 0
+        assert await sweep(floor, temporal) == 0
         await _gone(temporal, handle)
-        await _resumed(floor, temporal)
-        resumed = temporal.get_workflow_handle_for(Bet.run, f"resume:{record.bet_id}:1")
-        settled = await update(resumed, "pay_out", floor.pay_out(bet, "25.00"))
+        await resumed(floor, temporal)
+        next_life = temporal.get_workflow_handle_for(Bet.run, f"resume:{record.bet_id}:1")
+        settled = await update(next_life, "pay_out", floor.pay_out(bet, "25.00"))
         assert (settled.state, settled.lives) == (BetState.SETTLED, 1)
         assert await floor.journal() == BOTH
-        assert await _sweep(floor, temporal) == 0
+        assert await sweep(floor, temporal) == 0
 
 
 @pytest.mark.parametrize("kind", [-1, 1, 2])
@@ -261,14 +247,14 @@ async def test_a_movement_under_way_is_repeated_by_the_next_life(
         await eventually(sent_often)
         await _gone(temporal, handle)
         await _aged(floor)
-        await _resumed(floor, temporal)
+        await resumed(floor, temporal)
         await floor.faults()
         row = await floor.row(bet)
-        resumed = temporal.get_workflow_handle_for(Bet.run, f"resume:{row.bet_id}:1")
+        next_life = temporal.get_workflow_handle_for(Bet.run, f"resume:{row.bet_id}:1")
         if kind == -1:
-            assert (await _paid_in(resumed)).state is BetState.ACCEPTANCE
-            await update(resumed, "pay_out", floor.pay_out(bet, "25.00"))
-        assert await resumed.result() is (BetState.REFUNDED if kind == 2 else BetState.SETTLED)
+            assert (await _paid_in(next_life)).state is BetState.ACCEPTANCE
+            await update(next_life, "pay_out", floor.pay_out(bet, "25.00"))
+        assert await next_life.result() is (BetState.REFUNDED if kind == 2 else BetState.SETTLED)
         assert await floor.journal() == ([(-1, "10.00"), (2, "10.00")] if kind == 2 else BOTH)
 
 
@@ -288,7 +274,7 @@ async def test_of_two_lives_one_takes_the_bet_over(database_url: str, temporal: 
         await floor.calls.tell(record.bet_id, "r")
         await _aged(floor)
         await _gone(temporal, handle)
-        await _resumed(floor, temporal)
+        await resumed(floor, temporal)
         first = temporal.get_workflow_handle_for(Bet.run, f"resume:{record.bet_id}:1")
         await eventually(lambda: _lives(floor, bet, 1))
         # A second one that has seen the old owner too, as after a restart of Temporal from a backup.
@@ -308,14 +294,14 @@ async def test_a_life_that_ended_before_it_began_is_followed_by_another(database
             await floor.calls.tell(record.bet_id, "r")
             await _aged(floor)
         await _gone(temporal, handle)
-        await _resumed(floor, temporal)
+        await resumed(floor, temporal)
         # No worker has looked at it yet.
         await temporal.get_workflow_handle(f"resume:{record.bet_id}:1").terminate()
-        await _resumed(floor, temporal)
+        await resumed(floor, temporal)
         async with working(temporal, floor):
-            resumed = temporal.get_workflow_handle_for(Bet.run, f"resume:{record.bet_id}:2")
-            await update(resumed, "refund", floor.refund(bet))
-            assert await resumed.result() is BetState.REFUNDED
+            next_life = temporal.get_workflow_handle_for(Bet.run, f"resume:{record.bet_id}:2")
+            await update(next_life, "refund", floor.refund(bet))
+            assert await next_life.result() is BetState.REFUNDED
         with pytest.raises(RPCError):
             await temporal.get_workflow_handle(f"resume:{record.bet_id}:3").describe()
         assert await floor.journal() == [(-1, "10.00"), (2, "10.00")]

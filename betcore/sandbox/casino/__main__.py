@@ -24,13 +24,12 @@ class CasinoSettings(Settings):
     """The service's settings, and where the casino finds the aggregator."""
 
     sandbox_aggregator_url: str | None = Field(
-        None, description="Base address of the aggregator whose keys the sandbox casino trusts."
+        None, description="Base address of the aggregator whose keys the sandbox casino trusts, and which it calls."
     )
 
-    def jwks_url(self) -> str:
-        """Where the aggregator publishes its keys."""
-        base = self.sandbox_aggregator_url or f"http://{_HOST}:{self.api_port}"
-        return base.rstrip("/") + _JWKS
+    def aggregator(self) -> str:
+        """The aggregator's base address."""
+        return (self.sandbox_aggregator_url or f"http://{_HOST}:{self.api_port}").rstrip("/")
 
 
 async def serve(settings: CasinoSettings) -> None:
@@ -44,7 +43,7 @@ async def serve(settings: CasinoSettings) -> None:
     if settings.database_url is None:
         raise OSError("BETCORE_DATABASE_URL is not set")
     async with await open_pool(settings.database_url.get_secret_value(), settings.database_pool_size) as pool:
-        app = create_app(pool, settings.jwks_url())
+        app = create_app(pool, settings.aggregator() + _JWKS, aggregator=settings.aggregator())
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SECONDS_TO_FINISH)
         await runner.setup()
         try:

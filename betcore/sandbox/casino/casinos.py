@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
+from betcore.sandbox.casino.accepts import Sending
 from betcore.sandbox.casino.calls import Call
 from betcore.sandbox.casino.faults import Fault, Plan
 from betcore.sandbox.casino.rules import Switches
@@ -47,19 +48,29 @@ class Gate:
             await self._changed.wait_for(lambda: self.held >= count)
 
 
+@dataclass(frozen=True)
+class Credentials:
+    """What a casino needs to call the aggregator. Without an address it is the one that the process knows."""
+
+    secret: str = field(repr=False)
+    aggregator_url: str | None = None
+
+
 @dataclass
 class Casino:
-    """One casino: its switches, its faults, the calls it got, and those that it holds."""
+    """One casino: its switches, its faults, the calls it got, those that it holds, and the Accepts that it sends."""
 
     client_id: int
     switches: Switches = field(default_factory=Switches)
     plan: Plan = field(default_factory=Plan)
     calls: deque[Call] = field(default_factory=lambda: deque(maxlen=_CALLS_KEPT))
     gate: Gate = field(default_factory=Gate)
+    accepts: deque[Sending] = field(default_factory=lambda: deque(maxlen=_CALLS_KEPT))
+    credentials: Credentials | None = None
 
 
 class Casinos:
-    """All casinos; one is made when it is first named. Switches and lasting faults outlive a restart."""
+    """All casinos; one is made when it is first named. Switches, lasting faults and secrets outlive a restart."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -74,16 +85,22 @@ class Casinos:
             casino = self[row["client_id"]]
             casino.switches = Switches.model_validate_json(row["switches"])
             casino.plan = Plan(row["seed"], [Fault.model_validate(one) for one in json.loads(row["faults"])])
+            if row["secret"] is not None:
+                casino.credentials = Credentials(row["secret"], row["aggregator_url"])
 
     async def keep(self, casino: Casino) -> None:
         """Write down what a restart must not forget."""
         faults = [fault.model_dump(mode="json", exclude_unset=True) for fault in casino.plan.lasting()]
         await self._pool.execute(
-            """INSERT INTO sandbox_casino.casino (client_id, switches, seed, faults) VALUES ($1, $2, $3, $4)
+            """INSERT INTO sandbox_casino.casino (client_id, switches, seed, faults, secret, aggregator_url)
+               VALUES ($1, $2, $3, $4, $5, $6)
                ON CONFLICT (client_id) DO UPDATE
-               SET switches = excluded.switches, seed = excluded.seed, faults = excluded.faults""",
+               SET switches = excluded.switches, seed = excluded.seed, faults = excluded.faults,
+                   secret = excluded.secret, aggregator_url = excluded.aggregator_url""",
             casino.client_id,
             casino.switches.model_dump_json(),
             casino.plan.seed,
             json.dumps(faults),
+            casino.credentials and casino.credentials.secret,
+            casino.credentials and casino.credentials.aggregator_url,
         )

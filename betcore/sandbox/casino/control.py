@@ -1,30 +1,24 @@
-"""The sandbox's own handles: players, journal, calls, faults, switches. Unsigned JSON, for loopback alone."""
+"""The sandbox's own handles: players, journal, calls, Accepts, faults, switches. Unsigned JSON, for loopback alone."""
 
 import asyncio
 from contextlib import suppress
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import asyncpg
 from aiohttp import web
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from betcore.sandbox.casino import journal
-from betcore.sandbox.casino.casinos import Casino, Casinos
+from betcore.sandbox.casino.asked import OfCasino, read_body, read_query, refused, validate
+from betcore.sandbox.casino.casinos import Casino, Casinos, Credentials
 from betcore.sandbox.casino.faults import Fault, Plan
 from betcore.sandbox.casino.rules import Player, Switches
 from betcore.sandbox.casino.surface import new_refresh_token
 from betcore.sandbox.casino.wallet import Wallet
 from betcore.sandbox.casino.wire import BetId, Name, decimals_written, print_amount, read_amount
 
-_M = TypeVar("_M", bound=BaseModel)
-
 _DEFAULT_DECIMALS = 2
-
-
-def _number(given: object) -> object:
-    """A casino may be named 7, "7" or "PartnerClient-7"."""
-    return given.removeprefix("PartnerClient-") if isinstance(given, str) else given
 
 
 def _money(given: object) -> Decimal:
@@ -34,13 +28,7 @@ def _money(given: object) -> Decimal:
     return amount
 
 
-class _OfCasino(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    partner_client_id: Annotated[int, BeforeValidator(_number), Field(ge=0, lt=10**18)]
-
-
-class NewPlayer(_OfCasino):
+class NewPlayer(OfCasino):
     """``POST /_players``. ``decimals`` is what the currency has; a player that exists keeps its own."""
 
     partner_user_id: Name
@@ -58,28 +46,24 @@ class Block(BaseModel):
     blocked: bool
 
 
-class NewFaults(_OfCasino):
+class NewFaults(OfCasino):
     """``POST /_faults``: replaces the casino's faults."""
 
     seed: int = Field(0, ge=-(2**63), lt=2**63)
     faults: list[Fault]
 
 
-class NewSwitches(_OfCasino):
+class NewSwitches(OfCasino):
     """``POST /_settings``: changes the switches that are given."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
-class OfCasino(_OfCasino):
-    """A query or body that names a casino and nothing else."""
-
-
-class _PlayerPath(_OfCasino):
+class _PlayerPath(OfCasino):
     partner_user_id: Name
 
 
-class JournalQuery(_OfCasino):
+class JournalQuery(OfCasino):
     """``GET /_journal``: ``after`` is the id of the last entry that was seen."""
 
     bet_id: BetId | None = None
@@ -88,13 +72,20 @@ class JournalQuery(_OfCasino):
     limit: int = Field(100_000, ge=1, le=1_000_000)
 
 
-class CallsQuery(_OfCasino):
-    """``GET /_calls``."""
+class CallsQuery(OfCasino):
+    """``GET /_calls`` and ``GET /_accepts``."""
 
     bet_id: BetId | None = None
 
 
-class HeldQuery(_OfCasino):
+class NewCredentials(OfCasino):
+    """``POST /_credentials``: replaces both; without an address it is the one that the process knows."""
+
+    secret: Name
+    aggregator_url: str | None = Field(None, pattern=r"^https?://[^\s]+$")
+
+
+class HeldQuery(OfCasino):
     """``GET /_held``: waits until ``count`` calls are held, ``timeout`` seconds at most."""
 
     count: int = Field(0, ge=0)
@@ -120,6 +111,8 @@ class Control:
             web.get("/_journal", self.show_journal, allow_head=False),
             web.get("/_audit", self.show_audit, allow_head=False),
             web.get("/_calls", self.show_calls, allow_head=False),
+            web.get("/_accepts", self.show_accepts, allow_head=False),
+            web.post("/_credentials", self.set_credentials),
             web.get("/_faults", self.show_faults, allow_head=False),
             web.post("/_faults", self.set_faults),
             web.delete("/_faults", self.clear_faults),
@@ -136,17 +129,17 @@ class Control:
 
     async def open_player(self, request: web.Request) -> web.Response:
         """Create or reset a player; the answer has the refresh token for ``/users/auth`` too."""
-        asked = await _read_body(request, NewPlayer)
+        asked = await read_body(request, NewPlayer)
         known = await self._wallet.player(asked.partner_client_id, asked.partner_user_id)
         decimals = asked.decimals
         if decimals is None:
             decimals = known.decimals if known else _DEFAULT_DECIMALS
         if decimals_written(asked.balance) > decimals:
-            raise _refused(web.HTTPBadRequest, "balance: more decimals than the currency has")
+            raise refused(web.HTTPBadRequest, "balance: more decimals than the currency has")
         player = Player(asked.partner_user_id, asked.currency, decimals, asked.blocked, asked.balance)
         token = new_refresh_token()
         if await self._wallet.open_player(asked.partner_client_id, player, token) is None:
-            raise _refused(web.HTTPConflict, "the player exists with another currency or other decimals")
+            raise refused(web.HTTPConflict, "the player exists with another currency or other decimals")
         return web.json_response(_show_player(player) | {"refresh_token": token})
 
     async def show_player(self, request: web.Request) -> web.Response:
@@ -157,12 +150,12 @@ class Control:
     async def block_player(self, request: web.Request) -> web.Response:
         """Block a player, or let it play again."""
         client_id, partner_user_id = _player_in_path(request)
-        asked = await _read_body(request, Block)
+        asked = await read_body(request, Block)
         return _answer_player(await self._wallet.set_blocked(client_id, partner_user_id, blocked=asked.blocked))
 
     async def show_journal(self, request: web.Request) -> web.Response:
         """Entries in the order in which they were made."""
-        asked = _read_query(request, JournalQuery)
+        asked = read_query(request, JournalQuery)
         entries = await journal.read_entries(
             self._pool, asked.partner_client_id, asked.bet_id, asked.partner_user_id, asked.after, asked.limit
         )
@@ -170,26 +163,40 @@ class Control:
 
     async def show_audit(self, request: web.Request) -> web.Response:
         """The double-entry check."""
-        return web.json_response(await journal.audit(self._pool, _read_query(request, OfCasino).partner_client_id))
+        return web.json_response(await journal.audit(self._pool, read_query(request, OfCasino).partner_client_id))
 
     async def show_calls(self, request: web.Request) -> web.Response:
         """The latest calls of surface C, oldest first."""
-        asked = _read_query(request, CallsQuery)
+        asked = read_query(request, CallsQuery)
         calls = self._casinos[asked.partner_client_id].calls
         return web.json_response([call.show() for call in calls if asked.bet_id in (None, call.bet_id)])
 
+    async def show_accepts(self, request: web.Request) -> web.Response:
+        """The latest Accepts that were to be sent, oldest first."""
+        asked = read_query(request, CallsQuery)
+        sendings = self._casinos[asked.partner_client_id].accepts
+        return web.json_response([one.show() for one in sendings if asked.bet_id in (None, one.accept.bet_id)])
+
+    async def set_credentials(self, request: web.Request) -> web.Response:
+        """With what the casino calls the aggregator. The secret is not shown again."""
+        asked = await read_body(request, NewCredentials)
+        casino = self._casinos[asked.partner_client_id]
+        casino.credentials = Credentials(asked.secret, asked.aggregator_url)
+        await self._casinos.keep(casino)
+        return web.json_response({"partner_client_id": casino.client_id, "aggregator_url": asked.aggregator_url})
+
     async def show_faults(self, request: web.Request) -> web.Response:
         """The faults in force, each with how often it fired."""
-        return _answer_faults(self._casinos[_read_query(request, OfCasino).partner_client_id])
+        return _answer_faults(self._casinos[read_query(request, OfCasino).partner_client_id])
 
     async def set_faults(self, request: web.Request) -> web.Response:
         """Replace the casino's faults; counts and dice begin anew."""
-        asked = await _read_body(request, NewFaults)
+        asked = await read_body(request, NewFaults)
         return await self._plan(asked.partner_client_id, Plan(asked.seed, asked.faults))
 
     async def clear_faults(self, request: web.Request) -> web.Response:
         """A casino without faults. Calls that are held stay held until they are released."""
-        return await self._plan(_read_query(request, OfCasino).partner_client_id, Plan())
+        return await self._plan(read_query(request, OfCasino).partner_client_id, Plan())
 
     async def _plan(self, client_id: int, plan: Plan) -> web.Response:
         casino = self._casinos[client_id]
@@ -199,7 +206,7 @@ class Control:
 
     async def show_held(self, request: web.Request) -> web.Response:
         """How many calls are held; can wait for them."""
-        asked = _read_query(request, HeldQuery)
+        asked = read_query(request, HeldQuery)
         gate = self._casinos[asked.partner_client_id].gate
         with suppress(TimeoutError):
             await asyncio.wait_for(gate.until_held(asked.count), asked.timeout)
@@ -207,25 +214,25 @@ class Control:
 
     async def release(self, request: web.Request) -> web.Response:
         """Let go the calls that are held now."""
-        asked = await _read_body(request, OfCasino)
+        asked = await read_body(request, OfCasino)
         return web.json_response({"released": self._casinos[asked.partner_client_id].gate.release()})
 
     async def show_switches(self, request: web.Request) -> web.Response:
         """The casino's switches."""
-        return _answer_switches(self._casinos[_read_query(request, OfCasino).partner_client_id])
+        return _answer_switches(self._casinos[read_query(request, OfCasino).partner_client_id])
 
     async def set_switches(self, request: web.Request) -> web.Response:
         """Change some of the casino's switches."""
-        asked = await _read_body(request, NewSwitches)
+        asked = await read_body(request, NewSwitches)
         casino = self._casinos[asked.partner_client_id]
-        casino.switches = _validate(Switches, casino.switches.model_dump() | (asked.model_extra or {}))
+        casino.switches = validate(Switches, casino.switches.model_dump() | (asked.model_extra or {}))
         await self._casinos.keep(casino)
         return _answer_switches(casino)
 
 
 def _answer_player(player: Player | None) -> web.Response:
     if player is None:
-        raise _refused(web.HTTPNotFound, "no such player")
+        raise refused(web.HTTPNotFound, "no such player")
     return web.json_response(_show_player(player))
 
 
@@ -250,32 +257,5 @@ def _answer_switches(casino: Casino) -> web.Response:
 
 
 def _player_in_path(request: web.Request) -> tuple[int, str]:
-    named = _validate(_PlayerPath, dict(request.match_info))
+    named = validate(_PlayerPath, dict(request.match_info))
     return named.partner_client_id, named.partner_user_id
-
-
-async def _read_body(request: web.Request, model: type[_M]) -> _M:
-    try:
-        return model.model_validate_json(await request.read())
-    except ValidationError as error:
-        raise _malformed(error) from error
-
-
-def _read_query(request: web.Request, model: type[_M]) -> _M:
-    return _validate(model, dict(request.query))
-
-
-def _validate(model: type[_M], given: dict[str, Any]) -> _M:
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        raise _malformed(error) from error
-
-
-def _malformed(error: ValidationError) -> web.HTTPException:
-    found = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-    return _refused(web.HTTPBadRequest, "; ".join(found))
-
-
-def _refused(status: type[web.HTTPException], reason: str) -> web.HTTPException:
-    return status(text=web.json_response({"error": reason}).text, content_type="application/json")

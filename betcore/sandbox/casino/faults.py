@@ -1,17 +1,18 @@
 """Which fault meets which call: the plan that ``POST /_faults`` gives a casino.
 
-What a fault of each kind does stands in ``kinds``.
+What a fault of each kind does stands in ``kinds``, and in ``outbox`` for those of an Accept.
 """
 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from betcore.sandbox.casino.calls import Call
+from betcore.sandbox.casino.wire import ACCEPT_PATH
 
 
 class Kind(StrEnum):
@@ -32,13 +33,22 @@ class Kind(StrEnum):
     HOLD = "hold"
     HOLD_AFTER = "hold_after"
     DROP = "drop"
+    REPEAT = "repeat"
+    CONTRADICT = "contradict"
+    EARLY = "early"
+
+
+# What can befall an Accept, and what can befall nothing else.
+OF_ACCEPT = {Kind.DELAY, Kind.DROP, Kind.HOLD, Kind.ERROR_CODE, Kind.REPEAT, Kind.CONTRADICT, Kind.EARLY}
+OF_ACCEPT_ALONE = {Kind.REPEAT, Kind.CONTRADICT, Kind.EARLY}
 
 
 class Fault(BaseModel):
     """One fault and the calls that it is for: those that agree with every one of the fields that are given.
 
     ``times`` is for how many calls, ``probability`` from 0 to 1 for which part of them, ``delay`` in seconds.
-    ``commit`` lets ``error``, ``error_code`` and ``status`` take the movement before they answer.
+    ``commit`` lets ``error``, ``error_code`` and ``status`` take the movement before they answer. An Accept that goes
+    out is met by the faults that name its path, and by no other.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,8 +65,18 @@ class Fault(BaseModel):
     status: int = Field(500, ge=200, le=599)
     error_code: int = 103802
 
+    @model_validator(mode="after")
+    def _fits_its_path(self) -> Self:
+        if self.path == ACCEPT_PATH and self.kind not in OF_ACCEPT:
+            raise ValueError(f"{self.kind}: nothing that can befall {ACCEPT_PATH}")
+        if self.path != ACCEPT_PATH and self.kind in OF_ACCEPT_ALONE:
+            raise ValueError(f"{self.kind}: for the path {ACCEPT_PATH} alone")
+        return self
+
     def is_for(self, call: Call) -> bool:
         """Whether the call is one of those that this fault was made for."""
+        if call.path == ACCEPT_PATH != self.path:
+            return False
         wanted = (
             (self.path, call.path),
             (self.transaction_type, call.transaction_type),

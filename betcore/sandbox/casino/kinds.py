@@ -1,4 +1,4 @@
-"""What a fault does: one small function for each kind.
+"""What a fault does to a call: one small function for each kind.
 
 Each gets the exchange with one caller and decides in which order the movement is taken (``process``, which commits)
 and the caller is answered (``reply``), or not at all. Without a fault it is the one, then the other.
@@ -7,32 +7,58 @@ and the caller is answered (``reply``), or not at all. Without a fault it is the
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
 from betcore.sandbox.casino.calls import Call
 from betcore.sandbox.casino.casinos import Gate
 from betcore.sandbox.casino.faults import Fault, Kind
-from betcore.sandbox.casino.wire import Answer
+from betcore.sandbox.casino.wire import Accept, Answer
 
 _PAGE = "<!DOCTYPE html><html><head><title>Oops</title></head><body><h1>Something went wrong</h1></body></html>"
 
 
 @dataclass
 class Exchange:
-    """One call on its way through. A fault that waits for ``POST /_release`` waits at ``gate``."""
+    """One call on its way through. A fault that waits for ``POST /_release`` waits at ``gate``.
+
+    ``tell`` sees to the Accept of a movement; unless it is told to hurry, it lets the caller be ``answered`` first.
+    """
 
     request: web.Request
     call: Call
     gate: Gate
     operation: Callable[[], Awaitable[Answer]]
+    tell: Callable[[Accept, asyncio.Event], Awaitable[None]]
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def process(self) -> Answer:
-        """Do what was asked for, and commit it."""
+        """Do what was asked for, and commit it; at a casino that confirms with Accept, that is on its way then."""
         answer = await self.operation()
-        self.call.wallet_code = answer.code
+        self.call.wallet_code = answer.verdict
+        if answer.accept is not None:
+            await self.tell(answer.accept, self.answered)
         return answer
+
+    async def serve(self) -> web.StreamResponse:
+        """Do it and answer, without a fault."""
+        try:
+            response = self.reply(await self.process())
+            # Written here, so that what waits for the answer comes after it.
+            with suppress(ConnectionError):
+                await response.prepare(self.request)
+                await response.write_eof()
+            return response
+        finally:
+            self.answered.set()
+
+    async def fail(self, fault: Fault) -> web.StreamResponse:
+        """Do and answer what the fault makes of it. The answer may never come: an Accept does not wait for it."""
+        self.call.fault = fault.kind
+        self.answered.set()
+        return await KINDS[fault.kind](self, fault)
 
     async def maybe_process(self, fault: Fault) -> None:
         """The same for the faults that can be had both ways."""

@@ -44,7 +44,10 @@ class Type(IntEnum):
 
 
 class Switches(BaseModel):
-    """How one casino behaves. ``leeway``, in seconds, is how wrong the caller's clock may be."""
+    """How one casino behaves. ``leeway``, in seconds, is how wrong the caller's clock may be.
+
+    ``confirmation`` says where the outcome of a movement is told: in the answer to make, or by Accept.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,6 +55,7 @@ class Switches(BaseModel):
     idempotency: Literal["on", "off"] = "on"
     leeway: int = Field(2, ge=0, le=3600)
     balance_in_answer: bool = True
+    confirmation: Literal["reply", "accept"] = "reply"
 
     @field_validator("idempotency", mode="before")
     @classmethod

@@ -9,6 +9,10 @@ CREATE TABLE IF NOT EXISTS sandbox_casino.casino (
     faults    jsonb NOT NULL DEFAULT '[]'
 );
 
+-- What it needs to call the aggregator: its secret there, and the address where that is not the process's own.
+ALTER TABLE sandbox_casino.casino
+    ADD COLUMN IF NOT EXISTS secret text, ADD COLUMN IF NOT EXISTS aggregator_url text;
+
 -- balance is a cache: the truth is the sum of the player's postings, and the audit proves the two equal.
 CREATE TABLE IF NOT EXISTS sandbox_casino.player (
     client_id              bigint NOT NULL,

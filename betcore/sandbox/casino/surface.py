@@ -15,11 +15,13 @@ from pydantic import ValidationError
 
 from betcore.sandbox.casino.calls import Call, read_call
 from betcore.sandbox.casino.casinos import Casino, Casinos
-from betcore.sandbox.casino.kinds import KINDS, Exchange
+from betcore.sandbox.casino.kinds import Exchange
+from betcore.sandbox.casino.outbox import Outbox
 from betcore.sandbox.casino.rules import Entry, Movement, Type
 from betcore.sandbox.casino.tokens import BadToken, Keys, KeysUnavailable, verify
 from betcore.sandbox.casino.wallet import Taken, Wallet
 from betcore.sandbox.casino.wire import (
+    Accept,
     Answer,
     AuthRequest,
     CloseRequest,
@@ -39,10 +41,11 @@ Operation = Callable[[Wallet, Casino, str], Awaitable[Answer]]
 class Surface:
     """The endpoints of surface C, for all casinos of one sandbox."""
 
-    def __init__(self, wallet: Wallet, casinos: Casinos, keys: Keys) -> None:
+    def __init__(self, wallet: Wallet, casinos: Casinos, keys: Keys, outbox: Outbox) -> None:
         self._wallet = wallet
         self._casinos = casinos
         self._keys = keys
+        self._outbox = outbox
 
     def routes(self) -> list[web.RouteDef]:
         """One route for each operation."""
@@ -60,7 +63,9 @@ class Surface:
         call = read_call(request.path, token.data, token.jti)
         casino.calls.append(call)
         operation = partial(_operate, OPERATIONS[request.path], self._wallet, casino, token.data)
-        return await _play(request, casino, call, operation)
+        exchange = Exchange(request, call, casino.gate, operation, partial(self._outbox.tell, casino))
+        fault = casino.plan.pick(call)
+        return await (exchange.serve() if fault is None else exchange.fail(fault))
 
     def _unauthorised(self, path: str, error: BadToken) -> web.Response:
         answer = Answer(Code.BAD_TOKEN, message=f"{error}", status=401)
@@ -68,18 +73,6 @@ class Surface:
             refused = Call(path, answer_code=answer.code, status=answer.status)
             self._casinos[error.client_id].calls.append(refused)
         return _respond(answer)
-
-
-async def _play(
-    request: web.Request, casino: Casino, call: Call, operation: Callable[[], Awaitable[Answer]]
-) -> web.StreamResponse:
-    """Answer the call, with the fault that meets it or without one."""
-    fault = casino.plan.pick(call)
-    exchange = Exchange(request, call, casino.gate, operation)
-    if fault is None:
-        return exchange.reply(await exchange.process())
-    call.fault = fault.kind
-    return await KINDS[fault.kind](exchange, fault)
 
 
 async def _operate(operation: Operation, wallet: Wallet, casino: Casino, data: str) -> Answer:
@@ -111,13 +104,18 @@ async def read_user(wallet: Wallet, casino: Casino, data: str) -> Answer:
 
 
 async def make_payment(wallet: Wallet, casino: Casino, data: str) -> Answer:
-    """``/payments/make``: one movement of money."""
+    """``/payments/make``: one movement of money. What is not well-formed is refused here, however outcomes are told."""
     asked = MakeRequest.model_validate_json(data)
     movement = _movement(asked)
     if isinstance(movement, Code):
         return Answer(movement)
-    taken = await wallet.take(casino.client_id, movement, casino.switches)
-    return confirmation(taken, movement, casino)
+    if casino.switches.confirmation == "reply":
+        return confirmation(await wallet.take(casino.client_id, movement, casino.switches), movement, casino)
+    # To refuse a repeat by Accept would contradict the Accept of the first.
+    switches = casino.switches.model_copy(update={"repeats": "replay"})
+    return _only_taken(
+        confirmation(await wallet.take(casino.client_id, movement, switches), movement, casino), movement
+    )
 
 
 def _movement(asked: MakeRequest) -> Movement | Code:
@@ -144,6 +142,23 @@ def confirmation(taken: Taken, movement: Movement, casino: Casino) -> Answer:
     if casino.switches.balance_in_answer:
         value["Balance"] = print_amount(taken.entry.balance_after, taken.player.decimals)
     return Answer(taken.code, value)
+
+
+def _only_taken(outcome: Answer, movement: Movement) -> Answer:
+    """What is answered where Accept tells the outcome."""
+    told = outcome.value if isinstance(outcome.value, dict) else {}
+    echo = {"BetId": movement.bet_id, "TransactionType": int(movement.type), "TransactionId": movement.transaction_id}
+    accept = Accept(
+        movement.bet_id,
+        int(movement.type),
+        movement.partner_user_id,
+        f"{movement.amount:f}",
+        movement.transaction_id,
+        int(outcome.code),
+        told.get("PartnerTransactionId"),
+        told.get("Balance"),
+    )
+    return Answer(Code.SUCCESS, echo, accept=accept)
 
 
 async def list_payments(wallet: Wallet, casino: Casino, data: str) -> Answer:

@@ -5,7 +5,7 @@ Source of the names: the BETCORE Aggregator reference, and ``docs/protocol.md`` 
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import IntEnum
 from typing import Annotated
@@ -45,19 +45,74 @@ MESSAGES = {
 }
 
 
+def message_of(code: int) -> str:
+    """What a code is called; one that nobody knows is an error."""
+    return MESSAGES[Code(code)] if code in MESSAGES else "Error"
+
+
+# Where the aggregator hears of it, below its /mis-api/api/v2; to the fault plan it is the path of a call.
+ACCEPT_PATH = "/payments/accept"
+
+
+@dataclass(frozen=True)
+class Accept:
+    """What ``payments/accept`` tells of one movement, in major units. ``partner_transaction_id`` and ``balance`` are
+    None on a refusal, ``transaction_id`` where the aggregator gave none.
+    """
+
+    bet_id: int
+    transaction_type: int
+    partner_user_id: str
+    amount: str
+    transaction_id: str | None
+    error_code: int
+    partner_transaction_id: str | None = None
+    balance: str | None = None
+
+    def body(self) -> dict[str, object]:
+        """The message as JSON can carry it."""
+        optional = {"TransactionId": self.transaction_id, "Balance": self.balance}
+        return {
+            "BetId": self.bet_id,
+            "TransactionType": self.transaction_type,
+            "PartnerUserId": self.partner_user_id,
+            "Amount": self.amount,
+            "PartnerTransactionId": self.partner_transaction_id,
+            "ErrorCode": self.error_code,
+            "Message": message_of(self.error_code),
+            **{name: value for name, value in optional.items() if value is not None},
+        }
+
+    def saying(self, code: int) -> "Accept":
+        """The same with another outcome: one that is not true."""
+        if code == self.error_code:
+            return self
+        # The journal numbers from 1: no movement is called SC-0.
+        known_as = "SC-0" if code == Code.SUCCESS else None
+        return replace(self, error_code=code, partner_transaction_id=known_as, balance=None)
+
+
 @dataclass(frozen=True)
 class Answer:
-    """One answer of surface C. ``value`` is what JSON can carry; None where there is nothing to say."""
+    """One answer of surface C. ``value`` is what JSON can carry; None where there is nothing to say.
+
+    ``accept`` is the outcome where the answer says no more than that the movement was taken in.
+    """
 
     code: int
     value: object = None
     message: str = ""
     status: int = 200
+    accept: Accept | None = None
+
+    @property
+    def verdict(self) -> int:
+        """What the wallet decided."""
+        return self.code if self.accept is None else self.accept.error_code
 
     def envelope(self) -> dict[str, object]:
         """The three fields of every answer."""
-        known = Code(self.code) if self.code in MESSAGES else None
-        message = self.message or (MESSAGES[known] if known else "Error")
+        message = self.message or message_of(self.code)
         return {"ErrorCode": int(self.code), "Message": message, "Value": self.value}
 
     def body(self) -> bytes:

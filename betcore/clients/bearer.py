@@ -1,0 +1,75 @@
+"""The tokens of the Aggregator API for casinos: those with which casinos call us, and those by which we called them.
+
+Both are RS256 JWTs of the same keys. An access token has an audience and a scope, a message to a casino has neither:
+so the one can never be taken for the other.
+"""
+
+import re
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+
+from betcore.db.signing_keys import SigningKeys
+from betcore.errors import NotAuthorised
+
+AUDIENCE = "betcore:mis-api"
+SCOPE = "payments"
+LIFETIME = timedelta(minutes=15)
+
+# Between the clocks of our own machines.
+_LEEWAY = timedelta(seconds=10)
+_MAX_TOKEN = 16 * 1024
+_CLIENT = re.compile(r"PartnerClient-([1-9][0-9]{0,15})")
+_ACCESS_CLAIMS = ["iss", "aud", "client_id", "scope", "iat", "nbf", "exp", "jti"]
+_MESSAGE_CLAIMS = ["iss", "client_id", "nbf", "exp", "jti", "data"]
+
+
+class Tokens:
+    """Signs and reads tokens of one issuer with the keys of the database."""
+
+    def __init__(self, keys: SigningKeys, issuer: str) -> None:
+        self._keys = keys
+        self._issuer = issuer
+
+    async def issue(self, partner_client_id: int) -> str:
+        """An access token for a casino, good for ``LIFETIME``."""
+        now, key = datetime.now(UTC), await self._keys.current()
+        claims = {
+            "iss": self._issuer,
+            "aud": AUDIENCE,
+            "client_id": f"PartnerClient-{partner_client_id}",
+            "scope": SCOPE,
+            "iat": now,
+            "nbf": now,
+            "exp": now + LIFETIME,
+            "jti": secrets.token_hex(16),
+        }
+        return jwt.encode(claims, key.private_key, algorithm="RS256", headers={"kid": key.kid, "typ": "at+jwt"})
+
+    async def holder(self, token: str) -> int:
+        """The PartnerClientId of an access token. Raises NotAuthorised for any other token."""
+        claims = await self._claims(token, _ACCESS_CLAIMS, audience=AUDIENCE, leeway=_LEEWAY)
+        client = _CLIENT.fullmatch(str(claims["client_id"])) if claims else None
+        if claims is None or client is None or SCOPE not in str(claims["scope"]).split():
+            raise NotAuthorised("the access token does not hold")
+        return int(client[1])
+
+    async def message(self, token: str) -> dict[str, Any] | None:
+        """The claims of a message that we have signed for a casino and that holds now; None for anything else."""
+        return await self._claims(token, _MESSAGE_CLAIMS)
+
+    async def _claims(self, token: str, required: list[str], **more: Any) -> dict[str, Any] | None:
+        if len(token) > _MAX_TOKEN or not token.isascii():
+            return None
+        try:
+            key = await self._keys.public(str(jwt.get_unverified_header(token).get("kid")))
+            if key is None:
+                return None
+            found: dict[str, Any] = jwt.decode(
+                token, key, algorithms=["RS256"], issuer=self._issuer, options={"require": required}, **more
+            )
+        except (jwt.PyJWTError, RecursionError):
+            return None
+        return found

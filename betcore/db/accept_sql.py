@@ -1,0 +1,69 @@
+"""The statements behind ``betcore.db.accepts``.
+
+``found`` locks the movement's row and reads it anew, so that of two Accepts at once the second one sees the first.
+What is joined to it (the bet, the reversal) is as old as the statement: only what never changes is judged by, and a
+bet's state is read off its movement instead.
+"""
+
+# Neither ever changes, so it may be asked before the row is locked. No row: nothing that this casino may know of.
+CURRENCY = "SELECT currency FROM bet WHERE bet_id = :bet_id AND casino_id = :casino_id"
+
+# The order of the verdicts matters. A stake that is refused or absent has ended its bet in the same statement: a
+# success after that means money to give back, whatever the casino has said before. While a refusal waits to be judged a
+# success is not taken: told again, it meets a stake that has ended, or a movement that is sent once more.
+STORE = """
+WITH found AS (
+    SELECT movement.*, player.partner_user_id
+    FROM movement JOIN bet USING (bet_id) JOIN player USING (player_id)
+    WHERE movement.bet_id = :bet_id AND transaction_type = :kind
+    FOR UPDATE OF movement
+), judged AS (
+    SELECT found.*, CASE
+        WHEN :differs OR amount <> :amount OR partner_user_id <> :partner_user_id THEN 'contradicted'
+        WHEN :success AND transaction_type = -1 AND state IN ('refused', 'absent') THEN 'ended'
+        WHEN accept_code = ANY(:alike)
+             AND coalesce(accept_transaction_id = CAST(:partner_transaction_id AS text), true) THEN 'repeated'
+        WHEN :success AND state = 'sending' AND accept_code <> ALL(:alike) THEN 'later'
+        WHEN accept_code IS NOT NULL THEN 'contradicted'
+        WHEN :success AND state IN ('refused', 'absent', 'paid_by_hand') THEN 'contradicted'
+        WHEN NOT :success AND state IN ('done', 'paid_by_hand') THEN 'contradicted'
+        ELSE 'stored' END AS verdict
+    FROM found
+), stored AS (
+    UPDATE movement SET accept_code = :error_code, accept_transaction_id = :partner_transaction_id,
+           accept_balance = :balance, accept_at = now()
+    FROM judged
+    WHERE movement.bet_id = judged.bet_id AND movement.transaction_type = judged.transaction_type
+      AND verdict IN ('stored', 'ended')
+    RETURNING movement.bet_id
+), event AS (
+    INSERT INTO bet_event (bet_id, kind, data) SELECT bet_id, 'accept', CAST(:event AS jsonb) FROM stored
+), sides AS (
+    SELECT bet_id, jsonb_strip_nulls(jsonb_build_object(
+               'type', transaction_type, 'minor_units', amount, 'player', 'the player of the bet',
+               'error_code', coalesce(accept_code, error_code),
+               'partner_transaction_id', coalesce(accept_transaction_id, partner_transaction_id),
+               'transaction_id', bet_id || ':' || transaction_type,
+               'state', CASE WHEN state IN ('refused', 'absent', 'paid_by_hand') THEN state END)) AS ours,
+           CAST(:theirs AS jsonb) || jsonb_build_object(
+               'player', CASE WHEN partner_user_id = :partner_user_id
+                              THEN 'the player of the bet' ELSE 'another one' END) AS theirs
+    FROM judged WHERE verdict = 'contradicted'
+), incident AS (
+    INSERT INTO incident (bet_id, kind, ours, theirs)
+    SELECT bet_id, 'accept_contradicts', ours, theirs FROM sides
+    WHERE NOT EXISTS (
+        SELECT FROM incident AS filed
+        WHERE filed.bet_id = sides.bet_id AND kind = 'accept_contradicts'
+          AND filed.ours = sides.ours AND filed.theirs = sides.theirs
+    )
+)
+SELECT bet.*, judged.verdict, judged.state AS movement_state, judged.awaited_until IS NOT NULL AS awaited,
+       provider.counterparty_id, reversal.reversal_id, reversal.lives AS reversal_lives
+FROM judged JOIN bet USING (bet_id) JOIN provider USING (provider_id) LEFT JOIN reversal USING (bet_id)
+"""
+
+READ = """
+SELECT accept_code, accept_transaction_id, accept_balance, currency
+FROM movement JOIN bet USING (bet_id) WHERE bet_id = :bet_id AND transaction_type = :kind
+"""

@@ -1,0 +1,142 @@
+"""The casino's Accepts, stored in the rows of the movements that they confirm or refuse.
+
+An Accept never ends a movement: the workflow that carries it reads the row and decides.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from betcore.db import accept_sql
+from betcore.db.bets import CasinoWord, word_in
+from betcore.db.engine import one_row
+from betcore.db.records import as_json, record_of
+from betcore.errors import Malformed
+from betcore.ids import BetKey, TransactionType, carrier_of_bet, carrier_of_reversal, transaction_id
+from betcore.messages import BetRecord
+from betcore.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class CasinoAccept:
+    """What a casino says of a movement. ``amount`` and ``balance`` are text in major units of the bet's currency.
+
+    ``alike`` are all ErrorCodes that mean the same at this casino; ``success`` tells whether they mean that it is done.
+    """
+
+    bet_id: int
+    transaction_type: TransactionType
+    amount: str
+    partner_user_id: str
+    error_code: str
+    alike: tuple[str, ...]
+    success: bool
+    partner_transaction_id: str | None = None
+    transaction_id: str | None = None
+    balance: str | None = None
+    message: str | None = None
+
+
+class Outcome(StrEnum):
+    """What became of an Accept."""
+
+    STORED = "stored"
+    REPEATED = "repeated"
+    CONTRADICTED = "contradicted"
+    UNKNOWN = "unknown"
+    LATER = "later"  # a success while a refusal of before is being judged: to be told again
+    ENDED = "ended"  # a success for a stake whose bet has ended without it: it is owed back
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of an Accept, and who has to know.
+
+    ``hinted``: the movement is open, somebody may wait for it in the fast lane. ``carrier`` is the id of the workflow
+    to signal, None where nobody there waits. ``ended`` is the bet, and ``word`` the casino's, where a stake was taken
+    after its bet's end.
+    """
+
+    outcome: Outcome
+    hinted: bool = False
+    carrier: str | None = None
+    ended: BetRecord | None = None
+    word: CasinoWord | None = None
+
+
+class Accepts:
+    """The Accepts of one database."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def store(self, casino_id: int, accept: CasinoAccept) -> Stored:
+        """Store an Accept; the first one stands. A contradiction files an incident and changes nothing.
+
+        A movement that was never sent, and another casino's bet, are as unknown as a bet that there is not. Raises
+        Malformed for an amount that the bet's currency does not have.
+        """
+        bet = await one_row(self._engine, accept_sql.CURRENCY, bet_id=accept.bet_id, casino_id=casino_id)
+        if bet is None:
+            return Stored(Outcome.UNKNOWN)
+        amount, balance = Money.parse(accept.amount, bet.currency), _balance(accept, bet.currency)
+        row = await one_row(self._engine, accept_sql.STORE, **_given(accept, amount, balance))
+        if row is None:
+            return Stored(Outcome.UNKNOWN)
+        outcome = Outcome(row.verdict)
+        if outcome is Outcome.ENDED:
+            word = CasinoWord(accept.error_code, accept.partner_transaction_id, balance)
+            return Stored(outcome, ended=record_of(row), word=word)
+        if outcome in (Outcome.CONTRADICTED, Outcome.LATER):
+            return Stored(outcome)
+        # Repeated too: the first one's hint and signal may have been lost. One that has parked the movement is known.
+        hinted = row.movement_state == "sending"
+        waits = (hinted and row.awaited) or (row.movement_state == "parked" and outcome is Outcome.STORED)
+        return Stored(outcome, hinted, _carrier(row, accept.transaction_type) if waits else None)
+
+    async def read(self, bet_id: int, transaction_type: TransactionType) -> CasinoWord | None:
+        """The Accept of a movement; None where there is none."""
+        row = await one_row(self._engine, accept_sql.READ, bet_id=bet_id, kind=int(transaction_type))
+        return row and word_in(row, row.currency)
+
+
+def _given(accept: CasinoAccept, amount: Money, balance: Money | None) -> dict[str, Any]:
+    kind, named = accept.transaction_type, accept.transaction_id
+    said = {
+        "type": int(kind),
+        "error_code": accept.error_code,
+        "partner_transaction_id": accept.partner_transaction_id,
+    }
+    return {
+        "bet_id": accept.bet_id,
+        "kind": int(kind),
+        "amount": amount.minor,
+        "partner_user_id": accept.partner_user_id,
+        "differs": named not in (None, transaction_id(accept.bet_id, kind)),
+        "success": accept.success,
+        "alike": list(accept.alike),
+        "error_code": accept.error_code,
+        "partner_transaction_id": accept.partner_transaction_id,
+        "balance": balance.minor if balance else None,
+        "event": as_json({**said, "message": accept.message}),
+        "theirs": as_json({**said, "minor_units": amount.minor, "transaction_id": named}),
+    }
+
+
+def _balance(accept: CasinoAccept, currency: str) -> Money | None:
+    """For showing only: what is no amount of the currency is not shown."""
+    try:
+        return Money.parse(accept.balance, currency) if accept.balance is not None else None
+    except Malformed:
+        return None
+
+
+def _carrier(row: Any, kind: TransactionType) -> str:
+    """The workflow that carries a movement. A life that began this moment is not seen yet: it reads the row itself."""
+    key = BetKey(str(row.counterparty_id), row.provider_bet_id)
+    reverses = kind is TransactionType.BET_RETURN and row.reversal_id is not None
+    if kind is TransactionType.PAY_OUT_RETURN or reverses:
+        return carrier_of_reversal(key, row.bet_id, row.reversal_lives or 0)
+    return carrier_of_bet(key, row.bet_id, row.lives)

@@ -1,0 +1,7 @@
+"""Stub."""
+
+from typing import Any
+
+
+class Health:
+    def __init__(self, engine: Any) -> None: ...

@@ -1,0 +1,43 @@
+"""What the statements of bets and of reversals say of a movement in the same words."""
+
+# Another send may leave: the movement is open, no Accept of it waits to be read, and none is awaited just now.
+MAY_LEAVE = """movement.state = 'sending' AND movement.accept_code IS NULL
+        AND coalesce(movement.awaited_until <= now(), true)"""
+
+# What a claim tells of an open movement; ``sent`` is the send that it has counted, ``standing`` the row before it.
+CLAIMED = """coalesce(sent.attempts, standing.attempts) AS attempts, sent.attempts IS NOT NULL AS counted,
+       standing.accept_code, standing.accept_transaction_id, standing.accept_balance"""
+
+# A person has looked at it: it may be sent again, and the refusal that has parked it counts no more. Its owner is the
+# bet's, or the reversal's where the bet has ended.
+UNPARK = """
+WITH tried AS (
+    UPDATE movement SET state = 'sending', awaited_until = now(), accept_code = nullif(accept_code, error_code),
+           accept_at = CASE WHEN accept_code IS DISTINCT FROM error_code THEN accept_at END
+    WHERE bet_id = :bet_id AND transaction_type = :kind AND state = 'parked'
+      AND EXISTS (
+          SELECT FROM bet LEFT JOIN reversal USING (bet_id)
+          WHERE bet_id = :bet_id AND coalesce(reversal.owner, bet.owner) = :owner
+      )
+    RETURNING bet_id
+)
+INSERT INTO bet_event (bet_id, kind, data)
+SELECT bet_id, 'tried_again', jsonb_build_object('type', CAST(:kind AS int)) FROM tried
+"""
+
+# The Accept of a movement that we have sent. Where there is none yet, whoever asks stops waiting here: from now on an
+# Accept is signalled, and until the time given nothing is sent. The row is locked: either the Accept is seen here, or
+# whoever stores it sees that it is awaited.
+HEAR = """
+UPDATE movement SET awaited_until = CASE
+    WHEN accept_code IS NULL THEN greatest(awaited_until, now() + CAST(:within AS interval)) ELSE awaited_until END
+WHERE bet_id = :bet_id AND transaction_type = :kind AND state IN ('sending', 'parked')
+RETURNING accept_code, accept_transaction_id, accept_balance
+"""
+
+# A refusal that did not end the movement: it may be sent again, and the casino may confirm that send.
+FORGET_REFUSAL = """
+UPDATE movement SET accept_code = NULL, accept_transaction_id = NULL, accept_balance = NULL, accept_at = NULL,
+       awaited_until = now()
+WHERE bet_id = :bet_id AND transaction_type = :kind AND state = 'sending' AND accept_code = :error_code
+"""

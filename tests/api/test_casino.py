@@ -1,0 +1,531 @@
+"""The Aggregator API for casinos over HTTP: who gets in, what is said of our messages, and what an Accept does."""
+
+import asyncio
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+from sqlalchemy import text
+from temporalio.client import Client
+
+from betcore.clients.bearer import AUDIENCE, SCOPE
+from betcore.clients.hints import Hints
+from betcore.db.bets import CasinoWord
+from betcore.db.onboarding import Onboarding
+from betcore.db.signing_keys import SigningKey, SigningKeys
+from betcore.errors import Code
+from betcore.ids import BETS_QUEUE, BetKey, TransactionType, bet_workflow_id
+from betcore.messages import BetState, PayIn
+from betcore.settings import Settings
+from betcore.vault import Vault
+from tests.api.wire import JSON, Answer, Api
+from tests.floor import SECRET_KEY, Floor
+from workflows.bet import Bet
+
+TOKEN, VERIFY, ACCEPT = (f"/mis-api/api/v2/{path}" for path in ("auth/token", "auth/verify", "payments/accept"))
+DONE = (200, 200)
+MALFORMED, CONTRADICTION, UNKNOWN_BET = (200, 103801), (200, 103803), (200, 103804)
+NOT_AUTHORISED = (401, 401)
+UNAVAILABLE = (503, 102823)
+WORD = CasinoWord("102145", None, None)
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer; ``code`` is HTTP status and ErrorCode."""
+
+    answer: Answer
+
+    @property
+    def code(self) -> tuple[int, int]:
+        assert set(self.answer.body) == {"ErrorCode", "Message", "Value"}
+        return self.answer.status, self.answer.body["ErrorCode"]
+
+    @property
+    def value(self) -> Any:
+        return self.answer.body["Value"]
+
+
+@dataclass(frozen=True)
+class House:
+    """A casino as it calls us."""
+
+    api: Api
+    floor: Floor
+    name: str
+    partner_client_id: int
+    secret: str
+    desk: Onboarding
+    keys: SigningKeys
+
+    async def post(self, path: str, body: Any, bearer: str | None = None) -> Said:
+        """One call; a body that is not bytes is sent as JSON."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = [JSON] if bearer is None else [JSON, ("Authorization", bearer)]
+        return Said(await self.api.send("POST", path, headers, raw))
+
+    async def log_in(self, secret: str | None = None, client_id: Any = None) -> Said:
+        asked = {"PartnerClientId": client_id or self.partner_client_id, "Secret": secret or self.secret}
+        return await self.post(TOKEN, asked)
+
+    async def bearer(self) -> str:
+        """The Authorization header of a casino that is let in."""
+        value = (await self.log_in()).value
+        return f"{value['TokenType']} {value['AccessToken']}"
+
+    async def accept(self, body: Any) -> Said:
+        """An Accept, with a token that holds."""
+        return await self.post(ACCEPT, body, await self.bearer())
+
+    async def open(self) -> tuple[PayIn, dict[str, Any]]:
+        """A stake of 10 EUR that is on its way to the casino, and the Accept that confirms it."""
+        bet = await self.floor.pay_in("10.00")
+        claim = await self.floor.bets.open(bet, "run", BetState.ACCEPTING, None)
+        return bet, {
+            "BetId": claim.record.bet_id,
+            "PartnerTransactionId": "t-1",
+            "PartnerUserId": "anna",
+            "TransactionType": -1,
+            "Amount": "10.00",
+            "ErrorCode": 200,
+            "Message": "Success",
+        }
+
+    async def sql(self, query: str, **given: Any) -> list[Any]:
+        async with self.floor.engine.connect() as connection:
+            found = await connection.execute(text(query), given)
+            return list(found) if found.returns_rows else []
+
+    async def movement(self, body: dict[str, Any]) -> Any:
+        return (await self.sql("SELECT * FROM movement WHERE bet_id = :b", b=body["BetId"]))[0]
+
+    async def incidents(self, body: dict[str, Any]) -> list[str]:
+        query = "SELECT kind FROM incident WHERE bet_id = :b ORDER BY incident_id"
+        return [row.kind for row in await self.sql(query, b=body["BetId"])]
+
+
+@pytest.fixture
+async def house(api: Api, floor: Floor) -> House:
+    return await _house(api, floor, "c", floor.partner_client_id)
+
+
+@pytest.fixture
+async def other(api: Api, floor: Floor) -> House:
+    """Another casino of ours."""
+    name = f"other-{secrets.token_hex(4)}"
+    made = await Onboarding(floor.engine, Vault(SECRET_KEY)).add_casino(name, "http://127.0.0.1:1", "", "reply")
+    return await _house(api, floor, name, made["partner_client_id"])
+
+
+async def _house(api: Api, floor: Floor, name: str, client_id: int) -> House:
+    vault = Vault(SECRET_KEY)
+    desk = Onboarding(floor.engine, vault)
+    keys = SigningKeys(floor.engine, vault, 0)
+    return House(api, floor, name, client_id, await desk.secret("casino", name), desk, keys)
+
+
+# auth/token
+
+
+async def test_a_casino_gets_a_token_that_it_can_read_and_use(house: House) -> None:
+    found = await house.log_in()
+    assert found.code == DONE
+    assert found.answer.headers["cache-control"] == "no-store"
+    value = found.value
+    assert {name: value[name] for name in ("TokenType", "ExpiresIn", "Scope")} == {
+        "TokenType": "Bearer",
+        "ExpiresIn": 900,
+        "Scope": "payments",
+    }
+    keys = jwt.PyJWKSet.from_dict((await house.api.get("/mis-api/api/v2/auth/jwks")).body)
+    key = keys[jwt.get_unverified_header(value["AccessToken"])["kid"]]
+    claims = jwt.decode(value["AccessToken"], key, algorithms=["RS256"], audience=AUDIENCE, issuer="betcore")
+    assert claims["client_id"] == f"PartnerClient-{house.partner_client_id}"
+    assert claims["exp"] - claims["iat"] == 900
+    assert set(claims) == {"iss", "aud", "client_id", "scope", "iat", "nbf", "exp", "jti"}
+
+
+async def test_no_secret_but_its_own_lets_a_casino_in(house: House, other: House) -> None:
+    for one in ("wrong", other.secret, f"{house.secret} ", "\ud800"):
+        found = await house.log_in(one)
+        assert found.code == NOT_AUTHORISED
+        assert found.answer.headers["www-authenticate"] == "bearer"
+    nobody = await house.log_in(client_id=2**53 - 1)
+    assert nobody.answer.body == (await house.log_in("wrong")).answer.body
+
+
+async def test_both_secrets_of_a_rotation_hold_until_its_end(other: House) -> None:
+    made = await other.desk.rotate_secret("casino", other.name, 60)
+    for one in (other.secret, made["secret"]):
+        assert (await other.log_in(one)).code == DONE
+    await other.sql("UPDATE casino SET previous_until = now() WHERE name = :n", n=other.name)
+    assert (await other.log_in(other.secret)).code == NOT_AUTHORISED
+    assert (await other.log_in(made["secret"])).code == DONE
+
+
+async def test_a_casino_that_is_disabled_still_confirms_what_is_open(other: House) -> None:
+    await other.desk.disable("casino", other.name)
+    assert (await other.accept({**(await other.open())[1]})).code == UNKNOWN_BET
+
+
+LOG_INS = {
+    "no object": b"[]",
+    "nothing": b"",
+    "not UTF-8": b'{"PartnerClientId": 1, "Secret": "\xff"}',
+    "no secret": b'{"PartnerClientId": 1}',
+    "a number as secret": b'{"PartnerClientId": 1, "Secret": 1}',
+    "no client": b'{"Secret": "x"}',
+    "text as client": b'{"PartnerClientId": "1", "Secret": "x"}',
+    "a fraction as client": b'{"PartnerClientId": 1.0, "Secret": "x"}',
+    "an exponent as client": b'{"PartnerClientId": 1e0, "Secret": "x"}',
+    "client 0": b'{"PartnerClientId": 0, "Secret": "x"}',
+    "client true": b'{"PartnerClientId": true, "Secret": "x"}',
+    "client too large": b'{"PartnerClientId": 9007199254740992, "Secret": "x"}',
+    "two clients": b'{"PartnerClientId": 1, "PartnerClientId": 1, "Secret": "x"}',
+}
+
+
+@pytest.mark.parametrize("body", LOG_INS.values(), ids=LOG_INS)
+async def test_a_log_in_that_cannot_be_read(house: House, body: bytes) -> None:
+    assert (await house.post(TOKEN, body)).code == MALFORMED
+
+
+async def test_a_body_has_a_limit(house: House) -> None:
+    assert (await house.post(TOKEN, b" " * (64 * 1024 + 1))).code == (413, 103801)
+    assert (await house.post(ACCEPT, b" " * (64 * 1024 + 1), await house.bearer())).code == (413, 103801)
+    assert (await house.post(TOKEN, b" " * 64 * 1024)).code == MALFORMED
+
+
+async def test_other_methods_and_paths_are_told_in_the_casinos_envelope(house: House) -> None:
+    found = Said(await house.api.get(ACCEPT))
+    assert (found.code, found.answer.headers["allow"]) == ((405, 405), "post")
+    assert Said(await house.api.get("/mis-api/api/v2/payments")).code == (404, 404)
+
+
+# The bearer
+
+
+def _sign(key: SigningKey, **changed: Any) -> str:
+    """An access token for the floor's casino, but for what is changed; what is None is left out."""
+    now = datetime.now(UTC)
+    claims: dict[str, Any] = {
+        "iss": "betcore",
+        "aud": AUDIENCE,
+        "client_id": "PartnerClient-1",
+        "scope": SCOPE,
+        "iat": now,
+        "nbf": now,
+        "exp": now + timedelta(minutes=1),
+        "jti": secrets.token_hex(16),
+    }
+    given = {name: value for name, value in {**claims, **changed}.items() if value is not None}
+    return jwt.encode(given, key.private_key, algorithm="RS256", headers={"kid": key.kid})
+
+
+def _message(key: SigningKey, **changed: Any) -> str:
+    """A token such as we send to casinos."""
+    return _sign(key, **{"aud": None, "scope": None, "iat": None, "data": '{"BetId": 1}', **changed})
+
+
+async def test_a_token_of_the_right_shape_lets_in(house: House) -> None:
+    key = await house.keys.current()
+    named = f"PartnerClient-{house.partner_client_id}"
+    _, body = await house.open()
+    for scheme in ("Bearer", "bearer"):
+        assert (await house.post(ACCEPT, body, f"{scheme} {_sign(key, client_id=named)}")).code == DONE
+
+
+BAD_CLAIMS: dict[str, dict[str, Any]] = {
+    "expired": {"exp": datetime.now(UTC) - timedelta(minutes=1)},
+    "not yet valid": {"nbf": datetime.now(UTC) + timedelta(hours=1)},
+    "of another issuer": {"iss": "another"},
+    "for somebody else": {"aud": "another"},
+    "for nobody": {"aud": None},
+    "with another scope": {"scope": "games"},
+    "without a scope": {"scope": None},
+    "for ever": {"exp": None},
+    "of an unknown casino": {"client_id": "PartnerClient-999999999"},
+    "of no casino": {"client_id": "7"},
+    "without a casino": {"client_id": None},
+}
+
+
+@pytest.mark.parametrize("claims", BAD_CLAIMS.values(), ids=BAD_CLAIMS)
+async def test_a_token_that_does_not_hold_is_refused(house: House, claims: dict[str, Any]) -> None:
+    named = {"client_id": f"PartnerClient-{house.partner_client_id}", **claims}
+    _, body = await house.open()
+    token = _sign(await house.keys.current(), **named)
+    assert (await house.post(ACCEPT, body, f"Bearer {token}")).code == NOT_AUTHORISED
+    assert (await house.movement(body)).accept_code is None
+
+
+async def test_neither_what_we_send_nor_a_foreign_key_lets_in(house: House) -> None:
+    key = await house.keys.current()
+    named = f"PartnerClient-{house.partner_client_id}"
+    _, body = await house.open()
+    good = _sign(key, client_id=named)
+    head, payload, _ = good.split(".")
+    foreign = SigningKey(key.kid, (await _another_key()).private_key)
+    claims = jwt.decode(good, options={"verify_signature": False})
+    by_hmac = jwt.encode(claims, key.kid, algorithm="HS256", headers={"kid": key.kid})
+    unsigned = jwt.encode(claims, None, algorithm="none", headers={"kid": key.kid})
+    unknown = _sign(SigningKey("A" * 43, key.private_key), client_id=named)
+    tokens = [_message(key, client_id=named), _sign(foreign, client_id=named), f"{head}.{payload}.", by_hmac]
+    bearers = [f"Bearer {one}" for one in [*tokens, unsigned, unknown, "", "x", "a.b.c", "é"]]
+    for bearer in [*bearers, good, f"Basic {good}", ""]:
+        assert (await house.post(ACCEPT, body, bearer)).code == NOT_AUTHORISED, bearer
+    assert (await house.post(ACCEPT, body)).code == NOT_AUTHORISED
+    twice = [JSON, *[("Authorization", f"Bearer {good}")] * 2]
+    assert Said(await house.api.send("POST", ACCEPT, twice, json.dumps(body).encode())).code == NOT_AUTHORISED
+    assert (await house.movement(body)).accept_code is None
+
+
+async def _another_key() -> SigningKey:
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+
+    return SigningKey("", await asyncio.to_thread(generate_private_key, 65537, 2048))
+
+
+async def test_a_token_survives_the_rotation_of_our_keys(house: House) -> None:
+    bearer = await house.bearer()
+    _, body = await house.open()
+    await house.keys.rotate()
+    assert (await house.post(ACCEPT, body, bearer)).code == DONE
+    assert (await house.accept(body)).code == DONE
+
+
+# auth/verify
+
+
+async def test_what_we_have_signed_is_ours(house: House) -> None:
+    message = _message(await house.keys.current())
+    for body in ({"Token": message}, message):
+        found = await house.post(VERIFY, body)
+        assert found.code == DONE
+        assert (found.value["Valid"], found.value["Claims"]["data"]) == (True, '{"BetId": 1}')
+    await house.keys.rotate()
+    assert (await house.post(VERIFY, message)).value["Valid"] is True
+
+
+async def test_what_we_have_not_signed_or_does_not_hold_is_not(house: House) -> None:
+    key = await house.keys.current()
+    foreign = SigningKey(key.kid, (await _another_key()).private_key)
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    access = (await house.log_in()).value["AccessToken"]
+    others = [_message(foreign), _message(key, exp=past), _message(key, iss="another"), access, "", "x.y.z", "é"]
+    for token in [*others, _message(key) + "x", "A" * 60_000]:
+        found = await house.post(VERIFY, {"Token": token})
+        assert (found.code, found.value) == (DONE, {"Valid": False})
+
+
+@pytest.mark.parametrize("body", [b"", b"1", b"[]", b"{}", b'{"Token": 1}', b'"open', b'{"Token": "a", "Token": "b"}'])
+async def test_a_question_that_cannot_be_read(house: House, body: bytes) -> None:
+    assert (await house.post(VERIFY, body)).code == MALFORMED
+
+
+# payments/accept
+
+# field -> what it must not be, as JSON
+WRONG = {
+    "BetId": ["null", "true", '"1"', "0", "-1", "1.0", "1e3", "9007199254740992", "[]"],
+    "TransactionType": ["null", "true", '"-1"', "0", "3", "-1.0", "1e0"],
+    "Amount": ["null", "true", '""', "-10", '"-10.00"', '"+10.00"', "1e1", '"10,00"', '"010"', "[]", "10.000"],
+    "PartnerUserId": ["null", "1", '""', '"a\\u0000b"', '"\\ud800"', json.dumps("x" * 257)],
+    "PartnerTransactionId": [
+        "null",
+        "true",
+        '""',
+        "1.5",
+        "1e3",
+        '"a\\u0000"',
+        '"\\ud800"',
+        json.dumps("x" * 257),
+        "{}",
+    ],
+    "ErrorCode": ["null", "true", '""', "200.0", "2e2", "[]", "999", '"done"', "103803"],
+    "Message": ["1", "[]", "true"],
+    "TaxAmount": ['"-1"', "true", "1e1", "[]"],
+    "TransactionId": ["1", '""', "true", '"\\u0000"'],
+}
+
+
+@pytest.mark.parametrize("field", WRONG)
+async def test_an_accept_that_cannot_be_read_is_refused_whole(house: House, field: str) -> None:
+    _, body = await house.open()
+    before, bearer = await house.movement(body), await house.bearer()
+    rest = json.dumps({name: value for name, value in body.items() if name != field})[1:]
+    for literal in WRONG[field]:
+        found = await house.post(ACCEPT, f'{{"{field}": {literal}, {rest}'.encode(), bearer)
+        assert (found.code, found.value) == (MALFORMED, None), literal
+    if field in body and field != "Message":
+        assert (await house.post(ACCEPT, f"{{{rest}".encode(), bearer)).code == MALFORMED
+    assert await house.movement(body) == before
+    assert await house.incidents(body) == []
+
+
+async def test_a_body_that_is_no_object_is_refused_whole(house: House) -> None:
+    _, body = await house.open()
+    bearer, good = await house.bearer(), json.dumps(body)
+    twice = f'{{"ErrorCode": 200, {good[1:]}'
+    for raw in (b"", b"[]", b"{", f"[{good}]".encode(), twice.encode(), good.encode("utf-16"), f"{good}x".encode()):
+        assert (await house.post(ACCEPT, raw, bearer)).code == MALFORMED
+    assert (await house.movement(body)).accept_code is None
+
+
+async def test_an_accept_is_stored_before_make_is_answered_and_a_repeat_moves_nothing(house: House) -> None:
+    _, body = await house.open()
+    said = {**body, "Balance": "990.00", "TaxAmount": None, "TransactionId": f"{body['BetId']}:-1"}
+    found = await house.accept(said)
+    assert (found.code, found.value) == (DONE, None)
+    row = await house.movement(body)
+    assert (row.state, row.attempts) == ("sending", 1)
+    assert (row.accept_code, row.accept_transaction_id, int(row.accept_balance)) == ("200", "t-1", 99_000)
+    assert (await house.accept(body)).code == DONE
+    assert await house.movement(body) == row
+    assert await house.incidents(body) == []
+
+
+SPELLINGS: dict[str, dict[str, Any]] = {
+    "numbers as text": {"Amount": "10", "ErrorCode": "200", "PartnerTransactionId": "1"},
+    "text as numbers": {"Amount": 10.0, "ErrorCode": 200, "PartnerTransactionId": 1},
+    "a refusal without an id": {"ErrorCode": 103802, "PartnerTransactionId": None, "Message": None},
+    "what nobody asked for": {"Whatever": {"x": [1]}, "Message": "\u0000\ud800\n" * 200, "Balance": {}},
+}
+
+
+@pytest.mark.parametrize("said", SPELLINGS.values(), ids=SPELLINGS)
+async def test_an_accept_may_be_spelled_in_several_ways(house: House, said: dict[str, Any]) -> None:
+    _, body = await house.open()
+    assert (await house.accept({**body, **said})).code == DONE
+    assert (await house.movement(body)).accept_code == str(said.get("ErrorCode", 200))
+
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "outcome": {"ErrorCode": 103802},
+    "amount": {"Amount": "10.01"},
+    "player": {"PartnerUserId": "bert"},
+    "transaction": {"TransactionId": "1:1"},
+    "casino's transaction": {"PartnerTransactionId": "t-2"},
+}
+
+
+@pytest.mark.parametrize("said", OTHERS.values(), ids=OTHERS)
+async def test_the_first_accept_stands_and_a_contradiction_is_filed_once(house: House, said: dict[str, Any]) -> None:
+    _, body = await house.open()
+    await house.accept(body)
+    before = await house.movement(body)
+    for _ in range(2):
+        assert (await house.accept({**body, **said})).code == CONTRADICTION
+    assert await house.movement(body) == before
+    assert await house.incidents(body) == ["accept_contradicts"]
+
+
+async def test_of_two_that_contradict_each_other_at_once_one_is_taken(house: House) -> None:
+    _, body = await house.open()
+    bearer = await house.bearer()
+    said = [{**body, "ErrorCode": code} for code in (200, 103802) * 8]
+    codes = [found.code for found in await asyncio.gather(*(house.post(ACCEPT, one, bearer) for one in said))]
+    stands = (await house.movement(body)).accept_code
+    assert codes == [DONE if str(one["ErrorCode"]) == stands else CONTRADICTION for one in said]
+    assert "accept_contradicts" in await house.incidents(body)
+
+
+async def test_a_bet_that_there_is_not_and_one_of_another_casino_look_the_same(house: House, other: House) -> None:
+    _, body = await house.open()
+    found = [
+        await other.accept(body),
+        await other.accept({**body, "Amount": "10.000"}),
+        await other.accept({**body, "BetId": 2**53 - 1}),
+        await house.accept({**body, "BetId": 2**53 - 1}),
+        await house.accept({**body, "TransactionType": 1}),
+        await house.accept({**body, "TransactionType": 4}),
+    ]
+    assert [one.code for one in found] == [UNKNOWN_BET] * len(found)
+    assert len({one.answer.raw for one in found}) == 1
+    assert (await house.movement(body)).accept_code is None
+    assert await house.incidents(body) == []
+
+
+async def test_a_stake_that_was_taken_though_its_bet_was_refused_is_owed_back(house: House) -> None:
+    _, body = await house.open()
+    given = {"movement": "refused", "error_code": "103802"}
+    await house.floor.bets.refuse_only_send(body["BetId"], "run", Code.NO_MONEY, **given)
+    for _ in range(2):
+        assert (await house.accept(body)).code == DONE
+    assert (await house.movement(body)).state == "done"
+    assert len(await house.sql("SELECT 1 FROM reversal WHERE bet_id = :b", b=body["BetId"])) == 1
+    assert await house.incidents(body) == ["debited_after_the_end"]
+
+
+async def test_the_worker_that_waits_is_told(house: House, wire_database: str) -> None:
+    _, body = await house.open()
+    async with (
+        Hints(Settings(database_url=wire_database)) as hints,
+        hints.expect(body["BetId"], TransactionType.ACCEPT_BET) as told,
+        asyncio.timeout(15),
+    ):
+        await hints.listening.wait()
+        assert (await house.accept(body)).code == DONE
+        await told.wait()
+
+
+@pytest.fixture
+async def client(temporal_address: str) -> Client:
+    return await Client.connect(temporal_address)
+
+
+async def _signals(client: Client, bet: PayIn) -> list[Any]:
+    key = BetKey(bet.counterparty_id, bet.provider_bet_id)
+    history = await client.get_workflow_handle(bet_workflow_id(key)).fetch_history()
+    found = [e.workflow_execution_signaled_event_attributes for e in history.events]
+    return [(one.signal_name, json.loads(one.input.payloads[0].data)) for one in found if one.signal_name]
+
+
+async def test_the_workflow_is_signalled_where_nobody_else_waits(house: House, client: Client) -> None:
+    bet, body = await house.open()
+    key = BetKey(bet.counterparty_id, bet.provider_bet_id)
+    # No worker is here: what is sent to the workflow stays in its history.
+    handle = await client.start_workflow(Bet.__name__, id=bet_workflow_id(key), task_queue=BETS_QUEUE)
+    try:
+        assert (await house.accept(body)).code == DONE
+        assert await _signals(client, bet) == []
+        await house.sql("UPDATE movement SET awaited_until = now() WHERE bet_id = :b", b=body["BetId"])
+        assert (await house.accept(body)).code == DONE
+        assert await _signals(client, bet) == [("accept", {"transaction_type": -1})]
+    finally:
+        await handle.terminate()
+
+
+async def test_a_workflow_that_is_gone_changes_nothing_of_the_answer(house: House) -> None:
+    _, body = await house.open()
+    await house.sql("UPDATE movement SET awaited_until = now() WHERE bet_id = :b", b=body["BetId"])
+    assert (await house.accept(body)).code == DONE
+    assert (await house.movement(body)).accept_code == "200"
+
+
+async def test_a_database_that_does_not_answer_is_told_so_that_the_casino_sends_it_again(house: House) -> None:
+    _, body = await house.open()
+    bearer = await house.bearer()
+    await house.sql("ALTER TABLE movement RENAME TO away")
+    try:
+        found = await house.post(ACCEPT, body, bearer)
+    finally:
+        await house.sql("ALTER TABLE away RENAME TO movement")
+    assert (found.code, found.answer.headers["retry-after"]) == (UNAVAILABLE, "1")
+    assert b"movement" not in found.answer.raw
+    assert (await house.accept(body)).code == DONE
+
+
+async def test_accepts_are_counted_by_casino_and_outcome(house: House, other: House) -> None:
+    _, body = await house.open()
+    for said in ({}, {}, {"ErrorCode": 103802}, {"ErrorCode": 1}):
+        await house.accept({**body, **said})
+    await other.accept(body)
+    metrics = (await house.api.get("/metrics")).raw.decode()
+    for outcome in ("stored", "repeated", "contradicted", "malformed"):
+        assert f'betcore_accepts_total{{casino="c",outcome="{outcome}"}}' in metrics
+    assert f'betcore_accepts_total{{casino="{other.name}",outcome="unknown"}} 1.0' in metrics

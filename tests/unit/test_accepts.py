@@ -1,0 +1,382 @@
+"""An Accept in the rows, with all that can be there before it; and the hints that one was stored."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from betcore.clients.hints import Hints, publish
+from betcore.db.accepts import Accepts, CasinoAccept, Outcome, Stored
+from betcore.db.bets import Bets, CasinoWord
+from betcore.db.engine import create_engine
+from betcore.errors import Code, Malformed, SetupRefused
+from betcore.ids import TransactionType
+from betcore.messages import BetState
+from betcore.money import Money
+from betcore.settings import Settings
+
+PATIENCE = 15
+STAKE, PAY_OUT, RETURN, CLAW_BACK = (
+    TransactionType.ACCEPT_BET,
+    TransactionType.PAY_OUT,
+    TransactionType.BET_RETURN,
+    TransactionType.PAY_OUT_RETURN,
+)
+COUNTERPARTY = "11111111-2222-4333-8444-555555555555"
+PARTNERS = """
+WITH p AS (INSERT INTO provider (counterparty_id, name, base_url, profile, secret)
+           VALUES (:counterparty, 'p', 'http://p', '{}', '') RETURNING provider_id),
+     c AS (INSERT INTO casino (name, api_host, profile, secret) VALUES ('c', 'http://c', '{}', '')
+           RETURNING casino_id),
+     g AS (INSERT INTO game (provider_id, provider_game_id, name) SELECT provider_id, 'g', 'g' FROM p RETURNING game_id)
+INSERT INTO player (casino_id, partner_user_id) SELECT casino_id, 'anna' FROM c
+"""
+BET = """
+WITH made AS (
+    INSERT INTO bet (provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, round_id, currency, stake,
+                     state, refusal, owner, lives, closed_at)
+    SELECT game.provider_id, 'bet', casino_id, player_id, game_id, 's', 'r', 'EUR', 1000, :bet_state,
+           CASE WHEN CAST(:bet_state AS text) = 'refused' THEN 'no_money' END, 'run', :lives,
+           CASE WHEN CAST(:bet_state AS text) = 'refused' THEN now() END
+    FROM player, game
+    RETURNING bet_id
+)
+INSERT INTO movement (bet_id, transaction_type, amount, state, attempts, accept_code, accept_transaction_id, accept_at,
+                      awaited_until)
+SELECT bet_id, :kind, 1000, :state, 1, CAST(:code AS text), CAST(:theirs AS text),
+       CASE WHEN CAST(:code AS text) IS NOT NULL THEN now() END, CASE WHEN :awaited THEN now() END
+FROM made RETURNING bet_id
+"""
+MOVEMENT = "SELECT * FROM movement WHERE bet_id = :bet_id AND transaction_type = :kind"
+FAILURES = ("103801", "515")
+
+
+class Desk:
+    """A database with one player, and a bet as a test wants it."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self.accepts = Accepts(engine)
+
+    async def sql(self, query: str, **given: Any) -> list[Any]:
+        async with self.engine.connect() as connection:
+            found = await connection.execute(text(query), given)
+            return list(found) if found.returns_rows else []
+
+    async def bet(self, kind: TransactionType = STAKE, state: str = "sending", **given: Any) -> int:
+        """A bet with one movement of 10 EUR; returns its id."""
+        rest = {"code": None, "theirs": None, "awaited": False, "lives": 0, "bet_state": "accepting", **given}
+        bet_id: int = (await self.sql(BET, kind=int(kind), state=state, **rest))[0].bet_id
+        return bet_id
+
+    async def store(self, bet_id: int, kind: TransactionType = STAKE, **given: Any) -> Stored:
+        """Store an Accept; a success unless told otherwise."""
+        return await self.accepts.store(1, accept(bet_id, kind, **given))
+
+    async def movement(self, bet_id: int, kind: TransactionType = STAKE) -> Any:
+        return (await self.sql(MOVEMENT, bet_id=bet_id, kind=int(kind)))[0]
+
+    async def events(self) -> list[Any]:
+        return [row.data for row in await self.sql("SELECT data FROM bet_event WHERE kind = 'accept'")]
+
+    async def incidents(self) -> list[Any]:
+        return await self.sql("SELECT kind, ours, theirs FROM incident ORDER BY incident_id")
+
+
+def accept(bet_id: int, kind: TransactionType = STAKE, *, fails: bool = False, **given: Any) -> CasinoAccept:
+    """An Accept of 10 EUR of anna."""
+    code = given.pop("error_code", "515" if fails else "200")
+    said: dict[str, Any] = {"amount": "10.00", "partner_user_id": "anna", "partner_transaction_id": "t-1", **given}
+    alike = FAILURES if fails else ("200", "0")
+    return CasinoAccept(bet_id, kind, error_code=code, alike=alike, success=not fails, **said)
+
+
+@pytest.fixture
+async def desk(database_url: str) -> AsyncIterator[Desk]:
+    engine = create_engine(Settings(database_url=SecretStr(database_url)))
+    opened = Desk(engine)
+    await opened.sql(PARTNERS, counterparty=COUNTERPARTY)
+    yield opened
+    await engine.dispose()
+
+
+async def test_an_accept_is_stored_as_it_was_said(desk: Desk) -> None:
+    bet_id = await desk.bet()
+    assert await desk.accepts.read(bet_id, STAKE) is None
+    found = await desk.store(bet_id, balance="990.00", message="fine")
+    assert found == Stored(Outcome.STORED, hinted=True)
+    word = CasinoWord("200", "t-1", Money(minor=99_000, currency="EUR"))
+    assert await desk.accepts.read(bet_id, STAKE) == word
+    row = await desk.movement(bet_id)
+    assert (row.state, row.attempts, row.accept_at is None) == ("sending", 1, False)
+    assert await desk.events() == [
+        {"type": -1, "error_code": "200", "partner_transaction_id": "t-1", "message": "fine"}
+    ]
+
+
+@pytest.mark.parametrize("balance", ["990.001", "1e3", "much"])
+async def test_a_balance_that_is_none_is_not_shown_and_stops_nothing(desk: Desk, balance: str) -> None:
+    bet_id = await desk.bet()
+    assert (await desk.store(bet_id, balance=balance)).outcome is Outcome.STORED
+    assert (await desk.movement(bet_id)).accept_balance is None
+
+
+@pytest.mark.parametrize("amount", ["10", "10.0", "10.00"])
+async def test_an_amount_is_compared_as_money(desk: Desk, amount: str) -> None:
+    assert (await desk.store(await desk.bet(), amount=amount)).outcome is Outcome.STORED
+
+
+async def test_an_amount_finer_than_the_currency_is_malformed(desk: Desk) -> None:
+    bet_id = await desk.bet()
+    with pytest.raises(Malformed):
+        await desk.store(bet_id, amount="10.000")
+    assert await desk.accepts.read(bet_id, STAKE) is None
+
+
+OTHERS = {
+    "another amount": {"amount": "10.01"},
+    "another player": {"partner_user_id": "bert"},
+    "another transaction": {"transaction_id": "1:1"},
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+async def test_what_is_not_of_the_movement_contradicts_and_is_filed_once(desk: Desk, other: dict[str, str]) -> None:
+    bet_id = await desk.bet()
+    for _ in range(2):
+        assert await desk.store(bet_id, **other) == Stored(Outcome.CONTRADICTED)
+    assert await desk.accepts.read(bet_id, STAKE) is None
+    assert await desk.events() == []
+    (incident,) = await desk.incidents()
+    assert incident.kind == "accept_contradicts"
+    assert "bert" not in str(incident.theirs)
+    differs = {name for name in incident.ours if incident.ours[name] != incident.theirs.get(name)}
+    assert differs & {"minor_units", "player", "transaction_id"}
+
+
+async def test_what_was_never_sent_and_another_casinos_bet_are_unknown(desk: Desk) -> None:
+    bet_id = await desk.bet()
+    assert await desk.store(bet_id + 1) == Stored(Outcome.UNKNOWN)
+    assert await desk.store(bet_id, PAY_OUT) == Stored(Outcome.UNKNOWN)
+    assert await desk.accepts.store(2, accept(bet_id, amount="10.000")) == Stored(Outcome.UNKNOWN)
+    assert await desk.incidents() == []
+
+
+SAME = {
+    "the same": {},
+    "another code of that meaning": {"error_code": "0"},
+    "without the casino's id": {"partner_transaction_id": None},
+}
+
+
+@pytest.mark.parametrize("again", SAME.values(), ids=SAME)
+async def test_a_repeat_changes_nothing(desk: Desk, again: dict[str, Any]) -> None:
+    bet_id = await desk.bet(code="200", theirs="t-1")
+    before = await desk.movement(bet_id)
+    assert await desk.store(bet_id, **again) == Stored(Outcome.REPEATED, hinted=True)
+    assert await desk.movement(bet_id) == before
+    assert await desk.events() == await desk.incidents() == []
+
+
+@pytest.mark.parametrize("again", [{"fails": True}, {"partner_transaction_id": "t-2"}])
+async def test_the_first_one_stands(desk: Desk, again: dict[str, Any]) -> None:
+    bet_id = await desk.bet(code="200", theirs="t-1")
+    for _ in range(2):
+        assert await desk.store(bet_id, **again) == Stored(Outcome.CONTRADICTED)
+    assert await desk.accepts.read(bet_id, STAKE) == CasinoWord("200", "t-1", None)
+    assert [incident.kind for incident in await desk.incidents()] == ["accept_contradicts"]
+
+
+# TransactionType, state of the movement, whether the Accept is a failure -> what becomes of it, whether it is stored.
+ENDS = [
+    (STAKE, "done", False, Outcome.STORED),
+    (STAKE, "done", True, Outcome.CONTRADICTED),
+    (PAY_OUT, "done", True, Outcome.CONTRADICTED),
+    (PAY_OUT, "paid_by_hand", True, Outcome.CONTRADICTED),
+    # The casino did not have it when it was asked, and a person has paid: somebody must see that it was paid twice.
+    (PAY_OUT, "paid_by_hand", False, Outcome.CONTRADICTED),
+    (CLAW_BACK, "refused", False, Outcome.CONTRADICTED),
+    (CLAW_BACK, "refused", True, Outcome.STORED),
+    (STAKE, "refused", True, Outcome.STORED),
+    (STAKE, "absent", True, Outcome.STORED),
+]
+
+
+@pytest.mark.parametrize(("kind", "state", "fails", "outcome"), ENDS)
+async def test_a_movement_that_is_over(
+    desk: Desk, kind: TransactionType, state: str, fails: bool, outcome: Outcome
+) -> None:
+    bet_id = await desk.bet(kind, state, awaited=True)
+    assert await desk.store(bet_id, kind, fails=fails) == Stored(outcome)
+    row = await desk.movement(bet_id, kind)
+    assert (row.state, row.accept_code is not None) == (state, outcome is Outcome.STORED)
+    assert len(await desk.incidents()) == (outcome is Outcome.CONTRADICTED)
+
+
+@pytest.mark.parametrize("state", ["refused", "absent"])
+@pytest.mark.parametrize("before", [None, "515"])
+async def test_a_stake_that_was_taken_after_its_bets_end_is_owed_back(
+    desk: Desk, state: str, before: str | None
+) -> None:
+    bet_id = await desk.bet(state=state, bet_state="refused", code=before)
+    found = await desk.store(bet_id)
+    assert (found.outcome, found.word) == (Outcome.ENDED, CasinoWord("200", "t-1", None))
+    assert found.ended is not None
+    assert (found.ended.bet_id, found.ended.state, found.ended.refusal) == (bet_id, BetState.REFUSED, Code.NO_MONEY)
+    # Whoever dies here is asked again, and comes to the same.
+    assert (await desk.store(bet_id)).outcome is Outcome.ENDED
+    assert await desk.incidents() == []
+    assert found.word is not None
+    await Bets(desk.engine).taken_after_the_end(found.ended, found.word, {})
+    assert await desk.store(bet_id) == Stored(Outcome.REPEATED)
+    assert (await desk.movement(bet_id)).state == "done"
+    assert [incident.kind for incident in await desk.incidents()] == ["debited_after_the_end"]
+
+
+FIRST, RESUMED = f"bet:{COUNTERPARTY}:bet", "resume:{}:2"
+CARRIERS = [
+    (STAKE, "sending", {"awaited": False}, None),
+    (STAKE, "sending", {"awaited": True}, FIRST),
+    (PAY_OUT, "sending", {"awaited": True, "lives": 2}, RESUMED),
+    (RETURN, "sending", {"awaited": True}, FIRST),
+    (PAY_OUT, "parked", {}, FIRST),
+]
+
+
+@pytest.mark.parametrize(("kind", "state", "given", "carrier"), CARRIERS)
+async def test_who_is_told(
+    desk: Desk, kind: TransactionType, state: str, given: dict[str, Any], carrier: str | None
+) -> None:
+    bet_id = await desk.bet(kind, state, **given)
+    found = await desk.store(bet_id, kind)
+    assert found.carrier == (carrier and carrier.format(bet_id))
+    assert found.hinted is (state == "sending")
+    # A repeat makes up for a signal that was lost, where somebody still waits.
+    assert (await desk.store(bet_id, kind)).carrier == (found.carrier if state == "sending" else None)
+
+
+@pytest.mark.parametrize(("lives", "carrier"), [(0, f"reversal:{COUNTERPARTY}:bet"), (3, "resume-reversal:{}:3")])
+@pytest.mark.parametrize("kind", [RETURN, CLAW_BACK])
+async def test_what_a_reversal_moves_is_told_to_the_reversal(
+    desk: Desk, kind: TransactionType, lives: int, carrier: str
+) -> None:
+    bet_id = await desk.bet(kind, awaited=True, lives=7)
+    await desk.sql("INSERT INTO reversal (bet_id, lives) VALUES (:bet_id, :lives)", bet_id=bet_id, lives=lives)
+    assert (await desk.store(bet_id, kind)).carrier == carrier.format(bet_id)
+
+
+async def test_of_many_at_once_one_is_stored(desk: Desk) -> None:
+    bet_id = await desk.bet()
+    said = [{"fails": bool(number % 2)} for number in range(8)]
+    async with desk.engine.connect() as holder:
+        # All of them have begun, and see nothing of each other, when the row is given free.
+        await holder.execute(text("BEGIN"))
+        await holder.execute(text("SELECT FROM movement FOR UPDATE"))
+        tasks = [asyncio.create_task(desk.store(bet_id, **one)) for one in said]
+        await _all_wait(desk, len(tasks))
+        await holder.execute(text("COMMIT"))
+    outcomes = [found.outcome for found in await asyncio.gather(*tasks)]
+    assert outcomes.count(Outcome.STORED) == 1
+    word = await desk.accepts.read(bet_id, STAKE)
+    assert word is not None
+    stands = word.error_code == "515"
+    for one, outcome in zip(said, outcomes, strict=True):
+        same = one["fails"] is stands
+        assert outcome in ((Outcome.STORED, Outcome.REPEATED) if same else (Outcome.CONTRADICTED,))
+    assert len(await desk.events()) == 1
+
+
+async def test_an_accept_that_waits_for_the_row_sees_what_became_of_it(desk: Desk) -> None:
+    bet_id = await desk.bet()
+    async with desk.engine.connect() as holder:
+        await holder.execute(text("BEGIN"))
+        await holder.execute(text("UPDATE movement SET state = 'refused', ended_at = now()"))
+        ended = "UPDATE bet SET state = 'refused', refusal = 'no_money', closed_at = now()"
+        await holder.execute(text(ended))
+        task = asyncio.create_task(desk.store(bet_id))
+        await _all_wait(desk, 1)
+        await holder.execute(text("COMMIT"))
+    found = await task
+    assert found.outcome is Outcome.ENDED
+    assert found.ended is not None
+    assert found.word is not None
+    record = await Bets(desk.engine).taken_after_the_end(found.ended, found.word, {})
+    assert record.state is BetState.REFUSED
+    assert (await desk.movement(bet_id)).state == "done"
+
+
+async def _all_wait(desk: Desk, number: int) -> None:
+    """Until so many statements wait for the row."""
+    waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%found AS%'"
+    async with asyncio.timeout(PATIENCE):
+        while (await desk.sql(f"{waiting} AND datname = current_database()"))[0].n < number:
+            await asyncio.sleep(0.01)
+
+
+# Hints
+
+
+@pytest.fixture
+async def hints(database_url: str) -> AsyncIterator[Hints]:
+    async with Hints(Settings(database_url=SecretStr(database_url)), gap=0.01) as listening:
+        async with asyncio.timeout(PATIENCE):
+            await listening.listening.wait()
+        yield listening
+
+
+async def test_a_hint_wakes_all_that_expect_the_movement_and_nobody_else(desk: Desk, hints: Hints) -> None:
+    async with (
+        hints.expect(7, STAKE) as first,
+        hints.expect(7, STAKE) as second,
+        hints.expect(7, PAY_OUT) as another,
+        hints.expect(77, STAKE) as other,
+    ):
+        await publish(desk.engine, 7, STAKE)
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(first.wait(), second.wait())
+        assert not another.is_set()
+        assert not other.is_set()
+    assert hints._expected == {}
+
+
+async def test_nothing_is_left_of_those_who_stop_waiting(hints: Hints) -> None:
+    async def wait() -> None:
+        async with hints.expect(7, STAKE) as told:
+            await told.wait()
+
+    cancelled = asyncio.create_task(wait())
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await wait()
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    assert hints._expected == {}
+
+
+async def test_a_connection_that_is_lost_is_replaced(desk: Desk, hints: Hints) -> None:
+    ended = """
+        SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+        WHERE application_name = 'betcore hints' AND datname = current_database()
+    """
+    async with hints.expect(7, STAKE) as told:
+        assert len(await desk.sql(ended)) == 1
+        async with asyncio.timeout(PATIENCE):
+            while not told.is_set():
+                await publish(desk.engine, 7, STAKE)
+                await asyncio.sleep(0.01)
+
+
+async def test_a_database_out_of_reach_stops_nobody(database_url: str) -> None:
+    nowhere = f"{database_url.rpartition('/')[0]}/nowhere"
+    async with Hints(Settings(database_url=SecretStr(nowhere)), gap=0.01) as hints:
+        async with hints.expect(7, STAKE) as told:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await told.wait()
+        assert not hints.listening.is_set()
+    with pytest.raises(SetupRefused):
+        Hints(Settings(database_url=None))

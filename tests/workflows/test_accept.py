@@ -1,0 +1,227 @@
+"""A casino that confirms with Accept, against the workflow: when it is sent again, and what an Accept costs."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from api.confirmations import Confirmations
+from betcore.db.accepts import Outcome
+from betcore.messages import BetState, PayIn
+from tests.floor import Floor, open_floor
+from tests.workflows.bets import begin, events, eventually, resumed, start, update, working
+
+STAKE, PAY_OUT, RETURN = -1, 1, 2
+HURRIED = "{attempt_timeout: 0.5, retry: {first: 0.1, cap: 0.2}}"
+
+
+class Casino:
+    """The casino's side: its Accepts are made by the test."""
+
+    def __init__(self, floor: Floor, client: Client) -> None:
+        self._floor = floor
+        self._confirmations = Confirmations(floor.engine, client)
+
+    async def accepts(self, bet: PayIn, kind: int, error_code: int = 200, **changed: Any) -> Outcome:
+        """Confirm or refuse a movement of a bet."""
+        row = await self._floor.row(bet)
+        amount = {STAKE: "10.00", PAY_OUT: "25.00", RETURN: "10.00"}[kind]
+        body = {
+            "BetId": row.bet_id,
+            "TransactionType": kind,
+            "TransactionId": f"{row.bet_id}:{kind}",
+            "PartnerTransactionId": f"t{kind}" if error_code == 200 else None,
+            "PartnerUserId": "anna",
+            "Amount": amount,
+            "ErrorCode": error_code,
+            "Message": "",
+            "Balance": "990.00",
+        } | changed
+        casino = await self._floor.partners.casino(row.casino_id)
+        return await self._confirmations.take(casino, json.dumps(body).encode())
+
+    async def sent(self, kind: int, times: int = 1) -> None:
+        """Wait until a movement was sent so often."""
+
+        async def often_enough() -> bool:
+            return [call["transaction_type"] for call in await self._floor.casino_calls()].count(kind) >= times
+
+        await eventually(often_enough)
+
+    async def asked_the_row(self, bet: PayIn, kind: int) -> None:
+        """Wait until nobody waits for the Accept in the fast lane any more."""
+        query = "SELECT awaited_until FROM movement WHERE bet_id = :b AND transaction_type = :k"
+
+        async def asked() -> bool:
+            row = await self._floor.row(bet)
+            found = row and await self._floor.sql(query, b=row.bet_id, k=kind)
+            return bool(found and found[0].awaited_until)
+
+        await eventually(asked)
+
+
+@asynccontextmanager
+async def _playing(database_url: str, client: Client, casino: str = "{}") -> AsyncIterator[tuple[Floor, Casino]]:
+    floors: AbstractAsyncContextManager[Floor] = open_floor(database_url, casino=casino, confirmation="accept")
+    async with floors as floor, working(client, floor):
+        await floor.hints.listening.wait()
+        yield floor, Casino(floor, client)
+
+
+def _tasks(history: list[int]) -> int:
+    return history.count(EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
+
+
+@pytest.mark.row(38)
+async def test_a_quick_accept_costs_no_workflow_task(database_url: str, temporal: Client) -> None:
+    async with _playing(database_url, temporal) as (floor, casino):
+        bet = await floor.pay_in()
+        playing = asyncio.create_task(start(temporal, bet))
+        await casino.sent(STAKE)
+        assert await casino.accepts(bet, STAKE) is Outcome.STORED
+        record, handle = await playing
+        assert (record.state, str(record.accepted_balance)) == (BetState.ACCEPTANCE, "990.00")
+        paying = asyncio.create_task(update(handle, "pay_out", floor.pay_out(bet, "25.00")))
+        await casino.sent(PAY_OUT)
+        assert await casino.accepts(bet, PAY_OUT) is Outcome.STORED
+        assert (await paying).state is BetState.SETTLED
+        history = await events(handle)
+        # As a bet at a casino whose answer to make is final: two tasks, no signal, no timer beyond the usual one.
+        assert _tasks(history) == 2
+        assert history.count(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED) == 0
+        assert len(history) == 17
+        assert await floor.attempts() == {STAKE: 1, PAY_OUT: 1}
+
+
+@pytest.mark.row(38)
+async def test_a_later_accept_costs_one_workflow_task_and_no_other_send(database_url: str, temporal: Client) -> None:
+    async with _playing(database_url, temporal, HURRIED) as (floor, casino):
+        bet = await floor.pay_in()
+        playing = asyncio.create_task(start(temporal, bet))
+        await casino.asked_the_row(bet, STAKE)
+        assert await casino.accepts(bet, STAKE) is Outcome.STORED
+        record, handle = await playing
+        assert record.state is BetState.ACCEPTANCE
+        history = await events(handle)
+        assert (_tasks(history), history.count(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED)) == (2, 1)
+        assert history.count(EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED) == 0
+        assert await floor.attempts() == {STAKE: 1}
+        assert len(await floor.casino_calls()) == 1
+
+
+@pytest.mark.row(39)
+async def test_an_accept_before_the_answer_to_make_is_kept_for_it(database_url: str, temporal: Client) -> None:
+    async with _playing(database_url, temporal) as (floor, casino):
+        await floor.faults({"kind": "hold_after", "path": "/payments/make"})
+        bet = await floor.pay_in()
+        playing = asyncio.create_task(start(temporal, bet))
+        await floor.held()
+        assert await casino.accepts(bet, STAKE) is Outcome.STORED
+        await floor.release()
+        record, handle = await playing
+        assert record.state is BetState.ACCEPTANCE
+        assert _tasks(await events(handle)) == 1
+        assert await floor.attempts() == {STAKE: 1}
+
+
+@pytest.mark.row(39)
+async def test_an_accept_whose_make_has_lost_its_answer_is_enough(database_url: str, temporal: Client) -> None:
+    async with _playing(database_url, temporal, HURRIED) as (floor, casino):
+        await floor.faults({"kind": "lost", "path": "/payments/make"})
+        bet = await floor.pay_in()
+        playing = asyncio.create_task(start(temporal, bet))
+        await casino.sent(STAKE)
+        assert await casino.accepts(bet, STAKE) in (Outcome.STORED, Outcome.REPEATED)
+        record, _ = await playing
+        assert record.state is BetState.ACCEPTANCE
+
+
+@pytest.mark.row(38)
+async def test_a_refusal_by_accept_ends_a_bet_that_was_sent_once(database_url: str, temporal: Client) -> None:
+    async with _playing(database_url, temporal, HURRIED) as (floor, casino):
+        bet = await floor.pay_in()
+        playing = asyncio.create_task(start(temporal, bet))
+        await casino.asked_the_row(bet, STAKE)
+        assert await casino.accepts(bet, STAKE, 103802) is Outcome.STORED
+        record, handle = await playing
+        assert (record.state, record.refusal) == (BetState.REFUSED, "no_money")
+        assert await handle.result() is BetState.REFUSED
+
+
+@pytest.mark.row(38)
+async def test_a_debit_without_an_accept_is_decided_by_payments_info(
+    database_url: str, skipping: WorkflowEnvironment
+) -> None:
+    async with _playing(database_url, skipping.client, HURRIED) as (floor, casino):
+        # The casino has made it: its journal says so, its Accept never comes. Nobody was told, so it goes back.
+        bet = await floor.pay_in(seconds=0.5)
+        handle = await begin(skipping.client, bet)
+        ending = asyncio.create_task(handle.result())
+        await casino.sent(RETURN)
+        await casino.accepts(bet, RETURN)
+        assert await ending is BetState.REFUNDED
+        assert (await floor.row(bet)).accepted_at is not None
+        assert [call["path"] for call in await floor.casino_calls()].count("/payments/info") == 1
+
+
+@pytest.mark.row(38)
+async def test_a_credit_without_an_accept_is_made_again_until_there_is_one(
+    database_url: str, skipping: WorkflowEnvironment
+) -> None:
+    profile = "{attempt_timeout: 0.5, accept_within: 1, retry: {first: 0.1, cap: 0.2}}"
+    async with _playing(database_url, skipping.client, profile) as (floor, casino):
+        bet = await floor.pay_in()
+        playing = asyncio.create_task(start(skipping.client, bet))
+        await casino.sent(STAKE)
+        await casino.accepts(bet, STAKE)
+        _, handle = await playing
+        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+        await casino.sent(PAY_OUT, 3)
+        assert await casino.accepts(bet, PAY_OUT) is Outcome.STORED
+        assert await handle.result() is BetState.SETTLED
+        assert await floor.journal() == [(STAKE, "10.00"), (PAY_OUT, "25.00")]
+
+
+@pytest.mark.row(38)
+async def test_a_credit_that_an_accept_refuses_is_sent_again(database_url: str, temporal: Client) -> None:
+    async with _playing(database_url, temporal, HURRIED) as (floor, casino):
+        bet = await floor.pay_in()
+        playing = asyncio.create_task(start(temporal, bet))
+        await casino.sent(STAKE)
+        await casino.accepts(bet, STAKE)
+        _, handle = await playing
+        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+        await casino.sent(PAY_OUT)
+        assert await casino.accepts(bet, PAY_OUT, 102823) is Outcome.STORED
+        # The refusal of before does not stand in the way of the Accept of the next send.
+        await casino.sent(PAY_OUT, 2)
+        assert await casino.accepts(bet, PAY_OUT) is Outcome.STORED
+        assert await handle.result() is BetState.SETTLED
+
+
+@pytest.mark.row(39)
+async def test_a_success_for_a_stake_that_ended_refused_goes_back(database_url: str, temporal: Client) -> None:
+    async with _playing(database_url, temporal, HURRIED) as (floor, casino):
+        bet = await floor.pay_in()
+        playing = asyncio.create_task(start(temporal, bet))
+        await casino.sent(STAKE)
+        await casino.accepts(bet, STAKE, 103802)
+        record, handle = await playing
+        assert await handle.result() is BetState.REFUSED
+        assert await casino.accepts(bet, STAKE) is Outcome.ENDED
+        assert (await floor.row(bet)).state == "refused"
+        assert [incident.kind for incident in await floor.incidents()] == ["debited_after_the_end"]
+        await resumed(floor, temporal)
+        returning = temporal.get_workflow_handle(f"resume-reversal:{record.bet_id}:1")
+        await casino.sent(RETURN)
+        await casino.accepts(bet, RETURN)
+        assert await returning.result() == "reversed"
+        # Told once more, it goes back no second time.
+        assert await casino.accepts(bet, STAKE) in (Outcome.ENDED, Outcome.REPEATED)
+        assert await floor.journal() == [(STAKE, "10.00"), (RETURN, "10.00")]

@@ -1,0 +1,240 @@
+"""Operators' actions against the workflow: what each does, when it is refused, and when it takes two."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+
+from betcore.messages import Action, BetState, Operate, Operated
+from betcore.money import Money
+from tests.floor import Floor, open_floor
+from tests.workflows.bets import Handle, begin, eventually, start, update, working
+
+BOTH, BACK = [(-1, "10.00"), (1, "25.00")], [(-1, "10.00"), (2, "10.00")]
+MAKE = "/payments/make"
+QUICK = "{retry: {first: 0.1, cap: 0.2}}"
+HURRIED = "{clock_leeway: 0.2, effect_within: 0.3, message_lifetime: 1, retry: {first: 0.1, cap: 0.2}}"
+BLOCKED = {"kind": "error_code", "error_code": 103805, "path": MAKE, "transaction_type": 1}
+
+
+async def _ask(handle: Handle, action: Action, operator: str = "ann", win: str | None = None, **more: Any) -> Operated:
+    given = Money.parse(win, "EUR") if win else None
+    order = Operate(action=action, operator=operator, win=given, **({"reason": "a test"} | more))
+    operated: Operated = await handle.execute_update("operate", order, result_type=Operated)
+    return operated
+
+
+async def _refused(handle: Handle, action: Action, **more: Any) -> str:
+    """The refusal of an action, in words."""
+    with pytest.raises(WorkflowUpdateFailedError) as refusal:
+        await _ask(handle, action, **more)
+    cause = refusal.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert cause.type == "operation_refused"
+    return cause.message
+
+
+@asynccontextmanager
+async def _parked(database_url: str, client: Client, casino: str = QUICK) -> AsyncIterator[tuple[Floor, Handle]]:
+    """A bet whose win the casino refuses for good."""
+    async with open_floor(database_url, casino=casino) as floor, working(client, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(client, bet)
+        await floor.faults(BLOCKED)
+        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+        await eventually(lambda: _is(floor, 1, "parked"))
+        yield floor, handle
+
+
+async def _is(floor: Floor, kind: int, state: str) -> bool:
+    found = await floor.sql("SELECT state FROM movement WHERE transaction_type = :k", k=kind)
+    return [row.state for row in found] == [state]
+
+
+async def _operations(floor: Floor) -> list[tuple[str, str, bool]]:
+    found = await floor.sql("SELECT data FROM bet_event WHERE kind = 'operate' ORDER BY event_id")
+    return [(row.data["action"], row.data["operator"], row.data["done"]) for row in found]
+
+
+@pytest.mark.row(73)
+async def test_a_parked_payout_that_is_tried_again_is_paid(database_url: str, temporal: Client) -> None:
+    async with _parked(database_url, temporal) as (floor, handle):
+        await floor.faults()
+        assert (await _ask(handle, Action.RETRY)).done
+        assert await handle.result() is BetState.SETTLED
+        assert await floor.journal() == BOTH
+        assert await _operations(floor) == [("retry", "ann", True)]
+
+
+@pytest.mark.row(73)
+async def test_a_parked_payout_that_is_still_refused_is_parked_again(database_url: str, temporal: Client) -> None:
+    async with _parked(database_url, temporal) as (floor, handle):
+        await _ask(handle, Action.RETRY)
+
+        async def twice() -> bool:
+            return [incident.kind for incident in await floor.incidents()] == ["parked", "parked"]
+
+        await eventually(twice)
+        assert await _is(floor, 1, "parked")
+
+
+@pytest.mark.row(73)
+async def test_a_retry_hurries_what_waits_for_its_next_attempt(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, casino="{retry: {first: 250, cap: 300}}") as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(temporal, bet)
+        await floor.faults({"kind": "error", "path": MAKE})
+        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+
+        async def pursued() -> bool:
+            pending = (await handle.describe()).raw_description.pending_activities
+            return any(activity.attempt > 1 for activity in pending)
+
+        await eventually(pursued)
+        await floor.faults()
+        async with asyncio.timeout(20):
+            await _ask(handle, Action.RETRY)
+            assert await handle.result() is BetState.SETTLED
+
+
+@pytest.mark.row(44, 73)
+async def test_a_bet_without_a_result_is_settled_by_an_operator(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, provider="{unconfirmed_within: 60}") as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(temporal, bet)
+        assert (await _ask(handle, Action.SETTLE, win="25.00")).done
+        assert await handle.result() is BetState.SETTLED
+        assert await floor.journal() == BOTH
+
+
+@pytest.mark.row(73)
+async def test_a_bet_without_a_result_is_voided_by_an_operator(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(temporal, bet)
+        assert (await _ask(handle, Action.VOID)).done
+        assert await handle.result() is BetState.REFUNDED
+        assert await floor.journal() == BACK
+
+
+@pytest.mark.row(73)
+async def test_a_stake_in_doubt_that_is_voided_comes_back_if_it_was_taken(
+    database_url: str, skipping: WorkflowEnvironment
+) -> None:
+    async with open_floor(database_url, casino=QUICK) as floor, working(skipping.client, floor):
+        await floor.faults({"kind": "lost", "path": MAKE, "transaction_type": -1})
+        bet = await floor.pay_in(seconds=1)
+        handle = await begin(skipping.client, bet)
+        await eventually(lambda: _is(floor, -1, "sending"))
+        await eventually(lambda: _answered(floor))
+        assert (await _ask(handle, Action.VOID)).done
+        assert await handle.result() is BetState.REFUNDED
+        assert await floor.journal() == BACK
+
+
+async def _answered(floor: Floor) -> bool:
+    return bool(await floor.sql("SELECT 1 FROM bet_event WHERE kind = 'answer'"))
+
+
+@pytest.mark.row(73)
+async def test_what_is_marked_as_paid_is_never_sent_again(database_url: str, temporal: Client) -> None:
+    async with _parked(database_url, temporal, HURRIED) as (floor, handle):
+        sends = len(await floor.casino_calls())
+        assert (await _ask(handle, Action.MARK_PAID)).done
+        assert "being looked for" in await _refused(handle, Action.RETRY)
+        assert await handle.result() is BetState.SETTLED
+        assert await _is(floor, 1, "paid_by_hand")
+        looks = (await floor.casino_calls())[sends:]
+        # Twice, and the second one effect_within after the first.
+        assert [call["path"] for call in looks] == ["/payments/info"] * 2
+        assert await floor.journal() == [(-1, "10.00")]
+
+
+@pytest.mark.row(73)
+async def test_what_is_marked_as_paid_and_was_paid_by_the_casino_is_done(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, casino=HURRIED) as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(temporal, bet)
+        # The casino pays, and says that it does not.
+        await floor.faults({"kind": "refuse_after_commit", "error_code": 103805, "path": MAKE})
+        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+        await eventually(lambda: _is(floor, 1, "parked"))
+        await _ask(handle, Action.MARK_PAID)
+        assert await handle.result() is BetState.SETTLED
+        assert await _is(floor, 1, "done")
+
+
+@pytest.mark.row(73)
+async def test_above_the_limit_it_takes_two(database_url: str, temporal: Client) -> None:
+    limited = "{approval_above: {EUR: 5}}"
+    async with open_floor(database_url, casino=limited) as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(temporal, bet)
+        assert not (await _ask(handle, Action.VOID)).done
+        assert "another operator" in await _refused(handle, Action.VOID)
+        assert await floor.journal() == [(-1, "10.00")]
+        # Another action, and another amount, are other proposals.
+        assert not (await _ask(handle, Action.SETTLE, "ben", "25.00")).done
+        assert not (await _ask(handle, Action.SETTLE, "ann", "24.00")).done
+        assert (await _ask(handle, Action.VOID, "ben")).done
+        assert await handle.result() is BetState.REFUNDED
+        assert await floor.journal() == BACK
+        assert await _operations(floor) == [
+            ("void", "ann", False),
+            ("settle", "ben", False),
+            ("settle", "ann", False),
+            ("void", "ben", True),
+        ]
+
+
+@pytest.mark.row(73)
+async def test_an_approval_is_of_the_state_that_was_seen(database_url: str, temporal: Client) -> None:
+    limited = "{approval_above: {EUR: 5}, retry: {first: 0.1, cap: 0.2}}"
+    async with open_floor(database_url, casino=limited) as floor, working(temporal, floor):
+        await floor.faults({"kind": "error", "path": MAKE})
+        bet = await floor.pay_in()
+        handle = await begin(temporal, bet)
+        await eventually(lambda: _answered(floor))
+        assert not (await _ask(handle, Action.VOID)).done
+        await floor.faults()
+
+        async def accepted() -> bool:
+            return bool((await floor.row(bet)).state == "acceptance")
+
+        await eventually(accepted)
+        assert not (await _ask(handle, Action.VOID, "ben")).done
+        assert (await _ask(handle, Action.VOID, "ann")).done
+        assert await handle.result() is BetState.REFUNDED
+
+
+@pytest.mark.row(73)
+async def test_what_does_not_fit_the_state_is_refused_and_leaves_no_trace(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(temporal, bet)
+        assert "acceptance" in await _refused(handle, Action.RETRY)
+        assert "acceptance" in await _refused(handle, Action.MARK_PAID)
+        assert "a win" in await _refused(handle, Action.SETTLE)
+        assert "reason" in await _refused(handle, Action.VOID, reason="  ")
+        assert "operator" in await _refused(handle, Action.VOID, operator="")
+        await update(handle, "pay_out", floor.pay_out(bet, "25.00"))
+        assert await _operations(floor) == []
+        assert await floor.journal() == BOTH
+
+
+@pytest.mark.row(73)
+async def test_a_bet_of_one_step_is_not_settled_by_an_operator(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, casino=QUICK) as floor, working(temporal, floor):
+        await floor.faults({"kind": "error", "path": MAKE, "transaction_type": 1})
+        bet = await floor.pay_in_out()
+        handle = await begin(temporal, bet)
+        await eventually(lambda: _is(floor, 1, "sending"))
+        assert "settling" in await _refused(handle, Action.SETTLE, win="25.00")
+        assert "settling" in await _refused(handle, Action.VOID)
+        await floor.faults()
+        assert await handle.result() is BetState.SETTLED
