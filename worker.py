@@ -20,7 +20,8 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.bets import BetRows
 from activities.claw_backs import ClawBacks
-from activities.pressure import Pressure
+from activities.pressure import AT_ONCE, Pressure
+from activities.reconciliation import Reconciling
 from activities.sweeps import Sweeps
 from activities.teller import Teller
 from activities.wallet import Wallet
@@ -33,6 +34,7 @@ from betcore.db.engine import create_engine
 from betcore.db.health import Health
 from betcore.db.lives import Lives
 from betcore.db.partners import Partners
+from betcore.db.reconciliations import Reconciliations as Runs
 from betcore.db.reversals import Reversals
 from betcore.db.signing_keys import SigningKeys
 from betcore.ids import BETS_QUEUE, WALLET_QUEUE
@@ -40,13 +42,17 @@ from betcore.logs import configure
 from betcore.settings import Settings
 from betcore.vault import Vault
 from workflows.bet import Bet
+from workflows.reconciliation import Reconciliation
+from workflows.reconciliations import Reconciliations
 from workflows.reversal import Reversal
 from workflows.sweep import Sweep
 
-WORKFLOWS = [Bet, Reversal, Sweep]
+WORKFLOWS = [Bet, Reversal, Sweep, Reconciliation, Reconciliations]
 
 # Longer than the longest activity, so that a stop does not cut a call at a casino.
 _GRACE = timedelta(seconds=15)
+# Of each lane. One casino gets a part of them alone, so that others are served while it is slow.
+_SLOTS = 4 * AT_ONCE
 # A bet that sat in the memory of a worker that died is given to another one after this.
 _STICKY = timedelta(seconds=2)
 
@@ -59,19 +65,27 @@ class Activities:
     claw_backs: ClawBacks
     rows: BetRows
     sweeps: Sweeps
+    reconciling: Reconciling
 
     @classmethod
     def on(
-        cls, engine: AsyncEngine, partners: Partners, casinos: CasinoClient, hints: Hints, client: Client
+        cls,
+        engine: AsyncEngine,
+        partners: Partners,
+        casinos: CasinoClient,
+        hints: Hints,
+        health: Health,
+        client: Client,
     ) -> "Activities":
         """All activities over one database, the casinos and Temporal."""
         bets, reversals = Bets(engine), Reversals(engine)
-        teller = Teller(bets, partners, casinos, hints, Pressure(Health(engine)))
+        teller = Teller(bets, partners, casinos, hints, Pressure(health))
         return cls(
             Wallet(teller, bets, reversals),
             ClawBacks(teller, reversals),
             BetRows(bets),
             Sweeps(client, Lives(engine)),
+            Reconciling(client, Runs(engine), bets, partners, casinos),
         )
 
 
@@ -85,6 +99,8 @@ def workers(client: Client, do: Activities, *, sandbox: bool) -> list[Worker]:
         *(do.wallet.pursue_stake, do.wallet.find_stake, do.wallet.pursue_credit, do.wallet.close_at_casino),
         *(do.wallet.find_credit, do.claw_backs.pursue_claw_back, do.claw_backs.find_claw_back),
         *(do.rows.file_incident, do.rows.note_operation, do.sweeps.resume_lost),
+        *(do.reconciling.start_reconciliations, do.reconciling.open_reconciliation, do.reconciling.compare_books),
+        *(do.reconciling.look_again, do.reconciling.end_reconciliation),
     ]
     bets = Worker(
         client,
@@ -93,9 +109,17 @@ def workers(client: Client, do: Activities, *, sandbox: bool) -> list[Worker]:
         activities=fast,
         workflow_runner=SandboxedWorkflowRunner() if sandbox else UnsandboxedWorkflowRunner(),
         sticky_queue_schedule_to_start_timeout=_STICKY,
+        max_concurrent_workflow_tasks=_SLOTS,
+        max_concurrent_local_activities=_SLOTS,
         graceful_shutdown_timeout=_GRACE,
     )
-    pursuit = Worker(client, task_queue=WALLET_QUEUE, activities=slow, graceful_shutdown_timeout=_GRACE)
+    pursuit = Worker(
+        client,
+        task_queue=WALLET_QUEUE,
+        activities=slow,
+        max_concurrent_activities=_SLOTS,
+        graceful_shutdown_timeout=_GRACE,
+    )
     return [bets, pursuit]
 
 
@@ -125,12 +149,14 @@ async def main() -> None:
         partners = Partners(engine, vault, settings.partner_cache_seconds)
         client = await connect(settings)
         hints = await stack.enter_async_context(Hints(settings))
-        activities = Activities.on(engine, partners, CasinoClient(http, keys, settings.issuer), hints, client)
+        casinos, health = CasinoClient(http, keys, settings.issuer), Health(engine, settings.partner_cache_seconds)
+        activities = Activities.on(engine, partners, casinos, hints, health, client)
         if settings.worker_metrics_port:
             start_http_server(settings.worker_metrics_port, addr="127.0.0.1")
         for worker in workers(client, activities, sandbox=settings.workflow_sandbox):
             await stack.enter_async_context(worker)
-        stack.enter_context(_running(keep_schedules(client, timedelta(seconds=settings.sweep_seconds))))
+        sweep, reconcile = timedelta(seconds=settings.sweep_seconds), timedelta(seconds=settings.reconcile_seconds)
+        stack.enter_context(_running(keep_schedules(client, sweep, reconcile)))
         structlog.get_logger().info("worker ready")
         await stop.wait()
 

@@ -20,6 +20,7 @@ from betcore.messages import BetRecord, Retry
 from betcore.orders import Incident, Progress, Step
 
 _NO_TIME = timedelta()
+_WHILE_BUSY = timedelta(seconds=30)
 _ACCEPT = "accept"
 # What an activity returns while the movement may still be sent.
 _OPEN = (Progress.UNKNOWN, Progress.AWAITED)
@@ -162,7 +163,9 @@ async def pursued(
     try:
         step = await send()
     except Busy as busy:
-        raise again(str(busy), retry, busy.wait) from None
+        # It comes back soon enough to be the probe, or to be among the first when the casino is back.
+        often = retry.model_copy(update={"cap": min(retry.cap, _WHILE_BUSY)})
+        raise again(str(busy), often, busy.wait) from None
     if step.progress not in _OPEN:
         return step
     gap = accept_within if step.progress is Progress.AWAITED and accept_within else _NO_TIME

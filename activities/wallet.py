@@ -181,8 +181,7 @@ class Wallet:
 
     async def _try_credit(self, order: Pay) -> Step:
         casino = await self._teller.casino(order.casino_id)
-        if await self._teller.pressure.is_open(casino):
-            return Step(progress=Progress.UNKNOWN, detail="the casino does not answer")
+        await self._teller.pressure.may_try_credit(casino)
         with self._teller.pressure.place(casino, FAST):
             return await self._credit(casino, order, order.attempt_timeout)
 

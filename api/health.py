@@ -1,7 +1,7 @@
 """Whether the process is up, and whether it can serve."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
 from fastapi import APIRouter
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.responses import JSONResponse, Response
 from temporalio.client import Client
 
+from betcore.db.health import Breaker, Health
 from betcore.db.incidents import Incidents
 
 _T = TypeVar("_T")
@@ -20,7 +21,7 @@ _WITHIN = 1.0
 def router(engine: AsyncEngine, client: Client) -> APIRouter:
     """``/health/live``, ``/health/ready`` and ``/metrics``."""
     routes = APIRouter()
-    incidents = Incidents(engine)
+    incidents, casinos = Incidents(engine), Health(engine, 0)
 
     @routes.get("/health/live", summary="The process is up.")
     async def live() -> dict[str, str]:
@@ -36,8 +37,9 @@ def router(engine: AsyncEngine, client: Client) -> APIRouter:
 
     @routes.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
-        counts = await _soon(incidents.counts())
-        return Response(generate_latest() + _of_incidents(counts), media_type=CONTENT_TYPE_LATEST)
+        counts, breakers = await asyncio.gather(_soon(incidents.counts()), _soon(casinos.shown()))
+        found = generate_latest() + _of_incidents(counts) + _of_breakers(breakers or ())
+        return Response(found, media_type=CONTENT_TYPE_LATEST)
 
     return routes
 
@@ -70,4 +72,15 @@ def _of_incidents(counts: dict[str, int] | None) -> bytes:
         gauge = Gauge("betcore_incidents", "Incidents on record by kind.", ["kind"], registry=registry)
         for kind, number in counts.items():
             gauge.labels(kind).set(number)
+    return generate_latest(registry)
+
+
+def _of_breakers(breakers: Sequence[Breaker]) -> bytes:
+    """The breakers of this moment; nothing where they could not be read."""
+    registry = CollectorRegistry()
+    is_open = Gauge("betcore_breaker_open", "Whether stakes for a casino fail fast.", ["casino"], registry=registry)
+    seconds = Gauge("betcore_breaker_open_seconds", "For how long already.", ["casino"], registry=registry)
+    for breaker in breakers:
+        is_open.labels(breaker.casino).set(breaker.open_since is not None)
+        seconds.labels(breaker.casino).set(breaker.open_for or 0)
     return generate_latest(registry)

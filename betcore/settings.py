@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(
         60, gt=0, description="How often open bets are compared with open workflows; what is left alone is resumed."
     )
+    reconcile_seconds: float = Field(
+        3600, ge=0, description="How often our rows are compared with the casinos' books; 0: only by hand."
+    )
     worker_metrics_port: int | None = Field(
         None, description="Port on 127.0.0.1 of a worker's /metrics for Prometheus; none without it."
     )

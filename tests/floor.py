@@ -19,6 +19,7 @@ from betcore.clients.hints import Hints
 from betcore.db.bets import Bets
 from betcore.db.calls import Calls, Session
 from betcore.db.engine import create_engine
+from betcore.db.health import Health
 from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
 from betcore.db.partners import Partners
@@ -50,6 +51,7 @@ class Floor:
     counterparty_id: str
     partner_client_id: int
     session: Session
+    cache_seconds: float
 
     async def pay_in(self, stake: str = "10.00", *, seconds: float = 4, **changed: Any) -> PayIn:
         """A PayIn of a new bet, as the API would make it."""
@@ -90,7 +92,8 @@ class Floor:
 
     def activities(self, client: Client) -> Activities:
         """The real activities, over this floor's database and casino."""
-        return Activities.on(self.engine, self.partners, self.casinos, self.hints, client)
+        health = Health(self.engine, self.cache_seconds)
+        return Activities.on(self.engine, self.partners, self.casinos, self.hints, health, client)
 
     def refund(self, bet: PayIn) -> Refund:
         """The Refund of a bet."""
@@ -193,7 +196,7 @@ async def open_floor(
             assert seen.session is not None
             yield Floor(
                 engine, url, http, calls, partners, casinos, hints, bets,
-                made["counterparty_id"], client_id, seen.session,
+                made["counterparty_id"], client_id, seen.session, cache_seconds,
             )  # fmt: skip
         finally:
             await runner.cleanup()

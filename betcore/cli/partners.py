@@ -115,9 +115,17 @@ def _list(word: "Word", as_json: bool, data_dir: Path | None) -> None:
     plural = f"{word}s"
 
     async def work(desk: Desk) -> Json:
-        return {plural: await desk.partners.listed(word)}
+        listed = await desk.partners.listed(word)
+        return {plural: await _with_breakers(desk, listed) if word == "casino" else listed}
 
     act(as_json, data_dir, work, lambda found: lines(found[plural]))
+
+
+async def _with_breakers(desk: Desk, casinos: list[Json]) -> list[Json]:
+    from betcore.db.health import Health
+
+    told = {breaker.casino: breaker.told for breaker in await Health(desk.engine, 0).shown()}
+    return [casino | {"breaker": told.get(casino["name"])} for casino in casinos]
 
 
 def _set_profile(

@@ -22,12 +22,15 @@ from betcore.errors import Malformed
 from betcore.ids import TransactionType, transaction_id
 from betcore.judgement import UNAUTHORISED
 from betcore.money import Money
+from betcore.reconciling import Listed, moment
 
 ANSWERS = Counter("betcore_casino_answers", "Answers of casinos by call and kind", ["casino", "call", "kind"])
 
 # The token is valid from a little before now, for casinos whose clock is slow.
 _BACKDATED = timedelta(seconds=5)
 _MAX_ANSWER = 256 * 1024
+# What fits a smallint; no type of the reference is anywhere near it.
+_LARGEST_TYPE = 32767
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +117,26 @@ class CasinoClient:
         A casino that does not keep our TransactionId is believed when type, amount and player fit. Raises
         MovementDiffers where the casino has a movement of this bet and type that is not ours.
         """
-        answer = await self._call(casino, "/payments/info", {"BetId": movement.bet_id}, within, None)
+        listed = await self.listed(casino, movement.bet_id, within)
+        if listed is None:
+            return None
+        for item in listed:
+            if item.transaction_type == int(movement.transaction_type):
+                if item.is_of(movement.bet_id, movement.amount, movement.partner_user_id):
+                    return True
+                raise MovementDiffers(f"the casino has {item} for {movement.transaction_id}")
+        return False
+
+    async def listed(self, casino: Casino, bet_id: int, within: timedelta) -> list[Listed] | None:
+        """All movements of a bet that payments/info lists, in its order; None where the answer is unclear."""
+        answer = await self._call(casino, "/payments/info", {"BetId": bet_id}, within, None)
         if answer.meaning == "bet_unknown":
-            return False
+            return []
         if answer.meaning != "done" or not isinstance(answer.value, list):
             return None
-        for item in answer.value:
-            if not isinstance(item, dict) or item.get("BetId") != movement.bet_id:
-                return None
-            if item.get("TransactionType") == int(movement.transaction_type):
-                return _is_ours(item, movement)
-        return False
+        listed = [_listed(item, bet_id) for item in answer.value]
+        clear = [item for item in listed if item is not None]
+        return clear if len(clear) == len(listed) else None
 
     async def balance(self, casino: Casino, partner_user_id: str, currency: str, within: timedelta) -> Money | None:
         """The player's balance; None where it cannot be read."""
@@ -228,13 +240,19 @@ def _balance(value: dict[str, Any], currency: str) -> Money | None:
         return None
 
 
-def _is_ours(item: dict[str, Any], movement: Movement) -> bool:
-    try:
-        amount = Money.parse(str(item.get("Amount")), movement.amount.currency)
-    except Malformed:
-        amount = None
-    known = item.get("TransactionId")
-    same_player = item.get("PartnerUserId") in (None, movement.partner_user_id)
-    if amount != movement.amount or not same_player or known not in (None, movement.transaction_id):
-        raise MovementDiffers(f"the casino has {item} for {movement.transaction_id}")
-    return True
+def _listed(item: Any, bet_id: int) -> Listed | None:
+    """One movement of a list; None where it is not one of this bet's."""
+    if not isinstance(item, dict) or item.get("BetId") != bet_id:
+        return None
+    kind = item.get("TransactionType")
+    if not isinstance(kind, int) or isinstance(kind, bool) or abs(kind) > _LARGEST_TYPE:
+        return None
+    player, ours, theirs = (item.get(name) for name in ("PartnerUserId", "TransactionId", "PartnerTransactionId"))
+    return Listed(
+        transaction_type=kind,
+        amount=str(item.get("Amount")),
+        partner_user_id=None if player is None else str(player),
+        transaction_id=None if ours is None else str(ours),
+        partner_transaction_id=None if theirs is None else str(theirs),
+        at=moment(item.get("Timestamp")),
+    )

@@ -22,6 +22,10 @@ KINDS = {
     "debited_after_the_end": "the casino has taken a stake whose bet had ended without it",
     "accept_contradicts": "an Accept of the casino says other than its first one, or than our record of the movement",
     "reversal_refused": "the casino will not give a win back, so the stake was not returned either",
+    "reconciliation_missing_there": "a movement that we have made is not in the casino's book",
+    "reconciliation_missing_here": "the casino's book has a movement that we have not made",
+    "reconciliation_amount": "the casino's book has a movement of ours with other data, or twice",
+    "reconciliation_status": "the casino's book has a movement that is parked, or was paid by hand",
 }
 
 # What is filed before the bet has a row names the bet in its data, and so do both of its keys there.

@@ -128,6 +128,7 @@ def test_a_casino_has_the_same_commands(cli: Cli) -> None:
     assert cli.did("casino", "disable", *casino)["disabled"] is True
     (listed,) = cli.did("casino", "list")["casinos"]
     assert (listed["api_host"], listed["disabled"]) == ("http://new.example", True)
+    assert listed["breaker"] == "closed"
 
 
 def test_a_profile_comes_from_a_file_and_its_fault_is_named(cli: Cli, tmp_path: Path) -> None:

@@ -1,0 +1,276 @@
+"""Comparing our rows with the casino's book, and acting on what differs by the ways that exist without it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+
+import structlog
+from temporalio import activity
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.service import RPCError
+
+from betcore import failpoints
+from betcore.clients.casino import CasinoClient
+from betcore.clients.runs import start_run
+from betcore.db.bets import Bets, CasinoWord
+from betcore.db.partners import Casino, Partners
+from betcore.db.reconciliations import OpenFinding, Reconciliations, Run, Wanted
+from betcore.errors import Code
+from betcore.ids import carrier_of_bet, carrier_of_reversal
+from betcore.messages import Action, Operate, Operated
+from betcore.orders import Incident
+from betcore.reconciling import Difference, OurBet, Outcome, Reconcile, Reconciled, SecondLook, compare, moving
+
+_log = structlog.get_logger()
+# Bets of one read and one write; calls at the casino at the same time; how often one bet is asked for.
+_BATCH, _AT_ONCE, _ASKS = 100, 8, 5
+# The gap before a bet is asked for again, times the number of the ask.
+_PAUSE = timedelta(seconds=0.2)
+_LONGEST_GAP = timedelta(minutes=5)
+_BEAT = timedelta(seconds=2)
+# The schedule compares bets that are older: what is in flight is left to itself.
+_MARGIN = timedelta(minutes=10)
+_FOR_AN_UPDATE = timedelta(seconds=5)
+_OPERATOR, _REASON = "reconciliation", "it is owed, and the casino does not list it"
+
+Compared = Sequence[Difference] | None
+
+
+class Reconciling:
+    """The books of one service and its casinos."""
+
+    def __init__(
+        self, client: Client, reconciliations: Reconciliations, bets: Bets, partners: Partners, casinos: CasinoClient
+    ) -> None:
+        self._client = client
+        self._runs = reconciliations
+        self._bets = bets
+        self._partners = partners
+        self._casinos = casinos
+
+    @activity.defn
+    async def start_reconciliations(self) -> int:
+        """Start the scheduled run of every casino that is due; how many. One that runs already goes on alone."""
+        started = 0
+        for wanted in await self._runs.due(_MARGIN):
+            # The row first: a schedule that comes round before the run has begun finds it.
+            await self._runs.open(wanted)
+            started += await start_run(self._client, wanted)
+        return started
+
+    @activity.defn
+    async def open_reconciliation(self, order: Reconcile) -> int:
+        """Begin the run of this workflow, or find it; its number."""
+        workflow_id = activity.info().workflow_id
+        if workflow_id is None:
+            raise RuntimeError("a run belongs to a workflow")
+        return (await self._runs.open(Wanted(order, workflow_id))).reconciliation_id
+
+    @activity.defn
+    async def compare_books(self, reconciliation_id: int) -> SecondLook:
+        """Compare every bet of the run, from where the last attempt stopped.
+
+        Raises ApplicationError(outcome_unknown), to be retried, where the casino gives no clear answer.
+        """
+        run = await self._runs.run(reconciliation_id)
+        casino = await self._partners.casino(run.casino_id)
+        teller, began = _Asking(self._casinos, self._runs, casino), run.compared
+        async with _beating():
+            while bets := await self._runs.bets_behind(run, _BATCH):
+                found = await teller.each(bets)
+                clear = list(takewhile(lambda one: one is not None, found))
+                if clear:
+                    run = await self._record(run, bets[: len(clear)], clear)
+                    activity.heartbeat(run.compared)
+                    await failpoints.reach("books_compared")
+                if len(clear) < len(bets):
+                    raise _again(bets[len(clear)].bet_id, progressed=run.compared > began)
+                _leave_with_the_worker()
+        waits = await self._runs.any_open(reconciliation_id)
+        return SecondLook(wanted=waits, after=timedelta(seconds=casino.profile.effect_within))
+
+    @activity.defn
+    async def look_again(self, reconciliation_id: int) -> None:
+        """Look a second time at the findings that wait for it, and act on those that stand.
+
+        Raises ApplicationError(outcome_unknown), to be retried, where the casino gives no clear answer.
+        """
+        run = await self._runs.run(reconciliation_id)
+        casino = await self._partners.casino(run.casino_id)
+        teller, after, decided = _Asking(self._casinos, self._runs, casino), 0, False
+        async with _beating():
+            while findings := await self._runs.open_findings(reconciliation_id, after, _BATCH):
+                bets = await self._runs.bets(sorted({finding.bet_id for finding in findings}))
+                found = await teller.each(bets)
+                clear = {bet.bet_id: (bet, one) for bet, one in zip(bets, found, strict=True) if one is not None}
+                for finding in findings:
+                    if finding.bet_id in clear:
+                        await self._decide(run, finding, *clear[finding.bet_id])
+                        decided = True
+                unclear = [bet.bet_id for bet in bets if bet.bet_id not in clear]
+                if unclear:
+                    raise _again(unclear[0], progressed=decided)
+                after = findings[-1].finding_id
+                _leave_with_the_worker()
+
+    @activity.defn
+    async def end_reconciliation(self, reconciliation_id: int) -> Reconciled:
+        """The run is over: every bet is compared, and every finding has its outcome."""
+        await self._runs.end(reconciliation_id)
+        return await self._runs.summary(reconciliation_id)
+
+    async def _record(self, run: Run, bets: Sequence[OurBet], found: Sequence[Compared]) -> Run:
+        pairs = [(bet, one) for bet, differences in zip(bets, found, strict=True) for one in differences or ()]
+        written = []
+        for bet, difference in pairs:
+            asks = difference.remedy is Outcome.ASKED_THE_BET
+            written.append((bet.bet_id, await self._asked(run, bet, difference) if asks else difference))
+        moved = await self._runs.compared(run, bets, written)
+        # Another attempt has been faster: go on from where it stands.
+        return moved or await self._runs.run(run.reconciliation_id)
+
+    async def _decide(self, run: Run, finding: OpenFinding, bet: OurBet, found: Sequence[Difference]) -> None:
+        standing = next((one for one in found if one.transaction_type == finding.transaction_type), None)
+        outcome = await self._healed(run, bet, standing) if standing else Outcome.NOTED
+        await failpoints.reach("difference_healed")
+        await self._runs.decide([(finding.finding_id, outcome, standing)])
+
+    async def _healed(self, run: Run, bet: OurBet, difference: Difference) -> Outcome:
+        match difference.remedy:
+            case Outcome.RETURNED:
+                word = CasinoWord(None, difference.theirs.get("partner_transaction_id"), None)
+                await self._bets.taken_after_the_end(bet.record, word, difference.theirs)
+                return Outcome.RETURNED
+            case Outcome.ASKED_THE_BET:
+                return (await self._asked(run, bet, difference)).remedy
+            case Outcome.INCIDENT:
+                await self._bets.file_incident(
+                    Incident(
+                        bet_id=bet.bet_id,
+                        kind=f"reconciliation_{difference.kind}",
+                        ours=difference.ours,
+                        theirs=difference.theirs,
+                    )
+                )
+        return difference.remedy
+
+    async def _asked(self, run: Run, bet: OurBet, difference: Difference) -> Difference:
+        """Ask whoever carries a bet to send the same movement now; where that fails, the bet is left to itself."""
+        record, reversal = bet.record, bet.record.reversal
+        if record.closed_at is None or reversal is None:
+            carrier = carrier_of_bet(bet.key, bet.bet_id, record.lives)
+        else:
+            carrier = carrier_of_reversal(bet.key, bet.bet_id, reversal.lives)
+        try:
+            await self._client.get_workflow_handle(carrier).execute_update(
+                "operate",
+                Operate(action=Action.RETRY, operator=_OPERATOR, reason=_REASON),
+                # A batch that is compared again asks for nothing new.
+                id=f"{_OPERATOR}-{run.reconciliation_id}-{difference.transaction_type}",
+                result_type=Operated,
+                rpc_timeout=_FOR_AN_UPDATE,
+            )
+        except (RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            _log.info("left to the bet", bet_id=bet.bet_id, workflow_id=carrier, error=str(error.cause or error))
+            return moving([difference])[0]
+        return difference
+
+
+class _Asking:
+    """Asks one casino for bets, no faster than its profile says."""
+
+    def __init__(self, casinos: CasinoClient, runs: Reconciliations, casino: Casino) -> None:
+        self._casinos = casinos
+        self._runs = runs
+        self._casino = casino
+        self._within = timedelta(seconds=casino.profile.attempt_timeout)
+        self._leeway = timedelta(seconds=casino.profile.clock_leeway)
+        self._gap = 1 / casino.profile.owed_per_second
+        self._next = 0.0
+        self._places = asyncio.Semaphore(_AT_ONCE)
+
+    async def each(self, bets: Sequence[OurBet]) -> list[Compared]:
+        """The differences of each of these bets; None for one without a clear answer, and for those after it."""
+        given_up = asyncio.Event()
+
+        async def one(bet: OurBet) -> Compared:
+            async with self._places:
+                found = None if given_up.is_set() else await self._bet(bet)
+                if found is None:
+                    given_up.set()
+                return found
+
+        asked = [asyncio.create_task(one(bet)) for bet in bets]
+        try:
+            return list(await asyncio.gather(*asked))
+        finally:
+            for task in asked:
+                task.cancel()
+
+    async def _bet(self, bet: OurBet) -> Compared:
+        found: Sequence[Difference] = ()
+        for number in range(_ASKS):
+            await self._turn()
+            listed = await self._casinos.listed(self._casino, bet.bet_id, self._within)
+            if listed is None:
+                if number == _ASKS - 1:
+                    return None
+                await asyncio.sleep(_PAUSE.total_seconds() * (number + 1))
+                continue
+            found = compare(bet, listed, self._leeway, datetime.now(UTC))
+            if not found:
+                return found
+            # What was written between our reading and the casino's answer is no difference.
+            (now,) = await self._runs.bets([bet.bet_id])
+            if now == bet:
+                return found
+            bet = now
+        return moving(found)
+
+    async def _turn(self) -> None:
+        now = asyncio.get_running_loop().time()
+        turn = max(now, self._next)
+        self._next = turn + self._gap
+        if turn > now:
+            await asyncio.sleep(turn - now)
+
+
+@asynccontextmanager
+async def _beating() -> AsyncIterator[None]:
+    """Tell Temporal inside the block that this process lives, however long the casino takes."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(_BEAT.total_seconds())
+
+    beats = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beats.cancel()
+
+
+def _leave_with_the_worker() -> None:
+    """Raises ApplicationError, to be retried elsewhere, where this worker is being stopped."""
+    if activity.is_worker_shutdown():
+        raise ApplicationError(
+            "the worker is being stopped",
+            type=Code.OUTCOME_UNKNOWN,
+            next_retry_delay=timedelta(milliseconds=1),
+            category=ApplicationErrorCategory.BENIGN,
+        )
+
+
+def _again(bet_id: int, *, progressed: bool) -> ApplicationError:
+    """The failure of an attempt that came to a bet for which the casino gives no clear answer."""
+    seconds = 1 if progressed else min(2 ** min(activity.info().attempt, 20), int(_LONGEST_GAP.total_seconds()))
+    return ApplicationError(
+        f"payments/info gave no clear answer for bet {bet_id}",
+        type=Code.OUTCOME_UNKNOWN,
+        next_retry_delay=timedelta(seconds=seconds),
+        category=ApplicationErrorCategory.BENIGN,
+    )

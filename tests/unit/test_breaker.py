@@ -1,0 +1,158 @@
+"""The breaker of a casino and the pace of what is owed, over several objects as over several processes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event
+
+from activities.pressure import FAST, SLOW, Busy, Pressure
+from betcore.clients.casino import CasinoAnswer
+from betcore.db.health import Health
+from betcore.db.partners import Casino
+from tests.unit.house import House
+
+PROFILE = "{confirmation: reply, breaker: {failures: 3, window: 10, probe_every: 5}, owed_per_second: 10}"
+WELL, LATE = CasinoAnswer("done", "ok"), CasinoAnswer(None, "timeout")
+
+
+class Ward:
+    """A casino, and as many processes as a test wants."""
+
+    def __init__(self, house: House, casino: Casino) -> None:
+        self.house = house
+        self.casino = casino
+
+    def process(self, at_once: int = 100) -> Pressure:
+        return Pressure(Health(self.house.engine, 0), at_once)
+
+    async def fail(self, times: int, process: Pressure | None = None) -> None:
+        for _ in range(times):
+            await (process or self.process()).told(self.casino, LATE)
+
+    async def later(self, column: str, seconds: int) -> None:
+        """Let time pass for one column of the casino's row."""
+        await self.house.sql(f"UPDATE casino_health SET {column} = {column} - interval '{seconds} seconds'")  # noqa: S608  words of this file
+
+    async def takes(self) -> bool:
+        return await self.process().may_stake(self.casino)
+
+
+@pytest.fixture
+async def ward(database_url: str) -> AsyncIterator[Ward]:
+    async with House.at(database_url) as house:
+        await house.onboarding.add_casino("royal", "http://royal.example", PROFILE)
+        [casino_id] = await house.sql("SELECT casino_id FROM casino")
+        yield Ward(house, await house.partners.casino(casino_id))
+
+
+async def test_a_run_of_failures_opens_for_all_processes_and_not_before(ward: Ward) -> None:
+    await ward.fail(2)
+    assert await ward.takes()
+    await ward.fail(1)
+    assert not await ward.takes()
+
+
+async def test_a_definite_answer_ends_the_run(ward: Ward) -> None:
+    process = ward.process()
+    await ward.fail(2, process)
+    await process.told(ward.casino, CasinoAnswer("no_money", "refused"))
+    await ward.fail(2, process)
+    assert await ward.takes()
+
+
+async def test_failures_that_lie_apart_are_no_run(ward: Ward) -> None:
+    await ward.fail(2)
+    await ward.later("failing_since", 11)
+    await ward.fail(2)
+    assert await ward.takes()
+
+
+async def test_an_authentication_that_fails_opens_at_once(ward: Ward) -> None:
+    await ward.process().told(ward.casino, CasinoAnswer("unauthorised", "unauthorised", "401"))
+    assert not await ward.takes()
+
+
+async def test_one_of_many_is_the_probe(ward: Ward) -> None:
+    await ward.fail(3)
+    await ward.later("probe_at", 5)
+    asked = await asyncio.gather(*(ward.takes() for _ in range(20)))
+    assert asked.count(True) == 1
+
+
+async def test_a_probe_that_fails_leaves_it_open_and_one_that_does_not_closes_it_for_all(ward: Ward) -> None:
+    await ward.fail(3)
+    await ward.later("probe_at", 5)
+    probe = ward.process()
+    assert await probe.may_stake(ward.casino)
+    await ward.fail(1, probe)
+    assert not await ward.takes()
+    await ward.later("probe_at", 5)
+    assert await probe.may_stake(ward.casino)
+    await probe.told(ward.casino, WELL)
+    assert await ward.takes()
+    assert [(one.failures, one.open_since) for one in await Health(ward.house.engine, 0).shown()] == [(0, None)]
+
+
+async def test_what_is_owed_waits_for_the_probe_while_the_breaker_is_open(ward: Ward) -> None:
+    await ward.fail(3)
+    with pytest.raises(Busy) as busy:
+        await ward.process().owed_turn(ward.casino)
+    assert timedelta(seconds=4) < busy.value.wait <= timedelta(seconds=5)
+    with pytest.raises(Busy):
+        await ward.process().may_try_credit(ward.casino)
+    await ward.later("probe_at", 5)
+    await ward.process().owed_turn(ward.casino)
+
+
+async def test_turns_of_what_is_owed_are_given_out_at_the_pace_of_the_casino(ward: Ward) -> None:
+    processes = [Health(ward.house.engine, 0) for _ in range(5)]
+    turns = [await processes[number % 5].owed_turn(ward.casino) for number in range(40)]
+    given = [turn for turn in turns if turn is not None]
+    # A second ahead at ten a second, and the one that is now.
+    assert 10 <= len(given) <= 20
+    await ward.house.sql("UPDATE casino_health SET owed_at = now() + interval '20 seconds'")
+    assert await processes[0].owed_turn(ward.casino) is None
+    await ward.house.sql("UPDATE casino_health SET owed_at = now() + interval '0.5 seconds'")
+    first, second = [await process.owed_turn(ward.casino) for process in processes[:2]]
+    assert first is not None
+    assert second is not None
+    # A tenth of a second apart by the row, less what passed between the two questions.
+    assert second - first <= timedelta(seconds=0.1)
+    assert second > timedelta(seconds=0.3)
+
+
+async def test_a_casino_that_is_well_costs_no_statement(ward: Ward) -> None:
+    process = Pressure(Health(ward.house.engine, 60))
+    assert await process.may_stake(ward.casino)
+    statements: list[str] = []
+    event.listen(
+        ward.house.engine.sync_engine, "before_cursor_execute", lambda *given: statements.append(str(given[2]))
+    )
+    for _ in range(5):
+        assert await process.may_stake(ward.casino)
+        await process.may_try_credit(ward.casino)
+        await process.told(ward.casino, WELL)
+    assert statements == []
+
+
+async def test_a_casino_has_its_part_of_each_lane_and_no_more(ward: Ward) -> None:
+    process = ward.process(at_once=2)
+    with process.place(ward.casino, FAST), process.place(ward.casino, FAST):
+        with pytest.raises(Busy), process.place(ward.casino, FAST):
+            raise AssertionError("a third place was given")
+        with process.place(ward.casino, SLOW):
+            pass
+    with process.place(ward.casino, FAST):
+        pass
+
+
+async def test_a_breaker_is_told_in_words(ward: Ward) -> None:
+    health = Health(ward.house.engine, 0)
+    assert [one.told for one in await health.shown()] == ["closed"]
+    await ward.fail(1)
+    assert [one.told for one in await health.shown()] == ["closed, 1 failed"]
+    await ward.fail(2)
+    [told] = [one.told for one in await health.shown()]
+    assert told.startswith("open since ")

@@ -1,0 +1,52 @@
+"""A run of reconciliation: compare, wait, look again at what differed, and say what was found."""
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+with workflow.unsafe.imports_passed_through():
+    from activities.reconciliation import Reconciling
+    from betcore.ids import WALLET_QUEUE
+    from betcore.reconciling import Reconcile, Reconciled
+
+_RETRY = RetryPolicy(maximum_interval=timedelta(minutes=5))
+
+
+@workflow.defn(name="Reconciliation")
+class Reconciliation:
+    """The bets of one casino in one window, compared with the casino's book."""
+
+    @workflow.run
+    async def run(self, order: Reconcile) -> Reconciled:
+        """How many bets were compared and what was found; it ends only when all are."""
+        number: int = await self._do(Reconciling.open_reconciliation, order, "begin the run, or find it")
+        look = await self._at_length(Reconciling.compare_books, number, "compare the books")
+        if look.wanted:
+            await workflow.sleep(look.after, summary="until a replica of the casino has caught up")
+            await self._at_length(Reconciling.look_again, number, "look again at what differs")
+        result: Reconciled = await self._do(Reconciling.end_reconciliation, number, "end the run")
+        return result
+
+    async def _do(self, method: Any, order: Any, summary: str) -> Any:
+        return await workflow.execute_activity_method(
+            method,
+            order,
+            task_queue=WALLET_QUEUE,
+            start_to_close_timeout=timedelta(seconds=30),
+            retry_policy=_RETRY,
+            summary=summary,
+        )
+
+    async def _at_length(self, method: Any, number: int, summary: str) -> Any:
+        # An attempt goes on from where the one before it has stopped, so its end loses nothing.
+        return await workflow.execute_activity_method(
+            method,
+            number,
+            task_queue=WALLET_QUEUE,
+            start_to_close_timeout=timedelta(hours=6),
+            heartbeat_timeout=timedelta(seconds=15),
+            retry_policy=_RETRY,
+            summary=summary,
+        )
