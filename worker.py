@@ -98,7 +98,7 @@ def workers(client: Client, do: Activities, *, sandbox: bool) -> list[Worker]:
     slow: list[Callable[..., Any]] = [
         *(do.wallet.pursue_stake, do.wallet.find_stake, do.wallet.pursue_credit, do.wallet.close_at_casino),
         *(do.wallet.find_credit, do.claw_backs.pursue_claw_back, do.claw_backs.find_claw_back),
-        *(do.rows.file_incident, do.rows.note_operation, do.sweeps.resume_lost),
+        *(do.rows.file_incident, do.rows.note_operation, do.sweeps.resume_lost, do.sweeps.name_stuck),
         *(do.reconciling.start_reconciliations, do.reconciling.open_reconciliation, do.reconciling.compare_books),
         *(do.reconciling.look_again, do.reconciling.end_reconciliation),
     ]
@@ -143,7 +143,8 @@ async def main() -> None:
     async with AsyncExitStack() as stack:
         engine = create_engine(settings)
         stack.push_async_callback(engine.dispose)
-        http = await stack.enter_async_context(aiohttp.ClientSession())
+        # As many connections as there are places: a limit of its own would be one for all casinos together.
+        http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
         vault = Vault.of(settings)
         keys = SigningKeys(engine, vault, settings.partner_cache_seconds)
         partners = Partners(engine, vault, settings.partner_cache_seconds)

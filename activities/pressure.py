@@ -88,9 +88,11 @@ class Pressure:
     async def owed_turn(self, casino: Casino) -> None:
         """Wait for the turn of something owed. Raises Busy where that takes long, or the casino does not answer and
         somebody else is the probe."""
-        wait = await self._health.until_probe(casino)
-        if wait is not None:
-            raise Busy("the casino does not answer", wait)
+        if await self._health.is_open(casino):
+            wait = await self._health.until_probe(casino)
+            if wait is not None:
+                raise Busy("the casino does not answer", wait)
+            return
         turn = await self._health.owed_turn(casino)
         if turn is None:
             raise Busy("others are owed before")

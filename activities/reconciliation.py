@@ -19,7 +19,7 @@ from betcore.db.bets import Bets, CasinoWord
 from betcore.db.partners import Casino, Partners
 from betcore.db.reconciliations import OpenFinding, Reconciliations, Run, Wanted
 from betcore.errors import Code
-from betcore.ids import carrier_of_bet, carrier_of_reversal
+from betcore.ids import TransactionType, carrier_of_bet, carrier_of_reversal
 from betcore.messages import Action, Operate, Operated
 from betcore.orders import Incident
 from betcore.reconciling import Difference, OurBet, Outcome, Reconcile, Reconciled, SecondLook, compare, moving
@@ -84,7 +84,6 @@ class Reconciling:
                 clear = list(takewhile(lambda one: one is not None, found))
                 if clear:
                     run = await self._record(run, bets[: len(clear)], clear)
-                    activity.heartbeat(run.compared)
                     await failpoints.reach("books_compared")
                 if len(clear) < len(bets):
                     raise _again(bets[len(clear)].bet_id, progressed=run.compared > began)
@@ -134,7 +133,7 @@ class Reconciling:
 
     async def _decide(self, run: Run, finding: OpenFinding, bet: OurBet, found: Sequence[Difference]) -> None:
         standing = next((one for one in found if one.transaction_type == finding.transaction_type), None)
-        outcome = await self._healed(run, bet, standing) if standing else Outcome.NOTED
+        outcome = await self._healed(run, bet, standing) if standing else _gone(bet, finding)
         await failpoints.reach("difference_healed")
         await self._runs.decide([(finding.finding_id, outcome, standing)])
 
@@ -177,6 +176,12 @@ class Reconciling:
             _log.info("left to the bet", bet_id=bet.bet_id, workflow_id=carrier, error=str(error.cause or error))
             return moving([difference])[0]
         return difference
+
+
+def _gone(bet: OurBet, finding: OpenFinding) -> Outcome:
+    """What became of a finding that the second look does not meet: an attempt that died may have acted on it."""
+    returned = bet.ended_without_its_stake and finding.transaction_type == TransactionType.ACCEPT_BET
+    return Outcome.RETURNED if returned and bet.record.reversal is not None else Outcome.NOTED
 
 
 class _Asking:

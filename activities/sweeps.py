@@ -1,24 +1,28 @@
-"""The minute's look at what nobody carries any more: rows that are open while their workflow is gone."""
+"""The minute's look: rows that are open while their workflow is gone, and bets that do not come on by themselves."""
 
 from collections.abc import Sequence
 
+import prometheus_client
 import structlog
 from temporalio import activity
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
 
+from betcore.clients import carriers
 from betcore.db.lives import Lives, OpenRow
 from betcore.ids import BETS_QUEUE, TASK_TIMEOUT
 
 _log = structlog.get_logger()
 # Rows of one question to Temporal's list; its answer says for how many of them a workflow runs.
 _AT_ONCE = 100
+# Bets of each kind that one look names in the log; the numbers are of all.
+_NAMED = 20
+STUCK = prometheus_client.Gauge("betcore_stuck", "Bets at the minute's look that this process made last", ["why"])
 
 
 class Sweeps:
-    """Compares open rows with open workflows, and resumes what is left alone."""
+    """Compares open rows with open workflows, resumes what is left alone, and says who needs somebody."""
 
     def __init__(self, client: Client, lives: Lives) -> None:
         self._client = client
@@ -37,30 +41,27 @@ class Sweeps:
                 activity.heartbeat(after)
                 resumed += await self._resume(rows)
                 after = rows[-1].bet_id
+        STUCK.labels("resumed").set(resumed)
         return resumed
+
+    @activity.defn
+    async def name_stuck(self) -> dict[str, int]:
+        """How many bets have failing workflow tasks, and how many are past their time; the first ones are logged."""
+        counts = {}
+        for why in ("failing", "overdue"):
+            counts[why] = await carriers.count(self._client, why)
+            STUCK.labels(why).set(counts[why])
+            async for found in carriers.troubled(self._client, why, limit=_NAMED):
+                _log.warning("stuck", why=why, workflow_id=found.id)
+        return counts
 
     async def _resume(self, rows: Sequence[OpenRow]) -> int:
-        running = await self._listed_as_running([row.workflow_id for row in rows])
+        running = await carriers.running(self._client, [row.workflow_id for row in rows])
         resumed = 0
         for row in rows:
-            # The list lags behind: it finds candidates, the workflow itself says whether it runs.
-            if row.workflow_id not in running and not await self._runs(row.workflow_id):
+            if row.workflow_id not in running and not await carriers.runs(self._client, row.workflow_id):
                 resumed += await self._start(row)
         return resumed
-
-    async def _listed_as_running(self, workflow_ids: Sequence[str]) -> set[str]:
-        named = ", ".join(f"'{workflow_id}'" for workflow_id in workflow_ids)
-        query = f"ExecutionStatus = 'Running' AND WorkflowId IN ({named})"
-        return {found.id async for found in self._client.list_workflows(query, page_size=_AT_ONCE)}
-
-    async def _runs(self, workflow_id: str) -> bool:
-        try:
-            found = await self._client.get_workflow_handle(workflow_id).describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return False
-            raise
-        return found.status is WorkflowExecutionStatus.RUNNING
 
     async def _start(self, row: OpenRow) -> int:
         order = await self._lives.order(row)
@@ -79,7 +80,7 @@ class Sweeps:
                     static_summary=order.summary,
                 )
             except WorkflowAlreadyStartedError:
-                if await self._runs(order.workflow_id):
+                if await carriers.runs(self._client, order.workflow_id):
                     return 0
                 # A life that ended before it took the row over; the next one has another number.
                 order = order.in_another_life()

@@ -49,9 +49,8 @@ class Teller:
         that is waited for here. Raises LastMomentPassed where the movement may not leave.
         """
         async with self._hints.expect(movement.bet_id, movement.transaction_type) as told:
-            attempts = claim.attempts or 0
             if claim.counted:
-                made, verdict, listed = await self._send(casino, movement, attempts, within)
+                made, verdict, listed = await self._send(casino, movement, claim, within)
                 final = casino.profile.confirmation == "reply" or listed
                 if verdict.progress is not Progress.DONE or final:
                     return made, verdict
@@ -61,12 +60,13 @@ class Teller:
         meaning = casino.profile.error_codes.get(word.error_code or "")
         answer = CasinoAnswer(meaning, _ACCEPT, word.error_code)
         made = MakeAnswer(answer, word.partner_transaction_id, word.balance)
-        return made, judge(movement.transaction_type, meaning, attempts)
+        return made, judge(movement.transaction_type, meaning, claim.attempts or 0)
 
     async def _send(
-        self, casino: Casino, movement: Movement, attempts: int, within: timedelta
+        self, casino: Casino, movement: Movement, claim: Claim, within: timedelta
     ) -> tuple[MakeAnswer, Verdict, bool]:
         """The answer, the verdict on it, and whether payments/info has shown the movement."""
+        attempts = claim.attempts or 0
         made = await self._casinos.make(casino, movement, within)
         await self.pressure.told(casino, made.answer)
         if made.answer.meaning != DUPLICATE:
@@ -75,7 +75,8 @@ class Teller:
             listed = await self._casinos.has(casino, movement, within)
         except MovementDiffers:
             return made, PARKED, False
-        return made, judge_duplicate(listed, attempts), bool(listed)
+        # What was parked may be somebody else's movement: then our own sends since prove nothing.
+        return made, judge_duplicate(listed, 1 if claim.was_parked else attempts), bool(listed)
 
     async def _accept(
         self, casino: Casino, movement: Movement, told: asyncio.Event, sent: bool, patience: timedelta

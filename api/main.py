@@ -48,7 +48,8 @@ def create_app() -> FastAPI:
             engine = create_engine(settings)
             stack.push_async_callback(engine.dispose)
             client = await connect(settings)
-            http = await stack.enter_async_context(aiohttp.ClientSession())
+            # One casino that is slow to tell balances must not use up the connections of all.
+            http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
             calls = compose(app, settings, engine, client, http)
             forgetting = asyncio.create_task(_forget(calls))
             stack.callback(forgetting.cancel)

@@ -166,7 +166,7 @@ async def open_floor(
     await keys.ensure()
     async with (
         asyncpg.create_pool(database_url, min_size=1, max_size=5) as pool,
-        aiohttp.ClientSession() as http,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
         Hints(settings) as hints,
     ):
         runner = web.AppRunner(create_app(pool, keys.jwks), access_log=None)

@@ -1,4 +1,4 @@
-"""What the minute's schedule runs: bring back what nobody carries any more."""
+"""What the minute's schedule runs: bring back what nobody carries any more, and say what else is stuck."""
 
 from datetime import timedelta
 
@@ -15,9 +15,9 @@ class Sweep:
     """One look at all open rows."""
 
     @workflow.run
-    async def run(self) -> int:
-        """How many workflows were started for rows that had none."""
-        return await workflow.execute_activity_method(
+    async def run(self) -> dict[str, int]:
+        """How many workflows were started for rows that had none, fail at their tasks, and are past their time."""
+        resumed = await workflow.execute_activity_method(
             Sweeps.resume_lost,
             task_queue=WALLET_QUEUE,
             start_to_close_timeout=timedelta(minutes=10),
@@ -26,3 +26,12 @@ class Sweep:
             retry_policy=RetryPolicy(maximum_attempts=3),
             summary="resume bets whose workflow is gone",
         )
+        # After it, so that a list that does not answer keeps nobody from being resumed.
+        stuck = await workflow.execute_activity_method(
+            Sweeps.name_stuck,
+            task_queue=WALLET_QUEUE,
+            start_to_close_timeout=timedelta(minutes=1),
+            retry_policy=RetryPolicy(maximum_attempts=3),
+            summary="name what is stuck",
+        )
+        return {"resumed": resumed, **stuck}

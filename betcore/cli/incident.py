@@ -1,21 +1,17 @@
 """``python -m betcore incident ...``."""
 
-import json
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from betcore.cli.desk import Desk, Json, act, lines
+from betcore.cli import telling
+from betcore.cli.desk import Desk, Json, act
 from betcore.cli.output import AsJson, DataDir
 from betcore.errors import SetupRefused
 
 if TYPE_CHECKING:
     from betcore.db.incidents import Incidents
-
-# A payout that is owed for days has thousands of events.
-EVENTS_AT_EACH_END = 50
 
 incident = typer.Typer(no_args_is_help=True, help="Incidents: where two sides say different things of a bet.")
 
@@ -81,18 +77,17 @@ def _moment(given: str | None) -> datetime | None:
 
 
 def _listing(found: Json) -> str:
-    return _table([row | {"differs": ", ".join(row["differs"]) or None} for row in found["incidents"]])
+    return telling.table([row | {"differs": ", ".join(row["differs"]) or None} for row in found["incidents"]])
 
 
 def _words(found: Json) -> str:
-    head = f"incident {found['incident_id']}, {_time(found['at'])} UTC: {found['kind']}"
+    head = f"incident {found['incident_id']}, {telling.time(found['at'])} UTC: {found['kind']}"
     parts = [head if found["meaning"] is None else f"{head}\n{found['meaning']}", _side_by_side(found)]
-    if found["bet"] is None:
-        return "\n\n".join([*parts, "there is no row of its bet"])
-    parts += [_heading("the bet now", _fields(found["bet"])), _heading("movements", _table(found["movements"]))]
-    if found["reversal"] is not None:
-        parts.append(_heading("reversal", _fields(found["reversal"])))
-    return "\n\n".join([*parts, _heading("what happened", _timeline(found["events"]))])
+    return (
+        "\n\n".join([*parts, *telling.bet(found)])
+        if found["bet"]
+        else "\n\n".join([*parts, "there is no row of its bet"])
+    )
 
 
 def _side_by_side(found: Json) -> str:
@@ -104,46 +99,4 @@ def _side_by_side(found: Json) -> str:
         {" ": "!" if name in differs else " ", "what": name, "ours": ours.get(name), "theirs": theirs.get(name)}
         for name in names
     ]
-    return _table(rows) if differs else f"{_table(rows)}\n(nothing that both sides name differs)"
-
-
-def _timeline(events: Sequence[Json]) -> str:
-    rows = [f"{_time(event['at'])}  {event['kind']}  {_data(event['data'])}".rstrip() for event in events]
-    left_out = len(rows) - 2 * EVENTS_AT_EACH_END
-    if left_out > 0:
-        gap = f"... {left_out} events are left out here; --json has them all"
-        rows = [*rows[:EVENTS_AT_EACH_END], gap, *rows[-EVENTS_AT_EACH_END:]]
-    return "\n".join(rows) or "none"
-
-
-def _data(data: Mapping[str, Any]) -> str:
-    return " ".join(f"{name}={_plain(value)}" for name, value in data.items())
-
-
-def _heading(title: str, body: str) -> str:
-    return f"{title}:\n" + "\n".join(f"  {line}" for line in body.splitlines())
-
-
-def _fields(data: Mapping[str, Any]) -> str:
-    told = {name: value for name, value in data.items() if value is not None}
-    return "\n".join(f"{name.ljust(max(map(len, told)))}  {_cell(name, value)}" for name, value in told.items())
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> str:
-    return lines([{name: _cell(name, value) for name, value in row.items()} for row in rows])
-
-
-def _cell(name: str, value: Any) -> str | None:
-    if value is None:
-        return None
-    return _time(value) if name == "at" or name.endswith(("_at", "_after")) else _plain(value)
-
-
-def _time(moment: str) -> str:
-    return datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _plain(value: Any) -> str:
-    """A value on one line; what a partner sent must not steer the terminal."""
-    said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return said if said.isprintable() else json.dumps(said)
+    return telling.table(rows) if differs else f"{telling.table(rows)}\n(nothing that both sides name differs)"

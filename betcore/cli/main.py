@@ -29,6 +29,7 @@ COMMANDS = {
     "player": Row("betcore.cli.catalogue:player", "Players: block, unblock."),
     "session": Row("betcore.cli.catalogue:session", "Game sessions: open, close."),
     "incident": Row("betcore.cli.incident:incident", "Where two sides say different things of a bet: list, show."),
+    "ops": Row("betcore.cli.ops:ops", "Bets: show, stuck, owed, retry, settle, void, mark-paid; reconcile."),
     "sandbox": Row("betcore.cli.sandbox:sandbox", "The sandbox partners' accounts."),
 }
 

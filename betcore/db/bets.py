@@ -37,18 +37,20 @@ class Claim:
     """A row, and what is to be done for its movement.
 
     ``attempts`` are the sends that may have left this house; None where the movement needs nothing any more. One may
-    go out now only where it is ``counted`` among them. ``heard`` is the Accept of the casino.
+    go out now only where it is ``counted`` among them. ``heard`` is the Accept of the casino. One that ``was_parked``
+    is sent again on a person's word.
     """
 
     record: BetRecord
     attempts: int | None
     counted: bool
     heard: CasinoWord | None
+    was_parked: bool
 
 
 def claim_of(row: Any) -> Claim:
     """A row of a statement that ends in ``movement_sql.CLAIMED``."""
-    return Claim(record_of(row), row.attempts, row.counted, word_in(row, row.currency))
+    return Claim(record_of(row), row.attempts, row.counted, word_in(row, row.currency), row.was_parked)
 
 
 def word_in(row: Any, currency: str) -> CasinoWord | None:

@@ -1,9 +1,10 @@
 """The health of casinos, shared by all processes: a breaker for each, and the pace of what is owed to its players.
 
-Every method is one statement at most, and the database's clock decides. On the happy path there is none: a process
-reads a casino's row now and then, and writes only where there is something to write.
+Every statement is a transaction, and the database's clock decides. On the happy path there is none: a process reads a
+casino's row now and then, and writes only where there is something to write.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -132,13 +133,14 @@ class Health:
         state = await self._state(casino)
         if state.open_since is None:
             return None
+        if (left := self._left(casino, state)) > timedelta():
+            return left
         every = timedelta(seconds=casino.profile.breaker.probe_every)
         given = {"casino_id": casino.casino_id, "probe_every": every}
         if await one_row(self._engine, _PROBE, **given) is not None:
             return None
-        self._known.pop(casino.casino_id, None)
-        state = await self._state(casino)
-        return None if state.open_since is None else max(state.until_probe or timedelta(), timedelta())
+        state = await self._read(casino)
+        return None if state.open_since is None else self._left(casino, state)
 
     async def is_open(self, casino: Casino) -> bool:
         """Whether the casino's breaker is open."""
@@ -160,12 +162,23 @@ class Health:
             ]
 
     async def _state(self, casino: Casino) -> State:
-        until, state = self._known.get(casino.casino_id, (0.0, _WELL))
-        if time.monotonic() >= until:
-            row = await one_row(self._engine, _READ, casino_id=casino.casino_id)
-            state = State(row.failures, row.open_since, row.until_probe) if row else _WELL
-            self._know(casino, state)
+        read_at, state = self._known.get(casino.casino_id, (-math.inf, _WELL))
+        if time.monotonic() < read_at + self._cache_seconds:
+            return state
+        # Whoever asks meanwhile goes by what was known, and does not read it too.
+        self._know(casino, state)
+        return await self._read(casino)
+
+    async def _read(self, casino: Casino) -> State:
+        row = await one_row(self._engine, _READ, casino_id=casino.casino_id)
+        state = State(row.failures, row.open_since, row.until_probe) if row else _WELL
+        self._know(casino, state)
         return state
 
     def _know(self, casino: Casino, state: State) -> None:
-        self._known[casino.casino_id] = (time.monotonic() + self._cache_seconds, state)
+        self._known[casino.casino_id] = (time.monotonic(), state)
+
+    def _left(self, casino: Casino, state: State) -> timedelta:
+        """How long until the next probe, by what was read when."""
+        passed = timedelta(seconds=time.monotonic() - self._known[casino.casino_id][0])
+        return max((state.until_probe or timedelta()) - passed, timedelta())

@@ -8,9 +8,8 @@ from sqlalchemy import Executable, Row, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from betcore.db.records import money_of
+from betcore.db.story import bet_now
 from betcore.errors import SetupRefused
-from betcore.ids import TransactionType
 
 Json = dict[str, Any]
 
@@ -53,19 +52,6 @@ _FILTERS = {
     "since": "i.at >= :since",
     "before": "i.incident_id < :before",
 }
-
-_BET = """
-SELECT bet.*, provider.name AS provider, casino.name AS casino, player_ref, provider_game_id
-FROM bet
-JOIN provider USING (provider_id)
-JOIN casino ON casino.casino_id = bet.casino_id
-JOIN player ON player.player_id = bet.player_id
-JOIN game ON game.game_id = bet.game_id
-WHERE bet_id = :bet_id
-"""
-_MOVEMENTS = "SELECT * FROM movement WHERE bet_id = :bet_id ORDER BY first_sent_at, transaction_type"
-_EVENTS = "SELECT event_id, at, kind, data FROM bet_event WHERE bet_id = :bet_id ORDER BY event_id"
-_REVERSAL = "SELECT * FROM reversal WHERE bet_id = :bet_id"
 
 
 class Incidents:
@@ -119,7 +105,7 @@ class Incidents:
             row = (await connection.execute(query, {"incident_id": incident_id})).one_or_none()
             if row is None:
                 raise SetupRefused(f"there is no incident {incident_id}", code="not_found")
-            return _head(row) | await _bet_now(connection, row.bet_id)
+            return _head(row) | await bet_now(connection, row.bet_id)
 
     async def counts(self) -> dict[str, int]:
         """How many there are of each kind, 0 of a kind that never was."""
@@ -137,23 +123,6 @@ async def _known_provider(connection: AsyncConnection, name: str) -> None:
     query = text("SELECT 1 FROM provider WHERE name = :name")
     if (await connection.execute(query, {"name": name})).one_or_none() is None:
         raise SetupRefused(f"there is no provider {name!r}", code="not_found")
-
-
-async def _bet_now(connection: AsyncConnection, bet_id: int | None) -> Json:
-    async def rows(query: Executable) -> list[Row[Any]]:
-        return list(await connection.execute(query, {"bet_id": bet_id}))
-
-    found = await rows(text(_BET))
-    if not found:
-        return {"bet": None, "movements": [], "events": [], "reversal": None}
-    bet = found[0]
-    reversal = await rows(text(_REVERSAL))
-    return {
-        "bet": _bet(bet),
-        "movements": [_movement(row, bet.currency) for row in await rows(text(_MOVEMENTS))],
-        "events": [_event(row) for row in await rows(text(_EVENTS).columns(data=JSONB))],
-        "reversal": _reversal(reversal[0], bet.currency) if reversal else None,
-    }
 
 
 def _line(row: Row[Any]) -> Json:
@@ -189,63 +158,3 @@ def _side(facts: Mapping[str, Any]) -> Json:
 
 def _differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     return [name for name, value in _side(ours).items() if name in theirs and theirs[name] != value]
-
-
-def _bet(row: Row[Any]) -> Json:
-    return {
-        "bet_id": row.bet_id,
-        "provider": row.provider,
-        "provider_bet_id": row.provider_bet_id,
-        "casino": row.casino,
-        "player_ref": str(row.player_ref),
-        "game": row.provider_game_id,
-        "session_id": row.session_id,
-        "round_id": row.round_id,
-        "state": row.state,
-        "refusal": row.refusal,
-        "one_step": row.one_step,
-        "currency": row.currency,
-        "stake": _amount(row.stake, row.currency),
-        "win": _amount(row.win, row.currency),
-        "accepted_balance": _amount(row.accepted_balance, row.currency),
-        "closed_balance": _amount(row.closed_balance, row.currency),
-        "lives": row.lives,
-        **_times(row, "opened_at", "accepted_at", "told_at", "withdrawn_at", "closed_at"),
-    }
-
-
-def _movement(row: Row[Any], currency: str) -> Json:
-    return {
-        "type": row.transaction_type,
-        "name": TransactionType(row.transaction_type).name.lower(),
-        "amount": _amount(row.amount, currency),
-        "state": row.state,
-        "attempts": row.attempts,
-        "error_code": row.error_code,
-        "partner_transaction_id": row.partner_transaction_id,
-        **_times(row, "first_sent_at", "not_after", "ended_at"),
-    }
-
-
-def _event(row: Row[Any]) -> Json:
-    return {"event_id": row.event_id, "at": row.at.isoformat(), "kind": row.kind, "data": row.data}
-
-
-def _reversal(row: Row[Any], currency: str) -> Json:
-    return {
-        "reversal_id": row.reversal_id,
-        "state": row.state,
-        "lives": row.lives,
-        "closed_balance": _amount(row.closed_balance, currency),
-        **_times(row, "opened_at", "closed_at"),
-    }
-
-
-def _times(row: Row[Any], *names: str) -> dict[str, str | None]:
-    found = {name: row._mapping[name] for name in names}
-    return {name: None if moment is None else moment.isoformat() for name, moment in found.items()}
-
-
-def _amount(value: Any, currency: str) -> str | None:
-    money = money_of(value, currency)
-    return None if money is None else str(money)

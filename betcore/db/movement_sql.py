@@ -6,7 +6,8 @@ MAY_LEAVE = """movement.state = 'sending' AND movement.accept_code IS NULL
 
 # What a claim tells of an open movement; ``sent`` is the send that it has counted, ``standing`` the row before it.
 CLAIMED = """coalesce(sent.attempts, standing.attempts) AS attempts, sent.attempts IS NOT NULL AS counted,
-       standing.accept_code, standing.accept_transaction_id, standing.accept_balance"""
+       standing.accept_code, standing.accept_transaction_id, standing.accept_balance,
+       standing.error_code IS NOT NULL AS was_parked"""
 
 # A person has looked at it: it may be sent again, and the refusal that has parked it counts no more. Its owner is the
 # bet's, or the reversal's where the bet has ended.

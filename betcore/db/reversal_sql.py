@@ -66,7 +66,8 @@ SELECT bet.*, {REVERSAL_COLUMNS}, {CLAIMED}, coalesce(sent.not_after, standing.n
 FROM bet JOIN reversal USING (bet_id)
 LEFT JOIN (SELECT bet_id, attempts - absent_attempts AS attempts, not_after FROM counted) AS sent USING (bet_id)
 LEFT JOIN (
-    SELECT bet_id, attempts - absent_attempts AS attempts, not_after, accept_code, accept_transaction_id, accept_balance
+    SELECT bet_id, attempts - absent_attempts AS attempts, not_after, error_code,
+           accept_code, accept_transaction_id, accept_balance
     FROM movement JOIN changed USING (bet_id) WHERE transaction_type = -2 AND movement.state = 'sending'
 ) AS standing USING (bet_id)
 WHERE bet_id = :bet_id

@@ -54,8 +54,8 @@ class Reversals:
     async def begin_claw_back(self, bet_id: int, owner: str, not_after: datetime) -> ClaimedBack:
         """Count a send of the claw-back; no count where it has ended, is parked, or is not ours."""
         row = await self._row(reversal_sql.BEGIN_CLAW_BACK, bet_id, owner, not_after=not_after)
-        claim = claim_of(row)
-        return ClaimedBack(claim.record, claim.attempts, claim.counted, claim.heard, row.not_after, row.movement)
+        c = claim_of(row)
+        return ClaimedBack(c.record, c.attempts, c.counted, c.heard, c.was_parked, row.not_after, row.movement)
 
     async def clawed_back(self, bet_id: int, owner: str, word: CasinoWord) -> BetRecord:
         """The casino has taken the win back."""

@@ -17,6 +17,7 @@ from betcore.settings import Settings
 from betcore.stack.ports import free
 from tests.api.wire import Answer, Api, served
 from tests.table import Stack
+from tests.unit.house import House
 
 
 @asynccontextmanager
@@ -56,6 +57,11 @@ async def incidents(stack: Stack) -> dict[str, float]:
 def gauge(metrics: str) -> dict[str, float]:
     found = re.findall(r'^betcore_incidents\{kind="(\w+)"\} (\S+)$', metrics, re.MULTILINE)
     return {kind: float(value) for kind, value in found}
+
+
+def breakers(metrics: str, name: str) -> dict[str, float]:
+    found = re.findall(rf'^{name}\{{casino="(\w+)"\}} (\S+)$', metrics, re.MULTILINE)
+    return {casino: float(value) for casino, value in found}
 
 
 async def test_all_up(api: Api) -> None:
@@ -104,6 +110,21 @@ async def test_a_process_that_just_started_counts_what_others_have_filed(
     assert "\nbetcore_incidents_readable 1.0\n" in found
 
 
+async def test_breakers_are_told_as_they_stand_in_the_table(database_url: str, temporal_address: str) -> None:
+    async with House.at(database_url) as house:
+        for casino in ("royal", "windsor"):
+            await house.onboarding.add_casino(casino, f"http://{casino}.example", confirmation="reply")
+        await house.sql(
+            "INSERT INTO casino_health (casino_id, failures, failing_since, open_since, probe_at)"
+            " SELECT casino_id, 10, now(), now() - interval '1 hour', now() FROM casino WHERE name = 'royal'"
+        )
+    found = (await asked_of(database_url, temporal_address, "/metrics")).raw.decode()
+    assert breakers(found, "betcore_breaker_open") == {"royal": 1, "windsor": 0}
+    seconds = breakers(found, "betcore_breaker_open_seconds")
+    assert seconds["windsor"] == 0
+    assert 3600 <= seconds["royal"] < 3660
+
+
 async def test_metrics_are_served_without_the_database(temporal_address: str) -> None:
     async with silent_port() as hanging:
         for port in (free(1)[0], hanging):
@@ -112,5 +133,6 @@ async def test_metrics_are_served_without_the_database(temporal_address: str) ->
             assert time.monotonic() - began < 1.9
             said = found.raw.decode()
             assert (found.status, gauge(said)) == (200, {})
+            assert breakers(said, "betcore_breaker_open") == {}
             assert "\nbetcore_incidents_readable 0.0\n" in said
             assert "\n# TYPE betcore_calls_total counter\n" in said

@@ -22,6 +22,8 @@ _BET = "tests/workflows/test_bet.py::"
 _ROWS = "tests/workflows/test_rows_of_a_bet.py::"
 _ONE_STEP = "tests/workflows/test_one_step.py::"
 _REVERSAL = "tests/workflows/test_reversal.py::"
+_ACCEPT = "tests/workflows/test_accept.py::"
+_OPERATORS = "tests/workflows/test_operators.py::"
 
 MUTANTS = [
     Mutant(
@@ -73,6 +75,14 @@ MUTANTS = [
         _BET + "test_a_duplicate_that_we_never_sent_is_parked",
     ),
     Mutant(
+        2,
+        "a movement is sent again while its Accept waits to be read",
+        "betcore/db/movement_sql.py",
+        "movement.state = 'sending' AND movement.accept_code IS NULL\n",
+        "movement.state = 'sending'\n",
+        _ACCEPT + "test_a_later_accept_costs_one_workflow_task_and_no_other_send",
+    ),
+    Mutant(
         3,
         "a token for a debit outlives its last moment",
         "betcore/clients/casino.py",
@@ -84,7 +94,7 @@ MUTANTS = [
         3,
         "a stake is first sent after its deadline",
         "activities/wallet.py",
-        "        if claim.attempts == 1 and now() > pay_in.answer_by:\n",
+        "        if claim.counted and claim.attempts == 1 and now() > pay_in.answer_by:\n",
         "        if False:\n",
         _BET + "test_a_late_worker_sends_no_stake",
     ),
@@ -112,6 +122,14 @@ MUTANTS = [
         "                         THEN excluded.not_after ELSE movement.not_after END\n",
         "excluded.not_after\n",
         _REVERSAL + "test_no_window_opens_while_an_old_send_may_still_take_effect",
+    ),
+    Mutant(
+        3,
+        "what was paid by hand is absent at the first look",
+        "activities/wallet.py",
+        "        if not found and not order.second_look:\n",
+        "        if False:\n",
+        _OPERATORS + "test_what_is_marked_as_paid_is_never_sent_again",
     ),
     Mutant(
         4,
@@ -172,9 +190,9 @@ MUTANTS = [
     Mutant(
         6,
         "a credit without an acknowledgement is given up",
-        "activities/wallet.py",
-        "        if step.progress is Progress.UNKNOWN:\n            raise again(step.detail, order.retry)\n",
-        "",
+        "activities/teller.py",
+        "    raise again(step.detail, retry, gap)\n",
+        "    return step\n",
         _BET + "test_owed_money_is_retried_until_it_is_there",
     ),
     Mutant(
@@ -192,6 +210,14 @@ MUTANTS = [
         "    INSERT INTO reversal (bet_id) SELECT bet_id FROM taken ON CONFLICT (bet_id) DO NOTHING\n",
         "    SELECT bet_id FROM taken\n",
         _REVERSAL + "test_a_debit_seen_after_the_end_is_returned",
+    ),
+    Mutant(
+        6,
+        "a success that is told after the end is not given back",
+        "api/confirmations.py",
+        "        if stored.ended is not None and stored.word is not None:\n",
+        "        if False:\n",
+        _ACCEPT + "test_a_success_for_a_stake_that_ended_refused_goes_back",
     ),
     Mutant(
         7,
@@ -224,5 +250,29 @@ MUTANTS = [
         "        await self._life.close_at_casino(closed=False)\n",
         "",
         _REVERSAL + "test_a_bet_that_is_closed_at_the_casino_is_opened_first",
+    ),
+    Mutant(
+        8,
+        "an operator moves any sum alone",
+        "betcore/messages.py",
+        "        return limit is None or Decimal(str(amount)) > limit\n",
+        "        return False\n",
+        _OPERATORS + "test_above_the_limit_it_takes_two",
+    ),
+    Mutant(
+        8,
+        "what one operator has proposed another one approves in any state",
+        "workflows/operators.py",
+        "proposal[1:] == (amount, state) and",
+        "proposal.amount == amount and",
+        _OPERATORS + "test_an_approval_is_of_the_state_that_was_seen",
+    ),
+    Mutant(
+        8,
+        "a movement that is marked as paid can be sent again meanwhile",
+        "workflows/life.py",
+        "        if self._paid_by_hand:\n            return",
+        "        if False:\n            return",
+        _OPERATORS + "test_what_is_marked_as_paid_is_never_sent_again",
     ),
 ]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from betcore.cli.incident import EVENTS_AT_EACH_END
+from betcore.cli.telling import EVENTS_AT_EACH_END
 from betcore.db.bets import CasinoWord
 from betcore.db.incidents import KINDS, Incidents
 from betcore.db.reversals import Reversals

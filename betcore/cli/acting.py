@@ -1,0 +1,82 @@
+"""An operator's action on its way to the bet's workflow, and what came of it."""
+
+import uuid
+from datetime import timedelta
+
+from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from betcore.cli.desk import Desk, Json
+from betcore.cli.watching import temporal
+from betcore.db.story import Carried, Stories
+from betcore.errors import Malformed, SetupRefused
+from betcore.messages import Action, Operate, Operated
+from betcore.money import Money
+
+_LONGEST = 500
+_WITHIN = timedelta(seconds=10)
+
+
+async def operated(desk: Desk, action: Action, named: str, operator: str, reason: str, win: str | None) -> Json:
+    """Take an action on a bet. Raises SetupRefused, and nothing has changed: ``not_found``, ``invalid_operation``,
+    ``operation_refused`` with the bet's state; or ``unknown`` where no worker has answered."""
+    stories = Stories(desk.engine)
+    bet = await stories.find(named)
+    order = Operate(
+        action=action,
+        operator=_said("operator", operator),
+        reason=_said("reason", reason),
+        win=None if win is None else _win(win, bet.currency),
+    )
+    if bet.open is None:
+        raise _ended(bet)
+    handle = (await temporal(desk)).get_workflow_handle(bet.open)
+    try:
+        done: Operated = await handle.execute_update(
+            "operate", order, id=f"operate:{uuid.uuid4()}", result_type=Operated, rpc_timeout=_WITHIN
+        )
+    except WorkflowUpdateFailedError as error:
+        cause = error.cause
+        message = cause.message if isinstance(cause, ApplicationError) else str(error)
+        raise SetupRefused(message, code="operation_refused") from error
+    except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+        raise SetupRefused(
+            "no worker has answered: it is not known whether the action is taken. `ops show` tells; to run the same"
+            " command again does no harm",
+            code="unknown",
+        ) from error
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise await _gone(stories, bet) from error
+        raise SetupRefused(f"Temporal: {error}", code="unreachable") from error
+    return {"bet_id": bet.bet_id, "action": action, "done": done.done, "state": done.state, "detail": done.detail}
+
+
+def _said(name: str, given: str) -> str:
+    said = given.strip()
+    if not said or len(said) > _LONGEST or not said.isprintable():
+        raise SetupRefused(f"{name}: 1 to {_LONGEST} printable characters", code="invalid_operation")
+    return said
+
+
+def _win(given: str, currency: str) -> Money:
+    try:
+        return Money.parse(given, currency)
+    except Malformed as error:
+        raise SetupRefused(f"win: {error}", code="invalid_operation") from None
+
+
+def _ended(bet: Carried) -> SetupRefused:
+    return SetupRefused(f"the bet is {bet.state}: it has ended", code="operation_refused")
+
+
+async def _gone(stories: Stories, before: Carried) -> SetupRefused:
+    """Its workflow has ended: with the bet, or without it."""
+    bet = await stories.find(str(before.bet_id))
+    if bet.open is None:
+        return _ended(bet)
+    return SetupRefused(
+        f"the bet is {bet.state}, and no workflow carries it: the minute's look resumes it, try again then",
+        code="operation_refused",
+    )

@@ -1,0 +1,123 @@
+"""``python -m betcore ops ...``: for people who watch over bets, and act where a bet needs somebody."""
+
+from typing import Annotated
+
+import typer
+
+from betcore.cli import telling
+from betcore.cli.desk import Desk, Json, act
+from betcore.cli.output import AsJson, DataDir
+from betcore.cli.reconcile import reconcile
+from betcore.messages import Action
+
+ops = typer.Typer(no_args_is_help=True, help="Watch over bets, and act on them.")
+ops.command("reconcile")(reconcile)
+
+Bet = Annotated[
+    str, typer.Argument(metavar="BET", help="Our BetId, <provider>/<betId>, or the id of one of its workflows.")
+]
+Casino = Annotated[str | None, typer.Option("--casino", help="Of this casino alone.")]
+Operator = Annotated[str, typer.Option("--operator", envvar="BETCORE_OPERATOR", help="Who acts; stands on record.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; stands on record.")]
+
+
+@ops.command("show")
+def show(bet: Bet, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Show all of a bet: its rows, every message, send and answer, and what comes next."""
+    from betcore.cli.watching import shown
+
+    act(as_json, data_dir, lambda desk: shown(desk, bet), _story)
+
+
+@ops.command("stuck")
+def stuck(
+    casino: Casino = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many of each kind.")] = 100,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """List the bets that do not come on by themselves, and why."""
+    from betcore.cli.watching import listed
+
+    act(as_json, data_dir, lambda desk: listed(desk, casino, limit), lambda found: telling.table(found["stuck"]))
+
+
+@ops.command("owed")
+def owed(casino: Casino = None, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Sum up what is owed to players, by casino, currency and age."""
+
+    async def work(desk: Desk) -> Json:
+        from betcore.db.owed import Owed
+
+        return {"owed": await Owed(desk.engine).listed(casino)}
+
+    act(as_json, data_dir, work, lambda found: telling.table(found["owed"]))
+
+
+@ops.command("retry")
+def retry(bet: Bet, operator: Operator, reason: Reason, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Try now what is on its way; what is parked is sent again."""
+    _operate(Action.RETRY, bet, operator, reason, as_json, data_dir)
+
+
+@ops.command("void")
+def void(bet: Bet, operator: Operator, reason: Reason, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Take a bet back that has no result: its stake is returned."""
+    _operate(Action.VOID, bet, operator, reason, as_json, data_dir)
+
+
+@ops.command("settle")
+def settle(
+    bet: Bet,
+    win: Annotated[str, typer.Option("--win", help="What the player wins, such as 25.00; 0 is a loss.")],
+    operator: Operator,
+    reason: Reason,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Settle a bet that waits for its PayOut."""
+    _operate(Action.SETTLE, bet, operator, reason, as_json, data_dir, win)
+
+
+@ops.command("mark-paid")
+def mark_paid(bet: Bet, operator: Operator, reason: Reason, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Count a parked payment as paid by hand, once the casino has said twice that it has none of ours."""
+    _operate(Action.MARK_PAID, bet, operator, reason, as_json, data_dir)
+
+
+def _operate(
+    action: Action, bet: str, operator: str, reason: str, as_json: bool, data_dir: DataDir, win: str | None = None
+) -> None:
+    from betcore.cli.acting import operated
+
+    act(as_json, data_dir, lambda desk: operated(desk, action, bet, operator, reason, win), _outcome)
+
+
+def _outcome(done: Json) -> str:
+    if done["done"]:
+        return f"bet {done['bet_id']}, {done['state']}: {done['action']} is under way; `ops show` tells its end"
+    return (
+        f"bet {done['bet_id']}, {done['state']}: {done['action']} waits for a second operator,"
+        " who runs the same command under another name"
+    )
+
+
+def _story(found: Json) -> str:
+    incidents = telling.heading("incidents", telling.table(found["incidents"]))
+    return "\n\n".join([*telling.bet(found), incidents, telling.heading("what comes next", _next(found))])
+
+
+def _next(found: Json) -> str:
+    told = []
+    for one in found["next"]:
+        told.append(f"{one['workflow_id']}: {one['status']}")
+        if one["bet_status"]:
+            told[-1] += f", {one['bet_status']}" + (", needs attention" if one["needs_attention"] else "")
+        if one["task_attempt"] > 1:
+            told.append(f"  its workflow task fails; attempt {one['task_attempt']}")
+        for pending in one["pending"]:
+            at = f", next at {telling.time(pending['next_at'])}" if pending["next_at"] else ""
+            told.append(f"  {pending['what']}: {pending['state']}, attempt {pending['attempt']}{at}")
+            if pending["last_failure"]:
+                told.append(f"    {telling.plain(pending['last_failure'])}")
+    return "\n".join([*told, *([found["no_next"]] if found["no_next"] else [])])

@@ -1,0 +1,306 @@
+"""Reconciliation with the real activities, a real casino and a real Temporal: what it finds, and what it does."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import text
+from temporalio.client import Client
+
+from betcore.db.reconciliations import Reconciliations
+from betcore.ids import BETS_QUEUE
+from betcore.messages import BetState, PayIn
+from betcore.reconciling import SCHEDULED, Reconcile, Reconciled
+from tests.floor import Floor, open_floor
+from tests.workflows.bets import Handle, begin, eventually, start, update, working
+
+MAKE, INFO = "/payments/make", "/payments/info"
+# Nothing that was sent can take effect long after: absence is certain within two seconds of the deadline.
+SHORT = (
+    "{message_lifetime: 1, clock_leeway: 0, effect_within: 0.3, attempt_timeout: 0.5, retry: {first: 0.1, cap: 0.3}}"
+)
+
+CHANGE, WIN = "UPDATE sandbox_casino.entry", "WHERE bet_id = :bet_id AND transaction_type = 1"
+JACKPOT = """
+INSERT INTO sandbox_casino.entry (client_id, partner_user_id, bet_id, transaction_type, amount, balance_after)
+VALUES (:client_id, 'anna', :bet_id, 4, 5, 0)
+"""
+
+
+async def _order(floor: Floor) -> Reconcile:
+    """All bets so far."""
+    async with floor.engine.connect() as connection:
+        query = text("SELECT now() - interval '1 day' AS began, clock_timestamp() AS now")
+        row = (await connection.execute(query)).one()
+    return Reconcile(casino_id=floor.session.casino_id, opened_from=row.began, opened_to=row.now)
+
+
+async def _reconciled(client: Client, floor: Floor) -> Reconciled:
+    order = await _order(floor)
+    found: Reconciled = await client.execute_workflow(
+        "Reconciliation", order, id=f"r-{uuid4()}", task_queue=BETS_QUEUE, result_type=Reconciled
+    )
+    assert found.compared == found.bets
+    return found
+
+
+async def _findings(floor: Floor, run: Reconciled) -> list[tuple[int, str, str | None]]:
+    found = [one async for one in Reconciliations(floor.engine).findings(run.reconciliation_id)]
+    return [(one["transaction_type"], one["kind"], one["outcome"]) for one in found]
+
+
+async def _sql(floor: Floor, statement: str, **given: object) -> None:
+    async with floor.engine.connect() as connection:
+        await connection.execute(text(statement), given)
+
+
+async def _cook(floor: Floor, statement: str, **given: object) -> None:
+    """Change the casino's book behind its back."""
+    await _sql(floor, "ALTER TABLE sandbox_casino.entry DISABLE TRIGGER USER")
+    await _sql(floor, statement, **given)
+    await _sql(floor, "ALTER TABLE sandbox_casino.entry ENABLE TRIGGER USER")
+
+
+async def _settled(client: Client, floor: Floor) -> PayIn:
+    bet = await floor.pay_in()
+    _, handle = await start(client, bet)
+    assert (await update(handle, "pay_out", floor.pay_out(bet, "25.00"))).state is BetState.SETTLED
+    return bet
+
+
+async def _incidents(floor: Floor) -> list[str]:
+    return [incident.kind for incident in await floor.incidents()]
+
+
+async def test_equal_books(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        await _settled(temporal, floor)
+        await start(temporal, await floor.pay_in("1000.01"))
+        await start(temporal, await floor.pay_in())
+        run = await _reconciled(temporal, floor)
+        assert (run.bets, run.kinds, run.outcomes) == (3, {}, {})
+        assert len([call for call in await floor.casino_calls() if call["path"] == INFO]) == 3
+
+
+async def _unclaimed(client: Client, floor: Floor) -> PayIn:
+    """A stake that the casino has taken and lists too late: its bet has ended refused."""
+    await floor.faults(
+        {"kind": "error", "path": MAKE, "commit": True}, {"kind": "error_code", "error_code": 103804, "path": INFO}
+    )
+    bet = await floor.pay_in(seconds=0.5)
+    handle = await begin(client, bet)
+    assert await handle.result() in (BetState.REFUSED, BetState.REFUNDED)
+    await floor.faults()
+    assert await floor.journal() == [(-1, "10.00")]
+    return bet
+
+
+async def test_a_debit_that_nobody_claims_is_returned_once(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, casino=SHORT) as floor, working(temporal, floor):
+        bet = await _unclaimed(temporal, floor)
+        runs = await asyncio.gather(*(_reconciled(temporal, floor) for _ in range(3)))
+        assert [await _findings(floor, run) for run in runs] == [[(-1, "missing_here", "returned")]] * 3
+        assert await _incidents(floor) == ["debited_after_the_end"]
+        await temporal.execute_workflow("Sweep", id=f"sweep-{uuid4()}", task_queue=BETS_QUEUE)
+        back = temporal.get_workflow_handle(f"resume-reversal:{(await floor.row(bet)).bet_id}:1")
+        assert await back.result() == "reversed"
+        assert await floor.journal() == [(-1, "10.00"), (2, "10.00")]
+        assert (await floor.row(bet)).refusal == "casino_unavailable"
+        assert await _findings(floor, await _reconciled(temporal, floor)) == []
+
+
+async def test_a_second_look_that_dies_before_it_says_what_it_did(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, casino=SHORT) as floor, working(temporal, floor):
+        bet = await _unclaimed(temporal, floor)
+        assert await _findings(floor, run := await _reconciled(temporal, floor)) == [(-1, "missing_here", "returned")]
+        # As it was before the outcome was written.
+        await _sql(floor, "UPDATE finding SET outcome = NULL")
+        await _second_look(floor.activities(temporal), run.reconciliation_id)
+        assert await _findings(floor, run) == [(-1, "missing_here", "returned")]
+        assert await _incidents(floor) == ["debited_after_the_end"]
+        assert (await floor.row(bet)).state in ("refused", "refunded")
+
+
+async def test_what_has_gone_at_the_second_look_is_noted(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, casino="{effect_within: 60, accept_within: 1}") as floor:
+        async with working(temporal, floor):
+            await _settled(temporal, floor)
+            # A replica that knows nothing yet: for the first look alone.
+            await floor.faults({"kind": "error_code", "error_code": 103804, "path": INFO, "times": 1})
+            activities = floor.activities(temporal)
+            order, runs = await _order(floor), Reconciliations(floor.engine)
+            handle = await temporal.start_workflow("Reconciliation", order, id=f"r-{uuid4()}", task_queue=BETS_QUEUE)
+
+            async def compared() -> bool:
+                found = await runs.run_of(handle.id)
+                return found is not None and found.compared == 1
+
+            await eventually(compared)
+            run = await runs.run_of(handle.id)
+            assert run is not None
+            waiting = await runs.open_findings(run.reconciliation_id, 0, 10)
+            assert [finding.transaction_type for finding in waiting] == [-1, 1]
+            assert await _incidents(floor) == []
+            await handle.terminate()
+        await _second_look(activities, run.reconciliation_id)
+        summary = await runs.summary(run.reconciliation_id)
+        assert (summary.kinds, summary.outcomes) == ({"missing_there": 2}, {"noted": 2})
+        assert await _incidents(floor) == []
+
+
+async def _second_look(activities: Any, reconciliation_id: int) -> None:
+    from temporalio.testing import ActivityEnvironment
+
+    await ActivityEnvironment().run(activities.reconciling.look_again, reconciliation_id)
+
+
+async def test_a_bet_in_doubt_is_left_alone(database_url: str, temporal: Client) -> None:
+    casino = "{message_lifetime: 90, effect_within: 0.3, accept_within: 0.1, retry: {first: 0.1, cap: 0.3}}"
+    async with open_floor(database_url, casino=casino) as floor, working(temporal, floor):
+        await floor.faults({"kind": "lost", "path": MAKE})
+        handle = await begin(temporal, bet := await floor.pay_in())
+        await eventually(lambda: _has(floor, (-1, "10.00")))
+        assert await _findings(floor, await _reconciled(temporal, floor)) == [(-1, *["left_to_the_bet"] * 2)]
+        assert (await floor.row(bet)).state == "accepting"
+        assert await _incidents(floor) == []
+        await floor.faults()
+        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+        assert await handle.result() is BetState.SETTLED
+        assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
+
+
+async def _has(floor: Floor, *entries: tuple[int, str]) -> bool:
+    return await floor.journal() == list(entries)
+
+
+async def test_what_is_owed_and_missing_is_asked_of_the_bet(database_url: str, temporal: Client) -> None:
+    # By itself the bet would try again in an hour.
+    casino = "{effect_within: 0.3, accept_within: 0.1, retry: {first: 3600, cap: 3600}}"
+    async with open_floor(database_url, casino=casino) as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(temporal, bet)
+        await floor.faults({"kind": "error", "path": MAKE, "transaction_type": 1, "times": 3})
+        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+        await eventually(lambda: _tried(floor, 4))
+        await floor.faults()
+        assert await _findings(floor, await _reconciled(temporal, floor)) == [(1, "missing_there", "asked_the_bet")]
+        assert await asyncio.wait_for(handle.result(), 20) is BetState.SETTLED
+        assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
+
+
+async def _tried(floor: Floor, times: int) -> bool:
+    return len([call for call in await floor.casino_calls() if call["path"] == MAKE]) >= times
+
+
+async def test_a_bet_that_nobody_carries_is_left_to_the_sweep(database_url: str, temporal: Client) -> None:
+    casino = "{effect_within: 0.3, accept_within: 0.1, retry: {first: 3600, cap: 3600}}"
+    async with open_floor(database_url, casino=casino) as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(temporal, bet)
+        await floor.faults({"kind": "error", "path": MAKE, "transaction_type": 1})
+        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+        await eventually(lambda: _tried(floor, 4))
+        await handle.terminate()
+        assert await _findings(floor, await _reconciled(temporal, floor)) == [(1, *["left_to_the_bet"] * 2)]
+
+
+async def test_what_nobody_can_heal_is_an_incident_once(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, casino=SHORT) as floor, working(temporal, floor):
+        other, gone = await _settled(temporal, floor), await _settled(temporal, floor)
+        more = await floor.row(await _settled(temporal, floor))
+        other_id, gone_id = (await floor.row(other)).bet_id, (await floor.row(gone)).bet_id
+        await _cook(floor, f"{CHANGE} SET amount = 26 {WIN}", bet_id=other_id)
+        await _cook(floor, f"{CHANGE} SET bet_id = -bet_id {WIN}", bet_id=gone_id)
+        await _cook(floor, JACKPOT, bet_id=more.bet_id, client_id=floor.partner_client_id)
+        expected = [(1, "amount", "incident"), (1, "missing_there", "incident"), (4, "missing_here", "incident")]
+        before = await floor.journal()
+        for _ in range(2):
+            assert sorted(await _findings(floor, await _reconciled(temporal, floor))) == sorted(expected)
+        assert sorted(await _incidents(floor)) == sorted(f"reconciliation_{kind}" for _, kind, _ in expected)
+        assert await floor.journal() == before
+
+
+async def test_an_unclear_answer_is_asked_for_until_it_is_clear(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        for _ in range(3):
+            await _settled(temporal, floor)
+        # More than the asks of one attempt.
+        await floor.faults({"kind": "garbage", "path": INFO, "times": 17})
+        run = await _reconciled(temporal, floor)
+        assert (run.bets, run.kinds) == (3, {})
+
+
+async def test_a_bet_that_moves_while_it_is_compared_does_not_differ(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, casino="attempt_timeout: 10") as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(temporal, bet)
+        await floor.faults({"kind": "hold", "path": INFO, "times": 1})
+        running = asyncio.create_task(_reconciled(temporal, floor))
+        await floor.held()
+        assert (await update(handle, "pay_out", floor.pay_out(bet, "25.00"))).state is BetState.SETTLED
+        await floor.release()
+        assert (await running).kinds == {}
+
+
+async def _age(floor: Floor, minutes: int) -> None:
+    await _sql(floor, "ALTER TABLE bet DISABLE TRIGGER guard_bet")
+    await _sql(floor, "UPDATE bet SET opened_at = opened_at - make_interval(mins => :minutes)", minutes=minutes)
+    await _sql(floor, "ALTER TABLE bet ENABLE TRIGGER guard_bet")
+
+
+async def test_the_schedule_goes_on_where_its_last_run_ended(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        runs = Reconciliations(floor.engine)
+        await _settled(temporal, floor)
+        assert await _round(temporal) == 0, "too young"
+        await _age(floor, 11)
+        (wanted,) = await runs.due(timedelta(minutes=10))
+        assert wanted.workflow_id.startswith(f"{SCHEDULED}:c:")
+        assert await _round(temporal) == 1
+        await _all_ended(floor, 1)
+        assert await _round(temporal) == 0, "nothing new"
+        # Ten minutes later.
+        await _sql(floor, "UPDATE reconciliation SET opened_to = opened_to - interval '11 minutes', "
+                          "opened_from = opened_from - interval '11 minutes'")  # fmt: skip
+        await _age(floor, 11)
+        await _settled(temporal, floor)
+        await _age(floor, 11)
+        assert await _round(temporal) == 1
+        await _all_ended(floor, 2)
+        async with floor.engine.connect() as connection:
+            rows = (await connection.execute(text("SELECT * FROM reconciliation ORDER BY 1"))).all()
+        assert rows[1].opened_from == rows[0].opened_to
+        assert [(row.bets, row.compared) for row in rows] == [(1, 1), (1, 1)]
+
+
+async def _round(client: Client) -> int:
+    started: int = await client.execute_workflow(
+        "Reconciliations", id=f"round-{uuid4()}", task_queue=BETS_QUEUE, result_type=int
+    )
+    return started
+
+
+async def _all_ended(floor: Floor, runs: int) -> None:
+    async def ended() -> bool:
+        async with floor.engine.connect() as connection:
+            query = text("SELECT count(*) FROM reconciliation WHERE ended_at IS NOT NULL")
+            return bool((await connection.execute(query)).scalar_one() == runs)
+
+    await eventually(ended)
+
+
+async def test_a_run_that_was_terminated_is_taken_up_by_the_schedule(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, casino="attempt_timeout: 10") as floor, working(temporal, floor):
+        await _settled(temporal, floor)
+        await _age(floor, 11)
+        await floor.faults({"kind": "hold", "path": INFO, "times": 1})
+        assert await _round(temporal) == 1
+        await floor.held()
+        assert await _round(temporal) == 0, "it runs"
+        (wanted,) = await Reconciliations(floor.engine).due(timedelta(minutes=10))
+        handle: Handle = temporal.get_workflow_handle(wanted.workflow_id)
+        await handle.terminate()
+        await floor.release()
+        assert await _round(temporal) == 1
+        await _all_ended(floor, 1)
