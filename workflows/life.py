@@ -179,7 +179,8 @@ class Life:
         await workflow.wait_condition(lambda: self._nudged or self._paid_by_hand)
         if self._paid_by_hand and self._parked_credit is not None:
             return await self._was_paid_by_hand(self._parked_credit, parked_at)
-        self._nudged = False
+        # From here on it may be sent.
+        self._nudged, self._parked_credit = False, None
         order = Unpark(bet_id=self.bet.bet_id, owner=self.owner, transaction_type=kind)
         await self.lanes.rows(BetRows.unpark, order, "let it be sent again")
         return Step(progress=Progress.UNKNOWN)

@@ -30,6 +30,7 @@ HURRIED = "{clock_leeway: 0.2, effect_within: 0.3, message_lifetime: 1, retry: {
 OVERDUE = "{answer_deadline: 3, unconfirmed_within: 0.2, settle_within: 1}"
 OVERDUE_REFUND = "{answer_deadline: 3, unconfirmed_within: 0.2, settle_within: 1, on_overdue: refund}"
 BLOCKED = {"kind": "error_code", "error_code": 103805, "path": MAKE, "transaction_type": CREDIT}
+FOREIGN = {"kind": "error_code", "error_code": 103803, "path": MAKE}
 SETTLE, VOID, RETRY, MARK_PAID = Action.SETTLE, Action.VOID, Action.RETRY, Action.MARK_PAID
 WITHIN = 120
 
@@ -417,8 +418,7 @@ async def test_an_operator_retries_a_reversal_that_is_parked(stack: Stack) -> No
     table = await stack.table(provider=HASTY, casino=QUICK)
     bet = table.new_bet()
     assert (await table.pay_in_out(bet)).said == DONE
-    foreign = {"kind": "error_code", "error_code": 103803, "path": MAKE, "transaction_type": CLAW_BACK}
-    await table.faults(foreign)
+    await table.faults(FOREIGN | {"transaction_type": CLAW_BACK})
     assert (await table.refund(bet)).said == UNKNOWN
     await holds(lambda: table.incidents(bet), lambda found: "parked" in found)
     handle = table.reversal(bet)
@@ -436,24 +436,35 @@ async def _takes(handle: Any, order: Operate, why_not: str) -> bool:
 
 
 @pytest.mark.row(32, 73)
-@pytest.mark.parametrize("call", [Table.pay_out, Table.refund], ids=["settled", "refunded"])
+@pytest.mark.parametrize("call", [Table.pay_out, Table.refund], ids=["win", "return"])
 async def test_a_retry_does_not_take_a_foreign_duplicate_for_ours(
     stack: Stack, call: Callable[[Table, str], Awaitable[Answer]]
 ) -> None:
     """The casino has another movement under our identity, and says so again: no second send makes it ours."""
     table, [bet] = await _staked(stack, HASTY)
-    await table.faults({"kind": "error_code", "error_code": 103803, "path": MAKE})
+    await table.faults(FOREIGN)
     assert (await call(table, bet)).said == UNKNOWN
     await has_status(table, bet, "parked", True)
-    await _ask(table, bet, RETRY)
+    assert (await _ask(table, bet, RETRY)).done
     await sent(table, bet, 3)
-    await holds(lambda: table.incidents(bet), lambda found: len(found) == 2, 20)
-    assert await table.journal(bet) == STAKED
     assert (await call(table, bet)).said == UNKNOWN
     await table.faults()
-    await _ask(table, bet, RETRY)
+    assert await _outcome(_ask(table, bet, RETRY)) == "under way"
     assert (await until(partial(call, table, bet))).said == DONE
     assert await table.journal(bet) == (SETTLED if call is Table.pay_out else REFUNDED)
+
+
+@pytest.mark.row(32, 73)
+@pytest.mark.parametrize("action", [RETRY, VOID])
+async def test_a_stake_that_the_casino_has_not_taken_is_not_given_back(stack: Stack, action: Action) -> None:
+    table = await stack.table(provider=HASTY, casino="{message_lifetime: 3, clock_leeway: 0.2, effect_within: 0.3}")
+    bet = table.new_bet()
+    await table.faults(FOREIGN)
+    assert (await table.pay_in(bet)).said == UNKNOWN
+    await has_status(table, bet, "parked", True)
+    assert (await _ask(table, bet, action)).done
+    assert (await until(partial(table.refund, bet))).said in (DONE, (6, "bet_refused"))
+    assert await table.journal(bet) == []
 
 
 @pytest.mark.row(73)

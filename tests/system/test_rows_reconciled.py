@@ -27,7 +27,6 @@ SHORT = (
 # A debit in doubt stays in doubt; what is owed is tried again by itself in an hour.
 IN_DOUBT = "{message_lifetime: 90, effect_within: 0.5, retry: {first: 0.1, cap: 0.3}}"
 OWED = "{effect_within: 0.5, retry: {first: 3600, cap: 3600}}"
-COMMAND = "import typer; from betcore.cli.reconcile import reconcile; typer.run(reconcile)"
 CHANGE, WIN = "UPDATE sandbox_casino.entry", "WHERE bet_id = :bet_id AND transaction_type = 1"
 TOMBSTONES = """
 INSERT INTO bet (provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, currency, state, closed_at)
@@ -79,7 +78,7 @@ async def _reconcile(table: Table, **options: str) -> Ran:
     } | options
     words = [word for name, value in given.items() for word in (f"--{name}", value)]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", COMMAND, *words, "--json"),
+        *(sys.executable, "-m", "betcore", "ops", "reconcile", *words, "--json"),
         cwd=ROOT,
         env={**os.environ, "BETCORE_DATA_DIR": str(table.stack.folder)},
         stdout=PIPE,

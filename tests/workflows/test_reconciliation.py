@@ -113,7 +113,7 @@ async def test_a_debit_that_nobody_claims_is_returned_once(database_url: str, te
 async def test_a_second_look_that_dies_before_it_says_what_it_did(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url, casino=SHORT) as floor, working(temporal, floor):
         bet = await _unclaimed(temporal, floor)
-        assert await _findings(floor, run := await _reconciled(temporal, floor)) == [(-1, "missing_here", "returned")]
+        run = await _reconciled(temporal, floor)
         # As it was before the outcome was written.
         await _sql(floor, "UPDATE finding SET outcome = NULL")
         await _second_look(floor.activities(temporal), run.reconciliation_id)

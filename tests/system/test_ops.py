@@ -1,0 +1,151 @@
+"""``python -m betcore ops``, as a process beside a running stack."""
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE
+from typing import Any
+
+import pytest
+
+from tests.table import ROOT, Stack, Table, until
+from tests.watch import has_status, in_state
+
+DONE = (1, None)
+MAKE = "/payments/make"
+BLOCKED = {"kind": "error_code", "error_code": 103805, "path": MAKE, "transaction_type": 1}
+QUICK = "retry: {first: 0.1, cap: 0.3}"
+SMALL = "{retry: {first: 0.1, cap: 0.3}, approval_above: {EUR: 5}}"
+HASTY = "answer_deadline: 1.5"
+
+
+class Ops:
+    """The commands, at one stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    async def __call__(self, *arguments: str, ended: int = 0) -> Any:
+        """What a command answers with --json."""
+        return json.loads(await self.said(*arguments, "--json", ended=ended))
+
+    async def said(self, *arguments: str, ended: int = 0) -> str:
+        """What a command prints."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "betcore", "ops", *arguments, "--data-dir", str(self._stack.folder)),
+            cwd=ROOT,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        printed, complained = await process.communicate()
+        assert process.returncode == ended, complained.decode() + printed.decode()
+        return printed.decode()
+
+    async def refused(self, *arguments: str) -> tuple[str, str]:
+        """Code and message of a refusal."""
+        error = (await self(*arguments, ended=1))["error"]
+        return error["code"], error["message"]
+
+
+@pytest.fixture
+def ops(stack: Stack) -> Ops:
+    return Ops(stack)
+
+
+async def _parked(stack: Stack, casino: str = QUICK) -> tuple[Table, str, str]:
+    """A bet whose win is parked: its table, the provider's id and ours."""
+    table = await stack.table(provider=HASTY, casino=casino)
+    bet = table.new_bet()
+    assert (await until(lambda: table.pay_in(bet))).said == DONE
+    await table.faults(BLOCKED)
+    assert (await table.pay_out(bet)).code == 99
+    await has_status(table, bet, "parked", True)
+    return table, bet, str((await table.row(bet)).bet_id)
+
+
+def _by(operator: str) -> tuple[str, ...]:
+    return "--operator", operator, "--reason", "a test"
+
+
+async def test_a_parked_bet_is_seen_tried_again_and_paid(stack: Stack, ops: Ops) -> None:
+    table, bet, number = await _parked(stack)
+    [line] = [one for one in (await ops("stuck"))["stuck"] if str(one["bet_id"]) == number]
+    assert (line["status"], line["state"], line["why"]) == ("parked", "settling", "needs attention")
+    owed = (await ops("owed", "--casino", line["casino"]))["owed"]
+    assert [(one["bets"], one["currency"], one["amount"]) for one in owed] == [(1, "EUR", "25.00")]
+    assert "parked" in await ops.said("show", number)
+    await table.faults()
+    assert (await ops("retry", number, *_by("ann")))["done"]
+    await in_state(table, bet, "settled")
+    told = await ops("show", line["bet"])
+    assert told["bet"]["state"] == "settled"
+    assert [(one["type"], one["state"]) for one in told["movements"]] == [(-1, "done"), (1, "done")]
+    kinds = [one["kind"] for one in told["events"]]
+    assert kinds.index("parked") < kinds.index("tried_again")
+    [action] = [one["data"] for one in told["events"] if one["kind"] == "operate"]
+    assert (action["action"], action["operator"], action["reason"], action["done"]) == ("retry", "ann", "a test", True)
+    assert (await ops("owed", "--casino", line["casino"]))["owed"] == []
+
+
+async def test_what_is_pursued_shows_its_attempt_its_failure_and_the_next_one(stack: Stack, ops: Ops) -> None:
+    table = await stack.table(provider=HASTY, casino="retry: {first: 100, cap: 100}")
+    bet = table.new_bet()
+    assert (await until(lambda: table.pay_in(bet))).said == DONE
+    await table.faults({"kind": "error", "path": MAKE})
+    assert (await table.pay_out(bet)).code == 99
+    await has_status(table, bet, "owed", True)
+    number = str((await table.row(bet)).bet_id)
+    async with asyncio.timeout(30):
+        while not (pending := (await ops("show", number))["next"][0]["pending"]) or pending[0]["attempt"] < 2:
+            pass
+    assert (pending[0]["what"], pending[0]["last_failure"]) == ("pursue_credit", "http_500")
+    assert pending[0]["next_at"]
+    said = await ops.said("show", number)
+    assert "pursue_credit: scheduled, attempt 2, next at" in said
+    await table.faults()
+    await ops("retry", number, *_by("ann"))
+    await in_state(table, bet, "settled")
+
+
+async def test_a_large_sum_takes_two(stack: Stack, ops: Ops) -> None:
+    table = await stack.table(casino=SMALL)
+    bet = table.new_bet()
+    assert (await until(lambda: table.pay_in(bet))).said == DONE
+    number = str((await table.row(bet)).bet_id)
+    assert "second operator" in await ops.said("settle", number, "--win", "25", *_by("ann"))
+    code, message = await ops.refused("settle", number, "--win", "25", *_by("ann"))
+    assert (code, "another operator" in message) == ("operation_refused", True)
+    assert await table.journal(bet) == [(-1, "10.00")]
+    assert "under way" in await ops.said("settle", number, "--win", "25.00", *_by("ben"))
+    await in_state(table, bet, "settled")
+    assert (await table.pay_out(bet)).said == DONE
+    assert await table.journal(bet) == [(-1, "10.00"), (1, "25.00")]
+
+
+async def test_a_bet_is_voided(stack: Stack, ops: Ops) -> None:
+    table = await stack.table()
+    bet = table.new_bet()
+    assert (await until(lambda: table.pay_in(bet))).said == DONE
+    number = str((await table.row(bet)).bet_id)
+    assert (await ops("void", number, *_by("ann")))["done"]
+    await in_state(table, bet, "refunded")
+    assert (await table.refund(bet)).said == DONE
+    assert await table.journal(bet) == [(-1, "10.00"), (2, "10.00")]
+    code, message = await ops.refused("void", number, *_by("ann"))
+    assert (code, "refunded" in message) == ("operation_refused", True)
+
+
+async def test_what_cannot_be_done_is_refused_and_changes_nothing(stack: Stack, ops: Ops) -> None:
+    table, bet, number = await _parked(stack)
+    before = await ops("show", number)
+    assert (await ops.refused("show", "nobody/nothing"))[0] == "not_found"
+    assert (await ops.refused("retry", "999999999", *_by("ann")))[0] == "not_found"
+    assert (await ops.refused("retry", number, "--operator", "ann", "--reason", "  "))[0] == "invalid_operation"
+    assert (await ops.refused("retry", number, "--operator", " ", "--reason", "a test"))[0] == "invalid_operation"
+    assert (await ops.refused("settle", number, "--win", "1.234", *_by("ann")))[0] == "invalid_operation"
+    for action in (("void",), ("settle", "--win", "1")):
+        code, message = await ops.refused(action[0], number, *action[1:], *_by("ann"))
+        assert (code, "settling" in message) == ("operation_refused", True)
+    after = await ops("show", number)
+    assert (after["events"], after["movements"]) == (before["events"], before["movements"])
+    assert (await table.row(bet)).state == "settling"
