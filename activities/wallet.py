@@ -5,6 +5,7 @@ Each movement has two activities. ``try_...`` is the fast lane: one or two sends
 shows. Both may run again from any point: every send is counted in the movement's row before it leaves.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio import activity
@@ -199,12 +200,18 @@ class Wallet:
         claim = await rows.begin_credit(order)
         if claim.attempts is None:
             return _credited(claim.record, order)
+        # No last moment for the credit, but one for this send: a worker that was frozen here must not pay minutes later
+        # what a person has paid by hand meanwhile.
+        not_after = now() + timedelta(seconds=casino.profile.message_lifetime)
         await failpoints.reach("credit_counted")
         if order.amount.minor == 0 and kind is TransactionType.BET_RETURN and not casino.profile.send.zero_stakes:
             record = await rows.credit_done(order.bet_id, owner, kind, NO_WORD)
             return _credited(record, order, "a free round is not returned")
-        movement = _credit_of(order)
-        made, verdict = await self._teller.make(casino, movement, claim, order.attempt_timeout, patience)
+        movement = replace(_credit_of(order), not_after=not_after)
+        try:
+            made, verdict = await self._teller.make(casino, movement, claim, order.attempt_timeout, patience)
+        except LastMomentPassed:
+            return Step(progress=Progress.UNKNOWN, detail="too late for this send", record=claim.record)
         await failpoints.reach("credit_answered")
         match verdict.progress:
             case Progress.DONE:

@@ -16,9 +16,9 @@ from betcore.ids import BetKey, carrier_of_bet
 from betcore.messages import Action, Operate, Operated
 from betcore.money import Money
 from betcore.visibility import BET_STATUS
-from tests.system.rows import BACK, DONE, REFUNDED, SETTLED, STAKED, journal_is
+from tests.system.rows import BACK, DONE, REFUNDED, SETTLED, STAKED, Said, journal_is
 from tests.table import Answer, Stack, Table, eventually, start_stack, until
-from tests.watch import has_status, holds, in_state, movement, sends, sent, status
+from tests.watch import has_status, holds, in_state, movement, passed, sends, sent, status
 
 UNKNOWN, REFUNDED_BEFORE = (99, "outcome_unknown"), (6, "already_refunded")
 MAKE, DEBIT, CREDIT, CLAW_BACK, RETURN = "/payments/make", -1, 1, -2, 2
@@ -455,16 +455,23 @@ async def test_a_retry_does_not_take_a_foreign_duplicate_for_ours(
 
 
 @pytest.mark.row(32, 73)
-@pytest.mark.parametrize("action", [RETRY, VOID])
-async def test_a_stake_that_the_casino_has_not_taken_is_not_given_back(stack: Stack, action: Action) -> None:
+@pytest.mark.parametrize(("action", "said"), [(RETRY, (7, "casino_unavailable")), (VOID, REFUNDED_BEFORE)])
+async def test_a_stake_that_the_casino_has_not_taken_is_not_given_back(
+    stack: Stack, action: Action, said: Said
+) -> None:
     table = await stack.table(provider=HASTY, casino="{message_lifetime: 3, clock_leeway: 0.2, effect_within: 0.3}")
     bet = table.new_bet()
     await table.faults(FOREIGN)
     assert (await table.pay_in(bet)).said == UNKNOWN
     await has_status(table, bet, "parked", True)
     assert (await _ask(table, bet, action)).done
-    assert (await until(partial(table.refund, bet))).said in (DONE, (6, "bet_refused"))
+    await holds(lambda: table.incidents(bet), lambda found: found == ["parked"] * 2)
+    # Once it may not be sent any more it is looked for, and is not there.
+    await passed(table, bet)
+    assert (await _ask(table, bet, RETRY)).done
+    assert (await until(partial(table.pay_in, bet))).said == said
     assert await table.journal(bet) == []
+    assert await table.sent(bet) == [DEBIT] * 2
 
 
 @pytest.mark.row(73)

@@ -3,15 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
-from temporalio.testing import WorkflowEnvironment
+from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
+from betcore.clients.hints import Hints
+from betcore.ids import TransactionType
 from betcore.messages import Action, BetState, Operate, Operated
 from betcore.money import Money
+from betcore.orders import Pay, Progress
+from betcore.settings import Settings
 from tests.floor import Floor, open_floor
 from tests.workflows.bets import Handle, begin, eventually, start, update, working
 
@@ -238,3 +243,46 @@ async def test_a_bet_of_one_step_is_not_settled_by_an_operator(database_url: str
         assert "settling" in await _refused(handle, Action.VOID)
         await floor.faults()
         assert await handle.result() is BetState.SETTLED
+
+
+class Freezing(Hints):
+    """Hints that hold their caller between the count of a send and the send, as a frozen process is held."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.thaw = asyncio.Event()
+
+    @asynccontextmanager
+    async def expect(self, bet_id: int, transaction_type: TransactionType) -> AsyncIterator[asyncio.Event]:
+        await self.thaw.wait()
+        yield asyncio.Event()
+
+
+@pytest.mark.row(73)
+async def test_a_worker_that_wakes_up_late_pays_nothing(database_url: str, temporal: Client) -> None:
+    """Else it would pay what was marked as paid while it was frozen."""
+    async with open_floor(database_url, casino="{message_lifetime: 1, fast_attempts: 1}") as floor:
+        bet = await floor.pay_in()
+        async with working(temporal, floor):
+            record, _ = await start(temporal, bet)
+        frozen = Freezing(Settings(database_url=database_url))
+        wallet = replace(floor, hints=frozen).activities(temporal).wallet
+        pay = Pay(
+            bet_id=record.bet_id,
+            owner=record.owner or "",
+            casino_id=bet.casino_id,
+            partner_user_id=bet.partner_user_id,
+            transaction_type=TransactionType.PAY_OUT,
+            amount=Money.parse("25.00", "EUR"),
+            attempt_timeout=bet.policy.attempt_timeout,
+            sends=1,
+            retry=bet.policy.retry,
+        )
+        paying = asyncio.create_task(ActivityEnvironment().run(wallet.try_credit, pay))
+        await eventually(lambda: _is(floor, 1, "sending"))
+        # The message that it would send now is not valid any more.
+        await asyncio.sleep(1.1)
+        frozen.thaw.set()
+        assert (await paying).progress is Progress.UNKNOWN
+        assert await floor.journal() == [(-1, "10.00")]
+        assert [call["transaction_type"] for call in await floor.casino_calls()] == [-1]
