@@ -1,6 +1,7 @@
 """The minute's look: rows that are open while their workflow is gone, and bets that do not come on by themselves."""
 
-from collections.abc import Sequence
+import math
+from time import monotonic
 
 import prometheus_client
 import structlog
@@ -18,6 +19,8 @@ _log = structlog.get_logger()
 _AT_ONCE = 100
 # Bets of each kind that one look names in the log; the numbers are of all.
 _NAMED = 20
+# Seconds for which a process tells what it has seen: another one may make the looks that follow.
+_TOLD_FOR = 180
 STUCK = prometheus_client.Gauge("betcore_stuck", "Bets at the minute's look that this process made last", ["why"])
 
 
@@ -39,9 +42,10 @@ class Sweeps:
             after = 0
             while rows := await self._lives.open_rows(kind, after, _AT_ONCE):
                 activity.heartbeat(after)
-                resumed += await self._resume(rows)
+                for row in await carriers.left_alone(self._client, rows):
+                    resumed += await self._start(row)
                 after = rows[-1].bet_id
-        STUCK.labels("resumed").set(resumed)
+        _tell("resumed", resumed)
         return resumed
 
     @activity.defn
@@ -50,18 +54,10 @@ class Sweeps:
         counts = {}
         for why in ("failing", "overdue"):
             counts[why] = await carriers.count(self._client, why)
-            STUCK.labels(why).set(counts[why])
+            _tell(why, counts[why])
             async for found in carriers.troubled(self._client, why, limit=_NAMED):
                 _log.warning("stuck", why=why, workflow_id=found.id)
         return counts
-
-    async def _resume(self, rows: Sequence[OpenRow]) -> int:
-        running = await carriers.running(self._client, [row.workflow_id for row in rows])
-        resumed = 0
-        for row in rows:
-            if row.workflow_id not in running and not await carriers.runs(self._client, row.workflow_id):
-                resumed += await self._start(row)
-        return resumed
 
     async def _start(self, row: OpenRow) -> int:
         order = await self._lives.order(row)
@@ -87,3 +83,8 @@ class Sweeps:
             else:
                 _log.warning("resumed", bet_id=row.bet_id, workflow_id=order.workflow_id)
                 return 1
+
+
+def _tell(why: str, bets: int) -> None:
+    until = monotonic() + _TOLD_FOR
+    STUCK.labels(why).set_function(lambda: bets if monotonic() < until else math.nan)

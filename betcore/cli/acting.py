@@ -41,16 +41,19 @@ async def operated(desk: Desk, action: Action, named: str, operator: str, reason
         message = cause.message if isinstance(cause, ApplicationError) else str(error)
         raise SetupRefused(message, code="operation_refused") from error
     except WorkflowUpdateRPCTimeoutOrCancelledError as error:
-        raise SetupRefused(
-            "no worker has answered: it is not known whether the action is taken. `ops show` tells; to run the same"
-            " command again does no harm",
-            code="unknown",
-        ) from error
+        raise _unknown("no worker has answered") from error
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             raise await _gone(stories, bet) from error
-        raise SetupRefused(f"Temporal: {error}", code="unreachable") from error
-    return {"bet_id": bet.bet_id, "action": action, "done": done.done, "state": done.state, "detail": done.detail}
+        raise _unknown(f"Temporal: {error}") from error
+    return {
+        "bet_id": bet.bet_id,
+        "action": action,
+        "win": order.win and str(order.win),
+        "done": done.done,
+        "state": done.state,
+        "detail": done.detail,
+    }
 
 
 def _said(name: str, given: str) -> str:
@@ -65,6 +68,13 @@ def _win(given: str, currency: str) -> Money:
         return Money.parse(given, currency)
     except Malformed as error:
         raise SetupRefused(f"win: {error}", code="invalid_operation") from None
+
+
+def _unknown(why: str) -> SetupRefused:
+    message = (
+        "it is not known whether the action is taken. `ops show` tells; to run the same command again does no harm"
+    )
+    return SetupRefused(f"{why}: {message}", code="unknown")
 
 
 def _ended(bet: Carried) -> SetupRefused:

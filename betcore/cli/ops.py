@@ -96,9 +96,10 @@ def _operate(
 def _outcome(done: Json) -> str:
     if done["done"]:
         return f"bet {done['bet_id']}, {done['state']}: {done['action']} is under way; `ops show` tells its end"
+    same = f"ops {done['action']} {done['bet_id']}" + (f" --win {done['win']}" if done["win"] else "")
     return (
-        f"bet {done['bet_id']}, {done['state']}: {done['action']} waits for a second operator,"
-        " who runs the same command under another name"
+        f"bet {done['bet_id']}, {done['state']}: {done['action']} waits for a second operator, who runs\n"
+        f"  python -m betcore {same} --operator NAME --reason TEXT"
     )
 
 
@@ -114,7 +115,8 @@ def _next(found: Json) -> str:
         if one["bet_status"]:
             told[-1] += f", {one['bet_status']}" + (", needs attention" if one["needs_attention"] else "")
         if one["task_attempt"] > 1:
-            told.append(f"  its workflow task fails; attempt {one['task_attempt']}")
+            failure = telling.plain(one["task_failure"] or "see the worker's log")
+            told.append(f"  its workflow task fails, attempt {one['task_attempt']}: {failure}")
         for pending in one["pending"]:
             at = f", next at {telling.time(pending['next_at'])}" if pending["next_at"] else ""
             told.append(f"  {pending['what']}: {pending['state']}, attempt {pending['attempt']}{at}")

@@ -52,7 +52,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 def _cell(name: str, value: Any) -> str | None:
     if value is None:
         return None
-    return time(value) if name == "at" or name.endswith(("_at", "_after", "_until")) else plain(value)
+    return time(value) if name in ("at", "since") or name.endswith(("_at", "_after", "_until")) else plain(value)
 
 
 def time(moment: str) -> str:

@@ -1,17 +1,19 @@
 """What the commands ``ops show`` and ``ops stuck`` ask database and Temporal."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from temporalio.service import RPCError
 
 from betcore.cli.desk import Desk, Json
 from betcore.clients import carriers
 from betcore.clients.temporal import connect
-from betcore.db import entries
-from betcore.db.lives import Lives
-from betcore.db.story import Stories
+from betcore.db.lives import Lives, OpenRow
+from betcore.db.story import Stories, known_casino
 from betcore.errors import SetupRefused
-from betcore.visibility import BET_STATUS
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -35,28 +37,41 @@ async def shown(desk: Desk, named: str) -> Json:
         async with asyncio.timeout(_WITHIN):
             client = await temporal(desk)
             standing = [await carriers.standing(client, workflow_id) for workflow_id in bet.workflow_ids]
-    except (SetupRefused, TimeoutError) as error:
+    except (SetupRefused, TimeoutError, RPCError) as error:
         return found | {"next": [], "no_next": f"Temporal does not answer: {str(error) or 'no answer in time'}"}
-    known = [asdict(one) for one in standing if one is not None]
-    no_next = None if known else "Temporal does not know its workflow any more"
-    return found | {"next": [_in_words(one) for one in known], "no_next": no_next}
+    known = [_in_words(one) for one in standing if one is not None]
+    return found | {"next": known, "no_next": None if known else "Temporal does not know its workflow any more"}
 
 
 async def listed(desk: Desk, casino: str | None, limit: int) -> Json:
-    """Bets that do not come on by themselves, each with the first reason that it has. Raises SetupRefused."""
+    """Bets that do not come on by themselves, each with the first reason that it has.
+
+    Raises SetupRefused: ``not_found`` for a casino that there is not, ``unreachable`` where Temporal does not answer.
+    """
     if casino is not None:
-        entries.name("casino", casino)
-    client, stories, seen = await temporal(desk), Stories(desk.engine), dict[int, Json]()
-    for why in ("failing", "attention", "overdue"):
+        await known_casino(desk.engine, casino)
+    client = await temporal(desk)
+    try:
+        return {"stuck": await _stuck(desk, client, casino, limit)}
+    except RPCError as error:
+        raise SetupRefused(f"Temporal: {error}", code="unreachable") from error
+
+
+async def _stuck(desk: Desk, client: "Client", casino: str | None, limit: int) -> list[Json]:
+    stories, seen = Stories(desk.engine), dict[str, Json]()
+    for why in carriers.TROUBLES:
         async for found in carriers.troubled(client, why, casino, limit):
-            bet = await stories.find(found.id)
-            status = found.typed_search_attributes.get(BET_STATUS)
-            seen.setdefault(bet.bet_id, await _line(stories, client, bet.bet_id, found.id, status, why))
-    for row in await _alone(desk, client, limit):
-        told = await _line(stories, client, row.bet_id, row.workflow_id, None, "alone")
-        if casino in (None, told["casino"]):
-            seen.setdefault(row.bet_id, told)
-    return {"stuck": list(seen.values())}
+            line = await _line(stories, client, found.id, why)
+            if line is not None:
+                seen.setdefault(line["bet"], line)
+    async for row in _alone(desk, client):
+        line = await _line(stories, client, row.workflow_id, "alone")
+        if line is not None and casino in (None, line["casino"]):
+            seen.setdefault(line["bet"], line)
+            limit -= 1
+        if not limit:
+            break
+    return list(seen.values())
 
 
 async def temporal(desk: Desk) -> "Client":
@@ -67,43 +82,61 @@ async def temporal(desk: Desk) -> "Client":
         raise SetupRefused(f"Temporal: {error}", code="unreachable") from error
 
 
-async def _alone(desk: Desk, client: "Client", limit: int) -> list[Any]:
+async def _alone(desk: Desk, client: "Client") -> AsyncIterator[OpenRow]:
     """Open rows whose workflow does not run."""
-    lives, alone = Lives(desk.engine), list[Any]()
+    lives = Lives(desk.engine)
     for kind in lives.kinds:
         after = 0
         while rows := await lives.open_rows(kind, after, _PAGE):
-            running = await carriers.running(client, [row.workflow_id for row in rows])
-            for row in rows:
-                if row.workflow_id not in running and not await carriers.runs(client, row.workflow_id):
-                    alone.append(row)
-            if len(alone) >= limit:
-                return alone[:limit]
+            for row in await carriers.left_alone(client, rows):
+                yield row
             after = rows[-1].bet_id
-    return alone
 
 
-async def _line(
-    stories: Stories, client: "Client", bet_id: int, workflow_id: str, status: str | None, why: str
-) -> Json:
-    bet, next_at = (await stories.told(bet_id))["bet"], None
+async def _line(stories: Stories, client: "Client", workflow_id: str, why: str) -> Json | None:
+    """What the list tells of a bet; None where it has come to its end meanwhile."""
     standing = await carriers.standing(client, workflow_id)
-    if standing is not None and standing.pending:
-        next_at = standing.pending[0].next_at
+    try:
+        bet = await stories.find(workflow_id)
+    except SetupRefused:
+        return None if standing is None else _without_row(standing, why)
+    # The list lags behind: what it names may have ended.
+    if bet.open is None and (standing is None or standing.status != "RUNNING"):
+        return None
+    concerns = await stories.concerns(bet.bet_id)
+    if why == "overdue" and standing is not None and standing.settle_by is not None:
+        concerns["since"] = standing.settle_by.isoformat()
     return {
-        "bet_id": bet_id,
-        "bet": f"{bet['provider']}/{bet['provider_bet_id']}",
-        "casino": bet["casino"],
-        "state": bet["state"],
-        "status": status,
-        "stake": f"{bet['currency']} {bet['stake']}",
-        "win": bet["win"],
-        "opened_at": bet["opened_at"],
+        "bet_id": bet.bet_id,
+        "bet": concerns["bet"],
+        "casino": concerns["casino"],
+        "state": bet.state,
+        "status": standing and standing.bet_status,
+        "since": concerns["since"],
+        "amount": concerns["amount"],
         "why": _WHY[why],
-        "retry_at": next_at.isoformat() if next_at else None,
+        "retry_at": standing and standing.next_at and standing.next_at.isoformat(),
     }
 
 
-def _in_words(standing: Json) -> Json:
-    pending = [one | {"next_at": one["next_at"] and one["next_at"].isoformat()} for one in standing["pending"]]
-    return standing | {"pending": pending}
+def _without_row(standing: carriers.Standing, why: str) -> Json:
+    """A workflow that has not come as far as its bet's row."""
+    return {
+        "bet_id": None,
+        "bet": standing.workflow_id,
+        "casino": standing.casino,
+        "state": None,
+        "status": standing.bet_status,
+        "since": standing.started_at.isoformat(),
+        "amount": None,
+        "why": _WHY[why],
+        "retry_at": standing.next_at and standing.next_at.isoformat(),
+    }
+
+
+def _in_words(standing: carriers.Standing) -> Json:
+    """As JSON: times are text."""
+    told = asdict(standing)
+    for facts in (told, *told["pending"]):
+        facts.update({name: value.isoformat() for name, value in facts.items() if isinstance(value, datetime)})
+    return told

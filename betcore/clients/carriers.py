@@ -8,20 +8,34 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
+import structlog
+from temporalio.api.common.v1 import WorkflowExecution as Named
 from temporalio.api.enums.v1 import PendingActivityState
-from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.workflowservice.v1 import (
+    DescribeWorkflowExecutionRequest,
+    GetWorkflowExecutionHistoryReverseRequest,
+)
+from temporalio.client import Client, WorkflowExecution
+from temporalio.converter import decode_typed_search_attributes
+from temporalio.exceptions import FailureError
 from temporalio.service import RPCError, RPCStatusCode
 
-from betcore.visibility import BET_STATUS, CASINO, NEEDS_ATTENTION
+from betcore.db.lives import OpenRow
+from betcore.visibility import BET_STATUS, CASINO, NEEDS_ATTENTION, SETTLE_BY
 
+_log = structlog.get_logger()
 _RUNNING = "ExecutionStatus = 'Running'"
-# Why a workflow is in trouble, and the query that finds those.
+_CARRIERS = f"{_RUNNING} AND WorkflowType IN ('Bet', 'Reversal')"
+# Why a bet does not come on, and the query that finds those. A reversal has its bet's SettleBy, long past as a rule.
 TROUBLES = {
-    "failing": f"{_RUNNING} AND TemporalReportedProblems IS NOT NULL",
-    "overdue": f"{_RUNNING} AND SettleBy < '{{now}}'",
-    "attention": f"{_RUNNING} AND NeedsAttention = true",
+    "failing": f"{_CARRIERS} AND TemporalReportedProblems IS NOT NULL",
+    "attention": f"{_CARRIERS} AND NeedsAttention = true",
+    "overdue": f"{_RUNNING} AND WorkflowType = 'Bet' AND SettleBy < '{{now}}'",
 }
+# A workflow whose tasks fail writes the first failure of a run of them; little can stand behind it.
+_LAST_EVENTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,68 +57,122 @@ class Standing:
     status: str
     bet_status: str | None
     needs_attention: bool
+    casino: str | None
+    started_at: datetime
+    settle_by: datetime | None
     task_attempt: int
+    task_failure: str | None
     pending: Sequence[Pending]
 
+    @property
+    def next_at(self) -> datetime | None:
+        """When the next attempt is made; None where one is under way, or none is to come."""
+        return min((one.next_at for one in self.pending if one.next_at), default=None)
 
-async def running(client: Client, workflow_ids: Sequence[str]) -> set[str]:
-    """Which of these workflows run, by Temporal's list; at most a hundred at a time."""
+
+async def left_alone(client: Client, rows: Sequence[OpenRow]) -> list[OpenRow]:
+    """Those of at most a hundred open rows whose workflow does not run."""
+    listed = await _listed(client, [row.workflow_id for row in rows])
+    return [row for row in rows if row.workflow_id not in listed and not await runs(client, row.workflow_id)]
+
+
+async def _listed(client: Client, workflow_ids: Sequence[str]) -> set[str]:
+    """Which of these workflows run, by Temporal's list. Where the list does not answer, each is asked itself."""
     named = ", ".join(f"'{workflow_id}'" for workflow_id in workflow_ids)
     query = f"{_RUNNING} AND WorkflowId IN ({named})"
-    return {found.id async for found in client.list_workflows(query, page_size=len(workflow_ids))}
+    try:
+        return {found.id async for found in client.list_workflows(query, page_size=len(workflow_ids))}
+    except RPCError as error:
+        _log.warning("Temporal's list does not answer", error=str(error))
+        return set()
 
 
 async def runs(client: Client, workflow_id: str) -> bool:
-    """Whether a workflow runs, by its own word."""
-    found = await standing(client, workflow_id)
-    return found is not None and found.status == WorkflowExecutionStatus.RUNNING.name
+    """Whether a workflow is open, by its own word; one that somebody has paused is."""
+    info = await _described(client, workflow_id)
+    status = info and info.workflow_execution_info.status
+    return status in (Status.WORKFLOW_EXECUTION_STATUS_RUNNING, Status.WORKFLOW_EXECUTION_STATUS_PAUSED)
 
 
 async def standing(client: Client, workflow_id: str) -> Standing | None:
     """How a workflow stands; None where Temporal does not know it."""
-    try:
-        found = await client.get_workflow_handle(workflow_id).describe()
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return None
-        raise
-    raw, told = found.raw_description, found.typed_search_attributes
+    found = await _described(client, workflow_id)
+    if found is None:
+        return None
+    info, attempt = found.workflow_execution_info, found.pending_workflow_task.attempt
+    told = decode_typed_search_attributes(info.search_attributes)
     return Standing(
-        workflow_id,
-        found.status.name if found.status else "UNKNOWN",
-        told.get(BET_STATUS),
-        bool(told.get(NEEDS_ATTENTION)),
-        raw.pending_workflow_task.attempt,
-        [_pending(activity) for activity in raw.pending_activities],
+        workflow_id=workflow_id,
+        status=Status.Name(info.status).removeprefix("WORKFLOW_EXECUTION_STATUS_"),
+        bet_status=told.get(BET_STATUS),
+        needs_attention=bool(told.get(NEEDS_ATTENTION)),
+        casino=told.get(CASINO),
+        started_at=info.start_time.ToDatetime(tzinfo=UTC),
+        settle_by=told.get(SETTLE_BY),
+        task_attempt=attempt,
+        task_failure=await _task_failure(client, info.execution) if attempt > 1 else None,
+        pending=[await _pending(client, activity) for activity in found.pending_activities],
     )
 
 
 async def troubled(
     client: Client, trouble: str, casino: str | None = None, limit: int | None = None
 ) -> AsyncIterator[WorkflowExecution]:
-    """Workflows in one of the ``TROUBLES``, of one casino where that is named."""
-    query = TROUBLES[trouble].format(now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    """Workflows of bets and reversals in one of the ``TROUBLES``, of one casino where that is named."""
+    query = _query(trouble)
     if casino is not None:
-        query += f" AND {CASINO.name} = '{casino}'"
+        quoted = casino.replace("\\", "\\\\").replace("'", "''")
+        query += f" AND {CASINO.name} = '{quoted}'"
     async for found in client.list_workflows(query, limit=limit):
         yield found
 
 
 async def count(client: Client, trouble: str) -> int:
     """How many workflows are in a trouble."""
-    query = TROUBLES[trouble].format(now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-    return (await client.count_workflows(query)).count
+    return (await client.count_workflows(_query(trouble))).count
 
 
-def _pending(activity: Any) -> Pending:
+def _query(trouble: str) -> str:
+    return TROUBLES[trouble].format(now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+async def _described(client: Client, workflow_id: str) -> Any:
+    """What the service says of a workflow; None where it does not know it. The SDK's own reading of it knows no paused
+    workflow and fails at one."""
+    request = DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=Named(workflow_id=workflow_id))
+    try:
+        return await client.workflow_service.describe_workflow_execution(request, retry=True)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+
+
+async def _task_failure(client: Client, execution: Named) -> str | None:
+    request = GetWorkflowExecutionHistoryReverseRequest(
+        namespace=client.namespace, execution=execution, maximum_page_size=_LAST_EVENTS
+    )
+    found = await client.workflow_service.get_workflow_execution_history_reverse(request, retry=True)
+    for event in found.history.events:
+        if event.HasField("workflow_task_timed_out_event_attributes"):
+            return "timed out"
+        if event.HasField("workflow_task_failed_event_attributes"):
+            return await _said(client, event.workflow_task_failed_event_attributes.failure)
+    return None
+
+
+async def _pending(client: Client, activity: Any) -> Pending:
+    scheduled = activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
     return Pending(
         activity.activity_type.name,
         activity.attempt,
         PendingActivityState.Name(activity.state).removeprefix("PENDING_ACTIVITY_STATE_").lower(),
-        activity.last_failure.message or None,
-        _moment(activity.scheduled_time) if activity.HasField("scheduled_time") else None,
+        await _said(client, activity.last_failure) if activity.HasField("last_failure") else None,
+        activity.scheduled_time.ToDatetime(tzinfo=UTC) if scheduled else None,
     )
 
 
-def _moment(stamp: Timestamp) -> datetime:
-    return stamp.ToDatetime(tzinfo=UTC)
+async def _said(client: Client, failure: Failure) -> str:
+    """A failure's message, which may have been encrypted."""
+    error = await client.data_converter.decode_failure(failure)
+    return error.message if isinstance(error, FailureError) else str(error)

@@ -6,6 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db.records import money_of
+from betcore.db.story import known_casino
 
 Json = dict[str, Any]
 
@@ -51,7 +52,12 @@ class Owed:
         self._engine = engine
 
     async def listed(self, casino: str | None = None) -> list[Json]:
-        """Number and sum (major units) of what is owed for each casino, currency and age; the oldest first."""
+        """Number and sum (major units) of what is owed for each casino, currency and age; the oldest first.
+
+        Raises SetupRefused(not_found) for a casino that there is not.
+        """
+        if casino is not None:
+            await known_casino(self._engine, casino)
         async with self._engine.connect() as connection:
             rows = await connection.execute(text(_OWED), {"casino": casino})
             return [

@@ -31,6 +31,21 @@ _EVENTS = "SELECT event_id, at, kind, data FROM bet_event WHERE bet_id = :bet_id
 _REVERSAL = "SELECT * FROM reversal WHERE bet_id = :bet_id"
 _INCIDENTS = "SELECT incident_id, at, kind FROM incident WHERE bet_id = :bet_id ORDER BY incident_id"
 
+# What is under way, or waits for a person, says how much it is about and since when; else the stake, since it came.
+_CONCERNS = """
+SELECT provider.name AS provider, provider_bet_id, casino.name AS casino, bet.currency,
+       coalesce(moving.amount, stake) AS amount, coalesce(moving.first_sent_at, bet.opened_at) AS since
+FROM bet
+JOIN provider USING (provider_id)
+JOIN casino ON casino.casino_id = bet.casino_id
+LEFT JOIN LATERAL (
+    SELECT amount, first_sent_at FROM movement
+    WHERE movement.bet_id = bet.bet_id AND movement.state IN ('sending', 'parked')
+    ORDER BY first_sent_at DESC LIMIT 1
+) AS moving ON true
+WHERE bet.bet_id = :bet_id
+"""
+
 _CARRIED = """
 SELECT bet.bet_id, bet.state, bet.refusal, bet.currency, bet.lives, bet.closed_at, counterparty_id, provider_bet_id,
        reversal.lives AS reversal_lives, reversal.state AS reversal_state,
@@ -71,12 +86,28 @@ class Stories:
             raise SetupRefused(f"there is no bet {named!r}", code="not_found")
         return _carried(row)
 
+    async def concerns(self, bet_id: int) -> Json:
+        """Whose bet it is, and what is under way: how much, and since when."""
+        row = await one_row(self._engine, _CONCERNS, bet_id=bet_id)
+        return {
+            "bet": f"{row.provider}/{row.provider_bet_id}",
+            "casino": row.casino,
+            "amount": f"{row.currency} {_amount(row.amount, row.currency)}",
+            "since": row.since.isoformat(),
+        }
+
     async def told(self, bet_id: int) -> Json:
         """All that is on record of a bet."""
         async with self._engine.execution_options(isolation_level="REPEATABLE READ").begin() as connection:
             incidents = await connection.execute(text(_INCIDENTS), {"bet_id": bet_id})
             filed = [{"incident_id": one.incident_id, "at": one.at.isoformat(), "kind": one.kind} for one in incidents]
             return await bet_now(connection, bet_id) | {"incidents": filed}
+
+
+async def known_casino(engine: AsyncEngine, name: str) -> None:
+    """Raises SetupRefused(not_found) where there is no casino of that name."""
+    if await one_row(engine, "SELECT 1 FROM casino WHERE name = :name", name=name) is None:
+        raise SetupRefused(f"there is no casino {name!r}", code="not_found")
 
 
 def _asked(named: str) -> tuple[str, Json]:

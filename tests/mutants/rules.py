@@ -23,6 +23,7 @@ _ROWS = "tests/workflows/test_rows_of_a_bet.py::"
 _ONE_STEP = "tests/workflows/test_one_step.py::"
 _REVERSAL = "tests/workflows/test_reversal.py::"
 _ACCEPT = "tests/workflows/test_accept.py::"
+_RECONCILIATION = "tests/workflows/test_reconciliation.py::"
 _OPERATORS = "tests/workflows/test_operators.py::"
 
 MUTANTS = [
@@ -175,8 +176,8 @@ MUTANTS = [
         5,
         "a bet without a workflow is left alone",
         "activities/sweeps.py",
-        "            if row.workflow_id not in running and not await self._runs(row.workflow_id):\n",
-        "            if False:\n",
+        "                for row in await carriers.left_alone(self._client, rows):\n",
+        "                for row in ():\n",
         _REVERSAL + "test_a_terminated_bet_is_taken_up_again",
     ),
     Mutant(
@@ -274,5 +275,29 @@ MUTANTS = [
         "        if self._paid_by_hand:\n            return",
         "        if False:\n            return",
         _OPERATORS + "test_what_is_marked_as_paid_is_never_sent_again",
+    ),
+    Mutant(
+        8,
+        "what is written while the casino answers is taken for a difference",
+        "activities/reconciliation.py",
+        "            if now == bet:\n",
+        "            if True:\n",
+        _RECONCILIATION + "test_a_bet_that_moves_while_it_is_compared_does_not_differ",
+    ),
+    Mutant(
+        8,
+        "reconciliation sends what its bet is still finding out about",
+        "betcore/reconciling.py",
+        "        case \"sending\":\n            return _said(bet, kind, mine, theirs, Kind.LEFT_TO_THE_BET, Outcome.LEFT_TO_THE_BET)\n",
+        "        case \"sending\":\n            return _said(bet, kind, mine, theirs, Kind.MISSING_HERE, Outcome.INCIDENT)\n",
+        _RECONCILIATION + "test_a_bet_in_doubt_is_left_alone",
+    ),
+    Mutant(
+        8,
+        "a run ends before every bet is compared",
+        "betcore/db/reconciliation_sql.py",
+        " AND compared = bets",
+        "",
+        "tests/unit/test_reconciliations.py::test_a_run_does_not_end_before_all_is_compared",
     ),
 ]

@@ -84,7 +84,9 @@ async def _books_agree(table: Table) -> None:
     """The casino has each movement once that our rows have as done, and no other."""
     query = """SELECT bet_id, transaction_type, amount FROM movement JOIN bet USING (bet_id)
                JOIN casino USING (casino_id) WHERE partner_client_id = :c AND movement.state = 'done'"""
-    ours = Counter((m.bet_id, m.transaction_type, int(m.amount)) for m in await table.sql(query, c=table.partner_client_id))
+    ours = Counter(
+        (m.bet_id, m.transaction_type, int(m.amount)) for m in await table.sql(query, c=table.partner_client_id)
+    )
     theirs = Counter(
         (entry["bet_id"], entry["transaction_type"], int(entry["amount"].replace(".", "")))
         for entry in await table.entries()
@@ -171,3 +173,288 @@ async def _killed(stack: Stack, name: str) -> AsyncIterator[None]:
         return now not in ([], [str(before)]) and await _is_up(stack)
 
     await eventually(restarted, 60)
+
+
+async def _staked(table: Table, count: int) -> list[str]:
+    """So many new bets whose stake is taken, and whose provider was told."""
+    bets: list[str] = []
+    while len(bets) < count:
+        bet = table.new_bet()
+        if (await until(partial(table.pay_in, bet))).said == DONE:
+            bets.append(bet)
+    return bets
+
+
+async def _ends_of(table: Table, staked: list[str], opened: list[str]) -> None:
+    """Wait until the bets of a wave have ended, by themselves."""
+    half = len(staked) // 2
+    for bet in staked[:half]:
+        await in_state(table, bet, "settled")
+        assert await table.journal(bet) == SETTLED
+    for bet in staked[half:]:
+        await in_state(table, bet, "refunded")
+        assert await table.journal(bet) == REFUNDED
+    for bet in opened:
+        await in_state(table, bet, "refused", "refunded")
+        assert await table.journal(bet) in ([], REFUNDED)
+
+
+def _ends(table: Table, staked: list[str]) -> list[Callable[[], Awaitable[Answer]]]:
+    """A PayOut for the first half of the bets, a Refund for the others."""
+    half = len(staked) // 2
+    return [partial(table.pay_out if turn < half else table.refund, bet) for turn, bet in enumerate(staked)]
+
+
+def _wave(table: Table, staked: list[str], opened: list[str]) -> list["asyncio.Task[Answer]"]:
+    """A PayIn for each of the new bets, and an end for each of the others, at once."""
+    calls = [partial(table.pay_in, bet) for bet in opened]
+    return [asyncio.create_task(_heard(call)) for call in (*calls, *_ends(table, staked))]
+
+
+async def _heard(call: Callable[[], Awaitable[Answer]]) -> Answer:
+    return await call()
+
+
+@pytest.mark.row(75)
+@pytest.mark.parametrize("name", ["postgres", "temporal"])
+@pytest.mark.parametrize("outage", [_frozen, _killed])
+async def test_a_server_that_is_down_costs_answers_and_no_money(bare: Stack, name: str, outage: Any) -> None:
+    """A wave of calls that is at the casino when the server goes, and another one while it is away."""
+    async with _worker(bare):
+        table = await bare.table(provider=FORGETFUL, casino=QUICK)
+        flying, waiting = await _staked(table, 4), await _staked(table, 4)
+        [settled] = await _staked(table, 1)
+        assert (await until(partial(table.pay_out, settled))).said == DONE
+        opened, late = [table.new_bet() for _ in range(2)], [table.new_bet() for _ in range(2)]
+        await table.faults({"kind": "hold", "path": MAKE})
+        first = _wave(table, flying, opened)
+        await table.held(len(first))
+        async with outage(bare, name):
+            second = _wave(table, waiting, late)
+            repeats = [asyncio.create_task(table.pay_in(settled)), asyncio.create_task(table.pay_out(settled))]
+            assert _unknown(list(await asyncio.gather(*first)))
+            heard, again = list(await asyncio.gather(*second)), list(await asyncio.gather(*repeats))
+        if outage is _frozen:
+            assert _unknown(heard)
+            # What stands in a row needs no Temporal.
+            assert _unknown(again) if name == "postgres" else {answer.said for answer in again} == {DONE}
+        else:
+            assert {answer.said for answer in (*heard, *again)} <= {UNKNOWN, DONE, UNAVAILABLE}
+            assert all(answer.status == 503 for answer in (*heard, *again) if answer.said == UNKNOWN)
+        await bare.engine.dispose()
+        await table.faults()
+        await table.release()
+        await _ends_of(table, flying, opened)
+        await _at_rest(table)
+        await _no_late_stake(table, [*opened, *late])
+        if outage is _frozen:
+            assert [await table.sent(bet) for bet in late] == [[], []]
+        await _books_agree(table)
+        # What was not kept is sent again, as 99 asks for.
+        ends = [await until(call, WITHIN) for call in _ends(table, waiting)]
+        assert {answer.said for answer in ends} == {DONE}
+        await _ends_of(table, waiting, [])
+        for bet in late:
+            said = (await until(partial(table.pay_in, bet))).said
+            assert said in (DONE, UNAVAILABLE, REFUNDED_BEFORE)
+            assert await table.journal(bet) == {DONE: STAKED, UNAVAILABLE: [], REFUNDED_BEFORE: REFUNDED}[said]
+        await _no_late_stake(table, [*opened, *late])
+        await _books_agree(table)
+
+
+@pytest.mark.row(75)
+async def test_a_stake_whose_row_waited_for_the_database_is_not_sent_late(bare: Stack) -> None:
+    async with _worker(bare):
+        table = await bare.table(provider=HASTY, casino=QUICK)
+        await _staked(table, 1)
+        bets = [table.new_bet() for _ in range(3)]
+        async with no_writes(table) as waiting:
+            calls = [asyncio.create_task(table.pay_in(bet)) for bet in bets]
+            await waiting(3)
+            async with _frozen(bare, "postgres"):
+                assert _unknown(list(await asyncio.gather(*calls)))
+        for bet in bets:
+            assert (await until(partial(table.pay_in, bet))).said == UNAVAILABLE
+            assert (await table.pay_out(bet)).said == (6, "bet_refused")
+            assert await table.sent(bet) == []
+        await _at_rest(table)
+        await _books_agree(table)
+
+
+# No worker
+
+
+async def _stop(worker: Process, how: str) -> None:
+    if how == "frozen":
+        worker.send_signal(signal.SIGSTOP)
+        return
+    worker.send_signal(signal.SIGTERM if how == "stopped" else signal.SIGKILL)
+    await worker.wait()
+
+
+@asynccontextmanager
+async def _back(stack: Stack, worker: Process, how: str) -> AsyncIterator[None]:
+    if how == "frozen":
+        worker.send_signal(signal.SIGCONT)
+        yield
+        return
+    async with _worker(stack):
+        yield
+
+
+@pytest.mark.row(76)
+@pytest.mark.parametrize("how", ["stopped", "killed", "frozen"])
+async def test_what_is_sent_while_every_worker_is_down_is_done_when_one_is_back(bare: Stack, how: str) -> None:
+    async with _worker(bare) as worker:
+        table = await bare.table(provider=HASTY, casino=QUICK)
+        paid, returned, contested, quarrel = await _staked(table, 4)
+        one_step = table.new_bet()
+        assert (await until(partial(table.pay_in_out, one_step))).said == DONE
+        journals = [await table.journal(bet) for bet in (paid, returned, contested, quarrel, one_step)]
+        await _stop(worker, how)
+        try:
+            calls = [table.pay_out(paid), table.refund(returned), table.refund(one_step), table.pay_out(contested)]
+            heard = await _all([*calls, table.pay_out(quarrel)])
+            # A repeat, other winnings, the other end: none of them changes what came first.
+            heard += await _all([table.pay_out(paid), table.refund(contested), table.pay_out(quarrel, "30.00")])
+            assert _unknown(heard)
+            assert [await table.journal(bet) for bet in (paid, returned, contested, quarrel, one_step)] == journals
+        finally:
+            if how == "frozen":
+                worker.send_signal(signal.SIGCONT)
+        async with _back(bare, worker, how):
+            for bet in (paid, contested, quarrel):
+                await in_state(table, bet, "settled")
+                await journal_is(table, bet, SETTLED)
+            await in_state(table, returned, "refunded")
+            assert await table.journal(returned) == REFUNDED
+            await journal_is(table, one_step, BACK)
+            # Nobody has repeated anything; those who do so now hear it.
+            assert (await table.pay_out(paid)).said == DONE
+            assert (await table.refund(returned)).said == DONE
+            assert (await until(partial(table.refund, one_step))).said == DONE
+            assert (await table.refund(contested)).said == (6, "already_settled")
+            assert (await table.pay_out(quarrel, "30.00")).said == (6, "different_data")
+            assert "different_data" in await table.incidents(quarrel)
+            await _at_rest(table)
+            await _books_agree(table)
+
+
+@pytest.mark.row(76)
+@pytest.mark.parametrize("how", ["stopped", "killed", "frozen"])
+async def test_a_stake_that_meets_no_worker_is_never_sent(bare: Stack, how: str) -> None:
+    async with _worker(bare) as worker:
+        table = await bare.table(provider=HASTY, casino=QUICK)
+        await _staked(table, 1)
+        silent, asked, won, off, at_once = bets = [table.new_bet() for _ in range(5)]
+        await _stop(worker, how)
+        try:
+            stakes = [table.pay_in_out(bet) if bet is at_once else table.pay_in(bet) for bet in bets]
+            assert _unknown(await _all([*stakes]))
+            assert _unknown(await _all([table.pay_out(won), table.refund(off), table.pay_in(asked)]))
+            loop = asyncio.get_running_loop()
+            due = loop.time() + SECONDS
+
+            async def overdue() -> bool:
+                return loop.time() > due
+
+            await eventually(overdue)
+        finally:
+            if how == "frozen":
+                worker.send_signal(signal.SIGCONT)
+        async with _back(bare, worker, how):
+            for bet in (asked, at_once):
+                call = table.pay_in_out if bet is at_once else table.pay_in
+                assert (await until(partial(call, bet), WITHIN)).said == UNAVAILABLE
+            assert (await until(partial(table.pay_out, won))).said == (6, "bet_refused")
+            assert (await until(partial(table.refund, off))).said == DONE
+            assert (await until(partial(table.pay_in, off))).said == REFUNDED_BEFORE
+            await in_state(table, silent, "refused")
+            assert {(await table.workflow(bet).describe()).status.name for bet in bets} == {"COMPLETED"}
+            assert [await table.sent(bet) for bet in bets] == [[]] * 5
+            await _books_agree(table)
+
+
+# A balance
+
+
+@pytest.mark.row(70)
+async def test_a_repeated_answer_names_the_balance_of_the_first(stack: Stack) -> None:
+    table = await stack.table()
+    paid, returned, one_step, lost = (table.new_bet() for _ in range(4))
+    calls: list[Call] = [Table.pay_in, Table.pay_out, Table.pay_in, Table.refund, Table.pay_in_out]
+    bets = [paid, paid, returned, returned, one_step]
+    first = [await call(table, bet) for call, bet in zip(calls, bets, strict=True)]
+    assert [answer.body["balance"] for answer in first] == [990, 1015, 1005, 1015, 1030]
+    assert (await table.pay_in(lost, "30.00")).body["balance"] == 1000
+    await table.faults({"kind": "error", "path": USERS})
+    again = [await call(table, bet) for call, bet in zip(calls, bets, strict=True)]
+    assert [answer.body for answer in again] == [answer.body for answer in first]
+
+
+@pytest.mark.row(70)
+async def test_a_balance_that_the_casino_does_not_name_is_read_anew(stack: Stack) -> None:
+    table = await stack.table()
+    await table.switches(balance_in_answer=False)
+    paid, returned, one_step = (table.new_bet() for _ in range(3))
+    assert [(await table.pay_in(bet)).body["balance"] for bet in (paid, returned)] == [990, 980]
+    assert (await table.pay_in(paid)).body["balance"] == 980
+    assert [(await table.pay_out(paid)).body["balance"], (await table.refund(returned)).body["balance"]] == [1005, 1015]
+    assert (await table.pay_in_out(one_step)).body["balance"] == 1030
+    calls = [(Table.pay_in, paid), (Table.pay_out, paid), (Table.refund, returned), (Table.pay_in_out, one_step)]
+    for call, bet in calls:
+        answer = await call(table, bet)
+        assert (answer.said, answer.body["balance"]) == (DONE, 1030)
+
+
+@pytest.mark.row(70)
+@pytest.mark.parametrize(("profile", "code"), [("", 1), ("{duplicates: code_104}", 104)])
+async def test_no_balance_at_all_changes_no_code(stack: Stack, profile: str, code: int) -> None:
+    """Neither of what is done, nor of a refusal, nor of a repeat; a Balance has nothing to say then."""
+    table = await stack.table(provider=profile, min_bet="0.10", max_bet="500")
+    await table.switches(balance_in_answer=False)
+    await table.faults({"kind": "garbage", "path": USERS})
+    paid, returned, one_step, limit = (table.new_bet() for _ in range(4))
+    calls: list[tuple[Call, str]] = [
+        *((Table.pay_in, paid), (Table.pay_out, paid), (Table.pay_in, returned), (Table.refund, returned)),
+        (Table.pay_in_out, one_step),
+    ]
+    for expected in (1, code):
+        for call, bet in calls:
+            answer = await call(table, bet)
+            assert (answer.code, answer.status, answer.body["balance"]) == (expected, 200, None)
+    refusals = [
+        (await table.pay_in(limit, "501.00")),
+        (await table.pay_out(paid, "26.00")),
+        (await table.pay_out(returned)),
+        (await table.pay_in(table.new_bet(), "0.001")),
+    ]
+    assert [(answer.code, answer.body["balance"]) for answer in refusals] == [
+        (7, None),
+        (6, None),
+        (6, None),
+        (2, None),
+    ]
+    assert (await table.balance()).said == UNKNOWN
+    await table.faults()
+    assert (await table.balance()).body["balance"] == 1015 + 15
+
+
+@pytest.mark.row(70)
+async def test_the_last_known_balance_decides_nothing(stack: Stack) -> None:
+    table = await stack.table()
+    await table.seat(balance="10.00")
+    assert (await table.pay_in(table.new_bet())).body["balance"] == 0
+    # The player's money comes and goes at the casino, and we do not hear of it.
+    await table.seat(balance="1000.00")
+    await table.switches(balance_in_answer=False)
+    await table.faults({"kind": "error", "path": USERS})
+    rich = table.new_bet()
+    answer = await table.pay_in(rich, "500.00")
+    assert (answer.said, answer.body["balance"]) == (DONE, 0)
+    await table.switches(balance_in_answer=True)
+    assert (await table.pay_in(table.new_bet())).body["balance"] == 490
+    await table.seat(balance="0")
+    answer = await table.pay_in(table.new_bet())
+    assert (answer.said, answer.body["balance"]) == ((4, "no_money"), 490)
+    assert await table.journal(rich) == [(DEBIT, "500.00")]

@@ -51,6 +51,8 @@ CREATE INDEX reconciliation_casino ON reconciliation (casino_id, opened_to DESC)
 COMMENT ON COLUMN reconciliation.opened_from IS 'bets opened from this moment on, and before opened_to, are compared';
 COMMENT ON COLUMN reconciliation.last_bet_id IS 'bets up to this one are compared: a run goes on from here';
 
+CREATE INDEX bet_casino_opened ON bet (casino_id, opened_at);
+
 CREATE TABLE finding (
     finding_id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     reconciliation_id  bigint NOT NULL REFERENCES reconciliation,

@@ -1,0 +1,370 @@
+"""What operators see of bets: rows written as the service writes them, and workflows at a real Temporal."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from prometheus_client import REGISTRY
+from temporalio import workflow
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import SearchAttributePair
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import ActivityEnvironment
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from betcore import visibility
+from betcore.clients import carriers
+from betcore.db.bets import CasinoWord
+from betcore.db.lives import OpenRow
+from betcore.db.reversals import Reversals
+from betcore.ids import BetKey, TransactionType, bet_workflow_id
+from betcore.messages import BetRecord, BetState, PayIn
+from betcore.money import Money
+from betcore.orders import Pay
+from tests.floor import Floor, open_floor
+from tests.unit.test_onboarding_cli import Cli, Ran
+from tests.workflows.bets import eventually
+
+OWNER = "life-1"
+CASINO = "o'hara \\ sons"
+BY = ("--operator", "ann", "--reason", "a test")
+
+
+@workflow.defn(name="Bet")
+class Broken:
+    """A bet whose code fails."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Fail at the workflow task, for ever."""
+        raise RuntimeError("no such luck")
+
+
+class Desk:
+    """Bets in one database, workflows at Temporal that stand for theirs, and the commands."""
+
+    def __init__(self, floor: Floor, cli: Cli, temporal: Client, stack: AsyncExitStack) -> None:
+        self.floor, self.cli, self.temporal, self._stack = floor, cli, temporal, stack
+        self.queue, self.casino = f"test-{uuid4()}", f"{CASINO} {uuid4()}"
+
+    async def bet(self, stake: str = "10.00", **changed: Any) -> tuple[PayIn, BetRecord]:
+        """A bet whose stake the casino has."""
+        order = await self.floor.pay_in(stake, **changed)
+        opened = (await self.floor.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
+        return order, await self.floor.bets.accept(opened.bet_id, OWNER, _word("T-1"))
+
+    async def pay(self, record: BetRecord, kind: TransactionType, amount: str) -> None:
+        """Begin to pay."""
+        policy = (await self.floor.pay_in()).policy
+        await self.floor.bets.begin_credit(
+            Pay(
+                bet_id=record.bet_id,
+                owner=OWNER,
+                casino_id=record.casino_id,
+                partner_user_id="anna",
+                transaction_type=kind,
+                amount=Money.parse(amount, "EUR"),
+                attempt_timeout=policy.attempt_timeout,
+                sends=1,
+                retry=policy.retry,
+            )
+        )
+
+    async def settled(self) -> BetRecord:
+        _, record = await self.bet()
+        await self.pay(record, TransactionType.PAY_OUT, "25.00")
+        return await self.floor.bets.credit_done(record.bet_id, OWNER, TransactionType.PAY_OUT, _word("T-2"))
+
+    async def as_if(self, statement: str) -> None:
+        """Change what the database itself does not permit."""
+        for table in ("bet", "movement"):
+            await self.run(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        await self.run(statement)
+
+    async def run(self, statement: str) -> None:
+        async with self.floor.engine.connect() as connection:
+            await connection.exec_driver_sql(statement)
+
+    async def carried(
+        self, workflow_id: str, status: str = "open", attention: bool = False, settle_by: datetime | None = None
+    ) -> WorkflowHandle[Any, Any]:
+        """A workflow that stands for a bet's; nobody runs it, but for ``broken``."""
+        told = visibility.at_start(
+            casino=self.casino,
+            provider="p",
+            player_ref="ref",
+            game="dice",
+            settle_by=settle_by or datetime.now(UTC) + timedelta(days=1),
+            status=status,
+        )
+        handle = await self.temporal.start_workflow(
+            "Bet",
+            id=workflow_id,
+            task_queue=self.queue,
+            search_attributes=told.updated(SearchAttributePair(visibility.NEEDS_ATTENTION, attention)),
+        )
+        self._stack.push_async_callback(handle.terminate)
+        return handle
+
+    async def listed(self, trouble: str, number: int) -> None:
+        """Wait until Temporal's list has so many of this desk's bets."""
+
+        async def known() -> bool:
+            return len([one async for one in carriers.troubled(self.temporal, trouble, self.casino)]) == number
+
+        await eventually(known, 60)
+
+    async def rename(self) -> None:
+        async with self.floor.engine.connect() as connection:
+            await connection.exec_driver_sql("UPDATE casino SET name = $1", (self.casino,))
+
+    async def says(self, *arguments: str) -> Ran:
+        return await asyncio.to_thread(self.cli.run, "ops", *arguments)
+
+    async def did(self, *arguments: str) -> dict[str, Any]:
+        return await asyncio.to_thread(self.cli.did, "ops", *arguments)
+
+    async def refused(self, *arguments: str) -> tuple[str, str]:
+        error = await asyncio.to_thread(self.cli.refused, "ops", *arguments)
+        return error["code"], error["message"]
+
+
+def _word(transaction: str) -> CasinoWord:
+    return CasinoWord("200", transaction, Money.parse("990.00", "EUR"))
+
+
+def _id(order: PayIn) -> str:
+    return bet_workflow_id(BetKey(order.counterparty_id, order.provider_bet_id))
+
+
+@pytest.fixture
+async def desk(database_url: str, temporal_address: str, tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_floor(database_url) as floor, AsyncExitStack() as stack:
+        client = await Client.connect(temporal_address, data_converter=pydantic_data_converter)
+        cli = Cli(database_url, tmp_path)
+        cli.environment["BETCORE_TEMPORAL_ADDRESS"] = temporal_address
+        desk = Desk(floor, cli, client, stack)
+        await desk.rename()
+        yield desk
+
+
+# What is owed
+
+
+async def test_what_is_owed_is_summed_by_casino_currency_and_age(desk: Desk) -> None:
+    (_, win), (_, more), (_, back), (_, taken) = [await desk.bet() for _ in range(4)]
+    await desk.pay(win, TransactionType.PAY_OUT, "25.00")
+    await desk.pay(more, TransactionType.PAY_OUT, "9999999999999.99")
+    await desk.pay(back, TransactionType.BET_RETURN, "10.00")
+    await desk.floor.bets.withdraw(taken.bet_id, OWNER)
+    await desk.bet()
+    await desk.settled()
+    hour_old = "first_sent_at - interval '30 minutes'"
+    await desk.as_if(f"UPDATE movement SET first_sent_at = {hour_old} WHERE bet_id = {win.bet_id}")  # noqa: S608  a test's own words
+    found = (await desk.did("owed", "--casino", desk.casino))["owed"]
+    assert [(one["casino"], one["currency"]) for one in found] == [(desk.casino, "EUR")] * 2
+    assert [(one["age"], one["bets"], one["amount"]) for one in found] == [
+        ("under an hour", 1, "25.00"),
+        ("under a minute", 3, "10000000000019.99"),
+    ]
+    assert datetime.now(UTC) - datetime.fromisoformat(found[0]["oldest_at"]) > timedelta(minutes=29)
+    assert "10000000000019.99" in (await desk.says("owed")).output
+
+
+async def test_a_reversal_owes_the_stake_once_the_win_is_back(desk: Desk) -> None:
+    record, reversals = await desk.settled(), Reversals(desk.floor.engine)
+    await reversals.open(record.bet_id, OWNER, None)
+    await reversals.begin_claw_back(record.bet_id, OWNER, datetime.now(UTC) + timedelta(seconds=10))
+    assert (await desk.did("owed"))["owed"] == []
+    await desk.as_if(f"UPDATE movement SET state = 'done' WHERE bet_id = {record.bet_id}")  # noqa: S608  a test's own words
+    [owed] = (await desk.did("owed"))["owed"]
+    assert (owed["bets"], owed["amount"]) == (1, "10.00")
+
+
+async def test_a_stake_taken_after_the_end_is_owed_before_anybody_returns_it(desk: Desk) -> None:
+    order = await desk.floor.pay_in()
+    opened = (await desk.floor.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
+    await desk.run("UPDATE movement SET state = 'absent', ended_at = now()")
+    await desk.run("UPDATE bet SET state = 'refused', refusal = 'no_money', closed_at = now()")
+    assert (await desk.did("owed"))["owed"] == []
+    await desk.floor.bets.taken_after_the_end(opened, _word("T-1"), {"amount": "10.00"})
+    [owed] = (await desk.did("owed"))["owed"]
+    assert (owed["bets"], owed["amount"]) == (1, "10.00")
+
+
+async def test_a_casino_that_there_is_not_owes_nothing_and_has_nothing_stuck(desk: Desk) -> None:
+    for command in ("owed", "stuck"):
+        assert (await desk.refused(command, "--casino", "nobody"))[0] == "not_found"
+
+
+# One bet
+
+
+async def test_a_bet_is_shown_by_each_of_its_names_with_or_without_temporal(desk: Desk) -> None:
+    order, record = await desk.bet()
+    names = (str(record.bet_id), f"p/{order.provider_bet_id}", _id(order), f"resume:{record.bet_id}:4")
+    for named in names:
+        told = await desk.did("show", named)
+        assert told["bet"]["bet_id"] == record.bet_id
+        assert (told["next"], told["no_next"]) == ([], "Temporal does not know its workflow any more")
+    desk.cli.environment["BETCORE_TEMPORAL_ADDRESS"] = "127.0.0.1:1"
+    told = await desk.did("show", names[0])
+    assert [event["kind"] for event in told["events"]] == ["pay_in", "send", "answer"]
+    assert "Temporal does not answer" in told["no_next"]
+    assert "Temporal does not answer" in (await desk.says("show", names[0])).output
+    for nobody in ("p/nothing", "q/" + order.provider_bet_id, "999", "9" * 30, "bet:x:y", "what"):
+        assert (await desk.refused("show", nobody))[0] == "not_found"
+
+
+# What is stuck
+
+
+async def test_each_reason_why_a_bet_does_not_come_on_is_listed(desk: Desk) -> None:
+    (waits, first), (late, second), (lost, third), (fine, _) = [await desk.bet() for _ in range(4)]
+    await desk.pay(first, TransactionType.PAY_OUT, "25.00")
+    settle_by = datetime.now(UTC) - timedelta(hours=2)
+    await desk.carried(_id(waits), "parked", attention=True, settle_by=settle_by)
+    await desk.carried(_id(late), settle_by=settle_by)
+    await desk.carried(_id(fine))
+    await desk.carried(f"bet:{waits.counterparty_id}:without-a-row", "unknown", attention=True)
+    await desk.as_if("UPDATE bet SET opened_at = opened_at - interval '1 hour'")
+    await desk.listed("attention", 2)
+    await desk.listed("overdue", 2)
+    found = {one["bet"]: one for one in (await desk.did("stuck", "--casino", desk.casino))["stuck"]}
+    without = f"bet:{waits.counterparty_id}:without-a-row"
+    assert {name: one["why"] for name, one in found.items()} == {
+        f"p/{waits.provider_bet_id}": "needs attention",
+        f"p/{late.provider_bet_id}": "past its time, without a result",
+        f"p/{lost.provider_bet_id}": "no workflow carries it; the minute's look resumes it",
+        without: "needs attention",
+    }
+    paid, overdue, alone = (found[f"p/{order.provider_bet_id}"] for order in (waits, late, lost))
+    assert (paid["amount"], paid["status"], paid["state"]) == ("EUR 25.00", "parked", "settling")
+    assert datetime.now(UTC) - datetime.fromisoformat(paid["since"]) < timedelta(minutes=1)
+    assert (overdue["amount"], overdue["bet_id"]) == ("EUR 10.00", second.bet_id)
+    assert abs(datetime.fromisoformat(overdue["since"]) - settle_by) < timedelta(milliseconds=1)
+    assert (alone["bet_id"], alone["status"], alone["retry_at"]) == (third.bet_id, None, None)
+    assert (found[without]["bet_id"], found[without]["casino"]) == (None, desk.casino)
+    few = (await desk.did("stuck", "--casino", desk.casino, "--limit", "1"))["stuck"]
+    assert 1 <= len(few) <= 3
+    listed = (await desk.says("stuck", "--casino", desk.casino)).output
+    assert listed.splitlines()[0].split() == [*paid]
+    assert without in listed
+
+
+async def test_failing_workflow_tasks_are_seen_with_their_reason(desk: Desk) -> None:
+    order, record = await desk.bet()
+    handle = await desk.carried(_id(order))
+    runner = UnsandboxedWorkflowRunner()
+    async with Worker(desk.temporal, task_queue=desk.queue, workflows=[Broken], workflow_runner=runner):
+        # The server says so after a run of failures.
+        await desk.listed("failing", 1)
+    [line] = (await desk.did("stuck", "--casino", desk.casino))["stuck"]
+    assert (line["bet_id"], line["why"]) == (record.bet_id, "its workflow tasks fail")
+    [carrier] = (await desk.did("show", str(record.bet_id)))["next"]
+    assert carrier["task_attempt"] > 1
+    assert "no such luck" in carrier["task_failure"]
+    assert "no such luck" in (await desk.says("show", str(record.bet_id))).output
+    failed = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
+    assert any(event.event_type == failed for event in (await handle.fetch_history()).events)
+
+
+async def test_other_workflows_are_no_bets(desk: Desk) -> None:
+    """One of another type, though it says that it needs attention."""
+    told = visibility.at_start(
+        casino=desk.casino, provider="p", player_ref="ref", game="dice", settle_by=datetime.now(UTC)
+    ).updated(SearchAttributePair(visibility.NEEDS_ATTENTION, True))
+    other = await desk.temporal.start_workflow(
+        "Another", id=f"other-{uuid4()}", task_queue=desk.queue, search_attributes=told
+    )
+    order, _ = await desk.bet()
+    await desk.carried(_id(order), "owed", attention=True)
+    query = f"WorkflowId = '{other.id}'"
+
+    async def known() -> bool:
+        return (await desk.temporal.count_workflows(query)).count == 1
+
+    await eventually(known, 60)
+    await desk.listed("attention", 1)
+    [line] = (await desk.did("stuck", "--casino", desk.casino))["stuck"]
+    assert line["bet"] == f"p/{order.provider_bet_id}"
+    await other.terminate()
+
+
+# The minute's look
+
+
+async def test_what_the_list_does_not_tell_is_asked_of_each_workflow(desk: Desk) -> None:
+    """A name that breaks the query is why the list does not answer here."""
+    runs, gone = f"it's {uuid4()}", f"it's {uuid4()}"
+    await desk.carried(runs)
+    rows = [OpenRow("bet", number, OWNER, 0, name) for number, name in enumerate((runs, gone), 1)]
+    assert [row.workflow_id for row in await carriers.left_alone(desk.temporal, rows)] == [gone]
+
+
+async def test_the_look_counts_what_is_stuck_and_forgets_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    order, _ = await desk.bet()
+    await desk.carried(_id(order), settle_by=datetime.now(UTC) - timedelta(minutes=1))
+    await desk.listed("overdue", 1)
+    look = desk.floor.activities(desk.temporal).sweeps
+    counts = await ActivityEnvironment().run(look.name_stuck)
+    assert counts["overdue"] >= 1
+    assert _gauge("overdue") == counts["overdue"]
+    assert _gauge("failing") == counts["failing"]
+    # The next looks may be another process's.
+    monkeypatch.setattr("activities.sweeps.monotonic", lambda: monotonic() + 3600)
+    assert math.isnan(_gauge("overdue"))
+
+
+def _gauge(why: str) -> float:
+    found = REGISTRY.get_sample_value("betcore_stuck", {"why": why})
+    assert found is not None
+    return found
+
+
+# Acting
+
+
+async def test_a_word_that_is_missing_keeps_anything_from_being_sent(desk: Desk) -> None:
+    _, record = await desk.bet()
+    number = str(record.bet_id)
+    # Nothing could be sent: there is no Temporal.
+    desk.cli.environment["BETCORE_TEMPORAL_ADDRESS"] = "127.0.0.1:1"
+    for blank in ("", "  ", "x" * 501, "a\nb"):
+        for words in (("--operator", blank, "--reason", "a test"), ("--operator", "ann", "--reason", blank)):
+            assert (await desk.refused("void", number, *words))[0] == "invalid_operation"
+    for win in ("", "1.234", "-1", "1e3", "NaN", "+1", "25 EUR"):
+        assert (await desk.refused("settle", number, f"--win={win}", *BY))[0] == "invalid_operation"
+    for action in ("retry", "void", "mark-paid"):
+        assert (await desk.refused(action, "999999", *BY))[0] == "not_found"
+        assert (await desk.says(action, number, "--reason", "a test")).status == 2
+        assert (await desk.says(action, number, "--operator", "ann")).status == 2
+    assert (await desk.says("settle", number, *BY)).status == 2
+    desk.cli.environment["BETCORE_OPERATOR"] = "ann"
+    # With a name from the environment it goes as far as Temporal.
+    assert (await desk.refused("void", number, "--reason", "a test"))[0] == "unreachable"
+
+
+async def test_where_nobody_works_it_is_not_known_whether_the_action_is_taken(desk: Desk) -> None:
+    order, record = await desk.bet()
+    await desk.carried(_id(order))
+    code, message = await desk.refused("retry", str(record.bet_id), *BY)
+    assert code == "unknown"
+    assert "again does no harm" in message
+
+
+async def test_a_bet_that_has_ended_or_is_alone_says_so(desk: Desk) -> None:
+    record = await desk.settled()
+    code, message = await desk.refused("void", str(record.bet_id), *BY)
+    assert (code, "settled" in message) == ("operation_refused", True)
+    _, alone = await desk.bet()
+    code, message = await desk.refused("void", str(alone.bet_id), *BY)
+    assert (code, "no workflow carries it" in message) == ("operation_refused", True)
