@@ -29,9 +29,8 @@ async def operated(desk: Desk, action: Action, named: str, operator: str, reason
         reason=_said("reason", reason),
         win=None if win is None else _win(win, bet.currency),
     )
-    if bet.open is None:
-        raise _ended(bet)
-    handle = (await temporal(desk)).get_workflow_handle(bet.open)
+    # Where the rows have ended its workflow says so itself; it may not have seen it yet.
+    handle = (await temporal(desk)).get_workflow_handle(bet.open or bet.workflow_ids[-1])
     try:
         done: Operated = await handle.execute_update(
             "operate", order, id=f"operate:{uuid.uuid4()}", result_type=Operated, rpc_timeout=_WITHIN

@@ -3,6 +3,7 @@
 Its list lags behind by seconds: it finds candidates, the workflow itself says whether it runs.
 """
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ TROUBLES = {
     "attention": f"{_CARRIERS} AND NeedsAttention = true",
     "overdue": f"{_RUNNING} AND WorkflowType = 'Bet' AND SettleBy < '{{now}}'",
 }
+_PLAIN = re.compile(r"[\w .:-]+", re.ASCII)
 # A workflow whose tasks fail writes the first failure of a run of them; little can stand behind it.
 _LAST_EVENTS = 20
 
@@ -119,12 +121,16 @@ async def troubled(
     client: Client, trouble: str, casino: str | None = None, limit: int | None = None
 ) -> AsyncIterator[WorkflowExecution]:
     """Workflows of bets and reversals in one of the ``TROUBLES``, of one casino where that is named."""
-    query = _query(trouble)
-    if casino is not None:
-        quoted = casino.replace("\\", "\\\\").replace("'", "''")
-        query += f" AND {CASINO.name} = '{quoted}'"
-    async for found in client.list_workflows(query, limit=limit):
-        yield found
+    query, left = _query(trouble), limit
+    # The server reads quotes and backslashes within a value in ways of its own.
+    if casino is not None and _PLAIN.fullmatch(casino):
+        query += f" AND {CASINO.name} = '{casino}'"
+    async for found in client.list_workflows(query):
+        if casino in (None, found.typed_search_attributes.get(CASINO)):
+            yield found
+            left = left and left - 1
+            if left == 0:
+                break
 
 
 async def count(client: Client, trouble: str) -> int:

@@ -4,7 +4,7 @@ All parts of one statement see the same snapshot: a part that reads a table does
 it, which is why the rows travel between the parts by RETURNING.
 """
 
-from betcore.db.movement_sql import CLAIMED, MAY_LEAVE
+from betcore.db.movement_sql import CLAIMED, MAY_LEAVE, STALE
 
 _OR_AS_IT_STANDS = """
 SELECT changed.* FROM changed
@@ -48,10 +48,10 @@ WITH fresh AS (
     ) AS events
     ORDER BY place
 )
-SELECT fresh.*, {CLAIMED}
+SELECT fresh.*, {CLAIMED}, {STALE} AS stale
 FROM fresh LEFT JOIN first_send AS sent USING (bet_id) LEFT JOIN movement AS standing ON false
 UNION ALL
-SELECT found.*, {CLAIMED}
+SELECT found.*, {CLAIMED}, {STALE} AS stale
 FROM found LEFT JOIN next_send AS sent USING (bet_id)
 LEFT JOIN movement AS standing ON standing.bet_id = found.bet_id AND standing.transaction_type = -1
       AND standing.state = 'sending' AND found.owner = :owner AND found.state = 'accepting'
@@ -124,12 +124,12 @@ WITH changed AS (
     ) AS events
     ORDER BY place
 )
-SELECT changed.*, {CLAIMED}
+SELECT changed.*, {CLAIMED}, {STALE} AS stale
 FROM changed LEFT JOIN counted AS sent USING (bet_id)
 LEFT JOIN movement AS standing ON standing.bet_id = changed.bet_id AND standing.transaction_type = :kind
       AND standing.state = 'sending'
 UNION ALL
-SELECT bet.*, {CLAIMED}
+SELECT bet.*, {CLAIMED}, bet.owner = :owner AND bet.state IN ('acceptance', :state) AS stale
 FROM bet LEFT JOIN counted AS sent ON false LEFT JOIN movement AS standing ON false
 WHERE bet.bet_id = :bet_id AND NOT EXISTS (SELECT FROM changed)
 """

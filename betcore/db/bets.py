@@ -53,6 +53,14 @@ def claim_of(row: Any) -> Claim:
     return Claim(record_of(row), row.attempts, row.counted, word_in(row, row.currency), row.was_parked)
 
 
+async def claimed(engine: AsyncEngine, statement: str, **given: Any) -> Any:
+    """The row of a claim that no other transaction has overtaken; None where there is none."""
+    while True:
+        row = await one_row(engine, statement, **given)
+        if row is None or not row.stale:
+            return row
+
+
 def word_in(row: Any, currency: str) -> CasinoWord | None:
     """The Accept in a movement's columns; None where there is none."""
     if row.accept_code is None:
@@ -93,9 +101,9 @@ class Bets:
         }
         while True:
             row = await one_row(self._engine, bet_sql.OPEN, **given)
-            if row is not None:
+            if row is not None and not row.stale:
                 return claim_of(row)
-            # A concurrent insert was not visible to this statement yet; it is to the next.
+            # What another transaction has done was not visible to this statement yet; it is to the next.
 
     async def take_over(self, resumed: Resumed, owner: str) -> BetRecord:
         """Become the owner of a bet whose workflow is gone; where another one was faster, the record names it."""
@@ -147,7 +155,7 @@ class Bets:
         A payout counts as told; a return withdraws the bet.
         """
         kind, amount = order.transaction_type, order.amount
-        row = await one_row(
+        row = await claimed(
             self._engine,
             bet_sql.BEGIN_CREDIT,
             bet_id=order.bet_id,

@@ -4,6 +4,11 @@
 MAY_LEAVE = """movement.state = 'sending' AND movement.accept_code IS NULL
         AND coalesce(movement.awaited_until <= now(), true)"""
 
+# A statement sees what stood when it began, and an update in it what stands now: where the one shows a send to count
+# and the other counts none, another transaction was faster, and the claim is made again.
+STALE = f"""(sent.attempts IS NULL AND standing.state = 'sending'
+        AND {MAY_LEAVE.replace("movement.", "standing.")}) IS TRUE"""
+
 # What a claim tells of an open movement; ``sent`` is the send that it has counted, ``standing`` the row before it.
 CLAIMED = """coalesce(sent.attempts, standing.attempts) AS attempts, sent.attempts IS NOT NULL AS counted,
        standing.accept_code, standing.accept_transaction_id, standing.accept_balance,

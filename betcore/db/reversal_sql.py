@@ -1,7 +1,7 @@
 """The statements behind ``betcore.db.reversals``. As in ``bet_sql``, each is one transaction, and rows travel between
 its parts by RETURNING."""
 
-from betcore.db.movement_sql import CLAIMED, MAY_LEAVE
+from betcore.db.movement_sql import CLAIMED, MAY_LEAVE, STALE
 from betcore.db.records import REVERSAL_COLUMNS
 
 # The reversal as it is after the statement, with its bet.
@@ -61,12 +61,13 @@ WITH changed AS ({_OWN}
     INSERT INTO bet_event (bet_id, kind, data)
     SELECT bet_id, 'send', jsonb_build_object('type', -2, 'attempt', attempts) FROM counted
 )
-SELECT bet.*, {REVERSAL_COLUMNS}, {CLAIMED}, coalesce(sent.not_after, standing.not_after) AS not_after,
+SELECT bet.*, {REVERSAL_COLUMNS}, {CLAIMED}, {STALE} AS stale,
+       coalesce(sent.not_after, standing.not_after) AS not_after,
        (SELECT state FROM movement WHERE bet_id = :bet_id AND transaction_type = -2) AS movement
 FROM bet JOIN reversal USING (bet_id)
 LEFT JOIN (SELECT bet_id, attempts - absent_attempts AS attempts, not_after FROM counted) AS sent USING (bet_id)
 LEFT JOIN (
-    SELECT bet_id, attempts - absent_attempts AS attempts, not_after, error_code,
+    SELECT bet_id, movement.state, attempts - absent_attempts AS attempts, not_after, error_code, awaited_until,
            accept_code, accept_transaction_id, accept_balance
     FROM movement JOIN changed USING (bet_id) WHERE transaction_type = -2 AND movement.state = 'sending'
 ) AS standing USING (bet_id)
@@ -168,7 +169,7 @@ WITH changed AS ({_OWN}
     INSERT INTO bet_event (bet_id, kind, data)
     SELECT bet_id, 'send', jsonb_build_object('type', 2, 'attempt', attempts) FROM counted
 )
-SELECT bet.*, {REVERSAL_COLUMNS}, {CLAIMED}
+SELECT bet.*, {REVERSAL_COLUMNS}, {CLAIMED}, {STALE} AS stale
 FROM bet JOIN reversal USING (bet_id) LEFT JOIN counted AS sent USING (bet_id)
 LEFT JOIN (
     SELECT movement.* FROM movement JOIN changed USING (bet_id)

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db import reversal_sql
-from betcore.db.bets import CasinoWord, Claim, claim_of
+from betcore.db.bets import CasinoWord, Claim, claim_of, claimed
 from betcore.db.engine import one_row
 from betcore.db.records import record_of
 from betcore.ids import TransactionType
@@ -53,7 +53,7 @@ class Reversals:
 
     async def begin_claw_back(self, bet_id: int, owner: str, not_after: datetime) -> ClaimedBack:
         """Count a send of the claw-back; no count where it has ended, is parked, or is not ours."""
-        row = await self._row(reversal_sql.BEGIN_CLAW_BACK, bet_id, owner, not_after=not_after)
+        row = await self._claimed(reversal_sql.BEGIN_CLAW_BACK, bet_id, owner, not_after=not_after)
         c = claim_of(row)
         return ClaimedBack(c.record, c.attempts, c.counted, c.heard, c.was_parked, row.not_after, row.movement)
 
@@ -84,7 +84,7 @@ class Reversals:
 
     async def begin_credit(self, order: Pay) -> Claim:
         """Count a send of the stake's return; no count where it is done, or the reversal is not ours."""
-        row = await self._row(reversal_sql.BEGIN_RETURN, order.bet_id, order.owner)
+        row = await self._claimed(reversal_sql.BEGIN_RETURN, order.bet_id, order.owner)
         return claim_of(row)
 
     async def credit_done(
@@ -102,10 +102,16 @@ class Reversals:
         )
 
     async def _row(self, statement: str, bet_id: int, owner: str, **given: Any) -> Any:
-        row = await one_row(self._engine, statement, bet_id=bet_id, owner=owner, **given)
-        if row is None:
-            raise LookupError(f"no reversal of bet {bet_id}")
-        return row
+        return _there(await one_row(self._engine, statement, bet_id=bet_id, owner=owner, **given), bet_id)
+
+    async def _claimed(self, statement: str, bet_id: int, owner: str, **given: Any) -> Any:
+        return _there(await claimed(self._engine, statement, bet_id=bet_id, owner=owner, **given), bet_id)
 
     async def _change(self, statement: str, bet_id: int, owner: str, **given: Any) -> BetRecord:
         return record_of(await self._row(statement, bet_id, owner, **given))
+
+
+def _there(row: Any, bet_id: int) -> Any:
+    if row is None:
+        raise LookupError(f"no reversal of bet {bet_id}")
+    return row

@@ -25,6 +25,7 @@ _REVERSAL = "tests/workflows/test_reversal.py::"
 _ACCEPT = "tests/workflows/test_accept.py::"
 _RECONCILIATION = "tests/workflows/test_reconciliation.py::"
 _OPERATORS = "tests/workflows/test_operators.py::"
+_SENDING = '        case "sending":\n            return _said(bet, kind, mine, theirs, '
 
 MUTANTS = [
     Mutant(
@@ -214,6 +215,14 @@ MUTANTS = [
     ),
     Mutant(
         6,
+        "a credit that another attempt has made is taken for parked",
+        "betcore/db/bet_sql.py",
+        "bet.owner = :owner AND bet.state IN ('acceptance', :state) AS stale",
+        "false AS stale",
+        _ROWS + "test_a_claim_that_was_overtaken_tells_what_stands",
+    ),
+    Mutant(
+        6,
         "a success that is told after the end is not given back",
         "api/confirmations.py",
         "        if stored.ended is not None and stored.word is not None:\n",
@@ -288,8 +297,8 @@ MUTANTS = [
         8,
         "reconciliation sends what its bet is still finding out about",
         "betcore/reconciling.py",
-        "        case \"sending\":\n            return _said(bet, kind, mine, theirs, Kind.LEFT_TO_THE_BET, Outcome.LEFT_TO_THE_BET)\n",
-        "        case \"sending\":\n            return _said(bet, kind, mine, theirs, Kind.MISSING_HERE, Outcome.INCIDENT)\n",
+        _SENDING + "Kind.LEFT_TO_THE_BET, Outcome.LEFT_TO_THE_BET)\n",
+        _SENDING + "Kind.MISSING_HERE, Outcome.INCIDENT)\n",
         _RECONCILIATION + "test_a_bet_in_doubt_is_left_alone",
     ),
     Mutant(

@@ -1,14 +1,20 @@
 """What the database itself keeps of a bet, and what it refuses to change."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from temporalio.client import Client
 
+from betcore.db import bet_sql
 from betcore.errors import Code
+from betcore.ids import TransactionType
 from betcore.messages import BetState, PayIn
+from betcore.money import Money
+from betcore.orders import Pay
 from tests.floor import Floor, open_floor
-from tests.workflows.bets import Handle, begin, start, update, working
+from tests.workflows.bets import Handle, begin, eventually, start, update, working
 
 
 async def _settled(floor: Floor, client: Client) -> int:
@@ -118,3 +124,39 @@ async def test_a_debit_after_the_end_is_an_incident(database_url: str, temporal:
         await floor.release()
         assert await handle.result() is BetState.REFUSED
         assert [incident.kind for incident in await floor.incidents()] == ["debited_after_the_end"]
+
+
+async def test_a_claim_that_was_overtaken_tells_what_stands(database_url: str, temporal: Client) -> None:
+    """Else a credit that is done looks parked, and its workflow waits for a person for ever."""
+    async with open_floor(database_url) as floor:
+        bet = await floor.pay_in("10.00")
+        async with working(temporal, floor):
+            record, _ = await start(temporal, bet)
+        pay = Pay(
+            bet_id=record.bet_id,
+            owner=record.owner or "",
+            casino_id=bet.casino_id,
+            partner_user_id=bet.partner_user_id,
+            transaction_type=TransactionType.PAY_OUT,
+            amount=Money.parse("25.00", "EUR"),
+            attempt_timeout=bet.policy.attempt_timeout,
+            sends=1,
+            retry=bet.policy.retry,
+        )
+        assert (await floor.bets.begin_credit(pay)).counted
+        engine = floor.engine.execution_options(isolation_level="READ COMMITTED")
+        async with engine.begin() as another:
+            await another.execute(
+                text(bet_sql.CREDIT_DONE),
+                {"bet_id": pay.bet_id, "owner": pay.owner, "kind": 1, "state": "settled", "how": "done"}
+                | {"error_code": "200", "partner_transaction_id": None, "balance": None},
+            )
+            claiming = asyncio.create_task(floor.bets.begin_credit(pay))
+            await eventually(lambda: _waits_for_a_lock(floor))
+        claim = await claiming
+        assert (claim.record.state, claim.attempts, claim.counted) == (BetState.SETTLED, None, False)
+
+
+async def _waits_for_a_lock(floor: Floor) -> bool:
+    query = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    return bool(await floor.sql(query))
