@@ -50,17 +50,23 @@ class Stack:
         """Where a test arms a failpoint: ``(stack.failpoints / name).touch()``."""
         return self.folder / "failpoints"
 
-    async def table(self, provider: str = "", casino: str = "", **game: str) -> "Table":
-        """A new table; ``provider`` and ``casino`` are profiles in YAML."""
+    async def table(self, provider: str = "", casino: str = "", confirmation: str = "reply", **game: str) -> "Table":
+        """A new table; ``provider`` and ``casino`` are profiles in YAML; the casino confirms by reply or by accept."""
         number = next(_numbers)
         vault = Vault.of(self.settings)
         desk, catalogue = Onboarding(self.engine, vault), Catalogue(self.engine)
         made = await desk.add_provider(f"provider-{number}", "http://127.0.0.1:1", provider)
-        house = await desk.add_casino(f"casino-{number}", self.addresses["sandbox_casino"], casino, "reply")
+        house = await desk.add_casino(f"casino-{number}", self.addresses["sandbox_casino"], casino, confirmation)
         await catalogue.add_game(f"provider-{number}", "dice", "Dice", game.get("min_bet"), game.get("max_bet"))
         table = Table(
             self, number, made["counterparty_id"], made["secret"], house["partner_client_id"], desk, catalogue
         )
+        if confirmation == "accept":
+            about = {"partner_client_id": table.partner_client_id}
+            known = {"secret": house["secret"], "aggregator_url": self.addresses["api"]}
+            await table.at_casino("POST", "/_credentials", json=about | known)
+            await table.switches(confirmation="accept")
+            table.casino_secret = house["secret"]
         table.session_id = await table.seat()
         return table
 
@@ -81,6 +87,7 @@ class Table:
     desk: Onboarding
     catalogue: Catalogue
     session_id: str = ""
+    casino_secret: str = ""
     provider: str = field(init=False)
     casino: str = field(init=False)
 
@@ -172,6 +179,24 @@ class Table:
         found: list[dict[str, Any]] = await self.at_casino(
             "GET", "/_calls", params={"partner_client_id": self.partner_client_id}
         )
+        return found
+
+    async def accepts(self, bet: str) -> list[dict[str, Any]]:
+        """The Accepts that this casino has made for a bet, oldest first."""
+        row = await self.row(bet)
+        asked = {"partner_client_id": self.partner_client_id, "bet_id": row.bet_id}
+        found: list[dict[str, Any]] = await self.at_casino("GET", "/_accepts", params=asked)
+        return found
+
+    async def accept(self, body: object) -> dict[str, Any]:
+        """Call payments/accept as this casino; the answer's envelope."""
+        surface = self.stack.addresses["api"] + "/mis-api/api/v2"
+        account = {"PartnerClientId": self.partner_client_id, "Secret": self.casino_secret}
+        async with self.stack.http.post(f"{surface}/auth/token", json=account) as response:
+            token = (await response.json())["Value"]["AccessToken"]
+        headers = {"Authorization": f"Bearer {token}"}
+        async with self.stack.http.post(f"{surface}/payments/accept", json=body, headers=headers) as response:
+            found: dict[str, Any] = await response.json()
         return found
 
     async def sent(self, bet: str) -> list[int]:

@@ -1,0 +1,196 @@
+"""Rows 38 and 39: a casino that takes a movement and confirms it later, over HTTP on both sides."""
+
+import asyncio
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from tests.table import Stack, Table, until
+from tests.watch import holds, in_state, movement
+
+DONE = (1, None)
+ACCEPT, MAKE = "/payments/accept", "/payments/make"
+SETTLED = [(-1, "10.00"), (1, "25.00")]
+HASTY = "answer_deadline: 2.5"
+# What nobody knows of is decided soon: this casino applies at once what it takes.
+SOON = "{accept_within: 1, effect_within: 1, clock_leeway: 0.1, message_lifetime: 1, retry: {first: 0.2, cap: 0.5}}"
+
+
+async def _table(stack: Stack, casino: str = "", provider: str = HASTY) -> Table:
+    return await stack.table(provider, casino, "accept")
+
+
+def _body(bet_id: int, **changed: Any) -> dict[str, Any]:
+    return {
+        "BetId": bet_id,
+        "TransactionType": -1,
+        "PartnerTransactionId": "t",
+        "PartnerUserId": "anna",
+        "Amount": "10.00",
+        "ErrorCode": 200,
+        "Message": "",
+    } | changed
+
+
+@pytest.mark.row(38)
+async def test_a_quick_casino_is_answered_for_inside_the_deadline(stack: Stack) -> None:
+    table = await _table(stack, provider="")
+    won, back, once = table.new_bet(), table.new_bet(), table.new_bet()
+    answer = await table.pay_in(won)
+    assert (answer.said, answer.body["balance"]) == (DONE, 990)
+    assert (await table.pay_out(won)).said == DONE
+    assert (await table.pay_in(back)).said == DONE
+    assert (await table.refund(back)).said == DONE
+    assert (await table.pay_in_out(once)).said == DONE
+    assert (await table.refund(once)).said == DONE
+    assert await table.journal(won) == SETTLED
+    assert await table.journal(back) == [(-1, "10.00"), (2, "10.00")]
+    assert await table.journal(once) == [*SETTLED, (-2, "25.00"), (2, "10.00")]
+    # One send and one Accept for each movement.
+    for bet in (won, back, once):
+        assert len(await table.sent(bet)) == len(await table.accepts(bet)) == len(await table.journal(bet))
+
+
+@pytest.mark.row(38)
+async def test_a_refusal_by_accept_is_final(stack: Stack) -> None:
+    table = await _table(stack, provider="")
+    bet = table.new_bet()
+    poor = await table.seat("poor", "1.00")
+    assert (await table.pay_in(bet, session=poor)).said == (4, "no_money")
+    assert (await table.pay_in(bet, session=poor)).said == (4, "no_money")
+    assert await table.journal(bet) == []
+    assert len(await table.sent(bet)) == 1
+
+
+@pytest.mark.row(38)
+async def test_an_accept_that_takes_longer_than_the_provider_waits_is_waited_for(stack: Stack) -> None:
+    table = await _table(stack)
+    await table.faults({"kind": "delay", "delay": 4, "path": ACCEPT})
+    bet = table.new_bet()
+    assert (await table.pay_in(bet)).code == 99
+    assert (await until(lambda: table.pay_in(bet))).said == DONE
+    assert await table.sent(bet) == [-1]
+    assert await table.journal(bet) == [(-1, "10.00")]
+
+
+@pytest.mark.row(38)
+async def test_a_credit_whose_accept_is_lost_is_made_again(stack: Stack) -> None:
+    table = await _table(stack, SOON)
+    bet = table.new_bet()
+    assert (await until(lambda: table.pay_in(bet))).said == DONE
+    await table.faults({"kind": "drop", "path": ACCEPT, "times": 1})
+    assert (await until(lambda: table.pay_out(bet))).said == DONE
+    row = await table.row(bet)
+    sends = [call for call in await table.calls() if call["bet_id"] == row.bet_id and call["transaction_type"] == 1]
+    assert len(sends) == 2
+    assert {send["transaction_id"] for send in sends} == {f"{row.bet_id}:1"}
+    assert await table.journal(bet) == SETTLED
+
+
+@pytest.mark.row(38)
+async def test_a_debit_whose_accept_is_lost_is_looked_for(stack: Stack) -> None:
+    table = await _table(stack, SOON)
+    await table.faults({"kind": "drop", "path": ACCEPT})
+    bet = table.new_bet()
+    assert (await table.pay_in(bet)).code == 99
+    await in_state(table, bet, "acceptance")
+    assert (await until(lambda: table.pay_in(bet))).said == DONE
+    assert "/payments/info" in [call["path"] for call in await table.calls()]
+    await table.faults()
+    assert (await until(lambda: table.pay_out(bet))).said == DONE
+    assert await table.journal(bet) == SETTLED
+
+
+@pytest.mark.row(38, 39)
+async def test_a_worker_that_dies_while_it_waits_for_an_accept_takes_the_stake_once(stack: Stack) -> None:
+    table = await _table(stack, provider="")
+    await table.faults({"kind": "delay", "delay": 1.2, "path": ACCEPT})
+    bet = table.new_bet()
+    paying = asyncio.create_task(table.pay_in(bet))
+    await holds(lambda: table.calls(), lambda calls: MAKE in [call["path"] for call in calls])
+    os.kill(stack.pid("worker-1"), signal.SIGKILL)
+    await paying
+    assert (await until(lambda: table.pay_in(bet), 60)).said in (DONE, (6, "already_refunded"))
+    assert (await table.journal(bet))[:1] == [(-1, "10.00")]
+    assert [kind for kind, _ in await table.journal(bet)].count(-1) == 1
+
+
+@pytest.mark.row(39)
+async def test_an_accept_before_the_answer_to_make(stack: Stack) -> None:
+    table = await _table(stack, provider="")
+    await table.faults({"kind": "early", "path": ACCEPT})
+    bet = table.new_bet()
+    assert (await table.pay_in(bet)).said == DONE
+    assert (await table.pay_out(bet)).said == DONE
+    assert await table.journal(bet) == SETTLED
+    assert sorted(await table.sent(bet)) == [-1, 1]
+
+
+@pytest.mark.row(39)
+async def test_an_accept_that_comes_twice_moves_nothing_more(stack: Stack) -> None:
+    table = await _table(stack, provider="")
+    await table.faults({"kind": "repeat", "path": ACCEPT})
+    bet = table.new_bet()
+    assert (await table.pay_in(bet)).said == DONE
+    assert (await table.pay_out(bet)).said == DONE
+    await holds(lambda: table.accepts(bet), lambda told: [one["answer_code"] for one in told] == [200] * 4)
+    assert await table.journal(bet) == SETTLED
+    assert await table.incidents(bet) == []
+
+
+@pytest.mark.row(39)
+async def test_of_two_accepts_that_contradict_each_other_the_first_stands(stack: Stack) -> None:
+    table = await _table(stack, provider="")
+    await table.faults({"kind": "contradict", "error_code": 103802, "path": ACCEPT})
+    bet = table.new_bet()
+    assert (await table.pay_in(bet)).said == DONE
+    await holds(lambda: table.incidents(bet), lambda found: found == ["accept_contradicts"])
+    assert [one["answer_code"] for one in await table.accepts(bet)] == [200, 103803]
+    assert (await table.row(bet)).state == "acceptance"
+    assert (await movement(table, bet, -1)).accept_code == "200"
+
+
+@pytest.mark.row(39)
+async def test_a_success_for_a_stake_that_ended_refused_goes_back(stack: Stack) -> None:
+    table = await _table(stack, provider="")
+    bet = table.new_bet()
+    # The casino says no and has the money; then it finds out.
+    await table.faults({"kind": "error_code", "error_code": 103802, "path": ACCEPT, "times": 1})
+    assert (await table.pay_in(bet)).said == (4, "no_money")
+    row = await table.row(bet)
+    assert await table.journal(bet) == [(-1, "10.00")]
+    assert (await table.accept(_body(row.bet_id)))["ErrorCode"] == 200
+    assert await table.incidents(bet) == ["debited_after_the_end"]
+    await holds(lambda: table.journal(bet), lambda journal: journal == [(-1, "10.00"), (2, "10.00")], 150)
+    assert (await table.pay_in(bet)).said == (4, "no_money")
+    assert (await table.row(bet)).state == "refused"
+    # Told once more, it goes back no second time.
+    assert (await table.accept(_body(row.bet_id)))["ErrorCode"] == 200
+    assert await table.incidents(bet) == ["debited_after_the_end"]
+
+
+@pytest.mark.row(39)
+async def test_an_accept_of_another_bet_or_of_none_tells_nothing(stack: Stack) -> None:
+    table, other = await _table(stack, provider=""), await _table(stack, provider="")
+    bet = other.new_bet()
+    assert (await other.pay_in(bet)).said == DONE
+    foreign = await table.accept(_body((await other.row(bet)).bet_id))
+    nobody = await table.accept(_body(2**52))
+    assert foreign == nobody
+    assert foreign["ErrorCode"] == 103804
+
+
+@pytest.mark.row(39)
+async def test_an_accept_that_is_malformed_is_refused_whole(stack: Stack) -> None:
+    table = await _table(stack)
+    await table.faults({"kind": "drop", "path": ACCEPT})
+    bet = table.new_bet()
+    assert (await table.pay_in(bet)).code == 99
+    bet_id = (await table.row(bet)).bet_id
+    for wrong in ({"Amount": "ten"}, {"ErrorCode": 999}, {"TransactionType": 7}, {"PartnerUserId": None}):
+        assert (await table.accept(_body(bet_id, **wrong)))["ErrorCode"] == 103801
+    assert (await movement(table, bet, -1)).accept_code is None
+    assert (await table.accept(_body(bet_id)))["ErrorCode"] == 200
+    assert (await until(lambda: table.pay_in(bet))).said == DONE
