@@ -98,7 +98,8 @@ def workers(client: Client, do: Activities, *, sandbox: bool) -> list[Worker]:
     slow: list[Callable[..., Any]] = [
         *(do.wallet.pursue_stake, do.wallet.find_stake, do.wallet.pursue_credit, do.wallet.close_at_casino),
         *(do.wallet.find_credit, do.claw_backs.pursue_claw_back, do.claw_backs.find_claw_back),
-        *(do.rows.file_incident, do.rows.note_operation, do.sweeps.resume_lost, do.sweeps.name_stuck),
+        *(do.rows.file_incident, do.rows.note_operation, do.sweeps.resume_lost, do.sweeps.remind_quiet),
+        do.sweeps.name_stuck,
         *(do.reconciling.start_reconciliations, do.reconciling.open_reconciliation, do.reconciling.compare_books),
         *(do.reconciling.look_again, do.reconciling.end_reconciliation),
     ]

@@ -1,14 +1,16 @@
 """The minute's look: rows that are open while their workflow is gone, and bets that do not come on by themselves."""
 
 import math
+from datetime import timedelta
 from time import monotonic
 
 import prometheus_client
 import structlog
 from temporalio import activity
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
 
 from betcore.clients import carriers
 from betcore.db.lives import Lives, OpenRow
@@ -19,6 +21,9 @@ _log = structlog.get_logger()
 _AT_ONCE = 100
 # Bets of each kind that one look names in the log; the numbers are of all.
 _NAMED = 20
+# What is paid at a casino that does not answer is heard of less often; it is asked in vain, which does no harm.
+_QUIET_FOR = timedelta(minutes=2)
+_SOON = timedelta(seconds=2)
 # Seconds for which a process tells what it has seen: another one may make the looks that follow.
 _TOLD_FOR = 180
 STUCK = prometheus_client.Gauge("betcore_stuck", "Bets at the minute's look that this process made last", ["why"])
@@ -47,6 +52,23 @@ class Sweeps:
                 after = rows[-1].bet_id
         _tell("resumed", resumed)
         return resumed
+
+    @activity.defn
+    async def remind_quiet(self) -> int:
+        """Have bets that owe money, and of which nothing is heard, read their rows again; how many did.
+
+        One that is paying refuses, which leaves no trace.
+        """
+        reminded = 0
+        for row in await self._lives.quiet(_QUIET_FOR, _AT_ONCE):
+            try:
+                await self._client.get_workflow_handle(row.workflow_id).execute_update("recheck", rpc_timeout=_SOON)
+            except (WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError, RPCError):
+                # It pays, or has ended, or nobody carries it: the next look sees how it stands then.
+                continue
+            _log.warning("reminded", bet_id=row.bet_id, workflow_id=row.workflow_id)
+            reminded += 1
+        return reminded
 
     @activity.defn
     async def name_stuck(self) -> dict[str, int]:

@@ -258,6 +258,10 @@ def _refused(record: BetRecord, owner: str, detail: str) -> Step:
     return Step(progress=_standing(record, owner), detail=detail, record=record)
 
 
+# The state in which a bet is on its way to the other outcome.
+_OTHER = {TransactionType.PAY_OUT: BetState.REFUNDING, TransactionType.BET_RETURN: BetState.SETTLING}
+
+
 def _credited(record: BetRecord, order: Pay, detail: str = "") -> Step:
     """How a credit stands that has no send to make. Raises RuntimeError where it was never begun."""
     owned = record.reversal if order.reverses else record
@@ -265,6 +269,8 @@ def _credited(record: BetRecord, order: Pay, detail: str = "") -> Step:
         progress = Progress.FOREIGN
     elif owned.closed_at is not None:
         progress = Progress.DONE
+    elif not order.reverses and record.state is _OTHER[order.transaction_type]:
+        progress = Progress.REFUSED
     elif record.reversal is not None or record.state in (BetState.SETTLING, BetState.REFUNDING):
         progress = Progress.PARKED
     else:

@@ -1,22 +1,21 @@
 """The life of a bet: PayIn, then PayOut or Refund, then over; or PayInOut, and over. Money moves in ``run``; handlers
 only file and wait."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
-from temporalio.workflow import ParentClosePolicy
+from temporalio.exceptions import ApplicationError
 
 from workflows.life import Debit, Life
-from workflows.reversal import Reversal
+from workflows.successor import start_reversal
 
 with workflow.unsafe.imports_passed_through():
     from activities.bets import BetRows
     from activities.wallet import Wallet
     from betcore import answers, visibility
     from betcore.errors import Code
-    from betcore.ids import TASK_TIMEOUT, BetKey, TransactionType, reversal_workflow_id
+    from betcore.ids import TransactionType
     from betcore.messages import Accept, Action, BetRecord, BetState, Operate, Operated, PayIn, PayOut, Refund
     from betcore.money import Money
     from betcore.orders import FindStake, Pay, Progress, Step, TakeOver, TakeStake, Withdraw
@@ -33,6 +32,8 @@ class Bet:
         # At most one of each kind, in the order of their coming.
         self._inbox: list[PayOut | Refund] = []
         self._filed_at: datetime | None = None
+        # While it waits for its PayOut: whether the row is to be read again.
+        self._waits, self._rereads = False, False
 
     @workflow.run
     async def run(self, pay_in: PayIn) -> BetState | None:
@@ -59,7 +60,7 @@ class Bet:
     @workflow.update(name="pay_in_out", description="Answers when the bet is settled, refused or taken back.")
     async def pay_in_out(self) -> BetRecord:
         """The bet's row as soon as it answers the PayInOut."""
-        return await self._life.answer(lambda record: answers.to_pay_in(record, self._pay_in))
+        return await self.pay_in()
 
     @workflow.update(name="pay_out", description="Settles the bet; answers when the player has the money.")
     async def pay_out(self, call: PayOut) -> BetRecord:
@@ -89,6 +90,16 @@ class Bet:
     def accept(self, accept: Accept) -> None:
         """Look at the movement's row now."""
         self._life.nudge()
+
+    @workflow.update(name="recheck", description="The row says that money is owed: read it again.")
+    async def recheck(self) -> None:
+        """Read the row again: a message may be lost whose attempt has begun to pay."""
+        self._rereads = True
+
+    @recheck.validator
+    def _check_recheck(self) -> None:
+        if not self._waits:
+            raise ApplicationError("it does not wait for a message", type=Code.OUTCOME_UNKNOWN)
 
     @workflow.update(name="operate", description="An operator's action: retry, settle, void or mark-paid.")
     async def operate(self, order: Operate) -> Operated:
@@ -126,8 +137,8 @@ class Bet:
             self._life.nudge()
 
     def _settlement(self, win: Money) -> PayOut:
-        pay_in = self._pay_in
-        return PayOut(player_id=pay_in.player_id, round_id=pay_in.round_id, win=win, answer_by=workflow.now())
+        bet = self._pay_in
+        return PayOut(player_id=bet.player_id, round_id=bet.round_id, win=win, answer_by=workflow.now())
 
     def _check(self, call: PayOut | Refund) -> None:
         # A rejected update leaves no trace: the provider may still send the right call under the same id.
@@ -199,58 +210,67 @@ class Bet:
     # The outcome
 
     async def _settle_or_refund(self) -> Step:
-        asked, win = await self._resolved()
-        if win is not None:
-            step = await self._credit(TransactionType.PAY_OUT, win, asked)
-        else:
-            step = await self._credit(TransactionType.BET_RETURN, self._pay_in.stake, asked)
+        step = await self._pay(*await self._resolved())
+        if step.progress is Progress.REFUSED:
+            # An attempt whose message is lost has begun the other one.
+            step = await self._pay(*self._by_the_row())
         if step.progress is Progress.DONE:
             await self._life.close_at_casino()
             await self._reverse_if_asked()
         return step
 
     async def _resolved(self) -> tuple[PayOut | Refund | None, Money | None]:
-        """What decides the bet, and the win to pay. No win: the stake goes back. No message: time has decided, the
-        PayInOut itself, or an earlier life of this bet."""
+        """What decides (no message: time, the PayInOut, the row), and the win; without one the stake goes back."""
         bet, win = self._life.bet, self._pay_in.win
-        if bet.state in (BetState.SETTLING, BetState.SETTLED):
-            return None, bet.win
         if bet.state is BetState.ACCEPTANCE and bet.withdrawn_at is None:
             if win is not None and not self._inbox:
                 return None, win
-            resolution = await self._message()
-            return resolution, resolution.win if isinstance(resolution, PayOut) else None
-        return None, None
+            if resolution := await self._message():
+                return resolution, resolution.win if isinstance(resolution, PayOut) else None
+        return self._by_the_row()
+
+    def _by_the_row(self) -> tuple[None, Money | None]:
+        bet = self._life.bet
+        return None, bet.win if bet.state in (BetState.SETTLING, BetState.SETTLED) else None
 
     async def _message(self) -> PayOut | Refund | None:
-        """The first PayOut or Refund; None where time has decided that the stake goes back."""
+        """The first PayOut or Refund; None where time, or the row, has decided."""
         unconfirmed = self._pay_in.policy.unconfirmed_within
-        if not await self._filed_within(unconfirmed, "until the stake goes back unless somebody was told"):
+        if await self._filed_within(unconfirmed, "until the stake goes back unless somebody was told"):
+            return self._resolution
+        while True:
             order = Withdraw(bet_id=self._life.bet.bet_id, owner=self._life.owner)
             what = "take the bet back if nobody was told"
             self._life.record = await self._life.lanes.rows(BetRows.withdraw, order, what)
             if self._life.bet.withdrawn_at is not None:
                 self._life.board.say("nobody was told that the bet stands: its stake goes back")
                 return None
-            await self._filed_before_overdue()
-        return self._resolution
+            if self._life.bet.state is not BetState.ACCEPTANCE:
+                return None
+            if await self._filed_before_overdue():
+                return self._resolution
 
-    async def _filed_before_overdue(self) -> None:
+    async def _filed_before_overdue(self) -> bool:
         left = max(self._pay_in.settle_by - workflow.now(), timedelta())
+        self._rereads, self._waits = False, True
         if not await self._filed_within(left, "until the bet is overdue"):
             self._life.board.attention("overdue")
             if self._pay_in.policy.on_overdue == "hold":
-                await workflow.wait_condition(lambda: bool(self._inbox))
+                await workflow.wait_condition(lambda: bool(self._inbox or self._rereads))
+        self._waits = False
+        return bool(self._inbox) or not self._rereads
 
     async def _filed_within(self, time: timedelta, summary: str) -> bool:
-        try:
-            await workflow.wait_condition(lambda: bool(self._inbox), timeout=time, timeout_summary=summary)
-        except TimeoutError:
-            return False
-        return True
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: bool(self._inbox or self._rereads), timeout=time, timeout_summary=summary
+            )
+            return True
+        return False
 
-    async def _credit(self, kind: TransactionType, amount: Money, asked: PayOut | Refund | None) -> Step:
-        policy = self._pay_in.policy
+    async def _pay(self, asked: PayOut | Refund | None, win: Money | None) -> Step:
+        kind = TransactionType.BET_RETURN if win is None else TransactionType.PAY_OUT
+        amount, policy = self._pay_in.stake if win is None else win, self._pay_in.policy
         return await self._life.credit(
             Pay(
                 bet_id=self._life.bet.bet_id,
@@ -276,16 +296,5 @@ class Bet:
         if not asked or bet.state is not BetState.SETTLED:
             return
         reverse = self._pay_in.reversed(bet, workflow.now())
-        try:
-            await workflow.start_child_workflow(
-                Reversal.run,
-                reverse,
-                id=reversal_workflow_id(BetKey(reverse.counterparty_id, reverse.provider_bet_id)),
-                task_timeout=TASK_TIMEOUT,
-                parent_close_policy=ParentClosePolicy.ABANDON,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                search_attributes=visibility.of_reversal(workflow.info().typed_search_attributes),
-                static_summary=visibility.reversal_summary(reverse),
-            )
-        except WorkflowAlreadyStartedError:
+        if not await start_reversal(reverse):
             self._life.board.say("its reversal has begun already")

@@ -16,7 +16,7 @@ class Sweep:
 
     @workflow.run
     async def run(self) -> dict[str, int]:
-        """How many workflows were started for rows that had none, fail at their tasks, and are past their time."""
+        """How many workflows were started for rows that had none, were reminded, fail, and are past their time."""
         resumed = await workflow.execute_activity_method(
             Sweeps.resume_lost,
             task_queue=WALLET_QUEUE,
@@ -26,6 +26,13 @@ class Sweep:
             retry_policy=RetryPolicy(maximum_attempts=3),
             summary="resume bets whose workflow is gone",
         )
+        reminded = await workflow.execute_activity_method(
+            Sweeps.remind_quiet,
+            task_queue=WALLET_QUEUE,
+            start_to_close_timeout=timedelta(minutes=5),
+            retry_policy=RetryPolicy(maximum_attempts=3),
+            summary="remind bets that owe money and are quiet",
+        )
         # After it, so that a list that does not answer keeps nobody from being resumed.
         stuck = await workflow.execute_activity_method(
             Sweeps.name_stuck,
@@ -34,4 +41,4 @@ class Sweep:
             retry_policy=RetryPolicy(maximum_attempts=3),
             summary="name what is stuck",
         )
-        return {"resumed": resumed, **stuck}
+        return {"resumed": resumed, "reminded": reminded, **stuck}

@@ -35,6 +35,15 @@ ORDER BY bet_id LIMIT :limit
 """,
 }
 
+# Owed, and nothing has happened for a while: its workflow may not know, where it has lost the message that began it.
+_QUIET = """
+SELECT bet.bet_id, bet.owner, bet.lives, counterparty_id, provider_bet_id
+FROM bet JOIN provider USING (provider_id)
+WHERE bet.closed_at IS NULL AND bet.state IN ('settling', 'refunding')
+  AND NOT EXISTS (SELECT FROM bet_event WHERE bet_event.bet_id = bet.bet_id AND at > now() - CAST(:quiet AS interval))
+ORDER BY random() LIMIT :limit
+"""
+
 _ALL = """
 SELECT bet.*, counterparty_id, provider.name AS provider_name, provider.profile AS provider_profile,
        casino.name AS casino_name, casino.profile AS casino_profile, partner_user_id, player_ref, provider_game_id,
@@ -99,6 +108,12 @@ class Lives:
         async with self._engine.connect() as connection:
             rows = await connection.execute(text(_OPEN[kind]), {"after": after, "limit": limit})
             return [_open_row(kind, row) for row in rows]
+
+    async def quiet(self, quiet: timedelta, limit: int) -> Sequence[OpenRow]:
+        """Bets that owe money and of which nothing was heard for so long; a few of them, by chance."""
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(text(_QUIET), {"quiet": quiet, "limit": limit})
+            return [_open_row(BET, row) for row in rows]
 
     async def order(self, row: OpenRow) -> Order | None:
         """What to start for a row; None where it has ended meanwhile.

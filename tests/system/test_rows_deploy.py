@@ -45,7 +45,7 @@ BEFORE_THE_DEBIT, BEFORE_THE_CREDIT = "assess the stake", "announce the credit"
 STEPS = {
     "workflows/bet.py": ("            step = await self._take_stake()\n", BEFORE_THE_DEBIT),
     "workflows/life.py": (
-        "        step = self._took(what, await self.lanes.fast(Wallet.try_credit, order, what))\n",
+        "        step = await self._begun(Wallet.try_credit, lambda: order, what)\n",
         BEFORE_THE_CREDIT,
     ),
 }

@@ -15,10 +15,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from temporalio.api.enums.v1 import EventType
 
 from tests.system.rows import BACK, DONE, REFUNDED, SETTLED, STAKED, journal_is, no_writes
 from tests.table import ROOT, Answer, Stack, Table, eventually, start_stack, until
-from tests.watch import at, holds, in_state, movement, sends
+from tests.watch import answers, at, holds, in_state, movement, sends
 
 Call = Callable[[Table, str], Awaitable[Answer]]
 
@@ -45,7 +46,8 @@ WITHIN = 120
 @pytest.fixture(scope="module")
 async def bare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """A stack without workers, whose processes these tests stop and kill."""
-    async with start_stack(tmp_path_factory.mktemp("bare"), "--processes", "0") as running:
+    folder = tmp_path_factory.mktemp("bare")
+    async with start_stack(folder, "--processes", "0", BETCORE_SWEEP_SECONDS="5") as running:
         yield running
 
 
@@ -245,6 +247,8 @@ async def test_a_server_that_is_down_costs_answers_and_no_money(bare: Stack, nam
         await bare.engine.dispose()
         await table.faults()
         await table.release()
+        if name == "temporal" and outage is _killed:
+            assert {(await until(call, WITHIN)).said for call in _ends(table, flying)} == {DONE}
         await _ends_of(table, flying, opened)
         await _at_rest(table)
         await _no_late_stake(table, [*opened, *late])
@@ -261,6 +265,51 @@ async def test_a_server_that_is_down_costs_answers_and_no_money(bare: Stack, nam
             assert await table.journal(bet) == {DONE: STAKED, UNAVAILABLE: [], REFUNDED_BEFORE: REFUNDED}[said]
         await _no_late_stake(table, [*opened, *late])
         await _books_agree(table)
+
+
+_NOT_YET = pytest.mark.xfail(raises=TimeoutError, reason="its row is not looked at before the bet is overdue")
+
+
+@pytest.mark.row(75)
+@pytest.mark.parametrize(
+    ("call", "unconfirmed_within"),
+    [
+        pytest.param(Table.pay_out, 3, marks=_NOT_YET, id="win"),
+        pytest.param(Table.refund, 3, id="return"),
+        pytest.param(Table.pay_out, 0.2, marks=_NOT_YET, id="late win"),
+        pytest.param(Table.refund, 0.2, marks=_NOT_YET, id="late return"),
+    ],
+)
+async def test_an_end_whose_message_is_lost_with_temporal_goes_on_from_its_row(
+    bare: Stack, call: Call, unconfirmed_within: int
+) -> None:
+    """Its first send is counted, its worker has not told Temporal yet, and nobody repeats the call."""
+    async with _worker(bare):
+        provider = f"{{answer_deadline: {SECONDS}, unconfirmed_within: {unconfirmed_within}}}"
+        table = await bare.table(provider=provider, casino=QUICK)
+        [bet] = await _staked(table, 1)
+        if unconfirmed_within < 1:
+            await holds(lambda: _timers(table, bet), lambda found: found == 2)
+        await table.faults({"kind": "hold", "path": MAKE})
+        first: asyncio.Task[Answer] = asyncio.create_task(_heard(partial(call, table, bet)))
+        await table.held()
+        # What reaches a server that stands still dies with it.
+        os.kill(bare.pid("temporal"), signal.SIGSTOP)
+        assert _unknown([await first])
+        await holds(lambda: answers(table, bet), lambda found: len(found) > 2)
+        async with _killed(bare, "temporal"):
+            pass
+        await table.faults()
+        await table.release()
+        await holds(lambda: table.row(bet), lambda row: row.closed_at is not None, 20)
+        await table.workflow(bet).result()
+        assert await table.journal(bet) == (SETTLED if call is Table.pay_out else REFUNDED)
+
+
+async def _timers(table: Table, bet: str) -> int:
+    """How many times the bet has begun to wait."""
+    events = (await table.workflow(bet).fetch_history()).events
+    return sum(event.event_type == EventType.EVENT_TYPE_TIMER_STARTED for event in events)
 
 
 @pytest.mark.row(75)

@@ -1,20 +1,23 @@
 """What the database itself keeps of a bet, and what it refuses to change."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from temporalio.client import Client
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowUpdateFailedError
 
 from betcore.db import bet_sql
+from betcore.db.lives import Lives
 from betcore.errors import Code
 from betcore.ids import TransactionType
-from betcore.messages import BetState, PayIn
+from betcore.messages import BetRecord, BetState, PayIn
 from betcore.money import Money
 from betcore.orders import Pay
 from tests.floor import Floor, open_floor
-from tests.workflows.bets import Handle, begin, eventually, start, update, working
+from tests.workflows.bets import Handle, begin, events, eventually, start, update, working
 
 
 async def _settled(floor: Floor, client: Client) -> int:
@@ -132,17 +135,7 @@ async def test_a_claim_that_was_overtaken_tells_what_stands(database_url: str, t
         bet = await floor.pay_in("10.00")
         async with working(temporal, floor):
             record, _ = await start(temporal, bet)
-        pay = Pay(
-            bet_id=record.bet_id,
-            owner=record.owner or "",
-            casino_id=bet.casino_id,
-            partner_user_id=bet.partner_user_id,
-            transaction_type=TransactionType.PAY_OUT,
-            amount=Money.parse("25.00", "EUR"),
-            attempt_timeout=bet.policy.attempt_timeout,
-            sends=1,
-            retry=bet.policy.retry,
-        )
+        pay = _pay_out_of(bet, record)
         assert (await floor.bets.begin_credit(pay)).counted
         engine = floor.engine.execution_options(isolation_level="READ COMMITTED")
         async with engine.begin() as another:
@@ -160,3 +153,69 @@ async def test_a_claim_that_was_overtaken_tells_what_stands(database_url: str, t
 async def _waits_for_a_lock(floor: Floor) -> bool:
     query = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     return bool(await floor.sql(query))
+
+
+def _pay_out_of(bet: PayIn, record: BetRecord) -> Pay:
+    return Pay(
+        bet_id=record.bet_id,
+        owner=record.owner or "",
+        casino_id=bet.casino_id,
+        partner_user_id=bet.partner_user_id,
+        transaction_type=TransactionType.PAY_OUT,
+        amount=Money.parse("25.00", "EUR"),
+        attempt_timeout=bet.policy.attempt_timeout,
+        sends=1,
+        retry=bet.policy.retry,
+    )
+
+
+LOST = {"before the time to be told is over": 1, "afterwards": 0.1}
+
+
+@pytest.mark.row(75)
+@pytest.mark.parametrize("unconfirmed_within", LOST.values(), ids=LOST)
+async def test_a_win_whose_message_was_lost_with_temporal_is_paid(
+    database_url: str, temporal: Client, unconfirmed_within: float
+) -> None:
+    """A PayOut is held by Temporal in memory until its workflow task is over. A server that dies before forgets it,
+    while the attempt to pay stands in the row: it is owed, and nobody may ask again."""
+    provider = f"unconfirmed_within: {unconfirmed_within}"
+    async with open_floor(database_url, provider=provider) as floor, working(temporal, floor):
+        bet = await floor.pay_in("10.00")
+        record, handle = await start(temporal, bet)
+        await floor.calls.tell(record.bet_id, "r")
+        if unconfirmed_within < 1:
+            await eventually(lambda: _timers_fired(handle))
+        await floor.bets.begin_credit(_pay_out_of(bet, record))
+        if unconfirmed_within < 1:
+            await handle.execute_update("recheck")
+        assert await handle.result() is BetState.SETTLED
+        assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
+
+
+@pytest.mark.row(75)
+async def test_a_refund_does_not_turn_a_win_round_whose_message_was_lost(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in("10.00")
+        record, handle = await start(temporal, bet)
+        await floor.bets.begin_credit(_pay_out_of(bet, record))
+        await handle.signal("refund", floor.refund(bet))
+        assert await handle.result() is BetState.SETTLED
+        assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
+
+
+@pytest.mark.row(75)
+async def test_only_a_bet_that_waits_is_reminded(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in("10.00")
+        record, handle = await start(temporal, bet)
+        with pytest.raises(WorkflowUpdateFailedError):
+            await handle.execute_update("recheck")
+        assert await Lives(floor.engine).quiet(timedelta(), 10) == []
+        await floor.bets.begin_credit(_pay_out_of(bet, record))
+        assert [row.workflow_id for row in await Lives(floor.engine).quiet(timedelta(), 10)] == [handle.id]
+        assert await Lives(floor.engine).quiet(timedelta(minutes=2), 10) == []
+
+
+async def _timers_fired(handle: Handle) -> bool:
+    return EventType.EVENT_TYPE_TIMER_FIRED in await events(handle)
