@@ -60,7 +60,7 @@ class Bet:
     @workflow.update(name="pay_in_out", description="Answers when the bet is settled, refused or taken back.")
     async def pay_in_out(self) -> BetRecord:
         """The bet's row as soon as it answers the PayInOut."""
-        return await self.pay_in()
+        return await self._life.answer(lambda record: answers.to_pay_in(record, self._pay_in))
 
     @workflow.update(name="pay_out", description="Settles the bet; answers when the player has the money.")
     async def pay_out(self, call: PayOut) -> BetRecord:
