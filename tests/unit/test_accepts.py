@@ -286,8 +286,23 @@ async def test_of_many_at_once_one_is_stored(desk: Desk) -> None:
     stands = word.error_code == "515"
     for one, outcome in zip(said, outcomes, strict=True):
         same = one["fails"] is stands
-        assert outcome in ((Outcome.STORED, Outcome.REPEATED) if same else (Outcome.CONTRADICTED,))
+        other = Outcome.LATER if stands else Outcome.CONTRADICTED
+        assert outcome in ((Outcome.STORED, Outcome.REPEATED) if same else (other,))
     assert len(await desk.events()) == 1
+
+
+async def test_a_success_while_a_refusal_is_judged_is_to_be_told_again(desk: Desk) -> None:
+    bet_id = await desk.bet()
+    assert (await desk.store(bet_id, fails=True)).outcome is Outcome.STORED
+    assert (await desk.store(bet_id)).outcome is Outcome.LATER
+    assert await desk.incidents() == []
+    word = await desk.accepts.read(bet_id, STAKE)
+    assert word is not None
+    assert word.error_code == "515"
+    async with desk.engine.connect() as connection:
+        await connection.execute(text("UPDATE movement SET state = 'refused', ended_at = now()"))
+        await connection.execute(text("UPDATE bet SET state = 'refused', refusal = 'no_money', closed_at = now()"))
+    assert (await desk.store(bet_id)).outcome is Outcome.ENDED
 
 
 async def test_an_accept_that_waits_for_the_row_sees_what_became_of_it(desk: Desk) -> None:
