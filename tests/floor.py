@@ -24,8 +24,10 @@ from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
 from betcore.db.partners import Partners
 from betcore.db.signing_keys import SigningKeys
+from betcore.ids import TransactionType
 from betcore.messages import BetPolicy, BetRecord, PayIn, PayOut, Refund, Reverse
 from betcore.money import Money
+from betcore.orders import Pay
 from betcore.sandbox.casino.app import create_app
 from betcore.settings import Settings
 from betcore.vault import Vault
@@ -89,6 +91,20 @@ class Floor:
         answer_by = datetime.now(UTC) + timedelta(seconds=4)
         amount = Money.parse(win, "EUR")
         return PayOut(player_id=bet.player_id, round_id=bet.round_id, win=amount, answer_by=answer_by)
+
+    def credit(self, bet: PayIn, record: BetRecord, win: str) -> Pay:
+        """What the bet's workflow asks for to pay a win."""
+        return Pay(
+            bet_id=record.bet_id,
+            owner=record.owner or "",
+            casino_id=bet.casino_id,
+            partner_user_id=bet.partner_user_id,
+            transaction_type=TransactionType.PAY_OUT,
+            amount=Money.parse(win, "EUR"),
+            attempt_timeout=bet.policy.attempt_timeout,
+            sends=1,
+            retry=bet.policy.retry,
+        )
 
     def activities(self, client: Client) -> Activities:
         """The real activities, over this floor's database and casino."""

@@ -9,9 +9,11 @@ import re
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
@@ -21,14 +23,18 @@ from betcore.db.lives import BET, Lives, OpenRow
 from betcore.db.migrate import migrate
 from betcore.errors import Code
 from betcore.ids import BETS_QUEUE, BetKey, reversal_workflow_id
-from betcore.messages import BetState, PayIn
+from betcore.messages import Action, BetState, Operate, Operated, PayIn
+from betcore.money import Money
+from betcore.reconciling import Reconcile
 from betcore.settings import Settings
 from betcore.stack import postgres
 from tests.floor import Floor, open_floor
+from tests.workflows.accepting import PAY_OUT, RETURN, STAKE, Casino
 from tests.workflows.bets import (
     Handle,
     ReversalHandle,
     begin,
+    events,
     eventually,
     reverse,
     start,
@@ -247,6 +253,144 @@ async def resumed_bet(client: Client, floor: Floor) -> Handle:
     return handle
 
 
+# Casinos that confirm with Accept
+
+
+@path
+async def accept_heard_in_the_fast_lane(client: Client, floor: Floor) -> Handle:
+    casino, bet = await _confirming(client, floor), await floor.pay_in()
+    playing = asyncio.create_task(start(client, bet))
+    await casino.sent(STAKE)
+    await casino.accepts(bet, STAKE)
+    _, handle = await playing
+    paying = asyncio.create_task(update(handle, "pay_out", floor.pay_out(bet, "25.00")))
+    await casino.sent(PAY_OUT)
+    await casino.accepts(bet, PAY_OUT)
+    await paying
+    return handle
+
+
+@path
+async def accept_signalled(client: Client, floor: Floor) -> Handle:
+    casino, bet = await _confirming(client, floor), await floor.pay_in()
+    playing = asyncio.create_task(start(client, bet))
+    await casino.asked_the_row(bet, STAKE)
+    await casino.accepts(bet, STAKE)
+    _, handle = await playing
+    await handle.signal("refund", floor.refund(bet))
+    await casino.asked_the_row(bet, RETURN)
+    await casino.accepts(bet, RETURN)
+    return handle
+
+
+@path
+async def refused_by_accept(client: Client, floor: Floor) -> Handle:
+    casino, bet = await _confirming(client, floor), await floor.pay_in()
+    playing = asyncio.create_task(start(client, bet))
+    await casino.sent(STAKE)
+    await casino.accepts(bet, STAKE, 103802)
+    return (await playing)[1]
+
+
+@path
+async def credit_made_again_without_accept(client: Client, floor: Floor) -> Handle:
+    casino, bet = await _confirming(client, floor), await floor.pay_in()
+    playing = asyncio.create_task(start(client, bet))
+    await casino.sent(STAKE)
+    await casino.accepts(bet, STAKE)
+    _, handle = await playing
+    await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+    await casino.sent(PAY_OUT, 3)
+    await casino.accepts(bet, PAY_OUT)
+    return handle
+
+
+async def _confirming(client: Client, floor: Floor) -> Casino:
+    await floor.hints.listening.wait()
+    return Casino(floor, client)
+
+
+# Operators
+
+
+@path
+async def parked_and_tried_again(client: Client, floor: Floor) -> Handle:
+    handle = await _parked(client, floor)
+    await floor.faults()
+    await _operate(handle, Action.RETRY)
+    return handle
+
+
+@path
+async def paid_by_hand(client: Client, floor: Floor) -> Handle:
+    handle = await _parked(client, floor)
+    await _operate(handle, Action.MARK_PAID, "ann")
+    await _operate(handle, Action.MARK_PAID, "ben")
+    return handle
+
+
+@path
+async def voided_by_two(client: Client, floor: Floor) -> Handle:
+    _, handle = await start(client, await floor.pay_in())
+    await _operate(handle, Action.VOID, "ann")
+    await _operate(handle, Action.VOID, "ben")
+    return handle
+
+
+@path
+async def settled_by_an_operator(client: Client, floor: Floor) -> Handle:
+    _, handle = await start(client, await floor.pay_in())
+    for operator in ("ann", "ben"):
+        await _operate(handle, Action.SETTLE, operator, Money.parse("25.00", "EUR"))
+    return handle
+
+
+async def _parked(client: Client, floor: Floor) -> Handle:
+    bet = await floor.pay_in()
+    _, handle = await start(client, bet)
+    await floor.faults({"kind": "error_code", "error_code": 103805, "path": _MAKE, "transaction_type": 1})
+    await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+
+    async def parked() -> bool:
+        return bool(await floor.sql("SELECT 1 FROM movement WHERE state = 'parked'"))
+
+    await eventually(parked)
+    return handle
+
+
+async def _operate(handle: Handle, action: Action, operator: str = "ann", win: Money | None = None) -> None:
+    order = Operate(action=action, operator=operator, reason="for the record", win=win)
+    await handle.execute_update("operate", order, result_type=Operated)
+
+
+# Beside bets
+
+
+@path
+async def reminded_of_what_it_owes(client: Client, floor: Floor) -> Handle:
+    bet = await floor.pay_in()
+    record, handle = await start(client, bet)
+    await floor.calls.tell(record.bet_id, "r")
+
+    async def waits() -> bool:
+        return (await events(handle)).count(EventType.EVENT_TYPE_TIMER_STARTED) == 2
+
+    await eventually(waits)
+    await floor.bets.begin_credit(floor.credit(bet, record, "25.00"))
+    await handle.execute_update("recheck")
+    return handle
+
+
+@path
+async def reconciled(client: Client, floor: Floor) -> WorkflowHandle[Any, Any]:
+    bet = await floor.pay_in()
+    record, handle = await start(client, bet)
+    await update(handle, "pay_out", floor.pay_out(bet, "25.00"))
+    now = datetime.now(UTC)
+    order = Reconcile(casino_id=record.casino_id, opened_from=now - timedelta(hours=1), opened_to=now)
+    return await client.start_workflow("Reconciliation", order, id="reconciliation", task_queue=BETS_QUEUE)
+
+
 async def _sent(floor: Floor, kind: int, times: int) -> None:
     async def often() -> bool:
         return (await floor.attempts()).get(kind, 0) >= times
@@ -272,6 +416,22 @@ _SKIPPED = {
 }
 
 
+# Profiles of the casino, where a path needs another than the usual one.
+_HURRIED = "{message_lifetime: 3, attempt_timeout: 0.5, retry: {first: 0.1, cap: 0.2}}"
+_IMPATIENT = "{message_lifetime: 3, attempt_timeout: 0.5, accept_within: 1, retry: {first: 0.1, cap: 0.2}}"
+_SOON = "{message_lifetime: 1, clock_leeway: 0.2, effect_within: 0.3, approval_above: {EUR: 5}}"
+_FLOORS: dict[str, dict[str, Any]] = {
+    "accept_heard_in_the_fast_lane": {"confirmation": "accept"},
+    "accept_signalled": {"confirmation": "accept", "casino": _HURRIED},
+    "refused_by_accept": {"confirmation": "accept"},
+    "credit_made_again_without_accept": {"confirmation": "accept", "casino": _IMPATIENT},
+    "paid_by_hand": {"casino": _SOON},
+    "voided_by_two": {"casino": _SOON},
+    "settled_by_an_operator": {"casino": _SOON},
+    "reminded_of_what_it_owes": {"provider": "unconfirmed_within: 0.2"},
+}
+
+
 async def record(environment: WorkflowEnvironment, database_url: str, names: list[str]) -> None:
     """Play the named paths, each on an empty floor of its own, and write what Temporal kept of them."""
     for name in names:
@@ -283,7 +443,8 @@ async def record(environment: WorkflowEnvironment, database_url: str, names: lis
             await connection.exec_driver_sql("CREATE SCHEMA public")
         await migrate(engine)
         await engine.dispose()
-        async with open_floor(database_url, casino=_QUICK) as floor, working(environment.client, floor):
+        given = {"casino": _QUICK} | _FLOORS.get(name, {})
+        async with open_floor(database_url, **given) as floor, working(environment.client, floor):
             if name in _SKIPPED:
                 handle = await PATHS[name](environment.client, floor)
             else:

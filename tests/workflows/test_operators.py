@@ -15,7 +15,7 @@ from betcore.clients.hints import Hints
 from betcore.ids import TransactionType
 from betcore.messages import Action, BetState, Operate, Operated
 from betcore.money import Money
-from betcore.orders import Pay, Progress
+from betcore.orders import Progress
 from betcore.settings import Settings
 from tests.floor import Floor, open_floor
 from tests.workflows.bets import Handle, begin, eventually, start, update, working
@@ -267,17 +267,7 @@ async def test_a_worker_that_wakes_up_late_pays_nothing(database_url: str, tempo
             record, _ = await start(temporal, bet)
         frozen = Freezing(Settings(database_url=database_url))
         wallet = replace(floor, hints=frozen).activities(temporal).wallet
-        pay = Pay(
-            bet_id=record.bet_id,
-            owner=record.owner or "",
-            casino_id=bet.casino_id,
-            partner_user_id=bet.partner_user_id,
-            transaction_type=TransactionType.PAY_OUT,
-            amount=Money.parse("25.00", "EUR"),
-            attempt_timeout=bet.policy.attempt_timeout,
-            sends=1,
-            retry=bet.policy.retry,
-        )
+        pay = floor.credit(bet, record, "25.00")
         paying = asyncio.create_task(ActivityEnvironment().run(wallet.try_credit, pay))
         await eventually(lambda: _is(floor, 1, "sending"))
         # The message that it would send now is not valid any more.

@@ -12,10 +12,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from betcore.db import bet_sql
 from betcore.db.lives import Lives
 from betcore.errors import Code
-from betcore.ids import TransactionType
-from betcore.messages import BetRecord, BetState, PayIn
-from betcore.money import Money
-from betcore.orders import Pay
+from betcore.messages import BetState, PayIn
 from tests.floor import Floor, open_floor
 from tests.workflows.bets import Handle, begin, events, eventually, start, update, working
 
@@ -135,7 +132,7 @@ async def test_a_claim_that_was_overtaken_tells_what_stands(database_url: str, t
         bet = await floor.pay_in("10.00")
         async with working(temporal, floor):
             record, _ = await start(temporal, bet)
-        pay = _pay_out_of(bet, record)
+        pay = floor.credit(bet, record, "25.00")
         assert (await floor.bets.begin_credit(pay)).counted
         engine = floor.engine.execution_options(isolation_level="READ COMMITTED")
         async with engine.begin() as another:
@@ -155,20 +152,6 @@ async def _waits_for_a_lock(floor: Floor) -> bool:
     return bool(await floor.sql(query))
 
 
-def _pay_out_of(bet: PayIn, record: BetRecord) -> Pay:
-    return Pay(
-        bet_id=record.bet_id,
-        owner=record.owner or "",
-        casino_id=bet.casino_id,
-        partner_user_id=bet.partner_user_id,
-        transaction_type=TransactionType.PAY_OUT,
-        amount=Money.parse("25.00", "EUR"),
-        attempt_timeout=bet.policy.attempt_timeout,
-        sends=1,
-        retry=bet.policy.retry,
-    )
-
-
 LOST = {"before the time to be told is over": 1, "afterwards": 0.1}
 
 
@@ -185,8 +168,8 @@ async def test_a_win_whose_message_was_lost_with_temporal_is_paid(
         record, handle = await start(temporal, bet)
         await floor.calls.tell(record.bet_id, "r")
         if unconfirmed_within < 1:
-            await eventually(lambda: _timers_fired(handle))
-        await floor.bets.begin_credit(_pay_out_of(bet, record))
+            await eventually(lambda: _waits_on(handle))
+        await floor.bets.begin_credit(floor.credit(bet, record, "25.00"))
         if unconfirmed_within < 1:
             await handle.execute_update("recheck")
         assert await handle.result() is BetState.SETTLED
@@ -198,7 +181,7 @@ async def test_a_refund_does_not_turn_a_win_round_whose_message_was_lost(databas
     async with open_floor(database_url) as floor, working(temporal, floor):
         bet = await floor.pay_in("10.00")
         record, handle = await start(temporal, bet)
-        await floor.bets.begin_credit(_pay_out_of(bet, record))
+        await floor.bets.begin_credit(floor.credit(bet, record, "25.00"))
         await handle.signal("refund", floor.refund(bet))
         assert await handle.result() is BetState.SETTLED
         assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
@@ -212,10 +195,10 @@ async def test_only_a_bet_that_waits_is_reminded(database_url: str, temporal: Cl
         with pytest.raises(WorkflowUpdateFailedError):
             await handle.execute_update("recheck")
         assert await Lives(floor.engine).quiet(timedelta(), 10) == []
-        await floor.bets.begin_credit(_pay_out_of(bet, record))
+        await floor.bets.begin_credit(floor.credit(bet, record, "25.00"))
         assert [row.workflow_id for row in await Lives(floor.engine).quiet(timedelta(), 10)] == [handle.id]
         assert await Lives(floor.engine).quiet(timedelta(minutes=2), 10) == []
 
 
-async def _timers_fired(handle: Handle) -> bool:
-    return EventType.EVENT_TYPE_TIMER_FIRED in await events(handle)
+async def _waits_on(handle: Handle) -> bool:
+    return (await events(handle)).count(EventType.EVENT_TYPE_TIMER_STARTED) == 2

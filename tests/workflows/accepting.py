@@ -1,0 +1,59 @@
+"""A casino that confirms with Accept, whose Accepts are made by the test."""
+
+import json
+from typing import Any
+
+from temporalio.client import Client
+
+from api.confirmations import Confirmations
+from betcore.db.accepts import Outcome
+from betcore.messages import PayIn
+from tests.floor import Floor
+from tests.workflows.bets import eventually
+
+STAKE, PAY_OUT, RETURN = -1, 1, 2
+
+
+class Casino:
+    """The casino's side: its Accepts are made by the test."""
+
+    def __init__(self, floor: Floor, client: Client) -> None:
+        self._floor = floor
+        self._confirmations = Confirmations(floor.engine, client)
+
+    async def accepts(self, bet: PayIn, kind: int, error_code: int = 200, **changed: Any) -> Outcome:
+        """Confirm or refuse a movement of a bet."""
+        row = await self._floor.row(bet)
+        amount = {STAKE: "10.00", PAY_OUT: "25.00", RETURN: "10.00"}[kind]
+        body = {
+            "BetId": row.bet_id,
+            "TransactionType": kind,
+            "TransactionId": f"{row.bet_id}:{kind}",
+            "PartnerTransactionId": f"t{kind}" if error_code == 200 else None,
+            "PartnerUserId": "anna",
+            "Amount": amount,
+            "ErrorCode": error_code,
+            "Message": "",
+            "Balance": "990.00",
+        } | changed
+        casino = await self._floor.partners.casino(row.casino_id)
+        return await self._confirmations.take(casino, json.dumps(body).encode())
+
+    async def sent(self, kind: int, times: int = 1) -> None:
+        """Wait until a movement was sent so often."""
+
+        async def often_enough() -> bool:
+            return [call["transaction_type"] for call in await self._floor.casino_calls()].count(kind) >= times
+
+        await eventually(often_enough)
+
+    async def asked_the_row(self, bet: PayIn, kind: int) -> None:
+        """Wait until nobody waits for the Accept in the fast lane any more."""
+        query = "SELECT awaited_until FROM movement WHERE bet_id = :b AND transaction_type = :k"
+
+        async def asked() -> bool:
+            row = await self._floor.row(bet)
+            found = row and await self._floor.sql(query, b=row.bet_id, k=kind)
+            return bool(found and found[0].awaited_until)
+
+        await eventually(asked)
