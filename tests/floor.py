@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -54,6 +54,7 @@ class Floor:
     partner_client_id: int
     session: Session
     cache_seconds: float
+    opened_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     async def pay_in(self, stake: str = "10.00", *, seconds: float = 4, **changed: Any) -> PayIn:
         """A PayIn of a new bet, as the API would make it."""

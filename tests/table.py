@@ -190,14 +190,18 @@ class Table:
 
     async def accept(self, body: object) -> dict[str, Any]:
         """Call payments/accept as this casino; the answer's envelope."""
+        found: dict[str, Any] = json.loads(await self.accept_raw(body))
+        return found
+
+    async def accept_raw(self, body: object) -> bytes:
+        """As accept; the answer byte for byte."""
         surface = self.stack.addresses["api"] + "/mis-api/api/v2"
         account = {"PartnerClientId": self.partner_client_id, "Secret": self.casino_secret}
         async with self.stack.http.post(f"{surface}/auth/token", json=account) as response:
             token = (await response.json())["Value"]["AccessToken"]
         headers = {"Authorization": f"Bearer {token}"}
         async with self.stack.http.post(f"{surface}/payments/accept", json=body, headers=headers) as response:
-            found: dict[str, Any] = await response.json()
-        return found
+            return await response.read()
 
     async def sent(self, bet: str) -> list[int]:
         """TransactionType of each make for a bet that reached the casino, repeats too."""

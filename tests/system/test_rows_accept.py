@@ -1,21 +1,33 @@
 """Rows 38 and 39: a casino that takes a movement and confirms it later, over HTTP on both sides."""
 
 import asyncio
+import json
 import os
 import signal
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from tests.table import Stack, Table, until
+from tests.system.rows import forget
+from tests.table import Stack, Table, start_stack, until
 from tests.watch import holds, in_state, movement
 
 DONE = (1, None)
-ACCEPT, MAKE = "/payments/accept", "/payments/make"
-SETTLED = [(-1, "10.00"), (1, "25.00")]
+ACCEPT = "/payments/accept"
+STAKED = [(-1, "10.00")]
+SETTLED = [*STAKED, (1, "25.00")]
 HASTY = "answer_deadline: 2.5"
 # What nobody knows of is decided soon: this casino applies at once what it takes.
 SOON = "{accept_within: 1, effect_within: 1, clock_leeway: 0.1, message_lifetime: 1, retry: {first: 0.2, cap: 0.5}}"
+
+
+@pytest.fixture(scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """A stack whose sweep comes round often; its only worker is the one that waits for an Accept."""
+    folder = tmp_path_factory.mktemp("accept")
+    async with start_stack(folder, "--processes", "1", BETCORE_SWEEP_SECONDS="2") as running:
+        yield running
 
 
 async def _table(stack: Stack, casino: str = "", provider: str = HASTY) -> Table:
@@ -56,12 +68,32 @@ async def test_a_quick_casino_is_answered_for_inside_the_deadline(stack: Stack) 
 @pytest.mark.row(38)
 async def test_a_refusal_by_accept_is_final(stack: Stack) -> None:
     table = await _table(stack, provider="")
+    poor, blocked = await table.seat("poor", "1.00"), await table.seat("blocked")
+    at_casino = f"/_players/{table.partner_client_id}/blocked"
+    await table.at_casino("PATCH", at_casino, json={"blocked": True})
+    refused = {poor: (4, "no_money"), blocked: (7, "player_blocked")}
+    bets = {session: table.new_bet() for session in refused}
+    assert {session: (await table.pay_in(bet, session=session)).said for session, bet in bets.items()} == refused
+    # Nor does it change with what it was for.
+    await table.seat("poor", "1000.00")
+    await table.at_casino("PATCH", at_casino, json={"blocked": False})
+    assert {session: (await table.pay_in(bet, session=session)).said for session, bet in bets.items()} == refused
+    for bet in bets.values():
+        assert (await table.journal(bet), await table.sent(bet)) == ([], [-1])
+
+
+@pytest.mark.row(38)
+async def test_a_claw_back_that_an_accept_refuses_leaves_the_bet_settled(stack: Stack) -> None:
+    table = await _table(stack, provider="")
     bet = table.new_bet()
-    poor = await table.seat("poor", "1.00")
-    assert (await table.pay_in(bet, session=poor)).said == (4, "no_money")
-    assert (await table.pay_in(bet, session=poor)).said == (4, "no_money")
-    assert await table.journal(bet) == []
-    assert len(await table.sent(bet)) == 1
+    assert (await table.pay_in_out(bet)).said == DONE
+    # The win is spent.
+    await table.seat("anna", "5.00")
+    assert (await table.refund(bet)).said == (7, "casino_refused")
+    assert (await table.refund(bet)).said == (7, "casino_refused")
+    assert await table.journal(bet) == SETTLED
+    assert await table.sent(bet) == [-1, 1, -2]
+    assert await table.incidents(bet) == ["reversal_refused"]
 
 
 @pytest.mark.row(38)
@@ -72,7 +104,7 @@ async def test_an_accept_that_takes_longer_than_the_provider_waits_is_waited_for
     assert (await table.pay_in(bet)).code == 99
     assert (await until(lambda: table.pay_in(bet))).said == DONE
     assert await table.sent(bet) == [-1]
-    assert await table.journal(bet) == [(-1, "10.00")]
+    assert await table.journal(bet) == STAKED
 
 
 @pytest.mark.row(38)
@@ -103,18 +135,36 @@ async def test_a_debit_whose_accept_is_lost_is_looked_for(stack: Stack) -> None:
     assert await table.journal(bet) == SETTLED
 
 
-@pytest.mark.row(38, 39)
-async def test_a_worker_that_dies_while_it_waits_for_an_accept_takes_the_stake_once(stack: Stack) -> None:
-    table = await _table(stack, provider="")
-    await table.faults({"kind": "delay", "delay": 1.2, "path": ACCEPT})
+@pytest.mark.row(38)
+async def test_a_debit_that_the_casino_has_refused_without_a_word_is_looked_for_in_vain(stack: Stack) -> None:
+    table = await _table(stack, SOON)
+    poor = await table.seat("poor", "1.00")
+    await table.faults({"kind": "drop", "path": ACCEPT})
+    bet = table.new_bet()
+    assert (await table.pay_in(bet, session=poor)).code == 99
+    await in_state(table, bet, "refused")
+    assert [call["path"] for call in await table.calls()].count("/payments/info") == 2
+    assert (await table.pay_in(bet, session=poor)).said == (7, "casino_unavailable")
+    assert await table.journal(bet) == []
+
+
+@pytest.mark.row(38)
+async def test_a_worker_that_dies_while_it_waits_for_an_accept_sends_nothing_more(stack: Stack) -> None:
+    """The Accept comes while nobody works."""
+    table = await _table(stack)
+    await table.faults({"kind": "hold", "path": ACCEPT, "times": 1})
     bet = table.new_bet()
     paying = asyncio.create_task(table.pay_in(bet))
-    await holds(lambda: table.calls(), lambda calls: MAKE in [call["path"] for call in calls])
+    await table.held()
     os.kill(stack.pid("worker-1"), signal.SIGKILL)
-    await paying
-    assert (await until(lambda: table.pay_in(bet), 60)).said in (DONE, (6, "already_refunded"))
-    assert (await table.journal(bet))[:1] == [(-1, "10.00")]
-    assert [kind for kind, _ in await table.journal(bet)].count(-1) == 1
+    await table.release()
+    await holds(lambda: movement(table, bet, -1), lambda moved: moved.accept_code == "200")
+    assert (await table.row(bet)).state == "accepting"
+    assert (await paying).code == 99
+    assert (await until(lambda: table.pay_in(bet), 60)).said == DONE
+    assert (await table.pay_out(bet)).said == DONE
+    assert await table.journal(bet) == SETTLED
+    assert await table.sent(bet) == [-1, 1]
 
 
 @pytest.mark.row(39)
@@ -160,10 +210,10 @@ async def test_a_success_for_a_stake_that_ended_refused_goes_back(stack: Stack) 
     await table.faults({"kind": "error_code", "error_code": 103802, "path": ACCEPT, "times": 1})
     assert (await table.pay_in(bet)).said == (4, "no_money")
     row = await table.row(bet)
-    assert await table.journal(bet) == [(-1, "10.00")]
+    assert await table.journal(bet) == STAKED
     assert (await table.accept(_body(row.bet_id)))["ErrorCode"] == 200
     assert await table.incidents(bet) == ["debited_after_the_end"]
-    await holds(lambda: table.journal(bet), lambda journal: journal == [(-1, "10.00"), (2, "10.00")], 150)
+    await holds(lambda: table.journal(bet), lambda journal: journal == [(-1, "10.00"), (2, "10.00")])
     assert (await table.pay_in(bet)).said == (4, "no_money")
     assert (await table.row(bet)).state == "refused"
     # Told once more, it goes back no second time.
@@ -172,14 +222,37 @@ async def test_a_success_for_a_stake_that_ended_refused_goes_back(stack: Stack) 
 
 
 @pytest.mark.row(39)
+async def test_a_repeat_is_answered_from_the_row_when_the_workflow_is_gone(stack: Stack) -> None:
+    table = await _table(stack, provider="")
+    bet = table.new_bet()
+    assert (await table.pay_in(bet)).said == DONE
+    assert (await table.pay_out(bet)).said == DONE
+    await forget(table, bet)
+    row = await table.row(bet)
+    for kind, amount in SETTLED:
+        theirs = (await movement(table, bet, kind)).accept_transaction_id
+        told = _body(row.bet_id, TransactionType=kind, Amount=amount, PartnerTransactionId=theirs)
+        assert (await table.accept(told))["ErrorCode"] == 200
+        assert (await table.accept(told | {"ErrorCode": 103802}))["ErrorCode"] == 103803
+        assert (await table.accept(told | {"Amount": "11.00"}))["ErrorCode"] == 103803
+    assert await table.row(bet) == row
+    assert await table.sent(bet) == [-1, 1]
+    assert await table.journal(bet) == SETTLED
+    assert await table.incidents(bet) == ["accept_contradicts"] * 4
+
+
+@pytest.mark.row(39)
 async def test_an_accept_of_another_bet_or_of_none_tells_nothing(stack: Stack) -> None:
     table, other = await _table(stack, provider=""), await _table(stack, provider="")
     bet = other.new_bet()
     assert (await other.pay_in(bet)).said == DONE
-    foreign = await table.accept(_body((await other.row(bet)).bet_id))
-    nobody = await table.accept(_body(2**52))
-    assert foreign == nobody
-    assert foreign["ErrorCode"] == 103804
+    bet_id = (await other.row(bet)).bet_id
+    foreign, nobody = await table.accept_raw(_body(bet_id)), await table.accept_raw(_body(2**52))
+    not_sent = await other.accept_raw(_body(bet_id, TransactionType=1, Amount="25.00"))
+    assert foreign == nobody == not_sent
+    assert json.loads(foreign)["ErrorCode"] == 103804
+    assert (await movement(other, bet, -1)).accept_transaction_id != "t"
+    assert await other.incidents(bet) == []
 
 
 @pytest.mark.row(39)

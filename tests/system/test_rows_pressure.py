@@ -1,7 +1,6 @@
 """Rows 29 and 37, and casinos beside each other: one that is down or slow costs its own players time, nobody else's."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -103,34 +102,22 @@ async def test_a_casino_that_does_not_know_us_any_more_is_not_asked_by_every_sta
 
 @pytest.mark.row(37)
 async def test_a_slow_casino_does_not_slow_another(stack: Stack) -> None:
-    # The slow one answers, after ten seconds: nothing fails, so no breaker helps.
-    patient = "{attempt_timeout: 12, fast_attempts: 1, message_lifetime: 20}"
-    slow = await stack.table(provider="answer_deadline: 8", casino=patient)
+    # The slow one answers in the end: nothing fails, so no breaker helps. It has more callers than places.
+    patient = "{attempt_timeout: 60, fast_attempts: 1, message_lifetime: 120}"
+    slow = await stack.table(provider="answer_deadline: 40", casino=patient)
     quick = await stack.table()
-    alone = await _times(quick, 40)
-    await slow.faults({"kind": "delay", "delay": 10, "path": MAKE})
-    held = [asyncio.create_task(slow.pay_in(slow.new_bet())) for _ in range(120)]
-    # All places that a casino gets are taken before the other one is looked at.
+    await slow.faults({"kind": "hold", "path": MAKE})
+    waiting = [asyncio.create_task(slow.pay_in(slow.new_bet(), "1.00")) for _ in range(130)]
     await holds(lambda: slow.calls(), lambda calls: len(calls) >= 100)
-    beside = await _times(quick, 40)
-    assert max(await asyncio.gather(*(answer for answer in held)), key=lambda answer: answer.code).code == 99
-    # In one run, and by ratio: load of its own, a hundred bets, is on the machine as well.
-    assert _p90(beside) < 8 * _p90(alone)
-    assert _p90(beside) < 2
-
-
-async def _times(table: Table, bets: int) -> list[float]:
-    """Seconds for a PayIn, one after the other."""
-    took = []
-    for _ in range(bets):
-        began = time.monotonic()
-        assert (await table.pay_in(table.new_bet())).said == DONE
-        took.append(time.monotonic() - began)
-    return took
-
-
-def _p90(took: list[float]) -> float:
-    return sorted(took)[len(took) * 9 // 10]
+    for _ in range(20):
+        bet = quick.new_bet()
+        assert (await quick.pay_in(bet)).said == DONE
+        assert (await quick.pay_out(bet)).said == DONE
+    assert not all(answer.done() for answer in waiting)
+    await slow.faults()
+    await slow.release()
+    # Those that have found no place were refused, and not sent; what has come too late is known later.
+    assert {answer.code for answer in await asyncio.gather(*waiting)} <= {1, 7, 99}
 
 
 @pytest.mark.row(37)
