@@ -82,7 +82,7 @@ MUTANTS = [
         "betcore/db/movement_sql.py",
         "movement.state = 'sending' AND movement.accept_code IS NULL\n",
         "movement.state = 'sending'\n",
-        _ACCEPT + "test_a_later_accept_costs_one_workflow_task_and_no_other_send",
+        _ACCEPT + "test_no_send_is_counted_while_an_accept_waits_to_be_read",
     ),
     Mutant(
         3,

@@ -177,3 +177,15 @@ async def test_a_success_for_a_stake_that_ended_refused_goes_back(database_url: 
         # Told once more, it goes back no second time.
         assert await casino.accepts(bet, STAKE) in (Outcome.ENDED, Outcome.REPEATED)
         assert await floor.journal() == [(STAKE, "10.00"), (RETURN, "10.00")]
+
+
+@pytest.mark.row(39)
+async def test_no_send_is_counted_while_an_accept_waits_to_be_read(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, confirmation="accept") as floor:
+        bet = await floor.pay_in()
+        assert (await floor.bets.open(bet, "run", BetState.ACCEPTING, None)).counted
+        assert await Casino(floor, temporal).accepts(bet, STAKE, 103802) is Outcome.STORED
+        claim = await floor.bets.open(bet, "run", BetState.ACCEPTING, None)
+        assert (claim.counted, claim.attempts) == (False, 1)
+        assert claim.heard is not None
+        assert claim.heard.error_code == "103802"
