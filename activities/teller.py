@@ -22,8 +22,6 @@ from betcore.orders import Incident, Progress, Step
 _NO_TIME = timedelta()
 _WHILE_BUSY = timedelta(seconds=30)
 _ACCEPT = "accept"
-# What an activity returns while the movement may still be sent.
-_OPEN = (Progress.UNKNOWN, Progress.AWAITED)
 
 
 class Teller:
@@ -167,7 +165,7 @@ async def pursued(
         # It comes back soon enough to be the probe, or to be among the first when the casino is back.
         often = retry.model_copy(update={"cap": min(retry.cap, _WHILE_BUSY)})
         raise again(str(busy), often, busy.wait) from None
-    if step.progress not in _OPEN:
+    if not step.progress.is_open:
         return step
     gap = accept_within if step.progress is Progress.AWAITED and accept_within else _NO_TIME
     if until is not None and now() + gap >= until:

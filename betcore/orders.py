@@ -19,6 +19,11 @@ class Progress(StrEnum):
     ABSENT = "absent"  # a claw-back that is certainly not at the casino, and may be sent in another window
     FOREIGN = "foreign"  # the row belongs to another life of the bet
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody knows yet if the movement was made."""
+        return self in (Progress.UNKNOWN, Progress.AWAITED)
+
 
 class Step(Message):
     """What an activity reports: how the movement stands, why, and the bet's row after it."""

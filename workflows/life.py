@@ -24,9 +24,6 @@ with workflow.unsafe.imports_passed_through():
     from betcore.money import Money
     from betcore.orders import CloseAtCasino, FindCredit, Operation, Pay, Progress, Step, Unpark
 
-# The movement may have been made, and may not.
-_OPEN = (Progress.UNKNOWN, Progress.AWAITED)
-
 
 class Debit(NamedTuple):
     """The three activities of a debit, and what it is called. ``order`` and ``look`` make what they are asked with;
@@ -112,10 +109,10 @@ class Life:
         self._nudged, self._at_work = False, True
         step = await self._begun(debit.attempt, debit.order, debit.what)
         while True:
-            if step.progress in _OPEN:
+            if step.progress.is_open:
                 self.board.attention("unknown")
                 step = await self._pursued(debit.pursue, debit.attempt, debit.order, debit.what)
-            if step.progress in _OPEN:
+            if step.progress.is_open:
                 step = await self._find(debit)
             if step.progress is not Progress.PARKED:
                 self._at_work = False
@@ -129,7 +126,7 @@ class Life:
         what = f"{kind} {order.amount.currency} {order.amount}"
         step = await self._begun(Wallet.try_credit, lambda: order, what)
         while True:
-            if step.progress in _OPEN:
+            if step.progress.is_open:
                 self.board.attention("owed")
                 step = await self._pursued(Wallet.pursue_credit, Wallet.try_credit, lambda: order, what, owed=True)
             if step.progress is not Progress.PARKED:
@@ -156,7 +153,7 @@ class Life:
                 return self._took(what, step)
             self._nudged = False
             step = self._took(what, await self.lanes.fast(attempt, order(), what))
-            if step.progress not in _OPEN:
+            if not step.progress.is_open:
                 return step
 
     async def _find(self, debit: Debit) -> Step:
@@ -169,7 +166,7 @@ class Life:
                 what = "look for the debit"
                 step = self._took(what, await self.lanes.slow(debit.find, debit.look(second_look), what))
                 look_at, second_look = workflow.now() + self._policy.effect_within, True
-            if step.progress not in _OPEN:
+            if not step.progress.is_open:
                 return step
 
     async def _decided(self, kind: TransactionType) -> Step:
@@ -196,7 +193,7 @@ class Life:
                 what,
                 await self.lanes.slow(Wallet.find_credit, FindCredit(pay=pay, second_look=second_look), what),
             )
-            if step.progress not in _OPEN:
+            if not step.progress.is_open:
                 self._paid_by_hand = False
                 return step
             wait, second_look = self._policy.effect_within, True
@@ -278,8 +275,9 @@ class Life:
         return operated
 
     def _concerned(self, order: Operate, amount: Money | None) -> Money | None:
-        marks = order.action is Action.MARK_PAID and self._parked_credit is not None
-        return self._parked_credit.amount if marks and self._parked_credit else amount
+        if order.action is Action.MARK_PAID and self._parked_credit is not None:
+            return self._parked_credit.amount
+        return amount
 
     @property
     def _state(self) -> str:

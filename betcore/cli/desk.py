@@ -6,6 +6,7 @@ The heavy imports stand inside what needs them, so that ``--help`` is quick.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,16 @@ def read_file(path: Path | None) -> str:
         raise SetupRefused(f"{path}: {error.strerror}", code="invalid_profile") from None
     except UnicodeDecodeError:
         raise SetupRefused(f"{path}: not UTF-8 text", code="invalid_profile") from None
+
+
+def moment(option: str, given: str) -> datetime:
+    """What an option says of time, UTC where it names no zone. Raises SetupRefused(invalid_time)."""
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError:
+        message = f"{option}: a day or a time such as 2026-11-22 or 2026-11-22T10:30:00Z; not {given!r}"
+        raise SetupRefused(message, code="invalid_time") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def lines(rows: Sequence[Mapping[str, Any]]) -> str:

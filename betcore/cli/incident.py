@@ -1,14 +1,12 @@
 """``python -m betcore incident ...``."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from betcore.cli import telling
-from betcore.cli.desk import Desk, Json, act
+from betcore.cli.desk import Desk, Json, act, moment
 from betcore.cli.output import AsJson, DataDir
-from betcore.errors import SetupRefused
 
 if TYPE_CHECKING:
     from betcore.db.incidents import Incidents
@@ -36,7 +34,7 @@ def list_incidents(
             bet_id=bet_id,
             provider=provider,
             provider_bet_id=bet,
-            since=_moment(since),
+            since=None if since is None else moment("since", since),
             before=before,
             limit=limit,
         )
@@ -63,17 +61,6 @@ def _incidents(desk: Desk) -> "Incidents":
     from betcore.db.incidents import Incidents
 
     return Incidents(desk.engine)
-
-
-def _moment(given: str | None) -> datetime | None:
-    if given is None:
-        return None
-    try:
-        found = datetime.fromisoformat(given)
-    except ValueError:
-        message = f"since: a day or a time such as 2026-11-22 or 2026-11-22T10:30:00Z; not {given!r}"
-        raise SetupRefused(message, code="invalid_time") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _listing(found: Json) -> str:

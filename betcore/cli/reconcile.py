@@ -5,13 +5,13 @@ import csv
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from betcore.cli.desk import Desk, Json, act
+from betcore.cli.desk import Desk, Json, act, moment
 from betcore.cli.output import AsJson, DataDir
 from betcore.errors import SetupRefused
 
@@ -43,7 +43,7 @@ def reconcile(
 
     async def work(desk: Desk) -> Json:
         nonlocal incidents
-        done = await _reconciled(desk, casino, _moment("from", opened_from), _moment("to", opened_to), out)
+        done = await _reconciled(desk, casino, moment("from", opened_from), moment("to", opened_to), out)
         incidents = done["outcomes"].get("incident", 0)
         return done
 
@@ -161,15 +161,6 @@ def _writable(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise SetupRefused(f"out: {folder}: {error.strerror}", code="invalid_folder") from None
-
-
-def _moment(option: str, given: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(given)
-    except ValueError:
-        message = f"{option}: a day or a time such as 2026-11-22 or 2026-11-22T10:30:00Z; not {given!r}"
-        raise SetupRefused(message, code="invalid_time") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _words(done: Json) -> str:
