@@ -59,6 +59,9 @@ class ClawBacks:
         """
         reverse, owner = order.reverse, order.owner
         casino, policy = await self._teller.casino(reverse.casino_id), reverse.policy
+        if word := await self._teller.confirmed(casino, _movement(order)):
+            record = await self._reversals.clawed_back(reverse.bet_id, owner, word)
+            return _step(record, owner, Progress.DONE, "confirmed by an Accept")
         try:
             found = await self._teller.look(casino, _movement(order), policy.retry, policy.attempt_timeout)
         except MovementDiffers as difference:

@@ -15,7 +15,7 @@ from betcore.clients.hints import Hints
 from betcore.db.bets import Bets, CasinoWord, Claim
 from betcore.db.partners import Casino, Partners
 from betcore.errors import Code
-from betcore.judgement import AWAITED, DUPLICATE, PARKED, Verdict, judge, judge_duplicate
+from betcore.judgement import AWAITED, DONE, DUPLICATE, PARKED, Verdict, judge, judge_duplicate
 from betcore.messages import BetRecord, Retry
 from betcore.orders import Incident, Progress, Step
 
@@ -84,6 +84,25 @@ class Teller:
                 async with asyncio.timeout(patience.total_seconds()):
                     await told.wait()
         within = timedelta(seconds=casino.profile.accept_within) if sent else _NO_TIME
+        return await self._heard(movement, within)
+
+    async def confirmed(self, casino: Casino, movement: Movement) -> CasinoWord | None:
+        """The Accept by which the casino says that it has made a movement, however late. One that refuses is forgotten:
+        what payments/info says is newer."""
+        word = await self._heard(movement, _NO_TIME)
+        if word is None:
+            return None
+        meaning = casino.profile.error_codes.get(word.error_code or "")
+        if judge(movement.transaction_type, meaning, 1) == DONE:
+            return word
+        await self._bets.forget_refusal(movement.bet_id, movement.transaction_type, word.error_code)
+        return None
+
+    async def was_told(self, movement: Movement) -> bool:
+        """Whether an Accept waits in the movement's row."""
+        return await self._heard(movement, _NO_TIME) is not None
+
+    async def _heard(self, movement: Movement, within: timedelta) -> CasinoWord | None:
         return await self._bets.hear(movement.bet_id, movement.transaction_type, within, movement.amount.currency)
 
     async def look(self, casino: Casino, movement: Movement, policy_retry: Retry, within: timedelta) -> bool:
@@ -125,7 +144,7 @@ class Teller:
             await self._bets.forget_refusal(record.bet_id, kind, answer.error_code)
         elif verdict.progress is Progress.UNKNOWN and casino.profile.confirmation == "accept":
             # The answer is lost, the Accept may still come: from now on it is signalled.
-            await self._bets.hear(record.bet_id, kind, _NO_TIME, movement.amount.currency)
+            await self._heard(movement, _NO_TIME)
         detail = f"{answer.kind} {answer.error_code or ''} {answer.message}".strip()
         return Step(progress=verdict.progress, detail=detail, record=record)
 

@@ -56,11 +56,14 @@ class Wallet:
         Raises ApplicationError(outcome_unknown), to be retried, where the casino's answer is unclear.
         """
         pay_in, bet_id, owner = order.pay_in, order.bet_id, order.owner
-        casino, policy = await self._teller.casino(pay_in.casino_id), pay_in.policy
+        casino, policy, movement = await self._teller.casino(pay_in.casino_id), pay_in.policy, _debit(pay_in, bet_id)
+        if word := await self._teller.confirmed(casino, movement):
+            record = await self._bets.accept(bet_id, owner, word)
+            return Step(progress=_standing(record, owner), detail="confirmed by an Accept", record=record)
         try:
-            found = await self._teller.look(casino, _debit(pay_in, bet_id), policy.retry, policy.attempt_timeout)
+            found = await self._teller.look(casino, movement, policy.retry, policy.attempt_timeout)
         except MovementDiffers as difference:
-            record = await self._bets.park(bet_id, owner, TransactionType.ACCEPT_BET, DUPLICATE)
+            record = await self._bets.park(bet_id, owner, movement.transaction_type, DUPLICATE)
             return Step(progress=_standing(record, owner), detail=str(difference), record=record)
         if found:
             record = await self._bets.accept(bet_id, owner, NO_WORD)
@@ -68,10 +71,13 @@ class Wallet:
         if not order.second_look:
             return Step(progress=Progress.UNKNOWN, detail="absent at the first look")
         if order.refund_filed:
-            record = await self._bets.refund_without_debit(bet_id, owner)
+            record = await self._bets.refund_absent(bet_id, owner)
         else:
             record = await self._bets.refuse_absent(bet_id, owner, Code.CASINO_UNAVAILABLE)
-        return Step(progress=_standing(record, owner), detail="the casino never took it", record=record)
+        progress = _standing(record, owner)
+        if progress is Progress.PARKED and await self._teller.was_told(movement):
+            return Step(progress=Progress.UNKNOWN, detail="an Accept has come meanwhile", record=record)
+        return Step(progress=progress, detail="the casino never took it", record=record)
 
     @activity.defn
     async def try_credit(self, order: Pay) -> Step:
@@ -91,6 +97,8 @@ class Wallet:
         """
         pay = order.pay
         casino, rows, kind = await self._teller.casino(pay.casino_id), self._rows(pay), pay.transaction_type
+        if word := await self._teller.confirmed(casino, _credit_of(pay)):
+            return _credited(await rows.credit_done(pay.bet_id, pay.owner, kind, word), pay, "confirmed by an Accept")
         try:
             found = await self._teller.look(casino, _credit_of(pay), pay.retry, pay.attempt_timeout)
         except MovementDiffers as difference:

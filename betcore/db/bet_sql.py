@@ -4,7 +4,7 @@ All parts of one statement see the same snapshot: a part that reads a table does
 it, which is why the rows travel between the parts by RETURNING.
 """
 
-from betcore.db.movement_sql import CLAIMED, MAY_LEAVE, STALE
+from betcore.db.movement_sql import CLAIMED, MAY_LEAVE, NO_OTHER_ACCEPT, STALE
 
 _OR_AS_IT_STANDS = """
 SELECT changed.* FROM changed
@@ -75,23 +75,27 @@ WITH changed AS (
     + _OR_AS_IT_STANDS
 )
 
-# The movement first: its row is locked and read anew, so that a send counted meanwhile by another process is seen.
-REFUSE = (
-    """
+# The movement first: its row is locked and read anew, so that a send counted, or an Accept stored, meanwhile by another
+# process is seen. An Accept that this end does not come from leaves the stake open: it may say that the money is taken.
+END_WITHOUT_STAKE = (
+    f"""
 WITH ended AS (
     UPDATE movement SET state = :movement, ended_at = now(), error_code = :error_code
     FROM bet
     WHERE movement.bet_id = :bet_id AND transaction_type = -1 AND movement.state = 'sending'
       AND (CAST(:attempts AS integer) IS NULL OR attempts = CAST(:attempts AS integer))
+      AND {NO_OTHER_ACCEPT}
       AND bet.bet_id = movement.bet_id AND bet.owner = :owner AND bet.state = 'accepting'
     RETURNING movement.bet_id
 ), changed AS (
-    UPDATE bet SET state = 'refused', refusal = :refusal, closed_at = now()
+    UPDATE bet SET state = :state, refusal = :refusal, closed_at = now(),
+           withdrawn_at = CASE WHEN :state = 'refunded' THEN coalesce(withdrawn_at, now()) ELSE withdrawn_at END
     FROM ended WHERE bet.bet_id = ended.bet_id
     RETURNING bet.*
 ), event AS (
     INSERT INTO bet_event (bet_id, kind, data)
-    SELECT bet_id, 'refused', jsonb_build_object('refusal', refusal, 'error_code', CAST(:error_code AS text))
+    SELECT bet_id, CASE state WHEN 'refunded' THEN 'refunded_without_debit' ELSE 'refused' END,
+           jsonb_strip_nulls(jsonb_build_object('refusal', refusal, 'error_code', CAST(:error_code AS text)))
     FROM changed
 )"""
     + _OR_AS_IT_STANDS
@@ -219,21 +223,6 @@ WITH changed AS (
     RETURNING *
 ), event AS (
     INSERT INTO bet_event (bet_id, kind) SELECT bet_id, 'withdrawn' FROM changed
-)"""
-    + _OR_AS_IT_STANDS
-)
-
-REFUND_WITHOUT_DEBIT = (
-    """
-WITH changed AS (
-    UPDATE bet SET state = 'refunded', withdrawn_at = coalesce(withdrawn_at, now()), closed_at = now()
-    WHERE bet_id = :bet_id AND owner = :owner AND state = 'accepting'
-    RETURNING *
-), ended AS (
-    UPDATE movement SET state = 'absent', ended_at = now()
-    FROM changed WHERE movement.bet_id = changed.bet_id AND transaction_type = -1
-), event AS (
-    INSERT INTO bet_event (bet_id, kind) SELECT bet_id, 'refunded_without_debit' FROM changed
 )"""
     + _OR_AS_IT_STANDS
 )

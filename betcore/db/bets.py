@@ -125,16 +125,25 @@ class Bets:
     ) -> BetRecord:
         """The stake was not taken and will not be, if the send that tells so is the only one that was ever counted.
 
-        Where another process has counted one meanwhile, the bet stays as it is: that send may take the money.
-        ``movement`` is ``refused`` or, where nothing was sent, ``absent``.
+        Where another process has counted one meanwhile, or another Accept was stored, the bet stays as it is: the money
+        may be taken. ``movement`` is ``refused`` or, where nothing was sent, ``absent``.
         """
-        given = {"refusal": refusal, "movement": movement, "error_code": error_code, "attempts": 1}
-        return await self._change(bet_sql.REFUSE, bet_id, owner, **given)
+        ending = {"movement": movement, "error_code": error_code, "attempts": 1}
+        return await self._end_without_stake(bet_id, owner, BetState.REFUSED, refusal, **ending)
 
     async def refuse_absent(self, bet_id: int, owner: str, refusal: Code) -> BetRecord:
-        """The stake is certainly not at the casino, however often it was sent."""
-        given = {"refusal": refusal, "movement": "absent", "error_code": None, "attempts": None}
-        return await self._change(bet_sql.REFUSE, bet_id, owner, **given)
+        """The stake is certainly not at the casino, however often it was sent; unless an Accept stands in the row."""
+        return await self._end_without_stake(bet_id, owner, BetState.REFUSED, refusal)
+
+    async def refund_absent(self, bet_id: int, owner: str) -> BetRecord:
+        """The same where a Refund was filed: nothing is owed, the bet ends refunded."""
+        return await self._end_without_stake(bet_id, owner, BetState.REFUNDED, None)
+
+    async def _end_without_stake(
+        self, bet_id: int, owner: str, state: BetState, refusal: Code | None, **given: Any
+    ) -> BetRecord:
+        ending = {"state": state, "refusal": refusal, "movement": "absent", "error_code": None, "attempts": None}
+        return await self._change(bet_sql.END_WITHOUT_STAKE, bet_id, owner, **ending | given)
 
     async def taken_after_the_end(self, record: BetRecord, word: CasinoWord, theirs: Mapping[str, str]) -> BetRecord:
         """The casino holds the stake of a bet that has ended without it: it is owed back, and an incident says so."""
@@ -195,10 +204,6 @@ class Bets:
     async def withdraw(self, bet_id: int, owner: str) -> BetRecord:
         """Take the bet back if nobody was told that it stands; the record says whether it was."""
         return await self._change(bet_sql.WITHDRAW, bet_id, owner)
-
-    async def refund_without_debit(self, bet_id: int, owner: str) -> BetRecord:
-        """A Refund was filed and the debit is certainly absent: nothing is owed, the bet ends refunded."""
-        return await self._change(bet_sql.REFUND_WITHOUT_DEBIT, bet_id, owner)
 
     async def note(self, bet_id: int, event: str, **data: object) -> None:
         """Write down what happened to a bet."""

@@ -14,6 +14,9 @@ CLAIMED = """coalesce(sent.attempts, standing.attempts) AS attempts, sent.attemp
        standing.accept_code, standing.accept_transaction_id, standing.accept_balance,
        standing.error_code IS NOT NULL AS was_parked"""
 
+# No Accept stands in the movement but the one that ends it.
+NO_OTHER_ACCEPT = "coalesce(accept_code = CAST(:error_code AS text), accept_code IS NULL)"
+
 # A person has looked at it: it may be sent again, and the refusal that has parked it counts no more. Its owner is the
 # bet's, or the reversal's where the bet has ended.
 UNPARK = """

@@ -1,7 +1,7 @@
 """The statements behind ``betcore.db.reversals``. As in ``bet_sql``, each is one transaction, and rows travel between
 its parts by RETURNING."""
 
-from betcore.db.movement_sql import CLAIMED, MAY_LEAVE, STALE
+from betcore.db.movement_sql import CLAIMED, MAY_LEAVE, NO_OTHER_ACCEPT, STALE
 from betcore.db.records import REVERSAL_COLUMNS
 
 # The reversal as it is after the statement, with its bet.
@@ -90,14 +90,15 @@ WITH changed AS ({_OWN}
     + _AS_IT_IS
 )
 
-# The movement first: its row is locked and read anew, so that a send counted meanwhile by another process is seen.
+# The movement first: its row is locked and read anew, so that a send counted, or an Accept stored, meanwhile by another
+# process is seen.
 REFUSE_ONLY_SEND = (
     f"""
 WITH ended AS (
     UPDATE movement SET state = 'refused', ended_at = now(), error_code = :error_code
     FROM ({_OWN}) AS own
     WHERE movement.bet_id = own.bet_id AND transaction_type = -2 AND movement.state = 'sending'
-      AND attempts - absent_attempts = 1
+      AND attempts - absent_attempts = 1 AND {NO_OTHER_ACCEPT}
     RETURNING movement.bet_id, amount
 ), changed AS (
     UPDATE reversal SET state = 'refused', closed_at = now()
@@ -115,14 +116,14 @@ WITH ended AS (
     + _AS_IT_IS
 )
 
-# Nothing of what was counted so far is at the casino, nor will be.
+# Nothing of what was counted so far is at the casino, nor will be, unless an Accept says so that was not heard yet.
 ABSENT = f"""
 WITH changed AS ({_OWN}
 ), absent AS (
-    UPDATE movement SET absent_attempts = attempts, accept_code = NULL, accept_transaction_id = NULL,
-           accept_balance = NULL, accept_at = NULL, awaited_until = NULL
+    UPDATE movement SET absent_attempts = attempts, awaited_until = NULL
     FROM changed
     WHERE movement.bet_id = changed.bet_id AND transaction_type = -2 AND movement.state = 'sending'
+      AND accept_code IS NULL
       AND (CAST(:sends AS integer) IS NULL OR attempts - absent_attempts = CAST(:sends AS integer))
     RETURNING movement.bet_id
 ), event AS (

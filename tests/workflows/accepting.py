@@ -11,7 +11,7 @@ from betcore.messages import PayIn
 from tests.floor import Floor
 from tests.workflows.bets import eventually
 
-STAKE, PAY_OUT, RETURN = -1, 1, 2
+STAKE, PAY_OUT, RETURN, CLAW_BACK = -1, 1, 2, -2
 
 
 class Casino:
@@ -24,7 +24,7 @@ class Casino:
     async def accepts(self, bet: PayIn, kind: int, error_code: int = 200, **changed: Any) -> Outcome:
         """Confirm or refuse a movement of a bet."""
         row = await self._floor.row(bet)
-        amount = {STAKE: "10.00", PAY_OUT: "25.00", RETURN: "10.00"}[kind]
+        amount = {STAKE: "10.00", PAY_OUT: "25.00", RETURN: "10.00", CLAW_BACK: "25.00"}[kind]
         body = {
             "BetId": row.bet_id,
             "TransactionType": kind,
