@@ -14,11 +14,13 @@ from temporalio.service import RPCError
 
 from betcore.clients import carriers
 from betcore.db.lives import Lives, OpenRow
-from betcore.ids import BETS_QUEUE, TASK_TIMEOUT
+from betcore.ids import BETS_QUEUE, TASK_TIMEOUT, parse_carrier
 
 _log = structlog.get_logger()
 # Rows of one question to Temporal's list; its answer says for how many of them a workflow runs.
 _AT_ONCE = 100
+# Workflows on a page of the list of those that run.
+_LISTED = 1000
 # Bets of each kind that one look names in the log; the numbers are of all.
 _NAMED = 20
 # What is paid at a casino that does not answer is heard of less often; it is asked in vain, which does no harm.
@@ -55,20 +57,28 @@ class Sweeps:
 
     @activity.defn
     async def remind_quiet(self) -> int:
-        """Have bets that owe money, and of which nothing is heard, read their rows again; how many did.
+        """Have bets whose rows know more than they do read them again; how many did."""
+        return await self.remind(_QUIET_FOR)
 
-        One that is paying refuses, which leaves no trace.
-        """
+    async def remind(self, quiet: timedelta) -> int:
+        """The same for bets of which nothing was heard for so long: they owe money, or their row has ended and the
+        workflow goes on. One that is at work refuses, which leaves no trace."""
         reminded = 0
-        for row in await self._lives.quiet(_QUIET_FOR, _AT_ONCE):
-            try:
-                await self._client.get_workflow_handle(row.workflow_id).execute_update("recheck", rpc_timeout=_SOON)
-            except (WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError, RPCError):
-                # It pays, or has ended, or nobody carries it: the next look sees how it stands then.
-                continue
-            _log.warning("reminded", bet_id=row.bet_id, workflow_id=row.workflow_id)
-            reminded += 1
+        for row in await self._lives.quiet(quiet, _AT_ONCE):
+            reminded += await self._remind(row)
+        async for ids in carriers.waiting(self._client, quiet, _LISTED):
+            for row in await self._lives.ended([parse_carrier(one) for one in ids], quiet):
+                reminded += await self._remind(row)
         return reminded
+
+    async def _remind(self, row: OpenRow) -> int:
+        try:
+            await self._client.get_workflow_handle(row.workflow_id).execute_update("recheck", rpc_timeout=_SOON)
+        except (WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError, RPCError):
+            # It is at work, or has ended, or nobody carries it: the next look sees how it stands then.
+            return 0
+        _log.warning("reminded", bet_id=row.bet_id, workflow_id=row.workflow_id)
+        return 1
 
     @activity.defn
     async def name_stuck(self) -> dict[str, int]:

@@ -13,6 +13,8 @@ TASK_TIMEOUT = timedelta(seconds=5)
 
 _BET = "bet"
 _REVERSAL = "reversal"
+_RESUME = "resume"
+_RESUME_REVERSAL = "resume-reversal"
 
 
 class TransactionType(IntEnum):
@@ -42,14 +44,6 @@ def bet_workflow_id(key: BetKey) -> str:
     return f"{_BET}:{key.counterparty_id}:{key.provider_bet_id}"
 
 
-def parse_bet_workflow_id(workflow_id: str) -> BetKey:
-    """The inverse. Raises ValueError for another workflow's id."""
-    kind, counterparty_id, provider_bet_id = workflow_id.split(":", 2)
-    if kind != _BET:
-        raise ValueError(f"{workflow_id!r} is not a bet's workflow")
-    return BetKey(counterparty_id, provider_bet_id)
-
-
 def reversal_workflow_id(key: BetKey) -> str:
     """The id of the workflow that reverses a bet."""
     return f"{_REVERSAL}:{key.counterparty_id}:{key.provider_bet_id}"
@@ -57,12 +51,12 @@ def reversal_workflow_id(key: BetKey) -> str:
 
 def resumed_workflow_id(bet_id: int, life: int) -> str:
     """The id of a bet's workflow in a later life, after the one before is gone. Lives count from 1."""
-    return f"resume:{bet_id}:{life}"
+    return f"{_RESUME}:{bet_id}:{life}"
 
 
 def resumed_reversal_id(bet_id: int, life: int) -> str:
     """The same for a reversal."""
-    return f"resume-reversal:{bet_id}:{life}"
+    return f"{_RESUME_REVERSAL}:{bet_id}:{life}"
 
 
 def carrier_of_bet(key: BetKey, bet_id: int, lives: int) -> str:
@@ -73,6 +67,19 @@ def carrier_of_bet(key: BetKey, bet_id: int, lives: int) -> str:
 def carrier_of_reversal(key: BetKey, bet_id: int, lives: int) -> str:
     """The same for a reversal."""
     return resumed_reversal_id(bet_id, lives) if lives else reversal_workflow_id(key)
+
+
+def parse_carrier(workflow_id: str) -> BetKey | int:
+    """The bet that a workflow of a bet or a reversal carries: its key or, in a later life, its BetId.
+
+    The inverse of ``carrier_of_bet`` and ``carrier_of_reversal``. Raises ValueError for another workflow's id.
+    """
+    kind, bet, rest = workflow_id.split(":", 2)
+    if kind in (_BET, _REVERSAL):
+        return BetKey(bet, rest)
+    if kind in (_RESUME, _RESUME_REVERSAL):
+        return int(bet)
+    raise ValueError(f"{workflow_id!r} carries no bet")
 
 
 def transaction_id(bet_id: int, transaction_type: TransactionType) -> str:

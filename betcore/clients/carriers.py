@@ -6,7 +6,7 @@ Its list lags behind by seconds: it finds candidates, the workflow itself says w
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -131,6 +131,20 @@ async def troubled(
             left = left and left - 1
             if left == 0:
                 break
+
+
+async def waiting(client: Client, quiet: timedelta, at_once: int) -> AsyncIterator[list[str]]:
+    """The ids of the bets' workflows that run and were started longer ago than ``quiet``, so many at a time."""
+    before = (datetime.now(UTC) - quiet).strftime("%Y-%m-%dT%H:%M:%SZ")
+    query = f"{_RUNNING} AND WorkflowType = 'Bet' AND StartTime < '{before}'"
+    ids: list[str] = []
+    async for found in client.list_workflows(query, page_size=at_once):
+        ids.append(found.id)
+        if len(ids) == at_once:
+            yield ids
+            ids = []
+    if ids:
+        yield ids
 
 
 async def count(client: Client, trouble: str) -> int:

@@ -44,6 +44,21 @@ WHERE bet.closed_at IS NULL AND bet.state IN ('settling', 'refunding')
 ORDER BY random() LIMIT :limit
 """
 
+# The first life of a bet is found by its provider's words, a later one by the BetId.
+_ENDED = """
+WITH asked AS (
+    SELECT bet_id FROM bet WHERE bet_id = ANY(CAST(:bet_ids AS bigint[]))
+    UNION
+    SELECT bet_id
+    FROM unnest(CAST(:counterparties AS uuid[]), CAST(:provider_bet_ids AS text[])) AS key (counterparty, bet)
+    JOIN provider ON counterparty_id = key.counterparty
+    JOIN bet ON bet.provider_id = provider.provider_id AND provider_bet_id = key.bet
+)
+SELECT bet.bet_id, bet.owner, bet.lives, counterparty_id, provider_bet_id
+FROM asked JOIN bet USING (bet_id) JOIN provider USING (provider_id)
+WHERE bet.closed_at < now() - CAST(:quiet AS interval)
+"""
+
 _ALL = """
 SELECT bet.*, counterparty_id, provider.name AS provider_name, provider.profile AS provider_profile,
        casino.name AS casino_name, casino.profile AS casino_profile, partner_user_id, player_ref, provider_game_id,
@@ -60,7 +75,7 @@ WHERE bet_id = :bet_id
 
 @dataclass(frozen=True, slots=True)
 class OpenRow:
-    """A bet or a reversal that is open, and the workflow that should be carrying it."""
+    """A bet or a reversal, and the workflow that should be carrying it while it is open."""
 
     kind: str
     bet_id: int
@@ -114,6 +129,18 @@ class Lives:
         async with self._engine.connect() as connection:
             rows = await connection.execute(text(_QUIET), {"quiet": quiet, "limit": limit})
             return [_open_row(BET, row) for row in rows]
+
+    async def ended(self, carriers: Sequence[BetKey | int], quiet: timedelta) -> Sequence[OpenRow]:
+        """Which of these bets, known by their key or their BetId, have ended longer ago than ``quiet``."""
+        keys = [one for one in carriers if isinstance(one, BetKey)]
+        given = {
+            "bet_ids": [one for one in carriers if isinstance(one, int)],
+            "counterparties": [key.counterparty_id for key in keys],
+            "provider_bet_ids": [key.provider_bet_id for key in keys],
+            "quiet": quiet,
+        }
+        async with self._engine.connect() as connection:
+            return [_open_row(BET, row) for row in await connection.execute(text(_ENDED), given)]
 
     async def order(self, row: OpenRow) -> Order | None:
         """What to start for a row; None where it has ended meanwhile.

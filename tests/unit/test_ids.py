@@ -6,16 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from betcore.ids import BetKey, bet_workflow_id, parse_bet_workflow_id
+from betcore.ids import BetKey, carrier_of_bet, carrier_of_reversal, parse_carrier
 
 
-@given(st.from_regex(r"[A-Za-z0-9._:-]{1,128}", fullmatch=True))
-def test_a_workflow_id_tells_its_bet(provider_bet_id: str) -> None:
+@given(st.from_regex(r"[A-Za-z0-9._:-]{1,128}", fullmatch=True), st.integers(1, 2**62), st.integers(0, 9))
+def test_a_carriers_id_tells_its_bet(provider_bet_id: str, bet_id: int, lives: int) -> None:
     key = BetKey(str(uuid4()), provider_bet_id)
-    assert parse_bet_workflow_id(bet_workflow_id(key)) == key
+    for carrier in (carrier_of_bet, carrier_of_reversal):
+        assert parse_carrier(carrier(key, bet_id, lives)) == (bet_id if lives else key)
 
 
-@pytest.mark.parametrize("other", ["", "bet:x", "resume:1:2", "reversal:a:b"])
+@pytest.mark.parametrize("other", ["", "bet:x", "sweep:1:2", "resume:x:1"])
 def test_another_workflow_id_is_refused(other: str) -> None:
     with pytest.raises(ValueError):
-        parse_bet_workflow_id(other)
+        parse_carrier(other)

@@ -10,6 +10,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowUpdateFailedError
 
 from betcore.db import bet_sql
+from betcore.db.bets import CasinoWord
 from betcore.db.lives import Lives
 from betcore.errors import Code
 from betcore.messages import BetState, PayIn
@@ -185,6 +186,33 @@ async def test_a_refund_does_not_turn_a_win_round_whose_message_was_lost(databas
         await handle.signal("refund", floor.refund(bet))
         assert await handle.result() is BetState.SETTLED
         assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
+
+
+@pytest.mark.row(75)
+@pytest.mark.parametrize("on_overdue", ["hold", "refund"])
+async def test_a_bet_that_waits_although_its_row_has_ended_is_over(
+    database_url: str, temporal: Client, on_overdue: str
+) -> None:
+    """The server dies when the casino's answer is recorded, and the provider does not ask again."""
+    provider = f"{{unconfirmed_within: 0.1, on_overdue: {on_overdue}}}"
+    async with open_floor(database_url, provider=provider) as floor, working(temporal, floor):
+        bet = await floor.pay_in("10.00")
+        record, handle = await start(temporal, bet)
+        await floor.calls.tell(record.bet_id, "r")
+        await eventually(lambda: _waits_on(handle))
+        pay = floor.credit(bet, record, "25.00")
+        await floor.bets.begin_credit(pay)
+        await floor.bets.credit_done(record.bet_id, pay.owner, pay.transaction_type, CasinoWord("200", "t", None))
+        sweeps = floor.activities(temporal).sweeps
+        # What has ended a moment ago is about to tell so.
+        assert await sweeps.remind(timedelta(minutes=2)) == 0
+
+        async def reminded() -> bool:
+            return await sweeps.remind(timedelta()) == 1
+
+        await eventually(reminded)
+        assert await handle.result() is BetState.SETTLED
+        assert await floor.journal() == [(-1, "10.00")]
 
 
 @pytest.mark.row(75)
