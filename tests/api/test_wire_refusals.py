@@ -44,6 +44,8 @@ from tests.floor import SECRET_KEY, Floor
         ("POST", "/v1/sessions//bets/refund"),
         ("GET", "/v1/sessions/a%2Fb/balance"),
         ("DELETE", "/v1/elsewhere"),
+        ("POST", f"{REFUND}%0A"),
+        ("POST", f"{BALANCE}%0A"),
     ],
 )
 async def test_an_unknown_route_is_told_to_those_alone_who_sign(
