@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up play test check histories mutants lock clean
+.PHONY: help setup demo up play test soak chaos check histories mutants lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ play: setup ## let the sandbox provider play on the running stack; ARGS="--bets 
 
 test: setup ## run all tests, two files at a time; ARGS="-k stack" for some of them, one at a time
 	$(RUN) -m pytest $(or $(ARGS),-n 2 --dist loadfile)
+
+soak: setup ## the model for half an hour, and 100,000 hostile requests
+	$(RUN) -m pytest --soak $(or $(ARGS),tests/model tests/fuzz)
+
+chaos: setup ## break a stack of its own under load, and verify it; MINUTES=3 SEED=1
+	@$(RUN) -m betcore chaos --minutes $(or $(MINUTES),3) --seed $(or $(SEED),1) $(ARGS)
 
 check: setup ## lint, format, types, import contracts, house rules
 	$(RUN) -m ruff check .

@@ -33,7 +33,7 @@ def token(body: bytes) -> str:
     found: Any
     if body.lstrip(b" \t\r\n")[:1] == b'"':
         try:
-            found = json.loads(body)
+            found = json.loads(body.decode("utf-8"))
         except ValueError:
             raise Malformed("the body is not JSON") from None
     else:

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from api import accept_parsing
@@ -139,10 +140,13 @@ async def _caller(request: Request, tokens: Tokens, partners: Partners) -> Casin
 
 
 async def _body(request: Request) -> bytes:
-    """The whole body. Raises TooLarge as soon as that is known."""
+    """The whole body. Raises TooLarge as soon as that is known, Malformed where its sender hangs up before its end."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise TooLarge(f"a body has {MAX_BODY} bytes at most")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise TooLarge(f"a body has {MAX_BODY} bytes at most")
+    except ClientDisconnect:
+        raise Malformed("the body was not finished") from None
     return bytes(body)

@@ -37,9 +37,10 @@ def compact(body: Mapping[str, object]) -> bytes:
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def headers(secret: str, counterparty_id: str, body: bytes = b"") -> dict[str, str]:
-    """The four headers of one request, with a request id and a time of its own."""
-    timestamp, request_id = str(time.time_ns() // 1_000_000), secrets.token_hex(16)
+def headers(secret: str, counterparty_id: str, body: bytes = b"", *, clock_off: int = 0) -> dict[str, str]:
+    """The four headers of one request, with a request id and a time of its own; by a clock that is so many seconds
+    off."""
+    timestamp, request_id = str(time.time_ns() // 1_000_000 + clock_off * 1000), secrets.token_hex(16)
     return {
         COUNTERPARTY_ID: counterparty_id,
         TIMESTAMP: timestamp,

@@ -15,6 +15,11 @@ _TEMPLATE = "migrated"
 _numbers = itertools.count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--soak``: the model and the fuzzer go on for long."""
+    parser.addoption("--soak", action="store_true", help="large budgets for tests/model and tests/fuzz")
+
+
 @pytest.fixture(scope="session")
 async def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """A PostgreSQL of this run, with a migrated template database."""

@@ -38,7 +38,7 @@ def _violations(run: Row) -> list[tuple[str, Any]]:
     """Everything that did not hold, with the place that says so."""
     books = _map(run, "books")
     lists = [("verify", _map(run, "verify").get("violations"))]
-    lists += [(f"books: {name}", books.get(name)) for name in ("differences", "unresolved", "not_at_rest")]
+    lists += [(f"books: {name}", books.get(name)) for name in books]
     return [(place, found) for place, value in lists for found in _listed(value)]
 
 

@@ -30,6 +30,8 @@ COMMANDS = {
     "session": Row("betcore.cli.catalogue:session", "Game sessions: open, close."),
     "incident": Row("betcore.cli.incident:incident", "Where two sides say different things of a bet: list, show."),
     "ops": Row("betcore.cli.ops:ops", "Bets: show, stuck, owed, retry, settle, void, mark-paid; reconcile."),
+    "verify": Row("betcore.cli.verify:verify", "Check what must always be true of bets, workflows and casinos' books."),
+    "chaos": Row("betcore.cli.chaos:chaos", "Break a stack of its own under load, and verify it afterwards."),
     "sandbox": Row("betcore.cli.sandbox:sandbox", "The sandbox partners' accounts."),
 }
 

@@ -21,7 +21,7 @@ from betcore.stack.supervisor import Supervisor
 from betcore.stack.temporal import Temporal
 
 WORKER_SAYS = "worker ready"  # worker.py logs this when it polls
-_PORTS = (
+PORTS = (
     "api_port",
     "sandbox_casino_port",
     "sandbox_provider_port",
@@ -43,6 +43,13 @@ _ELSEWHERE = (
 # What a command must not take over from a running stack.
 _OWN = ("data_dir", "failpoints")
 _ATTEMPTS = 3
+
+Env = dict[str, str]
+Wire = Callable[[str, Env], Awaitable[Env]]
+
+
+async def _directly(name: str, env: Env) -> Env:
+    return env
 
 
 @dataclass(frozen=True)
@@ -69,11 +76,13 @@ async def run(
     *,
     with_sandbox: bool = True,
     processes: int = 1,
+    wire: Wire = _directly,
 ) -> None:
     """Start the stack, await ``when_ready``, and run until SIGINT, SIGTERM or SIGHUP.
 
-    ``settings_of`` reads the settings, when the remains of an earlier stack are gone. A second signal kills what is
-    still stopping. Raises StackRefused and what ``when_ready`` raises, with everything stopped.
+    ``settings_of`` reads the settings, when the remains of an earlier stack are gone. ``wire`` may give a process other
+    addresses: it is told which one is about to start and with which variables. A second signal kills what is still
+    stopping. Raises StackRefused and what ``when_ready`` raises, with everything stopped.
     """
     with folder.locked():
         folder.unpublish()
@@ -82,7 +91,7 @@ async def run(
         async with Supervisor(folder) as supervisor:
             if ignored:
                 supervisor.say(f"the stack has its own servers: {', '.join(ignored)} not used")
-            stack = _Stack(settings, supervisor, with_sandbox, processes)
+            stack = _Stack(settings, supervisor, with_sandbox, processes, wire)
 
             async def live() -> None:
                 await when_ready(await stack.start())
@@ -119,12 +128,15 @@ def _stop_at_signals(job: "asyncio.Task[None]", supervisor: Supervisor) -> async
 class _Stack:
     """The processes of ``python -m betcore up``."""
 
-    def __init__(self, settings: Settings, supervisor: Supervisor, with_sandbox: bool, processes: int) -> None:
+    def __init__(
+        self, settings: Settings, supervisor: Supervisor, with_sandbox: bool, processes: int, wire: Wire
+    ) -> None:
         self._settings = settings
         self._supervisor = supervisor
         self._folder = supervisor.folder
         self._with_sandbox = with_sandbox
         self._processes = processes
+        self._wire = wire
 
     async def start(self) -> Ready:
         """Everything, in order. A free port that somebody else took in the meantime is chosen anew."""
@@ -132,14 +144,14 @@ class _Stack:
             try:
                 return await self._start()
             except PortTaken as taken:
-                if all(getattr(self._settings, name) for name in _PORTS):
+                if all(getattr(self._settings, name) for name in PORTS):
                     raise
                 self._supervisor.say(f"starting over: {taken}")
                 await self._supervisor.stop()
         return await self._start()
 
     async def _start(self) -> Ready:
-        wanted = {name: getattr(self._settings, name) for name in _PORTS if self._wants(name)}
+        wanted = {name: getattr(self._settings, name) for name in PORTS if self._wants(name)}
         port = ports.settle(wanted)
         database = Postgres(self._folder, port["database_port"])
         temporal = Temporal(self._folder, port["temporal_port"], port["temporal_ui_port"])
@@ -166,25 +178,26 @@ class _Stack:
         self._publish(own, ready)
         return ready
 
-    async def _start_ours(self, port: dict[str, int], env: dict[str, str]) -> dict[str, Any]:
-        workers = [self._worker(number, env) for number in range(1, self._processes + 1)]
-        services = [*workers, self._api(port["api_port"], env)]
+    async def _start_ours(self, port: dict[str, int], env: Env) -> dict[str, Any]:
+        workers = [await self._worker(f"worker-{number}", env) for number in range(1, self._processes + 1)]
+        services = [*workers, await self._api(port["api_port"], env)]
         if not self._with_sandbox:
             await self._supervisor.start(*services)
             return dict.fromkeys(sandbox.Sandbox.__dataclass_fields__)
-        casino = sandbox.casino(port["sandbox_casino_port"], env)
-        provider = sandbox.provider(port["sandbox_provider_port"], env)
+        casino = sandbox.casino(port["sandbox_casino_port"], await self._wire("sandbox-casino", env))
+        provider = sandbox.provider(port["sandbox_provider_port"], await self._wire("sandbox-provider", env))
         await self._supervisor.start(casino, *services, provider)
         return asdict(await sandbox.prepare(self._folder, env))
 
-    def _worker(self, number: int, env: dict[str, str]) -> Service:
+    async def _worker(self, name: str, env: Env) -> Service:
         command = (sys.executable, str(ROOT / "worker.py"))
-        return Service(f"worker-{number}", command, env, says=WORKER_SAYS, grace=20.0)
+        return Service(name, command, await self._wire(name, env), says=WORKER_SAYS, grace=20.0)
 
-    def _api(self, port: int, env: dict[str, str]) -> Service:
+    async def _api(self, port: int, env: Env) -> Service:
         flags = ("--factory", "--host", ports.HOST, "--port", str(port), "--no-access-log")
         command = (sys.executable, "-m", "uvicorn", "api.main:create_app", *flags, "--timeout-graceful-shutdown", "8")
-        return Service("api", command, env, ready=probes.answers(port, "/health/ready"), ports=(port,))
+        ready = probes.answers(port, "/health/ready")
+        return Service("api", command, await self._wire("api", env), ready=ready, ports=(port,))
 
     def _wants(self, name: str) -> bool:
         return self._with_sandbox or not name.startswith("sandbox")

@@ -322,7 +322,19 @@ async def test_what_we_have_not_signed_or_does_not_hold_is_not(house: House) -> 
         assert (found.code, found.value) == (DONE, {"Valid": False})
 
 
-@pytest.mark.parametrize("body", [b"", b"1", b"[]", b"{}", b'{"Token": 1}', b'"open', b'{"Token": "a", "Token": "b"}'])
+UNREADABLE = [
+    b"",
+    b"1",
+    b"[]",
+    b"{}",
+    b'{"Token": 1}',
+    b'"open',
+    b'{"Token": "a", "Token": "b"}',
+    '"a"'.encode("utf-16-le"),
+]
+
+
+@pytest.mark.parametrize("body", UNREADABLE)
 async def test_a_question_that_cannot_be_read(house: House, body: bytes) -> None:
     assert (await house.post(VERIFY, body)).code == MALFORMED
 

@@ -160,9 +160,14 @@ class AggregatorClient:
         """The player's balance, once."""
         return await self._request("GET", f"/v1/sessions/{session_id}/balance", b"")
 
-    async def send(self, call: Call) -> Answer:
-        """Send the call once. Never raises for what the network or the other side does: that is an unknown outcome."""
-        return await self._request("POST", call.path, call.body)
+    def use_secret(self, secret: str) -> None:
+        """Sign by another secret from now on."""
+        self._secret = secret
+
+    async def send(self, call: Call, *, clock_off: int = 0) -> Answer:
+        """Send the call once, signed by a clock that is so many seconds off. Never raises for what the network or the
+        other side does: that is an unknown outcome."""
+        return await self._request("POST", call.path, call.body, clock_off)
 
     async def repeat(self, call: Call, heard: Callable[[Answer], None], *, sends: int | None = None) -> Answer:
         """Send until the answer is definite, at most ``sends`` times (None: for as long as it takes).
@@ -179,8 +184,8 @@ class AggregatorClient:
                 return answer
             await asyncio.sleep(self._backoff.seconds(done - 1, self._chance, answer.retry_after))
 
-    async def _request(self, method: str, path: str, body: bytes) -> Answer:
-        head = xsign.headers(self._secret, self._counterparty_id, body)
+    async def _request(self, method: str, path: str, body: bytes, clock_off: int = 0) -> Answer:
+        head = xsign.headers(self._secret, self._counterparty_id, body, clock_off=clock_off)
         if body:
             head["Content-Type"] = "application/json"
         began = time.monotonic_ns()

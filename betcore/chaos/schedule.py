@@ -1,0 +1,79 @@
+"""What is broken when, drawn from a seed: the same seed and length give the same schedule.
+
+A kind is written down as it is counted: ``kill api``, ``freeze postgres``, ``worker-postgres reset``. Kinds come in
+rounds, each round in an order of its own, so that a short run has seen many of them and a long one all, many times.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+PROCESSES = ("api", "worker", "casino", "postgres", "temporal")
+# Each pair of processes that talk to each other, the one that calls first.
+LINKS = (
+    *("provider-api", "api-postgres", "api-temporal", "worker-postgres", "worker-temporal"),
+    *("service-casino", "casino-api"),
+)
+TROUBLES = ("delay", "black_hole", "reset", "cut", "lose_answers")
+_CASINO_FAULTS: dict[str, dict[str, Any]] = {
+    "lost": {"kind": "lost", "path": "/payments/make"},
+    "error": {"kind": "error", "path": "/payments/make"},
+    "late": {"kind": "delay", "delay": 3},
+    "blind": {"kind": "error", "path": "/payments/info"},
+    "no accept": {"kind": "drop", "path": "/payments/accept"},
+}
+KEYS = ("rotate provider secret", "rotate casino secret", "rotate signing key")
+KINDS = (
+    *(f"{how} {name}" for how in ("kill", "freeze") for name in PROCESSES),
+    *("redeploy worker", "wrong clock", "kill api and worker", "kill postgres and temporal"),
+    *KEYS,
+    *(f"casino {name}" for name in _CASINO_FAULTS),
+    *(f"{link} {trouble}" for link in LINKS for trouble in TROUBLES),
+)
+# Seconds from one fault's beginning to the next one's, and how long one lasts: every now and then two overlap.
+_GAP = (5.5, 10.5)
+_LASTS = (1.0, 6.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that is broken ``at`` seconds after the load began, for so many ``seconds``."""
+
+    at: float
+    kind: str
+    seconds: float
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def schedule(seed: int, seconds: float) -> list[Fault]:
+    """The faults of a run of this length, in the order of their beginning; each is over when the run is."""
+    chance = random.Random(seed)  # noqa: S311  a schedule, not a secret
+    faults: list[Fault] = []
+    at = chance.uniform(*_GAP) / 2
+    for kind in _rounds(chance):
+        lasts = round(chance.uniform(*_LASTS), 1)
+        if at + lasts > seconds:
+            return faults
+        faults.append(Fault(round(at, 1), kind, lasts, _details(kind, chance)))
+        at += chance.uniform(*_GAP)
+    raise AssertionError("rounds never end")
+
+
+def _rounds(chance: random.Random) -> Iterator[str]:
+    while True:
+        yield from chance.sample(KINDS, len(KINDS))
+
+
+def _details(kind: str, chance: random.Random) -> dict[str, Any]:
+    head, _, tail = kind.partition(" ")
+    if head == "casino":
+        share = 1 if tail == "blind" else round(chance.uniform(0.2, 0.8), 2)
+        return _CASINO_FAULTS[tail] | {"probability": share}
+    if tail == "delay":
+        return {"seconds": round(chance.uniform(0.05, 1.0), 2)}
+    if tail == "cut":
+        return {"after_bytes": chance.randrange(200)}
+    if kind == "wrong clock":
+        return {"minutes": chance.choice([-60, -5, 5, 60])}
+    return {}

@@ -1,0 +1,91 @@
+"""``python -m betcore chaos``: a stack of its own, under load and broken by a schedule, is verified afterwards."""
+
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from betcore.cli.output import AsJson, answering, emit
+
+if TYPE_CHECKING:
+    from betcore.stack.up import Ready
+
+app = typer.Typer()
+
+
+class _Over(Exception):
+    pass
+
+
+@app.command()
+def chaos(
+    minutes: Annotated[float, typer.Option(min=0.1, help="For how long things are broken.")] = 3,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same faults and rounds.")] = 1,
+    rate: Annotated[float, typer.Option(min=0.1, help="Bets begun a second.")] = 4,
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("bench/results"),
+    as_json: AsJson = False,
+) -> None:
+    """Run a stack under load, break it by a seeded schedule, let it come to rest, and check that no money is wrong.
+
+    Exit status 1 when anything is; the stack's folder is kept then.
+    """
+    from betcore.chaos.report import draw
+    from betcore.chaos.run import Plan, Run
+    from betcore.chaos.wiring import Wiring
+    from betcore.settings import Settings
+    from betcore.stack.folder import Folder
+    from betcore.stack.up import PORTS, run
+
+    folder = Path(tempfile.mkdtemp(prefix="betcore-chaos-"))
+    plan, wiring = Plan(minutes, seed, rate), Wiring()
+    found: dict[str, Any] = {}
+
+    free: dict[str, Any] = dict.fromkeys(PORTS, 0)
+
+    async def perform(ready: "Ready") -> None:
+        found.update(await Run(plan, Settings(data_dir=folder), wiring, _say).perform(ready))
+        raise _Over
+
+    async def everything() -> None:
+        try:
+            await run(lambda: Settings(data_dir=folder, **free), Folder(folder), perform, processes=2, wire=wiring)
+        finally:
+            await wiring.close()
+
+    with answering(as_json), suppress(_Over):
+        asyncio.run(everything())
+    if not found:
+        raise typer.Exit(1)
+    out.mkdir(parents=True, exist_ok=True)
+    name = f"chaos-{minutes:g}m-seed{seed}"
+    (out / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    (out / f"{name}.html").write_text(draw(found))
+    emit(found, as_json, _told(found, out / f"{name}.html"))
+    if found["violations"]:
+        print(f"the stack's folder is kept: {folder}", file=sys.stderr)
+        raise typer.Exit(1)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _told(found: dict[str, Any], page: Path) -> str:
+    return "\n".join(
+        (
+            f"{len(found['faults'])} faults of {len(found['faults_by_kind'])} kinds, seed {found['seed']}",
+            f"{found['bets']} bets: " + ", ".join(f"{count} {name}" for name, count in found["outcomes"].items()),
+            f"recovery: {found['recovery_seconds']}",
+            f"longest doubt: {found['longest_doubt_seconds']}",
+            f"drained in {found['drain_seconds']} s",
+            f"violations: {found['violations']}",
+            f"report: {page}",
+        )
+    )

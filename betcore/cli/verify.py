@@ -1,0 +1,109 @@
+"""``python -m betcore verify``: what must always be true of bets, workflows and casinos' books."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from betcore.cli.desk import moment
+from betcore.cli.output import AsJson, DataDir, answering, emit, read_settings
+
+if TYPE_CHECKING:
+    from betcore.settings import Settings
+    from betcore.verify.report import Report
+    from betcore.verify.sources import Wanted
+
+app = typer.Typer()
+SHOWN = 50  # violations in a list for a person
+
+
+class Books(StrEnum):
+    """How casinos are asked."""
+
+    AUTO = "auto"
+    JOURNAL = "journal"
+    INFO = "info"
+    NONE = "none"
+
+
+@app.command()
+def verify(
+    casino: Annotated[Books, typer.Option(help="How casinos are asked; auto: the sandbox's journal, else info.")] = (
+        Books.AUTO
+    ),
+    no_temporal: Annotated[bool, typer.Option("--no-temporal", help="Leave out what only Temporal can tell.")] = False,
+    book: Annotated[Path | None, typer.Option(help="A provider's book: every answer in it must be on record.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="Bets opened then or later (UTC).")] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Check that every bet fits together with its movements, its workflow, and the casino's book.
+
+    Reads only, and may run beside a live system. Exit status 1 where anything is violated, 2 where nothing is but
+    something could not be checked.
+    """
+    from betcore.verify.sources import Wanted
+
+    try:
+        with answering(as_json):
+            opened_from = moment("since", since) if since else None
+            wanted = Wanted(casino.value, not no_temporal, book, opened_from)
+            report = asyncio.run(_verified(read_settings(data_dir), wanted))
+            emit(report.as_json(), as_json, "" if as_json else _words(report))
+    except typer.Exit:
+        # Refused: nothing, or not all, was looked at.
+        raise typer.Exit(2) from None
+    raise typer.Exit(report.exit_code)
+
+
+async def _verified(settings: "Settings", wanted: "Wanted") -> "Report":
+    import asyncpg
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from betcore.errors import SetupRefused
+    from betcore.verify.sources import open_sources
+    from betcore.verify.verifying import verify as check
+
+    try:
+        async with open_sources(settings, wanted) as sources:
+            with _progress() as tell:
+                return await check(sources, tell)
+    except (SQLAlchemyError, asyncpg.PostgresError) as failure:
+        raise SetupRefused(f"database: {type(failure).__name__}", code="database_refused") from failure
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Any], None]]:
+    """Shows on standard error how far each part is."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as shown:
+        tasks: dict[str, Any] = {}
+
+        def tell(progress: Any) -> None:
+            if progress.what not in tasks:
+                tasks[progress.what] = shown.add_task(progress.what, total=None)
+            shown.update(tasks[progress.what], completed=progress.done, total=progress.total)
+
+        yield tell
+
+
+def _words(report: "Report") -> str:
+    from betcore.verify.report import words
+
+    lines = [words(report.checks)]
+    for one in report.violations[:SHOWN]:
+        bet = f"bet {one.bet_id or '-'} ({one.provider}/{one.provider_bet_id})" if one.provider_bet_id else "no bet"
+        if one.bet_id and not one.provider_bet_id:
+            bet = f"bet {one.bet_id}"
+        lines.append(f"VIOLATED {one.check}: {bet}: {one.what}")
+    if report.total > SHOWN:
+        lines.append(f"... {report.total} in all; --json names up to a thousand of each check")
+    verdict = {0: "all holds", 1: f"{report.total} violations", 2: "nothing is violated, but not all was looked at"}
+    return "\n".join([*lines, f"{verdict[report.exit_code]} ({report.seconds} s)"])

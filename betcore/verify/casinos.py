@@ -1,0 +1,248 @@
+"""Our movements against the casinos' books, both ways round."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Literal
+
+import aiohttp
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from betcore.clients.casino import CasinoClient
+from betcore.db import verify_sql
+from betcore.db.partners import Casino, Partners
+from betcore.db.reconciliations import Reconciliations
+from betcore.db.records import money_of
+from betcore.ids import TransactionType, transaction_id
+from betcore.money import minor_units
+from betcore.reconciling import Difference, Kind, OurBet, Outcome, compare
+from betcore.verify.books import Book, Entry, Info, Journal, Unclear
+from betcore.verify.report import Progress, Report, Tell, Violation
+
+Way = Literal["journal", "info"]
+# Bets of one read, calls at the same time, and bets that wait for their second look.
+_BATCH, _AT_ONCE, _SUSPECTS = 500, 8, 2000
+_READS = 5
+# Parts of all numbers that are summed up by themselves: what differs is looked at bet by bet in its part alone.
+_SHARES = 65_536
+_RANGE = 20_000
+_SAID = {
+    Kind.MISSING_THERE: "we hold it for made, the casino does not have it",
+    Kind.MISSING_HERE: "the casino has made it, we have not",
+    Kind.AMOUNT: "the casino has it with another amount or player, or more than once",
+    Kind.STATUS: "the casino has made it, we wait for a person",
+}
+
+
+class Casinos:
+    """The check ``journal``: each casino, by the way that ``way`` names for it (None leaves it out)."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        http: aiohttp.ClientSession,
+        client: CasinoClient,
+        partners: Partners,
+        way: Callable[[Casino], Way],
+    ) -> None:
+        self._engine = engine
+        self._http = http
+        self._client = client
+        self._partners = partners
+        self._way = way
+
+    async def check(self, after: int, again_after: timedelta, report: Report, tell: Tell) -> None:
+        """Compare every bet behind a number. What a casino does not answer is told as unchecked."""
+        for row in await read(self._engine, verify_sql.CASINOS):
+            casino = await self._partners.casino(row.casino_id)
+            try:
+                if self._way(casino) == "journal":
+                    books = _Comparing(self._engine, casino, Journal(self._http, casino), report, tell, again_after)
+                    await books.by_journal(Journal(self._http, casino), after)
+                else:
+                    books = _Comparing(self._engine, casino, Info(self._client, casino), report, tell, again_after)
+                    await books.by_info(after)
+            except Unclear as unclear:
+                report.could_not("journal", str(unclear))
+
+
+class _Comparing:
+    """One casino. A difference counts where it shows again after a moment, with rows that stand still meanwhile."""
+
+    def __init__(
+        self, engine: AsyncEngine, casino: Casino, book: Book, report: Report, tell: Tell, again_after: timedelta
+    ) -> None:
+        self._engine = engine
+        self._casino = casino
+        self._book = book
+        self._report = report
+        self._tell = tell
+        self._again_after = again_after
+        self._bets = Reconciliations(engine)
+        self._suspects: set[int] = set()
+        self._names: dict[int, Any] = {}
+
+    async def by_info(self, after: int) -> None:
+        """Ask for every bet of ours. What no bet of ours explains stays unseen."""
+        done, given = 0, {"casino_id": self._casino.casino_id, "limit": _BATCH}
+        while page := await read(self._engine, verify_sql.OF_CASINO, after=after, **given):
+            await self._compare([row.bet_id for row in page], lambda bet_id, _: self._suspects.add(bet_id))
+            await self._look_again_if(_SUSPECTS)
+            after, done = page[-1].bet_id, done + len(page)
+            self._report.checks["journal"].looked_at += len(page)
+            self._tell(Progress(f"{self._casino.name} asked", done, None))
+        await self._look_again_if(1)
+
+    async def by_journal(self, journal: Journal, after: int) -> None:
+        """Read all of the casino's journal, then look for what we have beyond it."""
+        (last,) = (await read(self._engine, "SELECT coalesce(max(bet_id), 0) FROM bet"))[0]
+        theirs, done = _Shares(last), 0
+        async for entries in journal.pages():
+            await self._page([one for one in entries if one.bet_id > after], theirs)
+            await self._look_again_if(_SUSPECTS)
+            done += len(entries)
+            self._report.checks["journal"].looked_at += len(entries)
+            self._tell(Progress(f"journal of {self._casino.name}", done, None))
+        await self._beyond(theirs, after, last)
+        await self._look_again_if(1)
+
+    async def _page(self, entries: Sequence[Entry], theirs: "_Shares") -> None:
+        """Entries that are ours go into the sums; the bets of all others are looked at."""
+        asked = sorted({entry.bet_id for entry in entries})
+        given = {"bet_ids": asked, "casino_id": self._casino.casino_id}
+        ours = {(row.bet_id, row.transaction_type): row for row in await read(self._engine, verify_sql.MADE, **given)}
+        for entry in entries:
+            row = ours.get((entry.bet_id, entry.listed.transaction_type))
+            if row is None or not _same(row, entry):
+                self._suspects.add(entry.bet_id)
+            elif row.amount or row.error_code is not None:
+                theirs.add(entry.bet_id, entry.listed.transaction_type)
+
+    async def _beyond(self, theirs: "_Shares", after: int, last: int) -> None:
+        """The parts of the numbers in which our sums are not theirs: their bets are looked at one by one."""
+        step = max(_RANGE // theirs.share, 1) * theirs.share
+        for start in range(after, last, step):
+            upto = min(start + step - start % step, last)
+            start = max(start, after)
+            given = {"after": start, "upto": upto, "share": theirs.share, "casino_id": self._casino.casino_id}
+            for row in await read(self._engine, verify_sql.SHARES, **given):
+                theirs.take(row.share, row.made, minor_units(row.first), minor_units(row.second))
+            self._tell(Progress(f"movements of {self._casino.name}", upto, last))
+        for share in theirs.uneven():
+            first = max(share * theirs.share - 1, after)
+            given = {"casino_id": self._casino.casino_id, "after": first, "limit": theirs.share}
+            page = await read(self._engine, verify_sql.OF_CASINO, **given)
+            numbers = [row.bet_id for row in page if row.bet_id // theirs.share == share]
+            await self._compare(numbers, lambda bet_id, _: self._suspects.add(bet_id))
+            await self._look_again_if(_SUSPECTS)
+
+    async def _look_again_if(self, enough: int) -> None:
+        if len(self._suspects) < enough:
+            return
+        await asyncio.sleep(self._again_after.total_seconds())
+        suspects, self._suspects = sorted(self._suspects), set()
+        for start in range(0, len(suspects), _BATCH):
+            await self._compare(suspects[start : start + _BATCH], self._tell_of)
+
+    async def _compare(self, bet_ids: Sequence[int], found: Callable[[int, Difference | None], None]) -> None:
+        """Tell ``found`` every difference of these bets; None where the casino has a bet that is not ours."""
+        places = asyncio.Semaphore(_AT_ONCE)
+        names = await read(self._engine, verify_sql.NAMES, bet_ids=list(bet_ids))
+        self._names = {row.bet_id: row for row in names if row.casino_id == self._casino.casino_id}
+        bets = {bet.bet_id: bet for bet in await self._bets.bets(list(self._names))}
+
+        async def one(bet_id: int) -> None:
+            async with places:
+                if bet_id not in bets:
+                    if await self._book.of_bet(bet_id):
+                        found(bet_id, None)
+                    return
+                for difference in await self._differences(bets[bet_id]):
+                    found(bet_id, difference)
+
+        tasks = [asyncio.create_task(one(bet_id)) for bet_id in bet_ids]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _differences(self, bet: OurBet) -> Iterable[Difference]:
+        """Where the books differ. What is owed, or what the bet is still finding out about, is its own business; so
+        are rows that change faster than they can be compared."""
+        leeway = timedelta(seconds=self._casino.profile.clock_leeway)
+        for _ in range(_READS):
+            listed = await self._book.of_bet(bet.bet_id)
+            found = compare(bet, listed, leeway, datetime.now(UTC))
+            wrong = [one for one in found if one.remedy in (Outcome.INCIDENT, Outcome.RETURNED)]
+            if not wrong:
+                break
+            (now,) = await self._bets.bets([bet.bet_id])
+            if now == bet:
+                return wrong
+            bet = now
+        return []
+
+    def _tell_of(self, bet_id: int, difference: Difference | None) -> None:
+        row = self._names.get(bet_id)
+        ours, provider = (row.provider_bet_id, row.provider) if row is not None else ("", "")
+        if difference is None:
+            what = f"{self._casino.name} has movements of a bet that we do not have at it"
+        else:
+            name = transaction_id(bet_id, TransactionType(difference.transaction_type))
+            what = f"movement {name} at {self._casino.name}: {_SAID[difference.kind]}; "
+            what += f"ours {difference.ours}, theirs {difference.theirs}"
+        self._report.add(Violation("journal", str(bet_id), ours, what, provider))
+
+
+class _Shares:
+    """Count and sums of movements in each part of the numbers: what is left when both lists are the same is nothing.
+
+    Its size is fixed, whatever the number of movements.
+    """
+
+    def __init__(self, last: int) -> None:
+        self.share = last // _SHARES + 1
+        self._left: dict[int, tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
+
+    def add(self, bet_id: int, kind: int) -> None:
+        """A movement that the casino has."""
+        value = bet_id * 8 + kind
+        self.take(bet_id // self.share, -1, -value, -(value**2))
+
+    def take(self, share: int, made: int, first: int, second: int) -> None:
+        """Movements that we have, summed up."""
+        left = self._left[share]
+        now = (left[0] + made, left[1] + first, left[2] + second)
+        self._left[share] = now
+        if not any(now):
+            del self._left[share]
+
+    def uneven(self) -> list[int]:
+        """Where the two lists differ."""
+        return sorted(self._left)
+
+
+def _same(row: Any, entry: Entry) -> bool:
+    """Whether an entry is our movement; nearly all of them are written as we would, which is quick to see."""
+    said = entry.listed
+    ours = (row.partner_user_id, f"{entry.bet_id}:{said.transaction_type}", _written(row.amount, row.currency))
+    if (said.partner_user_id, said.transaction_id, said.amount) == ours:
+        return True
+    amount = money_of(row.amount, row.currency)
+    return amount is not None and said.is_of(entry.bet_id, amount, row.partner_user_id)
+
+
+@lru_cache(maxsize=10_000)
+def _written(amount: Decimal, currency: str) -> str:
+    return str(money_of(amount, currency))
+
+
+async def read(engine: AsyncEngine, statement: str, **given: Any) -> Sequence[Any]:
+    """The rows of one statement."""
+    async with engine.connect() as connection:
+        return (await connection.execute(text(statement), given)).all()

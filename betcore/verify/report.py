@@ -1,0 +1,165 @@
+"""What ``verify`` has found, and what it could not look at."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from time import monotonic
+from typing import Any
+
+from betcore.money import Money
+
+Json = dict[str, Any]
+
+# What is checked, in the order in which it is told.
+CHECKS = ("outcome", "sums", "identity", "told", "owed", "workflows", "journal", "heard")
+# Violations that are kept of each check; all are counted.
+KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Something that must never be so. ``bet_id`` is ours, ``provider_bet_id`` the provider's; both are empty where it
+    is of no bet, the second also where we have no such bet."""
+
+    check: str
+    bet_id: str
+    provider_bet_id: str
+    what: str
+    provider: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a part of the work is; ``total`` is None where nobody knows."""
+
+    what: str
+    done: int
+    total: int | None
+
+
+@dataclass(slots=True)
+class Check:
+    """One check. ``looked_at`` counts what it is about: bets, rows, workflows, movements or answers.
+
+    ``unchecked`` says why some or all of it could not be looked at; ``left_out`` that somebody did not want it.
+    """
+
+    looked_at: int = 0
+    violations: int = 0
+    unchecked: list[str] = field(default_factory=list)
+    left_out: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Sum:
+    """Movements of a casino in one currency, in minor units: those that are made, and what the bets say they come to
+    for the player. ``moved`` is the same by the movements."""
+
+    casino: str
+    currency: str
+    bets: int = 0
+    movements: int = 0
+    staked: int = 0
+    paid: int = 0
+    returned: int = 0
+    clawed_back: int = 0
+    says: int = 0
+    moved: int = 0
+
+    def as_json(self) -> Json:
+        """Amounts in major units."""
+        amounts = {name: _major(getattr(self, name), self.currency) for name in _AMOUNTS}
+        return {**asdict(self), **amounts, "differs": self.says != self.moved}
+
+
+_AMOUNTS = ("staked", "paid", "returned", "clawed_back", "says", "moved")
+
+
+@dataclass(slots=True)
+class Report:
+    """All that was found. Of each check the first ``KEPT`` violations are named."""
+
+    checks: dict[str, Check] = field(default_factory=lambda: {name: Check() for name in CHECKS})
+    violations: list[Violation] = field(default_factory=list)
+    sums: dict[tuple[int, str], Sum] = field(default_factory=dict)
+    seconds: float = 0
+    parts: dict[str, float] = field(default_factory=dict)
+    _seen: set[Violation] = field(default_factory=set)
+
+    def add(self, violation: Violation) -> None:
+        """Put a violation down; the same one twice is one."""
+        if violation in self._seen:
+            return
+        check = self.checks[violation.check]
+        check.violations += 1
+        if check.violations <= KEPT:
+            self._seen.add(violation)
+            self.violations.append(violation)
+
+    def could_not(self, check: str, why: str) -> None:
+        """Say that something could not be looked at."""
+        if why not in self.checks[check].unchecked:
+            self.checks[check].unchecked.append(why)
+
+    @property
+    def total(self) -> int:
+        """How many violations there are."""
+        return sum(check.violations for check in self.checks.values())
+
+    @property
+    def exit_code(self) -> int:
+        """1 where anything is violated, 2 where something could not be looked at, else 0."""
+        if self.total:
+            return 1
+        return 2 if any(check.unchecked for check in self.checks.values()) else 0
+
+    def as_json(self) -> Json:
+        """All of it, amounts in major units."""
+        return {
+            "violations": [asdict(one) for one in self.violations],
+            "total": self.total,
+            "checks": {name: asdict(check) for name, check in self.checks.items()},
+            "sums": [one.as_json() for one in self.sums.values()],
+            "seconds": self.seconds,
+            "parts": self.parts,
+        }
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Measure in seconds what a part took."""
+        began = monotonic()
+        try:
+            yield
+        finally:
+            self.parts[part] = round(monotonic() - began, 1)
+            self.seconds = round(sum(self.parts.values()), 1)
+
+
+Tell = Callable[[Progress], None]
+
+
+def quietly(progress: Progress) -> None:
+    """Tell nobody."""
+
+
+def named(check: str, row: Any, what: str) -> Violation:
+    """A violation of the bet of a row that has ``bet_id``, ``provider`` and ``provider_bet_id``."""
+    return Violation(check, str(row.bet_id), row.provider_bet_id or "", what, row.provider or "")
+
+
+def _major(minor: int, currency: str) -> str:
+    return ("-" if minor < 0 else "") + str(Money(minor=abs(minor), currency=currency))
+
+
+def words(checks: Mapping[str, Check]) -> str:
+    """A line for each check, for a person."""
+    lines = []
+    for name, check in checks.items():
+        if check.left_out:
+            lines.append(f"{name:<10} left out: {check.left_out}")
+            continue
+        lines.append(f"{name:<10} {check.looked_at:>10} looked at, {check.violations} violations")
+        lines += [f"{'':<10} COULD NOT CHECK: {why}" for why in check.unchecked]
+        lines += [f"{'':<10} {note}" for note in check.notes]
+    return "\n".join(lines)

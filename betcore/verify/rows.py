@@ -1,0 +1,125 @@
+"""The checks that our own rows answer: outcome, sums, identity, told, and what is parked without an incident."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from betcore.db import verify_sql
+from betcore.money import minor_units
+from betcore.verify.report import Progress, Report, Sum, Tell, Violation, named
+
+# Bets of one transaction; it takes a fraction of a second, and nobody waits for it.
+BATCH = 5000
+_FIGURES = ("bets", "movements", "staked", "paid", "returned", "clawed_back", "says", "moved")
+
+# By the names that the statement gives them: the check, and what is wrong in words. The facts of the bet follow.
+FAULTS = {
+    "two_outcomes": ("outcome", "it was paid out and returned, and no reversal says so"),
+    "unfitting": ("outcome", "its movements do not fit its state"),
+    "closed_at": ("outcome", "its state and the time of its end do not fit"),
+    "reversed_by": ("outcome", "the bet and its reversal do not say the same"),
+    "amount": ("sums", "a movement has another amount than the bet"),
+    "sum": ("sums", "its movements add up to something else than the bet says"),
+    "movement_twice": ("identity", "two movements have one identity"),
+    "reversal_twice": ("identity", "it has two reversals"),
+    "return_twice": ("identity", "bet and reversal would return the stake under one identity"),
+    "too_large": ("identity", "its number is too large for the JSON of casinos"),
+    "told_off_record": ("told", 'its provider was answered "done" and its row does not know'),
+    "told_unheard": ("told", "it counts as told, and neither an answer nor a payout has told it"),
+    "told_too_soon": ("told", 'its provider was answered "done" before it was'),
+    "told_too_late": ("told", 'its provider was answered "done" and the bet was taken back unless told'),
+    "settled_untold": ("told", "it is paid out and does not count as told"),
+    "parked_untold": ("owed", "a movement is parked, and no incident tells a person"),
+}
+
+
+async def first_after(engine: AsyncEngine, since: datetime | None) -> int:
+    """The number before the first bet that was opened then or later; 0 for all bets."""
+    if since is None:
+        return 0
+    async with engine.connect() as connection:
+        return int((await connection.execute(text(verify_sql.BEFORE), {"since": since})).scalar_one())
+
+
+async def check_rows(engine: AsyncEngine, after: int, report: Report, tell: Tell) -> None:
+    """Look at every bet behind a number, a batch at a time; each batch is one read-only snapshot."""
+    reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    async with engine.connect() as connection:
+        total = (await connection.execute(text(verify_sql.WHOLE), {"after": after})).scalar_one()
+        casinos = {row.casino_id: row.name for row in await connection.execute(text(verify_sql.CASINOS))}
+    await _guards(engine, report)
+    adding, done = _Sums(report, casinos), 0
+    while True:
+        async with reading.begin() as connection:
+            page = (await connection.execute(text(verify_sql.NEXT), {"after": after, "limit": BATCH})).one()
+            if not page.bets:
+                break
+            given = {"after": after, "upto": page.upto}
+            await _faults(connection, given, report)
+            await adding.add(connection, given)
+        after, done = page.upto, done + page.bets
+        tell(Progress("rows", done, max(total, done)))
+    for name in ("outcome", "sums", "identity", "told"):
+        report.checks[name].looked_at = done
+    adding.tell()
+
+
+async def _faults(connection: AsyncConnection, given: dict[str, int], report: Report) -> None:
+    for row in await connection.execute(text(verify_sql.FAULTS), given):
+        for fault in row.faults:
+            check, what = FAULTS[fault]
+            report.add(named(check, row, f"{what}: {_facts(row)}"))
+
+
+def _facts(row: Any) -> str:
+    reversal = f", its reversal {row.reversal_is}" if row.reversal_is else ""
+    return f"{row.state}{reversal}; movements (type, state, minor units): {', '.join(row.told_of or ()) or 'none'}"
+
+
+class _Sums:
+    """Adds the batches up. A player is kept only while bets and movements differ, so that memory stays small."""
+
+    def __init__(self, report: Report, casinos: dict[int, str]) -> None:
+        self._report = report
+        self._casinos = casinos
+        self._players: dict[tuple[int, int, str], int] = {}
+
+    async def add(self, connection: AsyncConnection, given: dict[str, int]) -> None:
+        """One batch more."""
+        for row in await connection.execute(text(verify_sql.SUMS), given):
+            if row.player_id is None:
+                key = (row.casino_id, row.currency)
+                casino = self._casinos.get(row.casino_id, str(row.casino_id))
+                self._add(self._report.sums.setdefault(key, Sum(casino, row.currency)), row)
+                continue
+            player = (row.casino_id, row.player_id, row.currency)
+            left = self._players.pop(player, 0) + minor_units(row.moved) - minor_units(row.says)
+            if left:
+                self._players[player] = left
+
+    @staticmethod
+    def _add(one: Sum, row: Any) -> None:
+        for name in _FIGURES:
+            setattr(one, name, getattr(one, name) + minor_units(getattr(row, name)))
+
+    def tell(self) -> None:
+        """Say which players' sums differ; their bets are named each."""
+        notes = self._report.checks["sums"].notes
+        for (casino, player, currency), left in list(self._players.items())[:20]:
+            notes.append(f"player {player} of {self._casinos.get(casino)}: {left} minor units of {currency} too much")
+        for one in self._report.sums.values():
+            if one.says != one.moved:
+                notes.append(f"{one.casino} {one.currency}: bets say {one.says}, movements {one.moved} minor units")
+
+
+async def _guards(engine: AsyncEngine, report: Report) -> None:
+    async with engine.connect() as connection:
+        lacking = [row.lacking for row in await connection.execute(text(verify_sql.GUARDS))]
+    for what in lacking:
+        report.add(Violation("identity", "", "", f"the database does not guard itself any more: no {what}"))
+    if "unique key bet (provider_id,provider_bet_id)" in lacking:
+        async with engine.connect() as connection:
+            for row in await connection.execute(text(verify_sql.BETS_TWICE)):
+                report.add(named("identity", row, "two bets have one key"))

@@ -1,0 +1,89 @@
+"""Opens what ``verify`` looks at, from the settings of a stack."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import aiohttp
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from betcore.clients.casino import CasinoClient
+from betcore.clients.temporal import connect
+from betcore.db.engine import create_engine
+from betcore.db.partners import Casino, Partners
+from betcore.db.signing_keys import SigningKeys
+from betcore.errors import SetupRefused
+from betcore.settings import STACK_FILE, Settings
+from betcore.vault import Vault
+from betcore.verify.carried import Moment
+from betcore.verify.casinos import Casinos, Way
+from betcore.verify.verifying import Sources
+
+_CACHE_SECONDS = 60
+_LEFT_OUT = "not wanted"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be looked at. ``casinos`` ``auto`` reads the journal of the stack's sandbox, and asks all others by
+    payments/info; ``sandbox`` is that sandbox's address where the data folder does not tell it."""
+
+    casinos: Literal["auto", "journal", "info", "none"] = "auto"
+    temporal: bool = True
+    book: Path | None = None
+    since: datetime | None = None
+    sandbox: str | None = None
+    moment: Moment = field(default_factory=Moment)
+
+
+@asynccontextmanager
+async def open_sources(settings: Settings, wanted: Wanted) -> AsyncIterator[Sources]:
+    """The sources for as long as they are needed. Raises SetupRefused without a database; Temporal may be missing."""
+    engine, left_out, why_not = create_engine(settings), {}, {}
+    client: Client | None = None
+    if wanted.temporal:
+        try:
+            client = await connect(settings)
+        except (RuntimeError, SetupRefused) as error:
+            why_not = {name: f"Temporal: {error}" for name in ("workflows", "owed")}
+    else:
+        left_out = {name: _LEFT_OUT for name in ("workflows", "owed")}
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
+            casinos: Casinos | None = None
+            if wanted.casinos == "none":
+                left_out["journal"] = _LEFT_OUT
+            else:
+                casinos = _casinos(settings, engine, http, wanted)
+            yield Sources(engine, client, casinos, wanted.book, wanted.since, left_out, why_not, wanted.moment)
+    finally:
+        await engine.dispose()
+
+
+def _casinos(settings: Settings, engine: AsyncEngine, http: aiohttp.ClientSession, wanted: Wanted) -> Casinos:
+    vault = Vault.of(settings)
+    client = CasinoClient(http, SigningKeys(engine, vault, _CACHE_SECONDS), settings.issuer)
+    return Casinos(engine, http, client, Partners(engine, vault, _CACHE_SECONDS), _way(settings, wanted))
+
+
+def _way(settings: Settings, wanted: Wanted) -> Callable[[Casino], Way]:
+    if wanted.casinos == "journal":
+        return lambda casino: "journal"
+    sandbox = (wanted.sandbox or _sandbox_of(settings) or "").rstrip("/")
+    if wanted.casinos == "info" or not sandbox:
+        return lambda casino: "info"
+    return lambda casino: "journal" if casino.api_host.rstrip("/") == sandbox else "info"
+
+
+def _sandbox_of(settings: Settings) -> str | None:
+    try:
+        ready = json.loads((settings.data_dir / STACK_FILE).read_text())["ready"]
+    except (OSError, ValueError, KeyError):
+        return None
+    found: str | None = ready.get("sandbox_casino")
+    return found

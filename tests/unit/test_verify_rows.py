@@ -1,0 +1,193 @@
+"""What the rows alone tell ``verify``: every way in which a bet may stand is right, and no other."""
+
+import re
+from collections.abc import AsyncIterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from betcore.db import verify_sql
+from betcore.db.engine import create_engine
+from betcore.settings import Settings
+from betcore.verify import report as report_of
+from betcore.verify import rows
+from betcore.verify.casinos import _Shares
+from betcore.verify.report import CHECKS, KEPT, Report, Violation
+from betcore.verify.rows import FAULTS, check_rows
+
+PARTNERS = """
+WITH p AS (INSERT INTO provider (counterparty_id, name, base_url, profile, secret)
+           VALUES ('11111111-2222-4333-8444-555555555555', 'p', 'http://p', '{}', '') RETURNING provider_id),
+     c AS (INSERT INTO casino (name, api_host, profile, secret)
+           VALUES ('c', 'http://c', '{}', '') RETURNING casino_id),
+     g AS (INSERT INTO game (provider_id, provider_game_id, name) SELECT provider_id, 'g', 'g' FROM p RETURNING 1)
+INSERT INTO player (casino_id, partner_user_id) SELECT casino_id, 'anna' FROM c
+"""
+BET = """
+INSERT INTO bet (provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, currency, stake, win, state,
+                 refusal, accepted_at, told_at, withdrawn_at, closed_at)
+VALUES (1, :name, 1, 1, 1, 's', 'EUR', 1000, CAST(:win AS numeric), CAST(:state AS text),
+        CASE WHEN :state = 'refused' THEN 'no_money' END, CASE WHEN :accepted THEN now() END,
+        CASE WHEN :state IN ('settling', 'settled') THEN now() END,
+        CASE WHEN :state IN ('refunding', 'refunded') THEN now() END,
+        CASE WHEN :state IN ('settled', 'refunded', 'refused') THEN now() END)
+RETURNING bet_id
+"""
+MOVEMENT = """
+INSERT INTO movement (bet_id, transaction_type, amount, state, attempts) VALUES (:bet_id, :kind, :amount, :state, 1)
+"""
+REVERSAL = """
+WITH made AS (
+    INSERT INTO reversal (bet_id, state, closed_at)
+    VALUES (:bet_id, CAST(:state AS text), CASE WHEN :state <> 'reversing' THEN now() END)
+    RETURNING *
+)
+UPDATE bet SET reversed_by = (SELECT reversal_id FROM made WHERE state = 'reversed') WHERE bet_id = :bet_id
+"""
+NONE = None
+BEGUN, MADE = ("sending", "parked"), ("done", "paid_by_hand")
+# State, accepted, win, reversal; then the states that stake, win, return and claw-back may have.
+ALLOWED: list[tuple[tuple[str, bool, int | None, str | None], tuple[tuple[str | None, ...], ...]]] = [
+    (("accepting", False, None, None), (BEGUN, (NONE,), (NONE,), (NONE,))),
+    (("acceptance", True, None, None), (("done",), (NONE,), (NONE,), (NONE,))),
+    (("settling", True, 2500, None), (("done",), BEGUN, (NONE,), (NONE,))),
+    (("refunding", True, None, None), (("done",), (NONE,), BEGUN, (NONE,))),
+    (("settled", True, 2500, None), (("done",), MADE, (NONE,), (NONE,))),
+    (("settled", True, 0, None), (("done",), MADE, (NONE,), (NONE,))),
+    (("settled", True, 2500, "reversing"), (("done",), MADE, (NONE,), (NONE, *BEGUN))),
+    (("settled", True, 2500, "reversing"), (("done",), MADE, (NONE, *BEGUN), ("done",))),
+    (("settled", True, 0, "reversing"), (("done",), MADE, (NONE, *BEGUN), (NONE,))),
+    (("settled", True, 2500, "reversed"), (("done",), MADE, MADE, ("done",))),
+    (("settled", True, 0, "reversed"), (("done",), MADE, MADE, (NONE,))),
+    (("settled", True, 2500, "refused"), (("done",), MADE, (NONE,), ("refused",))),
+    (("refunded", True, None, None), (("done",), (NONE,), MADE, (NONE,))),
+    (("refunded", False, None, None), ((NONE, "refused", "absent"), (NONE,), (NONE,), (NONE,))),
+    (("refused", False, None, None), ((NONE, "refused", "absent"), (NONE,), (NONE,), (NONE,))),
+    (("refused", False, None, "reversing"), (("done",), (NONE,), (NONE, *BEGUN), (NONE,))),
+    (("refunded", False, None, "reversed"), (("done",), (NONE,), MADE, (NONE,))),
+]
+STATES = (NONE, "sending", "done", "refused", "absent", "parked", "paid_by_hand")
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """A database with one player."""
+    found = create_engine(Settings(database_url=SecretStr(database_url)))
+    async with found.connect() as connection:
+        await connection.execute(text(PARTNERS))
+    yield found
+    await found.dispose()
+
+
+async def test_movements_fit_a_state_or_they_do_not(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_of, "KEPT", 10_000)
+    allowed = {(head, legs) for head, ways in ALLOWED for legs in product(*ways)}
+    tried = allowed | {
+        (head, (*legs[:leg], state, *legs[leg + 1 :])) for head, legs in allowed for leg in range(4) for state in STATES
+    }
+    names = {f"bet-{number}": one for number, one in enumerate(sorted(tried, key=repr))}
+    await _make(engine, names)
+    report = Report()
+    await check_rows(engine, 0, report, lambda progress: None)
+    wrong = {one.provider_bet_id for one in report.violations if one.check == "outcome"}
+    assert {names[name] for name in names.keys() - wrong} == allowed
+    assert report.checks["outcome"].looked_at == len(names)
+
+
+async def test_what_is_allowed_adds_up(engine: AsyncEngine) -> None:
+    allowed = sorted({(head, legs) for head, ways in ALLOWED for legs in product(*ways)}, key=repr)
+    await _make(engine, {f"bet-{number}": one for number, one in enumerate(allowed)})
+    report = Report()
+    await check_rows(engine, 0, report, lambda progress: None)
+    assert {one.check for one in report.violations} <= {"owed"}, report.violations
+    (total,) = report.sums.values()
+    assert (total.bets, total.says) == (len(allowed), total.moved)
+    assert total.moved == total.paid + total.returned - total.staked - total.clawed_back
+
+
+async def test_batches_are_all_looked_at(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "BATCH", 2)
+    settled = (("settled", True, 2500, None), ("done", NONE, NONE, NONE))
+    await _make(engine, {f"bet-{number}": settled for number in range(5)})
+    report, told = Report(), []
+    await check_rows(engine, 1, report, lambda progress: told.append((progress.done, progress.total)))
+    assert told == [(2, 4), (4, 4)]
+    assert [one.bet_id for one in report.violations if one.check == "outcome"] == ["2", "3", "4", "5"]
+
+
+async def test_a_guard_that_is_switched_off_is_told(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(text("ALTER TABLE movement DISABLE TRIGGER guard_movement"))
+        await connection.execute(text("ALTER TABLE bet DROP CONSTRAINT bet_provider_id_provider_bet_id_key"))
+    await _make(engine, {"bet-1": (("refused", False, None, None), (NONE,) * 4)})
+    await _make(engine, {"bet-1": (("refused", False, None, None), (NONE,) * 4)})
+    report = Report()
+    await check_rows(engine, 0, report, lambda progress: None)
+    assert {one.check for one in report.violations} == {"identity"}
+    assert [one.provider_bet_id for one in report.violations] == ["", "", "bet-1"]
+
+
+def test_every_fault_has_its_words() -> None:
+    named = set(re.findall(r"THEN\s+'(\w+)'", verify_sql.FAULTS.partition("judged AS")[2]))
+    assert named - FAULTS.keys() == set()
+    assert FAULTS.keys() - named == set()
+    assert {check for check, _ in FAULTS.values()} <= set(CHECKS)
+    page = (Path(__file__).parents[2] / "docs" / "verify.md").read_text()
+    assert all(f"| `{check}` |" in page for check in CHECKS)
+
+
+def test_many_violations_are_counted_and_the_first_are_named() -> None:
+    report = Report()
+    for number in range(KEPT + 5):
+        report.add(Violation("outcome", str(number), "", "odd"))
+    report.add(Violation("outcome", "1", "", "odd"))
+    assert (report.total, len(report.violations), report.exit_code) == (KEPT + 5, KEPT, 1)
+
+
+def test_what_could_not_be_looked_at_is_no_success() -> None:
+    report = Report()
+    assert report.exit_code == 0
+    report.could_not("journal", "the casino is down")
+    assert report.exit_code == 2
+    report.add(Violation("outcome", "1", "", "odd"))
+    assert report.exit_code == 1
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 200_000), st.sampled_from([-2, -1, 1, 2])), max_size=30),
+    st.lists(st.tuples(st.integers(1, 200_000), st.sampled_from([-2, -1, 1, 2])), max_size=3),
+    st.randoms(),
+)
+def test_two_lists_are_even_only_where_they_are_the_same(ours: list[Any], more: list[Any], chance: Any) -> None:
+    theirs = [*ours, *more]
+    chance.shuffle(theirs)
+    shares = _Shares(200_000)
+    for bet_id, kind in theirs:
+        shares.add(bet_id, kind)
+    for bet_id, kind in ours:
+        value = bet_id * 8 + kind
+        shares.take(bet_id // shares.share, 1, value, value**2)
+    assert shares.uneven() == sorted({bet_id // shares.share for bet_id, _ in more})
+
+
+async def _make(engine: AsyncEngine, bets: dict[str, Any]) -> None:
+    writing = engine.execution_options(isolation_level="READ COMMITTED")
+    async with writing.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        for name, ((state, accepted, win, reversal), legs) in bets.items():
+            about = {"name": name, "state": state, "accepted": accepted, "win": win}
+            bet_id = (await connection.execute(text(BET), about)).scalar_one()
+            for kind, standing in zip((-1, 1, 2, -2), legs, strict=True):
+                if standing is not None:
+                    amount = 1000 if kind in (-1, 2) else win or 0
+                    leg = {"bet_id": bet_id, "kind": kind, "amount": amount, "state": standing}
+                    await connection.execute(text(MOVEMENT), leg)
+            if reversal is not None:
+                await connection.execute(text(REVERSAL), {"bet_id": bet_id, "state": reversal})
