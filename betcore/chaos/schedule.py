@@ -33,7 +33,7 @@ KINDS = (
 )
 # Seconds from one fault's beginning to the next one's, and how long one lasts: every now and then two overlap.
 _GAP = (5.5, 10.5)
-_LASTS = (1.0, 6.0)
+_LASTS = (1.0, 7.5)
 
 
 @dataclass(frozen=True, slots=True)
