@@ -23,6 +23,7 @@ from tests.system.rows import DONE, definitely
 from tests.table import ROOT, Stack, Table, eventually, start_stack
 
 BRISK = Moment(settled=timedelta(seconds=1), again_after=timedelta(seconds=1))
+ROWS_ALONE: dict[str, Any] = {"casinos": "none", "temporal": False}
 REVERSES = "refund_after_pay_out: reverse"
 BROKEN = {"kind": "error", "path": "/payments/make"}
 
@@ -172,7 +173,7 @@ async def test_an_open_bet_whose_workflow_is_gone_is_found(table: Table) -> None
     bet = await _bet(table, OPEN)
     await table.workflow(bet).terminate()
     await _settled_down(table)
-    found = [one for one in (await _verified(table.stack)).violations if one.provider_bet_id == bet]
+    found = [one for one in (await _verified(table.stack, casinos="none")).violations if one.provider_bet_id == bet]
     assert [one.check for one in found] == ["workflows"]
 
 
@@ -187,10 +188,10 @@ async def test_a_win_that_is_being_tried_is_no_violation_and_one_that_is_not_is(
 
     await eventually(owed)
     await _settled_down(table)
-    assert bet not in {one.provider_bet_id for one in (await _verified(table.stack)).violations}
+    assert bet not in {one.provider_bet_id for one in (await _verified(table.stack, casinos="none")).violations}
     await table.workflow(bet).terminate()
     await _settled_down(table)
-    found = [one for one in (await _verified(table.stack)).violations if one.provider_bet_id == bet]
+    found = [one for one in (await _verified(table.stack, casinos="none")).violations if one.provider_bet_id == bet]
     assert {one.check for one in found} == {"workflows", "owed"}
 
 
@@ -201,7 +202,7 @@ async def test_a_lost_unique_key_and_what_came_in_without_it(table: Table) -> No
     try:
         copied = "INSERT INTO movement SELECT * FROM movement WHERE bet_id = :b AND transaction_type = 1"
         await table.sql(copied, b=row.bet_id)
-        found = [one for one in (await _verified(table.stack)).violations if one.check == "identity"]
+        found = [one for one in (await _verified(table.stack, **ROWS_ALONE)).violations if one.check == "identity"]
         assert bet in {one.provider_bet_id for one in found}
         assert any("unique key movement" in one.what for one in found)
     finally:
@@ -216,11 +217,11 @@ async def test_a_provider_s_book_that_heard_what_is_not_on_record(table: Table, 
     heard = {"operation": "pay-out", "code": 1, "reason": "", "definite": True, "at": "then"}
     lines = [("bet", stake), ("ending", {"win": "25.00"}), ("heard", heard)]
     _write(book, bet, lines)
-    assert (await _verified(table.stack, book=book)).checks["heard"].violations == 0
+    assert (await _verified(table.stack, **ROWS_ALONE, book=book)).checks["heard"].violations == 0
     _write(book, bet, [("bet", stake | {"amount": "11.00"}), ("ending", {"win": "26.00"})])
     _write(book, bet, [("heard", heard | {"operation": "refund"})], "a")
     _write(book, "never-there", [("heard", heard | {"operation": "pay-in"})], "a")
-    report = await _verified(table.stack, book=book)
+    report = await _verified(table.stack, **ROWS_ALONE, book=book)
     found = [one for one in report.violations if one.check == "heard"]
     assert [one.provider_bet_id for one in found] == [bet, bet, bet, "never-there"]
     assert report.checks["heard"].looked_at == 2
@@ -237,6 +238,12 @@ async def test_without_temporal_it_says_what_was_not_looked_at(table: Table) -> 
     assert (status, said["checks"]["workflows"]["left_out"]) == (0, "not wanted")
     status, said = await _run(folder, BETCORE_DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/x", **nowhere)
     assert (status, said["error"]["code"]) == (2, "unreachable")
+
+
+async def test_a_casino_that_does_not_answer_is_told_as_unchecked(table: Table) -> None:
+    await table.desk.add_casino(f"dead-{table.number}", "http://127.0.0.1:1")
+    check = (await _verified(table.stack)).checks["journal"]
+    assert check.unchecked == [f"the journal of dead-{table.number}: ClientConnectorError"]
 
 
 async def _bet(table: Table, kind: str) -> str:

@@ -1,0 +1,25 @@
+"""A hostile request and the one answer that is right."""
+
+from dataclasses import dataclass
+
+from tests.fuzz.wire import Request
+
+# HTTP status; _responseCode or ErrorCode; the reason of surface B, what stands under Value.Valid of auth/verify.
+Told = tuple[int, int, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """``told`` is None where nobody listens for an answer. ``again`` is sent after the answer to the first; ``refused``
+    is the bet of which a refusal stands in a row afterwards."""
+
+    request: Request
+    told: Told | None
+    again: Request | None = None
+    again_told: Told | None = None
+    refused: str = ""
+
+    @property
+    def requests(self) -> int:
+        """How many requests it is."""
+        return 1 if self.again is None else 2

@@ -1,0 +1,524 @@
+"""The specification of a bet as a program: what each call may hear, and what may then stand at the casino.
+
+A bet that several things may have happened to is a *set* of the states below. Nothing here knows the service: a call
+arrives, money moves in steps of its own, an answer is given, in any order that the rows of docs/edge-cases.md allow.
+What a provider hears narrows the set; "not known" (99) narrows it least. An empty set is a contradiction.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+Said = tuple[int, str | None]
+Journal = tuple[tuple[int, str], ...]
+
+DONE: Said = (1, None)
+UNKNOWN: Said = (99, "outcome_unknown")
+DIFFERENT: Said = (6, "different_data")
+SETTLED: Said = (6, "already_settled")
+REFUNDED: Said = (6, "already_refunded")
+REFUSED_BET: Said = (6, "bet_refused")
+NEVER_SEEN: Said = (5, "never_seen")
+KEPT_WIN: Said = (7, "casino_refused")
+NO_MONEY: Said = (4, "no_money")
+BLOCKED: Said = (7, "player_blocked")
+UNAVAILABLE: Said = (7, "casino_unavailable")
+
+FUNDS, MIN_BET, MAX_BET = Decimal("1000.00"), Decimal("0.10"), Decimal("6000")
+ACCEPTS = "/payments/accept"
+# A definite refusal of a stake that leaves this house for the first time (rows 29, 30).
+_REFUSALS: dict[int, Said] = {103802: NO_MONEY, 103805: BLOCKED, 103806: (7, "limit_reached"), 102823: KEPT_WIN}
+_PARKING = frozenset({103805, 103806})
+_STAKE, _WIN, _RETURN, _CLAW_BACK = -1, 1, 2, -2
+
+
+class Stage(StrEnum):
+    """How far a bet is."""
+
+    NONE = "nobody has seen it"
+    TAKING = "the stake is being taken"
+    TAKEN = "the stake is taken"
+    PAYING = "the win is being paid"
+    PAID = "settled"
+    RETURNING = "the stake is being returned"
+    RETURNED = "refunded"
+    BURIED = "refunded, and no stake was ever taken"
+    REFUSED = "refused"
+    CLAWING = "the win is being taken back"
+    GIVING_BACK = "the win is back, the stake is being returned"
+    REVERSED = "win and stake are back"
+    KEPT = "the casino does not give the win back"
+
+
+# What our row says of a bet at rest: the state of the bet, and of its reversal.
+_ROWS = {
+    Stage.TAKEN: ("acceptance", None),
+    Stage.PAYING: ("settling", None),
+    Stage.PAID: ("settled", None),
+    Stage.RETURNED: ("refunded", None),
+    Stage.BURIED: ("refunded", None),
+    Stage.REFUSED: ("refused", None),
+    Stage.REVERSED: ("settled", "reversed"),
+    Stage.KEPT: ("settled", "refused"),
+}
+
+
+class Doubt(StrEnum):
+    """What sends without a definite answer leave behind."""
+
+    NO = "every send was answered"
+    ABSENT = "a send was not answered, and the casino would not have taken it"
+    PERHAPS = "a send was not answered, and the casino may have taken it"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a provider. ``stake`` and ``win`` as the operation has them, in major units."""
+
+    operation: str
+    bet: str
+    session: str
+    player: str
+    currency: str
+    game: str
+    round: str = ""
+    stake: str | None = None
+    win: str | None = None
+
+    @property
+    def opens(self) -> bool:
+        """Whether it brings a stake."""
+        return self.stake is not None
+
+    @property
+    def facts(self) -> tuple[str | None, ...]:
+        """By what a repeat is told from a contradiction (row 3)."""
+        return (self.player, self.currency, self.game, self.round, self.stake, self.win)
+
+
+@dataclass(frozen=True, slots=True)
+class Bet:
+    """One thing that may be so. ``filed``: PayOut and Refund in the order in which the bet got them."""
+
+    stage: Stage = Stage.NONE
+    opened: Call | None = None
+    player: str = ""
+    currency: str = ""
+    refusal: Said | None = None
+    win: str | None = None
+    told: bool = False
+    filed: tuple[tuple[str, str | None], ...] = ()
+    early: bool = False
+    doubt: Doubt = Doubt.NO
+    parked: bool = False
+    by_hand: bool = False
+
+    @property
+    def one_step(self) -> bool:
+        """Whether stake and win came together."""
+        return self.opened is not None and self.opened.win is not None
+
+    @property
+    def refund_filed(self) -> bool:
+        """Whether the bet has a Refund."""
+        return any(name == "refund" for name, _ in self.filed)
+
+    def files(self, name: str, win: str | None = None) -> "Bet":
+        """With a message more: at most one of each kind counts."""
+        known = any(filed == name for filed, _ in self.filed)
+        return self if known else replace(self, filed=(*self.filed, (name, win)))
+
+    def journals(self) -> Iterator[Journal]:
+        """What the casino's journal of the bet may be once it rests."""
+        opened, stage = self.opened, self.stage
+        if opened is None or stage in (Stage.NONE, Stage.BURIED, Stage.REFUSED):
+            yield ()
+            return
+        stake: Journal = ((_STAKE, str(opened.stake)),)
+        if stage is Stage.TAKEN:
+            yield stake
+        elif stage is Stage.RETURNED:
+            yield (*stake, (_RETURN, str(opened.stake)))
+        else:
+            paid = () if self.by_hand or stage is Stage.PAYING else ((_WIN, str(self.win)),)
+            back: Journal = () if Decimal(self.win or 0) == 0 else ((_CLAW_BACK, str(self.win)),)
+            reversal = (*back, (_RETURN, str(opened.stake))) if stage is Stage.REVERSED else ()
+            yield (*stake, *paid, *reversal)
+            if stage is Stage.PAYING and self.doubt is not Doubt.NO:
+                yield (*stake, (_WIN, str(self.win)))
+
+    def views(self) -> list[dict[str, Any]]:
+        """What row and journal may show of it at rest."""
+        state, reversal = _ROWS.get(self.stage, (None, None))
+        refusal = self.refusal and self.refusal[1]
+        return [
+            {
+                "state": state,
+                "refusal": refusal,
+                "told": self.told,
+                "reversal": reversal,
+                "journal": [list(movement) for movement in journal],
+            }
+            for journal in self.journals()
+        ]
+
+
+Bets = frozenset[Bet]
+UNSEEN: Bets = frozenset({Bet()})
+
+
+@dataclass
+class World:
+    """All that is not the bet: profiles, sessions that have ended, blocked players, the casino's faults of now."""
+
+    soon_never_seen: bool = False
+    soon_withdrawn: bool = False
+    reverses: bool = False
+    ended: set[str] = field(default_factory=set)
+    blocked: set[str] = field(default_factory=set)
+    blocked_at_casino: set[str] = field(default_factory=set)
+    faults: list[dict[str, Any]] = field(default_factory=list)
+
+    def own_refusal(self, call: Call) -> Said | None:
+        """Our own verdict on a new stake (rows 52, 54, 56)."""
+        stake = Decimal(call.stake or 0)
+        if call.session in self.ended:
+            return 3, "session_ended"
+        if call.player in self.blocked:
+            return BLOCKED
+        if stake < MIN_BET:
+            return 7, "below_min_bet"
+        return (7, "above_max_bet") if stake > MAX_BET else None
+
+    def verdict(self, call: Call) -> Said | None:
+        """What the casino says of a stake, when it is well; None: it takes it."""
+        if call.player in self.blocked_at_casino:
+            return BLOCKED
+        return NO_MONEY if Decimal(call.stake or 0) > FUNDS else None
+
+    def unclear(self, kind: int) -> bool:
+        """Whether a send of this type may stay without a definite answer."""
+        return any(fault["kind"] != "error_code" for fault in self._of(kind))
+
+    def refused(self, kind: int) -> list[int]:
+        """The codes with which the casino may refuse this type, having taken nothing."""
+        return [fault["error_code"] for fault in self._of(kind) if fault["kind"] == "error_code"]
+
+    def _of(self, kind: int) -> list[dict[str, Any]]:
+        return [fault for fault in self.faults if fault.get("transaction_type") in (None, kind)]
+
+
+# What happens by itself
+
+
+def steps(bet: Bet, world: World) -> Iterator[Bet]:
+    """What a bet may become with nobody saying anything."""
+    match bet.stage:
+        case Stage.TAKING:
+            yield from _taking(bet, world)
+        case Stage.TAKEN:
+            yield from _taken(bet, world)
+        case Stage.PAYING:
+            yield from _paying(bet, world)
+        case Stage.PAID if bet.refund_filed and (bet.one_step or world.reverses):
+            yield _reversing(bet)
+        case Stage.RETURNING:
+            yield replace(bet, stage=Stage.RETURNED)
+        case Stage.CLAWING:
+            # What was paid by hand is not the casino's to take back.
+            if bet.by_hand or world.refused(_CLAW_BACK):
+                yield replace(bet, stage=Stage.KEPT)
+            if not bet.by_hand:
+                yield replace(bet, stage=Stage.GIVING_BACK)
+        case Stage.GIVING_BACK:
+            yield replace(bet, stage=Stage.REVERSED)
+
+
+def _taking(bet: Bet, world: World) -> Iterator[Bet]:
+    call = bet.opened
+    assert call is not None
+    verdict = world.verdict(call)
+    if world.unclear(_STAKE):
+        doubt = Doubt.ABSENT if verdict else Doubt.PERHAPS
+        if Doubt.PERHAPS not in (bet.doubt, doubt) or bet.doubt is not Doubt.PERHAPS:
+            yield replace(bet, doubt=doubt)
+    if verdict is None or bet.doubt is Doubt.PERHAPS:
+        yield replace(bet, stage=Stage.TAKEN, doubt=Doubt.NO)
+    if bet.doubt is not Doubt.NO:
+        # A refusal of a repeat says nothing (row 79): what is certainly absent ends the bet (row 27).
+        yield from _ended_without_stake(bet, UNAVAILABLE)
+        return
+    if bet.refund_filed:
+        yield replace(bet, stage=Stage.BURIED)
+    for code in world.refused(_STAKE):
+        yield replace(bet, stage=Stage.REFUSED, refusal=_REFUSALS[code])
+    if verdict is not None:
+        yield replace(bet, stage=Stage.REFUSED, refusal=verdict)
+
+
+def _ended_without_stake(bet: Bet, refusal: Said) -> Iterator[Bet]:
+    if bet.refund_filed:
+        yield replace(bet, stage=Stage.BURIED, doubt=Doubt.NO)
+    else:
+        yield replace(bet, stage=Stage.REFUSED, refusal=refusal, doubt=Doubt.NO)
+
+
+def _taken(bet: Bet, world: World) -> Iterator[Bet]:
+    if bet.one_step:
+        # Row 46: a Refund that is there before the win is sent keeps it from being sent.
+        yield replace(bet, stage=Stage.PAYING, win=bet.opened.win if bet.opened else None)
+        if bet.refund_filed:
+            yield replace(bet, stage=Stage.RETURNING)
+    elif bet.filed:
+        name, win = bet.filed[0]
+        if name == "refund":
+            yield replace(bet, stage=Stage.RETURNING)
+        else:
+            yield replace(bet, stage=Stage.PAYING, win=win, told=True)
+    elif world.soon_withdrawn and not bet.told:
+        yield replace(bet, stage=Stage.RETURNING)
+
+
+def _paying(bet: Bet, world: World) -> Iterator[Bet]:
+    if bet.by_hand:
+        yield replace(bet, stage=Stage.PAID, doubt=Doubt.NO)
+        if bet.doubt is not Doubt.NO:
+            yield replace(bet, stage=Stage.PAID, by_hand=False, doubt=Doubt.NO)
+        return
+    if bet.parked:
+        return
+    yield replace(bet, stage=Stage.PAID, doubt=Doubt.NO)
+    if world.unclear(_WIN) and bet.doubt is Doubt.NO:
+        yield replace(bet, doubt=Doubt.PERHAPS)
+    if _PARKING & set(world.refused(_WIN)):
+        yield replace(bet, parked=True)
+
+
+def _reversing(bet: Bet) -> Bet:
+    """Rows 20 and 46: the win first, where there is one."""
+    return replace(bet, stage=Stage.CLAWING if Decimal(bet.win or 0) else Stage.GIVING_BACK)
+
+
+def closure(bets: Iterable[Bet], world: World) -> Bets:
+    """All that may have become of these by now."""
+    found, new = set(bets), list(bets)
+    while new:
+        for step in steps(new.pop(), world):
+            if step not in found:
+                found.add(step)
+                new.append(step)
+    return frozenset(found)
+
+
+def at_rest(bets: Iterable[Bet], world: World) -> Bets:
+    """What these come to when nobody says anything for long enough."""
+    return frozenset(bet for bet in closure(bets, world) if next(steps(bet, world), None) is None)
+
+
+# What a call does, and what it may hear
+
+
+def arrive(bet: Bet, call: Call, world: World) -> Iterator[Bet]:
+    """What the arrival of a call makes of a bet."""
+    match call.operation:
+        case "pay-in" | "pay-in-out":
+            yield _opens(bet, call, world)
+        case "pay-out":
+            yield from _pay_out_arrives(bet, call, world)
+        case _:
+            yield _refund_arrives(bet, call, world)
+
+
+def _opens(bet: Bet, call: Call, world: World) -> Bet:
+    if bet.stage is not Stage.NONE:
+        return bet
+    fresh = replace(bet, opened=call, player=call.player, currency=call.currency)
+    if refusal := world.own_refusal(call):
+        return replace(fresh, stage=Stage.REFUSED, refusal=refusal)
+    return replace(fresh, stage=Stage.TAKING)
+
+
+def _pay_out_arrives(bet: Bet, call: Call, world: World) -> Iterator[Bet]:
+    if bet.stage is Stage.NONE:
+        yield replace(bet, early=True)
+        if bet.early and world.soon_never_seen:
+            tombstone = replace(bet, player=call.player, currency=call.currency)
+            yield replace(tombstone, stage=Stage.REFUSED, refusal=NEVER_SEEN)
+    elif bet.stage in (Stage.TAKING, Stage.TAKEN) and not _contradicts(bet, call):
+        yield bet.files("pay-out", call.win)
+    else:
+        yield bet
+
+
+def _refund_arrives(bet: Bet, call: Call, world: World) -> Bet:
+    if bet.stage is Stage.NONE:
+        return replace(bet, stage=Stage.BURIED, player=call.player, currency=call.currency)
+    if call.player != bet.player:
+        return bet
+    wants_reversal = bet.one_step or world.reverses
+    if bet.stage in (Stage.TAKING, Stage.TAKEN) or (bet.stage is Stage.PAYING and wants_reversal):
+        return bet.files("refund")
+    return _reversing(bet) if bet.stage is Stage.PAID and wants_reversal else bet
+
+
+def _contradicts(bet: Bet, call: Call) -> bool:
+    """Whether a PayOut is not of this bet (rows 3, 6, 11, 53)."""
+    if bet.player != call.player or bet.currency != call.currency or bet.one_step:
+        return True
+    if bet.opened is not None and bet.opened.round != call.round:
+        return True
+    return bet.win is not None and bet.win != call.win
+
+
+def answer(bet: Bet, call: Call, world: World) -> Said:
+    """What a call hears of a bet that it has reached."""
+    match call.operation:
+        case "pay-in" | "pay-in-out":
+            return _to_opening(bet, call)
+        case "pay-out":
+            return _to_pay_out(bet, call)
+        case _:
+            return _to_refund(bet, call, world)
+
+
+def _to_opening(bet: Bet, call: Call) -> Said:
+    if bet.opened is not None and bet.opened.facts != call.facts:
+        return DIFFERENT
+    if bet.stage is Stage.REFUSED:
+        return REFUSED_BET if bet.refusal == NEVER_SEEN else bet.refusal or REFUSED_BET
+    if bet.stage in (Stage.BURIED, Stage.NONE):
+        return REFUNDED
+    if bet.stage is Stage.TAKING:
+        return UNKNOWN
+    if bet.stage in (Stage.RETURNING, Stage.RETURNED, Stage.REVERSED) and not bet.told:
+        return REFUNDED
+    if bet.one_step and bet.stage in (Stage.TAKEN, Stage.PAYING):
+        return UNKNOWN
+    return DONE
+
+
+def _to_pay_out(bet: Bet, call: Call) -> Said:
+    if bet.stage is Stage.NONE:
+        return UNKNOWN
+    if _contradicts(bet, call):
+        return DIFFERENT
+    match bet.stage:
+        case Stage.REFUSED:
+            return NEVER_SEEN if bet.refusal == NEVER_SEEN else REFUSED_BET
+        case Stage.RETURNING | Stage.RETURNED | Stage.BURIED | Stage.REVERSED:
+            return REFUNDED
+        case Stage.TAKING | Stage.TAKEN | Stage.PAYING:
+            return UNKNOWN
+        case _:
+            return DONE
+
+
+def _to_refund(bet: Bet, call: Call, world: World) -> Said:
+    if bet.player != call.player:
+        return DIFFERENT
+    wants_reversal = bet.one_step or world.reverses
+    match bet.stage:
+        case Stage.REFUSED:
+            return REFUSED_BET
+        case Stage.PAYING | Stage.PAID if not wants_reversal:
+            return SETTLED
+        case Stage.RETURNED | Stage.BURIED | Stage.REVERSED:
+            return DONE
+        case Stage.KEPT:
+            return KEPT_WIN
+        case _:
+            return UNKNOWN
+
+
+def _is_told(bet: Bet, call: Call, said: Said) -> Bet:
+    return replace(bet, told=True) if call.opens and said == DONE else bet
+
+
+# Calls at once
+
+_AWAY, _THERE = "away", "there"
+
+
+def hear(bets: Bets, calls: tuple[Call, ...], world: World) -> dict[tuple[Said, ...], Bets]:
+    """Every answer that these calls, made at the same moment, may hear, with what may be so then.
+
+    Each arrives and is answered at some moment of its own; in between money may move. 99 may be heard at any time.
+    """
+    start = [(bet, (_AWAY,) * len(calls)) for bet in bets]
+    seen: set[Any] = set(start)
+    new: list[Any] = list(start)
+    heard: dict[tuple[Said, ...], set[Bet]] = {}
+    while new:
+        bet, standing = new.pop()
+        if all(isinstance(one, tuple) for one in standing):
+            heard.setdefault(standing, set()).add(bet)
+            continue
+        for node in _onward(bet, standing, calls, world):
+            if node not in seen:
+                seen.add(node)
+                new.append(node)
+    return {said: frozenset(found) for said, found in heard.items()}
+
+
+def _onward(bet: Bet, standing: tuple[Any, ...], calls: tuple[Call, ...], world: World) -> Iterator[Any]:
+    for step in steps(bet, world):
+        yield step, standing
+    for place, (call, one) in enumerate(zip(calls, standing, strict=True)):
+
+        def put(what: Any, place: int = place) -> tuple[Any, ...]:
+            return (*standing[:place], what, *standing[place + 1 :])
+
+        if one == _AWAY:
+            for there in arrive(bet, call, world):
+                yield there, put(_THERE)
+            if len(calls) > 1 and not call.opens and bet.stage in (Stage.NONE, Stage.TAKING):
+                # Where it crosses the PayIn it may find neither bet nor room for a tombstone, and has to be repeated.
+                yield bet, put(UNKNOWN)
+        elif one == _THERE:
+            said = answer(bet, call, world)
+            yield _is_told(bet, call, said), put(said)
+            if said != UNKNOWN:
+                yield bet, put(UNKNOWN)
+                yield _is_told(bet, call, said), put(UNKNOWN)
+
+
+def will_be_known(bets: Bets, call: Call, world: World) -> bool:
+    """Whether a call is answered for good in the end, with nobody saying anything else."""
+    there = [bet for before in closure(bets, world) for bet in arrive(before, call, world)]
+    return all(answer(bet, call, world) != UNKNOWN for bet in at_rest(there, world))
+
+
+# Operators
+
+
+def operate(bets: Bets, action: str, win: str | None, world: World) -> dict[str, Bets]:
+    """What an operator may hear of an action: "done" or "refused", with what may be so then (rows 44, 73)."""
+    heard: dict[str, set[Bet]] = {"done": set(), "refused": set()}
+    for bet in closure(bets, world):
+        changed = _acted(bet, action, win)
+        if changed is not None:
+            heard["done"].add(changed)
+        if changed is None or bet.stage is Stage.TAKING or action == "retry":
+            # A stake that is being taken may not have a row yet; a movement may end before it is tried again.
+            heard["refused"].add(bet)
+    return {said: frozenset(found) for said, found in heard.items() if found}
+
+
+def _acted(bet: Bet, action: str, win: str | None) -> Bet | None:
+    undecided = bet.stage in (Stage.TAKING, Stage.TAKEN) and not bet.filed
+    match action:
+        case "void" if undecided:
+            return bet.files("refund")
+        case "settle" if undecided and bet.stage is Stage.TAKEN and not bet.one_step:
+            return bet.files("pay-out", win)
+        case "mark-paid" if bet.parked and not bet.by_hand and bet.stage is Stage.PAYING:
+            return replace(bet, by_hand=True)
+        case "retry" if not bet.by_hand and bet.stage in _AT_WORK:
+            return replace(bet, parked=False)
+        case _:
+            return None
+
+
+_AT_WORK = {Stage.TAKING, Stage.TAKEN, Stage.PAYING, Stage.RETURNING, Stage.CLAWING, Stage.GIVING_BACK}

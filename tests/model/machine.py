@@ -1,0 +1,569 @@
+"""Hypothesis as a provider, a casino and an operator: it makes up what happens, ``book`` says what may come of it.
+
+Every step is written down as it is played. The shortest sequence in which service and book disagree is kept as a
+script that ``python -m tests.model.replay`` plays again.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from tests.model import book
+from tests.model.book import UNKNOWN, Bets, Call, Said, World
+from tests.model.play import BALANCE, PLAYERS, Play, Step
+from tests.table import Stack
+
+_T = TypeVar("_T")
+_DEFINITE_WITHIN = 30
+# Seconds without a change after which a bet is at rest; while a failure is made shorter, little more than is needed.
+_STILL, _STILL_WHILE_SHRINKING = 12, 7
+# Short times, where the specification lets a profile choose; the casino applies at once what it takes.
+_CASINO = (
+    "{attempt_timeout: 1.5, message_lifetime: 2, clock_leeway: 0.5, effect_within: 1, accept_within: 1, "
+    "retry: {first: 0.1, cap: 0.3}, breaker: {failures: 100000}, approval_above: {EUR: 100000}}"
+)
+_DEADLINE = 1.0
+_SHORT, _LONGER, _NEVER = 0.5, 0.6, 300
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """The bet that a name stands for, while nobody contradicts it."""
+
+    player: str
+    round: str
+    stake: str
+    win: str
+
+
+_Stage = book.Stage
+_OPEN = (_Stage.TAKING, _Stage.TAKEN)
+_SLOTS = {
+    "b1": _Slot("anna", "r1", "10.00", "25.00"),
+    "b2": _Slot("anna", "r2", "20.00", "5.50"),
+    "b3": _Slot("boris", "r3", "30.00", "60.00"),
+}
+
+
+class Disagreement(AssertionError):
+    """Service and book say different things."""
+
+
+class Enough(KeyboardInterrupt):
+    """The time is over. Of this family so that Hypothesis lets it through."""
+
+
+@dataclass
+class Trials:
+    """What all examples of a run share: the stack, the time, and the shortest script that failed."""
+
+    run: Callable[[Coroutine[Any, Any, Any]], Any]
+    stack: Stack
+    seconds: float
+    shrink_seconds: float = 60
+    began: float = field(default_factory=time.monotonic)
+    examples: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter)
+    script: list[Step] = field(default_factory=list)
+    why: str = ""
+    failed_at: float | None = None
+
+    def may_go_on(self) -> None:
+        """Raises Enough once the time for new examples, or for shorter ones, is over."""
+        now = time.monotonic()
+        if now - (self.failed_at or self.began) > (self.shrink_seconds if self.failed_at else self.seconds):
+            raise Enough
+
+    def failed(self, script: list[Step], why: str) -> None:
+        """Keep the shortest."""
+        self.failed_at = self.failed_at or time.monotonic()
+        if not self.script or _size(script) < _size(self.script):
+            self.script, self.why = list(script), why
+
+    def keep(self, folder: Path) -> Path:
+        """Write the script down, a step a line."""
+        file = folder / "disagreement.jsonl"
+        file.write_text("".join(json.dumps(step) + "\n" for step in self.script))
+        return file
+
+
+def _size(script: list[Step]) -> tuple[int, int]:
+    return sum(step["do"] != "rest" for step in script), len(json.dumps(script))
+
+
+# What is drawn
+
+_slots = st.sampled_from(sorted(_SLOTS))
+_twists = st.sampled_from(["", "", "", "", "amount", "player", "round", "currency", "game"])
+_stakes = st.sampled_from(["", "", "", "", "", "5000.00", "0.05", "9999.00"])
+_picks = st.integers(0, 11)
+_wins = st.sampled_from(["", "", "", "0.00"])
+_openings = st.sampled_from(["pay-in", "pay-in-out"])
+_kinds = st.sampled_from([None, -1, 1, 2, -2])
+_times = st.sampled_from([1, 2, None])
+
+
+def _fault(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    fixed = st.fixed_dictionaries(fields)
+    return fixed.map(lambda fault: {name: value for name, value in fault.items() if value is not None})
+
+
+_MAKE = st.just("/payments/make")
+_MISHEARD = ("lost", "cut", "garbage", "wrong_bet", "wrong_type", "missing", "drop", "error", "status", "duplicate")
+_mishaps = _fault(path=_MAKE, kind=st.sampled_from(_MISHEARD), transaction_type=_kinds, times=_times)
+_committed = _fault(
+    path=_MAKE, kind=st.sampled_from(["error", "status"]), commit=st.just(True), transaction_type=_kinds, times=_times
+)
+_delays = _fault(
+    path=_MAKE, kind=st.just("delay"), delay=st.sampled_from([0.5, 2]), transaction_type=_kinds, times=_times
+)
+_held = _fault(path=_MAKE, kind=st.just("hold_after"), transaction_type=_kinds, times=_times)
+_blind = _fault(path=st.just("/payments/info"), kind=st.sampled_from(["error", "drop", "garbage"]), times=_times)
+_refusals = st.sampled_from(
+    [
+        *[(-1, 103802), (-1, 103805), (-1, 103806), (-1, 102823)],
+        *[(1, 103805), (1, 103806), (1, 102823), (2, 103805), (2, 102823), (-2, 103802)],
+    ]
+).flatmap(
+    lambda chosen: _fault(
+        path=_MAKE,
+        kind=st.just("error_code"),
+        transaction_type=st.just(chosen[0]),
+        error_code=st.just(chosen[1]),
+        times=_times,
+    )
+)
+_ACCEPT = st.just(book.ACCEPTS)
+_of_accepts = st.one_of(
+    _fault(path=_ACCEPT, kind=st.sampled_from(["drop", "repeat", "early"]), transaction_type=_kinds, times=_times),
+    _fault(path=_ACCEPT, kind=st.just("delay"), delay=st.just(1.5), transaction_type=_kinds, times=_times),
+    _fault(path=_ACCEPT, kind=st.just("contradict"), transaction_type=st.sampled_from([1, 2]), times=_times),
+    _fault(
+        path=_ACCEPT,
+        kind=st.just("error_code"),
+        error_code=st.sampled_from([103805, 102823]),
+        transaction_type=st.sampled_from([1, 2]),
+        times=_times,
+    ),
+)
+_faults = st.one_of(_mishaps, _mishaps, _committed, _delays, _held, _refusals, _refusals)
+
+
+class Machine(RuleBasedStateMachine):
+    """Three bets of two players; each rule is one step of the script."""
+
+    trials: ClassVar[Trials]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trials.may_go_on()
+        self.trials.examples += 1
+        self._play = Play(self.trials.stack, _STILL_WHILE_SHRINKING if self.trials.failed_at else _STILL)
+        self._script: list[Step] = []
+        self._world = World()
+        self._bets: dict[str, Bets] = {}
+        self._seats = {player: 0 for player in PLAYERS}
+        self._calls: list[Call] = []
+        self._open_ended: dict[Call, None] = {}
+        self._failed = False
+        self._accept, self._codes_104 = False, False
+
+    # How a step is played
+
+    def _do(self, step: Step) -> Any:
+        self._script.append(step)
+        self.trials.counts[step["do"]] += 1
+        try:
+            step["heard"] = self.trials.run(self._play.do(step))
+        except Exception as error:
+            self._disagree(f"the step cannot be played: {type(error).__name__}: {error}", error)
+        return step["heard"]
+
+    def _disagree(self, why: str, cause: Exception | None = None) -> None:
+        self._failed = True
+        self.trials.failed(self._script, why)
+        raise Disagreement(why) from cause
+
+    def _now(self, name: str) -> Bets:
+        return self._bets.get(name, book.UNSEEN)
+
+    def _change_world(self, step: Step, change: Callable[[], None]) -> None:
+        """What may have happened until now has happened in the old world."""
+        self._settle()
+        # While it changes, either may hold.
+        self._do(step)
+        self._settle()
+        change()
+        self._settle()
+
+    def _settle(self) -> None:
+        self._bets = {name: book.closure(bets, self._world) for name, bets in self._bets.items()}
+
+    # Calls
+
+    def _say(self, *calls: Call) -> tuple[Said, ...]:
+        """Make these calls at once; all are of one bet."""
+        name = calls[0].bet
+        allowed = book.hear(self._now(name), calls, self._world)
+        step: Step = {"do": "calls", "calls": [_words(call) for call in calls]}
+        step["allowed"] = sorted([list(map(list, said)) for said in allowed], key=str)
+        heard = tuple(self._normal(said) for said in self._do(step))
+        for call, (code, reason) in zip(calls, heard, strict=True):
+            self.trials.answers[f"{call.operation} {code} {reason or ''}".rstrip()] += 1
+        for call, said in zip(calls, heard, strict=True):
+            self._open_ended.pop(call, None)
+            if said == UNKNOWN:
+                self._open_ended[call] = None
+        if heard not in allowed:
+            self._disagree(f"{name}: heard {heard}, allowed {sorted(allowed, key=str)}")
+        self._bets[name] = allowed[heard]
+        self._calls.extend(call for call in calls if call not in self._calls)
+        if any(said[0] == 1 for said in heard):
+            self._look(name)
+        return heard
+
+    def _look(self, name: str) -> None:
+        """What was answered "done" is done: where nothing is on its way any more, the money is where it belongs."""
+        bets = self._now(name)
+        if any(next(book.steps(bet, self._world), None) for bet in bets):
+            return
+        allowed = sorted({journal for bet in bets for journal in bet.journals()})
+        step: Step = {"do": "look", "bet": name, "allowed": [[list(one) for one in journal] for journal in allowed]}
+        if self._do(step) not in step["allowed"]:
+            self._disagree(f"{name}: after this answer the casino's journal is {step['heard']}, allowed {allowed}")
+
+    def _normal(self, said: list[Any]) -> Said:
+        """104 is 1; no answer is 99."""
+        code, reason = said
+        if code == 99:
+            return UNKNOWN
+        return (1, None) if code == 104 and self._codes_104 else (code, reason)
+
+    def _say_until_known(self, call: Call) -> None:
+        """As a provider does: again, until the answer is definite."""
+        until = time.monotonic() + _DEFINITE_WITHIN
+        while self._say(call) == (UNKNOWN,):
+            if time.monotonic() > until:
+                self._disagree(f"{call.bet}: {call.operation} hears 99 for {_DEFINITE_WITHIN} s, and nothing is broken")
+            time.sleep(0.05)
+
+    def _ask(self, call: Call) -> None:
+        calm = not self._world.faults
+        if calm and book.will_be_known(self._now(call.bet), call, self._world):
+            self._say_until_known(call)
+        else:
+            self._say(call)
+
+    def _slot(self, name: str) -> _Slot:
+        """The bet as it was opened, where it was: who does not want to contradict it says the same."""
+        slot = _SLOTS[name]
+        opened = next((bet.opened for bet in self._now(name) if bet.opened is not None), None)
+        if opened is None:
+            return slot
+        wins = [bet.win for bet in self._now(name) if bet.win is not None]
+        return _Slot(opened.player, opened.round, opened.stake or slot.stake, opened.win or (wins or [slot.win])[0])
+
+    def _in(self, *stages: book.Stage) -> list[str]:
+        """The bets that may be in one of these stages by now."""
+        now = {name: book.closure(self._now(name), self._world) for name in _SLOTS}
+        return [name for name, bets in now.items() if any(bet.stage in stages for bet in bets)]
+
+    def _stages(self, name: str) -> set[book.Stage]:
+        return {bet.stage for bet in book.at_rest(self._now(name), self._world)}
+
+    def _call(self, operation: str, name: str, twist: str = "", stake: str = "", win: str = "") -> Call:
+        slot = self._slot(name)
+        player, game, currency = slot.player, "dice", "EUR"
+        if twist == "player":
+            player = next(other for other in PLAYERS if other != slot.player)
+        session = f"{player}-{self._seats[player]}"
+        opens = operation in ("pay-in", "pay-in-out")
+        if twist == "currency" and not (opens and any(bet.stage is book.Stage.NONE for bet in self._now(name))):
+            session, currency = f"{player}-usd", "USD"
+        if twist == "game":
+            session, game = f"{player}-wheel", "wheel"
+        raised = Decimal("1.00") if twist == "amount" else Decimal(0)
+        return Call(
+            operation,
+            name,
+            session,
+            player,
+            currency,
+            game,
+            round="" if operation == "refund" else slot.round + ("x" if twist == "round" else ""),
+            stake=str(Decimal(stake or slot.stake) + raised) if opens else None,
+            win=str(Decimal(win or slot.win) + raised) if operation in ("pay-out", "pay-in-out") else None,
+        )
+
+    # Rules: the casino and its profile
+
+    @initialize(
+        accept=st.booleans(),
+        soon_never_seen=st.booleans(),
+        soon_withdrawn=st.booleans(),
+        reverses=st.booleans(),
+        code_104=st.booleans(),
+        duplicates=st.booleans(),
+    )
+    def open(
+        self,
+        accept: bool,
+        soon_never_seen: bool,
+        soon_withdrawn: bool,
+        reverses: bool,
+        code_104: bool,
+        duplicates: bool,
+    ) -> None:
+        """A provider and a casino of this example's own."""
+        self._accept, self._codes_104 = accept, code_104
+        self._world = World(soon_never_seen=soon_never_seen, soon_withdrawn=soon_withdrawn, reverses=reverses)
+        provider = {
+            "answer_deadline": _DEADLINE,
+            "order_window": _SHORT if soon_never_seen else _NEVER,
+            "unconfirmed_within": _SHORT if soon_withdrawn else _NEVER,
+            "refund_after_pay_out": "reverse" if reverses else "refuse",
+            "duplicates": "code_104" if code_104 else "replay",
+        }
+        switches = {"repeats": "duplicate"} if duplicates else {"repeats": "replay"}
+        way = "accept" if accept else "reply"
+        self._do(
+            {"do": "open", "confirmation": way, "provider": json.dumps(provider), "casino": _CASINO}
+            | {"switches": switches}
+        )
+
+    @rule(pick=_picks, operation=st.sampled_from(["pay-in", "pay-in", "pay-in-out"]))
+    def bet(self, pick: int, operation: str) -> None:
+        """A new bet that nothing speaks against."""
+        for name in _picked(pick, self._in(_Stage.NONE)):
+            self._ask(self._call(operation, name))
+
+    @rule(pick=_picks, operation=st.sampled_from(["pay-out", "refund"]), win=_wins)
+    def result(self, pick: int, operation: str, win: str) -> None:
+        """An open bet gets its result."""
+        for name in _picked(pick, self._in(*_OPEN)):
+            self._ask(self._call(operation, name, win=win))
+
+    @rule(name=_slots, operation=_openings, twist=_twists, stake=_stakes, win=_wins)
+    def open_strangely(self, name: str, operation: str, twist: str, stake: str, win: str) -> None:
+        """PayIn or PayInOut of any bet, with anything."""
+        self._ask(self._call(operation, name, twist, stake=stake, win=win))
+
+    @rule(name=_slots, twist=_twists, win=_wins)
+    def pay_out(self, name: str, twist: str, win: str) -> None:
+        """PayOut of any bet."""
+        self._ask(self._call("pay-out", name, twist, win=win))
+
+    @rule(name=_slots, twist=st.sampled_from(["", "", "", "player", "currency", "game"]))
+    def refund(self, name: str, twist: str) -> None:
+        """Refund of any bet."""
+        self._ask(self._call("refund", name, twist))
+
+    @rule(name=_slots, kind=st.sampled_from(_MISHEARD), times=_times, win=_wins, pick=_picks, refuses=_picks)
+    def in_trouble(self, name: str, kind: str, times: int | None, win: str, pick: int, refuses: int) -> None:
+        """What a bet does next, at a casino that fails just then."""
+        stages = self._stages(name)
+        if _Stage.NONE in stages and (opening := ("", "pay-in", "pay-in-out")[pick % 3]):
+            self.mend()
+            self._ask(self._call(opening, name))
+            stages = self._stages(name)
+        if _Stage.NONE in stages:
+            nexts = [("pay-in", -1), ("pay-in-out", -1), ("pay-in-out", 1)]
+        elif _Stage.TAKEN in stages:
+            nexts = [("pay-out", 1), ("refund", 2)]
+        else:
+            nexts = [("refund", -2), ("refund", 2)]
+        operation, moves = nexts[pick % len(nexts)]
+        codes = {-1: [103802, 102823], 1: [103805, 103806, 102823], 2: [103805], -2: [103802]}[moves]
+        where: dict[str, Any] = {"path": "/payments/make", "transaction_type": moves}
+        limit = {} if times is None else {"times": times}
+        unclear = where | {"kind": kind}
+        refusal = where | limit | {"kind": "error_code", "error_code": codes[refuses // 3 % len(codes)]}
+        # The second way: a send without an answer, and then the repeat is refused.
+        self._break([[unclear | limit], [unclear | {"times": 1}, refusal], [refusal]][refuses % 3])
+        self._ask(self._call(operation, name, win=win))
+
+    @rule(pick=_picks)
+    def again(self, pick: int) -> None:
+        """An exact repeat of any call so far."""
+        for call in _picked(pick, self._calls):
+            self._ask(call)
+
+    @rule(
+        name=_slots,
+        first=st.sampled_from(["pay-in", "pay-in-out", "pay-out", "refund"]),
+        second=st.sampled_from(["pay-in", "pay-out", "refund"]),
+        twist=st.sampled_from(["", "", "", "amount", "player"]),
+        win=st.sampled_from(["", "0.00"]),
+    )
+    def at_once(self, name: str, first: str, second: str, twist: str, win: str) -> None:
+        """Two calls of one bet at the same moment: the same one twice, or two that cross."""
+        self._say(self._call(first, name), self._call(second, name, twist, win=win))
+
+    @rule(fault=_faults, blind=st.one_of(st.none(), st.none(), _blind))
+    def break_casino(self, fault: dict[str, Any], blind: dict[str, Any] | None) -> None:
+        """The casino begins to fail."""
+        self._break([fault, *([blind] if blind else [])])
+
+    @precondition(lambda self: self._accept)
+    @rule(fault=_of_accepts)
+    def break_accepts(self, fault: dict[str, Any]) -> None:
+        """Its Accepts do."""
+        self._break([fault])
+
+    def _break(self, faults: list[dict[str, Any]]) -> None:
+        # From here on either the old or the new ones may meet a send.
+        before = self._world.faults
+        self._settle()
+        self._world.faults = [*before, *(fault for fault in faults if fault["path"] != "/payments/info")]
+        self._settle()
+        self._do({"do": "faults", "faults": faults})
+        self._settle()
+        self._world.faults = self._world.faults[len(before) :] or [{"kind": "blind", "transaction_type": 0}]
+
+    @rule()
+    def mend(self) -> None:
+        """The casino is well again."""
+        if not self._world.faults:
+            return
+        self._settle()
+        self._do({"do": "faults", "faults": []})
+        self._settle()
+        self._world.faults = []
+
+    @rule()
+    def time_passes(self) -> None:
+        """Longer than the short one of the profile's times."""
+        if self._script[-1]["do"] != "wait":
+            self._do({"do": "wait", "seconds": _LONGER})
+            self._settle()
+
+    # Rules: people
+
+    @rule(
+        pick=_picks,
+        anywhere=st.sampled_from([False, False, True]),
+        action=st.sampled_from(["void", "settle", "retry", "mark-paid"]),
+        win=st.sampled_from(["25.00", "0.00"]),
+    )
+    def operate(self, pick: int, anywhere: bool, action: str, win: str) -> None:
+        """An operator acts, as a rule where there is something to do."""
+        parked = [name for name in _SLOTS if any(bet.parked for bet in self._now(name))]
+        for name in _picked(pick, sorted(_SLOTS) if anywhere else (parked or self._in(*_OPEN, _Stage.PAYING))):
+            self._operate(name, action, win)
+
+    def _operate(self, name: str, action: str, win: str) -> None:
+        given = win if action == "settle" else None
+        allowed = book.operate(self._now(name), action, given, self._world)
+        step = {"do": "operate", "bet": name, "action": action, "win": given, "allowed": sorted(allowed)}
+        heard = self._do(step)
+        if heard not in allowed:
+            self._disagree(f"{name}: {action} hears {heard}, allowed {sorted(allowed)}")
+        self._bets[name] = allowed[heard]
+
+    @rule(player=st.sampled_from(PLAYERS), what=st.sampled_from(["session", "block here", "block at the casino"]))
+    def people(self, player: str, what: str) -> None:
+        """A player's session ends, a second time another one begins; a player is blocked, or free again."""
+        name = f"{player}-{self._seats[player]}"
+        if what != "session":
+            here = what == "block here"
+            those = self._world.blocked if here else self._world.blocked_at_casino
+            step: Step = {"do": "block", "player": player, "where": "here" if here else "casino"}
+            step |= {"blocked": player not in those}
+            self._change_world(step, lambda: those.symmetric_difference_update({player}))
+        elif name in self._world.ended:
+            self._seats[player] += 1
+            self._do({"do": "session", "name": f"{player}-{self._seats[player]}", "player": player})
+        else:
+            self._change_world({"do": "end_session", "name": name}, lambda: self._world.ended.add(name))
+
+    # Rest
+
+    @rule()
+    def rest(self) -> None:
+        """The casino is well, everything comes to rest: rows, journal and balances are what they may be."""
+        self.mend()
+        if not self._calls or self._script[-1]["do"] == "rest":
+            return
+        ends = {name: book.at_rest(bets, self._world) for name, bets in self._bets.items()}
+        views = {name: _once(view for bet in bets for view in bet.views()) for name, bets in ends.items()}
+        step: Step = {"do": "rest", "allowed": {"bets": views}}
+        seen = self._do(step)
+        for name, view in seen["bets"].items():
+            if view not in views[name]:
+                self._disagree(f"{name}: at rest it is {view}, allowed {views[name]}")
+            self._bets[name] = frozenset(bet for bet in ends[name] if view in bet.views())
+        owned = {player: str(self._balance(player, seen["bets"])) for player in PLAYERS}
+        step["allowed"]["balances"] = owned
+        if seen["balances"] != owned:
+            self._disagree(f"balances are {seen['balances']}, must be {owned}")
+        self._books_agree(seen["own"])
+
+    def _books_agree(self, own: dict[str, Any]) -> None:
+        by_hand = [[name, 1] for name, bets in self._bets.items() if all(bet.by_hand for bet in bets)]
+        ours = [one for one in own["done with us alone"] if one not in by_hand]
+        # What is parked, and may have been paid, is not known to us yet.
+        parked = [[name, 1] for name, bets in self._bets.items() if all(bet.parked for bet in bets)]
+        theirs = [one for one in own["at the casino alone"] if one not in parked]
+        if ours or theirs:
+            self._disagree(f"done with us alone: {ours}; at the casino alone: {theirs}")
+
+    def _balance(self, player: str, views: dict[str, Any]) -> Decimal:
+        """Exact: what the player began with, and the movements of every bet as it rests."""
+        moved = BALANCE
+        for name, view in views.items():
+            if any(bet.player == player for bet in self._bets[name]):
+                moved += sum(Decimal(amount) * (-1 if kind < 0 else 1) for kind, amount in view["journal"])
+        return moved
+
+    def teardown(self) -> None:
+        """At the end all is healed, and the provider asks for what it does not know yet."""
+        if self._failed or not self._calls:
+            return
+        self.rest()
+        for call in list(self._open_ended):
+            if book.will_be_known(self._now(call.bet), call, self._world):
+                self._say_until_known(call)
+        for bets in self._bets.values():
+            self.trials.ends[next(iter(bets)).stage] += 1
+        for name in sorted(self._bets):
+            # Asked once more, every call hears what it must hear now.
+            for call in [one for one in self._calls if one.bet == name]:
+                self._ask(call)
+        self.rest()
+
+
+def _picked(pick: int, those: Sequence[_T]) -> Iterator[_T]:
+    """One of those, where there is one. What is drawn never depends on what was heard: that may differ next time."""
+    if those:
+        yield those[pick % len(those)]
+
+
+def _once(views: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for view in views:
+        if view not in found:
+            found.append(view)
+    return found
+
+
+def _words(call: Call) -> Step:
+    """A call as the script has it."""
+    body = {"betId": call.bet}
+    if call.operation != "refund":
+        body["gameRoundId"] = call.round
+    if call.stake is not None:
+        body["betAmount"] = call.stake
+    if call.win is not None:
+        body["winAmount"] = call.win
+    path = f"/v1/sessions/{{{call.session}}}/bets/{call.operation}"
+    return {"method": "POST", "path": path, "operation": call.operation, "session": call.session, "body": body}

@@ -1,0 +1,195 @@
+"""Carries out the steps of a script at a running stack: one table, its players, and names instead of ids.
+
+A step is JSON: ``{"do": "calls", ...}``, ``{"do": "faults", ...}`` and so on. Bets and sessions have names of the
+script's own, so that it can be played again; signatures are made when a call leaves.
+"""
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+
+from betcore.cli.acting import operated
+from betcore.cli.desk import Desk
+from betcore.errors import SetupRefused
+from betcore.messages import Action
+from tests.table import Stack, Table
+
+Step = dict[str, Any]
+PLAYERS = ("anna", "boris")
+GAMES = ("dice", "wheel")
+BALANCE = Decimal("1000.00")
+# Of an answer: a provider waits longer than its deadline, and no longer.
+_PATIENCE = aiohttp.ClientTimeout(total=20)
+_REST_WITHIN = 60
+# What does not change for so long will not: an unknown debit is looked for within six seconds with the short profile.
+_STILL = 12
+# Where more than one end is allowed, what is seen has to stand for so long.
+_STANDS = 0.4
+
+
+class Play:
+    """One script at one stack. ``still``: after so many seconds without a change it waits for no other end."""
+
+    def __init__(self, stack: Stack, still: float = _STILL) -> None:
+        self._stack = stack
+        self.still = still
+        self._table: Table | None = None
+        self._sessions: dict[str, str] = {}
+        self._bets: dict[str, str] = {}
+
+    @property
+    def table(self) -> Table:
+        """The table of this script; the step "open" comes first."""
+        assert self._table is not None, "the script opens no table"
+        return self._table
+
+    async def do(self, step: Step) -> Any:
+        """Carry out one step; what was heard or seen, as JSON."""
+        return await getattr(self, f"_{step['do']}")(step)
+
+    async def _open(self, step: Step) -> None:
+        """A provider, a casino, two games, two players with money, and sessions ``<player>-<name>``."""
+        limits = {"min_bet": "0.10", "max_bet": "6000"}
+        stack = self._stack
+        self._table = await stack.table(step["provider"], step["casino"], step["confirmation"], **limits)
+        await self.table.switches(**step["switches"])
+        await self.table.catalogue.add_game(self.table.provider, GAMES[1], "Wheel", **limits)
+        for player in PLAYERS:
+            self._sessions[f"{player}-0"] = await self.table.seat(player, str(BALANCE))
+            await self._session({"name": f"{player}-usd", "player": player, "currency": "USD"})
+            await self._session({"name": f"{player}-wheel", "player": player, "game": GAMES[1]})
+
+    async def _session(self, step: Step) -> None:
+        table, game, currency = self.table, step.get("game", GAMES[0]), step.get("currency", "EUR")
+        opened = await table.catalogue.open_session(table.provider, table.casino, game, step["player"], currency)
+        self._sessions[step["name"]] = opened["session_id"]
+
+    async def _end_session(self, step: Step) -> None:
+        await self.table.catalogue.close_session(self._sessions[step["name"]])
+
+    async def _block(self, step: Step) -> None:
+        player, blocked = step["player"], step["blocked"]
+        if step["where"] == "casino":
+            path = f"/_players/{self.table.partner_client_id}/{player}"
+            await self.table.at_casino("PATCH", path, json={"blocked": blocked})
+        else:
+            await self.table.catalogue.block(self.table.casino, player, blocked=blocked)
+
+    async def _faults(self, step: Step) -> None:
+        await self.table.faults(*step["faults"])
+        if not step["faults"]:
+            await self.table.release()
+
+    async def _wait(self, step: Step) -> None:
+        """Time is one of the things that happen to a bet."""
+        await asyncio.sleep(step["seconds"])
+
+    # Calls
+
+    async def _calls(self, step: Step) -> list[list[Any]]:
+        """All calls of the step at once; code and reason of each."""
+        return list(await asyncio.gather(*(self._call(call) for call in step["calls"])))
+
+    async def _call(self, call: Step) -> list[Any]:
+        """One signed call. What is no answer leaves the outcome unknown, as 99 does."""
+        body = call["body"] | {"betId": self._bet(call["body"]["betId"])}
+        session = self._sessions[call["session"]]
+        try:
+            async with asyncio.timeout(_PATIENCE.total):
+                answer = await self.table.post(call["operation"], body, session)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return [99, f"no answer: {type(error).__name__}"]
+        assert answer.status == (503 if answer.code == 99 else 200), answer
+        return [answer.code, answer.reason]
+
+    def _bet(self, name: str) -> str:
+        if name not in self._bets:
+            self._bets[name] = Table.new_bet()
+        return self._bets[name]
+
+    # Operators
+
+    async def _operate(self, step: Step) -> str:
+        """An operator's action, as the command takes it: done, refused, or unknown."""
+        row = await self.table.row(self._bet(step["bet"]))
+        if row is None:
+            return "refused"
+        desk, action = Desk(self._stack.settings, self._stack.engine), Action(step["action"])
+        try:
+            done = await operated(desk, action, str(row.bet_id), "ann", "a test", step["win"])
+        except SetupRefused as refusal:
+            return "refused" if refusal.code == "operation_refused" else str(refusal.code)
+        return "done" if done["done"] else "proposed"
+
+    # What is seen
+
+    async def _look(self, step: Step) -> list[list[Any]]:
+        """The casino's journal of a bet as it is now."""
+        return [list(movement) for movement in await self.table.journal(self._bet(step["bet"]))]
+
+    async def _rest(self, step: Step) -> dict[str, Any]:
+        """The casino is well; wait until each bet is as ``allowed`` has it, at most for a while."""
+        allowed = step["allowed"]
+        bets = {name: self._bet(name) for name in allowed["bets"]}
+        views: dict[str, Any] = {}
+        loop = asyncio.get_running_loop()
+        changed_at = loop.time()
+        try:
+            async with asyncio.timeout(_REST_WITHIN):
+                while loop.time() < changed_at + (self.still / 4 if _is_quiet(views) else self.still):
+                    before, views = views, {name: await self._view(bet) for name, bet in bets.items()}
+                    changed_at = changed_at if before == views else loop.time()
+                    fits = all(view in allowed["bets"][name] for name, view in views.items())
+                    if fits and (before == views or all(len(ends) == 1 for ends in allowed["bets"].values())):
+                        break
+                    await asyncio.sleep(_STANDS if fits else 0.05)
+        except TimeoutError:
+            pass
+        return {"bets": views, "balances": await self._balances(), "own": await self._own_books(bets)}
+
+    async def _view(self, bet: str) -> dict[str, Any]:
+        row = await self.table.row(bet)
+        if row is None:
+            return {"state": None, "refusal": None, "told": False, "reversal": None, "journal": []}
+        reversal = await self.table.sql("SELECT state FROM reversal WHERE bet_id = :b", b=row.bet_id)
+        entries = await self.table.entries(row.bet_id)
+        return {
+            "state": row.state,
+            "refusal": row.refusal,
+            "told": row.told_at is not None,
+            "reversal": reversal[0].state if reversal else None,
+            "journal": [[entry["transaction_type"], entry["amount"]] for entry in entries],
+        }
+
+    async def _balances(self) -> dict[str, str]:
+        client_id = self.table.partner_client_id
+        found = [await self.table.at_casino("GET", f"/_players/{client_id}/{player}") for player in PLAYERS]
+        return {player: one["balance"] for player, one in zip(PLAYERS, found, strict=True)}
+
+    async def _own_books(self, bets: dict[str, str]) -> dict[str, Any]:
+        """Where our movements and the casino's journal differ."""
+        query = """SELECT movement.bet_id, transaction_type FROM movement JOIN bet USING (bet_id)
+                   JOIN provider USING (provider_id) WHERE counterparty_id = :c AND movement.state = 'done'"""
+        ours = {(row.bet_id, row.transaction_type) for row in await self.table.sql(query, c=self.table.counterparty_id)}
+        entries = await self.table.entries()
+        theirs = {(entry["bet_id"], entry["transaction_type"]) for entry in entries}
+        rows = {name: await self.table.row(bet) for name, bet in bets.items()}
+        known = {row.bet_id: name for name, row in rows.items() if row is not None}
+
+        def named(found: set[tuple[int, int]]) -> list[Any]:
+            return sorted([known.get(bet_id, "a bet that nobody named"), kind] for bet_id, kind in found)
+
+        return {"done with us alone": named(ours - theirs), "at the casino alone": named(theirs - ours)}
+
+
+def _is_quiet(views: dict[str, Any]) -> bool:
+    """Whether no row says that something is on its way."""
+    moving = {"accepting", "settling", "refunding"}
+    return bool(views) and not any(
+        view["state"] in moving
+        or view["reversal"] == "reversing"
+        or (view["state"], view["told"]) == ("acceptance", False)
+        for view in views.values()
+    )

@@ -1,0 +1,113 @@
+"""``python -m tests.model.replay FILE --data-dir DIR``: play a script again, at a stack that runs.
+
+Each step tells what is heard now, what was heard when the script was written, and what is allowed. Exit status 1 where
+something is heard or seen that is not allowed. The stack's sweep should come round often (``BETCORE_SWEEP_SECONDS``).
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from betcore.clients.temporal import connect
+from betcore.db.engine import create_engine
+from betcore.settings import Settings
+from tests import table
+from tests.model.play import Play, Step
+from tests.table import Stack
+
+
+def as_text(script: list[Step]) -> str:
+    """A script for people: a step a line."""
+    return "\n".join(f"{number:3} {_line(step)}" for number, step in enumerate(script, 1))
+
+
+def _line(step: Step) -> str:
+    match step["do"]:
+        case "calls":
+            calls = "  |  ".join(f"POST {call['path']} {json.dumps(call['body'])}" for call in step["calls"])
+            return f"{calls}\n      heard {_short(step['heard'])}  allowed {_short(step['allowed'])}"
+        case "rest":
+            return f"rest{''.join(_rested(step))}\n      balances {_short(step['heard']['balances'])}"
+        case other:
+            given = {name: value for name, value in step.items() if name not in ("do", "heard", "allowed")}
+            heard = f"\n      heard {step['heard']}  allowed {step['allowed']}" if "allowed" in step else ""
+            return f"{other} {_short(given)}{heard}"
+
+
+def _rested(step: Step) -> Iterator[str]:
+    for name, view in step["heard"]["bets"].items():
+        allowed = step["allowed"]["bets"][name]
+        yield f"\n      {name}: {_short(view)}"
+        if view not in allowed:
+            yield f"\n        allowed {_short(allowed)}"
+
+
+def _short(value: Any) -> str:
+    return json.dumps(value).replace('"', "").replace("\\", "")
+
+
+async def replay(stack: Stack, script: list[Step]) -> tuple[list[Step], list[str]]:
+    """Play a script. The same with what was heard now, and where that is not allowed."""
+    play, played, wrong = Play(stack), [], []
+    for number, step in enumerate(script, 1):
+        now = step | {"heard": await play.do(step)}
+        played.append(now)
+        if not _is_allowed(now):
+            wrong.append(f"step {number}: {_line(now)}")
+    return played, wrong
+
+
+def _is_allowed(step: Step) -> bool:
+    heard: Any = step["heard"]
+    allowed: Any = step.get("allowed")
+    match step["do"]:
+        case "calls":
+            return [
+                [1 if code == 104 else code, "outcome_unknown" if code == 99 else said] for code, said in heard
+            ] in (allowed or [])
+        case "rest":
+            bets = all(view in allowed["bets"][name] for name, view in heard["bets"].items())
+            return bets and heard["balances"] == allowed.get("balances", heard["balances"])
+        case _:
+            return allowed is None or heard in allowed
+
+
+async def _main(script: list[Step], data_dir: Path) -> int:
+    settings = Settings(data_dir=data_dir)
+    addresses = {
+        "api": f"http://127.0.0.1:{settings.api_port}",
+        "sandbox_casino": f"http://127.0.0.1:{settings.sandbox_casino_port}",
+    }
+    # The stack may know the names that an earlier process has given to its tables.
+    table._numbers = itertools.count(time.time_ns())
+    engine = create_engine(settings)
+    try:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(keepalive_timeout=2)) as http:
+            stack = Stack(data_dir, addresses, settings, engine, await connect(settings), http)
+            played, wrong = await replay(stack, script)
+    finally:
+        await engine.dispose()
+    print(as_text(played))  # noqa: T201
+    print("\nnot allowed:\n" + "\n".join(wrong) if wrong else "\nall is as it may be")  # noqa: T201
+    return 1 if wrong else 0
+
+
+def main() -> int:
+    """The command."""
+    words = argparse.ArgumentParser(prog="python -m tests.model.replay", description=__doc__)
+    words.add_argument("file", type=Path, help="the script, a step a line")
+    words.add_argument("--data-dir", type=Path, default=Path(".betcore"), help="folder of the running stack")
+    given = words.parse_args()
+    script = [json.loads(line) for line in given.file.read_text().splitlines()]
+    return asyncio.run(_main(script, given.data_dir))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
