@@ -3,154 +3,177 @@
 import asyncio
 import os
 import signal
+import time
+from collections import defaultdict
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from betcore.chaos.parties import Desk, House, Player, patiently
 from betcore.chaos.proxy import Trouble
 from betcore.chaos.schedule import Fault
 from betcore.chaos.wiring import Wiring
 from betcore.db.signing_keys import SigningKeys
+from betcore.stack import orphans
 
 _SERVICES = {"casino": ("sandbox-casino",), "worker": ("worker-1", "worker-2")}
 _NOT_AUTHORISED = 8
 # A statement that moves a bet on is a transaction of its own and ends with this tag: it is committed when its answer is
 # lost. Without it a login or a ping would lose its answer, which harms nobody.
 _COMMITTED = b"SELECT 1\0"
+# Long after the supervisor has started a crashed process again, seconds.
+_BACK_WITHIN = 60.0
 
 
+class NotBack(Exception):
+    """A process that is to be broken does not run, and has not for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """What was hit; ``hits`` counts connections, chunks (``delay``) or calls that it met, where that can be counted."""
+
+    target: str
+    hits: int | None = None
+
+
+@dataclass
 class Breaker:
-    """Breaks one stack. ``wrong_clocks`` are those that were believed."""
+    """Breaks one stack. ``wrong_clocks`` are those that were believed, ``not_back`` processes that stayed away."""
 
-    def __init__(
-        self,
-        folder: Path,
-        wiring: Wiring,
-        desk: Desk,
-        keys: SigningKeys,
-        houses: list[House],
-        players: list[Player],
-    ) -> None:
-        self._folder = folder
-        self._wiring = wiring
-        self._desk = desk
-        self._keys = keys
-        self._houses = houses
-        self._players = players
-        self._turn = 0
-        self.wrong_clocks: list[str] = []
+    folder: Path
+    wiring: Wiring
+    desk: Desk
+    keys: SigningKeys
+    houses: list[House]
+    players: list[Player]
+    wrong_clocks: list[str] = field(default_factory=list)
+    not_back: list[str] = field(default_factory=list)
+    _turn: int = 0
+    # What is wrong now, by link and by casino: faults that overlap must not mend each other.
+    _troubles: defaultdict[str, list[Trouble]] = field(default_factory=lambda: defaultdict(list))
+    _faults: defaultdict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
-    async def carry_out(self, fault: Fault) -> str:
-        """Break, wait, mend; what was broken. Raises what breaking or mending raises."""
+    async def carry_out(self, fault: Fault) -> Broken | None:
+        """Break, wait, mend; what was broken, None where there was nothing to break. Raises what mending raises."""
         self._turn += 1
+        try:
+            return await self._carry_out(fault, self._turn)
+        except NotBack as gone:
+            self.not_back.append(f"{fault.kind}: {gone} was not there for {_BACK_WITHIN:g} s")
+            return None
+
+    async def _carry_out(self, fault: Fault, turn: int) -> Broken:
         head, _, tail = fault.kind.partition(" ")
         match head:
             case "kill":
-                return await self._kill(fault, tail.split(" and "))
-            case "freeze":
-                return await self._freeze(fault, self._one(tail))
+                return await self._kill([_one(who, turn) for who in tail.split(" and ")], signal.SIGKILL)
             case "redeploy":
-                return await self._redeploy(fault)
+                return await self._kill([_one("worker", turn)], signal.SIGTERM)
+            case "freeze":
+                return await self._freeze(fault, _one(tail, turn))
             case "rotate":
-                return await self._rotate(fault, tail)
+                return await self._rotate(fault, tail, turn)
             case "casino":
-                return await self._casino(fault)
+                return await self._casino(fault, turn)
             case "wrong":
-                return await self._wrong_clock(fault)
+                return await self._wrong_clock(fault, turn)
             case _:
                 return await self._link(fault, head, tail)
 
     # Processes
 
-    def _one(self, who: str) -> str:
-        """The process that is hit: of several workers, one after the other."""
-        names = _SERVICES.get(who, (who,))
-        return names[self._turn % len(names)]
+    async def _pid(self, name: str) -> int:
+        """The process as it is now; between a crash and the restart it is waited for. Raises NotBack."""
+        give_up = time.monotonic() + _BACK_WITHIN
+        while (pid := orphans.living(self.folder / "run" / f"{name}.pid")) is None:
+            if time.monotonic() > give_up:
+                raise NotBack(name)
+            await asyncio.sleep(0.05)
+        return pid
 
-    def _pid(self, name: str) -> int | None:
-        """As it is now; None between a crash and the restart."""
-        with suppress(OSError, ValueError, IndexError):
-            return int((self._folder / "run" / f"{name}.pid").read_text().split()[0])
-        return None
+    async def _kill(self, names: list[str], how: signal.Signals) -> Broken:
+        pids = [await self._pid(name) for name in names]
+        _signal_all(pids, how)
+        return Broken(", ".join(names))
 
-    async def _kill(self, fault: Fault, who: list[str]) -> str:
-        names = [self._one(one) for one in who]
-        for name in names:
-            _signal(self._pid(name), signal.SIGKILL)
-        await asyncio.sleep(fault.seconds)
-        return ", ".join(names)
-
-    async def _freeze(self, fault: Fault, name: str) -> str:
-        pid = self._pid(name)
-        family = [] if pid is None else [pid, *_children(pid)]
-        _signal_all(family, signal.SIGSTOP)
+    async def _freeze(self, fault: Fault, name: str) -> Broken:
+        family = [await self._pid(name)]
         try:
+            # The parent first: what stands still has no more children.
+            _signal_all(family, signal.SIGSTOP)
+            family += _children(family[0])
+            _signal_all(family, signal.SIGSTOP)
             await asyncio.sleep(fault.seconds)
         finally:
             _signal_all(family, signal.SIGCONT)
-        return name
-
-    async def _redeploy(self, fault: Fault) -> str:
-        name = self._one("worker")
-        _signal(self._pid(name), signal.SIGTERM)
-        await asyncio.sleep(fault.seconds)
-        return name
+        return Broken(name)
 
     # Networks, casinos, keys and clocks
 
-    async def _link(self, fault: Fault, name: str, trouble: str) -> str:
-        link = self._wiring.links[name]
-        marker = _COMMITTED if trouble == "lose_answers" and name.endswith("-postgres") else b""
-        link.trouble(Trouble(trouble, marker=marker, **fault.details))  # type: ignore[arg-type]
+    async def _link(self, fault: Fault, name: str, kind: str) -> Broken:
+        link, wrong = self.wiring.links[name], self._troubles[name]
+        marker = _COMMITTED if kind == "lose_answers" and name.endswith("-postgres") else b""
+        trouble = Trouble(kind, marker=marker, **fault.details)  # type: ignore[arg-type]
+        before = link.figures[kind]
+        wrong.append(trouble)
+        link.trouble(trouble)
         try:
             await asyncio.sleep(fault.seconds)
         finally:
-            link.trouble(None)
-        return name
+            wrong.remove(trouble)
+            link.trouble(wrong[-1] if wrong else None)
+        return Broken(name, link.figures[kind] - before)
 
-    async def _casino(self, fault: Fault) -> str:
-        house = self._houses[1 if "accept" in fault.kind else self._turn % len(self._houses)]
+    async def _casino(self, fault: Fault, turn: int) -> Broken:
+        house = self.houses[1 if "accept" in fault.kind else turn % len(self.houses)]
+        wrong = self._faults[house.name]
+        wrong.append(fault.details)
         try:
-            await patiently(lambda: house.handles.set_faults(fault.details, seed=self._turn))
+            await patiently(lambda: house.handles.set_faults(*wrong, seed=turn))
             await asyncio.sleep(fault.seconds)
+            shown = await patiently(house.handles.faults)
         finally:
-            await patiently(lambda: house.handles.set_faults())
-        return house.name
+            wrong.remove(fault.details)
+            await patiently(lambda: house.handles.set_faults(*wrong, seed=turn))
+        mine = (one["fired"] for one in shown if {**one, "fired": 0} == {**fault.details, "fired": 0})
+        return Broken(house.name, next(mine, 0))
 
-    async def _rotate(self, fault: Fault, what: str) -> str:
-        player, house = self._players[self._turn % len(self._players)], self._houses[self._turn % len(self._houses)]
+    async def _rotate(self, fault: Fault, what: str, turn: int) -> Broken:
+        player, house = self.players[turn % len(self.players)], self.houses[turn % len(self.houses)]
         match what:
             case "provider secret":
-                await self._desk.new_provider_secret(player, fault.seconds)
-                return player.name
+                await self.desk.new_provider_secret(player, fault.details["taken_into_use_after"])
+                return Broken(player.name)
             case "casino secret":
-                await self._desk.new_casino_secret(house, fault.seconds)
-                return house.name
+                await self.desk.new_casino_secret(house, fault.details["taken_into_use_after"])
+                return Broken(house.name)
             case _:
-                await patiently(self._keys.rotate)
-                await asyncio.sleep(fault.seconds)
-                return "signing key"
+                await patiently(self.keys.rotate)
+                return Broken("signing key")
 
-    async def _wrong_clock(self, fault: Fault) -> str:
-        player = self._players[self._turn % len(self._players)]
-        answer = await player.with_wrong_clock(fault.details["minutes"])
-        if answer.definite and answer.code != _NOT_AUTHORISED:
-            self.wrong_clocks.append(
-                f"{player.name} was {fault.details['minutes']} minutes off and heard {answer.code}"
-            )
-        await asyncio.sleep(fault.seconds)
-        return player.name
+    async def _wrong_clock(self, fault: Fault, turn: int) -> Broken:
+        player, minutes = self.players[turn % len(self.players)], fault.details["minutes"]
+        answers = await player.with_wrong_clock(minutes)
+        self.wrong_clocks += [
+            f"{player.name} was {minutes} minutes off and heard {one.code}"
+            for one in answers
+            if one.definite and one.code != _NOT_AUTHORISED
+        ]
+        return Broken(player.name, sum(one.code == _NOT_AUTHORISED for one in answers))
 
 
-def _signal(pid: int | None, number: signal.Signals) -> None:
-    if pid is not None:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
+def _one(who: str, turn: int) -> str:
+    """The process that is hit: of several workers, one after the other."""
+    names = _SERVICES.get(who, (who,))
+    return names[turn % len(names)]
 
 
 def _signal_all(pids: list[int], number: signal.Signals) -> None:
     for pid in pids:
-        _signal(pid, number)
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _children(pid: int) -> list[int]:

@@ -12,12 +12,17 @@ from betcore.sandbox.provider.client import Operation
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """All sendings of one call: from the first one to its definite answer (None: there was none), in seconds."""
+    """All sendings of one call: from the first one to its definite answer (None: there was none), in seconds.
+
+    ``certain`` is when the doubt about it ended: with that answer or, where the call was given up and the bet called
+    off, with the definite answer to what came after it.
+    """
 
     bet_id: str
     operation: Operation
     first: float
     definite: float | None
+    certain: float | None
     done: bool
     unknown: int
 
@@ -31,13 +36,16 @@ def asked(bets: Iterable[BookedBet], began: datetime) -> list[Asked]:
     """Every call of these bets, times counted from ``began``."""
     found = []
     for bet in bets:
+        later = [(datetime.fromisoformat(one.at) - began).total_seconds() for one in bet.heard if one.definite]
         for operation in dict.fromkeys(one.operation for one in bet.heard):
             heard = [one for one in bet.heard if one.operation is operation]
             at = [(datetime.fromisoformat(one.at) - began).total_seconds() for one in heard]
             definite = next((moment for moment, one in zip(at, heard, strict=True) if one.definite), None)
             unknown = sum(not one.definite for one in heard)
             first = at[0] - heard[0].took_ms / 1000
-            found.append(Asked(bet.stake.bet_id, operation, first, definite, bet.was_done(operation), unknown))
+            certain = next((moment for moment in later if moment >= at[0]), None) if definite is None else definite
+            done = bet.was_done(operation)
+            found.append(Asked(bet.stake.bet_id, operation, first, definite, certain, done, unknown))
     return found
 
 
@@ -55,8 +63,8 @@ def recovered(calls: Sequence[Asked], end: float) -> float | None:
 
 
 def longest_doubt(calls: Iterable[Asked]) -> tuple[float, str | None]:
-    """The longest time between a call's first sending and its definite answer where one was missing, and its bet."""
-    doubts = [(one.definite - one.first, one.bet_id) for one in calls if one.in_doubt and one.definite is not None]
+    """The longest time from a call's first sending until it was certain, where an answer was missing, and its bet."""
+    doubts = [(one.certain - one.first, one.bet_id) for one in calls if one.in_doubt and one.certain is not None]
     seconds, bet_id = max(doubts, default=(0.0, None))
     return round(seconds, 2), bet_id
 
@@ -71,7 +79,7 @@ def series(bets: Sequence[BookedBet], calls: Sequence[Asked], began: datetime) -
         second = int((datetime.fromisoformat(heard.at) - began).total_seconds())
         (definite if heard.definite else unknown)[second] += 1
         took.setdefault(second, []).append(heard.took_ms)
-    doubts = [(one.first, one.definite) for one in calls if one.in_doubt]
+    doubts = [(one.first, one.certain) for one in calls if one.in_doubt]
     return [
         {
             "at": second,

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
@@ -31,8 +31,6 @@ _MONEY = Decimal("100000.00")
 _PLAYERS = 4
 # More than the API's own deadline for an answer, so that its 99 is heard rather than a time-out of ours.
 _ANSWER_WITHIN = 8
-# Every process knows a new secret after this: longer than ``partner_cache_seconds``.
-_KNOWN_AFTER = 3.0
 _OVERLAP = 120
 # A server that was killed is back long before.
 _PATIENCE = 60.0
@@ -62,9 +60,14 @@ class Player:
     seats: list[Seat]
     seed: int
     numbers: Iterator[int] = field(default_factory=count)
+    # Stakes that only a wrong clock has sent so far, and bets that nothing but one has ever sent.
+    again: list[Stake] = field(default_factory=list)
+    ghosts: list[str] = field(default_factory=list)
 
     def next_stake(self) -> Stake:
         """What it plays next; the seed decides everything."""
+        if self.again:
+            return self.again.pop()
         number = next(self.numbers)
         seat = self.seats[number % len(self.seats)]
         amount = rounds.stake(self.seed, number)
@@ -80,12 +83,14 @@ class Player:
             win=rounds.win(self.seed, number, amount) if one_step else None,
         )
 
-    async def with_wrong_clock(self, minutes: int) -> Answer:
-        """A new stake, signed by a clock that is so far off. It is played afterwards by a right one."""
+    async def with_wrong_clock(self, minutes: int) -> list[Answer]:
+        """Two new stakes, signed by a clock that is so far off. A right one sends one of them afterwards."""
         stake = self.next_stake()
-        answer = await self.client.send(opening_call(stake), clock_off=60 * minutes)
-        await self.croupier.play(stake)
-        return answer
+        ghost = replace(stake, bet_id=f"{stake.bet_id}-ghost")
+        self.ghosts.append(ghost.bet_id)
+        answers = [await self.client.send(opening_call(one), clock_off=60 * minutes) for one in (ghost, stake)]
+        self.again.append(stake)
+        return answers
 
 
 class Desk:
@@ -97,6 +102,8 @@ class Desk:
         self._catalogue = Catalogue(engine)
         self._http = http
         self._folder = folder
+        # Of three secrets the oldest holds no more: the second rotation waits until the first is in use.
+        self._rotating = asyncio.Lock()
 
     async def house(self, confirmation: str, url: str, control: str, aggregator: str) -> House:
         """A casino at ``url``, as the service reaches it; ``control`` is where its handles are."""
@@ -129,16 +136,18 @@ class Desk:
         )  # fmt: skip
 
     async def new_provider_secret(self, player: Player, later: float) -> None:
-        """The provider takes its new secret into use ``later``, while the old one still holds."""
-        secret = await self._rotated("provider", player.name)
-        await asyncio.sleep(max(later, _KNOWN_AFTER))
-        player.client.use_secret(secret)
+        """The provider takes its new secret into use ``later`` (seconds), while the old one still holds."""
+        async with self._rotating:
+            secret = await self._rotated("provider", player.name)
+            await asyncio.sleep(later)
+            player.client.use_secret(secret)
 
     async def new_casino_secret(self, house: House, later: float) -> None:
         """The same for a casino."""
-        secret = await self._rotated("casino", house.name)
-        await asyncio.sleep(max(later, _KNOWN_AFTER))
-        await patiently(lambda: house.handles.introduce(secret))
+        async with self._rotating:
+            secret = await self._rotated("casino", house.name)
+            await asyncio.sleep(later)
+            await patiently(lambda: house.handles.introduce(secret))
 
     async def _rotated(self, word: Word, name: str) -> str:
         """A new secret. One whose answer was lost is in force all the same, and a second one would end the first."""
@@ -186,9 +195,13 @@ class Load:
         """Wait until every bet has a definite end, or patience is over: what has none then stays open in its book."""
         if not self._tasks:
             return
-        done, pending = await asyncio.wait(self._tasks, timeout=patience)
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        done, _ = await asyncio.wait(self._tasks, timeout=patience)
+        await self.aclose()
         for task in done:
             task.result()
+
+    async def aclose(self) -> None:
+        """End what is still played."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

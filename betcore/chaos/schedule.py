@@ -18,6 +18,7 @@ LINKS = (
 TROUBLES = ("delay", "black_hole", "reset", "cut", "lose_answers")
 _CASINO_FAULTS: dict[str, dict[str, Any]] = {
     "lost": {"kind": "lost", "path": "/payments/make"},
+    "refuse": {"kind": "error_code", "path": "/payments/make", "transaction_type": -1, "error_code": 102823},
     "error": {"kind": "error", "path": "/payments/make"},
     "late": {"kind": "delay", "delay": 3},
     "blind": {"kind": "error", "path": "/payments/info"},
@@ -34,11 +35,15 @@ KINDS = (
 # Seconds from one fault's beginning to the next one's, and how long one lasts: every now and then two overlap.
 _GAP = (5.5, 10.5)
 _LASTS = (1.0, 7.5)
+_MOMENTS = ("kill", "redeploy", "rotate", "wrong clock")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that is broken ``at`` seconds after the load began, for so many ``seconds``."""
+    """Something that is broken ``at`` seconds after the load began, for so many ``seconds``.
+
+    What happens in a moment (a kill, a new key) has no length: all that comes after it is recovery.
+    """
 
     at: float
     kind: str
@@ -52,7 +57,7 @@ def schedule(seed: int, seconds: float) -> list[Fault]:
     faults: list[Fault] = []
     at = chance.uniform(*_GAP) / 2
     for kind in _rounds(chance):
-        lasts = round(chance.uniform(*_LASTS), 1)
+        lasts = 0.0 if kind.startswith(_MOMENTS) else round(chance.uniform(*_LASTS), 1)
         if at + lasts > seconds:
             return faults
         faults.append(Fault(round(at, 1), kind, lasts, _details(kind, chance)))
@@ -74,6 +79,9 @@ def _details(kind: str, chance: random.Random) -> dict[str, Any]:
         return {"seconds": round(chance.uniform(0.05, 1.0), 2)}
     if tail == "cut":
         return {"after_bytes": chance.randrange(200)}
+    if kind in ("rotate provider secret", "rotate casino secret"):
+        # Every process knows it by then: longer than ``partner_cache_seconds``.
+        return {"taken_into_use_after": round(chance.uniform(3.0, 6.0), 1)}
     if kind == "wrong clock":
         return {"minutes": chance.choice([-60, -5, 5, 60])}
     return {}

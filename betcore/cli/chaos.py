@@ -28,6 +28,9 @@ def chaos(
     minutes: Annotated[float, typer.Option(min=0.1, help="For how long things are broken.")] = 3,
     seed: Annotated[int, typer.Option(help="The same seed draws the same faults and rounds.")] = 1,
     rate: Annotated[float, typer.Option(min=0.1, help="Bets begun a second.")] = 4,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="The stack's folder, one that is not there yet; else a temporary one.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("bench/results"),
     as_json: AsJson = False,
 ) -> None:
@@ -42,7 +45,9 @@ def chaos(
     from betcore.stack.folder import Folder
     from betcore.stack.up import PORTS, run
 
-    folder = Path(tempfile.mkdtemp(prefix="betcore-chaos-"))
+    if data_dir is not None and data_dir.exists():
+        raise typer.BadParameter("is there already, and the folder goes when the run is good", param_hint="--data-dir")
+    folder = data_dir or Path(tempfile.mkdtemp(prefix="betcore-chaos-"))
     plan, wiring = Plan(minutes, seed, rate), Wiring()
     found: dict[str, Any] = {}
 
@@ -58,8 +63,12 @@ def chaos(
         finally:
             await wiring.close()
 
-    with answering(as_json), suppress(_Over):
-        asyncio.run(everything())
+    try:
+        with answering(as_json), suppress(_Over):
+            asyncio.run(everything())
+    finally:
+        if not found:
+            _say(f"the run did not reach its end; the stack's folder is kept: {folder}")
     if not found:
         raise typer.Exit(1)
     out.mkdir(parents=True, exist_ok=True)
@@ -68,7 +77,7 @@ def chaos(
     (out / f"{name}.html").write_text(draw(found))
     emit(found, as_json, _told(found, out / f"{name}.html"))
     if found["violations"]:
-        print(f"the stack's folder is kept: {folder}", file=sys.stderr)
+        _say(f"the stack's folder is kept: {folder}")
         raise typer.Exit(1)
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -80,7 +89,8 @@ def _say(line: str) -> None:
 def _told(found: dict[str, Any], page: Path) -> str:
     return "\n".join(
         (
-            f"{len(found['faults'])} faults of {len(found['faults_by_kind'])} kinds, seed {found['seed']}",
+            f"{len(found['faults'])} faults of {len(found['faults_by_kind'])} kinds, seed {found['seed']}; "
+            f"{found['faults_that_met_nothing']} met nothing that they could have broken",
             f"{found['bets']} bets: " + ", ".join(f"{count} {name}" for name, count in found["outcomes"].items()),
             f"recovery: {found['recovery_seconds']}",
             f"longest doubt: {found['longest_doubt_seconds']}",

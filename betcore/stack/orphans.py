@@ -49,6 +49,15 @@ def record(file: Path, pid: int, stop_signal: signal.Signals) -> None:
     new.replace(file)
 
 
+def living(file: Path) -> int | None:
+    """The pid that a pid file names, as long as that very process lives: a later one of the same pid is not it."""
+    try:
+        pid, _, known = _read(file)
+    except FileNotFoundError:
+        return None
+    return pid if known is not None and mark(pid) == known else None
+
+
 async def end_all(folder: Path) -> list[str]:
     """End what the pid files in ``folder`` name and remove the files; the names of the processes that still ran."""
     ended = []

@@ -49,6 +49,13 @@ def test_a_doubt_lasts_from_the_first_sending_to_the_definite_answer() -> None:
     assert measures.longest_doubt(measures.asked([QUICK], BEGAN)) == (0.0, None)
 
 
+def test_a_call_that_was_given_up_is_in_doubt_until_the_bet_is_called_off() -> None:
+    given_up = _bet("given up", (PAY_IN, 11.0, None, 1000), (PAY_IN, 15.0, 99, 4000), (Operation.REFUND, 25.0, 1, 500))
+    calls = measures.asked([given_up], BEGAN)
+    assert measures.longest_doubt(calls) == (15.0, "given up")
+    assert measures.recovered(calls, 0.0) is None
+
+
 def test_the_seconds_add_up_to_the_run() -> None:
     bets = [QUICK, DOUBTED, REFUSED]
     seconds = measures.series(bets, measures.asked(bets, BEGAN), BEGAN)

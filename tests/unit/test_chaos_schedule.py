@@ -39,6 +39,13 @@ def test_three_minutes_have_a_dozen_kinds(seed: int) -> None:
     assert len({fault.kind for fault in schedule(seed, 180)}) >= 12
 
 
+@given(seeds)
+def test_what_happens_in_a_moment_has_no_length_to_hide_its_recovery_in(seed: int) -> None:
+    moments = [fault for fault in schedule(seed, 600) if fault.kind.startswith(("kill", "redeploy", "rotate", "wrong"))]
+    assert moments
+    assert all(fault.seconds == 0 for fault in moments)
+
+
 def test_some_faults_overlap() -> None:
     faults = schedule(1, 1800)
     assert any(one.at + one.seconds > other.at for one, other in pairwise(faults))
