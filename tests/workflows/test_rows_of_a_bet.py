@@ -215,6 +215,18 @@ async def test_a_bet_that_waits_although_its_row_has_ended_is_over(
         assert await floor.journal() == [(-1, "10.00")]
 
 
+@pytest.mark.row(77)
+async def test_whoever_comes_first_to_the_row_decides_what_is_told(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        for told_first in (True, False):
+            record, _ = await start(temporal, await floor.pay_in("10.00"))
+            if told_first:
+                assert await floor.calls.tell(record.bet_id, "r")
+            withdrawn = await floor.bets.withdraw(record.bet_id, record.owner or "")
+            assert (withdrawn.withdrawn_at is None) is told_first
+            assert await floor.calls.tell(record.bet_id, "r") is told_first
+
+
 @pytest.mark.row(75)
 async def test_only_a_bet_that_waits_is_reminded(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url) as floor, working(temporal, floor):
