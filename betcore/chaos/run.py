@@ -37,8 +37,6 @@ from betcore.settings import Settings
 from betcore.stack.process import ROOT
 from betcore.stack.up import Ready
 from betcore.vault import Vault
-from betcore.verify.heard import check_book
-from betcore.verify.report import quietly
 from betcore.verify.sources import Wanted, open_sources
 from betcore.verify.verifying import verify
 
@@ -181,11 +179,9 @@ class Run:
             "unresolved": unresolved,
             "not_at_rest": [{"bet_id": bet_id, "what": what} for bet_id, what in restless.items()],
         }
-        async with open_sources(self._settings, Wanted("journal")) as sources:
+        wanted = Wanted("journal", books=[self._settings.data_dir / f"{player.name}.jsonl" for player in players])
+        async with open_sources(self._settings, wanted) as sources:
             verified = await verify(sources)
-            for player in players:
-                await check_book(engine, self._settings.data_dir / f"{player.name}.jsonl", verified, quietly)
-        verified.checks["heard"].left_out = None
         unchecked = [f"{name}: {why}" for name, check in verified.checks.items() for why in check.unchecked]
         return {"verify": verified.as_json(), "books": books | {"unchecked": unchecked}}
 

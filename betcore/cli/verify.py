@@ -36,7 +36,7 @@ def verify(
         Books.AUTO
     ),
     no_temporal: Annotated[bool, typer.Option("--no-temporal", help="Leave out what only Temporal can tell.")] = False,
-    book: Annotated[Path | None, typer.Option(help="A provider's book: every answer in it must be on record.")] = None,
+    book: Annotated[list[Path] | None, typer.Option(help="A provider's book: its answers must be on record.")] = None,
     since: Annotated[str | None, typer.Option(metavar="TIME", help="Bets opened then or later (UTC).")] = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
@@ -51,7 +51,7 @@ def verify(
     try:
         with answering(as_json):
             opened_from = moment("since", since) if since else None
-            wanted = Wanted(casino.value, not no_temporal, book, opened_from)
+            wanted = Wanted(casino.value, not no_temporal, book or (), opened_from)
             report = asyncio.run(_verified(read_settings(data_dir), wanted))
             emit(report.as_json(), as_json, "" if as_json else _words(report))
     except typer.Exit:

@@ -1,7 +1,7 @@
 """Opens what ``verify`` looks at, from the settings of a stack."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -35,7 +35,7 @@ class Wanted:
 
     casinos: Literal["auto", "journal", "info", "none"] = "auto"
     temporal: bool = True
-    book: Path | None = None
+    books: Sequence[Path] = ()
     since: datetime | None = None
     sandbox: str | None = None
     moment: Moment = field(default_factory=Moment)
@@ -60,7 +60,7 @@ async def open_sources(settings: Settings, wanted: Wanted) -> AsyncIterator[Sour
                 left_out["journal"] = _LEFT_OUT
             else:
                 casinos = _casinos(settings, engine, http, wanted)
-            yield Sources(engine, client, casinos, wanted.book, wanted.since, left_out, why_not, wanted.moment)
+            yield Sources(engine, client, casinos, wanted.books, wanted.since, left_out, why_not, wanted.moment)
     finally:
         await engine.dispose()
 

@@ -1,6 +1,6 @@
 """``verify``: everything that must always be true, looked at on a live or on a stopped system. Nothing is written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ class Sources:
     engine: AsyncEngine
     client: Client | None = None
     casinos: Casinos | None = None
-    book: Path | None = None
+    books: Sequence[Path] = ()
     since: datetime | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     why_not: Mapping[str, str] = field(default_factory=dict)
@@ -49,9 +49,9 @@ async def verify(sources: Sources, progress: Tell = quietly) -> Report:
     if sources.casinos is not None:
         with report.timed("casinos"):
             await sources.casinos.check(after, moment.again_after, report, progress)
-    if sources.book is not None:
-        with report.timed("book"):
-            await check_book(sources.engine, sources.book, report, progress)
+    with report.timed("books"):
+        for book in sources.books:
+            await check_book(sources.engine, book, report, progress)
     _say_what_is_missing(sources, report)
     return report
 
@@ -66,5 +66,5 @@ def _say_what_is_missing(sources: Sources, report: Report) -> None:
             report.checks[name].left_out = sources.left_out[name]
         else:
             report.could_not(name, sources.why_not.get(name, "there is nobody to ask"))
-    if sources.book is None:
+    if not sources.books:
         report.checks["heard"].left_out = "no provider's book was given"
