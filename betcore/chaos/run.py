@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -90,33 +90,30 @@ class Run:
 
     async def perform(self, ready: Ready) -> dict[str, Any]:
         """Break, wait until all is at rest, check; the run as the report has it."""
-        engine = create_engine(self._settings)
-        vault = Vault.of(self._settings)
+        engine, vault = create_engine(self._settings), Vault.of(self._settings)
         keys = SigningKeys(engine, vault, self._settings.partner_cache_seconds)
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-            try:
-                desk = Desk(engine, Onboarding(engine, vault), http, self._settings.data_dir)
-                houses, players = await self._seat(desk, ready)
-                breaker = Breaker(self._settings.data_dir, self._wiring, desk, keys, houses, players)
-                load = Load(players, self._plan.rate)
-                self._began_at, self._began = datetime.now(UTC), time.monotonic()
-                async with aclosing(load):
-                    await self._under_load(load, breaker)
-                    over = self._now()
-                    self._say("nothing is broken any more")
-                    # Connections that have not survived.
-                    await engine.dispose()
-                    await load.finish(_PATIENCE)
-                restless = await self._come_to_rest(engine, players)
-                drained = self._now()
-                found = await self._checked(engine, players, restless)
-                found["books"] |= {"wrong_clocks": breaker.wrong_clocks, "not_back": breaker.not_back}
-                found["books"]["ghosts"] = await _ghosts(engine, players)
-                return self._report(players, over, drained, found, await _server(engine))
-            finally:
-                for player in locals().get("players", []):
-                    player.book.close()
-                await engine.dispose()
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(engine.dispose)
+            http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+            desk = Desk(engine, Onboarding(engine, vault), http, self._settings.data_dir)
+            houses, players = await self._seat(desk, ready)
+            for player in players:
+                stack.callback(player.book.close)
+            breaker = Breaker(self._settings.data_dir, self._wiring, desk, keys, houses, players)
+            load = await stack.enter_async_context(aclosing(Load(players, self._plan.rate)))
+            self._began_at, self._began = datetime.now(UTC), time.monotonic()
+            await self._under_load(load, breaker)
+            over = self._now()
+            self._say("nothing is broken any more")
+            # Connections that have not survived.
+            await engine.dispose()
+            await load.finish(_PATIENCE)
+            restless = await self._come_to_rest(engine, players)
+            drained = self._now()
+            found = await self._checked(engine, players, restless)
+            found["books"] |= {"wrong_clocks": breaker.wrong_clocks, "not_back": breaker.not_back}
+            found["books"]["ghosts"] = await _ghosts(engine, players)
+            return self._report(players, over, drained, found, await _server(engine))
 
     def _now(self) -> float:
         return time.monotonic() - self._began

@@ -31,7 +31,7 @@ def chaos(
     data_dir: Annotated[
         Path | None, typer.Option(help="The stack's folder, one that is not there yet; else a temporary one.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("bench/results"),
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path(".betcore/chaos"),
     as_json: AsJson = False,
 ) -> None:
     """Run a stack under load, break it by a seeded schedule, let it come to rest, and check that no money is wrong.
