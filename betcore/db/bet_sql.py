@@ -6,11 +6,12 @@ it, which is why the rows travel between the parts by RETURNING.
 
 from betcore.db.movement_sql import CLAIMED, MAY_LEAVE, NO_OTHER_ACCEPT, STALE
 
-_OR_AS_IT_STANDS = """
-SELECT changed.* FROM changed
-UNION ALL
-SELECT bet.* FROM bet WHERE bet_id = :bet_id AND NOT EXISTS (SELECT FROM changed)
+# No row where nothing was changed. The row as it stands is then a statement of its own: the snapshot of this one may be
+# older than what another transaction, for whose lock it has waited, has made of it.
+_CHANGED = """
+SELECT * FROM changed
 """
+AS_IT_STANDS = "SELECT * FROM bet WHERE bet_id = :bet_id"
 
 # Fresh: insert, count the first send. Own row with an open debit: count one more. Any other row: as it stands.
 # No row comes back where another transaction has inserted the bet but this snapshot is older than its commit.
@@ -72,7 +73,7 @@ WITH changed AS (
     SELECT bet_id, 'answer', jsonb_build_object('type', -1, 'progress', 'done', 'error_code', CAST(:error_code AS text))
     FROM changed
 )"""
-    + _OR_AS_IT_STANDS
+    + _CHANGED
 )
 
 # The movement first: its row is locked and read anew, so that a send counted, or an Accept stored, meanwhile by another
@@ -98,7 +99,7 @@ WITH ended AS (
            jsonb_strip_nulls(jsonb_build_object('refusal', refusal, 'error_code', CAST(:error_code AS text)))
     FROM changed
 )"""
-    + _OR_AS_IT_STANDS
+    + _CHANGED
 )
 
 # A bet of one step is over when it is known: telling is left to the answer that tells it.
@@ -154,7 +155,7 @@ WITH changed AS (
                                                 'error_code', CAST(:error_code AS text))
     FROM changed
 )"""
-    + _OR_AS_IT_STANDS
+    + _CHANGED
 )
 
 PARK = (
@@ -176,7 +177,7 @@ WITH changed AS (
            jsonb_build_object('error_code', CAST(:error_code AS text))
     FROM parked
 )"""
-    + _OR_AS_IT_STANDS
+    + "SELECT changed.* FROM changed JOIN parked USING (bet_id)"
 )
 
 # The casino has made a debit whose bet has ended without it: the money is owed back. The reversal that is opened here
@@ -212,7 +213,7 @@ WITH changed AS (
 ), event AS (
     INSERT INTO bet_event (bet_id, kind, data) SELECT bet_id, 'resumed', jsonb_build_object('life', lives) FROM changed
 )"""
-    + _OR_AS_IT_STANDS
+    + _CHANGED
 )
 
 WITHDRAW = (
@@ -224,7 +225,7 @@ WITH changed AS (
 ), event AS (
     INSERT INTO bet_event (bet_id, kind) SELECT bet_id, 'withdrawn' FROM changed
 )"""
-    + _OR_AS_IT_STANDS
+    + _CHANGED
 )
 
 # The same words at the same time are the same event, however often they are written.

@@ -251,5 +251,7 @@ class Bets:
     async def _change(self, statement: str, bet_id: int, owner: str, **given: Any) -> BetRecord:
         row = await one_row(self._engine, statement, bet_id=bet_id, owner=owner, **given)
         if row is None:
+            row = await one_row(self._engine, bet_sql.AS_IT_STANDS, bet_id=bet_id)
+        if row is None:
             raise LookupError(f"no bet {bet_id}")
         return record_of(row)

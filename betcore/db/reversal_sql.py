@@ -4,19 +4,20 @@ its parts by RETURNING."""
 from betcore.db.movement_sql import CLAIMED, MAY_LEAVE, NO_OTHER_ACCEPT, STALE
 from betcore.db.records import REVERSAL_COLUMNS
 
-# The reversal as it is after the statement, with its bet.
-_AS_IT_IS = f"""
+# The reversal as it is after the statement, with its bet; no row where nothing was changed, as in ``bet_sql``.
+_CHANGED = f"""
 SELECT bet.*, {REVERSAL_COLUMNS}
-FROM bet JOIN (
-    SELECT * FROM changed
-    UNION ALL
-    SELECT * FROM reversal WHERE bet_id = :bet_id AND NOT EXISTS (SELECT FROM changed)
-) AS reversal USING (bet_id)
+FROM bet JOIN changed AS reversal USING (bet_id)
+WHERE bet_id = :bet_id
+"""
+AS_IT_STANDS = f"""
+SELECT bet.*, {REVERSAL_COLUMNS}
+FROM bet JOIN reversal USING (bet_id)
 WHERE bet_id = :bet_id
 """
 
-# Its columns are null where another transaction has inserted the reversal but this snapshot is older than its commit.
-OPEN = """
+OPEN = (
+    """
 WITH changed AS (
     INSERT INTO reversal (bet_id, owner)
     SELECT bet_id, :owner FROM bet WHERE bet_id = :bet_id AND state = 'settled'
@@ -25,7 +26,9 @@ WITH changed AS (
 ), event AS (
     INSERT INTO bet_event (bet_id, kind, data)
     SELECT bet_id, 'reversal', jsonb_build_object('reversal_id', reversal_id) FROM changed
-)""" + _AS_IT_IS.replace("FROM bet JOIN", "FROM bet LEFT JOIN")
+)"""
+    + _CHANGED
+)
 
 # Compare and set: of two who have seen the same owner, one takes the reversal over.
 TAKE_OVER = (
@@ -39,7 +42,7 @@ WITH changed AS (
     INSERT INTO bet_event (bet_id, kind, data)
     SELECT bet_id, 'reversal_resumed', jsonb_build_object('life', lives) FROM changed
 )"""
-    + _AS_IT_IS
+    + _CHANGED
 )
 
 _OWN = "SELECT * FROM reversal WHERE bet_id = :bet_id AND owner = :owner AND state = 'reversing'"
@@ -87,7 +90,8 @@ WITH changed AS ({_OWN}
     SELECT bet_id, 'answer', jsonb_build_object('type', -2, 'progress', 'done', 'error_code', CAST(:error_code AS text))
     FROM ended
 )"""
-    + _AS_IT_IS
+    + _CHANGED
+    + " AND EXISTS (SELECT FROM ended)"
 )
 
 # The movement first: its row is locked and read anew, so that a send counted, or an Accept stored, meanwhile by another
@@ -113,7 +117,7 @@ WITH ended AS (
            jsonb_build_object('error_code', CAST(:error_code AS text))
     FROM ended
 )"""
-    + _AS_IT_IS
+    + _CHANGED
 )
 
 # Nothing of what was counted so far is at the casino, nor will be, unless an Accept says so that was not heard yet.
@@ -151,7 +155,8 @@ WITH changed AS ({_OWN}
            jsonb_build_object('error_code', CAST(:error_code AS text))
     FROM parked
 )"""
-    + _AS_IT_IS
+    + _CHANGED
+    + " AND EXISTS (SELECT FROM parked)"
 )
 
 # The row is the last guard: no stake goes back while the player still has the win of it.
@@ -197,5 +202,5 @@ WITH changed AS (
                                                 'error_code', CAST(:error_code AS text))
     FROM changed
 )"""
-    + _AS_IT_IS
+    + _CHANGED
 )

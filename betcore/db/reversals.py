@@ -16,7 +16,7 @@ from betcore.db.bets import CasinoWord, Claim, claim_of, claimed
 from betcore.db.engine import one_row
 from betcore.db.records import record_of
 from betcore.ids import TransactionType
-from betcore.messages import BetRecord, BetState, Resumed
+from betcore.messages import BetRecord, Resumed
 from betcore.orders import Pay
 
 
@@ -43,13 +43,7 @@ class Reversals:
             return await self._change(
                 reversal_sql.TAKE_OVER, bet_id, owner, seen_owner=resumed.owner, life=resumed.life
             )
-        while True:
-            record = await self._change(reversal_sql.OPEN, bet_id, owner)
-            if record.reversal is not None:
-                return record
-            if record.state is not BetState.SETTLED:
-                raise LookupError(f"bet {bet_id} is {record.state}: nothing to reverse")
-            # A concurrent insert was not visible to this statement yet; it is to the next.
+        return await self._change(reversal_sql.OPEN, bet_id, owner)
 
     async def begin_claw_back(self, bet_id: int, owner: str, not_after: datetime) -> ClaimedBack:
         """Count a send of the claw-back; no count where it has ended, is parked, or is not ours."""
@@ -108,7 +102,8 @@ class Reversals:
         return _there(await claimed(self._engine, statement, bet_id=bet_id, owner=owner, **given), bet_id)
 
     async def _change(self, statement: str, bet_id: int, owner: str, **given: Any) -> BetRecord:
-        return record_of(await self._row(statement, bet_id, owner, **given))
+        row = await one_row(self._engine, statement, bet_id=bet_id, owner=owner, **given)
+        return record_of(row or _there(await one_row(self._engine, reversal_sql.AS_IT_STANDS, bet_id=bet_id), bet_id))
 
 
 def _there(row: Any, bet_id: int) -> Any:

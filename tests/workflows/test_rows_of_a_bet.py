@@ -137,15 +137,42 @@ async def test_a_claim_that_was_overtaken_tells_what_stands(database_url: str, t
         assert (await floor.bets.begin_credit(pay)).counted
         engine = floor.engine.execution_options(isolation_level="READ COMMITTED")
         async with engine.begin() as another:
-            await another.execute(
-                text(bet_sql.CREDIT_DONE),
-                {"bet_id": pay.bet_id, "owner": pay.owner, "kind": 1, "state": "settled", "how": "done"}
-                | {"error_code": "200", "partner_transaction_id": None, "balance": None},
-            )
+            done = {"bet_id": pay.bet_id, "owner": pay.owner, "kind": 1, "state": "settled", "how": "done", **ANSWERED}
+            await another.execute(text(bet_sql.CREDIT_DONE), done)
             claiming = asyncio.create_task(floor.bets.begin_credit(pay))
             await eventually(lambda: _waits_for_a_lock(floor))
         claim = await claiming
         assert (claim.record.state, claim.attempts, claim.counted) == (BetState.SETTLED, None, False)
+
+
+ANSWERED = {"error_code": "200", "partner_transaction_id": None, "balance": None}
+
+
+async def test_what_another_attempt_has_recorded_first_is_told_as_it_stands(database_url: str) -> None:
+    """Two attempts hear of one Accept. Else the slower one reads its own old snapshot, takes a stake or a credit that
+    is done for parked, and the workflow waits for a person for ever."""
+    async with open_floor(database_url) as floor:
+        bet, bets, word = await floor.pay_in("10.00"), floor.bets, CasinoWord("200", None, None)
+        bet_id = (await bets.open(bet, "run", BetState.ACCEPTING, None)).record.bet_id
+        engine = floor.engine.execution_options(isolation_level="READ COMMITTED")
+        async with engine.begin() as another:
+            await another.execute(text(bet_sql.ACCEPT), {"bet_id": bet_id, "owner": "run", **ANSWERED})
+            accepting = asyncio.create_task(bets.accept(bet_id, "run", word))
+            await eventually(lambda: _waits_for_a_lock(floor))
+        taken = await accepting
+        assert taken.state is BetState.ACCEPTANCE
+        pay = floor.credit(bet, taken, "25.00")
+        await bets.begin_credit(pay)
+        done = {"bet_id": bet_id, "owner": "run", "kind": 1, "state": "settled", "how": "done", **ANSWERED}
+        async with engine.begin() as another:
+            await another.execute(text(bet_sql.CREDIT_DONE), done)
+            recording = asyncio.create_task(bets.credit_done(bet_id, "run", pay.transaction_type, word))
+            parking = asyncio.create_task(bets.park(bet_id, "run", pay.transaction_type, "515"))
+            await eventually(lambda: _waits_for_a_lock(floor))
+        for overtaken in (recording, parking):
+            record = await overtaken
+            assert (record.state, record.closed_at is None) == (BetState.SETTLED, False)
+        assert await floor.incidents() == []
 
 
 async def _waits_for_a_lock(floor: Floor) -> bool:
