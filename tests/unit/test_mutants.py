@@ -1,7 +1,9 @@
 """The deliberate defects fit the sources: each patch applies, its test is there, and the page lists them."""
 
 import ast
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ _CLASSIC = {
     "3-no-tombstone",
     "3-not-after-is-ignored",
     "4-told-at-is-not-checked",
-    "6-a-stake-is-returned-twice",
+    "6-an-unknown-debit-is-refunded-twice",
     "6-done-before-the-credit",
 }
 
@@ -31,12 +33,29 @@ def test_a_patch_applies_and_its_test_exists(mutant: Mutant) -> None:
     assert name in {node.name for node in functions}
 
 
+def test_no_patch_only_breaks_the_program(tmp_path: Path) -> None:
+    """A name that is not there fails any test, and says nothing about money."""
+    for mutant in MUTANTS:
+        copy = tmp_path / mutant.name
+        files = [line[6:] for line in mutant.patch.read_text().splitlines() if line.startswith("+++ b/")]
+        for file in files:
+            (copy / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, copy / file)
+        subprocess.run(("git", "apply", str(mutant.patch)), cwd=copy, check=True)  # noqa: S607
+        assert all((copy / file).read_text() != (ROOT / file).read_text() for file in files)
+    ruff = (sys.executable, "-m", "ruff", "check", "--isolated", "--quiet", "--select", "E9,F821,F823", str(tmp_path))
+    found = subprocess.run(ruff, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout
+
+
 def test_every_rule_has_its_defects_and_the_page_lists_them() -> None:
     assert {mutant.rule for mutant in MUTANTS} == set(range(1, 9))
     assert {mutant.name for mutant in MUTANTS} >= _CLASSIC
+    page = PAGE.read_text()
+    assert all(f"`{name}`" in page for name in _CLASSIC)
     rows = [
         f"| {mutant.rule} | {mutant.defect} | `{mutant.test.rpartition('/')[2].replace('::', '`: `')}` |"
         for mutant in MUTANTS
     ]
-    found = [line for line in PAGE.read_text().splitlines() if line.startswith("| ") and line[2].isdigit()]
+    found = [line for line in page.splitlines() if line.startswith("| ") and line[2].isdigit()]
     assert found == rows, "the rows must be:\n" + "\n".join(rows)
