@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -63,22 +64,37 @@ def _apply(mutant: Mutant, folder: Path, *how: str) -> None:
 
 def _run(tests: Sequence[str], folder: Path, patience: float) -> tuple[int | None, str]:
     """Pytest's exit status, None where it had to be stopped, and what it printed."""
+    environment = os.environ | {"COLUMNS": "240"}
     with (folder / "printed").open("w+") as out:
         with subprocess.Popen(
-            (*_PYTEST, *tests), cwd=folder, stdout=out, stderr=subprocess.STDOUT, env=os.environ | {"COLUMNS": "240"}
+            (*_PYTEST, *tests), cwd=folder, stdout=out, stderr=out, env=environment, start_new_session=True
         ) as ran:
             try:
                 status: int | None = ran.wait(patience)
             except subprocess.TimeoutExpired:
                 status = None
-                # Asked, not killed: it has servers to stop.
-                ran.send_signal(signal.SIGINT)
-                try:
-                    ran.wait(_GRACE)
-                except subprocess.TimeoutExpired:
-                    ran.kill()
+                _stop(ran)
+            _end_servers(ran.pid)
         out.seek(0)
         return status, out.read()
+
+
+def _stop(ran: subprocess.Popen[bytes]) -> None:
+    """Asked first, then killed: it has servers to stop."""
+    ran.send_signal(signal.SIGINT)
+    try:
+        ran.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        ran.kill()
+        ran.wait()
+
+
+def _end_servers(session: int) -> None:
+    """End what a pytest that had to be killed has left: all of the session that was begun for it."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(ProcessLookupError):
+            if os.getsid(int(process.name)) == session:
+                os.kill(int(process.name), signal.SIGTERM)
 
 
 def _chosen(words: Sequence[str]) -> list[Mutant]:
