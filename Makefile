@@ -57,7 +57,7 @@ check: setup ## lint, format, types, import contracts, house rules
 histories: setup ## record the histories that the replay test lacks
 	$(RUN) -m tests.histories.record $(ARGS)
 
-mutants: setup ## take each rule about money out of a copy, and see its test fail; ARGS="0 3" for some of them
+mutants: setup ## take each rule about money out of a copy, and see its test fail; ARGS="3 told-at" for some of them
 	$(RUN) -m tests.mutants.run $(ARGS)
 
 lock: ## compile requirements*.txt from requirements*.in (needs uv)

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 
-from tests.mutants.patches import MUTANTS, Mutant
+from tests.mutants.reading import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[2]
 _COPIED = ("api", "activities", "betcore", "docs", "tests", "workflows", "worker.py", "pyproject.toml")
