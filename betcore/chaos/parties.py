@@ -70,18 +70,7 @@ class Player:
             return self.again.pop()
         number = next(self.numbers)
         seat = self.seats[number % len(self.seats)]
-        amount = rounds.stake(self.seed, number)
-        one_step = rounds.is_one_step(self.seed, number)
-        return Stake(
-            bet_id=f"{self.name}-{number}",
-            number=number,
-            session_id=seat.session_id,
-            player=seat.player,
-            round_id=f"round-{number}",
-            currency=CURRENCY,
-            amount=amount,
-            win=rounds.win(self.seed, number, amount) if one_step else None,
-        )
+        return seat.stake(self.seed, number, f"{self.name}-{number}", f"round-{number}")
 
     async def with_wrong_clock(self, minutes: int) -> list[Answer]:
         """Two new stakes, signed by a clock that is so far off. A right one sends one of them afterwards."""

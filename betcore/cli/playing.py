@@ -18,7 +18,7 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.cli.books import SandboxCasino, not_at_rest, read_ours
-from betcore.cli.seats import CURRENCY, Sandbox, Seat, database, find_sandbox, sandbox_keys, take_seats
+from betcore.cli.seats import Sandbox, Seat, database, find_sandbox, sandbox_keys, take_seats
 from betcore.sandbox.provider import rounds
 from betcore.sandbox.provider.book import Book, BookedBet, Outcome, Stake
 from betcore.sandbox.provider.client import Operation
@@ -84,18 +84,7 @@ async def play(settings: Settings, plan: Plan) -> dict[str, Any]:
 def _stakes(run: str, plan: Plan, seats: Sequence[Seat]) -> Iterable[Stake]:
     for number in range(plan.bets):
         seat = seats[number % len(seats)]
-        amount = rounds.stake(plan.seed, number)
-        one_step = rounds.is_one_step(plan.seed, number, plan.one_step)
-        yield Stake(
-            bet_id=f"play-{run}-{number}",
-            number=number,
-            session_id=seat.session_id,
-            player=seat.player,
-            round_id=f"round-{run}-{number}",
-            currency=CURRENCY,
-            amount=amount,
-            win=rounds.win(plan.seed, number, amount) if one_step else None,
-        )
+        yield seat.stake(plan.seed, number, f"play-{run}-{number}", f"round-{run}-{number}", plan.one_step)
 
 
 class Run:

@@ -19,6 +19,8 @@ from betcore.cli.books import SandboxCasino
 from betcore.db.engine import create_engine
 from betcore.db.onboarding_catalogue import Catalogue
 from betcore.errors import SetupRefused
+from betcore.sandbox.provider import rounds
+from betcore.sandbox.provider.book import Stake
 from betcore.sandbox.provider.client import AggregatorClient
 from betcore.settings import STACK_FILE, Settings
 
@@ -69,6 +71,22 @@ class Seat:
 
     player: str
     session_id: str
+
+    def stake(
+        self, seed: int, number: int, bet_id: str, round_id: str, one_step: Decimal = rounds.ONE_STEP_SHARE
+    ) -> Stake:
+        """What the seed lets this player put on a round; ``one_step`` is the share of rounds of one step."""
+        amount = rounds.stake(seed, number)
+        return Stake(
+            bet_id=bet_id,
+            number=number,
+            session_id=self.session_id,
+            player=self.player,
+            round_id=round_id,
+            currency=CURRENCY,
+            amount=amount,
+            win=rounds.win(seed, number, amount) if rounds.is_one_step(seed, number, one_step) else None,
+        )
 
 
 @asynccontextmanager
