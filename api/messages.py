@@ -144,8 +144,8 @@ class BetMessages:
                 record: BetRecord = await update.result(rpc_timeout=_within(ends - loop.time()))
             return record
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-            if update is None and call is not None:
-                await _hand_over(handle, name, call)
+            if update is None and call is not None and not await _handed_over(handle, name, call):
+                return None
             raise OutcomeUnknown from error
         except WorkflowUpdateFailedError as error:
             if isinstance(error.cause, ApplicationError) and error.cause.type == Code.DIFFERENT_DATA:
@@ -162,12 +162,16 @@ def _carrier(bet: BetKey, record: BetRecord | None) -> str:
     return bet_workflow_id(bet) if record is None else carrier_of_bet(bet, record.bet_id, record.lives)
 
 
-async def _hand_over(handle: WorkflowHandle[Any, Any], name: str, call: PayOut | Refund) -> None:
+async def _handed_over(handle: WorkflowHandle[Any, Any], name: str, call: PayOut | Refund) -> bool:
+    """Whether the server keeps the call for the workflow; not where that has ended meanwhile."""
     try:
         await handle.signal(name, call, rpc_timeout=_within(_FOR_THE_SIGNAL))
     except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return False
         # Not kept: the provider hears "unknown" either way, and repeats.
         raise OutcomeUnknown from error
+    return True
 
 
 def _within(seconds: float) -> timedelta:

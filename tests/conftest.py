@@ -1,4 +1,4 @@
-"""Real servers for the tests: PostgreSQL and Temporal from their wheels, once a run."""
+"""Real servers for the tests: PostgreSQL and Temporal from their wheels, and whole stacks, once a run."""
 
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,6 +10,7 @@ from betcore.db.engine import create_engine
 from betcore.db.migrate import migrate
 from betcore.settings import Settings
 from betcore.stack import postgres, temporal
+from tests.table import Stack, start_stack
 
 _TEMPLATE = "migrated"
 _numbers = itertools.count(1)
@@ -56,6 +57,13 @@ async def temporal_address(tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
     skipping = ("frontend.WorkflowTimeSkippingEnabled=true",)
     async with temporal.running(tmp_path_factory.mktemp("temporal"), dynamic_config=skipping) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """The whole stack, two workers, for tests that only use it."""
+    async with start_stack(tmp_path_factory.mktemp("stack"), "--processes", "2") as running:
+        yield running
 
 
 def _database(url: str, name: str) -> str:

@@ -302,6 +302,12 @@ async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 
             await asyncio.sleep(0.05)
 
 
+def caller() -> aiohttp.ClientSession:
+    """A client for as many calls at once as a test makes: none waits for another one's connection."""
+    # Shorter than the servers keep an idle connection, so that no call meets one that is being closed.
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=2))
+
+
 @asynccontextmanager
 async def start_stack(folder: Path, *options: str, **environment: str) -> AsyncIterator[Stack]:
     """The whole stack as separate processes on free ports, as ``make up`` starts it."""
@@ -322,8 +328,7 @@ async def start_stack(folder: Path, *options: str, **environment: str) -> AsyncI
             addresses = json.loads(await process.stdout.readline())
         settings = Settings(data_dir=folder)
         engine = create_engine(settings)
-        # Shorter than the servers keep an idle connection, so that no call meets one that is being closed.
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(keepalive_timeout=2)) as http:
+        async with caller() as http:
             yield Stack(folder, addresses, settings, engine, await connect(settings), http)
         await engine.dispose()
     finally:

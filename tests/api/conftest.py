@@ -6,7 +6,6 @@ import pytest
 
 from tests.api.wire import Api, Signer, running_api
 from tests.floor import Floor, open_floor
-from tests.table import Stack, start_stack
 
 # It asserts for the tests, which then show what differs.
 pytest.register_assert_rewrite("tests.api.target")
@@ -38,10 +37,3 @@ async def signer(floor: Floor) -> Signer:
     provider = await floor.partners.provider(floor.counterparty_id)
     assert provider is not None
     return Signer(provider.counterparty_id, provider.secrets[0])
-
-
-@pytest.fixture(scope="package")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """The whole stack, for tests in which bets are played."""
-    async with start_stack(tmp_path_factory.mktemp("stack")) as running:
-        yield running

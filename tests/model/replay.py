@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from betcore.clients.temporal import connect
 from betcore.db.engine import create_engine
 from betcore.settings import Settings
@@ -89,7 +87,7 @@ async def _main(script: list[Step], data_dir: Path) -> int:
     table._numbers = itertools.count(time.time_ns())
     engine = create_engine(settings)
     try:
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(keepalive_timeout=2)) as http:
+        async with table.caller() as http:
             stack = Stack(data_dir, addresses, settings, engine, await connect(settings), http)
             played, wrong = await replay(stack, script)
     finally:

@@ -1,4 +1,4 @@
-"""One running stack for the tests that only use it; a test that breaks processes starts its own."""
+"""What the tests of whole stacks share. A test that stops servers starts a stack of its own."""
 
 import asyncio
 import os
@@ -13,9 +13,10 @@ from tests.table import ROOT, Stack, Table, eventually, start_stack
 
 
 @pytest.fixture(scope="session")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """The whole stack, two workers."""
-    async with start_stack(tmp_path_factory.mktemp("stack"), "--processes", "2") as running:
+async def sweeping(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """A stack whose sweep comes round often; its only worker, and its API, may be killed."""
+    folder = tmp_path_factory.mktemp("sweeping")
+    async with start_stack(folder, "--processes", "1", BETCORE_SWEEP_SECONDS="2") as running:
         yield running
 
 

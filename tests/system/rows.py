@@ -1,9 +1,10 @@
 """What the tests of the edge cases have in common: amounts, profiles, and ways to hold a moment still."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import product
 
 import aiohttp
 from sqlalchemy import text
@@ -11,7 +12,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.service import RPCError, RPCStatusCode
 
-from tests.table import Answer, Table, eventually
+from tests.table import Answer, Stack, Table, eventually
 
 Journal = list[tuple[int, str]]
 Said = tuple[int, str | None]
@@ -22,10 +23,42 @@ STAKED: Journal = [(-1, "10.00")]
 SETTLED: Journal = [*STAKED, (1, "25.00")]
 REFUNDED: Journal = [*STAKED, (2, "10.00")]
 BACK: Journal = [*SETTLED, (-2, "25.00"), (2, "10.00")]
+DEBIT, CREDIT, CLAW_BACK, RETURN = -1, 1, -2, 2
+UNKNOWN, REFUNDED_ALREADY = (99, "outcome_unknown"), (6, "already_refunded")
 
 # Profiles: a deadline that no held call meets, one that all meet, and a casino that may take its time over one send.
 HASTY, PATIENT = "answer_deadline: 1", "answer_deadline: 15"
 SLOW = "{attempt_timeout: 12, fast_attempts: 1}"
+# A casino that is asked again soon; and one at which a debit that cannot be found is given up after about two seconds.
+QUICK = "{retry: {first: 0.1, cap: 0.3}}"
+SHORT_LIVED = "{message_lifetime: 1, clock_leeway: 0, effect_within: 0.2, fast_attempts: 1, retry: {first: 0.2}}"
+
+
+def fault(kind: str, transaction_type: int, times: int | None = None, **given: object) -> dict[str, object]:
+    """A fault of a movement at the casino, for so many of its makes or for all."""
+    counted = {} if times is None else {"times": times}
+    return {"kind": kind, "path": "/payments/make", "transaction_type": transaction_type, **counted, **given}
+
+
+def side_by_side(**cases: Sequence[object]) -> Callable[[Callable[..., Awaitable[None]]], Callable[[Stack], object]]:
+    """Play a test for every combination at the same time, each at a table of its own: most of it is waiting."""
+
+    def decorate(play: Callable[..., Awaitable[None]]) -> Callable[[Stack], object]:
+        async def one(stack: Stack, case: dict[str, object]) -> None:
+            try:
+                await play(stack, **case)
+            except BaseException as error:
+                error.add_note(f"played with {case}")
+                raise
+
+        async def test(stack: Stack) -> None:
+            async with asyncio.TaskGroup() as group:
+                for values in product(*cases.values()):
+                    group.create_task(one(stack, dict(zip(cases, values, strict=True))))
+
+        return test
+
+    return decorate
 
 
 async def in_parallel(copies: int, call: Callable[[], Awaitable[Answer]]) -> list[Answer]:

@@ -4,13 +4,12 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from tests.system.rows import forget
-from tests.table import Stack, Table, start_stack, until
+from tests.table import Stack, Table, until
 from tests.watch import holds, in_state, movement
 
 DONE = (1, None)
@@ -23,11 +22,9 @@ SOON = "{accept_within: 1, effect_within: 1, clock_leeway: 0.1, message_lifetime
 
 
 @pytest.fixture(scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """A stack whose sweep comes round often; its only worker is the one that waits for an Accept."""
-    folder = tmp_path_factory.mktemp("accept")
-    async with start_stack(folder, "--processes", "1", BETCORE_SWEEP_SECONDS="2") as running:
-        yield running
+def stack(sweeping: Stack) -> Stack:
+    """Its only worker is the one that waits for an Accept."""
+    return sweeping
 
 
 async def _table(stack: Stack, casino: str = "", provider: str = HASTY) -> Table:

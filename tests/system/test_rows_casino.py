@@ -12,18 +12,15 @@ from betcore.db.signing_keys import SigningKeys
 from betcore.ids import TransactionType
 from betcore.money import Money
 from betcore.vault import Vault
+from tests.system.rows import CREDIT, DEBIT, DONE, QUICK, RETURN, UNKNOWN
 from tests.table import Answer, Stack, Table, until
 from tests.watch import answers, at, has_status, movement, sends, sent
 
-DONE = (1, None)
-UNKNOWN = (99, "outcome_unknown")
 HASTY = "answer_deadline: 1"
-QUICK = "{retry: {first: 0.1, cap: 0.3}}"
 # Nothing that was sent can take effect long after: absence is certain within two seconds of the deadline.
 SHORT = (
     "{message_lifetime: 1, clock_leeway: 0, effect_within: 0.5, attempt_timeout: 0.5, retry: {first: 0.1, cap: 0.3}}"
 )
-DEBIT, CREDIT, RETURN = -1, 1, 2
 MAKE = "/payments/make"
 
 # Every way in which an answer can be unclear, and the kind under which it is counted.

@@ -13,6 +13,7 @@ from tests.system.rows import (
     PATIENT,
     REFUNDED,
     SETTLED,
+    SHORT_LIVED,
     SLOW,
     STAKED,
     arrived,
@@ -22,8 +23,6 @@ from tests.table import Answer, Stack, Table, until
 
 # One send in the fast lane; the next, in the slow lane, may take its time.
 LOSING = "{breaker: {failures: 1000}, attempt_timeout: 12, fast_attempts: 1, retry: {first: 0.1}}"
-# A debit that cannot be found is given up after about two seconds.
-SHORT_LIVED = "{message_lifetime: 1, clock_leeway: 0, effect_within: 0.2, fast_attempts: 1, retry: {first: 0.2}}"
 LOST = {"kind": "lost", "path": "/payments/make", "times": 1}
 
 

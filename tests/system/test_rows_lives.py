@@ -20,7 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from betcore.ids import resumed_reversal_id, resumed_workflow_id
 from betcore.visibility import BET_STATUS, CASINO, GAME, NEEDS_ATTENTION, PLAYER, PROVIDER, SETTLE_BY
 from tests.system.rows import DONE, HASTY, PATIENT, REFUNDED, SETTLED, STAKED, Journal, no_writes
-from tests.table import Answer, Stack, Table, eventually, start_stack, until
+from tests.table import Answer, Stack, Table, eventually, until
 from tests.watch import holds, sent
 
 UNKNOWN, UNAVAILABLE = (99, "outcome_unknown"), (7, "casino_unavailable")
@@ -36,11 +36,9 @@ Call = Callable[[Table, str], Awaitable[Answer]]
 
 
 @pytest.fixture(scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """A stack whose schedule comes round often, with one worker."""
-    folder = tmp_path_factory.mktemp("lives")
-    async with start_stack(folder, "--processes", "1", BETCORE_SWEEP_SECONDS="2") as running:
-        yield running
+def stack(sweeping: Stack) -> Stack:
+    """What nobody carries is soon resumed."""
+    return sweeping
 
 
 @asynccontextmanager

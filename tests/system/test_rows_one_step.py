@@ -1,70 +1,48 @@
-"""PayInOut, and what a Refund takes back of a bet that is settled: rows 20, 42, 43, 46 and 47, and what the rows of
-two-step bets say of a bet of one step."""
+"""PayInOut, and what a Refund makes of it: rows 42, 43 and 46, and what the rows of two-step bets say of a bet of one
+step."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
-from itertools import product
 
 import pytest
 
 from tests.system.rows import (
+    BACK,
+    CLAW_BACK,
+    CREDIT,
+    DEBIT,
     DONE,
     HASTY,
     PATIENT,
+    QUICK,
     REFUNDED,
+    REFUNDED_ALREADY,
+    RETURN,
     SETTLED,
+    SHORT_LIVED,
     SLOW,
     STAKED,
+    UNKNOWN,
     Journal,
     arrived,
+    fault,
     forget,
     forgotten,
     in_parallel,
     journal_is,
     no_writes,
+    side_by_side,
 )
 from tests.table import Answer, Stack, Table, until
-from tests.watch import has_status, holds, in_state, movement, sends, sent
+from tests.watch import has_status, in_state, movement, sends, sent
 
 Call = Callable[[Table, str], Awaitable[Answer]]
 
-UNKNOWN, REFUNDED_ALREADY, DIFFERENT = (99, "outcome_unknown"), (6, "already_refunded"), (6, "different_data")
+DIFFERENT = (6, "different_data")
 WON = Answer(200, {"currency": "EUR", "balance": 1015, "_responseCode": 1})
-TAKEN: Journal = [*SETTLED, (-2, "25.00")]
-BACK: Journal = [*TAKEN, (2, "10.00")]
-DEBIT, CREDIT, CLAW_BACK, RETURN = -1, 1, -2, 2
-QUICK = "{retry: {first: 0.1, cap: 0.3}}"
 # One send in the fast lane; the next, in the slow lane, may take its time.
 LOSING = "{attempt_timeout: 12, fast_attempts: 1, retry: {first: 0.1}}"
-# A debit that cannot be found is given up after about two seconds.
-SHORT_LIVED = "{message_lifetime: 1, clock_leeway: 0, effect_within: 0.2, fast_attempts: 1, retry: {first: 0.2}}"
-
-
-def _fault(kind: str, transaction_type: int, times: int | None = None, **given: object) -> dict[str, object]:
-    counted = {} if times is None else {"times": times}
-    return {"kind": kind, "path": "/payments/make", "transaction_type": transaction_type, **counted, **given}
-
-
-def side_by_side(**cases: Sequence[object]) -> Callable[[Callable[..., Awaitable[None]]], Callable[[Stack], object]]:
-    """Play a test for every combination at the same time, each at a table of its own: most of it is waiting."""
-
-    def decorate(play: Callable[..., Awaitable[None]]) -> Callable[[Stack], object]:
-        async def one(stack: Stack, case: dict[str, object]) -> None:
-            try:
-                await play(stack, **case)
-            except BaseException as error:
-                error.add_note(f"played with {case}")
-                raise
-
-        async def test(stack: Stack) -> None:
-            async with asyncio.TaskGroup() as group:
-                for values in product(*cases.values()):
-                    group.create_task(one(stack, dict(zip(cases, values, strict=True))))
-
-        return test
-
-    return decorate
 
 
 # Repeats and identity
@@ -91,7 +69,7 @@ async def test_a_repeat_is_answered_from_the_record(stack: Stack, duplicates: st
 async def test_a_copy_joins_the_one_in_flight(stack: Stack, kind: int) -> None:
     table = await stack.table(provider=f"{{{PATIENT}, duplicates: code_104}}", casino=SLOW)
     bet = table.new_bet()
-    await table.faults(_fault("hold_after", kind, 1))
+    await table.faults(fault("hold_after", kind, 1))
     copies = asyncio.create_task(in_parallel(20, lambda: table.pay_in_out(bet)))
     await table.held()
     await arrived(table, 20)
@@ -106,7 +84,7 @@ async def test_a_copy_joins_the_one_in_flight(stack: Stack, kind: int) -> None:
 async def test_what_is_in_flight_is_unknown_at_the_deadline(stack: Stack, kind: int) -> None:
     table = await stack.table(provider=HASTY, casino=SLOW)
     bet = table.new_bet()
-    await table.faults(_fault("hold_after", kind, 1))
+    await table.faults(fault("hold_after", kind, 1))
     for answer in [*await in_parallel(2, lambda: table.pay_in_out(bet)), await table.pay_in_out(bet)]:
         assert (answer.said, answer.status) == (UNKNOWN, 503)
     await table.release()
@@ -164,7 +142,7 @@ async def test_other_data_changes_nothing(table: Table, stage: str) -> None:
 async def test_other_data_does_not_join_the_one_in_flight(stack: Stack, kind: int) -> None:
     table = await stack.table(provider=PATIENT, casino=SLOW)
     bet = table.new_bet()
-    await table.faults(_fault("hold", kind, 1))
+    await table.faults(fault("hold", kind, 1))
     first = asyncio.create_task(table.pay_in_out(bet))
     await table.held()
     assert [(await other(table, bet)).said for other in OTHERS] == [DIFFERENT] * len(OTHERS)
@@ -253,7 +231,7 @@ async def test_the_record_outlives_the_workflow(table: Table) -> None:
 async def test_a_refusal_of_the_casino_stays(table: Table, reason: str) -> None:
     bet, anna = table.new_bet(), f"/_players/{table.partner_client_id}/anna"
     if reason == "limit_reached":
-        await table.faults(_fault("error_code", DEBIT, error_code=103806))
+        await table.faults(fault("error_code", DEBIT, error_code=103806))
     elif reason == "player_blocked":
         await table.at_casino("PATCH", anna, json={"blocked": True})
     else:
@@ -338,7 +316,7 @@ async def test_a_tombstone_and_a_bet_meet_at_the_row(stack: Stack) -> None:
 async def test_a_refund_while_the_debit_is_unknown_returns_the_stake(stack: Stack, again: bool) -> None:
     table = await stack.table(provider=HASTY, casino=LOSING)
     bet = table.new_bet()
-    await table.faults(_fault("lost", DEBIT, 1), _fault("hold", DEBIT, 1))
+    await table.faults(fault("lost", DEBIT, 1), fault("hold", DEBIT, 1))
     pay_in_out = asyncio.create_task(table.pay_in_out(bet))
     await table.held()
     assert (await table.refund(bet)).said == UNKNOWN
@@ -359,7 +337,7 @@ async def test_a_refund_while_the_debit_is_unknown_returns_the_stake(stack: Stac
 async def test_a_refund_that_waits_for_the_debit(stack: Stack, lane: str) -> None:
     table = await stack.table(provider=PATIENT, casino=LOSING)
     bet = table.new_bet()
-    await table.faults(*([_fault("lost", DEBIT, 1)] if lane == "slow" else []), _fault("hold", DEBIT, 1))
+    await table.faults(*([fault("lost", DEBIT, 1)] if lane == "slow" else []), fault("hold", DEBIT, 1))
     pay_in_out = asyncio.create_task(table.pay_in_out(bet))
     await table.held()
     refund = asyncio.create_task(table.refund(bet))
@@ -375,7 +353,7 @@ async def test_nothing_follows_a_debit_that_is_refused(stack: Stack) -> None:
     table = await stack.table(provider=PATIENT, casino=SLOW)
     bet = table.new_bet()
     await table.seat(balance="9.99")
-    await table.faults(_fault("hold", DEBIT, 1))
+    await table.faults(fault("hold", DEBIT, 1))
     pay_in_out = asyncio.create_task(table.pay_in_out(bet))
     await table.held()
     refund = asyncio.create_task(table.refund(bet))
@@ -394,7 +372,7 @@ async def test_nothing_follows_a_debit_that_is_refused(stack: Stack) -> None:
 async def test_a_leg_whose_answer_is_lost_is_made_once(stack: Stack, kind: int, times: int) -> None:
     table = await stack.table(provider=HASTY, casino=QUICK)
     bet = table.new_bet()
-    await table.faults(_fault("lost", kind, times))
+    await table.faults(fault("lost", kind, times))
     assert (await until(lambda: table.pay_in_out(bet))).said == DONE
     assert (await table.sent(bet)).count(kind) == times + 1
     assert await table.journal(bet) == SETTLED
@@ -404,7 +382,7 @@ async def test_a_leg_whose_answer_is_lost_is_made_once(stack: Stack, kind: int, 
 async def test_a_debit_that_never_arrived_pays_no_win(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=SHORT_LIVED)
     bet = table.new_bet()
-    await table.faults(_fault("drop", DEBIT))
+    await table.faults(fault("drop", DEBIT))
     assert (await table.pay_in_out(bet)).said == UNKNOWN
     assert (await until(lambda: table.pay_in_out(bet))).said == (7, "casino_unavailable")
     assert (await table.refund(bet)).said == (6, "bet_refused")
@@ -417,7 +395,7 @@ async def test_a_debit_that_never_arrived_pays_no_win(stack: Stack) -> None:
 async def test_a_win_that_is_owed_is_paid_in_the_end(stack: Stack, kind: str) -> None:
     table = await stack.table(provider=HASTY, casino=QUICK)
     bet = table.new_bet()
-    await table.faults(_fault(kind, CREDIT))
+    await table.faults(fault(kind, CREDIT))
     assert (await table.pay_in_out(bet)).said == UNKNOWN
     await has_status(table, bet, "owed", True)
     await sent(table, bet, 6)
@@ -434,7 +412,7 @@ async def test_a_win_that_is_owed_is_paid_in_the_end(stack: Stack, kind: str) ->
 async def test_a_refund_while_the_win_is_owed_follows_it(stack: Stack, kind: str, again: bool) -> None:
     table = await stack.table(provider=HASTY, casino=QUICK)
     bet = table.new_bet()
-    await table.faults(_fault(kind, CREDIT))
+    await table.faults(fault(kind, CREDIT))
     assert (await table.pay_in_out(bet)).said == UNKNOWN
     assert (await table.refund(bet)).said == UNKNOWN
     await sent(table, bet, 5)
@@ -454,8 +432,8 @@ async def test_a_refund_while_the_win_is_owed_follows_it(stack: Stack, kind: str
 @side_by_side(refunded=["before", "after"])
 async def test_nothing_moves_while_the_win_is_parked(stack: Stack, refunded: str) -> None:
     table = await stack.table(provider=HASTY, casino=QUICK)
-    bet, parking = table.new_bet(), _fault("error_code", CREDIT, error_code=103805)
-    await table.faults(_fault("error", CREDIT) if refunded == "before" else parking)
+    bet, parking = table.new_bet(), fault("error_code", CREDIT, error_code=103805)
+    await table.faults(fault("error", CREDIT) if refunded == "before" else parking)
     assert (await table.pay_in_out(bet)).said == UNKNOWN
     if refunded == "before":
         assert (await table.refund(bet)).said == UNKNOWN
@@ -525,166 +503,3 @@ async def test_more_decimals_than_the_currency_has_are_refused(table: Table, sta
     assert (answer.said, answer.status) == ((2, "malformed"), 400)
     assert await table.row(bet) is None
     assert await table.calls() == []
-
-
-# What a Refund takes back of a bet that is settled, in one step or in two
-
-
-async def _in_one_step(table: Table, stake: str, win: str) -> str:
-    bet = table.new_bet()
-    assert (await until(lambda: table.pay_in_out(bet, stake, win))).said == DONE
-    return bet
-
-
-async def _in_two_steps(table: Table, stake: str, win: str) -> str:
-    bet = table.new_bet()
-    assert (await until(lambda: table.pay_in(bet, stake))).said == DONE
-    assert (await until(lambda: table.pay_out(bet, win))).said == DONE
-    return bet
-
-
-Play = Callable[[Table, str, str], Awaitable[str]]
-STEPS = [_in_one_step, _in_two_steps]
-
-
-async def _settled(
-    stack: Stack, play: Play, *, stake: str = "10.00", win: str = "25.00", casino: str = QUICK
-) -> tuple[Table, str]:
-    """A settled bet at a table whose provider may refund it, and hears of nothing that takes long."""
-    table = await stack.table(provider=f"{{{HASTY}, refund_after_pay_out: reverse}}", casino=casino)
-    return table, await play(table, stake, win)
-
-
-async def _opened_again(table: Table, play: Play, bet: str) -> Answer:
-    return await (table.pay_in_out(bet) if play is _in_one_step else table.pay_in(bet))
-
-
-@pytest.mark.row(20, 46, 7)
-@side_by_side(play=STEPS)
-async def test_refunds_of_a_settled_bet_reverse_it_once(stack: Stack, play: Play) -> None:
-    table, bet = await _settled(stack, play)
-    answers = await in_parallel(20, lambda: until(lambda: table.refund(bet)))
-    assert answers == [await table.refund(bet)] * 20
-    assert (answers[0].said, answers[0].body["balance"]) == (DONE, 1000)
-    assert await table.sent(bet) == [DEBIT, CREDIT, CLAW_BACK, RETURN]
-    assert await table.journal(bet) == BACK
-    row = await table.row(bet)
-    assert (row.state, row.reversed_by is not None) == ("settled", True)
-    assert (await _opened_again(table, play, bet)).said == DONE
-    if play is _in_two_steps:
-        assert (await table.pay_out(bet)).said == REFUNDED_ALREADY
-    assert await table.journal(bet) == BACK
-
-
-@pytest.mark.row(20, 46)
-@side_by_side(play=STEPS, stake=["10.00", "0.00"], win=["25.00", "0.00"])
-async def test_a_win_of_nothing_is_not_taken_back(stack: Stack, play: Play, stake: str, win: str) -> None:
-    journal = [(DEBIT, stake), (CREDIT, win), *([(CLAW_BACK, win)] if win == "25.00" else []), (RETURN, stake)]
-    table, bet = await _settled(stack, play, stake=stake, win=win)
-    assert [(await table.refund(bet)).said for _ in range(2)] == [DONE] * 2
-    assert await table.journal(bet) == journal
-
-
-@pytest.mark.row(46)
-@side_by_side(play=STEPS)
-async def test_a_closed_bet_is_opened_for_its_reversal(stack: Stack, play: Play) -> None:
-    table, bet = await _settled(stack, play, casino="{retry: {first: 0.1, cap: 0.3}, send: {close: true}}")
-
-    async def paths() -> list[str]:
-        return [call["path"].rpartition("/")[2] for call in await table.calls() if "payments" in call["path"]]
-
-    await holds(paths, lambda found: found == ["make", "make", "close"])
-    # Opening it again takes some time.
-    await table.faults({"kind": "error", "path": "/payments/close", "times": 3})
-    assert (await until(lambda: table.refund(bet))).said == DONE
-    await holds(paths, lambda found: found == ["make", "make", *["close"] * 5, "make", "make", "close"])
-    assert await table.journal(bet) == BACK
-
-
-@pytest.mark.row(46, 47)
-@side_by_side(play=STEPS)
-async def test_a_win_that_the_player_has_spent_stays(stack: Stack, play: Play) -> None:
-    table, bet = await _settled(stack, play)
-    await table.seat(balance="24.99")
-    refused = (7, "casino_refused")
-    assert {answer.said for answer in await in_parallel(5, lambda: until(lambda: table.refund(bet)))} == {refused}
-    await table.seat(balance="1000.00")
-    assert (await table.refund(bet)).said == refused
-    assert (await _opened_again(table, play, bet)).said == DONE
-    assert await table.incidents(bet) == ["reversal_refused"]
-    assert await table.sent(bet) == [DEBIT, CREDIT, CLAW_BACK]
-    assert await table.journal(bet) == SETTLED
-    row = await table.row(bet)
-    assert (row.state, row.reversed_by) == ("settled", None)
-
-
-@pytest.mark.row(46)
-@side_by_side(play=STEPS, times=[1, 4])
-async def test_a_claw_back_whose_answer_is_lost_is_made_once(stack: Stack, play: Play, times: int) -> None:
-    table, bet = await _settled(stack, play)
-    await table.faults(_fault("lost", CLAW_BACK, times))
-    assert (await until(lambda: table.refund(bet))).said == DONE
-    assert (await table.sent(bet))[2:] == [*[CLAW_BACK] * (times + 1), RETURN]
-    assert await table.journal(bet) == BACK
-
-
-@pytest.mark.row(46, 47, 79)
-@side_by_side(first=["lost", "drop"])
-async def test_a_refused_repeat_of_a_claw_back_is_not_believed(stack: Stack, first: str) -> None:
-    """payments/info tells whether the first send took the win; only then one more refusal can be the truth."""
-    table, bet = await _settled(stack, _in_one_step, casino=SHORT_LIVED)
-    await table.faults(_fault(first, CLAW_BACK, 1), _fault("error_code", CLAW_BACK, error_code=103802))
-    assert (await table.refund(bet)).said == UNKNOWN
-    await holds(lambda: table.sent(bet), lambda found: found.count(CLAW_BACK) > 1)
-    assert (await until(lambda: table.refund(bet))).said == (DONE if first == "lost" else (7, "casino_refused"))
-    assert await table.incidents(bet) == ([] if first == "lost" else ["reversal_refused"])
-    assert await table.journal(bet) == (BACK if first == "lost" else SETTLED)
-
-
-@pytest.mark.row(46)
-@side_by_side(again=[True, False])
-async def test_a_claw_back_that_never_arrives_is_sent_in_another_window(stack: Stack, again: bool) -> None:
-    table, bet = await _settled(stack, _in_one_step, casino=SHORT_LIVED)
-    await table.faults(_fault("drop", CLAW_BACK))
-    assert (await table.refund(bet)).said == UNKNOWN
-    first = (await movement(table, bet, CLAW_BACK)).not_after
-    await holds(lambda: movement(table, bet, CLAW_BACK), lambda found: found.not_after > first)
-    assert await table.journal(bet) == SETTLED
-    await table.faults()
-    if again:
-        assert (await until(lambda: table.refund(bet))).said == DONE
-    await journal_is(table, bet, BACK)
-    assert (await until(lambda: table.refund(bet))).said == DONE
-
-
-@pytest.mark.row(36, 46)
-@side_by_side(play=STEPS, kind=["error", "lost", "error_code"])
-async def test_the_return_after_a_claw_back_is_never_given_up(stack: Stack, play: Play, kind: str) -> None:
-    table, bet = await _settled(stack, play)
-    await table.faults(_fault(kind, RETURN, **({"error_code": 103805} if kind == "error_code" else {})))
-    assert (await table.refund(bet)).said == UNKNOWN
-    await holds(lambda: table.sent(bet), lambda found: found.count(RETURN) > 4)
-    assert (await table.refund(bet)).said == UNKNOWN
-    assert await table.journal(bet) == (BACK if kind == "lost" else TAKEN)
-    assert (await table.row(bet)).reversed_by is None
-    await table.faults()
-    assert (await until(lambda: table.refund(bet))).said == DONE
-    assert (await table.sent(bet)).count(CLAW_BACK) == 1
-    assert await table.journal(bet) == BACK
-
-
-@pytest.mark.row(1, 46)
-@side_by_side(told=[True, False])
-async def test_what_a_pay_in_out_was_told_stands(stack: Stack, told: bool) -> None:
-    table = await stack.table(provider=HASTY, casino=SLOW)
-    bet = table.new_bet()
-    await table.faults(_fault("hold_after", CREDIT, 1))
-    assert (await table.pay_in_out(bet)).said == UNKNOWN
-    await table.release()
-    await in_state(table, bet, "settled")
-    if told:
-        assert (await table.pay_in_out(bet)).said == DONE
-    assert (await until(lambda: table.refund(bet))).said == DONE
-    said = DONE if told else REFUNDED_ALREADY
-    assert [(await table.pay_in_out(bet)).said for _ in range(2)] == [said] * 2
-    assert await table.journal(bet) == BACK

@@ -1,7 +1,7 @@
 """Rows 44, 45, 73 and 81: bets that need a person, and what an operator's action does beside all else that happens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -16,14 +16,27 @@ from betcore.ids import BetKey, carrier_of_bet
 from betcore.messages import Action, Operate, Operated
 from betcore.money import Money
 from betcore.visibility import BET_STATUS
-from tests.system.rows import BACK, DONE, REFUNDED, SETTLED, STAKED, Said, journal_is
-from tests.table import Answer, Stack, Table, eventually, start_stack, until
+from tests.system.rows import (
+    BACK,
+    CLAW_BACK,
+    CREDIT,
+    DEBIT,
+    DONE,
+    QUICK,
+    REFUNDED,
+    REFUNDED_ALREADY,
+    RETURN,
+    SETTLED,
+    STAKED,
+    UNKNOWN,
+    Said,
+    journal_is,
+)
+from tests.table import Answer, Stack, Table, eventually, until
 from tests.watch import has_status, holds, in_state, movement, passed, sends, sent, status
 
-UNKNOWN, REFUNDED_BEFORE = (99, "outcome_unknown"), (6, "already_refunded")
-MAKE, DEBIT, CREDIT, CLAW_BACK, RETURN = "/payments/make", -1, 1, -2, 2
+MAKE = "/payments/make"
 HASTY = "answer_deadline: 1.5"
-QUICK = "{retry: {first: 0.1, cap: 0.3}}"
 LIMITED = "{approval_above: {EUR: 5}, retry: {first: 0.1, cap: 0.3}}"
 # What is marked as paid is decided soon: this casino applies at once what it takes.
 HURRIED = "{clock_leeway: 0.2, effect_within: 0.3, message_lifetime: 1, retry: {first: 0.1, cap: 0.3}}"
@@ -154,7 +167,7 @@ async def test_an_operator_ends_a_bet_that_is_overdue(stack: Stack) -> None:
     assert (await table.pay_out(settled, "26.00")).said == (6, "different_data")
     assert (await table.refund(settled)).said == (6, "already_settled")
     assert (await table.refund(voided)).said == DONE
-    assert (await table.pay_out(voided)).said == REFUNDED_BEFORE
+    assert (await table.pay_out(voided)).said == REFUNDED_ALREADY
     for bet, journal in ((settled, SETTLED), (voided, REFUNDED)):
         assert await table.journal(bet) == journal
         await has_status(table, bet, "settled" if bet is settled else "refunded", False)
@@ -189,9 +202,9 @@ async def test_an_overdue_bet_is_refunded_where_the_profile_says_so(stack: Stack
     row = await table.row(bet)
     for _ in range(2):
         answer = await table.pay_out(bet)
-        assert (answer.said, answer.status) == (REFUNDED_BEFORE, 200)
+        assert (answer.said, answer.status) == (REFUNDED_ALREADY, 200)
     # A loss is nothing that anybody misses.
-    assert (await table.pay_out(lost, "0")).said == REFUNDED_BEFORE
+    assert (await table.pay_out(lost, "0")).said == REFUNDED_ALREADY
     assert (await table.pay_in(bet)).said == DONE
     assert (await table.refund(bet)).said == DONE
     # Once for the same words, with what the player was to get.
@@ -207,7 +220,7 @@ async def test_a_payout_while_the_overdue_refund_is_on_its_way_changes_nothing(s
     table, [bet] = await _staked(stack, OVERDUE_REFUND)
     await table.faults({"kind": "error", "path": MAKE, "transaction_type": RETURN})
     await in_state(table, bet, "refunding")
-    assert (await table.pay_out(bet)).said == REFUNDED_BEFORE
+    assert (await table.pay_out(bet)).said == REFUNDED_ALREADY
     assert (await table.refund(bet)).said == UNKNOWN
     await table.faults()
     assert (await until(partial(table.refund, bet))).said == DONE
@@ -225,7 +238,7 @@ async def test_payouts_at_the_moment_at_which_bets_are_overdue(stack: Stack) -> 
     await eventually(some_are_overdue)
     for bet in bets:
         answer = await until(partial(table.pay_out, bet))
-        assert answer.said in (DONE, REFUNDED_BEFORE)
+        assert answer.said in (DONE, REFUNDED_ALREADY)
         expected, kinds = (SETTLED, []) if answer.said == DONE else (REFUNDED, ["already_refunded"])
         await journal_is(table, bet, expected)
         assert await table.incidents(bet) == kinds
@@ -455,7 +468,7 @@ async def test_a_retry_does_not_take_a_foreign_duplicate_for_ours(
 
 
 @pytest.mark.row(32, 73)
-@pytest.mark.parametrize(("action", "said"), [(RETRY, (7, "casino_unavailable")), (VOID, REFUNDED_BEFORE)])
+@pytest.mark.parametrize(("action", "said"), [(RETRY, (7, "casino_unavailable")), (VOID, REFUNDED_ALREADY)])
 async def test_a_stake_that_the_casino_has_not_taken_is_not_given_back(
     stack: Stack, action: Action, said: Said
 ) -> None:
@@ -495,14 +508,6 @@ async def test_marking_as_paid_is_refused_while_a_retry_is_about_to_send(stack: 
 
 
 # A life that is resumed
-
-
-@pytest.fixture(scope="module")
-async def sweeping(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """A stack whose sweep comes round often."""
-    folder = tmp_path_factory.mktemp("sweeping")
-    async with start_stack(folder, "--processes", "1", BETCORE_SWEEP_SECONDS="2") as running:
-        yield running
 
 
 async def _resumed(table: Table, *bets: str) -> None:

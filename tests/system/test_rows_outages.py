@@ -292,20 +292,21 @@ async def test_an_end_whose_message_is_lost_with_temporal_goes_on_from_its_row(
             pass
         await table.faults()
         await table.release()
-        if unconfirmed_within < 1:
-            await _age(table, bet)
-        await holds(lambda: table.row(bet), lambda row: row.closed_at is not None, 40)
+        read = _aged if unconfirmed_within < 1 else Table.row
+        await holds(lambda: read(table, bet), lambda row: row.closed_at is not None, 40)
         await table.workflow(bet).result()
         assert await table.journal(bet) == (SETTLED if call is Table.pay_out else REFUNDED)
 
 
-async def _age(table: Table, bet: str) -> None:
-    """Make what has happened to a bet an hour old: nothing is heard of it any more."""
+async def _aged(table: Table, bet: str) -> Any:
+    """The bet's row; what has happened to it was an hour ago: nothing is heard of it any more."""
+    row = await table.row(bet)
     async with table.stack.engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
         # Nobody may change what happened, but for the database's own user.
         await connection.execute(text("SET LOCAL session_replication_role = 'replica'"))
         query = text("UPDATE bet_event SET at = at - interval '1 hour' WHERE bet_id = :b")
-        await connection.execute(query, {"b": (await table.row(bet)).bet_id})
+        await connection.execute(query, {"b": row.bet_id})
+    return row
 
 
 async def _timers(table: Table, bet: str) -> int:

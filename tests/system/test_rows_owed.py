@@ -8,14 +8,11 @@ from typing import TypeVar
 import pytest
 from temporalio.api.enums.v1 import EventType
 
+from tests.system.rows import CREDIT, DEBIT, DONE, QUICK, RETURN, UNKNOWN
 from tests.table import Stack, Table, until
 from tests.watch import at, has_status, holds, in_state, movement, sends, sent
 
-DONE = (1, None)
-UNKNOWN = (99, "outcome_unknown")
 HASTY = "answer_deadline: 1.5"
-QUICK = "{retry: {first: 0.1, cap: 0.3}}"
-DEBIT, CREDIT, RETURN = -1, 1, 2
 MAKE = "/payments/make"
 PARKING = {
     "player_unknown": 102145,

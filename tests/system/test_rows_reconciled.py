@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.system.rows import DONE, REFUNDED, SETTLED, STAKED, journal_is
-from tests.table import ROOT, Stack, Table, start_stack, until
+from tests.table import ROOT, Stack, Table, until
 from tests.watch import holds, sent
 
 MAKE, INFO = "/payments/make", "/payments/info"
@@ -36,11 +35,9 @@ FROM bet, generate_series(1, :bets) AS n WHERE bet_id = :like
 
 
 @pytest.fixture(scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """A stack with one worker, whose sweep comes round often."""
-    folder = tmp_path_factory.mktemp("reconciled")
-    async with start_stack(folder, "--processes", "1", BETCORE_SWEEP_SECONDS="2") as running:
-        yield running
+def stack(sweeping: Stack) -> Stack:
+    """What reconciliation has found is soon taken up."""
+    return sweeping
 
 
 @dataclass(frozen=True)

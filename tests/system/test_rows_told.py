@@ -6,7 +6,7 @@ provider heard last, our rows and the casino's journal have to agree in the end.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, groupby
@@ -16,8 +16,21 @@ import aiohttp
 import pytest
 from temporalio.api.enums.v1 import EventType
 
-from tests.system.rows import BACK, DONE, REFUNDED, SETTLED, SLOW, STAKED, Journal, Said, definitely, heard, kept
-from tests.table import Answer, Stack, Table, eventually, start_stack
+from tests.system.rows import (
+    BACK,
+    DONE,
+    PATIENT,
+    REFUNDED,
+    SETTLED,
+    SLOW,
+    STAKED,
+    Journal,
+    Said,
+    definitely,
+    heard,
+    kept,
+)
+from tests.table import Answer, Stack, Table, eventually
 from tests.watch import holds, in_state, sends
 
 Call = Callable[[Table, str], Awaitable[Answer]]
@@ -25,17 +38,14 @@ Call = Callable[[Table, str], Awaitable[Answer]]
 OFF, ALREADY_SETTLED = (6, "already_refunded"), (6, "already_settled")
 # Over before Temporal misses a worker, and long enough for many new stakes at once.
 DEADLINE = "answer_deadline: 2.5"
-SILENT = f"{{{DEADLINE}, unconfirmed_within: 2}}"
 # A debit may still be sent by the worker that comes after the killed one.
 CASINO = "{message_lifetime: 90, retry: {first: 0.2, cap: 0.5}}"
 
 
 @pytest.fixture(scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """A stack with one worker, so that all bets that are in flight are in the process that dies."""
-    folder = tmp_path_factory.mktemp("told")
-    async with start_stack(folder, "--processes", "1", BETCORE_SWEEP_SECONDS="5") as running:
-        yield running
+def stack(sweeping: Stack) -> Stack:
+    """It has one worker, so that all bets that are in flight are in the process that dies."""
+    return sweeping
 
 
 @pytest.fixture(autouse=True)
@@ -247,10 +257,10 @@ async def _time_to_hear_is_over(table: Table, bet: str) -> None:
     await eventually(over, 60)
 
 
-async def _victims(stack: Stack, points: Mapping[str, Sequence[Fate]]) -> list[Victim]:
+async def _victims(stack: Stack, points: Mapping[str, Sequence[Fate]], deadline: str) -> list[Victim]:
     """Bets at two tables: of a provider that goes on, and of one that falls silent."""
-    goes_on = await stack.table(provider=DEADLINE, casino=CASINO)
-    silent = await stack.table(provider=SILENT, casino=CASINO)
+    goes_on = await stack.table(provider=deadline, casino=CASINO)
+    silent = await stack.table(provider=f"{{{deadline}, unconfirmed_within: 2}}", casino=CASINO)
     victims = [
         Victim(point, fate, goes_on if fate.then else silent, Table.new_bet())
         for point, fates in points.items()
@@ -287,7 +297,7 @@ async def _all_die(stack: Stack, victims: Sequence[Victim]) -> list[Said | None]
 
 async def _play(stack: Stack, points: Mapping[str, Sequence[Fate]], told: Said | None = None) -> None:
     """Play all fates to their ends. What the provider has heard when the process dies: nothing, or ``told``."""
-    victims = await _victims(stack, points)
+    victims = await _victims(stack, points, DEADLINE if told is None else PATIENT)
     assert await _all_die(stack, victims) == [told] * len(victims)
 
     async def one(victim: Victim) -> None:
