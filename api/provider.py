@@ -51,9 +51,9 @@ def router(bets: Bets) -> APIRouter:
     def post(path: str, name: str, parse: Callable[[bytes, str], Body], do: Callable[[Call, Body], Any]) -> None:
         async def handle(request: Request) -> Response:
             caller: Caller = request.state.caller
-            session_id = parsing.session_id(request.path_params["session_id"])
             if caller.body:
                 _check_content_type(request)
+            session_id = parsing.session_id(request.path_params["session_id"])
             body = parse(caller.body, session_id)
             return await _answered(name, caller, do(_call(caller, session_id), body))
 

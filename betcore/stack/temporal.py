@@ -27,6 +27,9 @@ SEARCH_ATTRIBUTES = (
 DYNAMIC_CONFIG = (
     "history.transferProcessorMaxPollRPS=2000",
     "history.timerProcessorMaxPollRPS=2000",
+    # Timers are read so far ahead, and one that is set for sooner comes that late. The server's own second is longer
+    # than the first gaps of a retry.
+    'history.timerProcessorMaxTimeShift="10ms"',
     # How soon a history that is to be deleted is: the server waits until its queues are known to be past it.
     'history.transferProcessorUpdateAckInterval="1s"',
     'history.visibilityProcessorUpdateAckInterval="1s"',

@@ -188,6 +188,8 @@ async def test_bytes_that_were_first_seen_elsewhere(target: Target) -> None:
         await spent(WRONG_METHOD, method="PUT")
         await spent(WRONG_TYPE, kind="text/plain")
         await spent(MALFORMED, path=target.at("%20"))
+        # The type is looked at before anything is read.
+        await spent(WRONG_TYPE, path=target.at("%20"), kind="text/plain")
         await spent(SESSION_UNKNOWN, path=nowhere)
 
 

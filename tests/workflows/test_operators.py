@@ -132,7 +132,7 @@ async def test_a_bet_without_a_result_is_voided_by_an_operator(database_url: str
 async def test_a_stake_in_doubt_that_is_voided_comes_back_if_it_was_taken(
     database_url: str, skipping: WorkflowEnvironment
 ) -> None:
-    async with open_floor(database_url, casino=QUICK) as floor, working(skipping.client, floor):
+    async with open_floor(database_url, casino=HURRIED) as floor, working(skipping.client, floor):
         await floor.faults({"kind": "lost", "path": MAKE, "transaction_type": -1})
         bet = await floor.pay_in(seconds=1)
         handle = await begin(skipping.client, bet)
