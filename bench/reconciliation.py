@@ -9,13 +9,8 @@ import argparse
 import asyncio
 import base64
 import json
-import resource
-import sys
 import tempfile
 import time
-from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,11 +25,10 @@ from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
 from activities.reconciliation import Reconciling
+from bench import harness
 from betcore.clients.casino import CasinoClient
 from betcore.db.bets import Bets
 from betcore.db.engine import create_engine
-from betcore.db.migrate import migrate
-from betcore.db.onboarding import Onboarding
 from betcore.db.partners import Partners
 from betcore.db.reconciliations import Reconciliations, Wanted
 from betcore.db.signing_keys import SigningKeys
@@ -78,7 +72,8 @@ async def main(movements: int) -> dict[str, Any]:
     """Make so many movements, two a bet, compare them, and say what it took."""
     bets = movements // 2
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        async with postgres.running(Path(folder), options={"fsync": "off"}) as url, _casino() as casino:
+        database = postgres.running(Path(folder), options={"fsync": "off"})
+        async with database as url, harness.beside("bench.reconciliation", "--casino") as casino:
             settings = Settings(database_url=SecretStr(url), secret_key=SecretStr(Fernet.generate_key().decode()))
             engine = create_engine(settings)
             try:
@@ -97,12 +92,7 @@ async def main(movements: int) -> dict[str, Any]:
 
 
 async def _prepare(engine: AsyncEngine, settings: Settings, url: str, casino: str, bets: int) -> None:
-    await migrate(engine)
-    vault = Vault.of(settings)
-    desk = Onboarding(engine, vault)
-    await desk.add_provider("p", "http://127.0.0.1:1")
-    await desk.add_casino("c", casino, _PROFILE)
-    await SigningKeys(engine, vault, 60).ensure()
+    await harness.prepare(engine, settings, casino, _PROFILE)
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(_PARTNERS)
@@ -135,40 +125,11 @@ async def _compared(engine: AsyncEngine, settings: Settings, bets: int) -> dict[
         "findings": sum(done.kinds.values()),
         "seconds": round(seconds, 1),
         "bets_per_second": round(bets / seconds),
-        "peak_mib": round(_peak(), 1),
+        "peak_mib": round(harness.peak_mib(), 1),
     }
 
 
-def _peak() -> float:
-    """The most memory that this process has had, in MiB."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
-
-
 # The casino, in a process of its own
-
-
-@asynccontextmanager
-async def _casino() -> AsyncIterator[str]:
-    """The address of a casino that knows every bet."""
-    command = (sys.executable, "-m", "bench.reconciliation", "--casino")
-    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE)
-    try:
-        assert process.stdout is not None  # noqa: S101  for mypy: a pipe was asked for
-        yield (await process.stdout.readline()).decode().strip()
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _serve() -> None:
-    app = web.Application()
-    app.add_routes([web.post("/payments/info", _info)])
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    print("http://{}:{}".format(*runner.addresses[0][:2]), flush=True)
-    await asyncio.Event().wait()
 
 
 async def _info(request: web.Request) -> web.Response:
@@ -200,6 +161,6 @@ if __name__ == "__main__":
     options.add_argument("--casino", action="store_true", help=argparse.SUPPRESS)
     given = options.parse_args()
     if given.casino:
-        asyncio.run(_serve())
+        asyncio.run(harness.serve(web.post("/payments/info", _info)))
     else:
         print(json.dumps(asyncio.run(main(given.movements)), indent=2))

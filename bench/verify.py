@@ -9,12 +9,9 @@ import argparse
 import asyncio
 import json
 import os
-import resource
 import sys
 import tempfile
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,15 +22,12 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from temporalio.client import Client
 
+from bench import harness
 from betcore.clients.temporal import connect
 from betcore.db.engine import create_engine
-from betcore.db.migrate import migrate
-from betcore.db.onboarding import Onboarding
-from betcore.db.signing_keys import SigningKeys
 from betcore.ids import BetKey, bet_workflow_id
 from betcore.settings import Settings
 from betcore.stack import postgres, temporal
-from betcore.vault import Vault
 from betcore.verify.report import Report
 from betcore.verify.sources import Wanted, open_sources
 from betcore.verify.verifying import verify
@@ -96,7 +90,8 @@ async def main(movements: int) -> dict[str, Any]:
                 secret_key=SecretStr(Fernet.generate_key().decode()),
             )
             connection = await asyncpg.connect(url)
-            async with _journal(url) as casino:
+            journal = harness.beside("bench.verify", "--journal", BETCORE_DATABASE_URL=url)
+            async with journal as casino:
                 await _prepare(settings, connection, casino)
                 client = await connect(settings)
                 await _fill(settings, connection, client, 1, bets // 10)
@@ -111,12 +106,7 @@ async def main(movements: int) -> dict[str, Any]:
 async def _prepare(settings: Settings, connection: asyncpg.Connection, casino: str) -> None:
     engine = create_engine(settings)
     try:
-        await migrate(engine)
-        vault = Vault.of(settings)
-        desk = Onboarding(engine, vault)
-        await desk.add_provider("p", "http://127.0.0.1:1")
-        await desk.add_casino("c", casino)
-        await SigningKeys(engine, vault, 60).ensure()
+        await harness.prepare(engine, settings, casino)
     finally:
         await engine.dispose()
     await connection.execute(_PARTNERS, _PLAYERS)
@@ -169,8 +159,6 @@ async def _measure(casino: str) -> dict[str, Any]:
 
 def _figures(report: Report) -> dict[str, Any]:
     (total,) = report.sums.values()
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
     return {
         "bets": total.bets,
         "movements": total.movements,
@@ -178,29 +166,15 @@ def _figures(report: Report) -> dict[str, Any]:
         "seconds": report.seconds,
         "parts": report.parts,
         "movements_per_second": round(total.movements / report.seconds),
-        "peak_mib": round(peak, 1),
+        "peak_mib": round(harness.peak_mib(), 1),
     }
 
 
 # The casino, in a process of its own
 
 
-@asynccontextmanager
-async def _journal(url: str) -> AsyncIterator[str]:
-    """The address of a casino that has every movement."""
-    command = (sys.executable, "-m", "bench.verify", "--journal")
-    process = await asyncio.create_subprocess_exec(
-        *command, env=os.environ | {"BETCORE_DATABASE_URL": url}, stdout=PIPE
-    )
-    try:
-        assert process.stdout is not None  # noqa: S101  for mypy: a pipe was asked for
-        yield (await process.stdout.readline()).decode().strip()
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _serve() -> None:
+async def _journal() -> None:
+    """Serve the journal of a casino that has every movement."""
     pool = await asyncpg.create_pool(os.environ["BETCORE_DATABASE_URL"], min_size=1, max_size=4)
 
     async def entries(request: web.Request) -> web.Response:
@@ -210,13 +184,7 @@ async def _serve() -> None:
         page = await pool.fetchval(_PAGE, *place, _PLAYERS)
         return web.Response(text=f"[{page}]", content_type="application/json")
 
-    app = web.Application()
-    app.add_routes([web.get("/_journal", entries)])
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    print("http://{}:{}".format(*runner.addresses[0][:2]), flush=True)
-    await asyncio.Event().wait()
+    await harness.serve(web.get("/_journal", entries))
 
 
 if __name__ == "__main__":
@@ -226,7 +194,7 @@ if __name__ == "__main__":
     options.add_argument("--journal", action="store_true", help=argparse.SUPPRESS)
     asked_for = options.parse_args()
     if asked_for.journal:
-        asyncio.run(_serve())
+        asyncio.run(_journal())
     elif asked_for.verify:
         print(json.dumps(asyncio.run(_measure(asked_for.verify))))
     else:

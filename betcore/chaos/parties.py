@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.cli.books import SandboxCasino
-from betcore.cli.seats import CURRENCY, Seat
+from betcore.cli.seats import Place, Seat, take_seats
 from betcore.db.onboarding import Onboarding, Word
 from betcore.db.onboarding_catalogue import Catalogue
 from betcore.errors import SetupRefused
@@ -108,12 +108,9 @@ class Desk:
         name = f"provider-{number}"
         made = await self._partners.add_provider(name, "http://127.0.0.1:1", "")
         await self._catalogue.add_game(name, rounds.GAME_ID, "Dice", "0.10", "500")
-        seats = []
-        for place in range(_PLAYERS):
-            player = f"{name}-player-{place}"
-            await house.handles.open_player(player, CURRENCY, _MONEY)
-            opened = await self._catalogue.open_session(name, house.name, rounds.GAME_ID, player, CURRENCY)
-            seats.append(Seat(player, opened["session_id"]))
+        players = [f"{name}-player-{seat}" for seat in range(_PLAYERS)]
+        place = Place(name, house.name, rounds.GAME_ID)
+        seats = await take_seats(self._catalogue, place, house.handles, players, _MONEY)
         book = Book(self._folder / f"{name}.jsonl")
         client = AggregatorClient(
             self._http, api, made["counterparty_id"], made["secret"], timeout_seconds=_ANSWER_WITHIN,

@@ -12,6 +12,7 @@ from rich.console import Console
 from betcore.cli.books import read_ours
 from betcore.cli.demo_scenes import NARROWEST, SCENES, Played, Scene, Stage, show
 from betcore.cli.seats import database, find_sandbox, take_seats
+from betcore.db.onboarding_catalogue import Catalogue
 from betcore.sandbox.provider.book import Book
 from betcore.sandbox.provider.compare import compare
 from betcore.settings import Settings
@@ -31,8 +32,9 @@ async def perform(console: Console, settings: Settings, ready: dict[str, Any]) -
     async with database(settings) as engine, aiohttp.ClientSession() as http:
         sandbox = await find_sandbox(settings, engine, ready)
         casino = sandbox.casino_handles(http)
-        (rich,) = await take_seats(engine, sandbox, casino, [f"{name}-rich"], RICH_MONEY)
-        (poor,) = await take_seats(engine, sandbox, casino, [f"{name}-poor"], POOR_MONEY)
+        catalogue = Catalogue(engine)
+        (rich,) = await take_seats(catalogue, sandbox.place, casino, [f"{name}-rich"], RICH_MONEY)
+        (poor,) = await take_seats(catalogue, sandbox.place, casino, [f"{name}-poor"], POOR_MONEY)
         stage = Stage(sandbox.aggregator(http), casino, book, name, rich, poor)
         played = [await _act(stage, number, scene) for number, scene in enumerate(SCENES)]
         ours = await read_ours(engine, sandbox.counterparty_id, [bet.stake.bet_id for bet in book])

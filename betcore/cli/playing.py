@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.cli.books import SandboxCasino, not_at_rest, read_ours
 from betcore.cli.seats import Sandbox, Seat, database, find_sandbox, sandbox_keys, take_seats
+from betcore.db.onboarding_catalogue import Catalogue
 from betcore.sandbox.provider import rounds
 from betcore.sandbox.provider.book import Book, BookedBet, Outcome, Stake
 from betcore.sandbox.provider.client import Operation
@@ -64,7 +65,7 @@ async def play(settings: Settings, plan: Plan) -> dict[str, Any]:
         sandbox = await find_sandbox(settings, engine, keys)
         casino = sandbox.casino_handles(http)
         names = [f"play-{run}-{number}" for number in range(plan.players)]
-        seats = await take_seats(engine, sandbox, casino, names, MONEY)
+        seats = await take_seats(Catalogue(engine), sandbox.place, casino, names, MONEY)
         book = Book(path)
         known = len(book)
         try:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 from sqlalchemy import text
@@ -39,6 +39,14 @@ _TABLE = text("""
     WHERE s.session_id = :session_id""")
 
 
+class Place(NamedTuple):
+    """Where a game is played, by the names of provider and casino and the provider's id of the game."""
+
+    provider: str
+    casino: str
+    game: str
+
+
 @dataclass(frozen=True, slots=True)
 class Sandbox:
     """The sandbox of a running stack; ``session_id`` and ``player`` are those of its ready-made player."""
@@ -53,6 +61,11 @@ class Sandbox:
     casino: str
     game: str
     player: str
+
+    @property
+    def place(self) -> Place:
+        """Where its players sit."""
+        return Place(self.provider, self.casino, self.game)
 
     def aggregator(self, http: aiohttp.ClientSession) -> AggregatorClient:
         """The service as the sandbox provider calls it."""
@@ -162,13 +175,12 @@ def _casino_url(settings: Settings, keys: dict[str, Any]) -> str:
 
 
 async def take_seats(
-    engine: AsyncEngine, sandbox: Sandbox, casino: SandboxCasino, players: Sequence[str], money: Decimal
+    catalogue: Catalogue, place: Place, casino: SandboxCasino, players: Sequence[str], money: Decimal
 ) -> list[Seat]:
     """Give each player this much money at the casino and a session of its own; players who are new get registered."""
-    catalogue = Catalogue(engine)
     seats = []
     for player in players:
         await casino.open_player(player, CURRENCY, money)
-        opened = await catalogue.open_session(sandbox.provider, sandbox.casino, sandbox.game, player, CURRENCY)
+        opened = await catalogue.open_session(*place, player, CURRENCY)
         seats.append(Seat(player, opened["session_id"]))
     return seats
