@@ -118,7 +118,8 @@ class Wallet:
         await self._teller.close(casino, order.bet_id, order.attempt_timeout, closed=order.closed)
 
     async def _try_stake(self, order: TakeStake) -> Step:
-        """In the fast lane a new stake is refused at once where the casino does not answer, or has its hands full."""
+        """In the fast lane a new stake is refused at once where the casino does not answer, or has its hands full; one
+        that was begun before is left to the slow lane then."""
         casino = await self._teller.casino(order.pay_in.casino_id)
         patience = min(order.pay_in.policy.attempt_timeout, order.pay_in.answer_by - now())
         try:
@@ -141,6 +142,8 @@ class Wallet:
         record = claim.record
         if claim.attempts is None:
             return Step(progress=_standing(record, owner), record=record)
+        if claim.counted and not admitted:
+            raise Busy("the casino does not answer, or is slow: all its places are taken")
         await failpoints.reach("debit_counted")
         if claim.counted and claim.attempts == 1 and now() > pay_in.answer_by:
             return await self._never_sent(record.bet_id, owner)

@@ -112,8 +112,8 @@ async def test_a_slow_casino_does_not_slow_another(sweeping: Stack) -> None:
     def refused() -> int:
         return sum(call.done() for call in waiting)
 
-    # The one worker has a hundred places for it.
-    await holds(lambda: slow.calls(), lambda calls: len(calls) + refused() == len(waiting))
+    # The one worker has a hundred places for it. What holds one may, on a busy machine, be in the slow lane as well.
+    await holds(lambda: slow.calls(), lambda calls: len({call["bet_id"] for call in calls}) + refused() == 120)
     assert refused() == 20
     for _ in range(20):
         bet = quick.new_bet()

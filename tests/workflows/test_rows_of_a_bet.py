@@ -8,12 +8,19 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.testing import ActivityEnvironment
 
+from activities.pressure import Pressure
+from activities.teller import Teller
+from activities.wallet import Wallet
 from betcore.db import bet_sql
 from betcore.db.bets import CasinoWord
+from betcore.db.health import Health
 from betcore.db.lives import Lives
+from betcore.db.reversals import Reversals
 from betcore.errors import Code
 from betcore.messages import BetState, PayIn
+from betcore.orders import Progress, TakeStake
 from tests.floor import Floor, open_floor
 from tests.workflows.bets import Handle, begin, events, eventually, start, update, working
 
@@ -112,6 +119,31 @@ async def test_a_refusal_of_the_only_send_ends_the_bet(database_url: str, tempor
         await floor.release()
         assert await handle.result() is BetState.REFUSED
         assert (await floor.row(bet)).refusal == "no_money"
+
+
+@pytest.mark.parametrize("why", ["breaker", "places"])
+async def test_a_stake_that_was_begun_is_left_to_the_slow_lane_where_a_new_one_would_be_refused(
+    database_url: str, temporal: Client, why: str
+) -> None:
+    """A workflow task that is done once more runs its activity again, while the first send is at the casino."""
+    casino = "{attempt_timeout: 5, fast_attempts: 1, breaker: {failures: 1, probe_every: 60}}"
+    async with open_floor(database_url, casino=casino) as floor:
+        wallet, bet = floor.activities(temporal).wallet, await floor.pay_in()
+        order = TakeStake(pay_in=bet, owner="run", refund_filed=False)
+        await floor.faults({"kind": "error" if why == "breaker" else "hold", "path": "/payments/make"})
+        first = asyncio.create_task(ActivityEnvironment().run(wallet.try_stake, order))
+        if why == "breaker":
+            await first
+        else:
+            await floor.held()
+            full = Pressure(Health(floor.engine, 0), at_once=0)
+            teller = Teller(floor.bets, floor.partners, floor.casinos, floor.hints, full)
+            wallet = Wallet(teller, floor.bets, Reversals(floor.engine))
+        step = await ActivityEnvironment().run(wallet.try_stake, order)
+        assert step.progress is Progress.UNKNOWN
+        assert [call["path"] for call in await floor.casino_calls()] == ["/payments/make"]
+        await floor.release()
+        await first
 
 
 async def test_a_debit_after_the_end_is_an_incident(database_url: str, temporal: Client) -> None:
