@@ -1,9 +1,7 @@
 """The worker process: composition root. Runs bets, and pursues at the casinos what had no definite answer."""
 
 import asyncio
-import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -38,6 +36,7 @@ from betcore.db.reconciliations import Reconciliations as Runs
 from betcore.db.reversals import Reversals
 from betcore.db.signing_keys import SigningKeys
 from betcore.ids import BETS_QUEUE, WALLET_QUEUE
+from betcore.leaving import leave
 from betcore.logs import configure
 from betcore.settings import Settings
 from betcore.vault import Vault
@@ -165,8 +164,4 @@ async def main() -> None:
 
 if __name__ == "__main__":
     asyncio.run(main())
-    # Everything has ended in order. Threads of the SDK may still reach for the interpreter while it is taken down, and
-    # would end the process with a signal.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+    leave(0)

@@ -5,6 +5,7 @@ Each movement has two activities. ``try_...`` is the fast lane: one or two sends
 shows. Both may run again from any point: every send is counted in the movement's row before it leaves.
 """
 
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 
@@ -122,12 +123,13 @@ class Wallet:
         that was begun before is left to the slow lane then."""
         casino = await self._teller.casino(order.pay_in.casino_id)
         patience = min(order.pay_in.policy.attempt_timeout, order.pay_in.answer_by - now())
-        try:
-            with self._teller.pressure.place(casino, FAST):
+        with ExitStack() as held:
+            try:
+                held.enter_context(self._teller.pressure.place(casino, FAST))
                 admitted = await self._teller.pressure.may_stake(casino)
-                return await self._take_stake(casino, order, patience, admitted=admitted)
-        except Busy:
-            return await self._take_stake(casino, order, patience, admitted=False)
+            except Busy:
+                admitted = False
+            return await self._take_stake(casino, order, patience, admitted=admitted)
 
     async def _pursue_stake(self, order: TakeStake) -> Step:
         casino = await self._teller.casino(order.pay_in.casino_id)

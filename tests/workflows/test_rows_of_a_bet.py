@@ -141,6 +141,9 @@ async def test_a_stake_that_was_begun_is_left_to_the_slow_lane_where_a_new_one_w
             wallet = Wallet(teller, floor.bets, Reversals(floor.engine))
         step = await ActivityEnvironment().run(wallet.try_stake, order)
         assert step.progress is Progress.UNKNOWN
+        assert await floor.attempts() == {-1: 2}
+        fresh = TakeStake(pay_in=await floor.pay_in(), owner="another", refund_filed=False)
+        assert (await ActivityEnvironment().run(wallet.try_stake, fresh)).progress is Progress.REFUSED
         assert [call["path"] for call in await floor.casino_calls()] == ["/payments/make"]
         await floor.release()
         await first
