@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
 from betcore import failpoints
+from betcore.clients.asking import Asking
 from betcore.clients.casino import CasinoClient
 from betcore.clients.runs import start_run
 from betcore.db.bets import Bets, CasinoWord
@@ -25,10 +26,8 @@ from betcore.orders import Incident
 from betcore.reconciling import Difference, OurBet, Outcome, Reconcile, Reconciled, SecondLook, compare, moving
 
 _log = structlog.get_logger()
-# Bets of one read and one write; calls at the casino at the same time; how often one bet is asked for.
-_BATCH, _AT_ONCE, _ASKS = 100, 8, 5
-# The gap before a bet is asked for again, times the number of the ask.
-_PAUSE = timedelta(seconds=0.2)
+# Bets of one read and one write; calls at the casino at the same time; how often a bet that moves meanwhile is read.
+_BATCH, _AT_ONCE, _READINGS = 100, 8, 5
 _LONGEST_GAP = timedelta(minutes=5)
 _BEAT = timedelta(seconds=2)
 # The schedule compares bets that are older: what is in flight is left to itself.
@@ -77,7 +76,7 @@ class Reconciling:
         """
         run = await self._runs.run(reconciliation_id)
         casino = await self._partners.casino(run.casino_id)
-        teller, began = _Asking(self._casinos, self._runs, casino), run.compared
+        teller, began = _Comparing(self._casinos, self._runs, casino), run.compared
         async with _beating():
             while bets := await self._runs.bets_behind(run, _BATCH):
                 found = await teller.each(bets)
@@ -99,7 +98,7 @@ class Reconciling:
         """
         run = await self._runs.run(reconciliation_id)
         casino = await self._partners.casino(run.casino_id)
-        teller, after, decided = _Asking(self._casinos, self._runs, casino), 0, False
+        teller, after, decided = _Comparing(self._casinos, self._runs, casino), 0, False
         async with _beating():
             while findings := await self._runs.open_findings(reconciliation_id, after, _BATCH):
                 bets = await self._runs.bets(sorted({finding.bet_id for finding in findings}))
@@ -184,17 +183,13 @@ def _gone(bet: OurBet, finding: OpenFinding) -> Outcome:
     return Outcome.RETURNED if returned and bet.record.reversal is not None else Outcome.NOTED
 
 
-class _Asking:
-    """Asks one casino for bets, no faster than its profile says."""
+class _Comparing:
+    """Compares bets with one casino's book, some at a time."""
 
     def __init__(self, casinos: CasinoClient, runs: Reconciliations, casino: Casino) -> None:
-        self._casinos = casinos
+        self._asking = Asking(casinos, casino)
         self._runs = runs
-        self._casino = casino
-        self._within = timedelta(seconds=casino.profile.attempt_timeout)
         self._leeway = timedelta(seconds=casino.profile.clock_leeway)
-        self._gap = 1 / casino.profile.owed_per_second
-        self._next = 0.0
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def each(self, bets: Sequence[OurBet]) -> list[Compared]:
@@ -217,14 +212,10 @@ class _Asking:
 
     async def _bet(self, bet: OurBet) -> Compared:
         found: Sequence[Difference] = ()
-        for number in range(_ASKS):
-            await self._turn()
-            listed = await self._casinos.listed(self._casino, bet.bet_id, self._within)
+        for _ in range(_READINGS):
+            listed = await self._asking.listed(bet.bet_id)
             if listed is None:
-                if number == _ASKS - 1:
-                    return None
-                await asyncio.sleep(_PAUSE.total_seconds() * (number + 1))
-                continue
+                return None
             found = compare(bet, listed, self._leeway, datetime.now(UTC))
             if not found:
                 return found
@@ -234,13 +225,6 @@ class _Asking:
                 return found
             bet = now
         return moving(found)
-
-    async def _turn(self) -> None:
-        now = asyncio.get_running_loop().time()
-        turn = max(now, self._next)
-        self._next = turn + self._gap
-        if turn > now:
-            await asyncio.sleep(turn - now)
 
 
 @asynccontextmanager

@@ -1,19 +1,17 @@
 """A casino's book, asked bet by bet (payments/info), or read in bulk where it is the sandbox's journal."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 import aiohttp
 
+from betcore.clients.asking import Asking
 from betcore.clients.casino import CasinoClient
 from betcore.db.partners import Casino
 from betcore.reconciling import Listed
 
-# How often a bet is asked for, and the gap before it is asked for again, times the number of the ask.
-_ASKS, _PAUSE = 5, 0.2
 _PAGE = 5000
 
 
@@ -29,30 +27,18 @@ class Book(Protocol):
 
 
 class Info:
-    """By payments/info, no faster than the casino's profile says."""
+    """By payments/info."""
 
     def __init__(self, casinos: CasinoClient, casino: Casino) -> None:
-        self._casinos = casinos
-        self._casino = casino
-        self._within = timedelta(seconds=casino.profile.attempt_timeout)
-        self._gap = 1 / casino.profile.owed_per_second
-        self._next = 0.0
+        self._asking = Asking(casinos, casino)
+        self._name = casino.name
 
     async def of_bet(self, bet_id: int) -> list[Listed]:
         """Its movements of a bet. Raises Unclear where no answer of several is clear."""
-        for number in range(_ASKS):
-            await self._turn()
-            listed = await self._casinos.listed(self._casino, bet_id, self._within)
-            if listed is not None:
-                return listed
-            await asyncio.sleep(_PAUSE * (number + 1))
-        raise Unclear(f"payments/info of {self._casino.name} gave no clear answer for bet {bet_id}")
-
-    async def _turn(self) -> None:
-        now = asyncio.get_running_loop().time()
-        turn = max(now, self._next)
-        self._next = turn + self._gap
-        await asyncio.sleep(turn - now)
+        listed = await self._asking.listed(bet_id)
+        if listed is None:
+            raise Unclear(f"payments/info of {self._name} gave no clear answer for bet {bet_id}")
+        return listed
 
 
 @dataclass(frozen=True, slots=True)
