@@ -76,10 +76,10 @@ class Reconciling:
         """
         run = await self._runs.run(reconciliation_id)
         casino = await self._partners.casino(run.casino_id)
-        teller, began = _Comparing(self._casinos, self._runs, casino), run.compared
+        comparing, began = _Comparing(self._casinos, self._runs, casino), run.compared
         async with _beating():
             while bets := await self._runs.bets_behind(run, _BATCH):
-                found = await teller.each(bets)
+                found = await comparing.each(bets)
                 clear = list(takewhile(lambda one: one is not None, found))
                 if clear:
                     run = await self._record(run, bets[: len(clear)], clear)
@@ -98,11 +98,11 @@ class Reconciling:
         """
         run = await self._runs.run(reconciliation_id)
         casino = await self._partners.casino(run.casino_id)
-        teller, after, decided = _Comparing(self._casinos, self._runs, casino), 0, False
+        comparing, after, decided = _Comparing(self._casinos, self._runs, casino), 0, False
         async with _beating():
             while findings := await self._runs.open_findings(reconciliation_id, after, _BATCH):
                 bets = await self._runs.bets(sorted({finding.bet_id for finding in findings}))
-                found = await teller.each(bets)
+                found = await comparing.each(bets)
                 clear = {bet.bet_id: (bet, one) for bet, one in zip(bets, found, strict=True) if one is not None}
                 for finding in findings:
                     if finding.bet_id in clear:

@@ -61,6 +61,15 @@ def side_by_side(**cases: Sequence[object]) -> Callable[[Callable[..., Awaitable
     return decorate
 
 
+async def left_unknown(stack: Stack, casino: str, *faults: dict[str, object]) -> tuple[Table, str]:
+    """A PayInOut at a casino with these faults; its provider has heard at a short deadline that nobody knows."""
+    table = await stack.table(provider=HASTY, casino=casino)
+    bet = table.new_bet()
+    await table.faults(*faults)
+    assert (await table.pay_in_out(bet)).said == UNKNOWN
+    return table, bet
+
+
 async def in_parallel(copies: int, call: Callable[[], Awaitable[Answer]]) -> list[Answer]:
     """The answers to so many copies of a call at once."""
     return await asyncio.gather(*(call() for _ in range(copies)))

@@ -31,6 +31,7 @@ from tests.system.rows import (
     forgotten,
     in_parallel,
     journal_is,
+    left_unknown,
     no_writes,
     side_by_side,
 )
@@ -380,10 +381,7 @@ async def test_a_leg_whose_answer_is_lost_is_made_once(stack: Stack, kind: int, 
 
 @pytest.mark.row(26)
 async def test_a_debit_that_never_arrived_pays_no_win(stack: Stack) -> None:
-    table = await stack.table(provider=HASTY, casino=SHORT_LIVED)
-    bet = table.new_bet()
-    await table.faults(fault("drop", DEBIT))
-    assert (await table.pay_in_out(bet)).said == UNKNOWN
+    table, bet = await left_unknown(stack, SHORT_LIVED, fault("drop", DEBIT))
     assert (await until(lambda: table.pay_in_out(bet))).said == (7, "casino_unavailable")
     assert (await table.refund(bet)).said == (6, "bet_refused")
     assert set(await table.sent(bet)) == {DEBIT}
@@ -393,10 +391,7 @@ async def test_a_debit_that_never_arrived_pays_no_win(stack: Stack) -> None:
 @pytest.mark.row(33, 42)
 @side_by_side(kind=["lost", "error"])
 async def test_a_win_that_is_owed_is_paid_in_the_end(stack: Stack, kind: str) -> None:
-    table = await stack.table(provider=HASTY, casino=QUICK)
-    bet = table.new_bet()
-    await table.faults(fault(kind, CREDIT))
-    assert (await table.pay_in_out(bet)).said == UNKNOWN
+    table, bet = await left_unknown(stack, QUICK, fault(kind, CREDIT))
     await has_status(table, bet, "owed", True)
     await sent(table, bet, 6)
     assert (await table.pay_in_out(bet)).said == UNKNOWN
@@ -410,10 +405,7 @@ async def test_a_win_that_is_owed_is_paid_in_the_end(stack: Stack, kind: str) ->
 @pytest.mark.row(42, 46)
 @side_by_side(kind=["lost", "error"], again=[True, False])
 async def test_a_refund_while_the_win_is_owed_follows_it(stack: Stack, kind: str, again: bool) -> None:
-    table = await stack.table(provider=HASTY, casino=QUICK)
-    bet = table.new_bet()
-    await table.faults(fault(kind, CREDIT))
-    assert (await table.pay_in_out(bet)).said == UNKNOWN
+    table, bet = await left_unknown(stack, QUICK, fault(kind, CREDIT))
     assert (await table.refund(bet)).said == UNKNOWN
     await sent(table, bet, 5)
     assert await table.journal(bet) == (SETTLED if kind == "lost" else STAKED)
@@ -431,10 +423,9 @@ async def test_a_refund_while_the_win_is_owed_follows_it(stack: Stack, kind: str
 @pytest.mark.row(34, 46)
 @side_by_side(refunded=["before", "after"])
 async def test_nothing_moves_while_the_win_is_parked(stack: Stack, refunded: str) -> None:
-    table = await stack.table(provider=HASTY, casino=QUICK)
-    bet, parking = table.new_bet(), fault("error_code", CREDIT, error_code=103805)
-    await table.faults(fault("error", CREDIT) if refunded == "before" else parking)
-    assert (await table.pay_in_out(bet)).said == UNKNOWN
+    parking = fault("error_code", CREDIT, error_code=103805)
+    first = fault("error", CREDIT) if refunded == "before" else parking
+    table, bet = await left_unknown(stack, QUICK, first)
     if refunded == "before":
         assert (await table.refund(bet)).said == UNKNOWN
         await table.faults(parking)

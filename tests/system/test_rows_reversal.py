@@ -22,6 +22,7 @@ from tests.system.rows import (
     fault,
     in_parallel,
     journal_is,
+    left_unknown,
     side_by_side,
 )
 from tests.table import Answer, Stack, Table, eventually, until
@@ -188,10 +189,7 @@ async def test_the_return_after_a_claw_back_is_never_given_up(stack: Stack, play
 @pytest.mark.row(1, 46)
 @side_by_side(told=[True, False])
 async def test_what_a_pay_in_out_was_told_stands(stack: Stack, told: bool) -> None:
-    table = await stack.table(provider=HASTY, casino=SLOW)
-    bet = table.new_bet()
-    await table.faults(fault("hold_after", CREDIT, 1))
-    assert (await table.pay_in_out(bet)).said == UNKNOWN
+    table, bet = await left_unknown(stack, SLOW, fault("hold_after", CREDIT, 1))
     await table.release()
     await in_state(table, bet, "settled")
     if told:
