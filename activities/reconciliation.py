@@ -1,8 +1,7 @@
 """Comparing our rows with the casino's book, and acting on what differs by the ways that exist without it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
@@ -12,6 +11,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateR
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
+from activities.beats import beating
 from betcore import failpoints
 from betcore.clients.asking import Asking
 from betcore.clients.casino import CasinoClient
@@ -29,7 +29,6 @@ _log = structlog.get_logger()
 # Bets of one read and one write; calls at the casino at the same time; how often a bet that moves meanwhile is read.
 _BATCH, _AT_ONCE, _READINGS = 100, 8, 5
 _LONGEST_GAP = timedelta(minutes=5)
-_BEAT = timedelta(seconds=2)
 # The schedule compares bets that are older: what is in flight is left to itself.
 _MARGIN = timedelta(minutes=10)
 _FOR_AN_UPDATE = timedelta(seconds=5)
@@ -54,10 +53,11 @@ class Reconciling:
     async def start_reconciliations(self) -> int:
         """Start the scheduled run of every casino that is due; how many. One that runs already goes on alone."""
         started = 0
-        for wanted in await self._runs.due(_MARGIN):
-            # The row first: a schedule that comes round before the run has begun finds it.
-            await self._runs.open(wanted)
-            started += await start_run(self._client, wanted)
+        async with beating():
+            for wanted in await self._runs.due(_MARGIN):
+                # The row first: a schedule that comes round before the run has begun finds it.
+                await self._runs.open(wanted)
+                started += await start_run(self._client, wanted)
         return started
 
     @activity.defn
@@ -77,7 +77,7 @@ class Reconciling:
         run = await self._runs.run(reconciliation_id)
         casino = await self._partners.casino(run.casino_id)
         comparing, began = _Comparing(self._casinos, self._runs, casino), run.compared
-        async with _beating():
+        async with beating():
             while bets := await self._runs.bets_behind(run, _BATCH):
                 found = await comparing.each(bets)
                 clear = list(takewhile(lambda one: one is not None, found))
@@ -99,7 +99,7 @@ class Reconciling:
         run = await self._runs.run(reconciliation_id)
         casino = await self._partners.casino(run.casino_id)
         comparing, after, decided = _Comparing(self._casinos, self._runs, casino), 0, False
-        async with _beating():
+        async with beating():
             while findings := await self._runs.open_findings(reconciliation_id, after, _BATCH):
                 bets = await self._runs.bets(sorted({finding.bet_id for finding in findings}))
                 found = await comparing.each(bets)
@@ -225,22 +225,6 @@ class _Comparing:
                 return found
             bet = now
         return moving(found)
-
-
-@asynccontextmanager
-async def _beating() -> AsyncIterator[None]:
-    """Tell Temporal inside the block that this process lives, however long the casino takes."""
-
-    async def beat() -> None:
-        while True:
-            activity.heartbeat()
-            await asyncio.sleep(_BEAT.total_seconds())
-
-    beats = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beats.cancel()
 
 
 def _leave_with_the_worker() -> None:

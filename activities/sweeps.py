@@ -12,6 +12,7 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from activities.beats import beating
 from betcore.clients import carriers
 from betcore.db.lives import Lives, OpenRow
 from betcore.ids import BETS_QUEUE, TASK_TIMEOUT, parse_carrier
@@ -45,20 +46,21 @@ class Sweeps:
         Safe beside anything: the workflow that is started takes the row over by compare-and-set, or leaves.
         """
         resumed = 0
-        for kind in self._lives.kinds:
-            after = 0
-            while rows := await self._lives.open_rows(kind, after, _AT_ONCE):
-                activity.heartbeat(after)
-                for row in await carriers.left_alone(self._client, rows):
-                    resumed += await self._start(row)
-                after = rows[-1].bet_id
+        async with beating():
+            for kind in self._lives.kinds:
+                after = 0
+                while rows := await self._lives.open_rows(kind, after, _AT_ONCE):
+                    for row in await carriers.left_alone(self._client, rows):
+                        resumed += await self._start(row)
+                    after = rows[-1].bet_id
         _tell("resumed", resumed)
         return resumed
 
     @activity.defn
     async def remind_quiet(self) -> int:
         """Have bets whose rows know more than they do read them again; how many did."""
-        return await self.remind(_QUIET_FOR)
+        async with beating():
+            return await self.remind(_QUIET_FOR)
 
     async def remind(self, quiet: timedelta) -> int:
         """The same for bets of which nothing was heard for so long: they owe money, or their row has ended and the
@@ -84,11 +86,12 @@ class Sweeps:
     async def name_stuck(self) -> dict[str, int]:
         """How many bets have failing workflow tasks, and how many are past their time; the first ones are logged."""
         counts = {}
-        for why in ("failing", "overdue"):
-            counts[why] = await carriers.count(self._client, why)
-            _tell(why, counts[why])
-            async for found in carriers.troubled(self._client, why, limit=_NAMED):
-                _log.warning("stuck", why=why, workflow_id=found.id)
+        async with beating():
+            for why in ("failing", "overdue"):
+                counts[why] = await carriers.count(self._client, why)
+                _tell(why, counts[why])
+                async for found in carriers.troubled(self._client, why, limit=_NAMED):
+                    _log.warning("stuck", why=why, workflow_id=found.id)
         return counts
 
     async def _start(self, row: OpenRow) -> int:

@@ -6,6 +6,8 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
+from workflows.at_length import at_length
+
 with workflow.unsafe.imports_passed_through():
     from activities.reconciliation import Reconciling
     from betcore.ids import WALLET_QUEUE
@@ -41,12 +43,4 @@ class Reconciliation:
 
     async def _at_length(self, method: Any, number: int, summary: str) -> Any:
         # An attempt goes on from where the one before it has stopped, so its end loses nothing.
-        return await workflow.execute_activity_method(
-            method,
-            number,
-            task_queue=WALLET_QUEUE,
-            start_to_close_timeout=timedelta(hours=6),
-            heartbeat_timeout=timedelta(seconds=15),
-            retry_policy=_RETRY,
-            summary=summary,
-        )
+        return await at_length(method, number, summary=summary, within=timedelta(hours=6), retry=_RETRY)

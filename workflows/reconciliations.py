@@ -5,9 +5,10 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
+from workflows.at_length import at_length
+
 with workflow.unsafe.imports_passed_through():
     from activities.reconciliation import Reconciling
-    from betcore.ids import WALLET_QUEUE
 
 
 @workflow.defn(name="Reconciliations")
@@ -17,11 +18,11 @@ class Reconciliations:
     @workflow.run
     async def run(self) -> int:
         """How many runs were started."""
-        return await workflow.execute_activity_method(
+        started: int = await at_length(
             Reconciling.start_reconciliations,
-            task_queue=WALLET_QUEUE,
-            start_to_close_timeout=timedelta(minutes=10),
-            # The next hour's round takes up what is left.
-            retry_policy=RetryPolicy(maximum_attempts=5),
             summary="start a run for each casino that is due",
+            within=timedelta(minutes=10),
+            # The next hour's round takes up what is left.
+            retry=RetryPolicy(maximum_attempts=5),
         )
+        return started
