@@ -102,6 +102,8 @@ class Child:
 
     async def start(self) -> None:
         """Start it, wait until it is ready, then keep it alive. Raises StartFailed, or PortTaken."""
+        # Whoever listens there already could answer in its place that it is ready.
+        self._ports_are_free(f"{self.service.name} was not started")
         process = await self._begin()
         await self._until_ready(process)
         self._keeper = asyncio.create_task(self._keep(process))
@@ -130,9 +132,12 @@ class Child:
         finally:
             died.cancel()
         message = f"{self.service.name} {_ending(died.result())}\n{_tail(self._log())}"
+        self._ports_are_free(message)
+        raise StartFailed(message)
+
+    def _ports_are_free(self, message: str) -> None:
         if any(ports.taken(port) for port in self.service.ports):
             raise PortTaken(message)
-        raise StartFailed(message)
 
     async def _is_ready(self) -> bool:
         with self._log().open("rb") as log:

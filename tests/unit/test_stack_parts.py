@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from betcore.stack import leash, orphans, ports
+from betcore.stack import leash, orphans, ports, probes
 from betcore.stack.failures import PortTaken, StackRefused, StartFailed
 from betcore.stack.folder import Folder
 from betcore.stack.postgres import choose_identity
@@ -124,6 +124,31 @@ async def test_a_process_beaten_to_its_port_is_told_apart(tmp_path: Path) -> Non
         async with Supervisor(Folder(tmp_path)) as supervisor:
             with pytest.raises(PortTaken):
                 await supervisor.start(_python("late", "raise SystemExit(1)", says="ready", ports=(port,)))
+
+
+async def test_a_stranger_at_its_port_does_not_make_a_process_ready(tmp_path: Path) -> None:
+    with socket.socket() as server:
+        server.bind((ports.HOST, 0))
+        server.listen()
+        port = server.getsockname()[1]
+        async with Supervisor(Folder(tmp_path)) as supervisor:
+            with pytest.raises(PortTaken):
+                await supervisor.start(_python("slow", _POLITE, ready=probes.accepts(port), ports=(port,)))
+
+
+def test_a_port_is_chosen_by_one_process_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as gone:
+        gone.bind((ports.HOST, 0))
+        port = gone.getsockname()[1]
+    monkeypatch.setattr(ports, "_FREE", range(port, port + 1))
+    choose = f"ports._FREE = range({port}, {port + 1}); print(*ports.free(1), flush=True); input()"
+    command = [sys.executable, "-c", f"from betcore.stack import ports; {choose}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as chooser:
+        assert chooser.stdout is not None
+        assert chooser.stdout.readline().split() == [str(port).encode()]
+        assert ports.free(1) == []
+        chooser.communicate(b"\n")
+    assert ports.free(1) == [port]
 
 
 async def test_all_are_stopped_the_last_first_and_the_deaf_are_killed(tmp_path: Path) -> None:
