@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import aiohttp
@@ -12,7 +13,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.service import RPCError, RPCStatusCode
 
-from tests.table import Answer, Stack, Table, eventually
+from tests.table import Answer, Stack, Table, eventually, until
 
 Journal = list[tuple[int, str]]
 Said = tuple[int, str | None]
@@ -24,7 +25,8 @@ SETTLED: Journal = [*STAKED, (1, "25.00")]
 REFUNDED: Journal = [*STAKED, (2, "10.00")]
 BACK: Journal = [*SETTLED, (-2, "25.00"), (2, "10.00")]
 DEBIT, CREDIT, CLAW_BACK, RETURN = -1, 1, -2, 2
-UNKNOWN, REFUNDED_ALREADY = (99, "outcome_unknown"), (6, "already_refunded")
+UNKNOWN, UNAVAILABLE = (99, "outcome_unknown"), (7, "casino_unavailable")
+REFUNDED_ALREADY = (6, "already_refunded")
 
 # Profiles: a deadline that no held call meets, one that all meet, and a casino that may take its time over one send.
 HASTY, PATIENT = "answer_deadline: 1", "answer_deadline: 15"
@@ -59,6 +61,15 @@ def side_by_side(**cases: Sequence[object]) -> Callable[[Callable[..., Awaitable
         return test
 
     return decorate
+
+
+async def taken(table: Table, stake: Callable[[str], Awaitable[Answer]]) -> str:
+    """A new bet whose stake is taken, as its provider was told; one that a busy machine has refused as too late is
+    followed by another."""
+    async with asyncio.timeout(60):
+        while (answer := await until(partial(stake, bet := table.new_bet()))).said != DONE:
+            assert answer.said == UNAVAILABLE
+    return bet
 
 
 async def left_unknown(stack: Stack, casino: str, *faults: dict[str, object]) -> tuple[Table, str]:

@@ -18,13 +18,24 @@ import pytest
 from sqlalchemy import text
 from temporalio.api.enums.v1 import EventType
 
-from tests.system.rows import BACK, DONE, REFUNDED, SETTLED, STAKED, journal_is, no_writes
+from tests.system.rows import (
+    BACK,
+    DONE,
+    REFUNDED,
+    SETTLED,
+    STAKED,
+    UNAVAILABLE,
+    UNKNOWN,
+    journal_is,
+    no_writes,
+    taken,
+)
 from tests.table import ROOT, Answer, Stack, Table, eventually, start_stack, until
 from tests.watch import answers, at, holds, in_state, movement, sends
 
 Call = Callable[[Table, str], Awaitable[Answer]]
 
-UNKNOWN, UNAVAILABLE, REFUNDED_BEFORE = (99, "outcome_unknown"), (7, "casino_unavailable"), (6, "already_refunded")
+REFUNDED_BEFORE = (6, "already_refunded")
 MAKE, USERS = "/payments/make", "/users/data"
 DEBIT = -1
 SECONDS = 2.0
@@ -181,12 +192,7 @@ async def _killed(stack: Stack, name: str) -> AsyncIterator[None]:
 
 async def _staked(table: Table, count: int) -> list[str]:
     """So many new bets whose stake is taken, and whose provider was told."""
-    bets: list[str] = []
-    while len(bets) < count:
-        bet = table.new_bet()
-        if (await until(partial(table.pay_in, bet))).said == DONE:
-            bets.append(bet)
-    return bets
+    return [await taken(table, table.pay_in) for _ in range(count)]
 
 
 async def _ends_of(table: Table, staked: list[str], opened: list[str]) -> None:

@@ -24,6 +24,7 @@ from tests.system.rows import (
     journal_is,
     left_unknown,
     side_by_side,
+    taken,
 )
 from tests.table import Answer, Stack, Table, eventually, until
 from tests.watch import holds, in_state, movement
@@ -32,14 +33,11 @@ TAKEN: Journal = [*SETTLED, (CLAW_BACK, "25.00")]
 
 
 async def _in_one_step(table: Table, stake: str, win: str) -> str:
-    bet = table.new_bet()
-    assert (await until(lambda: table.pay_in_out(bet, stake, win))).said == DONE
-    return bet
+    return await taken(table, lambda bet: table.pay_in_out(bet, stake, win))
 
 
 async def _in_two_steps(table: Table, stake: str, win: str) -> str:
-    bet = table.new_bet()
-    assert (await until(lambda: table.pay_in(bet, stake))).said == DONE
+    bet = await taken(table, lambda bet: table.pay_in(bet, stake))
     assert (await until(lambda: table.pay_out(bet, win))).said == DONE
     return bet
 
