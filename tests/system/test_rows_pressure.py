@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
+from tests.system.rows import DONE, UNAVAILABLE, UNKNOWN
 from tests.table import Stack, Table, eventually, until
 from tests.watch import holds, in_state, sends, status
 
-DONE = (1, None)
-UNKNOWN, UNAVAILABLE = (99, "outcome_unknown"), (7, "casino_unavailable")
 MAKE = "/payments/make"
 DOWN = {"kind": "error", "path": MAKE}
 # Stakes that nobody knows of are decided soon: this casino applies at once what it takes.

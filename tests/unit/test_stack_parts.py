@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,15 +41,24 @@ def _python(name: str, code: str, **more: object) -> Service:
     return Service(name, (sys.executable, "-c", code), **more)  # type: ignore[arg-type]
 
 
-def test_free_ports_differ_and_a_taken_one_is_refused_by_its_setting() -> None:
-    with socket.socket() as server:
-        server.bind((ports.HOST, 0))
-        server.listen()
-        port = server.getsockname()[1]
-        assert ports.taken(port)
-        with pytest.raises(StackRefused, match=f"port {port} is in use: set BETCORE_API_PORT"):
-            ports.settle({"api_port": port})
-    assert len(set(ports.settle(dict.fromkeys("abc", 0)).values())) == 3
+@pytest.fixture
+def strange_port() -> Iterator[int]:
+    """A port at which somebody else listens."""
+    with socket.socket() as stranger:
+        stranger.bind((ports.HOST, 0))
+        stranger.listen()
+        yield stranger.getsockname()[1]
+
+
+def test_a_taken_port_is_refused_by_its_setting(strange_port: int) -> None:
+    assert ports.taken(strange_port)
+    with pytest.raises(StackRefused, match=f"port {strange_port} is in use: set BETCORE_API_PORT"):
+        ports.settle({"api_port": strange_port})
+
+
+def test_free_ports_differ_and_one_is_not_asked_for_twice() -> None:
+    port, *_ = different = ports.settle(dict.fromkeys("abc", 0)).values()
+    assert len(set(different)) == 3
     with pytest.raises(StackRefused, match="asked for twice: BETCORE_A and BETCORE_B"):
         ports.settle({"a": port, "b": port})
 
@@ -117,23 +127,32 @@ async def test_a_process_that_does_not_start_is_told_with_the_end_of_its_log(tmp
 
 
 async def test_a_process_beaten_to_its_port_is_told_apart(tmp_path: Path) -> None:
-    with socket.socket() as server:
-        server.bind((ports.HOST, 0))
-        server.listen()
-        port = server.getsockname()[1]
+    with socket.socket() as stranger:
+        stranger.bind((ports.HOST, 0))
+        port = stranger.getsockname()[1]
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+        async def beaten() -> bool:
+            if not ports.taken(port):
+                stranger.bind((ports.HOST, port))
+                stranger.listen()
+                (tmp_path / "beaten").touch()
+            return False
+
+        code = (
+            f"import pathlib, time\nwhile not pathlib.Path({str(tmp_path / 'beaten')!r}).exists(): time.sleep(0.01)\n"
+        )
+        late = _python("late", code + "raise SystemExit(1)", ready=beaten, ports=(port,))
         async with Supervisor(Folder(tmp_path)) as supervisor:
-            with pytest.raises(PortTaken):
-                await supervisor.start(_python("late", "raise SystemExit(1)", says="ready", ports=(port,)))
+            with pytest.raises(PortTaken, match="late ended with status 1"):
+                await supervisor.start(late)
 
 
-async def test_a_stranger_at_its_port_does_not_make_a_process_ready(tmp_path: Path) -> None:
-    with socket.socket() as server:
-        server.bind((ports.HOST, 0))
-        server.listen()
-        port = server.getsockname()[1]
-        async with Supervisor(Folder(tmp_path)) as supervisor:
-            with pytest.raises(PortTaken):
-                await supervisor.start(_python("slow", _POLITE, ready=probes.accepts(port), ports=(port,)))
+async def test_a_stranger_at_its_port_does_not_make_a_process_ready(tmp_path: Path, strange_port: int) -> None:
+    async with Supervisor(Folder(tmp_path)) as supervisor:
+        with pytest.raises(PortTaken):
+            await supervisor.start(_python("slow", _POLITE, ready=probes.accepts(strange_port), ports=(strange_port,)))
 
 
 def test_a_port_is_chosen_by_one_process_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

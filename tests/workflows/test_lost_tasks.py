@@ -9,9 +9,11 @@ from temporalio.api.common.v1 import Payloads
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import PollActivityTaskQueueRequest, RespondActivityTaskCompletedRequest
 from temporalio.client import Client
+from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
 from betcore.ids import BETS_QUEUE, WALLET_QUEUE
+from tests.floor import open_floor
 from workflows.reconciliations import Reconciliations
 from workflows.sweep import Sweep
 
@@ -37,6 +39,18 @@ async def test_a_task_that_is_lost_with_its_worker_does_not_keep_the_schedule_wa
             assert timedelta() < task.heartbeat_timeout.ToTimedelta() <= SOON
             await _done(temporal, task.task_token, result)
         await handle.result()
+
+
+@pytest.mark.parametrize("name", [*LOOKS, "start_reconciliations"])
+async def test_what_may_take_long_tells_that_it_goes_on(database_url: str, temporal: Client, name: str) -> None:
+    beats: list[object] = []
+    async with open_floor(database_url) as floor:
+        activities = floor.activities(temporal)
+        owner = activities.sweeps if name in LOOKS else activities.reconciling
+        process = ActivityEnvironment()
+        process.on_heartbeat = lambda *details: beats.append(details)
+        await process.run(getattr(owner, name))
+    assert beats
 
 
 async def _task(client: Client) -> Any:
