@@ -17,4 +17,4 @@ COPY worker.py .
 USER betcore
 EXPOSE 8080
 CMD ["python", "-m", "uvicorn", "api.main:create_app", "--factory", "--host", "0.0.0.0", "--port", "8080", \
-     "--no-access-log", "--timeout-graceful-shutdown", "8"]
+     "--no-access-log", "--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "8"]

@@ -195,7 +195,8 @@ class _Stack:
 
     async def _api(self, port: int, env: Env) -> Service:
         flags = ("--factory", "--host", ports.HOST, "--port", str(port), "--no-access-log")
-        command = (sys.executable, "-m", "uvicorn", "api.main:create_app", *flags, "--timeout-graceful-shutdown", "8")
+        patience = ("--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "8")
+        command = (sys.executable, "-m", "uvicorn", "api.main:create_app", *flags, *patience)
         ready = probes.answers(port, "/health/ready")
         return Service("api", command, await self._wire("api", env), ready=ready, ports=(port,))
 
