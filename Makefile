@@ -39,7 +39,7 @@ play: setup ## let the sandbox provider play on the running stack; ARGS="--bets 
 	@$(RUN) -m betcore play $(ARGS)
 
 test: setup ## run all tests, three files at a time; ARGS="-k stack" for some of them, one at a time
-	$(RUN) -m pytest $(or $(ARGS),-n 3 --dist loadfile)
+	$(RUN) -m pytest $(or $(ARGS),-n 3 --dist loadfile --no-loadscope-reorder)
 
 soak: setup ## the model for half an hour, and 100,000 hostile requests
 	$(RUN) -m pytest --soak $(or $(ARGS),tests/model tests/fuzz)

@@ -8,16 +8,27 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+from betcore.clients.schedules import SWEEP
 from betcore.stack import ports
 from tests.table import ROOT, Stack, Table, eventually, start_stack
 
 
 @pytest.fixture(scope="session")
-async def sweeping(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """A stack whose sweep comes round often; its only worker, and its API, may be killed."""
+async def swept(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """A stack whose sweep comes round often."""
     folder = tmp_path_factory.mktemp("sweeping")
     async with start_stack(folder, "--processes", "1", BETCORE_SWEEP_SECONDS="2") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+async def sweeping(swept: Stack) -> AsyncIterator[Stack]:
+    """A stack whose sweep comes round often; its only worker, and its API, may be killed."""
+    schedule = swept.client.get_schedule_handle(SWEEP)
+    await schedule.unpause()
+    yield swept
+    # A sweep every two seconds takes a tenth of a core, which the tests of other modules can use.
+    await schedule.pause()
 
 
 @pytest.fixture

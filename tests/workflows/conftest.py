@@ -1,13 +1,26 @@
 """Temporal for the tests of workflows; the workers run them in the SDK's sandbox, with the real activities."""
 
 from collections.abc import AsyncIterator
+from itertools import count
 
+import asyncpg
 import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from tests.workflows.servers import skipping_server
+
+_numbers = count(1)
+
+
+@pytest.fixture
+async def database_url(database_url: str) -> str:
+    """A fresh migrated database. Its bets have ids of their own: workflows are named after them, in one Temporal."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(f"ALTER TABLE bet ALTER bet_id RESTART WITH {next(_numbers) * 1_000_000}")
+    await connection.close()
+    return database_url
 
 
 @pytest.fixture(scope="session")
