@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import yaml
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
@@ -51,11 +52,15 @@ class Stack:
         return self.folder / "failpoints"
 
     async def table(self, provider: str = "", casino: str = "", confirmation: str = "reply", **game: str) -> "Table":
-        """A new table; ``provider`` and ``casino`` are profiles in YAML; the casino confirms by reply or by accept."""
+        """A new table; ``provider`` and ``casino`` are profiles in YAML; the casino confirms by reply or by accept.
+
+        Its provider waits long where the profile says nothing of it: how quick a machine is decides no answer.
+        """
+        profile = yaml.safe_dump({"answer_deadline": 15} | (yaml.safe_load(provider) or {}))
         number = next(_numbers)
         vault = Vault.of(self.settings)
         desk, catalogue = Onboarding(self.engine, vault), Catalogue(self.engine)
-        made = await desk.add_provider(f"provider-{number}", "http://127.0.0.1:1", provider)
+        made = await desk.add_provider(f"provider-{number}", "http://127.0.0.1:1", profile)
         house = await desk.add_casino(f"casino-{number}", self.addresses["sandbox_casino"], casino, confirmation)
         await catalogue.add_game(f"provider-{number}", "dice", "Dice", game.get("min_bet"), game.get("max_bet"))
         table = Table(

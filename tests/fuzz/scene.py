@@ -22,10 +22,9 @@ OPEN, SETTLED, FRESH = "bet-open", "bet-settled", "bet-fresh"
 OWED = "bet-owed"
 STAKE, WIN, ROUND = "10.00", "25.00", "round-1"
 MIN_BET, MAX_BET = "0.10", "500"
-# Nothing is unsure by the clock of a busy machine; a bet that nobody has seen stays so. Bodies are read before the
-# signature is judged, too.
-PATIENT = "{answer_deadline: 15, order_window: 36000, signature: raw_or_sorted}"
-HASTY = "{answer_deadline: 2}"
+# A bet that nobody has seen stays so. Bodies are read before the signature is judged, too.
+LENIENT = "{order_window: 36000, signature: raw_or_sorted}"
+HASTY = "answer_deadline: 5"
 # The casino's own word alone ends the wait, and no repeat of ours.
 UNHURRIED = "{accept_within: 36000, effect_within: 36000}"
 
@@ -108,7 +107,7 @@ class Scene:
 
 async def set_up(stack: Stack) -> Scene:
     """The scene, at rest."""
-    table = await stack.table(PATIENT, min_bet=MIN_BET, max_bet=MAX_BET)
+    table = await stack.table(LENIENT, min_bet=MIN_BET, max_bet=MAX_BET)
     other = await stack.table("", "", "accept")
     house = await stack.table(HASTY, UNHURRIED, "accept")
     for bet in (OPEN, SETTLED):

@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.table import ROOT, Stack, Table, until
+from tests.system.rows import DONE, HASTY, taken
+from tests.table import ROOT, Stack, Table
 from tests.watch import has_status, in_state
 
-DONE = (1, None)
 MAKE = "/payments/make"
 BLOCKED = {"kind": "error_code", "error_code": 103805, "path": MAKE, "transaction_type": 1}
 QUICK = "retry: {first: 0.1, cap: 0.3}"
 SMALL = "{retry: {first: 0.1, cap: 0.3}, approval_above: {EUR: 5}}"
-HASTY = "answer_deadline: 1.5"
 
 
 class Ops:
@@ -55,8 +54,7 @@ def ops(stack: Stack) -> Ops:
 async def _parked(stack: Stack, casino: str = QUICK) -> tuple[Table, str, str]:
     """A bet whose win is parked: its table, the provider's id and ours."""
     table = await stack.table(provider=HASTY, casino=casino)
-    bet = table.new_bet()
-    assert (await until(lambda: table.pay_in(bet))).said == DONE
+    bet = await taken(table, table.pay_in)
     await table.faults(BLOCKED)
     assert (await table.pay_out(bet)).code == 99
     await has_status(table, bet, "parked", True)
@@ -89,8 +87,7 @@ async def test_a_parked_bet_is_seen_tried_again_and_paid(stack: Stack, ops: Ops)
 
 async def test_what_is_pursued_shows_its_attempt_its_failure_and_the_next_one(stack: Stack, ops: Ops) -> None:
     table = await stack.table(provider=HASTY, casino="retry: {first: 100, cap: 100}")
-    bet = table.new_bet()
-    assert (await until(lambda: table.pay_in(bet))).said == DONE
+    bet = await taken(table, table.pay_in)
     await table.faults({"kind": "error", "path": MAKE})
     assert (await table.pay_out(bet)).code == 99
     await has_status(table, bet, "owed", True)
@@ -109,8 +106,7 @@ async def test_what_is_pursued_shows_its_attempt_its_failure_and_the_next_one(st
 
 async def test_a_large_sum_takes_two(stack: Stack, ops: Ops) -> None:
     table = await stack.table(casino=SMALL)
-    bet = table.new_bet()
-    assert (await until(lambda: table.pay_in(bet))).said == DONE
+    bet = await taken(table, table.pay_in)
     number = str((await table.row(bet)).bet_id)
     assert "second operator" in await ops.said("settle", number, "--win", "25", *_by("ann"))
     code, message = await ops.refused("settle", number, "--win", "25", *_by("ann"))
@@ -124,8 +120,7 @@ async def test_a_large_sum_takes_two(stack: Stack, ops: Ops) -> None:
 
 async def test_a_bet_is_voided(stack: Stack, ops: Ops) -> None:
     table = await stack.table()
-    bet = table.new_bet()
-    assert (await until(lambda: table.pay_in(bet))).said == DONE
+    bet = await taken(table, table.pay_in)
     number = str((await table.row(bet)).bet_id)
     assert (await ops("void", number, *_by("ann")))["done"]
     await in_state(table, bet, "refunded")

@@ -1,22 +1,18 @@
 """Rows 38 and 39: a casino that takes a movement and confirms it later, over HTTP on both sides."""
 
-import asyncio
 import json
 import os
 import signal
+from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.system.rows import forget
+from tests.system.rows import BACK, DONE, HASTY, REFUNDED, SETTLED, STAKED, forget, taken, undecided, under_way
 from tests.table import Stack, Table, until
 from tests.watch import holds, in_state, movement
 
-DONE = (1, None)
 ACCEPT = "/payments/accept"
-STAKED = [(-1, "10.00")]
-SETTLED = [*STAKED, (1, "25.00")]
-HASTY = "answer_deadline: 2.5"
 # What nobody knows of is decided soon: this casino applies at once what it takes.
 SOON = "{accept_within: 1, effect_within: 1, clock_leeway: 0.1, message_lifetime: 1, retry: {first: 0.2, cap: 0.5}}"
 
@@ -55,8 +51,8 @@ async def test_a_quick_casino_is_answered_for_inside_the_deadline(stack: Stack) 
     assert (await table.pay_in_out(once)).said == DONE
     assert (await table.refund(once)).said == DONE
     assert await table.journal(won) == SETTLED
-    assert await table.journal(back) == [(-1, "10.00"), (2, "10.00")]
-    assert await table.journal(once) == [*SETTLED, (-2, "25.00"), (2, "10.00")]
+    assert await table.journal(back) == REFUNDED
+    assert await table.journal(once) == BACK
     # One send and one Accept for each movement.
     for bet in (won, back, once):
         assert len(await table.sent(bet)) == len(await table.accepts(bet)) == len(await table.journal(bet))
@@ -97,8 +93,7 @@ async def test_a_claw_back_that_an_accept_refuses_leaves_the_bet_settled(stack: 
 async def test_an_accept_that_takes_longer_than_the_provider_waits_is_waited_for(stack: Stack) -> None:
     table = await _table(stack)
     await table.faults({"kind": "delay", "delay": 4, "path": ACCEPT})
-    bet = table.new_bet()
-    assert (await table.pay_in(bet)).code == 99
+    bet = await undecided(table, table.pay_in)
     # As soon as it is there, and not when its time is up.
     assert (await until(lambda: table.pay_in(bet), 15)).said == DONE
     assert await table.sent(bet) == [-1]
@@ -108,8 +103,7 @@ async def test_an_accept_that_takes_longer_than_the_provider_waits_is_waited_for
 @pytest.mark.row(38)
 async def test_a_credit_whose_accept_is_lost_is_made_again(stack: Stack) -> None:
     table = await _table(stack, SOON)
-    bet = table.new_bet()
-    assert (await until(lambda: table.pay_in(bet))).said == DONE
+    bet = await taken(table, table.pay_in)
     await table.faults({"kind": "drop", "path": ACCEPT, "times": 1})
     assert (await until(lambda: table.pay_out(bet))).said == DONE
     row = await table.row(bet)
@@ -123,8 +117,7 @@ async def test_a_credit_whose_accept_is_lost_is_made_again(stack: Stack) -> None
 async def test_a_debit_whose_accept_is_lost_is_looked_for(stack: Stack) -> None:
     table = await _table(stack, SOON)
     await table.faults({"kind": "drop", "path": ACCEPT})
-    bet = table.new_bet()
-    assert (await table.pay_in(bet)).code == 99
+    bet = await undecided(table, table.pay_in)
     await in_state(table, bet, "acceptance")
     assert (await until(lambda: table.pay_in(bet))).said == DONE
     assert "/payments/info" in [call["path"] for call in await table.calls()]
@@ -138,8 +131,7 @@ async def test_a_debit_that_the_casino_has_refused_without_a_word_is_looked_for_
     table = await _table(stack, SOON)
     poor = await table.seat("poor", "1.00")
     await table.faults({"kind": "drop", "path": ACCEPT})
-    bet = table.new_bet()
-    assert (await table.pay_in(bet, session=poor)).code == 99
+    bet = await undecided(table, partial(table.pay_in, session=poor))
     await in_state(table, bet, "refused")
     assert [call["path"] for call in await table.calls()].count("/payments/info") == 2
     assert (await table.pay_in(bet, session=poor)).said == (7, "casino_unavailable")
@@ -151,8 +143,7 @@ async def test_a_worker_that_dies_while_it_waits_for_an_accept_sends_nothing_mor
     """The Accept comes while nobody works."""
     table = await _table(stack)
     await table.faults({"kind": "hold", "path": ACCEPT, "times": 1})
-    bet = table.new_bet()
-    paying = asyncio.create_task(table.pay_in(bet))
+    bet, paying = await under_way(table, table.pay_in)
     await table.held()
     os.kill(stack.pid("worker-1"), signal.SIGKILL)
     await table.release()
@@ -160,7 +151,7 @@ async def test_a_worker_that_dies_while_it_waits_for_an_accept_sends_nothing_mor
     assert (await table.row(bet)).state == "accepting"
     assert (await paying).code == 99
     assert (await until(lambda: table.pay_in(bet), 60)).said == DONE
-    assert (await table.pay_out(bet)).said == DONE
+    assert (await until(lambda: table.pay_out(bet))).said == DONE
     assert await table.journal(bet) == SETTLED
     assert await table.sent(bet) == [-1, 1]
 
@@ -211,7 +202,7 @@ async def test_a_success_for_a_stake_that_ended_refused_goes_back(stack: Stack) 
     assert await table.journal(bet) == STAKED
     assert (await table.accept(_body(row.bet_id)))["ErrorCode"] == 200
     assert await table.incidents(bet) == ["debited_after_the_end"]
-    await holds(lambda: table.journal(bet), lambda journal: journal == [(-1, "10.00"), (2, "10.00")])
+    await holds(lambda: table.journal(bet), lambda journal: journal == REFUNDED)
     assert (await table.pay_in(bet)).said == (4, "no_money")
     assert (await table.row(bet)).state == "refused"
     # Told once more, it goes back no second time.
@@ -257,8 +248,7 @@ async def test_an_accept_of_another_bet_or_of_none_tells_nothing(stack: Stack) -
 async def test_an_accept_that_is_malformed_is_refused_whole(stack: Stack) -> None:
     table = await _table(stack)
     await table.faults({"kind": "drop", "path": ACCEPT})
-    bet = table.new_bet()
-    assert (await table.pay_in(bet)).code == 99
+    bet = await undecided(table, table.pay_in)
     bet_id = (await table.row(bet)).bet_id
     for wrong in ({"Amount": "ten"}, {"ErrorCode": 999}, {"TransactionType": 7}, {"PartnerUserId": None}):
         assert (await table.accept(_body(bet_id, **wrong)))["ErrorCode"] == 103801

@@ -12,11 +12,10 @@ from betcore.db.signing_keys import SigningKeys
 from betcore.ids import TransactionType
 from betcore.money import Money
 from betcore.vault import Vault
-from tests.system.rows import CREDIT, DEBIT, DONE, QUICK, RETURN, UNKNOWN
+from tests.system.rows import CREDIT, DEBIT, DONE, HASTY, QUICK, RETURN, UNKNOWN, taken, undecided, under_way
 from tests.table import Answer, Stack, Table, until
 from tests.watch import answers, at, has_status, movement, sends, sent
 
-HASTY = "answer_deadline: 1"
 # Nothing that was sent can take effect long after: absence is certain within two seconds of the deadline.
 SHORT = (
     "{message_lifetime: 1, clock_leeway: 0, effect_within: 0.5, attempt_timeout: 0.5, retry: {first: 0.1, cap: 0.3}}"
@@ -83,10 +82,8 @@ async def test_a_lost_answer_is_asked_for_again_inside_the_deadline(table: Table
 @pytest.mark.row(26)
 async def test_a_debit_that_stays_unknown_is_told_so_and_pursued(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=QUICK)
-    bet = table.new_bet()
     await table.faults({"kind": "lost", "path": MAKE})
-    unknown = await table.pay_in(bet)
-    assert (unknown.said, unknown.status) == (UNKNOWN, 503)
+    bet = await undecided(table, table.pay_in)
     assert (await table.row(bet)).state == "accepting"
     await has_status(table, bet, "unknown", True)
     known = len(await sends(table, bet))
@@ -100,9 +97,8 @@ async def test_a_debit_that_stays_unknown_is_told_so_and_pursued(stack: Stack) -
 @pytest.mark.row(26)
 async def test_a_refund_during_the_doubt_returns_what_was_taken(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=QUICK)
-    bet = table.new_bet()
     await table.faults({"kind": "lost", "path": MAKE, "transaction_type": DEBIT})
-    assert (await table.pay_in(bet)).code == 99
+    bet = await undecided(table, table.pay_in)
     assert (await table.refund(bet)).code == 99
     assert await table.journal(bet) == [(DEBIT, "10.00")]
     await table.faults()
@@ -114,9 +110,8 @@ async def test_a_refund_during_the_doubt_returns_what_was_taken(stack: Stack) ->
 @pytest.mark.row(27)
 async def test_a_debit_that_the_casino_never_saw_is_repeated(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=QUICK)
-    bet = table.new_bet()
     await table.faults({"kind": "drop", "path": MAKE})
-    assert (await table.pay_in(bet)).code == 99
+    bet = await undecided(table, table.pay_in)
     assert await table.journal(bet) == []
     await table.faults()
     assert (await until(lambda: table.pay_in(bet))).said == DONE
@@ -130,9 +125,8 @@ async def test_absence_is_believed_after_two_looks(stack: Stack) -> None:
 
 async def _absent(stack: Stack, *, refunded: bool) -> None:
     table = await stack.table(provider=HASTY, casino=SHORT)
-    bet = table.new_bet()
     await table.faults({"kind": "drop", "path": MAKE})
-    assert (await table.pay_in(bet)).code == 99
+    bet = await undecided(table, table.pay_in)
     if refunded:
         assert (await until(lambda: table.refund(bet))).said == DONE
     refused = (6, "already_refunded") if refunded else (7, "casino_unavailable")
@@ -170,8 +164,7 @@ async def test_an_unauthorised_credit_is_owed(stack: Stack) -> None:
 async def _unauthorised(stack: Stack, status: int, kind: int) -> None:
     # Its breaker opens at once: what is owed is the probe.
     table = await stack.table(provider=HASTY, casino="{retry: {first: 0.1, cap: 0.3}, breaker: {probe_every: 1}}")
-    bet = table.new_bet()
-    assert (await table.pay_in(bet)).said == DONE
+    bet = await taken(table, table.pay_in)
     await table.faults({"kind": "status", "status": status, "path": MAKE})
 
     async def resolve() -> Answer:
@@ -228,9 +221,8 @@ async def test_a_duplicate_on_the_first_send_is_success_where_the_casino_lists_i
 @pytest.mark.row(32)
 async def test_a_duplicate_of_what_nobody_sent_is_parked(stack: Stack) -> None:
     table = await stack.table(provider=HASTY)
-    bet = table.new_bet()
     await table.faults({"kind": "error_code", "error_code": 103803, "path": MAKE})
-    assert (await table.pay_in(bet)).said == UNKNOWN
+    bet = await undecided(table, table.pay_in)
     await _parked(table, bet, DEBIT)
     assert await table.journal(bet) == []
 
@@ -239,9 +231,8 @@ async def test_a_duplicate_of_what_nobody_sent_is_parked(stack: Stack) -> None:
 async def test_a_duplicate_with_other_data_is_parked(stack: Stack) -> None:
     """While our debit is held, somebody makes another movement of the same bet and type."""
     table = await stack.table(provider=HASTY, casino="attempt_timeout: 5")
-    bet = table.new_bet()
     await table.faults({"kind": "hold", "path": MAKE, "times": 1})
-    assert (await table.pay_in(bet)).said == UNKNOWN
+    bet, _ = await under_way(table, table.pay_in)
     await table.held()
     row = await table.row(bet)
     await _make(table, row.casino_id, row.bet_id, "77.00")

@@ -21,17 +21,28 @@ from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
 from betcore.visibility import BET_STATUS
-from tests.system.rows import DONE, REFUNDED, SETTLED, STAKED, Journal, journal_is
+from tests.system.rows import (
+    BACK,
+    CLAW_BACK,
+    CREDIT,
+    DONE,
+    REFUNDED,
+    RETURN,
+    SETTLED,
+    STAKED,
+    UNKNOWN,
+    Journal,
+    brought,
+    journal_is,
+    taken,
+)
 from tests.table import ROOT, Stack, Table, eventually, start_stack, until
 from tests.watch import holds
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-UNKNOWN = (99, "outcome_unknown")
 MAKE = "/payments/make"
-DEBIT, CREDIT, CLAW_BACK, RETURN = -1, 1, -2, 2
-TAKEN_BACK: Journal = [*SETTLED, (CLAW_BACK, "25.00"), (RETURN, "10.00")]
 # A debit that is repeated for longer than the tests take, and one that is soon looked for instead.
 PATIENT = "{message_lifetime: 120, retry: {first: 0.1, cap: 0.3}}"
 SHORT_LIVED = "{message_lifetime: 1, clock_leeway: 0, effect_within: 0.2, retry: {first: 0.1, cap: 0.3}}"
@@ -171,17 +182,15 @@ WAITS = {
     "win of one step owed": Wait(("pay_in_out",), (_fault("error", CREDIT),), "owed", ("pay_in_out",), SETTLED),
     "parked": Wait(("pay_in", "pay_out"), (_fault("error_code", error_code=103805),), "parked", (), STAKED),
     "win not taken back": Wait(
-        ("pay_in_out", "refund"), (_fault("error", CLAW_BACK),), "unknown", ("refund",), TAKEN_BACK, NEXT
+        ("pay_in_out", "refund"), (_fault("error", CLAW_BACK),), "unknown", ("refund",), BACK, NEXT
     ),
-    "stake owed by a reversal": Wait(
-        ("pay_in_out", "refund"), (_fault("error", RETURN),), "owed", ("refund",), TAKEN_BACK
-    ),
+    "stake owed by a reversal": Wait(("pay_in_out", "refund"), (_fault("error", RETURN),), "owed", ("refund",), BACK),
     "stake owed by a reversal of two steps": Wait(
         ("pay_in", "pay_out", "refund"),
         (_fault("error", RETURN),),
         "owed",
         ("refund",),
-        TAKEN_BACK,
+        BACK,
         provider=REVERSING,
     ),
 }
@@ -198,15 +207,8 @@ class Waiting:
     @classmethod
     async def open(cls, stack: Stack, wait: Wait) -> "Waiting":
         """Bring a bet to where it waits."""
-        waiting = cls(wait, await stack.table(provider=wait.provider, casino=wait.casino), Table.new_bet())
-        *before, last = wait.calls
-        for name in before:
-            await waiting.definitely(name)
-        await waiting.table.faults(*wait.faults)
-        if wait.faults:
-            await waiting.in_vain(last)
-        else:
-            await waiting.definitely(last)
+        table = await stack.table(provider=wait.provider, casino=wait.casino)
+        waiting = cls(wait, table, await brought(table, [getattr(table, name) for name in wait.calls], *wait.faults))
         await holds(waiting.status, lambda status: status == wait.shows, 30)
         if wait.casino == SHORT_LIVED:
             await holds(waiting.table.calls, lambda calls: any(call["path"] == "/payments/info" for call in calls))
@@ -241,7 +243,7 @@ class Waiting:
     @property
     def handle(self) -> Any:
         """The workflow that waits: the bet's, or its reversal's."""
-        reverses = self.wait.journal == TAKEN_BACK
+        reverses = self.wait.journal == BACK
         return self.table.reversal(self.bet) if reverses else self.table.workflow(self.bet)
 
 
@@ -316,8 +318,8 @@ async def test_a_release_without_patched_stops_bets_and_the_right_one_heals_them
         await journal_is(owed.table, owed.bet, SETTLED)
         assert await told.table.journal(told.bet) == STAKED
         assert (await told.table.row(told.bet)).state == "acceptance"
-        late = Waiting(WAITS["told, then won"], await bare.table(provider=PLAIN), Table.new_bet())
-        await late.definitely("pay_in")
+        table = await bare.table(provider=PLAIN)
+        late = Waiting(WAITS["told, then won"], table, await taken(table, table.pay_in))
 
         await deployment.deploy(right)
         await asyncio.gather(told.definitely("pay_out"), owed.definitely("pay_in_out"))

@@ -17,29 +17,32 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, Re
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from betcore.clients.schedules import SWEEP
 from betcore.ids import resumed_reversal_id, resumed_workflow_id
 from betcore.visibility import BET_STATUS, CASINO, GAME, NEEDS_ATTENTION, PLAYER, PROVIDER, SETTLE_BY
 from tests.system.rows import (
+    BACK,
     DONE,
     HASTY,
-    PATIENT,
     REFUNDED,
     SETTLED,
     STAKED,
     UNAVAILABLE,
     UNKNOWN,
     Journal,
+    brought,
+    fault,
     no_writes,
+    taken,
 )
 from tests.table import Answer, Stack, Table, eventually, until
 from tests.watch import holds, sent
 
-BACK: Journal = [*SETTLED, (-2, "25.00"), (2, "10.00")]
 # A debit may be sent again for long enough to be sent by the next life.
 QUICK = "{message_lifetime: 90, retry: {first: 0.1, cap: 0.5}}"
-# Long enough for many stakes to be sent at once before it; what is late is refused, and never sent.
+# Long enough for many stakes to be sent at once before it.
 DEADLINE = "answer_deadline: 2.5"
-SWEEP, WITHIN = "sweep", 120
+WITHIN = 120
 
 T = TypeVar("T")
 Call = Callable[[Table, str], Awaitable[Answer]]
@@ -135,16 +138,9 @@ class Lost:
     async def of(cls, stack: Stack, case: Case) -> "Lost":
         """Play it up to the moment at which its workflow is lost."""
         table = await stack.table(provider=DEADLINE, casino=QUICK)
-        bet = table.new_bet()
-        *before, last = case.calls
-        for call in before:
-            assert (await until(partial(call, table, bet))).said == DONE
-        if case.kind is None:
-            assert (await until(partial(last, table, bet))).said == DONE
-            return cls(case, table, bet)
-        await table.faults({"kind": case.fault, "path": "/payments/make", "transaction_type": case.kind})
-        assert (await last(table, bet)).said == UNKNOWN
-        await holds(lambda: table.sent(bet), lambda found: found.count(case.kind) > 3)
+        broken = [] if case.kind is None else [fault(case.fault, case.kind)]
+        bet = await brought(table, [partial(call, table) for call in case.calls], *broken)
+        await holds(lambda: table.sent(bet), lambda found: not broken or found.count(case.kind) > 3)
         return cls(case, table, bet)
 
     async def resumed(self) -> Any:
@@ -276,7 +272,7 @@ async def test_a_bet_that_is_lost_before_its_row_is_refused(stack: Stack, call: 
 @pytest.mark.row(81)
 async def test_a_bet_that_is_lost_while_it_opens_its_row(stack: Stack) -> None:
     """The worker is at the row when the workflow is terminated, and a repeat buries the bet: one of them wins."""
-    table = await stack.table(provider=PATIENT)
+    table = await stack.table()
     bets = [table.new_bet() for _ in range(3)]
     async with no_writes(table) as waiting:
         first = [asyncio.create_task(table.pay_in(bet)) for bet in bets]
@@ -392,8 +388,7 @@ async def test_a_schedule_that_was_deleted_is_made_anew(stack: Stack) -> None:
 @pytest.mark.row(46, 81)
 async def test_a_reversal_that_is_lost_before_its_row_is_taken_up_from_the_refund(stack: Stack) -> None:
     table = await stack.table(provider=DEADLINE, casino=QUICK)
-    bet = table.new_bet()
-    assert (await until(lambda: table.pay_in_out(bet))).said == DONE
+    bet = await taken(table, table.pay_in_out)
     # Its workflow, on a queue at which nobody works: it ends before it has done anything.
     gone = table.reversal(bet)
     await stack.client.start_workflow("Reversal", id=gone.id, task_queue="nobody")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.system.rows import DONE
 from tests.table import CRYPTO, Answer, Stack, Table, until
 
-DONE = (1, None)
 MALFORMED = (2, "malformed")
 MAKE = "/payments/make"
 

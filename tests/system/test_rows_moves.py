@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 
-from tests.system.rows import DONE, SETTLED
+from tests.system.rows import DONE, HASTY, SETTLED, taken
 from tests.table import Stack, Table, eventually, until
 
 MAKE = "/payments/make"
@@ -66,10 +66,8 @@ async def _new_house(stack: Stack) -> AsyncIterator[tuple[str, list[str]]]:
 
 @pytest.mark.row(65)
 async def test_every_attempt_goes_to_the_address_of_now(stack: Stack) -> None:
-    table = await stack.table(provider="answer_deadline: 1.5", casino="{retry: {first: 0.2, cap: 0.4}}")
-    won, back = table.new_bet(), table.new_bet()
-    assert (await until(lambda: table.pay_in(won))).said == DONE
-    assert (await until(lambda: table.pay_in_out(back))).said == DONE
+    table = await stack.table(provider=HASTY, casino="{retry: {first: 0.2, cap: 0.4}}")
+    won, back = await taken(table, table.pay_in), await taken(table, table.pay_in_out)
     await table.faults({"kind": "error", "path": MAKE})
     assert (await table.pay_out(won)).code == 99
     assert (await table.refund(back)).code == 99

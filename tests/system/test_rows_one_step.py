@@ -14,7 +14,6 @@ from tests.system.rows import (
     DEBIT,
     DONE,
     HASTY,
-    PATIENT,
     QUICK,
     REFUNDED,
     REFUNDED_ALREADY,
@@ -34,6 +33,9 @@ from tests.system.rows import (
     left_unknown,
     no_writes,
     side_by_side,
+    taken,
+    undecided,
+    under_way,
 )
 from tests.table import Answer, Stack, Table, until
 from tests.watch import has_status, in_state, movement, sends, sent
@@ -68,7 +70,7 @@ async def test_a_repeat_is_answered_from_the_record(stack: Stack, duplicates: st
 @pytest.mark.row(2)
 @side_by_side(kind=[DEBIT, CREDIT])
 async def test_a_copy_joins_the_one_in_flight(stack: Stack, kind: int) -> None:
-    table = await stack.table(provider=f"{{{PATIENT}, duplicates: code_104}}", casino=SLOW)
+    table = await stack.table(provider="duplicates: code_104", casino=SLOW)
     bet = table.new_bet()
     await table.faults(fault("hold_after", kind, 1))
     copies = asyncio.create_task(in_parallel(20, lambda: table.pay_in_out(bet)))
@@ -84,9 +86,9 @@ async def test_a_copy_joins_the_one_in_flight(stack: Stack, kind: int) -> None:
 @side_by_side(kind=[DEBIT, CREDIT])
 async def test_what_is_in_flight_is_unknown_at_the_deadline(stack: Stack, kind: int) -> None:
     table = await stack.table(provider=HASTY, casino=SLOW)
-    bet = table.new_bet()
     await table.faults(fault("hold_after", kind, 1))
-    for answer in [*await in_parallel(2, lambda: table.pay_in_out(bet)), await table.pay_in_out(bet)]:
+    bet = await undecided(table, table.pay_in_out)
+    for answer in await in_parallel(2, lambda: table.pay_in_out(bet)):
         assert (answer.said, answer.status) == (UNKNOWN, 503)
     await table.release()
     assert (await until(lambda: table.pay_in_out(bet))).said == DONE
@@ -141,7 +143,7 @@ async def test_other_data_changes_nothing(table: Table, stage: str) -> None:
 @pytest.mark.row(3)
 @side_by_side(kind=[DEBIT, CREDIT])
 async def test_other_data_does_not_join_the_one_in_flight(stack: Stack, kind: int) -> None:
-    table = await stack.table(provider=PATIENT, casino=SLOW)
+    table = await stack.table(casino=SLOW)
     bet = table.new_bet()
     await table.faults(fault("hold", kind, 1))
     first = asyncio.create_task(table.pay_in_out(bet))
@@ -171,7 +173,7 @@ async def test_a_bet_of_two_steps_is_no_bet_of_one(table: Table, stage: str, jou
 
 @pytest.mark.row(4)
 async def test_parallel_copies_are_one_debit_and_one_credit(stack: Stack) -> None:
-    table = await stack.table(provider=PATIENT)
+    table = await stack.table()
     bet = table.new_bet()
     assert await in_parallel(100, lambda: table.pay_in_out(bet)) == [WON] * 100
     assert await table.sent(bet) == [DEBIT, CREDIT]
@@ -180,7 +182,7 @@ async def test_parallel_copies_are_one_debit_and_one_credit(stack: Stack) -> Non
 
 @pytest.mark.row(3, 4)
 async def test_of_different_calls_at_once_one_stands(stack: Stack) -> None:
-    table = await stack.table(provider=PATIENT)
+    table = await stack.table()
     calls: dict[str, Callable[[str], Awaitable[Answer]]]
     calls = {"won": table.pay_in_out, "lost": partial(table.pay_in_out, win="0"), "open": table.pay_in}
     journals = {"won": SETTLED, "lost": [*STAKED, (CREDIT, "0.00")], "open": STAKED}
@@ -284,7 +286,7 @@ async def _is_off(table: Table, bet: str, refund: Answer, pay_in_out: Answer) ->
 
 @pytest.mark.row(15, 16, 17, 46)
 async def test_refund_and_pay_in_out_at_the_same_moment(stack: Stack) -> None:
-    table = await stack.table(provider=PATIENT)
+    table = await stack.table()
 
     async def race(turn: int) -> None:
         bet = table.new_bet()
@@ -298,7 +300,7 @@ async def test_refund_and_pay_in_out_at_the_same_moment(stack: Stack) -> None:
 
 @pytest.mark.row(15, 16)
 async def test_a_tombstone_and_a_bet_meet_at_the_row(stack: Stack) -> None:
-    table = await stack.table(provider=PATIENT)
+    table = await stack.table()
     moved = set()
     for _ in range(6):
         bet = table.new_bet()
@@ -316,9 +318,8 @@ async def test_a_tombstone_and_a_bet_meet_at_the_row(stack: Stack) -> None:
 @side_by_side(again=[True, False])
 async def test_a_refund_while_the_debit_is_unknown_returns_the_stake(stack: Stack, again: bool) -> None:
     table = await stack.table(provider=HASTY, casino=LOSING)
-    bet = table.new_bet()
     await table.faults(fault("lost", DEBIT, 1), fault("hold", DEBIT, 1))
-    pay_in_out = asyncio.create_task(table.pay_in_out(bet))
+    bet, pay_in_out = await under_way(table, table.pay_in_out)
     await table.held()
     assert (await table.refund(bet)).said == UNKNOWN
     assert (await pay_in_out).said == UNKNOWN
@@ -336,7 +337,7 @@ async def test_a_refund_while_the_debit_is_unknown_returns_the_stake(stack: Stac
 @pytest.mark.row(17)
 @side_by_side(lane=["fast", "slow"])
 async def test_a_refund_that_waits_for_the_debit(stack: Stack, lane: str) -> None:
-    table = await stack.table(provider=PATIENT, casino=LOSING)
+    table = await stack.table(casino=LOSING)
     bet = table.new_bet()
     await table.faults(*([fault("lost", DEBIT, 1)] if lane == "slow" else []), fault("hold", DEBIT, 1))
     pay_in_out = asyncio.create_task(table.pay_in_out(bet))
@@ -351,7 +352,7 @@ async def test_a_refund_that_waits_for_the_debit(stack: Stack, lane: str) -> Non
 
 @pytest.mark.row(17)
 async def test_nothing_follows_a_debit_that_is_refused(stack: Stack) -> None:
-    table = await stack.table(provider=PATIENT, casino=SLOW)
+    table = await stack.table(casino=SLOW)
     bet = table.new_bet()
     await table.seat(balance="9.99")
     await table.faults(fault("hold", DEBIT, 1))
@@ -372,9 +373,8 @@ async def test_nothing_follows_a_debit_that_is_refused(stack: Stack) -> None:
 @side_by_side(kind=[DEBIT, CREDIT], times=[1, 4])
 async def test_a_leg_whose_answer_is_lost_is_made_once(stack: Stack, kind: int, times: int) -> None:
     table = await stack.table(provider=HASTY, casino=QUICK)
-    bet = table.new_bet()
     await table.faults(fault("lost", kind, times))
-    assert (await until(lambda: table.pay_in_out(bet))).said == DONE
+    bet = await taken(table, table.pay_in_out)
     assert (await table.sent(bet)).count(kind) == times + 1
     assert await table.journal(bet) == SETTLED
 

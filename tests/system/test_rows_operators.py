@@ -22,6 +22,7 @@ from tests.system.rows import (
     CREDIT,
     DEBIT,
     DONE,
+    HASTY,
     QUICK,
     REFUNDED,
     REFUNDED_ALREADY,
@@ -31,12 +32,13 @@ from tests.system.rows import (
     UNKNOWN,
     Said,
     journal_is,
+    taken,
+    undecided,
 )
 from tests.table import Answer, Stack, Table, eventually, until
 from tests.watch import has_status, holds, in_state, movement, passed, sends, sent, status
 
 MAKE = "/payments/make"
-HASTY = "answer_deadline: 1.5"
 LIMITED = "{approval_above: {EUR: 5}, retry: {first: 0.1, cap: 0.3}}"
 # What is marked as paid is decided soon: this casino applies at once what it takes.
 HURRIED = "{clock_leeway: 0.2, effect_within: 0.3, message_lifetime: 1, retry: {first: 0.1, cap: 0.3}}"
@@ -100,10 +102,7 @@ async def _operations(table: Table, bet: str) -> list[tuple[str, str, bool]]:
 
 async def _staked(stack: Stack, provider: str = "", casino: str = QUICK, bets: int = 1) -> tuple[Table, list[str]]:
     table = await stack.table(provider=provider, casino=casino)
-    new = [table.new_bet() for _ in range(bets)]
-    for answer in await asyncio.gather(*(until(partial(table.pay_in, bet)) for bet in new)):
-        assert answer.said == DONE
-    return table, new
+    return table, await asyncio.gather(*(taken(table, table.pay_in) for _ in range(bets)))
 
 
 async def _parked(stack: Stack, casino: str = QUICK, fault: dict[str, Any] = BLOCKED) -> tuple[Table, str]:
@@ -406,9 +405,8 @@ async def test_two_operators_at_the_same_moment_are_two(stack: Stack) -> None:
 @pytest.mark.row(73)
 async def test_an_approval_is_of_the_amount_and_the_state_that_were_seen(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino="{message_lifetime: 60," + LIMITED[1:])
-    bet = table.new_bet()
     await table.faults({"kind": "error", "path": MAKE})
-    assert (await table.pay_in(bet)).said == UNKNOWN
+    bet = await undecided(table, table.pay_in)
     await sent(table, bet, 3)
     assert not (await _ask(table, bet, VOID)).done
     await table.faults()
@@ -429,8 +427,7 @@ async def test_an_approval_is_of_the_amount_and_the_state_that_were_seen(stack: 
 @pytest.mark.row(73)
 async def test_an_operator_retries_a_reversal_that_is_parked(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=QUICK)
-    bet = table.new_bet()
-    assert (await table.pay_in_out(bet)).said == DONE
+    bet = await taken(table, table.pay_in_out)
     await table.faults(FOREIGN | {"transaction_type": CLAW_BACK})
     assert (await table.refund(bet)).said == UNKNOWN
     await holds(lambda: table.incidents(bet), lambda found: "parked" in found)
@@ -473,9 +470,8 @@ async def test_a_stake_that_the_casino_has_not_taken_is_not_given_back(
     stack: Stack, action: Action, said: Said
 ) -> None:
     table = await stack.table(provider=HASTY, casino="{message_lifetime: 3, clock_leeway: 0.2, effect_within: 0.3}")
-    bet = table.new_bet()
     await table.faults(FOREIGN)
-    assert (await table.pay_in(bet)).said == UNKNOWN
+    bet = await undecided(table, table.pay_in)
     await has_status(table, bet, "parked", True)
     assert (await _ask(table, bet, action)).done
     await holds(lambda: table.incidents(bet), lambda found: found == ["parked"] * 2)

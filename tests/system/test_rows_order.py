@@ -7,7 +7,6 @@ import pytest
 
 from tests.system.rows import (
     DONE,
-    PATIENT,
     REFUNDED,
     SETTLED,
     SLOW,
@@ -67,7 +66,7 @@ async def _is_off(table: Table, bet: str, refunded: tuple[int, str | None], paid
 
 @pytest.mark.row(15, 16, 17)
 async def test_refund_and_pay_in_at_the_same_moment(stack: Stack) -> None:
-    table = await stack.table(provider=PATIENT)
+    table = await stack.table()
 
     async def race(turn: int) -> None:
         bet = table.new_bet()
@@ -81,7 +80,7 @@ async def test_refund_and_pay_in_at_the_same_moment(stack: Stack) -> None:
 
 @pytest.mark.row(15, 16)
 async def test_a_tombstone_and_a_bet_meet_at_the_row(stack: Stack) -> None:
-    table = await stack.table(provider=PATIENT)
+    table = await stack.table()
     taken = set()
     for _ in range(8):
         bet = table.new_bet()
@@ -98,7 +97,7 @@ async def test_a_tombstone_and_a_bet_meet_at_the_row(stack: Stack) -> None:
 
 @pytest.mark.row(15, 17)
 async def test_a_pay_in_that_got_there_first_takes_the_refund(stack: Stack) -> None:
-    table = await stack.table(provider=PATIENT)
+    table = await stack.table()
     bet = table.new_bet()
     async with no_writes(table) as waiting:
         pay_in = asyncio.create_task(table.pay_in(bet))
@@ -146,7 +145,7 @@ async def test_a_pay_in_may_come_after_its_pay_out(stack: Stack) -> None:
 
 @pytest.mark.row(19)
 async def test_never_seen_and_a_late_bet_meet_at_the_row(stack: Stack) -> None:
-    table = await stack.table(provider="{answer_deadline: 15, order_window: 0.001}")
+    table = await stack.table(provider="order_window: 0.001")
     for _ in range(8):
         bet = table.new_bet()
         assert (await table.pay_out(bet)).code == 99
@@ -193,7 +192,7 @@ async def test_a_refunded_bet_is_not_paid_out(table: Table, amount: str, inciden
 @pytest.mark.row(20, 21)
 @pytest.mark.parametrize("first", ["pay_out", "refund"])
 async def test_a_resolution_in_flight_keeps_the_other_out(stack: Stack, first: str) -> None:
-    table = await stack.table(provider=PATIENT, casino=SLOW)
+    table = await stack.table(casino=SLOW)
     bet = table.new_bet()
     await table.pay_in(bet)
     await table.faults({"kind": "hold", "transaction_type": 1 if first == "pay_out" else 2, "times": 1})

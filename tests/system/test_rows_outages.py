@@ -29,6 +29,7 @@ from tests.system.rows import (
     journal_is,
     no_writes,
     taken,
+    under_way,
 )
 from tests.table import ROOT, Answer, Stack, Table, eventually, start_stack, until
 from tests.watch import answers, at, holds, in_state, movement, sends
@@ -235,9 +236,11 @@ async def test_a_server_that_is_down_costs_answers_and_no_money(bare: Stack, nam
         flying, waiting = await _staked(table, 4), await _staked(table, 4)
         [settled] = await _staked(table, 1)
         assert (await until(partial(table.pay_out, settled))).said == DONE
-        opened, late = [table.new_bet() for _ in range(2)], [table.new_bet() for _ in range(2)]
+        late = [table.new_bet() for _ in range(2)]
         await table.faults({"kind": "hold", "path": MAKE})
-        first = _wave(table, flying, opened)
+        stakes = await asyncio.gather(*(under_way(table, table.pay_in) for _ in range(2)))
+        opened = [bet for bet, _ in stakes]
+        first = [*(call for _, call in stakes), *_wave(table, flying, [])]
         await table.held(len(first))
         async with outage(bare, name):
             second = _wave(table, waiting, late)
@@ -367,8 +370,7 @@ async def test_what_is_sent_while_every_worker_is_down_is_done_when_one_is_back(
     async with _worker(bare) as worker:
         table = await bare.table(provider=HASTY, casino=QUICK)
         paid, returned, contested, quarrel = await _staked(table, 4)
-        one_step = table.new_bet()
-        assert (await until(partial(table.pay_in_out, one_step))).said == DONE
+        one_step = await taken(table, table.pay_in_out)
         journals = [await table.journal(bet) for bet in (paid, returned, contested, quarrel, one_step)]
         await _stop(worker, how)
         try:

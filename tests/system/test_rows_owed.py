@@ -8,11 +8,10 @@ from typing import TypeVar
 import pytest
 from temporalio.api.enums.v1 import EventType
 
-from tests.system.rows import CREDIT, DEBIT, DONE, QUICK, RETURN, UNKNOWN
+from tests.system.rows import CREDIT, DEBIT, DONE, HASTY, QUICK, RETURN, UNKNOWN, taken, undecided
 from tests.table import Stack, Table, until
 from tests.watch import at, has_status, holds, in_state, movement, sends, sent
 
-HASTY = "answer_deadline: 1.5"
 MAKE = "/payments/make"
 PARKING = {
     "player_unknown": 102145,
@@ -35,8 +34,7 @@ async def _side_by_side(cases: dict[str, T], play: Callable[[T], Awaitable[R]]) 
 
 
 async def _staked(table: Table, *faults: dict[str, object]) -> str:
-    bet = table.new_bet()
-    assert (await until(lambda: table.pay_in(bet))).said == DONE
+    bet = await taken(table, table.pay_in)
     await table.faults(*faults)
     return bet
 
@@ -155,9 +153,8 @@ async def test_a_refusal_of_what_may_be_a_repeat_is_not_trusted(stack: Stack) ->
 
     async def play(first: str, lie: dict[str, object]) -> Outcome:
         table = await stack.table(provider=HASTY, casino=short)
-        bet = table.new_bet()
         await table.faults({"kind": first, "path": MAKE, "times": 1}, lie | {"path": MAKE})
-        assert (await table.pay_in(bet)).said == UNKNOWN
+        bet = await undecided(table, table.pay_in)
         await in_state(table, bet, "accepting")
         answer = await until(lambda: table.pay_in(bet))
         assert len(await sends(table, bet)) > 2
@@ -176,11 +173,10 @@ async def test_a_refusal_of_what_may_be_a_repeat_is_not_trusted(stack: Stack) ->
 async def _unanswered(stack: Stack) -> tuple[Table, str]:
     """A bet whose PayIn was answered 99, and whose debit stands at the casino, which has not said so yet."""
     table = await stack.table(
-        provider="{answer_deadline: 1, unconfirmed_within: 1.5}", casino="{attempt_timeout: 5, fast_attempts: 1}"
+        provider=f"{{{HASTY}, unconfirmed_within: 1.5}}", casino="{attempt_timeout: 5, fast_attempts: 1}"
     )
-    bet = table.new_bet()
     await table.faults({"kind": "hold_after", "path": MAKE, "times": 1})
-    assert (await table.pay_in(bet)).said == UNKNOWN
+    bet = await undecided(table, table.pay_in)
     await table.held()
     return table, bet
 

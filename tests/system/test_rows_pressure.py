@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.rows import DONE, UNAVAILABLE, UNKNOWN
+from tests.system.rows import DONE, HASTY, UNAVAILABLE, UNKNOWN, taken
 from tests.table import Stack, Table, eventually, until
 from tests.watch import holds, in_state, sends, status
 
@@ -21,7 +21,6 @@ effect_within: 0.2
 retry: {first: 0.2, cap: 0.5}
 breaker: {failures: 3, window: 30, probe_every: 1}
 """
-HASTY = "answer_deadline: 2.5"
 # A send to it is over before Temporal has to be told that its worker goes on; there is time for another one when
 # it is quick again.
 SLUGGISH = """
@@ -33,28 +32,24 @@ breaker: {failures: 10000}
 """
 
 
-async def _broken(table: Table) -> None:
-    """Break the casino, and play until its breaker is open."""
+async def _broken(table: Table) -> str:
+    """Break the casino, and play until its breaker is open; a bet that is refused for that."""
     await table.faults(DOWN)
-
-    async def refused() -> bool:
-        return (await table.pay_in(table.new_bet())).said == UNAVAILABLE
-
-    await eventually(refused, 30)
+    async with asyncio.timeout(60):
+        # One stake a second is the probe, and is sent.
+        while (await table.pay_in(bet := table.new_bet())).said != UNAVAILABLE or not await _is_open(table):
+            pass
+    return bet
 
 
 @pytest.mark.row(37)
 async def test_a_casino_that_is_down_fails_stakes_fast_and_gets_what_is_owed_when_it_is_back(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=FRAIL)
-    owed = [table.new_bet() for _ in range(5)]
-    for bet in owed:
-        assert (await until(lambda bet=bet: table.pay_in(bet))).said == DONE
+    owed = [await taken(table, table.pay_in) for _ in range(5)]
     await table.faults(DOWN)
     answers = await asyncio.gather(*(table.pay_out(bet) for bet in owed))
     assert {answer.code for answer in answers} == {99}
-    await _broken(table)
-    refused = table.new_bet()
-    assert (await table.pay_in(refused)).said == UNAVAILABLE
+    refused = await _broken(table)
     assert await sends(table, refused) == []
     # The refusal stands, however well the casino is later; what is owed is neither dropped nor turned round.
     await table.faults()
@@ -64,17 +59,16 @@ async def test_a_casino_that_is_down_fails_stakes_fast_and_gets_what_is_owed_whe
     assert (await table.pay_in(refused)).said == UNAVAILABLE
     assert await table.journal(refused) == []
 
-    async def taken() -> bool:
+    async def plays_again() -> bool:
         return (await table.pay_in(table.new_bet())).said == DONE
 
-    await eventually(taken, 30)
+    await eventually(plays_again, 30)
 
 
 @pytest.mark.row(37)
 async def test_what_is_owed_is_the_probe_where_nobody_plays(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=FRAIL)
-    bet = table.new_bet()
-    assert (await until(lambda: table.pay_in(bet))).said == DONE
+    bet = await taken(table, table.pay_in)
     await _broken(table)
     assert (await table.pay_out(bet)).code == 99
     assert await _is_open(table)
@@ -102,7 +96,7 @@ async def test_the_breaker_is_told_in_the_metrics(stack: Stack) -> None:
 @pytest.mark.row(29)
 async def test_a_casino_that_does_not_know_us_any_more_is_not_asked_by_every_stake(stack: Stack) -> None:
     # It says no once, and that is enough: the next stake is not sent.
-    table = await stack.table(provider=HASTY, casino="breaker: {failures: 10, window: 30, probe_every: 60}")
+    table = await stack.table(casino="breaker: {failures: 10, window: 30, probe_every: 60}")
     await table.faults({"kind": "status", "status": 401, "path": MAKE})
     assert (await table.pay_in(table.new_bet())).said == (7, "casino_refused")
     bet = table.new_bet()
@@ -129,10 +123,10 @@ async def test_a_slow_casino_does_not_slow_another(sweeping: Stack) -> None:
     # Those that have found no place were refused, and not sent; the others get what they were waiting for.
     await holds(lambda: _undecided(slow), lambda found: not found, 240)
     told = await asyncio.gather(*(until(partial(slow.pay_in, bet, "1.00"), 90) for bet in bets))
-    taken = {entry["bet_id"] for entry in await slow.entries()}
+    at_casino = {entry["bet_id"] for entry in await slow.entries()}
     for bet, first, last in zip(bets, heard, told, strict=True):
         assert first.said in (UNKNOWN, last.said)
-        assert last.said == (DONE if (await slow.row(bet)).bet_id in taken else UNAVAILABLE)
+        assert last.said == (DONE if (await slow.row(bet)).bet_id in at_casino else UNAVAILABLE)
 
 
 async def _undecided(table: Table) -> list[Any]:
@@ -144,7 +138,5 @@ async def _undecided(table: Table) -> list[Any]:
 @pytest.mark.row(37)
 async def test_a_bet_that_is_refused_for_the_casino_needs_nobody(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=FRAIL)
-    await _broken(table)
-    bet = table.new_bet()
-    assert (await table.pay_in(bet)).said == UNAVAILABLE
+    bet = await _broken(table)
     assert await status(table, bet) == ("refused", False)

@@ -12,7 +12,6 @@ import pytest
 from tests.system.rows import (
     DONE,
     HASTY,
-    PATIENT,
     REFUNDED,
     SETTLED,
     SLOW,
@@ -21,6 +20,7 @@ from tests.system.rows import (
     Resolve,
     arrived,
     in_parallel,
+    undecided,
 )
 from tests.table import Answer, Stack, Table, until
 
@@ -55,9 +55,8 @@ async def test_a_told_pay_in_stays_told(table: Table, resolve: Resolve, journal:
 @pytest.mark.row(1)
 async def test_a_pay_in_that_was_never_told_is_refunded_for_ever(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=SLOW)
-    bet = table.new_bet()
     await table.faults({"kind": "hold_after", "transaction_type": -1, "times": 1})
-    assert (await table.pay_in(bet)).code == 99
+    bet = await undecided(table, table.pay_in)
     assert (await table.refund(bet)).code == 99
     await table.release()
     assert (await until(lambda: table.refund(bet))).said == DONE
@@ -89,7 +88,7 @@ async def test_a_provider_may_want_repeats_marked(stack: Stack) -> None:
 @pytest.mark.row(2)
 @pytest.mark.parametrize("duplicates", ["replay", "code_104"])
 async def test_a_pay_in_joins_the_one_in_flight(stack: Stack, duplicates: str) -> None:
-    table = await stack.table(provider=f"{{{PATIENT}, duplicates: {duplicates}}}", casino=SLOW)
+    table = await stack.table(provider=f"duplicates: {duplicates}", casino=SLOW)
     bet = table.new_bet()
     await table.faults({"kind": "hold_after", "transaction_type": -1, "times": 1})
     copies = asyncio.create_task(in_parallel(20, lambda: table.pay_in(bet)))
@@ -107,9 +106,9 @@ async def test_a_pay_in_joins_the_one_in_flight(stack: Stack, duplicates: str) -
 @pytest.mark.row(2)
 async def test_a_pay_in_in_flight_is_unknown_at_the_deadline(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=SLOW)
-    bet = table.new_bet()
     await table.faults({"kind": "hold_after", "transaction_type": -1, "times": 1})
-    for answer in [*await in_parallel(2, lambda: table.pay_in(bet)), await table.pay_in(bet)]:
+    bet = await undecided(table, table.pay_in)
+    for answer in await in_parallel(2, lambda: table.pay_in(bet)):
         assert (answer.said, answer.status) == ((99, "outcome_unknown"), 503)
     await table.release()
     assert (await until(lambda: table.pay_in(bet))).said == DONE
@@ -154,7 +153,7 @@ async def test_a_pay_in_with_other_data_changes_nothing(table: Table, variant: s
 @pytest.mark.row(3)
 @pytest.mark.parametrize("variant", ["amount", "player", "game", "round"])
 async def test_other_data_does_not_join_a_pay_in_in_flight(stack: Stack, variant: str) -> None:
-    table = await stack.table(provider=PATIENT, casino=SLOW)
+    table = await stack.table(casino=SLOW)
     bet = table.new_bet()
     await table.faults({"kind": "hold_after", "transaction_type": -1, "times": 1})
     first = asyncio.create_task(table.pay_in(bet))
@@ -171,7 +170,7 @@ async def test_other_data_does_not_join_a_pay_in_in_flight(stack: Stack, variant
 @pytest.mark.row(4)
 @pytest.mark.parametrize("copies", [10, 200])
 async def test_parallel_copies_are_one_debit(stack: Stack, copies: int) -> None:
-    table = await stack.table(provider=PATIENT)
+    table = await stack.table()
     bet = table.new_bet()
     async with _crowd(table):
         answers = await in_parallel(copies, lambda: table.pay_in(bet))
@@ -182,7 +181,7 @@ async def test_parallel_copies_are_one_debit(stack: Stack, copies: int) -> None:
 
 @pytest.mark.row(4, 2)
 async def test_a_thousand_copies_are_one_debit(stack: Stack) -> None:
-    table = await stack.table(provider=PATIENT)
+    table = await stack.table()
     bet = table.new_bet()
     async with _crowd(table):
         # A copy that hears "not known yet" from a service with so much to do asks again.
@@ -194,7 +193,7 @@ async def test_a_thousand_copies_are_one_debit(stack: Stack) -> None:
 
 @pytest.mark.row(3, 4)
 async def test_of_two_different_pay_ins_at_once_one_stands(stack: Stack) -> None:
-    table = await stack.table(provider=PATIENT)
+    table = await stack.table()
     bets, amounts = [table.new_bet() for _ in range(10)], ("10.00", "20.00")
     calls = [(bet, amount) for bet in bets for amount in amounts * 2]
     answers = await asyncio.gather(*(table.pay_in(bet, amount) for bet, amount in calls))
@@ -226,7 +225,7 @@ async def _crowd(table: Table) -> AsyncIterator[None]:
     ids=["pay_out", "refund"],
 )
 async def test_a_resolution_moves_money_once(stack: Stack, resolve: Resolve, kind: int, journal: Journal) -> None:
-    table = await stack.table(provider=PATIENT, casino=SLOW)
+    table = await stack.table(casino=SLOW)
     bet = table.new_bet()
     await table.pay_in(bet)
     await table.faults({"kind": "hold_after", "transaction_type": kind, "times": 1})
@@ -258,7 +257,7 @@ async def test_the_first_amount_stands(table: Table, amount: str) -> None:
 
 @pytest.mark.row(6)
 async def test_the_amount_in_flight_stands(stack: Stack) -> None:
-    table = await stack.table(provider=PATIENT, casino=SLOW)
+    table = await stack.table(casino=SLOW)
     bet = table.new_bet()
     await table.pay_in(bet)
     await table.faults({"kind": "hold", "transaction_type": 1, "times": 1})

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 import pytest
 
 from betcore import xsign
-from tests.system.rows import elsewhere
+from tests.system.rows import DONE, STAKED, elsewhere
 from tests.table import Answer, Stack, Table, eventually
 
-DONE = (1, None)
-STAKED = [(-1, "10.00")]
 NOT_AUTHORISED = (8, "not_authorised")
 
 

@@ -19,16 +19,17 @@ from temporalio.api.enums.v1 import EventType
 from tests.system.rows import (
     BACK,
     DONE,
-    PATIENT,
     REFUNDED,
     SETTLED,
     SLOW,
     STAKED,
+    UNAVAILABLE,
     Journal,
     Said,
     definitely,
     heard,
     kept,
+    taken,
 )
 from tests.table import Answer, Stack, Table, eventually
 from tests.watch import holds, in_state, sends
@@ -37,7 +38,7 @@ Call = Callable[[Table, str], Awaitable[Answer]]
 
 OFF, ALREADY_SETTLED = (6, "already_refunded"), (6, "already_settled")
 # Over before Temporal misses a worker, and long enough for many new stakes at once.
-DEADLINE = "answer_deadline: 2.5"
+DEADLINE, PATIENT = "answer_deadline: 3.5", "answer_deadline: 15"
 # A debit may still be sent by the worker that comes after the killed one.
 CASINO = "{message_lifetime: 90, retry: {first: 0.2, cap: 0.5}}"
 
@@ -51,16 +52,15 @@ def stack(sweeping: Stack) -> Stack:
 @pytest.fixture(autouse=True)
 async def _api(stack: Stack) -> None:
     """A test that failed may have left it dead."""
-    ready = f"{stack.addresses['api']}/health/ready"
+    await eventually(lambda: _api_answers(stack), 60)
 
-    async def answers() -> bool:
-        try:
-            async with stack.http.get(ready) as response:
-                return response.status == 200
-        except aiohttp.ClientError:
-            return False
 
-    await eventually(answers, 60)
+async def _api_answers(stack: Stack) -> bool:
+    try:
+        async with stack.http.get(f"{stack.addresses['api']}/health/ready") as response:
+            return response.status == 200
+    except aiohttp.ClientError:
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,19 +182,35 @@ class Victim:
     async def prepare(self) -> None:
         """Play what comes before."""
         if self.fate.before:
-            assert await definitely(self.says(self.fate.before)) == DONE
+            self.bet = await taken(self.table, partial(self.fate.before, self.table))
+
+    async def calls(self) -> Said | None:
+        """What it hears of its call. It makes it with another bet where a busy machine has refused its stake, as too
+        late to send."""
+        said = await heard(self.says(self.fate.call))
+        while self.fate.before is None and said in (None, UNAVAILABLE) and await self._is_refused():
+            self.bet = self.table.new_bet()
+            said = await heard(self.says(self.fate.call))
+        return said
+
+    async def _is_refused(self) -> bool:
+        async def is_known() -> bool:
+            row = await self.table.row(self.bet)
+            return row is not None and (row.state != "accepting" or await self._is_there())
+
+        await eventually(is_known, 60)
+        return bool((await self.table.row(self.bet)).state == "refused")
 
     async def is_there(self) -> None:
         """Wait until all is done that comes before its point."""
-        stands = {"counted": ("sending", 0), "answered": ("sending", 1), "recorded": ("done", 1)}[self._stage]
+        await eventually(self._is_there, 60)
 
-        async def reached() -> bool:
-            row, journal = await self.table.row(self.bet), await self.table.journal(self.bet)
-            ours = (await self._movements(row)).get(self._movement or 0)
-            theirs = sum(kind == self._movement for kind, _ in journal)
-            return ours is not None and (ours.state, theirs) == stands
-
-        await eventually(reached)
+    async def _is_there(self) -> bool:
+        stands = {"counted": ("sending", 0), "answered": ("sending", 1), "recorded": ("done", 1)}.get(self._stage)
+        row, journal = await self.table.row(self.bet), await self.table.journal(self.bet)
+        ours = (await self._movements(row)).get(self._movement or 0)
+        theirs = sum(kind == self._movement for kind, _ in journal)
+        return ours is not None and (ours.state, theirs) == stands
 
     async def goes_on(self) -> None:
         """What its provider does after the death, and what comes of it."""
@@ -267,6 +283,8 @@ async def _victims(stack: Stack, points: Mapping[str, Sequence[Fate]], deadline:
         for fate in fates
     ]
     await asyncio.gather(*(victim.prepare() for victim in victims))
+    # An answer is heard before the API has come past "written": once it answers another call it is past all of these.
+    assert await _api_answers(stack)
     return victims
 
 
@@ -280,16 +298,16 @@ async def _all_die(stack: Stack, victims: Sequence[Victim]) -> list[Said | None]
     *waiting, last = ((stack.failpoints / point, list(those)) for point, those in groupby(victims, lambda v: v.point))
     for armed, those in waiting:
         armed.write_text(str(len(those) + 1))
-        calls += [asyncio.create_task(heard(victim.says(victim.fate.call))) for victim in those]
+        calls += [asyncio.create_task(victim.calls()) for victim in those]
         await asyncio.gather(*(victim.is_there() for victim in those))
     armed, those = last
     armed.write_text(str(len(those)))
-    calls += [asyncio.create_task(heard(victim.says(victim.fate.call))) for victim in those]
+    calls += [asyncio.create_task(victim.calls()) for victim in those]
 
     async def reached() -> bool:
         return not armed.exists()
 
-    await eventually(reached)
+    await eventually(reached, 60)
     for armed, _ in waiting:
         armed.unlink()
     return await asyncio.gather(*calls)

@@ -8,22 +8,33 @@ from typing import Any
 
 import pytest
 
-from tests.system.rows import DONE, PATIENT, REFUNDED, SETTLED, STAKED, Journal, arrived, elsewhere, kept, no_writes
+from tests.system.rows import (
+    BACK,
+    DONE,
+    REFUNDED,
+    SETTLED,
+    STAKED,
+    Journal,
+    Said,
+    arrived,
+    elsewhere,
+    kept,
+    no_writes,
+    undecided,
+)
 from tests.table import Answer, Stack, Table, until
 from tests.watch import in_state
 
-Said = tuple[int, str | None]
 Call = Callable[[Table, str], Coroutine[Any, Any, Answer]]
 
 OFF, DIFFERENT = (6, "already_refunded"), (6, "different_data")
-BACK: Journal = [*SETTLED, (-2, "25.00"), (2, "10.00")]
 ROUNDS = 20
 
 
 @pytest.fixture
 async def both(stack: Stack, second_api: str) -> tuple[Table, Table]:
     """One table, reached through each of two processes."""
-    here = await stack.table(provider=PATIENT)
+    here = await stack.table()
     return here, elsewhere(here, second_api)
 
 
@@ -165,11 +176,9 @@ async def test_refunds_at_both_reverse_a_bet_once(both: tuple[Table, Table]) -> 
 
 async def _nobody_told(both: tuple[Table, Table], call: Call, kind: int) -> list[str]:
     """Bets whose stake, or win, is at the casino while nobody has been told yet; it answers at ``release``."""
-    here, bets = both[0], [Table.new_bet() for _ in range(ROUNDS)]
+    here = both[0]
     await here.faults({"kind": "hold_after", "transaction_type": kind, "times": ROUNDS})
-    answers = await asyncio.gather(*(call(here, bet) for bet in bets))
-    assert {answer.code for answer in answers} == {99}
-    return bets
+    return await asyncio.gather(*(undecided(here, partial(call, here)) for _ in range(ROUNDS)))
 
 
 @pytest.mark.row(1, 46)
@@ -248,7 +257,7 @@ async def test_done_and_taken_back_are_not_both_told_of_two_steps(stack: Stack, 
 @pytest.mark.row(17)
 @pytest.mark.parametrize("call", [Table.pay_in, Table.pay_in_out], ids=["pay_in", "pay_in_out"])
 async def test_a_refund_at_one_of_a_stake_in_flight_at_the_other(stack: Stack, second_api: str, call: Call) -> None:
-    here = await stack.table(provider=PATIENT, casino="{attempt_timeout: 12, fast_attempts: 1, retry: {first: 0.1}}")
+    here = await stack.table(casino="{attempt_timeout: 12, fast_attempts: 1, retry: {first: 0.1}}")
     there, bet = elsewhere(here, second_api), Table.new_bet()
     made = {"path": "/payments/make", "transaction_type": -1, "times": 1}
     await here.faults({"kind": "lost", **made}, {"kind": "hold", **made})

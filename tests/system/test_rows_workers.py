@@ -3,36 +3,20 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from tests.table import Answer, Stack, Table, eventually, until
+from tests.system.rows import DONE, HASTY, SETTLED, taken, undecided
+from tests.table import Stack, Table, eventually, until
 from tests.watch import at, holds, in_state, movement, passed, sends, sent
 
-DONE = (1, None)
 WORKERS = ("worker-1", "worker-2")
 MAKE = "/payments/make"
 # The default gives up sending a debit before Temporal has missed a worker that is slow to come back.
 PATIENT = "{message_lifetime: 90, retry: {first: 0.2, cap: 0.5}}"
-HASTY = "answer_deadline: 1"
-SETTLED = [(-1, "10.00"), (1, "25.00")]
-
-
-async def _killed_at(stack: Stack, point: str, call: Callable[[], Coroutine[Any, Any, Answer]]) -> None:
-    """Make a call whose worker dies at a point; the provider hears that the outcome is unknown."""
-    armed = stack.failpoints / point
-    armed.touch()
-    first = asyncio.create_task(call())
-
-    async def reached() -> bool:
-        return not armed.exists()
-
-    await eventually(reached, 60)
-    assert (await first).code == 99
 
 
 @pytest.mark.row(66, 79)
@@ -42,21 +26,26 @@ async def test_a_worker_killed_between_the_answer_and_its_record(stack: Stack) -
     The debit's repeats are refused for a while: that says nothing of the first send, which took the money.
     """
     staked, won = await stack.table(provider=HASTY, casino=PATIENT), await stack.table(provider=HASTY)
-    bet = Table.new_bet()
-    assert (await won.pay_in(bet)).said == DONE
-    await asyncio.gather(
-        _killed_at(stack, "debit_answered", lambda: staked.pay_in(bet)),
-        _killed_at(stack, "credit_answered", lambda: won.pay_out(bet)),
-    )
+    win = await taken(won, won.pay_in)
+    points = [stack.failpoints / point for point in ("debit_answered", "credit_answered")]
+    for armed in points:
+        armed.touch()
+    stake, paid_out = await asyncio.gather(undecided(staked, staked.pay_in), won.pay_out(win))
+    assert paid_out.code == 99
+
+    async def reached() -> bool:
+        return not any(armed.exists() for armed in points)
+
+    await eventually(reached, 60)
     await staked.faults({"kind": "error_code", "error_code": 103802, "path": MAKE})
-    await sent(staked, bet, 3)
-    assert (await staked.pay_in(bet)).code == 99
-    assert (await staked.row(bet)).state == "accepting"
+    await sent(staked, stake, 3)
+    assert (await staked.pay_in(stake)).code == 99
+    assert (await staked.row(stake)).state == "accepting"
     await staked.faults()
-    assert (await until(lambda: staked.pay_in(bet), 90)).said == DONE
-    assert (await until(lambda: won.pay_out(bet), 90)).said == DONE
-    assert (await staked.pay_out(bet)).said == DONE
-    for table, kind in ((staked, -1), (won, 1)):
+    assert (await until(lambda: staked.pay_in(stake), 90)).said == DONE
+    assert (await until(lambda: won.pay_out(win), 90)).said == DONE
+    assert (await until(lambda: staked.pay_out(stake))).said == DONE
+    for table, bet, kind in ((staked, stake, -1), (won, win, 1)):
         assert await table.journal(bet) == SETTLED
         repeats = [call["wallet_code"] for call in await sends(table, bet) if call["transaction_type"] == kind]
         # The first and the last one: the wallet says to the repeat what it said before.
@@ -89,11 +78,7 @@ async def test_workers_killed_between_pay_in_and_pay_out(stack: Stack) -> None:
 async def _working(stack: Stack, casino: str) -> Table:
     """A table, once a worker is there: those that the tests above have killed may still be starting."""
     table = await stack.table(provider=HASTY, casino=casino)
-
-    async def taken() -> bool:
-        return (await table.pay_in(table.new_bet())).code == 1
-
-    await eventually(taken, 60)
+    await taken(table, table.pay_in)
     return table
 
 
@@ -114,9 +99,10 @@ async def _frozen(stack: Stack) -> AsyncIterator[None]:
 async def test_a_worker_that_wakes_up_late_repeats_no_debit(stack: Stack) -> None:
     short = "{message_lifetime: 1, clock_leeway: 0, effect_within: 0.5, retry: {first: 0.5, cap: 0.5}}"
     table = await _working(stack, short)
-    bet = table.new_bet()
+    # One that the worker has signed, and sends when it wakes up, is refused there.
+    await table.switches(leeway=0)
     await table.faults({"kind": "drop", "path": MAKE})
-    assert (await table.pay_in(bet)).code == 99
+    bet = await undecided(table, table.pay_in)
     async with _frozen(stack):
         await passed(table, bet)
         await table.faults()

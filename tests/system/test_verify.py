@@ -19,8 +19,8 @@ from betcore.verify.carried import Moment
 from betcore.verify.report import Report
 from betcore.verify.sources import Wanted, open_sources
 from betcore.verify.verifying import verify
-from tests.system.rows import DONE, definitely
-from tests.table import ROOT, Stack, Table, eventually, start_stack
+from tests.system.rows import DONE, HASTY, definitely, taken
+from tests.table import ROOT, Stack, Table, eventually, start_stack, until
 
 BRISK = Moment(settled=timedelta(seconds=1), again_after=timedelta(seconds=1))
 ROWS_ALONE: dict[str, Any] = {"casinos": "none", "temporal": False}
@@ -177,7 +177,8 @@ async def test_an_open_bet_whose_workflow_is_gone_is_found(table: Table) -> None
     assert [one.check for one in found] == ["workflows"]
 
 
-async def test_a_win_that_is_being_tried_is_no_violation_and_one_that_is_not_is(table: Table) -> None:
+async def test_a_win_that_is_being_tried_is_no_violation_and_one_that_is_not_is(stack: Stack) -> None:
+    table = await stack.table(provider=HASTY)
     bet = await _bet(table, OPEN)
     await table.faults(BROKEN)
     assert (await table.pay_out(bet)).code == 99
@@ -247,12 +248,11 @@ async def test_a_casino_that_does_not_answer_is_told_as_unchecked(table: Table) 
 
 
 async def _bet(table: Table, kind: str) -> str:
-    bet = table.new_bet()
-    assert (await table.pay_in(bet)).said == DONE
+    bet = await taken(table, table.pay_in)
     if kind == SETTLED:
-        assert (await table.pay_out(bet)).said == DONE
+        assert (await until(lambda: table.pay_out(bet))).said == DONE
     elif kind == REFUNDED:
-        assert (await table.refund(bet)).said == DONE
+        assert (await until(lambda: table.refund(bet))).said == DONE
     return bet
 
 

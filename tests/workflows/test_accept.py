@@ -112,7 +112,7 @@ async def test_a_debit_without_an_accept_is_decided_by_payments_info(
 ) -> None:
     async with _playing(database_url, skipping.client, HURRIED) as (floor, casino):
         # The casino has made it: its journal says so, its Accept never comes. Nobody was told, so it goes back.
-        bet = await floor.pay_in(seconds=0.5)
+        bet = await floor.pay_in(seconds=2)
         handle = await begin(skipping.client, bet)
         ending = asyncio.create_task(handle.result())
         await casino.sent(RETURN)

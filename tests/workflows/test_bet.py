@@ -89,7 +89,7 @@ async def test_a_refusal_of_what_may_be_a_repeat_is_not_trusted(
             {"kind": "lost", "path": "/payments/make", "times": 1},
             {"kind": "error_code", "error_code": 103802, "path": "/payments/make"},
         )
-        record, _ = await start(skipping.client, await floor.pay_in(seconds=0.5))
+        record, _ = await start(skipping.client, await floor.pay_in(seconds=2))
         assert record.state is not BetState.REFUSED
         assert await floor.journal() == [(-1, "10.00")]
 
@@ -100,7 +100,7 @@ async def test_a_debit_that_never_arrived_is_absent_only_after_two_looks(
     casino = "{message_lifetime: 3, retry: {first: 0.2, cap: 0.4}}"
     async with open_floor(database_url, casino=casino) as floor, working(skipping.client, floor):
         await floor.faults({"kind": "drop", "path": "/payments/make"})
-        record, handle = await start(skipping.client, await floor.pay_in(seconds=0.5))
+        record, handle = await start(skipping.client, await floor.pay_in(seconds=2))
         assert (record.state, record.refusal) == (BetState.REFUSED, Code.CASINO_UNAVAILABLE)
         assert await handle.result() is BetState.REFUSED
         looks = [call["path"] for call in await floor.casino_calls() if call["path"] == "/payments/info"]
