@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     crypto_currencies: dict[str, int] = Field(
         default_factory=dict, description='Currencies beyond ISO 4217 and their decimals, {"BTC": 8}.'
     )
-    workflow_sandbox: bool = Field(False, description="Run workflows in the SDK's sandbox (tests always do).")
+    workflow_sandbox: bool = Field(False, description="Run workflows in the SDK's sandbox, as their tests do.")
     partner_cache_seconds: float = Field(2.0, ge=0, description="How long a process trusts what it read of a partner.")
     sweep_seconds: float = Field(
         60, gt=0, description="How often open bets are compared with open workflows; what is left alone is resumed."

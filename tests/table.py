@@ -318,7 +318,7 @@ async def start_stack(folder: Path, *options: str, **environment: str) -> AsyncI
     """The whole stack as separate processes on free ports, as ``make up`` starts it."""
     (folder / "failpoints").mkdir(parents=True, exist_ok=True)
     free = {f"BETCORE_{name}_PORT": "0" for name in _PORTS}
-    own = {"BETCORE_FAILPOINTS": str(folder / "failpoints"), "BETCORE_WORKFLOW_SANDBOX": "true", **CRYPTO}
+    own = {"BETCORE_FAILPOINTS": str(folder / "failpoints"), **CRYPTO}
     with (folder / "up.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "betcore", "up", "--json", "--data-dir", str(folder), *options),

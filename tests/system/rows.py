@@ -70,11 +70,11 @@ def side_by_side(**cases: Sequence[object]) -> Callable[[Callable[..., Awaitable
 
 
 async def taken(table: Table, stake: Stake) -> str:
-    """A new bet whose stake is taken, as its provider was told; one that a busy machine has refused as too late is
-    followed by another."""
+    """A new bet whose stake is taken, as its provider was told; one that a busy machine has refused as too late, or
+    returned before it could be told, is followed by another."""
     async with asyncio.timeout(60):
         while (answer := await until(partial(stake, bet := table.new_bet()))).said != DONE:
-            assert answer.said == UNAVAILABLE
+            assert answer.said in (UNAVAILABLE, REFUNDED_ALREADY)
     return bet
 
 

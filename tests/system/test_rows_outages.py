@@ -68,7 +68,7 @@ async def bare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]
 async def _worker(stack: Stack) -> AsyncIterator[Process]:
     """A worker process for the length of the block."""
     log = stack.folder / "own-worker.log"
-    environment = {"BETCORE_DATA_DIR": str(stack.folder), "BETCORE_WORKFLOW_SANDBOX": "true"}
+    environment = {"BETCORE_DATA_DIR": str(stack.folder)}
     with log.open("wb") as stream:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "worker.py"), cwd=ROOT, env={**os.environ, **environment}, stdout=stream, stderr=stream
