@@ -92,6 +92,22 @@ async def test_a_port_in_use_is_named_with_its_setting(
     assert not (tmp_path / "postgres").exists()
 
 
+async def test_an_idle_connection_is_kept_for_longer_than_a_provider_thinks(
+    stack: tuple[Path, Process, dict[str, Any]],
+) -> None:
+    """A call into one that is being closed would be cut off."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(stack[2]["api"].rpartition(":")[2]))
+    try:
+        writer.write(b"GET /health/live HTTP/1.1\r\nHost: api\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split()[0]))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 7)
+    finally:
+        writer.close()
+
+
 async def test_a_crashed_process_is_started_again(stack: tuple[Path, Process, dict[str, Any]]) -> None:
     _, process, ready = stack
     assert process.stderr
