@@ -473,9 +473,9 @@ def _onward(bet: Bet, standing: tuple[Any, ...], calls: tuple[Call, ...], world:
         if one == _AWAY:
             for there in arrive(bet, call, world):
                 yield there, put(_THERE)
-            if len(calls) > 1 and not call.opens and bet.stage in (Stage.NONE, Stage.TAKING):
-                # Where it crosses the PayIn it may find neither bet nor room for a tombstone, and has to be repeated.
-                yield bet, put(UNKNOWN)
+            # It may not have come to its bet, and has to be repeated: its time may be over before a busy service has
+            # looked, and where it crosses the PayIn it may find neither bet nor room for a tombstone.
+            yield bet, put(UNKNOWN)
         elif one == _THERE:
             said = answer(bet, call, world)
             yield _is_told(bet, call, said), put(said)
