@@ -75,6 +75,14 @@ class Stack:
         table.session_id = await table.seat()
         return table
 
+    async def is_up(self) -> bool:
+        """Whether the API answers, and finds its servers well."""
+        try:
+            async with self.http.get(self.addresses["api"] + "/health/ready") as response:
+                return response.status == 200
+        except aiohttp.ClientError:
+            return False
+
     def pid(self, name: str) -> int:
         """The pid of a process of the stack as it is now: a restarted one has another."""
         return int((self.folder / "run" / f"{name}.pid").read_text().split()[0])

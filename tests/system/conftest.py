@@ -33,7 +33,7 @@ async def sweeping(swept: Stack) -> AsyncIterator[Stack]:
 
 @pytest.fixture
 async def table(stack: Stack) -> Table:
-    """A table with default profiles; limits of 0.10 and 500."""
+    """A table whose provider waits long, with defaults else; limits of 0.10 and 500."""
     return await stack.table(min_bet="0.10", max_bet="500")
 
 

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from sqlalchemy import text
 from temporalio.api.enums.v1 import EventType
@@ -157,14 +156,6 @@ def _signal(pids: list[int], number: signal.Signals) -> None:
             continue
 
 
-async def _is_up(stack: Stack) -> bool:
-    try:
-        async with stack.http.get(stack.addresses["api"] + "/health/ready") as response:
-            return response.status == 200
-    except aiohttp.ClientError:
-        return False
-
-
 @asynccontextmanager
 async def _frozen(stack: Stack, name: str) -> AsyncIterator[None]:
     """A server and its processes stand still inside the block."""
@@ -176,7 +167,7 @@ async def _frozen(stack: Stack, name: str) -> AsyncIterator[None]:
         yield
     finally:
         _signal(pids, signal.SIGCONT)
-    await eventually(lambda: _is_up(stack), 60)
+    await eventually(stack.is_up, 60)
 
 
 @asynccontextmanager
@@ -188,7 +179,7 @@ async def _killed(stack: Stack, name: str) -> AsyncIterator[None]:
 
     async def restarted() -> bool:
         now = (stack.folder / "run" / f"{name}.pid").read_text().split()[:1]
-        return now not in ([], [str(before)]) and await _is_up(stack)
+        return now not in ([], [str(before)]) and await stack.is_up()
 
     await eventually(restarted, 60)
 

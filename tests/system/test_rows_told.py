@@ -12,7 +12,6 @@ from functools import partial
 from itertools import chain, groupby
 from typing import Any
 
-import aiohttp
 import pytest
 from temporalio.api.enums.v1 import EventType
 
@@ -52,15 +51,7 @@ def stack(sweeping: Stack) -> Stack:
 @pytest.fixture(autouse=True)
 async def _api(stack: Stack) -> None:
     """A test that failed may have left it dead."""
-    await eventually(lambda: _api_answers(stack), 60)
-
-
-async def _api_answers(stack: Stack) -> bool:
-    try:
-        async with stack.http.get(f"{stack.addresses['api']}/health/ready") as response:
-            return response.status == 200
-    except aiohttp.ClientError:
-        return False
+    await eventually(stack.is_up, 60)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,7 +275,7 @@ async def _victims(stack: Stack, points: Mapping[str, Sequence[Fate]], deadline:
     ]
     await asyncio.gather(*(victim.prepare() for victim in victims))
     # An answer is heard before the API has come past "written": once it answers another call it is past all of these.
-    assert await _api_answers(stack)
+    assert await stack.is_up()
     return victims
 
 
