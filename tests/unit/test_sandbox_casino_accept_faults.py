@@ -50,6 +50,13 @@ async def test_drop_never_sends_it(late: Late) -> None:
     assert [one["BetId"] for one in await late.aggregator.until(1)] == [bet]
 
 
+async def test_rewrite_sends_it_with_other_fields(late: Late) -> None:
+    await late.befall("rewrite", fields={"Amount": 10}, without=["TransactionId"])
+    bet = await late.stake()
+    (sent,) = await late.aggregator.until(1)
+    assert (sent["BetId"], sent["Amount"], "TransactionId" in sent) == (bet, 10, False)
+
+
 async def test_repeat_sends_it_twice(late: Late) -> None:
     await late.befall("repeat")
     bet = await late.stake()

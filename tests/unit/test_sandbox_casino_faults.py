@@ -108,6 +108,26 @@ async def test_wrong_echoes_and_missing_code_take_the_money(casino: Casino) -> N
         assert ("ErrorCode" in answer) is (kind != "missing")
 
 
+@pytest.mark.parametrize("commit", [False, True])
+async def test_an_answer_in_any_words_takes_the_money_on_demand(casino: Casino, commit: bool) -> None:
+    bet, body = new_bet(), '{"errorCode": "200", "text": "\\u0000"}'
+    await casino.faults({"kind": "answer", "status": 409, "body": body, "commit": commit})
+    answer = await casino.make(bet, -1, "10.00")
+    assert (answer.status, answer.text) == (409, body)
+    assert await casino.journal(bet) == (STAKE if commit else [])
+
+
+async def test_fields_of_an_answer_are_rewritten(casino: Casino) -> None:
+    bet = new_bet()
+    rewrite = {"kind": "rewrite", "fields": {"Amount": 10, "BetId": f"{bet}"}, "without": ["TransactionId"]}
+    await casino.faults(rewrite)
+    value = (await casino.make(bet, -1, "10.00")).value
+    assert (value["BetId"], "TransactionId" in value, value["TransactionType"]) == (f"{bet}", False, -1)
+    (item,) = (await casino.call("/payments/info", {"BetId": bet})).value
+    assert (item["Amount"], item["BetId"], "TransactionId" in item) == (10, f"{bet}", False)
+    assert await casino.journal(bet) == STAKE
+
+
 async def test_wrong_bet_in_a_list_of_payments(casino: Casino) -> None:
     bet = new_bet()
     await casino.make(bet, -1, "10.00")

@@ -1,5 +1,6 @@
 """The Accepts that a casino sends, as ``GET /_accepts`` shows them."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,13 +20,14 @@ class State(StrEnum):
 
 @dataclass
 class Sending:
-    """One Accept on its way, ``tries`` times so far.
+    """One Accept on its way, ``tries`` times so far; ``body`` is what is sent of it.
 
     ``status`` and ``answer_code`` are what the aggregator answered last (None: nothing that could be read), ``failure``
     is why a try got no answer, ``fault`` the kind that met it.
     """
 
     accept: Accept
+    body: Mapping[str, object]
     fault: str | None = None
     state: State = State.WAITING
     tries: int = 0
@@ -50,6 +52,6 @@ class Sending:
         """The message and what became of it, as JSON can carry it."""
         message = asdict(self.accept) | {"message": message_of(self.accept.error_code)}
         shown = asdict(self)
-        del shown["accept"]
+        del shown["accept"], shown["body"]
         times = {name: at.isoformat() for name, at in shown.items() if isinstance(at, datetime)}
         return message | shown | times

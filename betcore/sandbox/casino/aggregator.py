@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 
 from betcore.sandbox.casino.casinos import Casino, Credentials
-from betcore.sandbox.casino.wire import ACCEPT_PATH, Accept, Code
+from betcore.sandbox.casino.wire import ACCEPT_PATH, Code
 
 _PREFIX = "/mis-api/api/v2"
 _ANSWER_WITHIN = aiohttp.ClientTimeout(total=10)
@@ -62,13 +62,16 @@ class Aggregator:
         async with aiohttp.ClientSession(timeout=_ANSWER_WITHIN) as self._http:
             yield
 
-    async def accept(self, casino: Casino, accept: Accept) -> Reply:
-        """Send an Accept once. A token that is not taken is forgotten: the next try gets another. Raises NotTold."""
+    async def accept(self, casino: Casino, body: Mapping[str, object]) -> Reply:
+        """Send the body of an Accept once. A token that is not taken is forgotten: the next try gets another.
+
+        Raises NotTold.
+        """
         credentials = casino.credentials
         if credentials is None:
             raise NotTold("the casino has no secret: POST /_credentials gives it one")
         token = await self._token(casino.client_id, credentials)
-        reply = await self._post(credentials, ACCEPT_PATH, accept.body(), {"Authorization": f"Bearer {token.text}"})
+        reply = await self._post(credentials, ACCEPT_PATH, body, {"Authorization": f"Bearer {token.text}"})
         if reply.status == HTTPStatus.UNAUTHORIZED and self._tokens.get(casino.client_id) is token:
             del self._tokens[casino.client_id]
         return reply

@@ -33,13 +33,18 @@ class Kind(StrEnum):
     HOLD = "hold"
     HOLD_AFTER = "hold_after"
     DROP = "drop"
+    ANSWER = "answer"
+    REWRITE = "rewrite"
     REPEAT = "repeat"
     CONTRADICT = "contradict"
     EARLY = "early"
 
 
 # What can befall an Accept, and what can befall nothing else.
-OF_ACCEPT = {Kind.DELAY, Kind.DROP, Kind.HOLD, Kind.ERROR_CODE, Kind.REPEAT, Kind.CONTRADICT, Kind.EARLY}
+OF_ACCEPT = {
+    *(Kind.DELAY, Kind.DROP, Kind.HOLD, Kind.ERROR_CODE, Kind.REWRITE),
+    *(Kind.REPEAT, Kind.CONTRADICT, Kind.EARLY),
+}
 OF_ACCEPT_ALONE = {Kind.REPEAT, Kind.CONTRADICT, Kind.EARLY}
 
 
@@ -47,8 +52,9 @@ class Fault(BaseModel):
     """One fault and the calls that it is for: those that agree with every one of the fields that are given.
 
     ``times`` is for how many calls, ``probability`` from 0 to 1 for which part of them, ``delay`` in seconds.
-    ``commit`` lets ``error``, ``error_code`` and ``status`` take the movement before they answer. An Accept that goes
-    out is met by the faults that name its path, and by no other.
+    ``commit`` lets ``error``, ``error_code``, ``status`` and ``answer`` take the movement before they answer. ``body``
+    is what ``answer`` sends. ``rewrite`` puts ``fields`` into the Value of the answer, each item of a list, or
+    the Accept, and takes out those named in ``without``. A fault meets an Accept only if it names that path.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,6 +70,9 @@ class Fault(BaseModel):
     commit: bool = False
     status: int = Field(500, ge=200, le=599)
     error_code: int = 103802
+    body: str = ""
+    fields: dict[str, Any] = {}
+    without: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _fits_its_path(self) -> Self:
@@ -72,6 +81,10 @@ class Fault(BaseModel):
         if self.path != ACCEPT_PATH and self.kind in OF_ACCEPT_ALONE:
             raise ValueError(f"{self.kind}: for the path {ACCEPT_PATH} alone")
         return self
+
+    def rewritten(self, fields: dict[str, object]) -> dict[str, object]:
+        """Return the fields as ``rewrite`` leaves them."""
+        return {name: value for name, value in (fields | self.fields).items() if name not in self.without}
 
     def is_for(self, call: Call) -> bool:
         """Whether the call is one of those that this fault was made for."""

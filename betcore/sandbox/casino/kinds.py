@@ -176,6 +176,23 @@ async def _drop(exchange: Exchange, _fault: Fault) -> web.StreamResponse:
     return exchange.hang_up()
 
 
+async def _answer(exchange: Exchange, fault: Fault) -> web.StreamResponse:
+    await exchange.maybe_process(fault)
+    return exchange.send(fault.body, "application/json", fault.status)
+
+
+async def _rewrite(exchange: Exchange, fault: Fault) -> web.StreamResponse:
+    answer = await exchange.process()
+    match answer.value:
+        case dict() as fields:
+            value: object = fault.rewritten(fields)
+        case list() as items:
+            value = [fault.rewritten(item) for item in items]
+        case other:
+            value = other
+    return exchange.reply(replace(answer, value=value))
+
+
 KINDS: dict[Kind, Callable[[Exchange, Fault], Awaitable[web.StreamResponse]]] = {
     Kind.DELAY: _delay,
     Kind.ERROR: _error,
@@ -192,4 +209,6 @@ KINDS: dict[Kind, Callable[[Exchange, Fault], Awaitable[web.StreamResponse]]] = 
     Kind.HOLD: _hold,
     Kind.HOLD_AFTER: _hold_after,
     Kind.DROP: _drop,
+    Kind.ANSWER: _answer,
+    Kind.REWRITE: _rewrite,
 }

@@ -61,7 +61,7 @@ class Outbox:
         Returns before that, but for the fault ``early``: then it returns when the Accept has been answered.
         """
         fault = casino.plan.pick(_as_call(accept))
-        sendings = [Sending(one, fault.kind if fault else None) for one in _messages(accept, fault)]
+        sendings = [Sending(one, _body(one, fault), fault.kind if fault else None) for one in _messages(accept, fault)]
         casino.accepts.extend(sendings)
         if fault is not None and fault.kind is Kind.DROP:
             sendings[0].end(State.DROPPED)
@@ -91,7 +91,7 @@ class Outbox:
     async def _try(self, casino: Casino, sending: Sending) -> bool:
         sending.begin_try()
         try:
-            reply = await self._aggregator.accept(casino, sending.accept)
+            reply = await self._aggregator.accept(casino, sending.body)
         except NotTold as failure:
             sending.failure = str(failure)
             return False
@@ -123,6 +123,11 @@ def _messages(accept: Accept, fault: Fault | None) -> list[Accept]:
         case Fault(kind=Kind.ERROR_CODE):
             return [accept.saying(fault.error_code)]
     return [accept]
+
+
+def _body(accept: Accept, fault: Fault | None) -> dict[str, object]:
+    body = accept.body()
+    return fault.rewritten(body) if fault is not None and fault.kind is Kind.REWRITE else body
 
 
 async def _until_its_time(casino: Casino, fault: Fault | None, answered: asyncio.Event) -> None:
