@@ -6,11 +6,11 @@ shows. Both may run again from any point: every send is counted in the movement'
 """
 
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import timedelta
 
 from temporalio import activity
 
+from activities.credits import Credits
 from activities.pressure import FAST, SLOW, Busy
 from activities.teller import NO_WORD, Teller, at_once, now, pursued, word_of
 from betcore import failpoints
@@ -31,7 +31,7 @@ class Wallet:
     def __init__(self, teller: Teller, bets: Bets, reversals: Reversals) -> None:
         self._teller = teller
         self._bets = bets
-        self._reversals = reversals
+        self._credits = Credits(teller, bets, reversals)
 
     @activity.defn
     async def try_stake(self, order: TakeStake) -> Step:
@@ -83,12 +83,12 @@ class Wallet:
     @activity.defn
     async def try_credit(self, order: Pay) -> Step:
         """Credit the player, with as many sends as the order allows; none where the casino does not answer anyway."""
-        return await at_once(lambda: self._try_credit(order), order.sends)
+        return await at_once(lambda: self._credits.attempt(order), order.sends)
 
     @activity.defn
     async def pursue_credit(self, order: Pay) -> Step:
         """Credit the player, for as long as it takes. Raises ApplicationError(outcome_unknown), to be retried."""
-        return await pursued(lambda: self._pursue_credit(order), order.retry, order.accept_within)
+        return await pursued(lambda: self._credits.pursue(order), order.retry, order.accept_within)
 
     @activity.defn
     async def find_credit(self, order: FindCredit) -> Step:
@@ -96,20 +96,7 @@ class Wallet:
 
         Raises ApplicationError(outcome_unknown), to be retried, where the casino's answer is unclear.
         """
-        pay = order.pay
-        casino, rows, kind = await self._teller.casino(pay.casino_id), self._rows(pay), pay.transaction_type
-        if word := await self._teller.confirmed(casino, _credit_of(pay)):
-            return _credited(await rows.credit_done(pay.bet_id, pay.owner, kind, word), pay, "confirmed by an Accept")
-        try:
-            found = await self._teller.look(casino, _credit_of(pay), pay.retry, pay.attempt_timeout)
-        except MovementDiffers as difference:
-            record = await rows.park(pay.bet_id, pay.owner, kind, DUPLICATE)
-            return Step(progress=Progress.PARKED, detail=str(difference), record=record)
-        if not found and not order.second_look:
-            return Step(progress=Progress.UNKNOWN, detail="absent at the first look")
-        how = "done" if found else "paid_by_hand"
-        record = await rows.credit_done(pay.bet_id, pay.owner, kind, NO_WORD, how)
-        return _credited(record, pay, how.replace("_", " "))
+        return await self._credits.find(order)
 
     @activity.defn
     async def close_at_casino(self, order: CloseAtCasino) -> None:
@@ -193,49 +180,6 @@ class Wallet:
         record = await self._bets.taken_after_the_end(record, word_of(made), movement.facts())
         return Step(progress=Progress.REFUSED, detail="debited after the end", record=record)
 
-    async def _try_credit(self, order: Pay) -> Step:
-        casino = await self._teller.casino(order.casino_id)
-        await self._teller.pressure.may_try_credit(casino)
-        with self._teller.pressure.place(casino, FAST):
-            return await self._credit(casino, order, order.attempt_timeout)
-
-    async def _pursue_credit(self, order: Pay) -> Step:
-        casino = await self._teller.casino(order.casino_id)
-        with self._teller.pressure.place(casino, SLOW):
-            await self._teller.pressure.owed_turn(casino)
-            return await self._credit(casino, order)
-
-    def _rows(self, order: Pay) -> Bets | Reversals:
-        return self._reversals if order.reverses else self._bets
-
-    async def _credit(self, casino: Casino, order: Pay, patience: timedelta = timedelta()) -> Step:
-        kind, owner, rows = order.transaction_type, order.owner, self._rows(order)
-        claim = await rows.begin_credit(order)
-        if claim.attempts is None:
-            return _credited(claim.record, order)
-        # No last moment for the credit, but one for this send: a worker that was frozen here must not pay minutes later
-        # what a person has paid by hand meanwhile.
-        not_after = now() + timedelta(seconds=casino.profile.message_lifetime)
-        await failpoints.reach("credit_counted")
-        if order.amount.minor == 0 and kind is TransactionType.BET_RETURN and not casino.profile.send.zero_stakes:
-            record = await rows.credit_done(order.bet_id, owner, kind, NO_WORD)
-            return _credited(record, order, "a free round is not returned")
-        movement = replace(_credit_of(order), not_after=not_after)
-        try:
-            made, verdict = await self._teller.make(casino, movement, claim, order.attempt_timeout, patience)
-        except LastMomentPassed:
-            return Step(progress=Progress.UNKNOWN, detail="too late for this send", record=claim.record)
-        await failpoints.reach("credit_answered")
-        match verdict.progress:
-            case Progress.DONE:
-                record = await rows.credit_done(order.bet_id, owner, kind, word_of(made))
-            case Progress.PARKED:
-                record = await rows.park(order.bet_id, owner, kind, made.answer.error_code)
-            case _:
-                return await self._teller.unknown(casino, claim.record, movement, made, verdict)
-        await failpoints.reach("credit_recorded")
-        return _credited(record, order, made.answer.message)
-
 
 def _opening(order: TakeStake, *, admitted: bool) -> tuple[BetState, Code | None]:
     """The state that a fresh row begins in: no stake is sent that we refuse ourselves, or once a Refund is filed, or to
@@ -269,30 +213,6 @@ def _refused(record: BetRecord, owner: str, detail: str) -> Step:
     if record.owner == owner and record.state is not BetState.REFUSED:
         return Step(progress=Progress.UNKNOWN, detail=detail, record=record)
     return Step(progress=_standing(record, owner), detail=detail, record=record)
-
-
-# The state in which a bet is on its way to the other outcome.
-_OTHER = {TransactionType.PAY_OUT: BetState.REFUNDING, TransactionType.BET_RETURN: BetState.SETTLING}
-
-
-def _credited(record: BetRecord, order: Pay, detail: str = "") -> Step:
-    """How a credit stands that has no send to make. Raises RuntimeError where it was never begun."""
-    owned = record.reversal if order.reverses else record
-    if owned is None or owned.owner != order.owner:
-        progress = Progress.FOREIGN
-    elif owned.closed_at is not None:
-        progress = Progress.DONE
-    elif not order.reverses and record.state is _OTHER[order.transaction_type]:
-        progress = Progress.REFUSED
-    elif record.reversal is not None or record.state in (BetState.SETTLING, BetState.REFUNDING):
-        progress = Progress.PARKED
-    else:
-        raise RuntimeError(f"bet {record.bet_id} is {record.state}: nothing to credit")
-    return Step(progress=progress, detail=detail, record=record)
-
-
-def _credit_of(order: Pay) -> Movement:
-    return Movement(order.bet_id, order.transaction_type, order.partner_user_id, order.amount)
 
 
 def _debit(pay_in: PayIn, bet_id: int) -> Movement:

@@ -1,0 +1,117 @@
+"""Credits of a bet or a reversal at the casino's wallet: the win, and the return of the stake.
+
+What is owed to the player is sent until the casino has made it, or a person has to decide.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from activities.pressure import FAST, SLOW
+from activities.teller import NO_WORD, Teller, now, word_of
+from betcore import failpoints
+from betcore.clients.casino import LastMomentPassed, Movement, MovementDiffers
+from betcore.db.bets import Bets
+from betcore.db.partners import Casino
+from betcore.db.reversals import Reversals
+from betcore.ids import TransactionType
+from betcore.judgement import DUPLICATE
+from betcore.messages import BetRecord, BetState
+from betcore.orders import FindCredit, Pay, Progress, Step
+
+
+class Credits:
+    """Hold the credits, and the rows in which they are counted and recorded."""
+
+    def __init__(self, teller: Teller, bets: Bets, reversals: Reversals) -> None:
+        self._teller = teller
+        self._bets = bets
+        self._reversals = reversals
+
+    async def find(self, order: FindCredit) -> Step:
+        """Look for a parked credit that was marked as paid by hand.
+
+        Raises ApplicationError(outcome_unknown), to be retried, if the casino's answer is unclear.
+        """
+        pay = order.pay
+        casino, rows, kind = await self._teller.casino(pay.casino_id), self._rows(pay), pay.transaction_type
+        if word := await self._teller.confirmed(casino, _credit_of(pay)):
+            return _credited(await rows.credit_done(pay.bet_id, pay.owner, kind, word), pay, "confirmed by an Accept")
+        try:
+            found = await self._teller.look(casino, _credit_of(pay), pay.retry, pay.attempt_timeout)
+        except MovementDiffers as difference:
+            record = await rows.park(pay.bet_id, pay.owner, kind, DUPLICATE)
+            return Step(progress=Progress.PARKED, detail=str(difference), record=record)
+        if not found and not order.second_look:
+            return Step(progress=Progress.UNKNOWN, detail="absent at the first look")
+        how = "done" if found else "paid_by_hand"
+        record = await rows.credit_done(pay.bet_id, pay.owner, kind, NO_WORD, how)
+        return _credited(record, pay, how.replace("_", " "))
+
+    async def attempt(self, order: Pay) -> Step:
+        """Send a credit once in the fast lane. Raises Busy if the casino does not answer anyway."""
+        casino = await self._teller.casino(order.casino_id)
+        await self._teller.pressure.may_try_credit(casino)
+        with self._teller.pressure.place(casino, FAST):
+            return await self._credit(casino, order, order.attempt_timeout)
+
+    async def pursue(self, order: Pay) -> Step:
+        """Send a credit once in the slow lane, when its turn has come. Raises Busy."""
+        casino = await self._teller.casino(order.casino_id)
+        with self._teller.pressure.place(casino, SLOW):
+            await self._teller.pressure.owed_turn(casino)
+            return await self._credit(casino, order)
+
+    def _rows(self, order: Pay) -> Bets | Reversals:
+        return self._reversals if order.reverses else self._bets
+
+    async def _credit(self, casino: Casino, order: Pay, patience: timedelta = timedelta()) -> Step:
+        kind, owner, rows = order.transaction_type, order.owner, self._rows(order)
+        claim = await rows.begin_credit(order)
+        if claim.attempts is None:
+            return _credited(claim.record, order)
+        # No last moment for the credit, but one for this send: a worker that was frozen here must not pay minutes later
+        # what a person has paid by hand meanwhile.
+        not_after = now() + timedelta(seconds=casino.profile.message_lifetime)
+        await failpoints.reach("credit_counted")
+        if order.amount.minor == 0 and kind is TransactionType.BET_RETURN and not casino.profile.send.zero_stakes:
+            record = await rows.credit_done(order.bet_id, owner, kind, NO_WORD)
+            return _credited(record, order, "a free round is not returned")
+        movement = replace(_credit_of(order), not_after=not_after)
+        try:
+            made, verdict = await self._teller.make(casino, movement, claim, order.attempt_timeout, patience)
+        except LastMomentPassed:
+            return Step(progress=Progress.UNKNOWN, detail="too late for this send", record=claim.record)
+        await failpoints.reach("credit_answered")
+        match verdict.progress:
+            case Progress.DONE:
+                record = await rows.credit_done(order.bet_id, owner, kind, word_of(made))
+            case Progress.PARKED:
+                record = await rows.park(order.bet_id, owner, kind, made.answer.error_code)
+            case _:
+                return await self._teller.unknown(casino, claim.record, movement, made, verdict)
+        await failpoints.reach("credit_recorded")
+        return _credited(record, order, made.answer.message)
+
+
+# The state in which a bet is on its way to the other outcome.
+_OTHER = {TransactionType.PAY_OUT: BetState.REFUNDING, TransactionType.BET_RETURN: BetState.SETTLING}
+
+
+def _credited(record: BetRecord, order: Pay, detail: str = "") -> Step:
+    """How a credit stands that has no send to make. Raises RuntimeError where it was never begun."""
+    owned = record.reversal if order.reverses else record
+    if owned is None or owned.owner != order.owner:
+        progress = Progress.FOREIGN
+    elif owned.closed_at is not None:
+        progress = Progress.DONE
+    elif not order.reverses and record.state is _OTHER[order.transaction_type]:
+        progress = Progress.REFUSED
+    elif record.reversal is not None or record.state in (BetState.SETTLING, BetState.REFUNDING):
+        progress = Progress.PARKED
+    else:
+        raise RuntimeError(f"bet {record.bet_id} is {record.state}: nothing to credit")
+    return Step(progress=progress, detail=detail, record=record)
+
+
+def _credit_of(order: Pay) -> Movement:
+    return Movement(order.bet_id, order.transaction_type, order.partner_user_id, order.amount)
