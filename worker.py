@@ -44,6 +44,7 @@ from workflows.bet import Bet
 from workflows.reconciliation import Reconciliation
 from workflows.reconciliations import Reconciliations
 from workflows.reversal import Reversal
+from workflows.signals import SignalsOfOneArgument
 from workflows.sweep import Sweep
 
 WORKFLOWS = [Bet, Reversal, Sweep, Reconciliation, Reconciliations]
@@ -107,6 +108,7 @@ def workers(client: Client, do: Activities, *, sandbox: bool) -> list[Worker]:
         task_queue=BETS_QUEUE,
         workflows=WORKFLOWS,
         activities=fast,
+        interceptors=[SignalsOfOneArgument()],
         workflow_runner=SandboxedWorkflowRunner() if sandbox else UnsandboxedWorkflowRunner(),
         sticky_queue_schedule_to_start_timeout=_STICKY,
         max_concurrent_workflow_tasks=_SLOTS,

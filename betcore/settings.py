@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     temporal_payload_key: SecretStr | None = Field(
         None, description="Fernet keys, comma separated, newest first: encrypts what Temporal stores of a bet."
     )
+    temporal_plaintext: bool = Field(
+        False,
+        description="With a payload key: read what is not encrypted too, while bets of before the key are still open.",
+    )
 
     secret_key: SecretStr | None = Field(
         None, description="Fernet keys, comma separated, newest first: encrypts partners' secrets in the database."

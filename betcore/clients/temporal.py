@@ -1,45 +1,15 @@
 """The one way to Temporal, for API, worker, CLI and tests: the same converter and the same encryption everywhere."""
 
 import dataclasses
-from collections.abc import Sequence
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, TLSConfig
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes, PayloadCodec
+from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
 from temporalio.runtime import Runtime
 
+from betcore.clients.payload_encryption import Encryption
 from betcore.errors import SetupRefused
 from betcore.settings import Settings
-
-_ENCODING = b"binary/encrypted-fernet"
-
-
-class Encryption(PayloadCodec):
-    """Encrypts payloads with the newest of several Fernet keys and reads with any of them."""
-
-    def __init__(self, keys: str) -> None:
-        self._fernet = MultiFernet([Fernet(key.strip()) for key in keys.split(",")])
-
-    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Seal each payload, its own encoding included."""
-        return [
-            Payload(metadata={"encoding": _ENCODING}, data=self._fernet.encrypt(payload.SerializeToString()))
-            for payload in payloads
-        ]
-
-    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Open what was sealed; payloads from before encryption was turned on pass as they are."""
-        return [self._open(payload) for payload in payloads]
-
-    def _open(self, payload: Payload) -> Payload:
-        if payload.metadata.get("encoding") != _ENCODING:
-            return payload
-        try:
-            return Payload.FromString(self._fernet.decrypt(payload.data))
-        except InvalidToken:
-            raise SetupRefused("a payload was encrypted with a key that BETCORE_TEMPORAL_PAYLOAD_KEY lacks") from None
 
 
 def data_converter(settings: Settings) -> DataConverter:
@@ -48,7 +18,9 @@ def data_converter(settings: Settings) -> DataConverter:
         return pydantic_data_converter
     return dataclasses.replace(
         pydantic_data_converter,
-        payload_codec=Encryption(settings.temporal_payload_key.get_secret_value()),
+        payload_codec=Encryption(
+            settings.temporal_payload_key.get_secret_value(), plaintext=settings.temporal_plaintext
+        ),
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )
 

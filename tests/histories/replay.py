@@ -17,6 +17,7 @@ from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter
 from temporalio.worker import Replayer, WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
@@ -70,10 +71,12 @@ class Replayed:
         return f"after its last step: the code now does {more[0]}" if more else "whose steps are still the same"
 
 
-async def replay(history: WorkflowHistory, workflows: Sequence[type]) -> Replayed:
+async def replay(
+    history: WorkflowHistory, workflows: Sequence[type], converter: DataConverter = pydantic_data_converter
+) -> Replayed:
     """Replay a history, whose workflow id is taken for its name, with these workflows."""
     runner = _Noting()
-    replayer = Replayer(workflows=workflows, data_converter=pydantic_data_converter, workflow_runner=runner)
+    replayer = Replayer(workflows=workflows, data_converter=converter, workflow_runner=runner)
     failure = (await replayer.replay_workflow(history, raise_on_replay_failure=False)).replay_failure
     steps = ((event.event_id, _of_event(event)) for event in history.events)
     then = [(number, step) for number, step in steps if step is not None]

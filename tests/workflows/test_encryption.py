@@ -1,0 +1,219 @@
+"""Payload encryption on the wire: what was not encrypted for a workflow does not reach it, and blocks nothing."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet, MultiFernet
+from pydantic import SecretStr
+from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.common import RawValue
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DefaultFailureConverterWithEncodedAttributes, PayloadCodec
+from temporalio.service import RPCError
+
+from betcore.clients.temporal import data_converter
+from betcore.ids import BetKey, reversal_workflow_id
+from betcore.messages import BetState, PayIn
+from betcore.settings import Settings
+from tests.floor import Floor, open_floor
+from tests.histories.replay import replay
+from tests.workflows.bets import Handle, begin, eventually, start, update, working
+from worker import WORKFLOWS
+
+KEY, NEWER = (Fernet.generate_key().decode() for _ in range(2))
+WON = [(-1, "10.00"), (1, "25.00")]
+
+
+def _converter(keys: str = KEY, *, plaintext: bool = False) -> Any:
+    return data_converter(Settings(temporal_payload_key=SecretStr(keys), temporal_plaintext=plaintext))
+
+
+async def _client(address: str, keys: str = KEY, *, plaintext: bool = False) -> Client:
+    return await Client.connect(address, data_converter=_converter(keys, plaintext=plaintext))
+
+
+class _Fernets(PayloadCodec):
+    """The codec of the releases before this one."""
+
+    def __init__(self) -> None:
+        self._fernet = MultiFernet([Fernet(KEY)])
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return [
+            Payload(
+                metadata={"encoding": b"binary/encrypted-fernet"},
+                data=self._fernet.encrypt(payload.SerializeToString()),
+            )
+            for payload in payloads
+        ]
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return [Payload.FromString(self._fernet.decrypt(payload.data)) for payload in payloads]
+
+
+async def _old_client(address: str) -> Client:
+    converter = dataclasses.replace(
+        pydantic_data_converter,
+        payload_codec=_Fernets(),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )
+    return await Client.connect(address, data_converter=converter)
+
+
+async def _open_bet(client: Client, floor: Floor, bet: PayIn | None = None) -> tuple[PayIn, Handle]:
+    bet = bet or await floor.pay_in()
+    record, handle = await start(client, bet)
+    assert record.state is BetState.ACCEPTANCE
+    await floor.calls.tell(record.bet_id, "r")
+    return bet, handle
+
+
+async def _win(floor: Floor, handle: Handle, bet: PayIn) -> None:
+    assert (await update(handle, "pay_out", floor.pay_out(bet, "25.00"))).state is BetState.SETTLED
+
+
+async def _payload_of(handle: Handle, name: str) -> Payload:
+    """The argument of a signal, as it stands in the history of a workflow."""
+    for event in (await handle.fetch_history()).events:
+        signal = event.workflow_execution_signaled_event_attributes
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED and signal.signal_name == name:
+            return signal.input.payloads[0]
+    raise AssertionError(f"no signal {name}")
+
+
+@pytest.mark.row(102)
+async def test_what_was_not_encrypted_for_a_bet_moves_nothing_and_blocks_nothing(
+    database_url: str, temporal_address: str
+) -> None:
+    ours, plain = (
+        await _client(temporal_address),
+        await Client.connect(temporal_address, data_converter=pydantic_data_converter),
+    )
+    async with open_floor(database_url) as floor, working(ours, floor):
+        bet, handle = await _open_bet(ours, floor)
+        twin, of_twin = await _open_bet(ours, floor, await floor.pay_in(round_id=bet.round_id))
+        strange = plain.get_workflow_handle(handle.id)
+        await of_twin.signal("pay_out", floor.pay_out(twin, "25.00"))
+        copied = await _payload_of(of_twin, "pay_out")
+        for forged in (
+            floor.pay_out(bet, "777.00"),
+            RawValue(copied),
+            RawValue(Payload(metadata={"encoding": b"binary/encrypted-aes-gcm"}, data=b"x")),
+            RawValue(Payload(metadata={"encoding": b"binary/encrypted-aes-gcm"}, data=copied.data[:-1] + b"\0")),
+            RawValue(Payload(metadata={"encoding": b"binary/encrypted-fernet"}, data=b"x" * 80)),
+            RawValue(Payload(metadata={}, data=b"{}")),
+        ):
+            await strange.signal("pay_out", forged)
+            await strange.signal("refund", forged)
+            for name in ("pay_out", "refund", "operate"):
+                with pytest.raises(WorkflowUpdateFailedError):
+                    await strange.execute_update(name, forged)
+        for lacking in ("pay_out", "refund", "accept"):
+            await strange.signal(lacking)
+            await strange.signal(lacking, args=["more", "than one"])
+        assert [one for one in await floor.journal() if one[0] > 0] == [(1, "25.00")]  # the twin's
+        await _win(floor, handle, bet)
+        assert sorted(await floor.journal()) == sorted(WON * 2)
+
+
+@pytest.mark.row(102)
+async def test_a_workflow_that_is_started_in_plaintext_moves_nothing(database_url: str, temporal_address: str) -> None:
+    ours = await _client(temporal_address)
+    plain = await Client.connect(temporal_address, data_converter=pydantic_data_converter)
+    async with open_floor(database_url) as floor, working(ours, floor):
+        bet = await floor.pay_in()
+        handle = await begin(plain, bet)
+        await eventually(lambda: _task_failed(handle))
+        assert await floor.row(bet) is None
+        assert await floor.journal() == []
+
+
+@pytest.mark.row(102)
+async def test_every_part_of_a_bet_is_encrypted_and_its_history_replays(
+    database_url: str, temporal_address: str
+) -> None:
+    ours = await _client(temporal_address)
+    async with open_floor(database_url) as floor, working(ours, floor):
+        # The slow lane, with failures, and a reversal that the bet starts as its child.
+        await floor.faults({"kind": "lost", "path": "/payments/make", "transaction_type": 1, "times": 5})
+        bet = await floor.pay_in_out()
+        handle = await begin(ours, bet)
+        await eventually(lambda: _sent(floor, 3))
+        await handle.signal("refund", floor.refund(bet))
+        await handle.result()
+        reversal = ours.get_workflow_handle(reversal_workflow_id(BetKey(bet.counterparty_id, bet.provider_bet_id)))
+
+        async def reversed_() -> bool:
+            try:
+                return bool(await reversal.result())
+            except RPCError:
+                return False
+
+        await eventually(reversed_)
+        assert await floor.journal() == [*WON, (-2, "25.00"), (2, "10.00")]
+        for one in (handle, reversal):
+            history = await one.fetch_history()
+            assert "anna" not in history.to_json()
+            found = await replay(history, WORKFLOWS, _converter())
+            assert found.complaint is None, found.complaint
+
+
+@pytest.mark.row(102)
+async def test_a_bet_of_the_release_before_goes_on(database_url: str, temporal_address: str) -> None:
+    old, new = await _old_client(temporal_address), await _client(temporal_address)
+    async with open_floor(database_url) as floor:
+        async with working(old, floor):
+            bet, handle = await _open_bet(old, floor)
+            over, ended = await _open_bet(old, floor)
+            await _win(floor, ended, over)
+        async with working(new, floor):
+            await _win(floor, new.get_workflow_handle(handle.id), bet)
+        assert await floor.journal() == [(-1, "10.00"), *WON, (1, "25.00")]
+        for one in (handle, ended):
+            found = await replay(await one.fetch_history(), WORKFLOWS, _converter())
+            assert found.complaint is None, found.complaint
+
+
+@pytest.mark.row(102)
+async def test_keys_are_rotated_with_bets_open_and_a_lost_key_comes_back(
+    database_url: str, temporal_address: str
+) -> None:
+    before, after = await _client(temporal_address), await _client(temporal_address, f"{NEWER},{KEY}")
+    without = await _client(temporal_address, NEWER)
+    async with open_floor(database_url) as floor:
+        async with working(before, floor):
+            bet, handle = await _open_bet(before, floor)
+            other, waits = await _open_bet(before, floor)
+        async with working(after, floor):
+            await _win(floor, after.get_workflow_handle(handle.id), bet)
+        async with working(without, floor):
+            await without.get_workflow_handle(waits.id).signal("refund", floor.refund(other))
+            await eventually(lambda: _task_failed(waits))
+            assert len(await floor.journal()) == 3
+        async with working(after, floor):
+            refunded = await update(after.get_workflow_handle(waits.id), "refund", floor.refund(other))
+            assert refunded.state is BetState.REFUNDED
+
+
+@pytest.mark.row(102)
+async def test_encryption_is_turned_on_with_bets_open(database_url: str, temporal_address: str) -> None:
+    plain = await Client.connect(temporal_address, data_converter=pydantic_data_converter)
+    turning = await _client(temporal_address, plaintext=True)
+    async with open_floor(database_url) as floor:
+        async with working(plain, floor):
+            bet, handle = await _open_bet(plain, floor)
+        async with working(turning, floor):
+            await _win(floor, turning.get_workflow_handle(handle.id), bet)
+
+
+async def _sent(floor: Floor, times: int) -> bool:
+    return (await floor.attempts()).get(1, 0) >= times
+
+
+async def _task_failed(handle: Handle) -> bool:
+    history = await handle.fetch_history()
+    return any(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED for event in history.events)
