@@ -128,6 +128,23 @@ async def test_fields_of_an_answer_are_rewritten(casino: Casino) -> None:
     assert await casino.journal(bet) == STAKE
 
 
+async def test_other_types_are_the_same_values(casino: Casino) -> None:
+    bet = new_bet()
+    await casino.faults({"kind": "other_types"})
+    value = (await casino.make(bet, -1, "10.00")).value
+    assert (value["BetId"], value["TransactionType"], value["Balance"]) == (f"{bet}", "-1", "90.0000")
+    (item,) = (await casino.call("/payments/info", {"BetId": bet})).value
+    assert (item["BetId"], item["TransactionType"], item["Amount"]) == (f"{bet}", "-1", "-10.0000")
+    assert (await casino.call("/payments/info", {"BetId": new_bet()})).value == {}
+
+
+async def test_dirty_texts_cannot_be_stored_as_they_are(casino: Casino) -> None:
+    await casino.faults({"kind": "dirty_texts"})
+    value = (await casino.make(new_bet(), -1, "10.00")).value
+    assert value["PartnerTransactionId"].startswith("SC-")
+    assert {"\x00", "\ud83d"} <= set(value["PartnerTransactionId"])
+
+
 async def test_wrong_bet_in_a_list_of_payments(casino: Casino) -> None:
     bet = new_bet()
     await casino.make(bet, -1, "10.00")

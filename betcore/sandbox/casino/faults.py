@@ -12,6 +12,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from betcore.sandbox.casino.calls import Call
+from betcore.sandbox.casino.clothes import dirty_texts, other_types
 from betcore.sandbox.casino.wire import ACCEPT_PATH
 
 
@@ -35,6 +36,8 @@ class Kind(StrEnum):
     DROP = "drop"
     ANSWER = "answer"
     REWRITE = "rewrite"
+    OTHER_TYPES = "other_types"
+    DIRTY_TEXTS = "dirty_texts"
     REPEAT = "repeat"
     CONTRADICT = "contradict"
     EARLY = "early"
@@ -43,7 +46,7 @@ class Kind(StrEnum):
 # What can befall an Accept, and what can befall nothing else.
 OF_ACCEPT = {
     *(Kind.DELAY, Kind.DROP, Kind.HOLD, Kind.ERROR_CODE, Kind.REWRITE),
-    *(Kind.REPEAT, Kind.CONTRADICT, Kind.EARLY),
+    *(Kind.REPEAT, Kind.CONTRADICT, Kind.EARLY, Kind.OTHER_TYPES, Kind.DIRTY_TEXTS),
 }
 OF_ACCEPT_ALONE = {Kind.REPEAT, Kind.CONTRADICT, Kind.EARLY}
 
@@ -83,7 +86,12 @@ class Fault(BaseModel):
         return self
 
     def rewritten(self, fields: dict[str, object]) -> dict[str, object]:
-        """Return the fields as ``rewrite`` leaves them."""
+        """Return the fields of an answer or an Accept as the fault leaves them."""
+        match self.kind:
+            case Kind.OTHER_TYPES:
+                return other_types(fields)
+            case Kind.DIRTY_TEXTS:
+                return dirty_texts(fields)
         return {name: value for name, value in (fields | self.fields).items() if name not in self.without}
 
     def is_for(self, call: Call) -> bool:

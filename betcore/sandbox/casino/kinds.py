@@ -14,6 +14,7 @@ from aiohttp import web
 
 from betcore.sandbox.casino.calls import Call
 from betcore.sandbox.casino.casinos import Gate
+from betcore.sandbox.casino.clothes import dressed
 from betcore.sandbox.casino.faults import Fault, Kind
 from betcore.sandbox.casino.wire import Accept, Answer
 
@@ -183,14 +184,7 @@ async def _answer(exchange: Exchange, fault: Fault) -> web.StreamResponse:
 
 async def _rewrite(exchange: Exchange, fault: Fault) -> web.StreamResponse:
     answer = await exchange.process()
-    match answer.value:
-        case dict() as fields:
-            value: object = fault.rewritten(fields)
-        case list() as items:
-            value = [fault.rewritten(item) for item in items]
-        case other:
-            value = other
-    return exchange.reply(replace(answer, value=value))
+    return exchange.reply(replace(answer, value=dressed(answer.value, fault.rewritten)))
 
 
 KINDS: dict[Kind, Callable[[Exchange, Fault], Awaitable[web.StreamResponse]]] = {
@@ -211,4 +205,6 @@ KINDS: dict[Kind, Callable[[Exchange, Fault], Awaitable[web.StreamResponse]]] = 
     Kind.DROP: _drop,
     Kind.ANSWER: _answer,
     Kind.REWRITE: _rewrite,
+    Kind.OTHER_TYPES: _rewrite,
+    Kind.DIRTY_TEXTS: _rewrite,
 }

@@ -18,6 +18,7 @@ from betcore.sandbox.casino.casinos import Casino
 from betcore.sandbox.casino.faults import Fault, Kind
 from betcore.sandbox.casino.wire import ACCEPT_PATH, Accept, Code
 
+_REWRITING = {Kind.REWRITE, Kind.OTHER_TYPES, Kind.DIRTY_TEXTS}
 _log = logging.getLogger(__name__)
 
 MOST_TRIES = 50
@@ -127,7 +128,7 @@ def _messages(accept: Accept, fault: Fault | None) -> list[Accept]:
 
 def _body(accept: Accept, fault: Fault | None) -> dict[str, object]:
     body = accept.body()
-    return fault.rewritten(body) if fault is not None and fault.kind is Kind.REWRITE else body
+    return fault.rewritten(body) if fault is not None and fault.kind in _REWRITING else body
 
 
 async def _until_its_time(casino: Casino, fault: Fault | None, answered: asyncio.Event) -> None:

@@ -1,0 +1,49 @@
+"""The same answer in other clothes: what casinos send whose JSON has other types than the reference, or dirty text.
+
+Each function takes the fields of one answer, of one item of a list, or of one Accept, and returns them as another
+casino would have written them. No value changes.
+"""
+
+from collections.abc import Callable
+
+Fields = dict[str, object]
+
+# More than any id is long, and less than a body may have.
+_LONG = 20_000
+
+
+def other_types(fields: Fields) -> Fields:
+    """Return the fields with ids as strings, the amount of a debit negative, and two decimals more on every amount."""
+    dressed = dict(fields)
+    debit = str(fields.get("TransactionType", "")).startswith("-")
+    for name in ("BetId", "TransactionType", "ErrorCode"):
+        if name in fields:
+            dressed[name] = str(fields[name])
+    if "Amount" in fields:
+        dressed["Amount"] = f"{'-' if debit else ''}{_longer(str(fields['Amount']))}"
+    if isinstance(fields.get("Balance"), str):
+        dressed["Balance"] = _longer(str(fields["Balance"]))
+    return dressed
+
+
+def dirty_texts(fields: Fields) -> Fields:
+    """Return the fields with texts that PostgreSQL, JSON and people's screens cannot take as they are."""
+    dirt: Fields = {"Message": "**done** <b>\x00\ud83d</b>"}
+    if fields.get("PartnerTransactionId") is not None:
+        dirt["PartnerTransactionId"] = f"{fields['PartnerTransactionId']}\x00\ud83d{'x' * _LONG}"
+    return fields | dirt
+
+
+def dressed(value: object, dress: Callable[[Fields], Fields]) -> object:
+    """Return the Value of an answer, each of its items dressed; an empty list as an empty object."""
+    match value:
+        case dict():
+            return dress(value)
+        case list():
+            return [dress(item) for item in value] or {}
+        case other:
+            return other
+
+
+def _longer(amount: str) -> str:
+    return f"{amount}00" if "." in amount else f"{amount}.00"
