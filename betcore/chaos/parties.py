@@ -26,7 +26,7 @@ from betcore.sandbox.provider.client import AggregatorClient, Answer
 from betcore.sandbox.provider.croupier import Croupier, opening_call
 
 # A debit that a killed worker leaves in doubt until its last moment is looked for within seconds, not minutes.
-_CASINO = "{clock_leeway: 3, effect_within: 3, accept_within: 2, retry: {cap: 10}}"
+_CASINO = "clock_leeway: 3\neffect_within: 3\naccept_within: 2\nretry: {cap: 10}\nsend: {close: true}"
 _MONEY = Decimal("100000.00")
 _PLAYERS = 4
 # More than the API's own deadline for an answer, so that its 99 is heard rather than a time-out of ours.

@@ -6,7 +6,7 @@ import platform
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from betcore.chaos import measures
 from betcore.chaos.breaking import Breaker, Broken
 from betcore.chaos.parties import Desk, House, Load, Player, patiently
-from betcore.chaos.schedule import Fault, schedule
+from betcore.chaos.schedule import KINDS, Fault, schedule
 from betcore.chaos.wiring import Wiring
 from betcore.cli.books import not_at_rest, read_ours
 from betcore.clients import carriers
@@ -52,11 +52,12 @@ _DOUBT = text("""
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be run: ``rate`` in bets a second, ``minutes`` for which things are broken."""
+    """What is to be run: ``rate`` in bets a second, ``minutes`` for which things are broken, in which ways."""
 
     minutes: float
     seed: int
     rate: float
+    kinds: Sequence[str] = KINDS
 
 
 @dataclass(slots=True)
@@ -132,7 +133,7 @@ class Run:
 
     async def _under_load(self, load: Load, breaker: Breaker) -> None:
         """Raises what the load or a fault raises."""
-        faults = schedule(self._plan.seed, self._plan.minutes * 60)
+        faults = schedule(self._plan.seed, self._plan.minutes * 60, self._plan.kinds)
         async with asyncio.TaskGroup() as group:
             going = group.create_task(load.go_on())
             breaking = [group.create_task(self._break(breaker, fault)) for fault in faults]

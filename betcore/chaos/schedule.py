@@ -5,7 +5,7 @@ rounds, each round in an order of its own, so that a short run has seen many of 
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,16 @@ _CASINO_FAULTS: dict[str, dict[str, Any]] = {
     "late": {"kind": "delay", "delay": 3},
     "blind": {"kind": "error", "path": "/payments/info"},
     "no accept": {"kind": "drop", "path": "/payments/accept"},
+    "conflict": {"kind": "answer", "path": "/payments/make", "status": 409, "body": "already there", "commit": True},
+    "duplicate of nothing": {"kind": "error_code", "path": "/payments/make", "error_code": 103803},
+    "other types": {"kind": "other_types"},
+    "accept in other types": {"kind": "other_types", "path": "/payments/accept"},
+    "dirty texts": {"kind": "dirty_texts"},
+    "accept with dirty texts": {"kind": "dirty_texts", "path": "/payments/accept"},
+    "unreadable": {"kind": "answer", "path": "/payments/make", "status": 200, "body": "[" * 100_000, "commit": True},
+    "unreadable balance": {"kind": "answer", "path": "/users/data", "status": 200, "body": "[" * 100_000},
+    "refusing accept": {"kind": "error_code", "path": "/payments/accept", "transaction_type": 1, "error_code": 102823},
+    "no close": {"kind": "error", "path": "/payments/close"},
 }
 KEYS = ("rotate provider secret", "rotate casino secret", "rotate signing key")
 KINDS = (
@@ -51,12 +61,17 @@ class Fault:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def schedule(seed: int, seconds: float) -> list[Fault]:
-    """The faults of a run of this length, in the order of their beginning; each is over when the run is."""
+def kinds_named(prefix: str) -> tuple[str, ...]:
+    """Return the kinds whose names begin so, in the order of ``KINDS``."""
+    return tuple(kind for kind in KINDS if kind.startswith(prefix))
+
+
+def schedule(seed: int, seconds: float, kinds: Sequence[str] = KINDS) -> list[Fault]:
+    """Return the faults of a run of this length, in the order of their beginning; each is over when the run is."""
     chance = random.Random(seed)  # noqa: S311  a schedule, not a secret
     faults: list[Fault] = []
     at = chance.uniform(*_GAP) / 2
-    for kind in _rounds(chance):
+    for kind in _rounds(chance, kinds):
         lasts = 0.0 if kind.startswith(_MOMENTS) else round(chance.uniform(*_LASTS), 1)
         if at + lasts > seconds:
             return faults
@@ -65,9 +80,9 @@ def schedule(seed: int, seconds: float) -> list[Fault]:
     raise AssertionError("rounds never end")
 
 
-def _rounds(chance: random.Random) -> Iterator[str]:
+def _rounds(chance: random.Random, kinds: Sequence[str]) -> Iterator[str]:
     while True:
-        yield from chance.sample(KINDS, len(KINDS))
+        yield from chance.sample(kinds, len(kinds))
 
 
 def _details(kind: str, chance: random.Random) -> dict[str, Any]:

@@ -28,6 +28,7 @@ def chaos(
     minutes: Annotated[float, typer.Option(min=0.1, help="For how long things are broken.")] = 3,
     seed: Annotated[int, typer.Option(help="The same seed draws the same faults and rounds.")] = 1,
     rate: Annotated[float, typer.Option(min=0.1, help="Bets begun a second.")] = 4,
+    kinds: Annotated[str, typer.Option(help="Only faults whose kind begins so, such as `casino`.")] = "",
     data_dir: Annotated[
         Path | None, typer.Option(help="The stack's folder, one that is not there yet; else a temporary one.")
     ] = None,
@@ -40,6 +41,7 @@ def chaos(
     """
     from betcore.chaos.report import draw
     from betcore.chaos.run import Plan, Run
+    from betcore.chaos.schedule import kinds_named
     from betcore.chaos.wiring import Wiring
     from betcore.settings import Settings
     from betcore.stack.folder import Folder
@@ -47,8 +49,11 @@ def chaos(
 
     if data_dir is not None and data_dir.exists():
         raise typer.BadParameter("is there already, and the folder goes when the run is good", param_hint="--data-dir")
+    chosen = kinds_named(kinds)
+    if not chosen:
+        raise typer.BadParameter("no kind of fault begins so (docs/chaos.md)", param_hint="--kinds")
     folder = data_dir or Path(tempfile.mkdtemp(prefix="betcore-chaos-"))
-    plan, wiring = Plan(minutes, seed, rate), Wiring()
+    plan, wiring = Plan(minutes, seed, rate, chosen), Wiring()
     found: dict[str, Any] = {}
 
     free: dict[str, Any] = dict.fromkeys(PORTS, 0)
@@ -72,7 +77,7 @@ def chaos(
     if not found:
         raise typer.Exit(1)
     out.mkdir(parents=True, exist_ok=True)
-    name = f"chaos-{minutes:g}m-seed{seed}"
+    name = f"chaos-{minutes:g}m-seed{seed}" + (f"-{kinds.replace(' ', '-')}" if kinds else "")
     (out / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
     (out / f"{name}.html").write_text(draw(found))
     emit(found, as_json, _told(found, out / f"{name}.html"))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from betcore.chaos.schedule import KINDS, LINKS, PROCESSES, TROUBLES, schedule
+from betcore.chaos.schedule import KINDS, LINKS, PROCESSES, TROUBLES, kinds_named, schedule
 
 seeds = st.integers(0, 2**32)
 
@@ -14,6 +14,13 @@ seeds = st.integers(0, 2**32)
 @given(seeds)
 def test_a_seed_draws_the_same_faults_again(seed: int) -> None:
     assert schedule(seed, 300) == schedule(seed, 300)
+
+
+@given(seeds)
+def test_kinds_can_be_chosen(seed: int) -> None:
+    chosen = kinds_named("casino")
+    assert {fault.kind for fault in schedule(seed, 600, chosen)} == set(chosen)
+    assert set(chosen) == {kind for kind in KINDS if kind.startswith("casino")}
 
 
 def test_another_seed_draws_others() -> None:
