@@ -17,10 +17,11 @@ AS_IT_STANDS = "SELECT * FROM bet WHERE bet_id = :bet_id"
 # No row comes back where another transaction has inserted the bet but this snapshot is older than its commit.
 OPEN = f"""
 WITH fresh AS (
-    INSERT INTO bet (provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, round_id, currency,
-                     stake, one_step, win, state, refusal, owner, withdrawn_at, closed_at)
-    VALUES (:provider_id, :provider_bet_id, :casino_id, :player_id, :game_id, :session_id, :round_id, :currency,
-            :stake, CAST(:win AS numeric(38,0)) IS NOT NULL, CAST(:win AS numeric(38,0)), :state, :refusal, :owner,
+    INSERT INTO bet (bet_id, provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, round_id,
+                     currency, stake, one_step, win, state, refusal, owner, withdrawn_at, closed_at)
+    VALUES (next_bet_id(:callers_clock), :provider_id, :provider_bet_id, :casino_id, :player_id, :game_id, :session_id,
+            :round_id, :currency, :stake, CAST(:win AS numeric(38,0)) IS NOT NULL, CAST(:win AS numeric(38,0)), :state,
+            :refusal, :owner,
             CASE WHEN CAST(:state AS text) = 'refunded' THEN now() END,
             CASE WHEN CAST(:state AS text) <> 'accepting' THEN now() END)
     ON CONFLICT (provider_id, provider_bet_id) DO NOTHING

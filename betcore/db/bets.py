@@ -7,7 +7,7 @@ back unchanged, and the caller sees it by ``record.owner``.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -80,6 +80,7 @@ class Bets:
         A fresh row in ``accepting``, and an own row whose debit has no answer yet, count a send.
         """
         given = {
+            "callers_clock": datetime.now(UTC),
             "provider_id": pay_in.provider_id,
             "provider_bet_id": pay_in.provider_bet_id,
             "casino_id": pay_in.casino_id,

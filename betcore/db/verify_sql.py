@@ -5,7 +5,7 @@ snapshot: what does not fit is wrong, however busy the system is.
 """
 
 WHOLE = "SELECT count(*) FROM bet WHERE bet_id > :after"
-# Where the bets begin that were opened then or later. Numbers are given in the order of opening.
+# The BetId behind which are all bets that were opened then or later, and perhaps one or the other of the same second.
 BEFORE = """
 SELECT coalesce((SELECT min(bet_id) - 1 FROM bet WHERE opened_at >= :since),
                 (SELECT coalesce(max(bet_id), 0) FROM bet))
@@ -14,6 +14,8 @@ NEXT = """
 SELECT count(*) AS bets, max(bet_id) AS upto
 FROM (SELECT bet_id FROM bet WHERE bet_id > :after ORDER BY bet_id LIMIT :limit) AS page
 """
+
+REACH = "SELECT coalesce(min(bet_id), 0), coalesce(max(bet_id), 0) FROM bet WHERE bet_id > :after"
 
 # A bet with its movements beside each other, what time and messages have left behind, and its reversal.
 _FACTS = """

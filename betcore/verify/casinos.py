@@ -27,9 +27,10 @@ Way = Literal["journal", "info"]
 # Bets of one read, calls at the same time, and bets that wait for their second look.
 _BATCH, _AT_ONCE, _SUSPECTS = 500, 8, 2000
 _READS = 5
-# Parts of all numbers that are summed up by themselves: what differs is looked at bet by bet in its part alone.
+# Parts of all BetIds that are summed up by themselves: what differs is looked at bet by bet in its part alone. BetIds
+# come from time, so that most of them are given to no bet: bets are read by their count, never by a range of BetIds.
 _SHARES = 65_536
-_RANGE = 20_000
+_PAGE = 20_000
 _SAID = {
     Kind.MISSING_THERE: "we hold it for made, the casino does not have it",
     Kind.MISSING_HERE: "the casino has made it, we have not",
@@ -99,8 +100,8 @@ class _Comparing:
 
     async def by_journal(self, journal: Journal, after: int) -> None:
         """Read all of the casino's journal, then look for what we have beyond it."""
-        (last,) = (await read(self._engine, "SELECT coalesce(max(bet_id), 0) FROM bet"))[0]
-        theirs, done = _Shares(last), 0
+        (first, last), *_ = await read(self._engine, verify_sql.REACH, after=after)
+        theirs, done = _Shares(first, last), 0
         async for entries in journal.pages():
             await self._page([one for one in entries if one.bet_id > after], theirs)
             await self._look_again_if(_SUSPECTS)
@@ -124,21 +125,29 @@ class _Comparing:
 
     async def _beyond(self, theirs: "_Shares", after: int, last: int) -> None:
         """The parts of the numbers in which our sums are not theirs: their bets are looked at one by one."""
-        step = max(_RANGE // theirs.share, 1) * theirs.share
-        for start in range(after, last, step):
-            upto = min(start + step - start % step, last)
-            start = max(start, after)
-            given = {"after": start, "upto": upto, "share": theirs.share, "casino_id": self._casino.casino_id}
-            for row in await read(self._engine, verify_sql.SHARES, **given):
+        done = 0
+        while True:
+            ((bets, upto),) = await read(self._engine, verify_sql.NEXT, after=after, limit=_PAGE)
+            if not bets or after >= last:
+                break
+            given = {"upto": min(upto, last), "share": theirs.share, "casino_id": self._casino.casino_id}
+            for row in await read(self._engine, verify_sql.SHARES, after=after, **given):
                 theirs.take(row.share, row.made, minor_units(row.first), minor_units(row.second))
-            self._tell(Progress(f"movements of {self._casino.name}", upto, last))
+            after, done = upto, done + bets
+            self._tell(Progress(f"bets beside the journal of {self._casino.name}", done, None))
         for share in theirs.uneven():
-            first = max(share * theirs.share - 1, after)
-            given = {"casino_id": self._casino.casino_id, "after": first, "limit": theirs.share}
-            page = await read(self._engine, verify_sql.OF_CASINO, **given)
-            numbers = [row.bet_id for row in page if row.bet_id // theirs.share == share]
+            await self._suspect(share * theirs.share - 1, (share + 1) * theirs.share)
+
+    async def _suspect(self, after: int, end: int) -> None:
+        """Look at every bet of ours behind a BetId and before another one."""
+        given = {"casino_id": self._casino.casino_id, "limit": _BATCH}
+        while page := await read(self._engine, verify_sql.OF_CASINO, after=after, **given):
+            numbers = [row.bet_id for row in page if row.bet_id < end]
             await self._compare(numbers, lambda bet_id, _: self._suspects.add(bet_id))
             await self._look_again_if(_SUSPECTS)
+            after = page[-1].bet_id
+            if len(numbers) < len(page):
+                break
 
     async def _look_again_if(self, enough: int) -> None:
         if len(self._suspects) < enough:
@@ -200,13 +209,13 @@ class _Comparing:
 
 
 class _Shares:
-    """Count and sums of movements in each part of the numbers: what is left when both lists are the same is nothing.
+    """Count and sums of movements in each part of the BetIds: what is left when both lists are the same is nothing.
 
     Its size is fixed, whatever the number of movements.
     """
 
-    def __init__(self, last: int) -> None:
-        self.share = last // _SHARES + 1
+    def __init__(self, first: int, last: int) -> None:
+        self.share = (last - first) // _SHARES + 1
         self._left: dict[int, tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
 
     def add(self, bet_id: int, kind: int) -> None:

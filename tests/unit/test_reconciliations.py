@@ -32,12 +32,12 @@ WITH p AS (INSERT INTO provider (counterparty_id, name, base_url, profile, secre
      g AS (INSERT INTO game (provider_id, provider_game_id, name) SELECT provider_id, 'g', 'g' FROM p RETURNING 1)
 INSERT INTO player (casino_id, partner_user_id) SELECT casino_id, 'anna' FROM c
 """
-# Bets of casino 1 a minute apart, the last one a minute ago; the odd ones are tombstones.
+# Bets of casino 1 a minute apart, the last one a minute ago; the odd ones are tombstones. Small BetIds stay valid.
 BETS = """
 WITH made AS (
-    INSERT INTO bet (provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, currency, stake, state,
-                     opened_at, closed_at)
-    SELECT 1, 'bet-' || n, 1, 1, 1, 's', 'EUR', CASE WHEN n % 2 = 0 THEN 1000 END,
+    INSERT INTO bet (bet_id, provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, currency, stake,
+                     state, opened_at, closed_at)
+    SELECT :start + n, 1, 'bet-' || n, 1, 1, 1, 's', 'EUR', CASE WHEN n % 2 = 0 THEN 1000 END,
            CASE WHEN n % 2 = 0 THEN 'acceptance' ELSE 'refunded' END,
            now() - make_interval(mins => 1 + :bets - n), CASE WHEN n % 2 = 1 THEN now() END
     FROM generate_series(1, :bets) AS n ORDER BY n
@@ -71,7 +71,7 @@ class Books:
 async def books(database_url: str) -> AsyncIterator[Books]:
     found = Books(database_url)
     await found.sql(PARTNERS)
-    await found.sql(BETS, bets=10)
+    await found.sql(BETS, bets=10, start=0)
     yield found
     await found.engine.dispose()
 
@@ -127,7 +127,7 @@ async def test_a_run_does_not_end_before_all_is_compared(books: Books) -> None:
 
 async def test_a_bet_that_came_late_is_counted(books: Books) -> None:
     run = await books.open()
-    await books.sql(BETS.replace("'bet-'", "'late-'"), bets=1)
+    await books.sql(BETS.replace("'bet-'", "'late-'"), bets=1, start=100)
     moved = await books.runs.compared(run, await books.runs.bets_behind(run, 100), [])
     assert moved is not None
     assert (moved.compared, moved.bets) == (11, 11)
@@ -188,7 +188,7 @@ async def test_the_schedule_leaves_young_bets_and_idle_casinos_alone(books: Book
 
 
 async def test_reports_hold_every_finding(books: Books, tmp_path: Path) -> None:
-    await books.sql(BETS.replace("'bet-'", "'more-'"), bets=1200)
+    await books.sql(BETS.replace("'bet-'", "'more-'"), bets=1200, start=100)
     run = await books.open(minutes=100_000)
     bets = await books.runs.bets_behind(run, 2000)
     await books.runs.compared(run, bets, _found(bets))

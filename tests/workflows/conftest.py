@@ -18,7 +18,7 @@ _numbers = count(1)
 async def database_url(database_url: str) -> str:
     """A fresh migrated database. Its bets have ids of their own: workflows are named after them, in one Temporal."""
     connection = await asyncpg.connect(database_url)
-    await connection.execute(f"ALTER TABLE bet ALTER bet_id RESTART WITH {next(_numbers) * 1_000_000}")
+    await connection.execute(f"SELECT setval('bet_number', {next(_numbers) * 1_000})")
     await connection.close()
     return database_url
 

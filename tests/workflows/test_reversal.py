@@ -173,7 +173,7 @@ async def _numbered_floor(database_url: str, casino: str = "") -> AsyncIterator[
     """A floor whose BetIds no other test has: the workflows that resume a bet are named by them."""
     async with open_floor(database_url, casino=casino) as floor:
         async with floor.engine.connect() as connection:
-            await connection.exec_driver_sql(f"ALTER TABLE bet ALTER bet_id RESTART WITH {next(_numbers)}")
+            await connection.exec_driver_sql(f"SELECT setval('bet_number', {next(_numbers)})")
         yield floor
 
 
