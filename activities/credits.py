@@ -93,8 +93,12 @@ class Credits:
         return _credited(record, order, made.answer.message)
 
 
-# The state in which a bet is on its way to the other outcome.
-_OTHER = {TransactionType.PAY_OUT: BetState.REFUNDING, TransactionType.BET_RETURN: BetState.SETTLING}
+def _decided_otherwise(record: BetRecord, order: Pay) -> bool:
+    """Whether the row of an open bet stands against a credit: it has the other outcome, or another win."""
+    if order.transaction_type is not TransactionType.PAY_OUT:
+        return record.state is BetState.SETTLING
+    withdrawn = record.state is BetState.ACCEPTANCE and record.withdrawn_at is not None
+    return withdrawn or record.state is BetState.REFUNDING or record.win not in (None, order.amount)
 
 
 def _credited(record: BetRecord, order: Pay, detail: str = "") -> Step:
@@ -104,7 +108,7 @@ def _credited(record: BetRecord, order: Pay, detail: str = "") -> Step:
         progress = Progress.FOREIGN
     elif owned.closed_at is not None:
         progress = Progress.DONE
-    elif not order.reverses and record.state is _OTHER[order.transaction_type]:
+    elif not order.reverses and _decided_otherwise(record, order):
         progress = Progress.REFUSED
     elif record.reversal is not None or record.state in (BetState.SETTLING, BetState.REFUNDING):
         progress = Progress.PARKED

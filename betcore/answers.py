@@ -34,6 +34,9 @@ def to_pay_out(record: BetRecord, call: PayOut) -> Code | None:
     if contradicts(record, call):
         return Code.DIFFERENT_DATA
     match record.state:
+        case BetState.ACCEPTANCE if record.withdrawn_at is not None:
+            # No payout begins any more: the stake goes back.
+            return Code.ALREADY_REFUNDED
         case BetState.REFUSED:
             return Code.NEVER_SEEN if record.refusal is Code.NEVER_SEEN else Code.BET_REFUSED
         case BetState.REFUNDING | BetState.REFUNDED:

@@ -2,11 +2,12 @@
 only file and wait."""
 
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
+from workflows.inbox import Inbox
 from workflows.life import Debit, Life
 from workflows.successor import start_reversal
 
@@ -20,6 +21,10 @@ with workflow.unsafe.imports_passed_through():
     from betcore.money import Money
     from betcore.orders import FindStake, Pay, Progress, Step, TakeOver, TakeStake, Withdraw
 
+# The patch under which a message that the row has overruled is an incident.
+_THE_ROW_DECIDES = "the-row-decides"
+_ANOTHER_WIN = "settled_with_another_win"
+
 
 @workflow.defn(name="Bet")
 class Bet:
@@ -29,9 +34,7 @@ class Bet:
     def __init__(self, pay_in: PayIn) -> None:
         self._pay_in = pay_in
         self._life = Life(pay_in.policy, pay_in.casino_id, visibility.head_of_bet(pay_in))
-        # At most one of each kind, in the order of their coming.
-        self._inbox: list[PayOut | Refund] = []
-        self._filed_at: datetime | None = None
+        self._inbox = Inbox(pay_in, self._life.board)
         # While it waits for its PayOut: whether the row is to be read again.
         self._waits, self._rereads = False, False
 
@@ -65,24 +68,24 @@ class Bet:
     @workflow.update(name="pay_out", description="Settles the bet; answers when the player has the money.")
     async def pay_out(self, call: PayOut) -> BetRecord:
         """File the PayOut; the bet's row as soon as it answers it."""
-        self._file(call)
+        self._inbox.file(call)
         return await self._life.answer(lambda record: answers.to_pay_out(record, call))
 
     @workflow.update(name="refund", description="Returns the stake; answers when the player has it back.")
     async def refund(self, call: Refund) -> BetRecord:
         """File the Refund; the bet's row as soon as it answers it, or says that a reversal will."""
-        self._file(call)
+        self._inbox.file(call)
         return await self._life.answer(lambda record: answers.to_refund(record, call))
 
     @workflow.signal(name="pay_out", description="As the update, for a caller that has stopped waiting.")
     def file_pay_out(self, call: PayOut) -> None:
         """File the PayOut."""
-        self._file(call)
+        self._inbox.file(call)
 
     @workflow.signal(name="refund", description="As the update, for a caller that has stopped waiting.")
     def file_refund(self, call: Refund) -> None:
         """File the Refund."""
-        self._file(call)
+        self._inbox.file(call)
 
     # What the casino and operators send
 
@@ -129,9 +132,9 @@ class Bet:
 
     def _act(self, order: Operate) -> None:
         if order.action is Action.SETTLE and order.win is not None:
-            self._file(self._settlement(order.win))
+            self._inbox.file(self._settlement(order.win))
         elif order.action is Action.VOID:
-            self._file(Refund(player_id=self._pay_in.player_id, answer_by=workflow.now()))
+            self._inbox.file(Refund(player_id=self._pay_in.player_id, answer_by=workflow.now()))
         if order.action is not Action.SETTLE:
             # Where the stake is not known yet, a Refund that is filed changes what absence means.
             self._life.nudge()
@@ -140,32 +143,13 @@ class Bet:
         bet = self._pay_in
         return PayOut(player_id=bet.player_id, round_id=bet.round_id, win=win, answer_by=workflow.now())
 
-    def _check(self, call: PayOut | Refund) -> None:
-        # A rejected update leaves no trace: the provider may still send the right call under the same id.
-        if answers.contradicts(self._life.record or self._pay_in, call):
-            raise ApplicationError("the call is not of this bet", type=Code.DIFFERENT_DATA)
-
     @pay_out.validator
     def _check_pay_out(self, call: PayOut) -> None:
-        self._check(call)
+        self._inbox.check(call)
 
     @refund.validator
     def _check_refund(self, call: Refund) -> None:
-        self._check(call)
-
-    def _file(self, call: PayOut | Refund) -> None:
-        if answers.contradicts(self._life.record or self._pay_in, call):
-            self._life.board.contradiction(Code.DIFFERENT_DATA, self._pay_in.facts(), call.facts())
-        elif self._inbox and answers.conflicts(self._inbox[0], call):
-            self._life.board.contradiction(Code.DIFFERENT_DATA, self._inbox[0].facts(), call.facts())
-        elif not any(filed.name == call.name for filed in self._inbox):
-            self._filed_at = self._filed_at or workflow.now()
-            self._inbox.append(call)
-            self._life.board.say(f"{call} filed")
-
-    @property
-    def _resolution(self) -> PayOut | Refund | None:
-        return self._inbox[0] if self._inbox else None
+        self._inbox.check(call)
 
     # The stake
 
@@ -195,7 +179,7 @@ class Bet:
         return step
 
     def _stake_order(self) -> TakeStake:
-        refund_filed = isinstance(self._resolution, Refund)
+        refund_filed = isinstance(self._inbox.first, Refund)
         return TakeStake(pay_in=self._pay_in, owner=self._life.owner, refund_filed=refund_filed)
 
     def _look_order(self, second_look: bool) -> FindStake:
@@ -204,20 +188,35 @@ class Bet:
             bet_id=self._life.bet.bet_id,
             owner=self._life.owner,
             second_look=second_look,
-            refund_filed=isinstance(self._resolution, Refund),
+            refund_filed=isinstance(self._inbox.first, Refund),
         )
 
     # The outcome
 
     async def _settle_or_refund(self) -> Step:
-        step = await self._pay(*await self._resolved())
+        asked, win = await self._resolved()
+        step = await self._pay(asked, win)
+        if step.progress is not Progress.FOREIGN:
+            self._tell_if_overruled(asked)
         if step.progress is Progress.REFUSED:
-            # An attempt whose message is lost has begun the other one.
+            # An attempt whose message is lost has begun the other one, or has taken the bet back.
             step = await self._pay(*self._by_the_row())
         if step.progress is Progress.DONE:
             await self._life.close_at_casino()
             await self._reverse_if_asked()
         return step
+
+    def _tell_if_overruled(self, asked: PayOut | Refund | None) -> None:
+        """Show that the row stands against the call, and file an incident if money was asked for that is not paid."""
+        bet = self._life.bet
+        paid = bet.win if bet.state in (BetState.SETTLING, BetState.SETTLED) else None
+        wanted = asked.win if isinstance(asked, PayOut) else None
+        if asked is None or wanted == paid:
+            return
+        self._life.board.say(f"{asked} not followed: the row is {bet.state}{'' if paid is None else f' with {paid}'}")
+        kind = Code.ALREADY_REFUNDED if paid is None else _ANOTHER_WIN
+        if wanted is not None and (paid is not None or wanted.minor) and workflow.patched(_THE_ROW_DECIDES):
+            self._life.board.contradiction(kind, bet.facts(), asked.facts())
 
     async def _resolved(self) -> tuple[PayOut | Refund | None, Money | None]:
         """What decides (no message: time, the PayInOut, the row), and the win; without one the stake goes back."""
@@ -237,7 +236,7 @@ class Bet:
         """The first PayOut or Refund; None where time, or the row, has decided."""
         unconfirmed = self._pay_in.policy.unconfirmed_within
         if await self._filed_within(unconfirmed, "until the stake goes back unless somebody was told"):
-            return self._resolution
+            return self._inbox.first
         while True:
             order = Withdraw(bet_id=self._life.bet.bet_id, owner=self._life.owner)
             what = "take the bet back if nobody was told"
@@ -248,7 +247,7 @@ class Bet:
             if self._life.bet.state is not BetState.ACCEPTANCE:
                 return None
             if await self._filed_before_overdue():
-                return self._resolution
+                return self._inbox.first
 
     async def _filed_before_overdue(self) -> bool:
         left = max(self._pay_in.settle_by - workflow.now(), timedelta())
@@ -284,7 +283,7 @@ class Bet:
                 retry=policy.retry,
                 accept_within=policy.accept_within,
                 message=asked and asked.name,
-                filed_at=self._filed_at,
+                filed_at=self._inbox.filed_at,
             )
         )
 
@@ -292,8 +291,7 @@ class Bet:
         """A Refund that came while the win was being paid is carried out by a reversal; from here on it is durable
         there, whoever waits for it."""
         bet = self._life.bet
-        asked = any(isinstance(call, Refund) and answers.wants_reversal(bet, call) for call in self._inbox)
-        if not asked or bet.state is not BetState.SETTLED:
+        if not self._inbox.asks_to_reverse(bet) or bet.state is not BetState.SETTLED:
             return
         reverse = self._pay_in.reversed(bet, workflow.now())
         if not await start_reversal(reverse):

@@ -103,6 +103,12 @@ WITH ended AS (
     + _CHANGED
 )
 
+# The row decides: a bet that was withdrawn is not paid out, nor another win than the one that stands; a payout that has
+# begun goes on.
+_MAY_BEGIN = """bet.owner = :owner AND bet.state IN ('acceptance', :state)
+      AND (NOT CAST(:pays_out AS boolean) OR ((bet.withdrawn_at IS NULL OR bet.state = 'settling')
+           AND coalesce(bet.win = CAST(:amount AS numeric(38,0)), true)))"""
+
 # A bet of one step is over when it is known: telling is left to the answer that tells it.
 BEGIN_CREDIT = f"""
 WITH changed AS (
@@ -110,7 +116,7 @@ WITH changed AS (
            win = CASE WHEN :pays_out THEN CAST(:amount AS numeric(38,0)) ELSE win END,
            told_at = CASE WHEN :pays_out AND NOT one_step THEN coalesce(told_at, now()) ELSE told_at END,
            withdrawn_at = CASE WHEN :pays_out THEN withdrawn_at ELSE coalesce(withdrawn_at, now()) END
-    WHERE bet_id = :bet_id AND owner = :owner AND state IN ('acceptance', :state)
+    WHERE bet_id = :bet_id AND {_MAY_BEGIN}
     RETURNING *
 ), counted AS (
     INSERT INTO movement (bet_id, transaction_type, amount, state, attempts)
@@ -135,7 +141,7 @@ FROM changed LEFT JOIN counted AS sent USING (bet_id)
 LEFT JOIN movement AS standing ON standing.bet_id = changed.bet_id AND standing.transaction_type = :kind
       AND standing.state = 'sending'
 UNION ALL
-SELECT bet.*, {CLAIMED}, bet.owner = :owner AND bet.state IN ('acceptance', :state) AS stale
+SELECT bet.*, {CLAIMED}, {_MAY_BEGIN} AS stale
 FROM bet LEFT JOIN counted AS sent ON false LEFT JOIN movement AS standing ON false
 WHERE bet.bet_id = :bet_id AND NOT EXISTS (SELECT FROM changed)
 """

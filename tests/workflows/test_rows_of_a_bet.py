@@ -13,13 +13,15 @@ from temporalio.testing import ActivityEnvironment
 from activities.pressure import Pressure
 from activities.teller import Teller
 from activities.wallet import Wallet
+from betcore import answers
 from betcore.db import bet_sql
 from betcore.db.bets import CasinoWord
 from betcore.db.health import Health
 from betcore.db.lives import Lives
 from betcore.db.reversals import Reversals
 from betcore.errors import Code
-from betcore.messages import BetState, PayIn
+from betcore.messages import Action, BetState, Operate, Operated, PayIn
+from betcore.money import Money
 from betcore.orders import Progress, TakeStake
 from tests.floor import Floor, open_floor
 from tests.workflows.bets import Handle, begin, events, eventually, start, update, working
@@ -304,3 +306,80 @@ async def test_only_a_bet_that_waits_is_reminded(database_url: str, temporal: Cl
 
 async def _waits_on(handle: Handle) -> bool:
     return (await events(handle)).count(EventType.EVENT_TYPE_TIMER_STARTED) == 2
+
+
+# What stands in a row of which the workflow has not heard: the worker was killed when the statement was done.
+
+
+async def _settled_by_hand(handle: Handle, win: str) -> None:
+    order = Operate(action=Action.SETTLE, operator="ann", reason="asked", win=Money.parse(win, "EUR"))
+    operated: Operated = await handle.execute_update("operate", order, result_type=Operated)
+    assert operated.done
+
+
+@pytest.mark.row(93)
+@pytest.mark.parametrize("filed", ["asked", "kept", "by an operator"])
+async def test_a_bet_that_was_withdrawn_is_not_paid_out(database_url: str, temporal: Client, filed: str) -> None:
+    """Else a PayIn hears 6, the provider takes the bet as off, and the player is paid; the next PayIn hears 1."""
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in("10.00")
+        record, handle = await start(temporal, bet)
+        withdrawn = await floor.bets.withdraw(record.bet_id, record.owner or "")
+        call = floor.pay_out(bet, "25.00")
+        assert answers.to_pay_in(withdrawn, bet) is Code.ALREADY_REFUNDED
+        assert answers.to_pay_out(withdrawn, call) is Code.ALREADY_REFUNDED
+        match filed:
+            case "asked":
+                assert answers.to_pay_out(await update(handle, "pay_out", call), call) is Code.ALREADY_REFUNDED
+            case "kept":
+                await handle.signal("pay_out", call)
+            case _:
+                await _settled_by_hand(handle, "25.00")
+        assert await handle.result() is BetState.REFUNDED
+        assert await floor.journal() == [(-1, "10.00"), (2, "10.00")]
+        assert not await floor.calls.tell(record.bet_id, "r")
+        assert (await floor.row(bet)).win is None
+        assert [incident.kind for incident in await floor.incidents()] == ["already_refunded"]
+
+
+@pytest.mark.row(93)
+async def test_a_payout_that_has_begun_goes_on_though_its_bet_was_withdrawn(
+    database_url: str, temporal: Client
+) -> None:
+    """A release before this one has begun to pay such a bet: the win may be at the casino."""
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in("10.00")
+        record, handle = await start(temporal, bet)
+        await floor.bets.begin_credit(floor.credit(bet, record, "25.00"))
+        async with floor.engine.connect() as connection:
+            await connection.exec_driver_sql("UPDATE bet SET withdrawn_at = now()")
+        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+        assert await handle.result() is BetState.SETTLED
+        assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
+
+
+@pytest.mark.row(94)
+@pytest.mark.parametrize("filed", ["asked", "by an operator"])
+@pytest.mark.parametrize("ended", [False, True], ids=["begun", "ended"])
+async def test_a_win_that_has_begun_is_paid_and_no_other(
+    database_url: str, temporal: Client, filed: str, ended: bool
+) -> None:
+    """Temporal has lost a PayOut that stands in the row, and another win is asked for. Else the statement fails for
+    ever at the row's guard, and the player waits."""
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in("10.00")
+        record, handle = await start(temporal, bet)
+        pay = floor.credit(bet, record, "25.00")
+        await floor.bets.begin_credit(pay)
+        if ended:
+            await floor.bets.credit_done(record.bet_id, pay.owner, pay.transaction_type, CasinoWord("200", "t", None))
+        if filed == "asked":
+            call = floor.pay_out(bet, "30.00")
+            assert answers.to_pay_out(await update(handle, "pay_out", call), call) is Code.DIFFERENT_DATA
+        else:
+            await _settled_by_hand(handle, "30.00")
+        assert await handle.result() is BetState.SETTLED
+        assert await floor.journal() == [(-1, "10.00"), *([] if ended else [(1, "25.00")])]
+        (incident,) = await floor.incidents()
+        assert incident.kind == "settled_with_another_win"
+        assert (incident.ours["win"], incident.theirs["win"]) == ("EUR 25.00", "EUR 30.00")

@@ -1,0 +1,57 @@
+"""What is filed for a bet: the PayOut or Refund that decides it, and what comes after."""
+
+from datetime import datetime
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+from workflows.board import Board
+
+with workflow.unsafe.imports_passed_through():
+    from betcore import answers
+    from betcore.errors import Code
+    from betcore.messages import BetRecord, PayIn, PayOut, Refund
+
+
+class Inbox:
+    """The calls of one bet: at most one of each kind, in the order of their coming. The first one decides."""
+
+    def __init__(self, pay_in: PayIn, board: Board) -> None:
+        self._pay_in = pay_in
+        self._board = board
+        self._calls: list[PayOut | Refund] = []
+        self.filed_at: datetime | None = None
+
+    def __bool__(self) -> bool:
+        """Return whether anything is filed."""
+        return bool(self._calls)
+
+    @property
+    def first(self) -> PayOut | Refund | None:
+        """The call that decides the bet."""
+        return self._calls[0] if self._calls else None
+
+    def check(self, call: PayOut | Refund) -> None:
+        """Raise ApplicationError(different_data) where the call is not of this bet."""
+        # A rejected update leaves no trace: the provider may still send the right call under the same id.
+        if answers.contradicts(self._bet, call):
+            raise ApplicationError("the call is not of this bet", type=Code.DIFFERENT_DATA)
+
+    def file(self, call: PayOut | Refund) -> None:
+        """File the call, or show that it contradicts the bet or what was filed before."""
+        if answers.contradicts(self._bet, call):
+            self._board.contradiction(Code.DIFFERENT_DATA, self._pay_in.facts(), call.facts())
+        elif self._calls and answers.conflicts(self._calls[0], call):
+            self._board.contradiction(Code.DIFFERENT_DATA, self._calls[0].facts(), call.facts())
+        elif not any(filed.name == call.name for filed in self._calls):
+            self.filed_at = self.filed_at or workflow.now()
+            self._calls.append(call)
+            self._board.say(f"{call} filed")
+
+    def asks_to_reverse(self, bet: BetRecord) -> bool:
+        """Return whether a Refund is filed that takes the win of this bet back."""
+        return any(isinstance(call, Refund) and answers.wants_reversal(bet, call) for call in self._calls)
+
+    @property
+    def _bet(self) -> BetRecord | PayIn:
+        return self._board.record or self._pay_in
