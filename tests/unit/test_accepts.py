@@ -305,6 +305,20 @@ async def test_a_success_while_a_refusal_is_judged_is_to_be_told_again(desk: Des
     assert (await desk.store(bet_id)).outcome is Outcome.ENDED
 
 
+async def test_only_the_refusal_that_was_judged_is_forgotten(desk: Desk) -> None:
+    """A worker that was frozen over a refusal must not take away the success that has come since."""
+    bet_id = await desk.bet(PAY_OUT)
+    await desk.store(bet_id, PAY_OUT, fails=True)
+    bets = Bets(desk.engine)
+    await bets.forget_refusal(bet_id, PAY_OUT, "515")
+    assert await desk.accepts.read(bet_id, PAY_OUT) is None
+    assert (await desk.store(bet_id, PAY_OUT)).outcome is Outcome.STORED
+    await bets.forget_refusal(bet_id, PAY_OUT, "515")
+    word = await desk.accepts.read(bet_id, PAY_OUT)
+    assert word is not None
+    assert (word.error_code, word.partner_transaction_id) == ("200", "t-1")
+
+
 async def test_an_accept_that_waits_for_the_row_sees_what_became_of_it(desk: Desk) -> None:
     bet_id = await desk.bet()
     async with desk.engine.connect() as holder:

@@ -61,3 +61,12 @@ def test_winnings_that_were_taken_back_are_not_told_as_paid() -> None:
     call = PayOut(player_id=1, round_id="r", win=TEN, answer_by=NOW)
     assert answers.to_pay_out(_record(BetState.SETTLED, win=TEN), call) is None
     assert answers.to_pay_out(_record(BetState.SETTLED, win=TEN, reversed_by=3), call) is Code.ALREADY_REFUNDED
+
+
+@pytest.mark.parametrize("currency", ["USD", "JPY"])
+def test_winnings_in_another_currency_are_other_data(currency: str) -> None:
+    call = PayOut(player_id=1, round_id="r", win=Money(minor=1000, currency=currency), answer_by=NOW)
+    for state in (BetState.ACCEPTING, BetState.ACCEPTANCE):
+        assert answers.to_pay_out(_record(state), call) is Code.DIFFERENT_DATA
+        ours = call.model_copy(update={"win": TEN})
+        assert answers.to_pay_out(_record(state), ours) is Code.OUTCOME_UNKNOWN

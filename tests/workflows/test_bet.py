@@ -14,7 +14,7 @@ from betcore.errors import Code
 from betcore.ids import BetKey, bet_workflow_id
 from betcore.messages import BetState
 from tests.floor import open_floor
-from tests.workflows.bets import begin, events, eventually, start, update, working
+from tests.workflows.bets import Handle, begin, events, eventually, start, update, working
 from workflows.bet import Bet
 
 
@@ -106,6 +106,35 @@ async def test_a_debit_that_never_arrived_is_absent_only_after_two_looks(
         looks = [call["path"] for call in await floor.casino_calls() if call["path"] == "/payments/info"]
         assert len(looks) == 2
         assert await floor.journal() == []
+
+
+async def test_a_message_gets_its_time_to_take_effect_between_the_two_looks(
+    database_url: str, skipping: WorkflowEnvironment
+) -> None:
+    hour = timedelta(hours=1)
+    casino = f"{{message_lifetime: 3, effect_within: {hour.total_seconds()}, retry: {{first: 0.2, cap: 0.4}}}}"
+    async with open_floor(database_url, casino=casino) as floor, working(skipping.client, floor):
+        await floor.faults({"kind": "drop", "path": "/payments/make"})
+        record, handle = await start(skipping.client, await floor.pay_in(seconds=2))
+        assert record.state is BetState.REFUSED
+        not_after = (await floor.sql("SELECT not_after FROM movement"))[0].not_after
+        scheduled, completed = await _looks(handle)
+        assert len(scheduled) == len(completed) == 2
+        # A message that leaves at the last moment may take effect for an hour, and so may one before the first look.
+        assert scheduled[0] - not_after >= hour
+        assert scheduled[1] - completed[0] >= hour
+
+
+async def _looks(handle: Handle) -> tuple[list[datetime], list[datetime]]:
+    """When each look for the debit was scheduled and when it was completed, by the workflow's clock."""
+    scheduled, completed = {}, []
+    for event in (await handle.fetch_history()).events:
+        at = event.event_time.ToDatetime(tzinfo=UTC)
+        if event.activity_task_scheduled_event_attributes.activity_type.name == "find_stake":
+            scheduled[event.event_id] = at
+        elif event.activity_task_completed_event_attributes.scheduled_event_id in scheduled:
+            completed.append(at)
+    return list(scheduled.values()), completed
 
 
 async def test_a_stake_that_nobody_was_told_of_goes_back(database_url: str, skipping: WorkflowEnvironment) -> None:
