@@ -197,8 +197,10 @@ class Bets:
                 # Nor does the row that was seen before say what has become of it.
                 return Code(error.code), None
             except Contradiction as error:
-                # The row may be younger than the call: an incident names its bet.
-                return Code(error.code), record or await self._calls.find(call.provider.provider_id, provider_bet_id)
+                # A rejection alone is not final: the row, which may be younger than the call, judges this very call.
+                record = await self._calls.find(call.provider.provider_id, provider_bet_id)
+                if record is None:
+                    return Code(error.code), None
         return (answer(record), record) if record else (Code.NEVER_SEEN, None)
 
     async def _never_seen(self, call: Call, session: Session, provider_bet_id: str) -> BetRecord | None:

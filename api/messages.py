@@ -1,7 +1,8 @@
 """Messages to the workflows of bets, and what their answers and failures mean to a caller with a deadline."""
 
 import asyncio
-from collections.abc import Sequence
+import hashlib
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -44,7 +45,8 @@ _STARTING: dict[str, Any] = {
     "task_timeout": TASK_TIMEOUT,
 }
 
-# One update id for each operation of a bet: a repeat joins the first call and gets its outcome.
+# One update id for each operation of a bet: a repeat joins the first call and gets its outcome. PayIn and PayInOut tell
+# the workflow nothing, and are judged by the row that it answers. Of PayOuts and Refunds only equal ones join.
 _PAY_IN, _PAY_IN_OUT, _PAY_OUT, _REFUND = "pay_in", "pay_in_out", "pay_out", "refund"
 
 
@@ -69,7 +71,7 @@ class BetMessages:
         operation = WithStartWorkflowOperation(
             Bet.run, call, id=bet_workflow_id(key), search_attributes=attributes, static_summary=summary, **_STARTING
         )
-        return await self._start(operation, update, [], seconds)
+        return await self._start(operation, update, None, seconds)
 
     async def pay_out(self, bet: BetKey, record: BetRecord | None, call: PayOut, seconds: float) -> BetRecord | None:
         """File a PayOut and wait for the bet's row to answer it. Raises Contradiction where it is not of this bet."""
@@ -99,17 +101,17 @@ class BetMessages:
             static_summary=visibility.reversal_summary(reverse),
             **_STARTING,
         )
-        return await self._start(operation, _REFUND, [call], seconds)
+        return await self._start(operation, _REFUND, call, seconds)
 
     async def _start(
-        self, operation: WithStartWorkflowOperation[Any, Any], update: str, arguments: Sequence[Any], seconds: float
+        self, operation: WithStartWorkflowOperation[Any, Any], update: str, call: Refund | None, seconds: float
     ) -> BetRecord | None:
         try:
             async with asyncio.timeout(seconds):
                 record: BetRecord = await self._client.execute_update_with_start_workflow(
                     update,
-                    args=arguments,
-                    id=update,
+                    args=[] if call is None else [call],
+                    id=_update_id(update, call),
                     start_workflow_operation=operation,
                     result_type=BetRecord,
                     rpc_timeout=_within(seconds),
@@ -135,7 +137,7 @@ class BetMessages:
                 update = await handle.start_update(
                     name,
                     args=[] if call is None else [call],
-                    id=name,
+                    id=_update_id(name, call),
                     wait_for_stage=WorkflowUpdateStage.ACCEPTED,
                     result_type=BetRecord,
                     rpc_timeout=_within(seconds),
@@ -154,7 +156,22 @@ class BetMessages:
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
+            # Temporal takes ten updates of a workflow at once: what finds no place among them is a signal too.
+            if update is None and call is not None and not await _handed_over(handle, name, call):
+                return None
             raise OutcomeUnknown from error
+
+
+def _update_id(name: str, call: PayOut | Refund | None) -> str:
+    """Return the id under which equal calls are one update, whichever process sends them.
+
+    A call that joined an unlike one would inherit its rejection.
+    """
+    if call is None:
+        return name
+    says: list[object] = [call.player_id]
+    says += [call.round_id, call.win.currency, call.win.minor] if isinstance(call, PayOut) else [call.after_pay_out]
+    return f"{name}:{hashlib.sha256(json.dumps(says).encode()).hexdigest()[:32]}"
 
 
 def _carrier(bet: BetKey, record: BetRecord | None) -> str:

@@ -33,7 +33,7 @@ class Inbox:
 
     def check(self, call: PayOut | Refund) -> None:
         """Raise ApplicationError(different_data) where the call is not of this bet."""
-        # A rejected update leaves no trace: the provider may still send the right call under the same id.
+        # A rejected update leaves no trace, and takes no place among the few that may wait.
         if answers.contradicts(self._bet, call):
             raise ApplicationError("the call is not of this bet", type=Code.DIFFERENT_DATA)
 

@@ -25,6 +25,7 @@ from tests.system.rows import (
     STAKED,
     UNAVAILABLE,
     UNKNOWN,
+    arrived,
     journal_is,
     no_writes,
     taken,
@@ -431,6 +432,46 @@ async def test_a_stake_that_meets_no_worker_is_never_sent(bare: Stack, how: str)
             assert {await table.workflow(bet).result() for bet in bets} == {"refused", "refunded"}
             assert [await table.sent(bet) for bet in bets] == [[]] * 5
             await _books_agree(table)
+
+
+@pytest.mark.row(83)
+async def test_a_right_call_does_not_inherit_the_rejection_of_a_wrong_one(bare: Stack) -> None:
+    """Both are in flight while the worker is away for a moment and the bet has no row, the wrong one first."""
+    async with _worker(bare) as worker:
+        table = await bare.table(provider="answer_deadline: 45", casino=QUICK)
+        bob = await table.seat("bob")
+        await _staked(table, 1)
+        won, off, at_once, twice = ([table.new_bet() for _ in range(5)] for _ in range(4))
+        await _stop(worker, "frozen")
+        try:
+            stakes = await _in_flight(table, [partial(table.pay_in, bet) for bet in (*won, *off, *twice)])
+            stakes += await _in_flight(table, [partial(table.pay_in_out, bet) for bet in at_once])
+            wrong = [partial(table.pay_out, bet, round_id="round-2") for bet in won]
+            wrong += [partial(table.pay_out, bet, session=bob) for bet in (*won, *at_once)]
+            wrong += [partial(table.refund, bet, session=bob) for bet in (*off, *at_once)]
+            refused = await _in_flight(table, [*wrong, *(partial(table.pay_in_out, bet) for bet in twice)])
+            right = [partial(table.pay_out, bet) for bet in won] + [partial(table.refund, bet) for bet in off]
+            heard = await _in_flight(table, right)
+        finally:
+            worker.send_signal(signal.SIGCONT)
+        assert {answer.said for answer in await asyncio.gather(*heard)} == {DONE}
+        assert {answer.said for answer in await asyncio.gather(*refused)} == {(6, "different_data")}
+        said = [answer.said for answer in await asyncio.gather(*stakes)]
+        assert set(said[:5] + said[10:]) == {DONE}
+        assert [await table.journal(bet) for bet in (*won, *at_once, *twice)] == [SETTLED] * 10 + [STAKED] * 5
+        # No stake is first sent once its Refund is there.
+        assert all([await table.journal(bet) in ([], REFUNDED) for bet in off])
+
+
+async def _in_flight(table: Table, calls: list[Callable[[], Awaitable[Answer]]]) -> list["asyncio.Task[Answer]"]:
+    """Start calls one after the other; each of them is at its workflow when the next one begins, as a rule."""
+    started = []
+    for call in calls:
+        query = "SELECT count(*) FROM request_id JOIN provider USING (provider_id) WHERE counterparty_id = :c"
+        before = (await table.sql(query, c=table.counterparty_id))[0].count
+        started.append(asyncio.create_task(_heard(call)))
+        await arrived(table, before + 1)
+    return started
 
 
 # A balance

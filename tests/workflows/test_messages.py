@@ -13,11 +13,12 @@ from temporalio.client import (
     StartWorkflowUpdateInput,
     WorkflowUpdateHandle,
 )
+from temporalio.service import RPCError, RPCStatusCode
 
 from api.messages import BetMessages
-from betcore.errors import OutcomeUnknown
+from betcore.errors import Contradiction, OutcomeUnknown
 from betcore.ids import BetKey
-from betcore.messages import BetState, PayIn
+from betcore.messages import BetRecord, BetState, PayIn
 from tests.floor import open_floor
 from tests.workflows.bets import begin, events, start, update, working
 
@@ -84,3 +85,75 @@ async def test_a_bet_that_ends_before_it_hears_a_call_is_answered_from_its_row(
         key = BetKey(bet.counterparty_id, bet.provider_bet_id)
         assert await send(key, None, call, 1.0) is None  # type: ignore[operator]
         assert await handle.result() is (BetState.SETTLED if paid else BetState.REFUNDED)
+
+
+@pytest.mark.row(83)
+@pytest.mark.parametrize("paid", [True, False])
+async def test_only_equal_calls_share_an_answer(database_url: str, temporal: Client, paid: bool) -> None:
+    """While every worker is away: else the call of the right round and player inherits the rejection of a wrong one."""
+    messages = BetMessages(temporal)
+    async with open_floor(database_url) as floor:
+        bets = [await floor.pay_in(seconds=60) for _ in range(5)]
+        for bet in bets:
+            await begin(temporal, bet)
+
+        def sent(bet: PayIn, **other: object) -> asyncio.Task[BetRecord | None]:
+            key = BetKey(bet.counterparty_id, bet.provider_bet_id)
+            if paid:
+                call = floor.pay_out(bet, "5.00").model_copy(update=other)
+                return asyncio.create_task(messages.pay_out(key, None, call, 60))
+            return asyncio.create_task(messages.refund(key, None, floor.refund(bet).model_copy(update=other), 60))
+
+        wrong = [sent(bet, player_id=bet.player_id + 1) for bet in bets]
+        wrong += [sent(bet, round_id="another") for bet in bets if paid]
+        await asyncio.sleep(0.5)
+        right = [sent(bet) for bet in bets for _ in range(3)]
+        await asyncio.sleep(0.5)
+        async with working(temporal, floor):
+            found = await asyncio.gather(*wrong, return_exceptions=True)
+            assert [type(answer) for answer in found] == [Contradiction] * len(wrong)
+            records = await asyncio.gather(*right)
+        assert {record and record.state for record in records} == {BetState.SETTLED if paid else BetState.REFUNDED}
+
+
+@pytest.mark.row(83)
+async def test_a_right_call_comes_through_a_flood_of_wrong_ones(database_url: str, temporal: Client) -> None:
+    """Temporal takes ten updates of a workflow at once; what finds no place is kept as a signal."""
+    messages = BetMessages(temporal)
+    async with open_floor(database_url) as floor:
+        bet = await floor.pay_in(seconds=60)
+        handle = await begin(temporal, bet)
+        key, right = BetKey(bet.counterparty_id, bet.provider_bet_id), floor.pay_out(bet, "5.00")
+        flood = [right.model_copy(update={"round_id": f"wrong-{number}"}) for number in range(15)]
+        sends = [asyncio.create_task(messages.pay_out(key, None, call, 2)) for call in flood]
+        await asyncio.sleep(0.5)
+        sends.append(asyncio.create_task(messages.pay_out(key, None, right, 2)))
+        found = await asyncio.gather(*sends, return_exceptions=True)
+        assert [type(answer) for answer in found] == [OutcomeUnknown] * 16
+        async with working(temporal, floor):
+            assert await handle.result() is BetState.SETTLED
+        assert await floor.journal() == [(-1, "10.00"), (1, "5.00")]
+
+
+@pytest.mark.row(83)
+async def test_an_update_that_finds_no_place_is_a_signal_at_once(database_url: str, temporal: Client) -> None:
+    class Full(Interceptor):
+        """A server that takes no more updates, and says so."""
+
+        def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+            class Refusing(OutboundInterceptor):
+                async def start_workflow_update(self, input: StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:
+                    raise RPCError("limit of in-flight updates", RPCStatusCode.RESOURCE_EXHAUSTED, b"")
+
+            return Refusing(next)
+
+    messages = BetMessages(Client(**{**temporal.config(), "interceptors": [Full()]}))
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(temporal, bet)
+        key = BetKey(bet.counterparty_id, bet.provider_bet_id)
+        with pytest.raises(OutcomeUnknown):
+            await messages.refund(key, None, floor.refund(bet), 60)
+        assert await handle.result() is BetState.REFUNDED
+        # Where the bet has ended meanwhile its row answers.
+        assert await messages.refund(key, None, floor.refund(bet), 60) is None
