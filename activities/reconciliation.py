@@ -165,7 +165,7 @@ class Reconciling:
         try:
             await self._client.get_workflow_handle(carrier).execute_update(
                 "operate",
-                Operate(action=Action.RETRY, operator=_OPERATOR, reason=_REASON),
+                Operate(action=Action.RETRY, operator=_OPERATOR, reason=_REASON, bet_id=bet.bet_id),
                 # A batch that is compared again asks for nothing new.
                 id=f"{_OPERATOR}-{run.reconciliation_id}-{difference.transaction_type}",
                 result_type=Operated,

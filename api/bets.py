@@ -124,8 +124,10 @@ class Bets:
 
     async def _pay_out(self, call: Call, body: PayOutBody, seen: Seen, session: Session) -> Reply:
         win = Money.parse(body.win_amount, session.currency)
-        order = PayOut(player_id=session.player_id, round_id=body.game_round_id, win=win, answer_by=call.answer_by)
         bet = BetKey(call.provider.counterparty_id, body.bet_id)
+        order = PayOut(
+            player_id=session.player_id, round_id=body.game_round_id, win=win, answer_by=call.answer_by, bet=bet
+        )
         answer, record = await self._ask(
             call,
             body.bet_id,
@@ -142,7 +144,7 @@ class Bets:
         return await self._reply(call, seen, session, answer, record, _ended(record))
 
     async def _refund(self, call: Call, body: RefundBody, seen: Seen, session: Session) -> Reply:
-        order = orders.refund(call, session)
+        order = orders.refund(call, session, body.bet_id)
         bet = BetKey(call.provider.counterparty_id, body.bet_id)
 
         def decide(row: BetRecord) -> Code | None:

@@ -10,6 +10,7 @@ from betcore import visibility
 from betcore.db.calls import Session
 from betcore.db.partners import Casino, Provider
 from betcore.errors import Code
+from betcore.ids import BetKey
 from betcore.messages import BetPolicy, BetRecord, BetState, PayIn, Refund, Reverse
 from betcore.money import Money
 
@@ -36,12 +37,13 @@ def pay_in(call: Call, session: Session, casino: Casino, body: PayInBody | PayIn
     )
 
 
-def refund(call: Call, session: Session) -> Refund:
+def refund(call: Call, session: Session, provider_bet_id: str) -> Refund:
     """A Refund, with what the provider's profile lets it do to a bet that is settled."""
     return Refund(
         player_id=session.player_id,
         answer_by=call.answer_by,
         after_pay_out=call.provider.profile.refund_after_pay_out,
+        bet=BetKey(call.provider.counterparty_id, provider_bet_id),
     )
 
 

@@ -85,6 +85,13 @@ def _to_reversal(record: BetRecord) -> Code | None:
             return Code.OUTCOME_UNKNOWN
 
 
+def is_of_another_bet(bet: PayIn, record: BetRecord | None, call: PayOut | Refund) -> bool:
+    """Whether a call names another bet, or contradicts this one. A call of an older release names none."""
+    if call.bet is not None and call.bet != (bet.counterparty_id, bet.provider_bet_id):
+        return True
+    return contradicts(record or bet, call)
+
+
 def contradicts(bet: BetRecord | PayIn, call: PayOut | Refund) -> bool:
     """Whether a call names another player, currency, round or winnings than the bet has, or is no call for it."""
     if bet.player_id != call.player_id:

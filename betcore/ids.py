@@ -38,6 +38,9 @@ class BetKey(NamedTuple):
     counterparty_id: str
     provider_bet_id: str
 
+    def __str__(self) -> str:
+        return f"{self.counterparty_id}:{self.provider_bet_id}"
+
 
 def bet_workflow_id(key: BetKey) -> str:
     """The id of a bet's workflow. The counterparty is a UUID, so the first colon after it ends it."""

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from betcore.errors import Code
+from betcore.ids import BetKey
 from betcore.money import Money
 from betcore.profiles import CasinoProfile, ProviderProfile
 
@@ -167,6 +168,7 @@ class PayOut(Message):
     round_id: str
     win: Money
     answer_by: datetime
+    bet: BetKey | None = None
 
     @property
     def name(self) -> str:
@@ -183,6 +185,7 @@ class Refund(Message):
     player_id: int
     answer_by: datetime
     after_pay_out: Literal["refuse", "reverse"] = "refuse"
+    bet: BetKey | None = None
 
     @property
     def name(self) -> str:
@@ -215,6 +218,7 @@ class Operate(Message):
     operator: str
     reason: str
     win: Money | None = None
+    bet_id: int | None = None
 
 
 class Operated(Message):

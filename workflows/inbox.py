@@ -34,12 +34,12 @@ class Inbox:
     def check(self, call: PayOut | Refund) -> None:
         """Raise ApplicationError(different_data) where the call is not of this bet."""
         # A rejected update leaves no trace, and takes no place among the few that may wait.
-        if answers.contradicts(self._bet, call):
+        if answers.is_of_another_bet(self._pay_in, self._board.record, call):
             raise ApplicationError("the call is not of this bet", type=Code.DIFFERENT_DATA)
 
     def file(self, call: PayOut | Refund) -> None:
         """File the call, or show that it contradicts the bet or what was filed before."""
-        if answers.contradicts(self._bet, call):
+        if answers.is_of_another_bet(self._pay_in, self._board.record, call):
             self._board.contradiction(Code.DIFFERENT_DATA, self._pay_in.facts(), call.facts())
         elif self._calls and answers.conflicts(self._calls[0], call):
             self._board.contradiction(Code.DIFFERENT_DATA, self._calls[0].facts(), call.facts())
@@ -51,7 +51,3 @@ class Inbox:
     def asks_to_reverse(self, bet: BetRecord) -> bool:
         """Return whether a Refund is filed that takes the win of this bet back."""
         return any(isinstance(call, Refund) and answers.wants_reversal(bet, call) for call in self._calls)
-
-    @property
-    def _bet(self) -> BetRecord | PayIn:
-        return self._board.record or self._pay_in

@@ -249,6 +249,8 @@ class Life:
 
     def check_operation(self, order: Operate, amount: Money | None, why_not: str | None) -> None:
         """Raises ApplicationError(operation_refused) where the action cannot be taken."""
+        if self.record is not None and order.bet_id not in (None, self.record.bet_id):
+            why_not = f"the action is for bet {order.bet_id}, and this is {self.record.bet_id}"
         self._operators.check(order, self._concerned(order, amount), self._state, why_not)
 
     def operate(self, order: Operate, amount: Money | None, act: Callable[[], None]) -> Operated:

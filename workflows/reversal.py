@@ -6,12 +6,14 @@ The win first: it is the leg that can fail. Where the casino refuses it nothing 
 from datetime import datetime
 
 from temporalio import workflow
+from temporalio.exceptions import ApplicationError
 
 from workflows.life import Debit, Life
 
 with workflow.unsafe.imports_passed_through():
     from activities.claw_backs import ClawBacks
     from betcore import answers, visibility
+    from betcore.errors import Code
     from betcore.ids import TransactionType
     from betcore.messages import Accept, BetRecord, Operate, Operated, Refund, ReversalState, Reverse
     from betcore.orders import ClawBack, OpenReversal, Pay, Progress, Step
@@ -49,6 +51,11 @@ class Reversal:
     async def refund(self, call: Refund) -> BetRecord:
         """The bet with its reversal as soon as they answer the Refund."""
         return await self._life.answer(lambda record: answers.to_refund(record, call))
+
+    @refund.validator
+    def _check_refund(self, call: Refund) -> None:
+        if call.bet not in (None, (self._reverse.counterparty_id, self._reverse.provider_bet_id)):
+            raise ApplicationError("the call is not of this bet", type=Code.DIFFERENT_DATA)
 
     @workflow.signal(
         name="refund", description="A Refund of a caller that has stopped waiting; it is under way already."

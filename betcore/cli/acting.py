@@ -28,6 +28,7 @@ async def operated(desk: Desk, action: Action, named: str, operator: str, reason
         operator=_said("operator", operator),
         reason=_said("reason", reason),
         win=None if win is None else _win(win, bet.currency),
+        bet_id=bet.bet_id,
     )
     # Where the rows have ended its workflow says so itself; it may not have seen it yet.
     handle = (await temporal(desk)).get_workflow_handle(bet.open or bet.workflow_ids[-1])

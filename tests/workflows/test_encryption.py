@@ -1,4 +1,4 @@
-"""Payload encryption on the wire: what was not encrypted for a workflow does not reach it, and blocks nothing."""
+"""What is no message for a workflow: not encrypted for it, or naming another bet. It moves and blocks nothing."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,16 +13,19 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.common import RawValue
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DefaultFailureConverterWithEncodedAttributes, PayloadCodec
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from betcore.clients.temporal import data_converter
-from betcore.ids import BetKey, reversal_workflow_id
-from betcore.messages import BetState, PayIn
+from betcore.errors import Code
+from betcore.ids import BETS_QUEUE, BetKey, TransactionType, reversal_workflow_id
+from betcore.messages import Action, BetState, Operate, PayIn, ReversalState
 from betcore.settings import Settings
 from tests.floor import Floor, open_floor
 from tests.histories.replay import replay
 from tests.workflows.bets import Handle, begin, eventually, start, update, working
 from worker import WORKFLOWS
+from workflows.reversal import Reversal
 
 KEY, NEWER = (Fernet.generate_key().decode() for _ in range(2))
 WON = [(-1, "10.00"), (1, "25.00")]
@@ -210,10 +213,56 @@ async def test_encryption_is_turned_on_with_bets_open(database_url: str, tempora
             await _win(floor, turning.get_workflow_handle(handle.id), bet)
 
 
-async def _sent(floor: Floor, times: int) -> bool:
-    return (await floor.attempts()).get(1, 0) >= times
+async def _sent(floor: Floor, times: int, movement: int = TransactionType.PAY_OUT) -> bool:
+    return (await floor.attempts()).get(movement, 0) >= times
 
 
 async def _task_failed(handle: Handle) -> bool:
     history = await handle.fetch_history()
     return any(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED for event in history.events)
+
+
+# A message of our own for another bet
+
+
+@pytest.mark.row(102)
+async def test_a_message_that_names_another_bet_is_refused(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet, handle = await _open_bet(temporal, floor)
+        twin, _ = await _open_bet(temporal, floor, await floor.pay_in(round_id=bet.round_id))
+        of_twin = BetKey(twin.counterparty_id, twin.provider_bet_id)
+        for name, call in (("pay_out", floor.pay_out(bet, "25.00")), ("refund", floor.refund(bet))):
+            wrong = call.model_copy(update={"bet": of_twin})
+            with pytest.raises(WorkflowUpdateFailedError) as refused:
+                await handle.execute_update(name, wrong, id="wrong")
+            assert isinstance(refused.value.cause, ApplicationError)
+            assert refused.value.cause.type == Code.DIFFERENT_DATA
+            await handle.signal(name, wrong)
+        order = Operate(action=Action.VOID, operator="ann", reason="a test", bet_id=(await floor.row(twin)).bet_id)
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await handle.execute_update("operate", order)
+        assert "the action is for bet" in str(refused.value.cause)
+        right = floor.pay_out(bet, "25.00").model_copy(update={"bet": BetKey(bet.counterparty_id, bet.provider_bet_id)})
+        assert (await update(handle, "pay_out", right)).state is BetState.SETTLED
+        assert sorted(await floor.journal()) == sorted([(-1, "10.00"), *WON])
+        assert [incident.kind for incident in await floor.incidents()] == ["different_data"] * 2
+
+
+@pytest.mark.row(102)
+async def test_a_reversal_answers_no_refund_of_another_bet(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in_out()
+        settled, _ = await start(temporal, bet)
+        await floor.faults({"kind": "drop", "path": "/payments/make", "transaction_type": -2})
+        reversal = await temporal.start_workflow(
+            Reversal.run,
+            floor.reverse(bet, settled),
+            id=reversal_workflow_id(BetKey(bet.counterparty_id, bet.provider_bet_id)),
+            task_queue=BETS_QUEUE,
+        )
+        await eventually(lambda: _sent(floor, 3, TransactionType.PAY_OUT_RETURN))
+        wrong = floor.refund(bet).model_copy(update={"bet": BetKey(bet.counterparty_id, "another")})
+        with pytest.raises(WorkflowUpdateFailedError):
+            await reversal.execute_update("refund", wrong, id="wrong")
+        await floor.faults()
+        assert await reversal.result() is ReversalState.REVERSED
