@@ -1,18 +1,22 @@
-"""Real servers for the tests: PostgreSQL and Temporal from their wheels, and whole stacks, once a run."""
+"""Real servers for the tests: PostgreSQL and Temporal from their wheels, and whole stacks.
+
+Each process of a run starts a server when a test needs it first, and shares it with all later tests.
+"""
 
 import itertools
+import os
+import signal
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import asyncpg
 import pytest
 
-from betcore.db.engine import create_engine
-from betcore.db.migrate import migrate
-from betcore.settings import Settings
 from betcore.stack import postgres, temporal
+from tests import cluster
+from tests.order import long_first
 from tests.table import Stack, start_stack
 
-_TEMPLATE = "migrated"
 _numbers = itertools.count(1)
 
 
@@ -21,15 +25,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="large budgets for tests/model and tests/fuzz")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """SIGTERM is taken as Ctrl-C is: fixtures stop their servers, which have processes of their own."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first, so that no process is left alone with one at the end."""
+    long_first(items)
+
+
 @pytest.fixture(scope="session")
-async def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """A PostgreSQL of this run, with a migrated template database."""
-    # Nothing here has to survive a loss of power.
-    async with postgres.running(tmp_path_factory.mktemp("postgres"), options={"fsync": "off"}) as url:
-        await _execute(url, f"CREATE DATABASE {_TEMPLATE}")
-        engine = create_engine(Settings(database_url=_database(url, _TEMPLATE)))
-        await migrate(engine)
-        await engine.dispose()
+async def migrated_cluster(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Servers start from a copy of one migrated cluster."""
+    own = tmp_path_factory.getbasetemp()
+    await cluster.make_once(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
+
+
+@pytest.fixture(scope="session")
+async def postgres_url(migrated_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A PostgreSQL with a migrated template database."""
+    folder = tmp_path_factory.mktemp("postgres")
+    cluster.copy_to(folder)
+    async with postgres.running(folder, options=cluster.FAST) as url:
         yield url
 
 
@@ -39,7 +58,7 @@ async def new_database(postgres_url: str) -> Callable[[], Awaitable[str]]:
 
     async def make() -> str:
         name = f"test_{next(_numbers)}"
-        await _execute(postgres_url, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+        await _execute(postgres_url, f"CREATE DATABASE {name} TEMPLATE {cluster.MIGRATED} STRATEGY FILE_COPY")
         return _database(postgres_url, name)
 
     return make
@@ -53,14 +72,14 @@ async def database_url(new_database: Callable[[], Awaitable[str]]) -> str:
 
 @pytest.fixture(scope="session")
 async def temporal_address(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """A Temporal server of this run, in which days can be skipped."""
+    """A Temporal server in which days can be skipped."""
     skipping = ("frontend.WorkflowTimeSkippingEnabled=true",)
     async with temporal.running(tmp_path_factory.mktemp("temporal"), dynamic_config=skipping) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+async def stack(migrated_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """The whole stack, two workers, for tests that only use it."""
     async with start_stack(tmp_path_factory.mktemp("stack"), "--processes", "2") as running:
         yield running

@@ -139,7 +139,9 @@ class Floor:
 
     async def held(self) -> None:
         """Wait until a call is held."""
-        await self._casino("GET", "/_held", params={"partner_client_id": self.partner_client_id, "count": 1})
+        await self._casino(
+            "GET", "/_held", params={"partner_client_id": self.partner_client_id, "count": 1, "timeout": 60}
+        )
 
     async def attempts(self) -> dict[int, int]:
         """Sends counted for each movement, by TransactionType; for a floor with one bet."""

@@ -10,6 +10,7 @@ import pytest
 
 from betcore.clients.schedules import SWEEP
 from betcore.stack import ports
+from tests.leashed import leashed
 from tests.table import ROOT, Stack, Table, eventually, start_stack
 
 
@@ -43,7 +44,7 @@ async def second_api(stack: Stack) -> AsyncIterator[str]:
     (port,) = ports.free(1)
     with (stack.folder / "second-api.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "uvicorn", "api.main:create_app", "--factory", "--port", str(port)),
+            *leashed(sys.executable, "-m", "uvicorn", "api.main:create_app", "--factory", "--port", str(port)),
             cwd=ROOT,
             env={**os.environ, "BETCORE_DATA_DIR": str(stack.folder)},
             stdout=log,

@@ -21,6 +21,7 @@ from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
 from betcore.visibility import BET_STATUS
+from tests.leashed import leashed
 from tests.system.rows import (
     BACK,
     CLAW_BACK,
@@ -91,7 +92,7 @@ class Deployment:
         environment = {"BETCORE_DATA_DIR": str(self._stack.folder), "BETCORE_WORKFLOW_SANDBOX": "true"}
         with self._log.open("wb") as log:
             self._process = process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "worker.py"),
+                *leashed(sys.executable, "worker.py"),
                 cwd=sources,
                 env={**os.environ, **environment},
                 stdout=log,

@@ -92,7 +92,7 @@ async def events(handle: Handle) -> list[int]:
     return [event.event_type for event in (await handle.fetch_history()).events]
 
 
-async def eventually(condition: Callable[[], Awaitable[object]], seconds: float = 20) -> None:
+async def eventually(condition: Callable[[], Awaitable[object]], seconds: float = 60) -> None:
     """Wait until a condition holds."""
     async with asyncio.timeout(seconds):
         while not await condition():
