@@ -4,6 +4,7 @@ As a stake's debit it has a last moment, and a refusal ends it only where no oth
 it may be sent in another window, once everything that was sent before is certainly not at the casino.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from temporalio import activity
@@ -88,7 +89,7 @@ class ClawBacks:
             return _step(claim.record, owner, _ENDED.get(claim.movement or "", Progress.PARKED))
         await failpoints.reach("claw_back_counted")
         # The row's last moment, and not the order's: a window of before may still be open.
-        movement = _movement(order, claim.not_after)
+        movement = replace(_movement(order, claim.not_after), partner_user_id=claim.partner_user_id)
         try:
             made, verdict = await self._teller.make(casino, movement, claim, reverse.policy.attempt_timeout, patience)
         except LastMomentPassed:

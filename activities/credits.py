@@ -76,7 +76,7 @@ class Credits:
         if order.amount.minor == 0 and kind is TransactionType.BET_RETURN and not casino.profile.send.zero_stakes:
             record = await rows.credit_done(order.bet_id, owner, kind, NO_WORD)
             return _credited(record, order, "a free round is not returned")
-        movement = replace(_credit_of(order), not_after=not_after)
+        movement = replace(_credit_of(order), not_after=not_after, partner_user_id=claim.partner_user_id)
         try:
             made, verdict = await self._teller.make(casino, movement, claim, order.attempt_timeout, patience)
         except LastMomentPassed:

@@ -6,6 +6,7 @@ shows. Both may run again from any point: every send is counted in the movement'
 """
 
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio import activity
@@ -128,6 +129,8 @@ class Wallet:
     ) -> Step:
         pay_in, owner = order.pay_in, order.owner
         claim = await self._bets.open(pay_in, owner, *_opening(order, admitted=admitted))
+        if claim is None:
+            return Step(progress=Progress.FOREIGN, detail="its session, player, casino and game are not of one row")
         record = claim.record
         if claim.attempts is None:
             return Step(progress=_standing(record, owner), record=record)
@@ -144,7 +147,7 @@ class Wallet:
     async def _debit(self, casino: Casino, pay_in: PayIn, owner: str, claim: Claim, patience: timedelta) -> Step:
         record = claim.record
         bet_id = record.bet_id
-        movement = _debit(pay_in, bet_id)
+        movement = replace(_debit(pay_in, bet_id), partner_user_id=claim.partner_user_id)
         try:
             made, verdict = await self._teller.make(casino, movement, claim, pay_in.policy.attempt_timeout, patience)
         except LastMomentPassed:

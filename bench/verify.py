@@ -37,16 +37,21 @@ _AT_ONCE, _OPEN, _PLAYERS = 50_000, 2_000, 10_000
 _PARTNERS = """
 WITH g AS (
     INSERT INTO game (provider_id, provider_game_id, name) SELECT provider_id, 'dice', 'Dice' FROM provider
+    RETURNING game_id
+), players AS (
+    INSERT INTO player (casino_id, partner_user_id)
+    SELECT casino_id, 'player-' || n FROM casino, generate_series(1, $1::int) AS n
+    RETURNING player_id
 )
-INSERT INTO player (casino_id, partner_user_id)
-SELECT casino_id, 'player-' || n FROM casino, generate_series(1, $1::int) AS n
+INSERT INTO session (session_id, provider_id, player_id, game_id, currency)
+SELECT 's-' || player_id, provider_id, player_id, game_id, 'EUR' FROM g, players, provider
 """
 # A bet's number tells its player. Every fourth wins, every tenth is refunded; each has a movement or two, and was told.
 _BETS = """
 WITH made AS (
     INSERT INTO bet (provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, round_id, currency,
                      stake, win, state, opened_at, accepted_at, told_at, withdrawn_at, closed_at, owner)
-    SELECT 1, 'bet-' || n, 1, 1 + n % $3::int, 1, 's', n, 'EUR', 1000,
+    SELECT 1, 'bet-' || n, 1, 1 + n % $3::int, 1, 's-' || 1 + n % $3::int, n, 'EUR', 1000,
            CASE WHEN state = 'settled' THEN CASE WHEN n % 4 = 0 THEN 2500 ELSE 0 END END,
            state, opened, opened, opened, CASE WHEN state = 'refunded' THEN opened END,
            CASE WHEN state <> 'acceptance' THEN opened END, 'bench'

@@ -17,7 +17,7 @@ class Progress(StrEnum):
     AWAITED = "awaited"  # the casino has taken it and will confirm or refuse it with Accept
     PARKED = "parked"  # a person must decide
     ABSENT = "absent"  # a claw-back that is certainly not at the casino, and may be sent in another window
-    FOREIGN = "foreign"  # the row belongs to another life of the bet
+    FOREIGN = "foreign"  # the row belongs to another life of the bet, or the bet is not of the rows that it names
 
     @property
     def is_open(self) -> bool:

@@ -40,10 +40,11 @@ class Bet:
 
     @workflow.run
     async def run(self, pay_in: PayIn) -> BetState | None:
-        """Carry the bet to its end. Returns its terminal state, or None where another life owns the bet."""
+        """Carry the bet to its end. Returns its terminal state, or None where another life owns the bet, or where the
+        bet is not of the rows that it names."""
         await self._life.lead(self._story())
-        record = self._life.bet
-        return record.state if record.owner == self._life.owner else None
+        record = self._life.record
+        return record.state if record and record.owner == self._life.owner else None
 
     async def _story(self) -> None:
         if await self._is_ours():

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from betcore import answers, visibility
     from betcore.errors import Code
     from betcore.ids import TransactionType
-    from betcore.messages import Accept, BetRecord, Operate, Operated, Refund, ReversalState, Reverse
+    from betcore.messages import Accept, BetRecord, BetState, Operate, Operated, Refund, ReversalState, Reverse
     from betcore.orders import ClawBack, OpenReversal, Pay, Progress, Step
 
 
@@ -83,7 +83,13 @@ class Reversal:
 
     def _is_ours(self) -> bool:
         reversal = self._life.bet.reversal
-        return reversal is not None and reversal.owner == self._life.owner
+        return reversal is not None and reversal.owner == self._life.owner and self._is_of(self._life.bet)
+
+    def _is_of(self, bet: BetRecord) -> bool:
+        """Whether the rows say the same as the argument, which anybody may have written who starts a workflow."""
+        paid = bet.win if bet.state is BetState.SETTLED else None
+        reverse = self._reverse
+        return (bet.casino_id, bet.stake, paid) == (reverse.casino_id, reverse.stake, reverse.win)
 
     async def _claw_back(self) -> Step:
         """A window follows another one for as long as the casino certainly has nothing and has refused nothing."""

@@ -4,7 +4,7 @@ All parts of one statement see the same snapshot: a part that reads a table does
 it, which is why the rows travel between the parts by RETURNING.
 """
 
-from betcore.db.movement_sql import CLAIMED, MAY_LEAVE, NO_OTHER_ACCEPT, STALE
+from betcore.db.movement_sql import CLAIMED, MAY_LEAVE, NO_OTHER_ACCEPT, PLAYER, STALE
 
 # No row where nothing was changed. The row as it stands is then a statement of its own: the snapshot of this one may be
 # older than what another transaction, for whose lock it has waited, has made of it.
@@ -14,16 +14,24 @@ SELECT * FROM changed
 AS_IT_STANDS = "SELECT * FROM bet WHERE bet_id = :bet_id"
 
 # Fresh: insert, count the first send. Own row with an open debit: count one more. Any other row: as it stands.
-# No row comes back where another transaction has inserted the bet but this snapshot is older than its commit.
+# A bet is opened only for a session, player, casino and game that belong together in their own rows: whoever starts a
+# workflow by hand says what he likes. No bet comes back then, nor if another transaction has inserted the bet but this
+# snapshot is older than its commit; ``known`` tells which.
 OPEN = f"""
-WITH fresh AS (
+WITH known AS (
+    SELECT FROM session JOIN player USING (player_id) JOIN game USING (game_id)
+    WHERE session_id = :session_id AND session.provider_id = :provider_id AND session.player_id = :player_id
+      AND session.game_id = :game_id AND currency = :currency AND mode = 'real'
+      AND player.casino_id = :casino_id AND game.provider_id = :provider_id
+), fresh AS (
     INSERT INTO bet (bet_id, provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, round_id,
                      currency, stake, one_step, win, state, refusal, owner, withdrawn_at, closed_at)
-    VALUES (next_bet_id(:callers_clock), :provider_id, :provider_bet_id, :casino_id, :player_id, :game_id, :session_id,
+    SELECT next_bet_id(:callers_clock), :provider_id, :provider_bet_id, :casino_id, :player_id, :game_id, :session_id,
             :round_id, :currency, :stake, CAST(:win AS numeric(38,0)) IS NOT NULL, CAST(:win AS numeric(38,0)), :state,
             :refusal, :owner,
             CASE WHEN CAST(:state AS text) = 'refunded' THEN now() END,
-            CASE WHEN CAST(:state AS text) <> 'accepting' THEN now() END)
+            CASE WHEN CAST(:state AS text) <> 'accepting' THEN now() END
+    FROM known
     ON CONFLICT (provider_id, provider_bet_id) DO NOTHING
     RETURNING *
 ), first_send AS (
@@ -49,14 +57,17 @@ WITH fresh AS (
         FROM (SELECT * FROM first_send UNION ALL SELECT * FROM next_send) AS sends
     ) AS events
     ORDER BY place
+), stands AS (
+    SELECT fresh.*, {CLAIMED}, {STALE} AS stale
+    FROM fresh LEFT JOIN first_send AS sent USING (bet_id) LEFT JOIN movement AS standing ON false
+    UNION ALL
+    SELECT found.*, {CLAIMED}, {STALE} AS stale
+    FROM found LEFT JOIN next_send AS sent USING (bet_id)
+    LEFT JOIN movement AS standing ON standing.bet_id = found.bet_id AND standing.transaction_type = -1
+          AND standing.state = 'sending' AND found.owner = :owner AND found.state = 'accepting'
 )
-SELECT fresh.*, {CLAIMED}, {STALE} AS stale
-FROM fresh LEFT JOIN first_send AS sent USING (bet_id) LEFT JOIN movement AS standing ON false
-UNION ALL
-SELECT found.*, {CLAIMED}, {STALE} AS stale
-FROM found LEFT JOIN next_send AS sent USING (bet_id)
-LEFT JOIN movement AS standing ON standing.bet_id = found.bet_id AND standing.transaction_type = -1
-      AND standing.state = 'sending' AND found.owner = :owner AND found.state = 'accepting'
+SELECT stands.*, EXISTS (SELECT FROM known) AS known, {PLAYER.format("stands")}
+FROM (VALUES (1)) AS one LEFT JOIN stands ON true
 """
 
 ACCEPT = (
@@ -136,12 +147,12 @@ WITH changed AS (
     ) AS events
     ORDER BY place
 )
-SELECT changed.*, {CLAIMED}, {STALE} AS stale
+SELECT changed.*, {CLAIMED}, {STALE} AS stale, {PLAYER.format("changed")}
 FROM changed LEFT JOIN counted AS sent USING (bet_id)
 LEFT JOIN movement AS standing ON standing.bet_id = changed.bet_id AND standing.transaction_type = :kind
       AND standing.state = 'sending'
 UNION ALL
-SELECT bet.*, {CLAIMED}, {_MAY_BEGIN} AS stale
+SELECT bet.*, {CLAIMED}, {_MAY_BEGIN} AS stale, {PLAYER.format("bet")}
 FROM bet LEFT JOIN counted AS sent ON false LEFT JOIN movement AS standing ON false
 WHERE bet.bet_id = :bet_id AND NOT EXISTS (SELECT FROM changed)
 """

@@ -38,7 +38,7 @@ class Claim:
 
     ``attempts`` are the sends that may have left this house; None where the movement needs nothing any more. One may
     go out now only where it is ``counted`` among them. ``heard`` is the Accept of the casino. One that ``was_parked``
-    is sent again on a person's word.
+    is sent again on a person's word. ``partner_user_id`` is whose money it is, by the player's row.
     """
 
     record: BetRecord
@@ -46,11 +46,13 @@ class Claim:
     counted: bool
     heard: CasinoWord | None
     was_parked: bool
+    partner_user_id: str
 
 
 def claim_of(row: Any) -> Claim:
     """A row of a statement that ends in ``movement_sql.CLAIMED``."""
-    return Claim(record_of(row), row.attempts, row.counted, word_in(row, row.currency), row.was_parked)
+    word = word_in(row, row.currency)
+    return Claim(record_of(row), row.attempts, row.counted, word, row.was_parked, row.partner_user_id)
 
 
 async def claimed(engine: AsyncEngine, statement: str, **given: Any) -> Any:
@@ -68,16 +70,20 @@ def word_in(row: Any, currency: str) -> CasinoWord | None:
     return CasinoWord(row.accept_code, row.accept_transaction_id, money_of(row.accept_balance, currency))
 
 
+_IDENTITY = ("casino_id", "player_id", "game_id", "session_id", "currency", "stake")
+
+
 class Bets:
     """The bets of one database."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def open(self, pay_in: PayIn, owner: str, state: BetState, refusal: Code | None) -> Claim:
+    async def open(self, pay_in: PayIn, owner: str, state: BetState, refusal: Code | None) -> Claim | None:
         """Insert the bet in the given state, or find the one that is there.
 
-        A fresh row in ``accepting``, and an own row whose debit has no answer yet, count a send.
+        A fresh row in ``accepting``, and an own row whose debit has no answer yet, count a send. Return None if the
+        session, player, casino and game do not belong together, or are not those of the own row: nothing is opened.
         """
         given = {
             "callers_clock": datetime.now(UTC),
@@ -102,8 +108,12 @@ class Bets:
         }
         while True:
             row = await one_row(self._engine, bet_sql.OPEN, **given)
-            if row is not None and not row.stale:
-                return claim_of(row)
+            if row.bet_id is None and not row.known:
+                return None
+            if row.bet_id is not None and not row.stale:
+                # A workflow that takes a bet over brings its argument with it.
+                own = row.owner == owner
+                return None if own and any(getattr(row, name) != given[name] for name in _IDENTITY) else claim_of(row)
             # What another transaction has done was not visible to this statement yet; it is to the next.
 
     async def take_over(self, resumed: Resumed, owner: str) -> BetRecord:

@@ -14,6 +14,9 @@ CLAIMED = """coalesce(sent.attempts, standing.attempts) AS attempts, sent.attemp
        standing.accept_code, standing.accept_transaction_id, standing.accept_balance,
        standing.error_code IS NOT NULL AS was_parked"""
 
+# Whose money it is: the player's own row says so, and not the workflow's argument.
+PLAYER = "(SELECT partner_user_id FROM player WHERE player.player_id = {}.player_id) AS partner_user_id"
+
 # No Accept stands in the movement but the one that ends it.
 NO_OTHER_ACCEPT = "coalesce(accept_code = CAST(:error_code AS text), accept_code IS NULL)"
 

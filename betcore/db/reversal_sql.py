@@ -1,7 +1,7 @@
 """The statements behind ``betcore.db.reversals``. As in ``bet_sql``, each is one transaction, and rows travel between
 its parts by RETURNING."""
 
-from betcore.db.movement_sql import CLAIMED, MAY_LEAVE, NO_OTHER_ACCEPT, STALE
+from betcore.db.movement_sql import CLAIMED, MAY_LEAVE, NO_OTHER_ACCEPT, PLAYER, STALE
 from betcore.db.records import REVERSAL_COLUMNS
 
 # The reversal as it is after the statement, with its bet; no row where nothing was changed, as in ``bet_sql``.
@@ -64,7 +64,7 @@ WITH changed AS ({_OWN}
     INSERT INTO bet_event (bet_id, kind, data)
     SELECT bet_id, 'send', jsonb_build_object('type', -2, 'attempt', attempts) FROM counted
 )
-SELECT bet.*, {REVERSAL_COLUMNS}, {CLAIMED}, {STALE} AS stale,
+SELECT bet.*, {REVERSAL_COLUMNS}, {CLAIMED}, {STALE} AS stale, {PLAYER.format("bet")},
        coalesce(sent.not_after, standing.not_after) AS not_after,
        (SELECT state FROM movement WHERE bet_id = :bet_id AND transaction_type = -2) AS movement
 FROM bet JOIN reversal USING (bet_id)
@@ -175,7 +175,7 @@ WITH changed AS ({_OWN}
     INSERT INTO bet_event (bet_id, kind, data)
     SELECT bet_id, 'send', jsonb_build_object('type', 2, 'attempt', attempts) FROM counted
 )
-SELECT bet.*, {REVERSAL_COLUMNS}, {CLAIMED}, {STALE} AS stale
+SELECT bet.*, {REVERSAL_COLUMNS}, {CLAIMED}, {STALE} AS stale, {PLAYER.format("bet")}
 FROM bet JOIN reversal USING (bet_id) LEFT JOIN counted AS sent USING (bet_id)
 LEFT JOIN (
     SELECT movement.* FROM movement JOIN changed USING (bet_id)

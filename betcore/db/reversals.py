@@ -49,7 +49,9 @@ class Reversals:
         """Count a send of the claw-back; no count where it has ended, is parked, or is not ours."""
         row = await self._claimed(reversal_sql.BEGIN_CLAW_BACK, bet_id, owner, not_after=not_after)
         c = claim_of(row)
-        return ClaimedBack(c.record, c.attempts, c.counted, c.heard, c.was_parked, row.not_after, row.movement)
+        return ClaimedBack(
+            c.record, c.attempts, c.counted, c.heard, c.was_parked, c.partner_user_id, row.not_after, row.movement
+        )
 
     async def clawed_back(self, bet_id: int, owner: str, word: CasinoWord) -> BetRecord:
         """The casino has taken the win back."""

@@ -122,6 +122,12 @@ FAULTS = f"""
         CASE WHEN reversals > 1 THEN 'reversal_twice' END,
         CASE WHEN accepted AND state IN ('refunding', 'refunded') AND reversals > 0 THEN 'return_twice' END,
         CASE WHEN number >= 9007199254740992 THEN 'too_large' END,
+        CASE WHEN NOT EXISTS (
+                 SELECT FROM session JOIN player USING (player_id)
+                 WHERE session.session_id = facts.session_id AND session.provider_id = facts.provider_id
+                   AND session.player_id = facts.player_id AND session.game_id = facts.game_id
+                   AND session.currency = facts.currency AND player.casino_id = facts.casino_id)
+             THEN 'strangers' END,
         CASE WHEN was_told AND told_at IS NULL THEN 'told_off_record' END,
         CASE WHEN told_at IS NOT NULL AND was_told IS NOT TRUE AND win_is IS NULL THEN 'told_unheard' END,
         CASE WHEN told_at IS NOT NULL AND (NOT accepted OR (one_step AND state <> 'settled')) THEN 'told_too_soon' END,

@@ -25,6 +25,7 @@ FAULTS = {
     "movement_twice": ("identity", "two movements have one identity"),
     "reversal_twice": ("identity", "it has two reversals"),
     "return_twice": ("identity", "bet and reversal would return the stake under one identity"),
+    "strangers": ("identity", "its session, player, casino, game and currency do not belong together"),
     "too_large": ("identity", "its number is too large for the JSON of casinos"),
     "told_off_record": ("told", 'its provider was answered "done" and its row does not know'),
     "told_unheard": ("told", "it counts as told, and neither an answer nor a payout has told it"),

@@ -27,8 +27,11 @@ WITH p AS (INSERT INTO provider (counterparty_id, name, base_url, profile, secre
            VALUES ('11111111-2222-4333-8444-555555555555', 'p', 'http://p', '{}', '') RETURNING provider_id),
      c AS (INSERT INTO casino (name, api_host, profile, secret)
            VALUES ('c', 'http://c', '{}', '') RETURNING casino_id),
-     g AS (INSERT INTO game (provider_id, provider_game_id, name) SELECT provider_id, 'g', 'g' FROM p RETURNING 1)
-INSERT INTO player (casino_id, partner_user_id) SELECT casino_id, 'anna' FROM c
+     g AS (INSERT INTO game (provider_id, provider_game_id, name)
+           SELECT provider_id, 'g', 'g' FROM p RETURNING game_id),
+     u AS (INSERT INTO player (casino_id, partner_user_id) SELECT casino_id, 'anna' FROM c RETURNING player_id)
+INSERT INTO session (session_id, provider_id, player_id, game_id, currency)
+SELECT 's', provider_id, player_id, game_id, 'EUR' FROM p, u, g
 """
 BET = """
 INSERT INTO bet (provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, currency, stake, win, state,
