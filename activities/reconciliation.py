@@ -23,11 +23,23 @@ from betcore.errors import Code
 from betcore.ids import TransactionType, carrier_of_bet, carrier_of_reversal
 from betcore.messages import Action, Operate, Operated
 from betcore.orders import Incident
-from betcore.reconciling import Difference, OurBet, Outcome, Reconcile, Reconciled, SecondLook, compare, moving
+from betcore.reconciling import (
+    Difference,
+    OurBet,
+    Outcome,
+    Reconcile,
+    Reconciled,
+    SecondLook,
+    UnreadBet,
+    compare,
+    moving,
+)
 
 _log = structlog.get_logger()
 # Bets of one read and one write; calls at the casino at the same time; how often a bet that moves meanwhile is read.
 _BATCH, _AT_ONCE, _READINGS = 100, 8, 5
+# Characters of an error that an incident keeps.
+_SAID = 300
 _LONGEST_GAP = timedelta(minutes=5)
 # The schedule compares bets that are older: what is in flight is left to itself.
 _MARGIN = timedelta(minutes=10)
@@ -35,6 +47,7 @@ _FOR_AN_UPDATE = timedelta(seconds=5)
 _OPERATOR, _REASON = "reconciliation", "it is owed, and the casino does not list it"
 
 Compared = Sequence[Difference] | None
+Read = OurBet | UnreadBet
 
 
 class Reconciling:
@@ -120,8 +133,11 @@ class Reconciling:
         await self._runs.end(reconciliation_id)
         return await self._runs.summary(reconciliation_id)
 
-    async def _record(self, run: Run, bets: Sequence[OurBet], found: Sequence[Compared]) -> Run:
+    async def _record(self, run: Run, bets: Sequence[Read], found: Sequence[Compared]) -> Run:
         pairs = [(bet, one) for bet, differences in zip(bets, found, strict=True) for one in differences or ()]
+        for bet in bets:
+            if isinstance(bet, UnreadBet):
+                await self._pass_over(bet)
         written = []
         for bet, difference in pairs:
             asks = difference.remedy is Outcome.ASKED_THE_BET
@@ -130,15 +146,22 @@ class Reconciling:
         # Another attempt has been faster: go on from where it stands.
         return moved or await self._runs.run(run.reconciliation_id)
 
-    async def _decide(self, run: Run, finding: OpenFinding, bet: OurBet, found: Sequence[Difference]) -> None:
+    async def _pass_over(self, bet: UnreadBet) -> None:
+        """Say that a bet is not compared: it would keep all behind it from being."""
+        _log.error("unreadable", bet_id=bet.bet_id, error=bet.why)
+        await self._bets.file_incident(
+            Incident(bet_id=bet.bet_id, kind="unreadable", ours={"why": bet.why[:_SAID]}, theirs={})
+        )
+
+    async def _decide(self, run: Run, finding: OpenFinding, bet: Read, found: Sequence[Difference]) -> None:
         standing = next((one for one in found if one.transaction_type == finding.transaction_type), None)
         outcome = await self._healed(run, bet, standing) if standing else _gone(bet, finding)
         await failpoints.reach("difference_healed")
         await self._runs.decide([(finding.finding_id, outcome, standing)])
 
-    async def _healed(self, run: Run, bet: OurBet, difference: Difference) -> Outcome:
+    async def _healed(self, run: Run, bet: Read, difference: Difference) -> Outcome:
         match difference.remedy:
-            case Outcome.RETURNED:
+            case Outcome.RETURNED if isinstance(bet, OurBet):
                 word = CasinoWord(None, difference.theirs.get("partner_transaction_id"), None)
                 await self._bets.taken_after_the_end(bet.record, word, difference.theirs)
                 return Outcome.RETURNED
@@ -155,8 +178,10 @@ class Reconciling:
                 )
         return difference.remedy
 
-    async def _asked(self, run: Run, bet: OurBet, difference: Difference) -> Difference:
+    async def _asked(self, run: Run, bet: Read, difference: Difference) -> Difference:
         """Ask whoever carries a bet to send the same movement now; where that fails, the bet is left to itself."""
+        if isinstance(bet, UnreadBet):
+            return difference
         record, reversal = bet.record, bet.record.reversal
         if record.closed_at is None or reversal is None:
             carrier = carrier_of_bet(bet.key, bet.bet_id, record.lives)
@@ -177,8 +202,10 @@ class Reconciling:
         return difference
 
 
-def _gone(bet: OurBet, finding: OpenFinding) -> Outcome:
+def _gone(bet: Read, finding: OpenFinding) -> Outcome:
     """What became of a finding that the second look does not meet: an attempt that died may have acted on it."""
+    if isinstance(bet, UnreadBet):
+        return Outcome.NOTED
     returned = bet.ended_without_its_stake and finding.transaction_type == TransactionType.ACCEPT_BET
     return Outcome.RETURNED if returned and bet.record.reversal is not None else Outcome.NOTED
 
@@ -192,11 +219,13 @@ class _Comparing:
         self._leeway = timedelta(seconds=casino.profile.clock_leeway)
         self._places = asyncio.Semaphore(_AT_ONCE)
 
-    async def each(self, bets: Sequence[OurBet]) -> list[Compared]:
+    async def each(self, bets: Sequence[Read]) -> list[Compared]:
         """The differences of each of these bets; None for one without a clear answer, and for those after it."""
         given_up = asyncio.Event()
 
-        async def one(bet: OurBet) -> Compared:
+        async def one(bet: Read) -> Compared:
+            if isinstance(bet, UnreadBet):
+                return ()
             async with self._places:
                 found = None if given_up.is_set() else await self._bet(bet)
                 if found is None:
@@ -221,7 +250,7 @@ class _Comparing:
                 return found
             # What was written between our reading and the casino's answer is no difference.
             (now,) = await self._runs.bets([bet.bet_id])
-            if now == bet:
+            if now == bet or not isinstance(now, OurBet):
                 return found
             bet = now
         return moving(found)

@@ -1,6 +1,7 @@
 """The minute's look: rows that are open while their workflow is gone, and bets that do not come on by themselves."""
 
 import math
+from collections.abc import Sequence
 from datetime import timedelta
 from time import monotonic
 
@@ -15,7 +16,8 @@ from temporalio.service import RPCError
 from activities.beats import beating
 from betcore.clients import carriers
 from betcore.db.lives import Lives, OpenRow
-from betcore.ids import BETS_QUEUE, TASK_TIMEOUT, parse_carrier
+from betcore.db.records import UnreadableRow
+from betcore.ids import BETS_QUEUE, TASK_TIMEOUT, BetKey, parse_carrier
 
 _log = structlog.get_logger()
 # Rows of one question to Temporal's list; its answer says for how many of them a workflow runs.
@@ -27,6 +29,8 @@ _NAMED = 20
 # What is paid at a casino that does not answer is heard of less often; it is asked in vain, which does no harm.
 _QUIET_FOR = timedelta(minutes=2)
 _SOON = timedelta(seconds=2)
+# Characters of an error that the log shows.
+_SAID = 300
 # Seconds for which a process tells what it has seen: another one may make the looks that follow.
 _TOLD_FOR = 180
 STUCK = prometheus_client.Gauge("betcore_stuck", "Bets at the minute's look that this process made last", ["why"])
@@ -43,17 +47,23 @@ class Sweeps:
     async def resume_lost(self) -> int:
         """Start a workflow for every open bet and reversal that has none; how many were started.
 
-        Safe beside anything: the workflow that is started takes the row over by compare-and-set, or leaves.
+        Safe beside anything: the workflow that is started takes the row over by compare-and-set, or leaves. One row
+        that cannot be read would keep all behind it from being resumed: it is told, and passed over.
         """
-        resumed = 0
+        resumed = unreadable = 0
         async with beating():
             for kind in self._lives.kinds:
                 after = 0
                 while rows := await self._lives.open_rows(kind, after, _AT_ONCE):
                     for row in await carriers.left_alone(self._client, rows):
-                        resumed += await self._start(row)
+                        try:
+                            resumed += await self._start(row)
+                        except UnreadableRow as error:
+                            unreadable += 1
+                            _log.error("unreadable", workflow_id=row.workflow_id, error=str(error)[:_SAID])
                     after = rows[-1].bet_id
         _tell("resumed", resumed)
+        _tell("unreadable", unreadable)
         return resumed
 
     @activity.defn
@@ -69,7 +79,7 @@ class Sweeps:
         for row in await self._lives.quiet(quiet, _AT_ONCE):
             reminded += await self._remind(row)
         async for ids in carriers.waiting(self._client, quiet, _LISTED):
-            for row in await self._lives.ended([parse_carrier(one) for one in ids], quiet):
+            for row in await self._lives.ended(_carried(ids), quiet):
                 reminded += await self._remind(row)
         return reminded
 
@@ -118,6 +128,17 @@ class Sweeps:
             else:
                 _log.warning("resumed", bet_id=row.bet_id, workflow_id=order.workflow_id)
                 return 1
+
+
+def _carried(workflow_ids: Sequence[str]) -> list[BetKey | int]:
+    """The bets that workflows carry. One whose id names none, because a person has started it, is passed over."""
+    carried: list[BetKey | int] = []
+    for workflow_id in workflow_ids:
+        try:
+            carried.append(parse_carrier(workflow_id))
+        except ValueError:
+            _log.error("carries no bet", workflow_id=workflow_id)
+    return carried
 
 
 def _tell(why: str, bets: int) -> None:

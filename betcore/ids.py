@@ -3,6 +3,7 @@
 from datetime import timedelta
 from enum import IntEnum
 from typing import NamedTuple
+from uuid import UUID
 
 # Task queues: bets run on one, what has no definite answer yet is pursued on another.
 BETS_QUEUE = "bets"
@@ -11,6 +12,7 @@ WALLET_QUEUE = "wallet"
 # debit to be repeated long before its last moment. A task that takes longer tells Temporal so.
 TASK_TIMEOUT = timedelta(seconds=5)
 
+_BIGINT_ENDS = 2**63
 _BET = "bet"
 _REVERSAL = "reversal"
 _RESUME = "resume"
@@ -79,8 +81,8 @@ def parse_carrier(workflow_id: str) -> BetKey | int:
     """
     kind, bet, rest = workflow_id.split(":", 2)
     if kind in (_BET, _REVERSAL):
-        return BetKey(bet, rest)
-    if kind in (_RESUME, _RESUME_REVERSAL):
+        return BetKey(str(UUID(bet)), rest)
+    if kind in (_RESUME, _RESUME_REVERSAL) and 0 < int(bet) < _BIGINT_ENDS:
         return int(bet)
     raise ValueError(f"{workflow_id!r} carries no bet")
 

@@ -123,6 +123,14 @@ class OurMovement:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadBet:
+    """A bet whose rows this deployment cannot read, and why."""
+
+    bet_id: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class OurBet:
     """A bet's rows at one moment."""
 

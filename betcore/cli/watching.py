@@ -12,6 +12,7 @@ from betcore.cli.desk import Desk, Json
 from betcore.clients import carriers
 from betcore.clients.temporal import connect
 from betcore.db.lives import Lives, OpenRow
+from betcore.db.records import UnreadableRow
 from betcore.db.story import Stories, known_casino
 from betcore.errors import SetupRefused
 
@@ -25,6 +26,7 @@ _WHY = {
     "overdue": "past its time, without a result",
     "attention": "needs attention",
     "alone": "no workflow carries it; the minute's look resumes it",
+    "unreadable": "unreadable: this deployment cannot read its rows, and the minute's look passes it over",
 }
 
 
@@ -64,8 +66,8 @@ async def _stuck(desk: Desk, client: "Client", casino: str | None, limit: int) -
             line = await _line(stories, client, found.id, why)
             if line is not None:
                 seen.setdefault(line["bet"], line)
-    async for row in _alone(desk, client):
-        line = await _line(stories, client, row.workflow_id, "alone")
+    async for row, why in _alone(desk, client):
+        line = await _line(stories, client, row.workflow_id, why)
         if line is not None and casino in (None, line["casino"]):
             seen.setdefault(line["bet"], line)
             limit -= 1
@@ -82,15 +84,23 @@ async def temporal(desk: Desk) -> "Client":
         raise SetupRefused(f"Temporal: {error}", code="unreachable") from error
 
 
-async def _alone(desk: Desk, client: "Client") -> AsyncIterator[OpenRow]:
-    """Open rows whose workflow does not run."""
+async def _alone(desk: Desk, client: "Client") -> AsyncIterator[tuple[OpenRow, str]]:
+    """Open rows whose workflow does not run, and why."""
     lives = Lives(desk.engine)
     for kind in lives.kinds:
         after = 0
         while rows := await lives.open_rows(kind, after, _PAGE):
             for row in await carriers.left_alone(client, rows):
-                yield row
+                yield row, await _why_alone(lives, row)
             after = rows[-1].bet_id
+
+
+async def _why_alone(lives: Lives, row: OpenRow) -> str:
+    try:
+        await lives.order(row)
+    except UnreadableRow:
+        return "unreadable"
+    return "alone"
 
 
 async def _line(stories: Stories, client: "Client", workflow_id: str, why: str) -> Json | None:

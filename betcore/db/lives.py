@@ -11,7 +11,7 @@ from temporalio.common import TypedSearchAttributes
 
 from betcore import visibility
 from betcore.db.engine import one_row
-from betcore.db.records import money_of
+from betcore.db.records import NOT_READ, UnreadableRow, money_of
 from betcore.ids import BetKey, carrier_of_bet, carrier_of_reversal, resumed_reversal_id, resumed_workflow_id
 from betcore.messages import BetPolicy, PayIn, Resumed, Reverse
 from betcore.money import Money
@@ -145,12 +145,20 @@ class Lives:
     async def order(self, row: OpenRow) -> Order | None:
         """What to start for a row; None where it has ended meanwhile.
 
-        The bet follows its partners' profiles of now. The last moment of a debit is the one in its row.
+        The bet follows its partners' profiles of now. The last moment of a debit is the one in its row. Raises
+        UnreadableRow where this deployment cannot read the rows, because of a currency that it lacks for instance.
         """
         debit = -1 if row.kind == BET else -2
         found = await one_row(self._engine, _ALL, bet_id=row.bet_id, debit=debit)
         if row.kind == BET and found.closed_at is not None:
             return None
+        try:
+            return self._ordered(row, found)
+        except NOT_READ as error:
+            raise UnreadableRow(f"bet {row.bet_id}: {error}") from error
+
+    @staticmethod
+    def _ordered(row: OpenRow, found: Any) -> Order:
         resumed = Resumed(bet_id=row.bet_id, owner=row.owner, life=row.lives + 1)
         argument = _pay_in(found, resumed) if row.kind == BET else _reverse(found, resumed)
         attributes = visibility.at_start(

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.db.records import money_of
+from betcore.db.records import amount_text
 from betcore.db.story import known_casino
 
 Json = dict[str, Any]
@@ -66,7 +66,7 @@ class Owed:
                     "age": AGES[row.age],
                     "bets": row.bets,
                     "currency": row.currency,
-                    "amount": str(money_of(row.amount, row.currency)),
+                    "amount": amount_text(row.amount, row.currency),
                     "oldest_at": row.oldest.isoformat(),
                 }
                 for row in rows

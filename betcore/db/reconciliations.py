@@ -14,9 +14,10 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from betcore.currencies import decimals
 from betcore.db import reconciliation_sql
 from betcore.db.engine import one_row
-from betcore.db.records import money_of, record_of
+from betcore.db.records import NOT_READ, money_of, record_of
 from betcore.errors import SetupRefused
 from betcore.ids import BetKey
 from betcore.reconciling import (
@@ -26,6 +27,7 @@ from betcore.reconciling import (
     OurMovement,
     Reconcile,
     Reconciled,
+    UnreadBet,
     run_id,
     scheduled_run_id,
 )
@@ -119,8 +121,8 @@ class Reconciliations:
         row = await one_row(self._engine, reconciliation_sql.RUN_OF, workflow_id=workflow_id)
         return row and _run(row)
 
-    async def bets_behind(self, run: Run, limit: int) -> list[OurBet]:
-        """The next bets to compare, by their number."""
+    async def bets_behind(self, run: Run, limit: int) -> list[OurBet | UnreadBet]:
+        """The next bets to compare, by their number; one that cannot be read keeps no other one back."""
         given = {
             "after": run.last_bet_id,
             "casino_id": run.casino_id,
@@ -130,11 +132,13 @@ class Reconciliations:
         }
         return await self._bets(reconciliation_sql.BETS_BEHIND, **given)
 
-    async def bets(self, bet_ids: Sequence[int]) -> list[OurBet]:
+    async def bets(self, bet_ids: Sequence[int]) -> list[OurBet | UnreadBet]:
         """These bets as they stand now, by their number."""
         return await self._bets(reconciliation_sql.BETS_NAMED, bet_ids=list(bet_ids))
 
-    async def compared(self, run: Run, bets: Sequence[OurBet], found: Sequence[tuple[int, Difference]]) -> Run | None:
+    async def compared(
+        self, run: Run, bets: Sequence[OurBet | UnreadBet], found: Sequence[tuple[int, Difference]]
+    ) -> Run | None:
         """Write down that these bets are compared, and what was found with their numbers; the run after that.
 
         None where another attempt has moved the cursor away from where ``run`` has seen it: nothing is written then.
@@ -206,22 +210,30 @@ class Reconciliations:
                 return
             after = rows[-1].finding_id
 
-    async def _bets(self, statement: str, **given: Any) -> list[OurBet]:
+    async def _bets(self, statement: str, **given: Any) -> list[OurBet | UnreadBet]:
         async with self._engine.connect() as connection:
             rows = (await connection.execute(text(statement), given)).all()
         return list(_bets_of(rows))
 
 
-def _bets_of(rows: Sequence[Any]) -> Iterator[OurBet]:
-    for _, of_one in groupby(rows, key=lambda row: row.bet_id):
-        found = list(of_one)
-        first = found[0]
-        yield OurBet(
-            key=BetKey(str(first.counterparty_id), first.named),
-            partner_user_id=first.partner_user_id,
-            record=record_of(first),
-            movements=tuple(_movement(row) for row in found if row.m_type is not None),
-        )
+def _bets_of(rows: Sequence[Any]) -> Iterator[OurBet | UnreadBet]:
+    for bet_id, of_one in groupby(rows, key=lambda row: row.bet_id):
+        try:
+            yield _bet_of(list(of_one))
+        except NOT_READ as error:
+            yield UnreadBet(bet_id, str(error))
+
+
+def _bet_of(found: Sequence[Any]) -> OurBet:
+    first = found[0]
+    # Raised here, where it concerns one bet, not where an amount is written.
+    decimals(first.currency)
+    return OurBet(
+        key=BetKey(str(first.counterparty_id), first.named),
+        partner_user_id=first.partner_user_id,
+        record=record_of(first),
+        movements=tuple(_movement(row) for row in found if row.m_type is not None),
+    )
 
 
 def _movement(row: Any) -> OurMovement:

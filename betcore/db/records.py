@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from betcore.errors import Code
+from betcore.errors import BetcoreError, Code
 from betcore.messages import BetRecord, BetState, ReversalRecord, ReversalState
 from betcore.money import Money, minor_units
 
@@ -13,6 +13,22 @@ from betcore.money import Money, minor_units
 def money_of(value: Decimal | None, currency: str) -> Money | None:
     """A numeric(38,0) column as Money."""
     return None if value is None else Money(minor=minor_units(value), currency=currency)
+
+
+# What reading a row can raise: a currency, a state or a profile that this deployment does not know.
+NOT_READ = (BetcoreError, ValueError, LookupError, TypeError)
+
+
+class UnreadableRow(Exception):
+    """The rows of one bet cannot be read by this deployment; all others can."""
+
+
+def amount_text(value: Decimal | None, currency: str) -> str | None:
+    """A numeric(38,0) column as people read it: minor units, and said so, where the currency is not known here."""
+    try:
+        return None if value is None else str(money_of(value, currency))
+    except NOT_READ:
+        return f"{value} minor units"
 
 
 # The columns of a reversal beside those of its bet, for ``record_of``; the table goes by the name of reversal.

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from betcore.db.engine import one_row
-from betcore.db.records import money_of
+from betcore.db.records import amount_text as _amount
 from betcore.errors import SetupRefused
 from betcore.ids import BetKey, TransactionType, carrier_of_bet, carrier_of_reversal
 
@@ -205,8 +205,3 @@ def _reversal(row: Row[Any], currency: str) -> Json:
 def _times(row: Row[Any], *names: str) -> dict[str, str | None]:
     found = {name: row._mapping[name] for name in names}
     return {name: None if moment is None else moment.isoformat() for name, moment in found.items()}
-
-
-def _amount(value: Any, currency: str) -> str | None:
-    money = money_of(value, currency)
-    return None if money is None else str(money)

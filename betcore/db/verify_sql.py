@@ -204,6 +204,7 @@ _REVERSING = """
 SELECT bet_id, 'reversal' AS kind, reversal.owner, reversal.lives, reversal.opened_at, counterparty_id,
        provider.name AS provider, provider_bet_id, true AS due,
        (SELECT bool_or(movement.state = 'parked') FROM movement WHERE movement.bet_id = reversal.bet_id) IS TRUE
+           AS parked
 FROM reversal JOIN bet USING (bet_id) JOIN provider USING (provider_id) WHERE reversal.closed_at IS NULL
 """
 OPEN_ROWS = {

@@ -20,7 +20,7 @@ from betcore.clients import carriers
 from betcore.db import verify_sql
 from betcore.db.lives import BET, REVERSAL, OpenRow
 from betcore.ids import BetKey, carrier_of_bet, carrier_of_reversal, parse_carrier
-from betcore.verify.report import Progress, Report, Tell, named
+from betcore.verify.report import Progress, Report, Tell, Violation, named
 
 # Rows of one question, workflows of one page, and questions to Temporal at the same time.
 _ROWS, _PAGE, _AT_ONCE = 100, 500, 8
@@ -184,7 +184,8 @@ class Carried:
         """Those whose row is closed. A workflow without a row has not opened it yet: nothing has left the house."""
         if not workflow_ids:
             return []
-        carried = [parse_carrier(one) for one in workflow_ids]
+        named = {one: found for one in workflow_ids if (found := self._named(one)) is not None}
+        workflow_ids, carried = list(named), list(named.values())
         keys = [one if isinstance(one, BetKey) else None for one in carried]
         rows = await self._rows(
             verify_sql.CARRIED,
@@ -196,6 +197,14 @@ class Carried:
             settled=self._moment.settled,
         )
         return [Suspect("", row, row.workflow_id) for row in rows if row.ended]
+
+    def _named(self, workflow_id: str) -> BetKey | int | None:
+        try:
+            return parse_carrier(workflow_id)
+        except ValueError:
+            what = f"a workflow of a bet runs under an id that names none ({workflow_id})"
+            self._report.add(Violation("workflows", "", "", what))
+            return None
 
     async def _look_after_the_end(self, suspects: Sequence[Suspect]) -> None:
         if suspects:

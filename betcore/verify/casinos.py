@@ -16,10 +16,10 @@ from betcore.clients.casino import CasinoClient
 from betcore.db import verify_sql
 from betcore.db.partners import Casino, Partners
 from betcore.db.reconciliations import Reconciliations
-from betcore.db.records import money_of
+from betcore.db.records import amount_text, money_of
 from betcore.ids import TransactionType, transaction_id
 from betcore.money import minor_units
-from betcore.reconciling import Difference, Kind, OurBet, Outcome, compare
+from betcore.reconciling import Difference, Kind, OurBet, Outcome, UnreadBet, compare
 from betcore.verify.books import Book, Entry, Info, Journal, Unclear
 from betcore.verify.report import Progress, Report, Tell, Violation
 
@@ -64,9 +64,11 @@ class Casinos:
                 if self._way(casino) == "journal":
                     books = _Comparing(self._engine, casino, Journal(self._http, casino), report, tell, again_after)
                     await books.by_journal(Journal(self._http, casino), after)
+                    books.tell_unread()
                 else:
                     books = _Comparing(self._engine, casino, Info(self._client, casino), report, tell, again_after)
                     await books.by_info(after)
+                    books.tell_unread()
             except Unclear as unclear:
                 report.could_not("journal", str(unclear))
 
@@ -85,6 +87,7 @@ class _Comparing:
         self._again_after = again_after
         self._bets = Reconciliations(engine)
         self._suspects: set[int] = set()
+        self._unread: set[UnreadBet] = set()
         self._names: dict[int, Any] = {}
 
     async def by_info(self, after: int) -> None:
@@ -110,6 +113,13 @@ class _Comparing:
             self._tell(Progress(f"journal of {self._casino.name}", done, None))
         await self._beyond(theirs, after, last)
         await self._look_again_if(1)
+
+    def tell_unread(self) -> None:
+        """Say which bets could not be compared because their rows cannot be read."""
+        for bet in sorted(self._unread, key=lambda one: one.bet_id):
+            row = self._names.get(bet.bet_id)
+            ours, provider = (row.provider_bet_id, row.provider) if row is not None else ("", "")
+            self._report.add(Violation("journal", str(bet.bet_id), ours, f"unreadable: {bet.why}", provider))
 
     async def _page(self, entries: Sequence[Entry], theirs: "_Shares") -> None:
         """Entries that are ours go into the sums; the bets of all others are looked at."""
@@ -170,7 +180,11 @@ class _Comparing:
                     if await self._book.of_bet(bet_id):
                         found(bet_id, None)
                     return
-                for difference in await self._differences(bets[bet_id]):
+                bet = bets[bet_id]
+                if isinstance(bet, UnreadBet):
+                    self._unread.add(bet)
+                    return
+                for difference in await self._differences(bet):
                     found(bet_id, difference)
 
         tasks = [asyncio.create_task(one(bet_id)) for bet_id in bet_ids]
@@ -191,7 +205,7 @@ class _Comparing:
             if not wrong:
                 break
             (now,) = await self._bets.bets([bet.bet_id])
-            if now == bet:
+            if now == bet or not isinstance(now, OurBet):
                 return wrong
             bet = now
         return []
@@ -247,8 +261,8 @@ def _same(row: Any, entry: Entry) -> bool:
 
 
 @lru_cache(maxsize=10_000)
-def _written(amount: Decimal, currency: str) -> str:
-    return str(money_of(amount, currency))
+def _written(amount: Decimal, currency: str) -> str | None:
+    return amount_text(amount, currency)
 
 
 async def read(engine: AsyncEngine, statement: str, **given: Any) -> Sequence[Any]:

@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db import verify_sql
-from betcore.db.records import money_of
+from betcore.db.records import amount_text
+from betcore.money import AMOUNT
 from betcore.sandbox.provider.client import (
     ALREADY_DONE,
     BET_REFUSED,
@@ -118,10 +119,12 @@ def _wrong_amount(line: Line, row: Any) -> str | None:
     if row is None or line.kind not in ("bet", "ending"):
         return None
     named = ("stake", "amount") if line.kind == "bet" else ("win", "win")
-    ours, theirs = money_of(getattr(row, named[0]), row.currency), line.data[named[1]]
+    ours, theirs = amount_text(getattr(row, named[0]), row.currency), line.data[named[1]]
     if ours is None or theirs is None or (named[0] == "win" and row.state != "settled"):
         return None
-    return None if Decimal(str(ours)) == Decimal(theirs) else f"its {named[0]} is {theirs} in the book, {ours} here"
+    if not AMOUNT.fullmatch(ours):
+        return f"its {named[0]} cannot be read: {ours} of {row.currency}"
+    return None if Decimal(ours) == Decimal(theirs) else f"its {named[0]} is {theirs} in the book, {ours} here"
 
 
 def _opened(row: Any) -> bool:

@@ -16,7 +16,9 @@ def test_a_carriers_id_tells_its_bet(provider_bet_id: str, bet_id: int, lives: i
         assert parse_carrier(carrier(key, bet_id, lives)) == (bet_id if lives else key)
 
 
-@pytest.mark.parametrize("other", ["", "bet:x", "sweep:1:2", "resume:x:1"])
+@pytest.mark.parametrize(
+    "other", ["", "bet:x", "bet:x:y", "sweep:1:2", "resume:x:1", "resume:-1:1", f"resume:{2**63}:1"]
+)
 def test_another_workflow_id_is_refused(other: str) -> None:
     with pytest.raises(ValueError):
         parse_carrier(other)

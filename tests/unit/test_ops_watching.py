@@ -33,6 +33,8 @@ from betcore.money import Money
 from betcore.orders import Pay
 from betcore.settings import Settings
 from betcore.stack import temporal
+from betcore.verify.carried import Carried, Moment
+from betcore.verify.report import Report
 from tests.floor import Floor, open_floor
 from tests.unit.test_onboarding_cli import Cli, Ran
 from tests.workflows.bets import eventually
@@ -345,6 +347,61 @@ async def test_the_look_counts_what_is_stuck_and_forgets_it(desk: Desk, monkeypa
     # The next looks may be another process's.
     monkeypatch.setattr("activities.sweeps.monotonic", lambda: monotonic() + 3600)
     assert math.isnan(_gauge("overdue"))
+
+
+@pytest.mark.row(97)
+async def test_a_row_that_cannot_be_read_is_named_and_passed_over(desk: Desk) -> None:
+    """Two bets without a workflow; the first one is in a currency that this deployment lacks."""
+    (odd, unread), (_, other) = [await desk.bet() for _ in range(2)]
+    await desk.pay(unread, TransactionType.PAY_OUT, "25.00")
+    await desk.as_if(f"UPDATE bet SET currency = 'LOST' WHERE bet_id = {unread.bet_id}")  # noqa: S608  a test's own words
+    await desk.as_if("UPDATE bet SET opened_at = opened_at - interval '1 hour'")
+    stuck = {one["bet_id"]: one for one in (await desk.did("stuck", "--casino", desk.casino))["stuck"]}
+    assert {bet_id: one["why"].partition(":")[0] for bet_id, one in stuck.items()} == {
+        unread.bet_id: "unreadable",
+        other.bet_id: "no workflow carries it; the minute's look resumes it",
+    }
+    named = (stuck[unread.bet_id]["bet"], stuck[unread.bet_id]["amount"])
+    assert named == (f"p/{odd.provider_bet_id}", "LOST 2500 minor units")
+    look = desk.floor.activities(desk.temporal).sweeps
+    assert await ActivityEnvironment().run(look.resume_lost) == 1
+    assert _gauge("unreadable") == 1
+    resumed = desk.temporal.get_workflow_handle(f"resume:{other.bet_id}:1")
+    assert (await resumed.describe()).workflow_type == "Bet"
+    await resumed.terminate()
+    [owed] = (await desk.did("owed", "--casino", desk.casino))["owed"]
+    assert (owed["currency"], owed["amount"]) == ("LOST", "2500 minor units")
+    assert (await desk.did("show", str(unread.bet_id)))["bet"]["stake"] == "1000 minor units"
+
+
+@pytest.mark.row(97)
+async def test_a_workflow_whose_id_names_no_bet_keeps_no_bet_from_being_reminded(desk: Desk) -> None:
+    odd = [f"bet:no-uuid:{uuid4()}", f"resume:{2**70}:{uuid4()}", f"odd-{uuid4()}"]
+    for workflow_id in odd:
+        await desk.carried(workflow_id)
+
+    async def known() -> bool:
+        running = {one.id async for one in desk.temporal.list_workflows("ExecutionStatus = 'Running'")}
+        return running >= set(odd)
+
+    await eventually(known, 60)
+    assert await desk.floor.activities(desk.temporal).sweeps.remind(timedelta(seconds=-5)) == 0
+
+
+@pytest.mark.row(97)
+async def test_verify_reads_an_open_reversal(desk: Desk) -> None:
+    """Its workflow is missing here, which is what is told, whether its claw-back is on its way or parked."""
+    record = await desk.settled()
+    reversals = Reversals(desk.floor.engine)
+    await reversals.open(record.bet_id, OWNER, None)
+    await reversals.begin_claw_back(record.bet_id, OWNER, datetime.now(UTC) + timedelta(seconds=10))
+    moment = Moment(settled=timedelta(0), again_after=timedelta(0))
+    for state in ("sending", "parked"):
+        await desk.as_if(f"UPDATE movement SET state = '{state}' WHERE transaction_type = -2")  # noqa: S608  a test's own words
+        report = Report()
+        await Carried(desk.floor.engine, desk.temporal, report, lambda _: None, moment).check()
+        found = {one.check for one in report.violations if one.bet_id == str(record.bet_id)}
+        assert found == {"workflows", "owed"}
 
 
 def _gauge(why: str) -> float:

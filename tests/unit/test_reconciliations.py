@@ -19,7 +19,7 @@ from betcore.cli import reconcile as command
 from betcore.db.engine import create_engine
 from betcore.db.incidents import KINDS
 from betcore.db.reconciliations import Reconciliations, Run, Wanted
-from betcore.reconciling import Difference, Kind, OurBet, Outcome, Reconcile
+from betcore.reconciling import Difference, Kind, OurBet, Outcome, Reconcile, UnreadBet
 from betcore.settings import Settings
 from tests.unit.house import refused
 
@@ -80,7 +80,7 @@ def _difference(kind: Kind = Kind.MISSING_THERE, remedy: Outcome = Outcome.INCID
     return Difference(-1, kind, remedy, {"amount": "EUR 10.00"}, {})
 
 
-def _found(bets: list[OurBet], remedy: Outcome = Outcome.INCIDENT) -> list[tuple[int, Difference]]:
+def _found(bets: list[OurBet | UnreadBet], remedy: Outcome = Outcome.INCIDENT) -> list[tuple[int, Difference]]:
     return [(bet.bet_id, _difference(remedy=remedy)) for bet in bets]
 
 
@@ -89,13 +89,27 @@ async def test_a_run_covers_the_bets_of_its_window(books: Books) -> None:
     assert (run.bets, run.compared, run.last_bet_id) == (4, 0, 6)
     assert (await books.open(minutes=60)).reconciliation_id == run.reconciliation_id, "the workflow's run stands"
     bets = await books.runs.bets_behind(run, 3)
-    assert [(bet.bet_id, bet.key.provider_bet_id, len(bet.movements)) for bet in bets] == [
+    read = [bet for bet in bets if isinstance(bet, OurBet)]
+    assert [(bet.bet_id, bet.key.provider_bet_id, len(bet.movements)) for bet in read] == [
         (7, "bet-7", 0),
         (8, "bet-8", 1),
         (9, "bet-9", 0),
     ]
-    assert (bets[1].partner_user_id, str(bets[1].movements[0].amount)) == ("anna", "10.00")
+    assert (read[1].partner_user_id, str(read[1].movements[0].amount)) == ("anna", "10.00")
     assert [bet.bet_id for bet in await books.runs.bets([9, 8])] == [8, 9]
+
+
+@pytest.mark.row(97)
+async def test_a_bet_that_cannot_be_read_keeps_no_other_back(books: Books) -> None:
+    await books.sql("ALTER TABLE bet DISABLE TRIGGER USER")
+    await books.sql("UPDATE bet SET currency = 'LOST' WHERE bet_id = 8")
+    run = await books.open(minutes=5)
+    bets = await books.runs.bets_behind(run, 100)
+    assert [bet.bet_id for bet in bets] == [7, 8, 9, 10]
+    assert bets[1] == UnreadBet(8, "unknown currency 'LOST'")
+    moved = await books.runs.compared(run, bets, [])
+    assert moved is not None
+    assert moved.compared == 4
 
 
 async def test_parallel_opens_begin_one_run(books: Books) -> None:

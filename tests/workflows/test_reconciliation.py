@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import text
 from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
@@ -83,6 +84,20 @@ async def test_equal_books(database_url: str, temporal: Client) -> None:
         run = await _reconciled(temporal, floor)
         assert (run.bets, run.kinds, run.outcomes) == (3, {}, {})
         assert len([call for call in await floor.casino_calls() if call["path"] == INFO]) == 3
+
+
+@pytest.mark.row(97)
+async def test_a_bet_that_cannot_be_read_is_passed_over_with_an_incident(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, casino=SHORT) as floor, working(temporal, floor):
+        odd, other = [await _settled(temporal, floor) for _ in range(2)]
+        other_id = (await floor.row(other)).bet_id
+        await _cook(floor, f"{CHANGE} SET amount = 26 {WIN}", bet_id=other_id)
+        await _sql(floor, "ALTER TABLE bet DISABLE TRIGGER USER")
+        await _sql(floor, "UPDATE bet SET currency = 'LOST' WHERE provider_bet_id = :name", name=odd.provider_bet_id)
+        for _ in range(2):
+            run = await _reconciled(temporal, floor)
+            assert await _findings(floor, run) == [(1, "amount", "incident")]
+        assert sorted(await _incidents(floor)) == ["reconciliation_amount", "unreadable"]
 
 
 async def _unclaimed(client: Client, floor: Floor) -> PayIn:
