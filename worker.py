@@ -19,6 +19,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from activities.bets import BetRows
 from activities.claw_backs import ClawBacks
 from activities.pressure import AT_ONCE, Pressure
+from activities.probing import Probing
 from activities.reconciliation import Reconciling
 from activities.sweeps import Sweeps
 from activities.teller import Teller
@@ -160,6 +161,7 @@ async def main() -> None:
             await stack.enter_async_context(worker)
         sweep, reconcile = timedelta(seconds=settings.sweep_seconds), timedelta(seconds=settings.reconcile_seconds)
         stack.enter_context(_running(keep_schedules(client, sweep, reconcile)))
+        stack.enter_context(_running(Probing(health, partners, casinos).keep()))
         structlog.get_logger().info("worker ready")
         await stop.wait()
 

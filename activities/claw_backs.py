@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from temporalio import activity
 
 from activities.pressure import FAST, SLOW, Lane
-from activities.teller import NO_WORD, Teller, at_once, pursued, word_of
+from activities.teller import NO_WORD, Teller, at_once, now, pursued, word_of
 from betcore import failpoints
 from betcore.clients.casino import LastMomentPassed, Movement, MovementDiffers
 from betcore.db.partners import Casino
 from betcore.db.reversals import Reversals
 from betcore.ids import TransactionType
-from betcore.judgement import DUPLICATE
+from betcore.judgement import DUPLICATE, NOT_SENT
 from betcore.messages import BetRecord, ReversalState
 from betcore.orders import ClawBack, OpenReversal, Progress, Step
 
@@ -93,11 +93,12 @@ class ClawBacks:
         try:
             made, verdict = await self._teller.make(casino, movement, claim, reverse.policy.attempt_timeout, patience)
         except LastMomentPassed:
-            # Where this is the window's only send, nothing of it can be at the casino.
-            record, absent = await self._reversals.absent(reverse.bet_id, owner, sends=1)
-            return _step(record, owner, Progress.ABSENT if absent else Progress.UNKNOWN, "its last moment has passed")
+            return await self._not_sent(order, "its last moment has passed", over=True)
         await failpoints.reach("claw_back_answered")
         match verdict.progress:
+            case Progress.REFUSED if made.answer.meaning == NOT_SENT:
+                detail = f"not sent: {made.answer.message}"
+                return await self._not_sent(order, detail, over=now() >= order.not_after)
             case Progress.DONE:
                 record = await self._reversals.clawed_back(reverse.bet_id, owner, word_of(made))
                 progress = Progress.DONE
@@ -114,6 +115,15 @@ class ClawBacks:
                 return await self._teller.unknown(casino, claim.record, movement, made, verdict)
         await failpoints.reach("claw_back_recorded")
         return _step(record, owner, progress, made.answer.message)
+
+    async def _not_sent(self, order: ClawBack, detail: str, *, over: bool) -> Step:
+        """Report a send that did not leave: if it is the window's only one, nothing of it can be at the casino.
+
+        Until the window is ``over`` the claw-back goes on in it, at the pace of its lane: else a casino that is down
+        would be met by window after window without a gap.
+        """
+        record, absent = await self._reversals.absent(order.reverse.bet_id, order.owner, sends=1)
+        return _step(record, order.owner, Progress.ABSENT if absent and over else Progress.UNKNOWN, detail)
 
 
 def _movement(order: ClawBack, not_after: datetime | None = None) -> Movement:

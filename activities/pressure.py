@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from betcore.clients.casino import CasinoAnswer
 from betcore.db.health import Health
 from betcore.db.partners import Casino
-from betcore.judgement import UNAUTHORISED
+from betcore.judgement import NOT_SENT, UNAUTHORISED
 
 _log = structlog.get_logger()
 
@@ -43,6 +43,11 @@ class Lane(StrEnum):
 
 
 FAST, SLOW = Lane.FAST, Lane.SLOW
+
+
+def is_definite(answer: CasinoAnswer) -> bool:
+    """Whether a casino that answers so is there, and knows us."""
+    return answer.meaning not in (None, UNAUTHORISED, NOT_SENT)
 
 
 class Busy(Exception):
@@ -101,7 +106,7 @@ class Pressure:
     async def told(self, casino: Casino, answer: CasinoAnswer) -> None:
         """What came of a send. Where the database does not take it the movement goes on: its answer is known."""
         try:
-            if answer.meaning is not None and answer.meaning != UNAUTHORISED:
+            if is_definite(answer):
                 await self._health.answered(casino)
             elif await self._health.failed(casino, at_once=answer.meaning == UNAUTHORISED):
                 OPENED.labels(casino.name).inc()

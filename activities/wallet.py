@@ -21,7 +21,7 @@ from betcore.db.partners import Casino
 from betcore.db.reversals import Reversals
 from betcore.errors import Code
 from betcore.ids import TransactionType
-from betcore.judgement import DUPLICATE
+from betcore.judgement import DUPLICATE, NOT_SENT
 from betcore.messages import BetRecord, BetState, PayIn
 from betcore.orders import CloseAtCasino, FindCredit, FindStake, Pay, Progress, Step, TakeStake
 
@@ -161,6 +161,8 @@ class Wallet:
                 if record.state.is_terminal and record.accepted_at is None:
                     return await self._taken_after_its_end(record, movement, made)
             case Progress.REFUSED:
+                if made.answer.meaning == NOT_SENT:
+                    return await self._never_sent(bet_id, owner, f"not sent: {made.answer.message}")
                 refusal = verdict.refusal or Code.CASINO_REFUSED
                 record = await self._bets.refuse_only_send(
                     bet_id, owner, refusal, movement="refused", error_code=made.answer.error_code
@@ -173,10 +175,10 @@ class Wallet:
         await failpoints.reach("debit_recorded")
         return Step(progress=_standing(record, owner), detail=made.answer.message, record=record)
 
-    async def _never_sent(self, bet_id: int, owner: str) -> Step:
+    async def _never_sent(self, bet_id: int, owner: str, detail: str = "too late to send") -> Step:
         """The one send that was counted did not leave: nothing can be at the casino."""
         record = await self._bets.refuse_only_send(bet_id, owner, Code.CASINO_UNAVAILABLE, movement="absent")
-        return _refused(record, owner, "too late to send")
+        return _refused(record, owner, detail)
 
     async def _taken_after_its_end(self, record: BetRecord, movement: Movement, made: MakeAnswer) -> Step:
         """The casino took a stake whose bet has ended without it: it is owed back, and the outcome stays."""

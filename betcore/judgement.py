@@ -11,11 +11,14 @@ from betcore.ids import TransactionType
 from betcore.orders import Progress
 
 UNAUTHORISED = "unauthorised"
+# No connection to the casino was made: nothing of this send can be there.
+NOT_SENT = "not_sent"
 
 _STAKE_REFUSALS = {
     "no_money": Code.NO_MONEY,
     "player_blocked": Code.PLAYER_BLOCKED,
     "limit_reached": Code.LIMIT_REACHED,
+    NOT_SENT: Code.CASINO_UNAVAILABLE,
 }
 # Refusals of a payout that no repeat will change; a person has to look.
 _PARKING = frozenset({"player_unknown", "wrong_amount", "player_blocked", "limit_reached", "bet_unknown"})
@@ -39,7 +42,8 @@ AWAITED = Verdict(Progress.AWAITED)
 def judge(transaction_type: TransactionType, meaning: str | None, attempts: int) -> Verdict:
     """The verdict on one answer other than "duplicate".
 
-    ``meaning`` is a casino profile's word for the ErrorCode, ``unauthorised``, or None for anything unclear.
+    ``meaning`` is a casino profile's word for the ErrorCode, ``unauthorised``, ``not_sent``, or None for anything
+    unclear. A debit that was not sent is not there only if no other send of it was counted.
     ``attempts`` counts every send that may have left this house, this one included.
     """
     if meaning is None:

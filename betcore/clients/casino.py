@@ -20,7 +20,7 @@ from betcore.db.partners import Casino
 from betcore.db.signing_keys import SigningKeys
 from betcore.errors import Malformed
 from betcore.ids import TransactionType, transaction_id
-from betcore.judgement import UNAUTHORISED
+from betcore.judgement import NOT_SENT, UNAUTHORISED
 from betcore.money import Money
 from betcore.reconciling import Listed, moment
 
@@ -55,7 +55,7 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class CasinoAnswer:
-    """``meaning`` is the casino profile's word for the ErrorCode, ``unauthorised``, or None for unknown.
+    """``meaning`` is the casino profile's word for the ErrorCode, ``unauthorised``, ``not_sent``, or None for unknown.
 
     ``kind`` says for people and metrics what kind of answer it was: ok, refused, timeout, connection, http_500, ...
     """
@@ -129,7 +129,7 @@ class CasinoClient:
 
     async def listed(self, casino: Casino, bet_id: int, within: timedelta) -> list[Listed] | None:
         """All movements of a bet that payments/info lists, in its order; None where the answer is unclear."""
-        answer = await self._call(casino, "/payments/info", {"BetId": bet_id}, within, None)
+        answer = await self.info(casino, bet_id, within)
         if answer.meaning == "bet_unknown":
             return []
         if answer.meaning != "done" or not isinstance(answer.value, list):
@@ -137,6 +137,10 @@ class CasinoClient:
         listed = [_listed(item, bet_id) for item in answer.value]
         clear = [item for item in listed if item is not None]
         return clear if len(clear) == len(listed) else None
+
+    async def info(self, casino: Casino, bet_id: int, within: timedelta) -> CasinoAnswer:
+        """Ask payments/info about a bet, and return the answer as it is."""
+        return await self._call(casino, "/payments/info", {"BetId": bet_id}, within, None)
 
     async def balance(self, casino: Casino, partner_user_id: str, currency: str, within: timedelta) -> Money | None:
         """The player's balance; None where it cannot be read."""
@@ -166,6 +170,10 @@ class CasinoClient:
                     answer = _read(casino, response.status, await _bounded(response.content))
         except TimeoutError:
             answer = CasinoAnswer(None, "timeout")
+        except aiohttp.ClientConnectorError as error:
+            # Refused, no such name, or no TLS: no byte of the message has left. A connection of the pool that dies
+            # raises another error, and a POST is never sent twice by aiohttp.
+            answer = CasinoAnswer(NOT_SENT, NOT_SENT, message=type(error).__name__)
         except aiohttp.ClientError as error:
             answer = CasinoAnswer(None, "connection", message=type(error).__name__)
         return self._counted(casino, path, answer)

@@ -53,6 +53,29 @@ WHERE casino_id = :casino_id AND probe_at <= now()
 RETURNING casino_id
 """
 
+# Open breakers whose probe is due, each with a bet that the casino can be asked about.
+_UNPROBED = """
+SELECT casino_id, coalesce((
+    SELECT bet_id FROM bet WHERE bet.casino_id = casino_health.casino_id ORDER BY opened_at DESC LIMIT 1
+), 0) AS bet_id
+FROM casino_health WHERE open_since IS NOT NULL AND probe_at <= now() ORDER BY casino_id
+"""
+# A movement that asks for the probe goes first, for one more interval: a casino that lists no bets is found to be back
+# by movements alone.
+_PROBE_UNASKED = """
+UPDATE casino_health SET probe_at = now() + CAST(:probe_every AS interval)
+WHERE casino_id = :casino_id AND open_since IS NOT NULL AND probe_at <= now() - CAST(:probe_every AS interval)
+RETURNING casino_id
+"""
+
+# The casino answers again, but no movement was answered yet: the next one that fails opens the breaker, however late.
+_BACK = """
+UPDATE casino_health SET failures = greatest(CAST(:limit AS integer) - 1, 0), failing_since = 'infinity',
+       open_since = NULL, probe_at = NULL
+WHERE casino_id = :casino_id AND open_since IS NOT NULL
+RETURNING failures
+"""
+
 _SLOT = """
 INSERT INTO casino_health AS health (casino_id, owed_at) VALUES (:casino_id, now() + CAST(:gap AS interval))
 ON CONFLICT (casino_id) DO UPDATE SET owed_at = greatest(health.owed_at, now()) + CAST(:gap AS interval)
@@ -141,6 +164,25 @@ class Health:
             return None
         state = await self._read(casino)
         return None if state.open_since is None else self._left(casino, state)
+
+    async def unprobed(self) -> Sequence[tuple[int, int]]:
+        """Return the casinos with an open breaker whose probe is due, each with its newest bet, or 0 without one."""
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(text(_UNPROBED))
+            return [(row.casino_id, row.bet_id) for row in rows]
+
+    async def is_probe(self, casino: Casino) -> bool:
+        """Become the probe of a casino that no movement has been the probe of; one process at a time does."""
+        every = timedelta(seconds=casino.profile.breaker.probe_every)
+        given = {"casino_id": casino.casino_id, "probe_every": every}
+        return await one_row(self._engine, _PROBE_UNASKED, **given) is not None
+
+    async def is_back(self, casino: Casino) -> bool:
+        """Close the breaker of a casino that has answered a question; the next movement that fails opens it again."""
+        row = await one_row(self._engine, _BACK, casino_id=casino.casino_id, limit=casino.profile.breaker.failures)
+        if row is not None:
+            self._know(casino, State(row.failures, None, None))
+        return row is not None
 
     async def is_open(self, casino: Casino) -> bool:
         """Whether the casino's breaker is open."""

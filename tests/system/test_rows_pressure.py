@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from betcore.stack.ports import free
 from tests.system.rows import DONE, HASTY, UNAVAILABLE, UNKNOWN, taken
 from tests.table import Stack, Table, eventually, until
 from tests.watch import holds, in_state, sends, status
 
-MAKE = "/payments/make"
-DOWN = {"kind": "error", "path": MAKE}
+MAKE, INFO = "/payments/make", "/payments/info"
+# No call is answered: no question closes its breaker while a test looks at it.
+DOWN = {"kind": "error"}
 # Stakes that nobody knows of are decided soon: this casino applies at once what it takes.
 FRAIL = """
 attempt_timeout: 0.5
@@ -75,6 +77,28 @@ async def test_what_is_owed_is_the_probe_where_nobody_plays(stack: Stack) -> Non
     await table.faults()
     await in_state(table, bet, "settled")
     await holds(lambda: _is_open(table), lambda is_open: not is_open)
+
+
+@pytest.mark.row(100)
+async def test_a_casino_that_is_back_is_played_at_again_though_nothing_is_sent_to_it(stack: Stack) -> None:
+    """Its connection is refused for a while: what did not leave is refused at once, and a worker finds it back."""
+    table = await stack.table(casino=FRAIL)
+    await _moves(table, f"http://127.0.0.1:{free(1)[0]}")
+    async with asyncio.timeout(60):
+        while not await _is_open(table):
+            bet = table.new_bet()
+            assert (await table.pay_in(bet)).said == UNAVAILABLE
+            assert (await table.row(bet)).state == "refused"
+    await _moves(table, stack.addresses["sandbox_casino"])
+    await holds(lambda: _is_open(table), lambda is_open: not is_open)
+    paths = {call["path"] for call in await table.calls()}
+    assert INFO in paths
+    assert MAKE not in paths
+    await taken(table, table.pay_in)
+
+
+async def _moves(table: Table, address: str) -> None:
+    await table.sql("UPDATE casino SET api_host = :a WHERE name = :n", a=address, n=table.casino)
 
 
 async def _is_open(table: Table) -> bool:

@@ -50,6 +50,12 @@ async def test_what_decides_nothing_is_a_failure(house: House, kind: str) -> Non
     assert number("betcore_breaker_opened_total", casino="royal") == before + 1
 
 
+async def test_a_connection_that_cannot_be_made_is_a_failure(house: House) -> None:
+    casino, pressure = await royal(house, 1), Pressure(Health(house.engine, 0))
+    await pressure.told(casino, CasinoAnswer("not_sent", "not_sent"))
+    assert not await pressure.may_stake(casino)
+
+
 @pytest.mark.parametrize("meaning", DEFINITE)
 async def test_a_refusal_is_an_answer_and_closes_the_breaker(house: House, meaning: str) -> None:
     casino, pressure = await royal(house, 1), Pressure(Health(house.engine, 0))

@@ -1,0 +1,156 @@
+"""The probe that a worker makes by itself of a casino whose breaker is open."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from activities.pressure import Pressure
+from activities.probing import Probing
+from betcore.clients.casino import CasinoAnswer, CasinoClient
+from betcore.db.engine import create_engine
+from betcore.db.health import Health
+from betcore.db.partners import Casino
+from betcore.settings import Settings
+from betcore.stack.ports import free
+from tests.unit.house import House
+
+pytestmark = pytest.mark.row(100)
+PROFILE = "{confirmation: reply, breaker: {failures: 3, window: 10, probe_every: 5}}"
+LATE, WELL = CasinoAnswer(None, "timeout"), CasinoAnswer("done", "ok", value=[])
+KNOWN = [WELL, CasinoAnswer("bet_unknown", "bet_unknown", "103804"), CasinoAnswer("failed", "failed", "102823")]
+UNCLEAR = [
+    LATE,
+    CasinoAnswer(None, "http_404"),
+    CasinoAnswer("not_sent", "not_sent"),
+    CasinoAnswer("unauthorised", "unauthorised", "401"),
+]
+
+
+class Asked:
+    """Casinos that answer every question in one way."""
+
+    def __init__(self, answer: CasinoAnswer) -> None:
+        self.answer = answer
+        self.bets: list[tuple[str, int]] = []
+
+    async def info(self, casino: Casino, bet_id: int, _within: timedelta) -> CasinoAnswer:
+        self.bets.append((casino.name, bet_id))
+        await asyncio.sleep(0)
+        return self.answer
+
+
+class Ward:
+    """A casino whose breaker is open."""
+
+    def __init__(self, house: House, casino: Casino) -> None:
+        self.house = house
+        self.casino = casino
+
+    def probing(self, asked: Asked, engine: AsyncEngine | None = None) -> Probing:
+        """A worker process."""
+        health = Health(engine or self.house.engine, 0)
+        return Probing(health, self.house.partners, cast(CasinoClient, asked))
+
+    async def opens(self, casino: Casino | None = None) -> None:
+        await Health(self.house.engine, 0).failed(casino or self.casino, at_once=True)
+
+    async def later(self, seconds: int) -> None:
+        await self.house.sql(f"UPDATE casino_health SET probe_at = probe_at - interval '{seconds} seconds'")  # noqa: S608  words of this file
+
+    async def shown(self) -> list[str]:
+        return [one.told.partition(" since")[0] for one in await Health(self.house.engine, 0).shown()]
+
+
+@pytest.fixture
+async def ward(database_url: str) -> AsyncIterator[Ward]:
+    async with House.at(database_url) as house:
+        await house.onboarding.add_casino("royal", "http://royal.example", PROFILE)
+        [casino_id] = await house.sql("SELECT casino_id FROM casino")
+        ward = Ward(house, await house.partners.casino(casino_id))
+        await ward.opens()
+        yield ward
+
+
+@pytest.mark.parametrize("answer", KNOWN, ids=lambda answer: answer.kind)
+async def test_a_casino_that_answers_is_back_and_one_failure_away_from_open(ward: Ward, answer: CasinoAnswer) -> None:
+    await ward.later(10)
+    asked = Asked(answer)
+    await ward.probing(asked).probe_all()
+    assert (asked.bets, await ward.shown()) == ([("royal", 0)], ["closed, 2 failed"])
+    movements = Pressure(Health(ward.house.engine, 0))
+    assert await movements.may_stake(ward.casino)
+    await movements.told(ward.casino, LATE)
+    assert await ward.shown() == ["open"]
+    assert not await movements.may_stake(ward.casino)
+
+
+async def test_a_movement_that_is_answered_ends_what_the_probe_has_left(ward: Ward) -> None:
+    await ward.later(10)
+    await ward.probing(Asked(WELL)).probe_all()
+    movements = Pressure(Health(ward.house.engine, 0))
+    assert await movements.may_stake(ward.casino)
+    await movements.told(ward.casino, CasinoAnswer("done", "ok"))
+    for _ in range(2):
+        await movements.told(ward.casino, LATE)
+    assert await ward.shown() == ["closed, 2 failed"]
+
+
+@pytest.mark.parametrize("answer", UNCLEAR, ids=lambda answer: answer.kind)
+async def test_an_unclear_answer_leaves_it_open(ward: Ward, answer: CasinoAnswer) -> None:
+    await ward.later(10)
+    asked = Asked(answer)
+    for _ in range(2):
+        await ward.probing(asked).probe_all()
+    assert (len(asked.bets), await ward.shown()) == (1, ["open"])
+
+
+async def test_a_movement_is_the_probe_before_a_question_is(ward: Ward) -> None:
+    asked = Asked(WELL)
+    await ward.probing(asked).probe_all()
+    await ward.later(5)
+    # Due for a movement, and for an interval for nothing else.
+    await ward.probing(asked).probe_all()
+    assert asked.bets == []
+    assert await Pressure(Health(ward.house.engine, 0)).may_stake(ward.casino)
+    await ward.later(9)
+    await ward.probing(asked).probe_all()
+    assert asked.bets == []
+
+
+async def test_of_all_processes_one_asks(ward: Ward) -> None:
+    await ward.later(10)
+    asked = Asked(LATE)
+    await asyncio.gather(*(ward.probing(asked).probe_all() for _ in range(10)))
+    assert len(asked.bets) == 1
+
+
+async def test_a_casino_that_cannot_be_read_keeps_no_other_one_open(ward: Ward) -> None:
+    await ward.house.onboarding.add_casino("windsor", "http://windsor.example", PROFILE)
+    [number] = await ward.house.sql("SELECT casino_id FROM casino WHERE name = 'windsor'")
+    await ward.opens(await ward.house.partners.casino(number))
+    await ward.later(10)
+    profile = """UPDATE casino SET profile = '{"version": 7}' WHERE name = 'royal'"""
+    await ward.house.sql(profile)
+    await ward.probing(Asked(WELL)).probe_all()
+    assert await ward.shown() == ["open", "closed, 2 failed"]
+
+
+async def test_without_a_database_it_goes_on_until_it_is_cancelled(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("activities.probing._EVERY", timedelta(milliseconds=1))
+    nowhere: Any = f"postgresql://u:p@127.0.0.1:{free(1)[0]}/x"
+    engine = create_engine(Settings(database_url=nowhere))
+    task = asyncio.create_task(ward.probing(Asked(WELL), engine).keep())
+    try:
+        await asyncio.wait([task], timeout=0.3)
+        assert not task.done()
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await engine.dispose()
+    assert task.cancelled()
