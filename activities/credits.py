@@ -9,14 +9,17 @@ from datetime import timedelta
 from activities.pressure import FAST, SLOW
 from activities.teller import NO_WORD, Teller, now, word_of
 from betcore import failpoints
-from betcore.clients.casino import LastMomentPassed, Movement, MovementDiffers
-from betcore.db.bets import Bets
+from betcore.clients.casino import LastMomentPassed, MakeAnswer, Movement, MovementDiffers
+from betcore.db.bets import Bets, CasinoWord, Claim
 from betcore.db.partners import Casino
 from betcore.db.reversals import Reversals
 from betcore.ids import TransactionType
-from betcore.judgement import DUPLICATE
+from betcore.judgement import DUPLICATE, NOT_SENT, Verdict
 from betcore.messages import BetRecord, BetState
-from betcore.orders import FindCredit, Pay, Progress, Step
+from betcore.orders import PAID_TWICE, FindCredit, Incident, Pay, Progress, Step
+
+# So many sends without a definite answer, and the casino is asked whether it has made the credit.
+_LOOKED_FOR_FROM = 3
 
 
 class Credits:
@@ -35,6 +38,7 @@ class Credits:
         pay = order.pay
         casino, rows, kind = await self._teller.casino(pay.casino_id), self._rows(pay), pay.transaction_type
         if word := await self._teller.confirmed(casino, _credit_of(pay)):
+            await self._paid_twice(pay, word)
             return _credited(await rows.credit_done(pay.bet_id, pay.owner, kind, word), pay, "confirmed by an Accept")
         try:
             found = await self._teller.look(casino, _credit_of(pay), pay.retry, pay.attempt_timeout)
@@ -43,6 +47,8 @@ class Credits:
             return Step(progress=Progress.PARKED, detail=str(difference), record=record)
         if not found and not order.second_look:
             return Step(progress=Progress.UNKNOWN, detail="absent at the first look")
+        if found:
+            await self._paid_twice(pay, NO_WORD)
         how = "done" if found else "paid_by_hand"
         record = await rows.credit_done(pay.bet_id, pay.owner, kind, NO_WORD, how)
         return _credited(record, pay, how.replace("_", " "))
@@ -61,6 +67,27 @@ class Credits:
             await self._teller.pressure.owed_turn(casino)
             return await self._credit(casino, order)
 
+    async def _paid_twice(self, pay: Pay, word: CasinoWord) -> None:
+        """Tell a person, before the credit counts as done, that the casino has made what was marked as paid by hand."""
+        facts = _credit_of(pay).facts()
+        theirs = facts | ({"partner_transaction_id": found} if (found := word.partner_transaction_id) else {})
+        ours = facts | {"state": "marked as paid by hand"}
+        await self._bets.file_incident(Incident(bet_id=pay.bet_id, kind=PAID_TWICE, ours=ours, theirs=theirs))
+
+    async def _made(
+        self, casino: Casino, movement: Movement, claim: Claim, within: timedelta, patience: timedelta
+    ) -> tuple[MakeAnswer, Verdict]:
+        """Send a credit, or find that it was made: one that was parked is looked for before it is sent again, and any
+        other one once its answers decide nothing. Raises LastMomentPassed."""
+        looked = claim.counted and claim.was_parked
+        if looked and (found := await self._teller.find(casino, movement, within)):
+            return found
+        made, verdict = await self._teller.make(casino, movement, claim, within, patience)
+        wanted = not looked and _may_be_made(claim, made, verdict)
+        if wanted and (found := await self._teller.find(casino, movement, within)):
+            return found
+        return made, verdict
+
     def _rows(self, order: Pay) -> Bets | Reversals:
         return self._reversals if order.reverses else self._bets
 
@@ -78,7 +105,7 @@ class Credits:
             return _credited(record, order, "a free round is not returned")
         movement = replace(_credit_of(order), not_after=not_after, partner_user_id=claim.partner_user_id)
         try:
-            made, verdict = await self._teller.make(casino, movement, claim, order.attempt_timeout, patience)
+            made, verdict = await self._made(casino, movement, claim, order.attempt_timeout, patience)
         except LastMomentPassed:
             return Step(progress=Progress.UNKNOWN, detail="too late for this send", record=claim.record)
         await failpoints.reach("credit_answered")
@@ -91,6 +118,17 @@ class Credits:
                 return await self._teller.unknown(casino, claim.record, movement, made, verdict)
         await failpoints.reach("credit_recorded")
         return _credited(record, order, made.answer.message)
+
+
+def _may_be_made(claim: Claim, made: MakeAnswer, verdict: Verdict) -> bool:
+    """Whether the answer to a credit may hide that an earlier send of it was made: a casino may answer repeats in words
+    of its own. A duplicate was looked for already, and a casino that was not reached has no list either."""
+    sends = claim.attempts or 0
+    if made.answer.meaning in (DUPLICATE, NOT_SENT):
+        return False
+    if verdict.progress is Progress.PARKED:
+        return sends > 1
+    return claim.counted and verdict.progress.is_open and sends >= _LOOKED_FOR_FROM
 
 
 def _decided_otherwise(record: BetRecord, order: Pay) -> bool:

@@ -22,9 +22,10 @@ from betcore.db.reconciliations import OpenFinding, Reconciliations, Run, Wanted
 from betcore.errors import Code
 from betcore.ids import TransactionType, carrier_of_bet, carrier_of_reversal
 from betcore.messages import Action, Operate, Operated
-from betcore.orders import Incident
+from betcore.orders import PAID_TWICE, Incident
 from betcore.reconciling import (
     Difference,
+    Kind,
     OurBet,
     Outcome,
     Reconcile,
@@ -44,7 +45,8 @@ _LONGEST_GAP = timedelta(minutes=5)
 # The schedule compares bets that are older: what is in flight is left to itself.
 _MARGIN = timedelta(minutes=10)
 _FOR_AN_UPDATE = timedelta(seconds=5)
-_OPERATOR, _REASON = "reconciliation", "it is owed, and the casino does not list it"
+_OPERATOR = "reconciliation"
+_MISSING, _LISTED = "it is owed, and the casino does not list it", "the casino lists it as made"
 
 Compared = Sequence[Difference] | None
 Read = OurBet | UnreadBet
@@ -171,7 +173,7 @@ class Reconciling:
                 await self._bets.file_incident(
                     Incident(
                         bet_id=bet.bet_id,
-                        kind=f"reconciliation_{difference.kind}",
+                        kind=incident_kind(difference),
                         ours=difference.ours,
                         theirs=difference.theirs,
                     )
@@ -179,7 +181,7 @@ class Reconciling:
         return difference.remedy
 
     async def _asked(self, run: Run, bet: Read, difference: Difference) -> Difference:
-        """Ask whoever carries a bet to send the same movement now; where that fails, the bet is left to itself."""
+        """Ask the bet's workflow to send or find the same movement now; if that fails, the bet is left to itself."""
         if isinstance(bet, UnreadBet):
             return difference
         record, reversal = bet.record, bet.record.reversal
@@ -187,10 +189,11 @@ class Reconciling:
             carrier = carrier_of_bet(bet.key, bet.bet_id, record.lives)
         else:
             carrier = carrier_of_reversal(bet.key, bet.bet_id, reversal.lives)
+        reason = _LISTED if difference.theirs else _MISSING
         try:
             await self._client.get_workflow_handle(carrier).execute_update(
                 "operate",
-                Operate(action=Action.RETRY, operator=_OPERATOR, reason=_REASON, bet_id=bet.bet_id),
+                Operate(action=Action.RETRY, operator=_OPERATOR, reason=reason, bet_id=bet.bet_id),
                 # A batch that is compared again asks for nothing new.
                 id=f"{_OPERATOR}-{run.reconciliation_id}-{difference.transaction_type}",
                 result_type=Operated,
@@ -200,6 +203,12 @@ class Reconciling:
             _log.info("left to the bet", bet_id=bet.bet_id, workflow_id=carrier, error=str(error.cause or error))
             return moving([difference])[0]
         return difference
+
+
+def incident_kind(difference: Difference) -> str:
+    """Return the kind of the incident that tells a person of a difference."""
+    twice = difference.kind is Kind.STATUS and difference.ours.get("state") == "paid_by_hand"
+    return PAID_TWICE if twice else f"reconciliation_{difference.kind}"
 
 
 def _gone(bet: Read, finding: OpenFinding) -> Outcome:

@@ -15,13 +15,13 @@ from betcore.clients.hints import Hints
 from betcore.db.bets import Bets, CasinoWord, Claim
 from betcore.db.partners import Casino, Partners
 from betcore.errors import Code
-from betcore.judgement import AWAITED, DONE, DUPLICATE, PARKED, Verdict, judge, judge_duplicate
+from betcore.judgement import AWAITED, DONE, DUPLICATE, PARKED, UNKNOWN, Verdict, judge, judge_duplicate
 from betcore.messages import BetRecord, Retry
 from betcore.orders import Incident, Progress, Step
 
 _NO_TIME = timedelta()
 _WHILE_BUSY = timedelta(seconds=30)
-_ACCEPT = "accept"
+_ACCEPT, _LISTED = "accept", "listed"
 
 
 class Teller:
@@ -50,7 +50,7 @@ class Teller:
             if claim.counted:
                 made, verdict, listed = await self._send(casino, movement, claim, within)
                 final = casino.profile.confirmation == "reply" or listed
-                if verdict.progress is not Progress.DONE or final:
+                if final or not _is_taken(made, verdict):
                     return made, verdict
             word = claim.heard or await self._accept(casino, movement, told, claim.counted, patience)
         if word is None:
@@ -64,17 +64,44 @@ class Teller:
         self, casino: Casino, movement: Movement, claim: Claim, within: timedelta
     ) -> tuple[MakeAnswer, Verdict, bool]:
         """The answer, the verdict on it, and whether payments/info has shown the movement."""
-        attempts = claim.attempts or 0
         made = await self._casinos.make(casino, movement, within)
         await self.pressure.told(casino, made.answer)
         if made.answer.meaning != DUPLICATE:
-            return made, judge(movement.transaction_type, made.answer.meaning, attempts), False
+            return made, judge(movement.transaction_type, made.answer.meaning, claim.attempts or 0), False
+        # What was parked may be another movement under our identity: then our own sends since prove nothing.
+        attempts = 1 if claim.was_parked else claim.attempts or 0
+        is_done = casino.profile.duplicate_is_done
+        if is_done and attempts > 1:
+            return made, judge_duplicate(None, attempts, is_done=True), False
         try:
             listed = await self._casinos.has(casino, movement, within)
         except MovementDiffers:
             return made, PARKED, False
-        # What was parked may be somebody else's movement: then our own sends since prove nothing.
-        return made, judge_duplicate(listed, 1 if claim.was_parked else attempts), bool(listed)
+        verdict = judge_duplicate(listed, attempts, is_done=is_done)
+        if listed is False and verdict == UNKNOWN and await self._is_absent_for_good(casino, movement, claim):
+            verdict = PARKED
+        return made, verdict, bool(listed)
+
+    async def _is_absent_for_good(self, casino: Casino, movement: Movement, claim: Claim) -> bool:
+        """Return whether a credit that the casino calls a duplicate is not listed though it had the time to be; a debit
+        is looked for when its last moment has passed."""
+        if movement.transaction_type.is_debit:
+            return False
+        owned = claim.record.reversal or claim.record
+        within = timedelta(seconds=casino.profile.effect_within)
+        return await self._bets.duplicate_absent(movement.bet_id, owned.owner or "", movement.transaction_type, within)
+
+    async def find(self, casino: Casino, movement: Movement, within: timedelta) -> tuple[MakeAnswer, Verdict] | None:
+        """Look for a credit that may have been made; None if payments/info does not list it, or is unclear."""
+        try:
+            found = await self._casinos.has(casino, movement, within)
+        except MovementDiffers as difference:
+            return MakeAnswer(CasinoAnswer(None, _LISTED, DUPLICATE, str(difference))), PARKED
+        if found is None:
+            return None
+        await self._bets.note(movement.bet_id, "looked", type=int(movement.transaction_type), found=found)
+        listed = MakeAnswer(CasinoAnswer("done", _LISTED, message="payments/info lists it"))
+        return (listed, DONE) if found else None
 
     async def _accept(
         self, casino: Casino, movement: Movement, told: asyncio.Event, sent: bool, patience: timedelta
@@ -147,6 +174,12 @@ class Teller:
             await self._heard(movement, _NO_TIME)
         detail = f"{answer.kind} {answer.error_code or ''} {answer.message}".strip()
         return Step(progress=verdict.progress, detail=detail, record=record)
+
+
+def _is_taken(made: MakeAnswer, verdict: Verdict) -> bool:
+    """Whether a casino that confirms with Accept has the movement, and its Accept is still to come: a repeat that it
+    calls a duplicate may be one that it has not applied yet."""
+    return verdict == DONE or (verdict == UNKNOWN and made.answer.meaning == DUPLICATE)
 
 
 # What a movement that is not sent leaves in its row.

@@ -59,10 +59,13 @@ def judge(transaction_type: TransactionType, meaning: str | None, attempts: int)
     return UNKNOWN
 
 
-def judge_duplicate(listed: bool | None, attempts: int) -> Verdict:
-    """The verdict on "duplicate transaction": ours where the casino lists it so, or where we may have sent it before.
+def judge_duplicate(listed: bool | None, attempts: int, *, is_done: bool = False) -> Verdict:
+    """Judge "duplicate transaction": done if the casino lists our movement, else unknown.
 
-    ``listed`` is what payments/info says of our movement, None where that is unclear. A duplicate of what we never
-    sent is somebody else's movement under our identity: a person has to look.
+    ``listed`` is what payments/info says of our movement, None if that is unclear. ``is_done`` is for a casino without
+    a list: it is believed on a repeat; a duplicate of what we never sent is another movement under our identity, and a
+    person has to look.
     """
-    return DONE if listed or attempts > 1 else PARKED
+    if listed or (is_done and attempts > 1):
+        return DONE
+    return PARKED if is_done else UNKNOWN

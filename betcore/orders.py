@@ -140,6 +140,10 @@ class CloseAtCasino(Message):
     closed: bool = True
 
 
+# The kind of the incident of a payment that was marked as paid by hand, and that the casino has made as well.
+PAID_TWICE = "paid_twice"
+
+
 class Incident(Message):
     """Two sides say different things of one bet; a person should know."""
 

@@ -109,6 +109,7 @@ class CasinoProfile(_Section):
     breaker: Breaker = Breaker()
     owed_per_second: Annotated[int, Field(gt=0)] = 50
     send: Send = Send()
+    duplicate_is_done: bool = False
     error_codes: dict[str, Meaning] = DEFAULT_ERROR_CODES
     approval_above: dict[str, Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]] = {"EUR": Decimal(1000)}
 

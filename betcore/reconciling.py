@@ -217,6 +217,9 @@ def _difference(
     if len(theirs) > 1 or not theirs[0].is_of(bet.bet_id, mine.amount, bet.partner_user_id):
         return _said(bet, kind, mine, theirs, Kind.AMOUNT, Outcome.INCIDENT)
     match mine.state:
+        case "sending" | "parked" if kind > 0:
+            # Its bet looks for it before, or soon after, it sends it again, and ends done.
+            return _said(bet, kind, mine, theirs, Kind.STATUS, Outcome.ASKED_THE_BET)
         case "sending":
             return _said(bet, kind, mine, theirs, Kind.LEFT_TO_THE_BET, Outcome.LEFT_TO_THE_BET)
         case "done":

@@ -27,7 +27,9 @@ WITH found AS (
         WHEN accept_code IS NOT NULL THEN 'contradicted'
         WHEN :success AND state IN ('refused', 'absent', 'paid_by_hand') THEN 'contradicted'
         WHEN NOT :success AND state IN ('done', 'paid_by_hand') THEN 'contradicted'
-        ELSE 'stored' END AS verdict
+        ELSE 'stored' END AS verdict,
+        :success AND state = 'paid_by_hand' AND NOT :differs
+            AND amount = :amount AND partner_user_id = :partner_user_id AS twice
     FROM found
 ), stored AS (
     UPDATE movement SET accept_code = :error_code, accept_transaction_id = :partner_transaction_id,
@@ -39,7 +41,8 @@ WITH found AS (
 ), event AS (
     INSERT INTO bet_event (bet_id, kind, data) SELECT bet_id, 'accept', CAST(:event AS jsonb) FROM stored
 ), sides AS (
-    SELECT bet_id, jsonb_strip_nulls(jsonb_build_object(
+    SELECT bet_id, CASE WHEN twice THEN 'paid_twice' ELSE 'accept_contradicts' END AS incident,
+           jsonb_strip_nulls(jsonb_build_object(
                'type', transaction_type, 'minor_units', amount, 'player', 'the player of the bet',
                'error_code', coalesce(accept_code, error_code),
                'partner_transaction_id', coalesce(accept_transaction_id, partner_transaction_id),
@@ -51,10 +54,10 @@ WITH found AS (
     FROM judged WHERE verdict = 'contradicted'
 ), incident AS (
     INSERT INTO incident (bet_id, kind, ours, theirs)
-    SELECT bet_id, 'accept_contradicts', ours, theirs FROM sides
+    SELECT bet_id, incident, ours, theirs FROM sides
     WHERE NOT EXISTS (
         SELECT FROM incident AS filed
-        WHERE filed.bet_id = sides.bet_id AND kind = 'accept_contradicts'
+        WHERE filed.bet_id = sides.bet_id AND filed.kind = sides.incident
           AND filed.ours = sides.ours AND filed.theirs = sides.theirs
     )
 )

@@ -240,6 +240,13 @@ class Bets:
             given = {"bet_id": bet_id, "kind": int(kind), "error_code": error_code}
             await connection.execute(text(movement_sql.FORGET_REFUSAL), given)
 
+    async def duplicate_absent(self, bet_id: int, owner: str, kind: TransactionType, within: timedelta) -> bool:
+        """Note that the casino calls a movement a duplicate that it does not list; return whether it did so already
+        ``within`` ago."""
+        given = {"bet_id": bet_id, "owner": owner, "kind": int(kind), "within": within}
+        row = await one_row(self._engine, movement_sql.DUPLICATE_ABSENT, **given)
+        return row is not None and row.for_good
+
     async def unpark(self, bet_id: int, owner: str, kind: TransactionType) -> None:
         """Let a parked movement be sent again; one that is not parked, or of another life, stays as it is."""
         async with self._engine.connect() as connection:

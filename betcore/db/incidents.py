@@ -26,7 +26,8 @@ KINDS = {
     "reconciliation_missing_there": "a movement that we have made is not in the casino's book",
     "reconciliation_missing_here": "the casino's book has a movement that we have not made",
     "reconciliation_amount": "the casino's book has a movement of ours with other data, or twice",
-    "reconciliation_status": "the casino's book has a movement that is parked, or was paid by hand",
+    "reconciliation_status": "the casino's book has a movement that is parked",
+    "paid_twice": "a payment was marked as paid by hand, and the casino has made it as well: the player has it twice",
 }
 
 # What is filed before the bet has a row names the bet in its data, and so do both of its keys there.

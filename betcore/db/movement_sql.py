@@ -24,7 +24,8 @@ NO_OTHER_ACCEPT = "coalesce(accept_code = CAST(:error_code AS text), accept_code
 # bet's, or the reversal's where the bet has ended.
 UNPARK = """
 WITH tried AS (
-    UPDATE movement SET state = 'sending', awaited_until = now(), accept_code = nullif(accept_code, error_code),
+    UPDATE movement SET state = 'sending', awaited_until = now(), duplicate_absent_since = NULL,
+           accept_code = nullif(accept_code, error_code),
            accept_at = CASE WHEN accept_code IS DISTINCT FROM error_code THEN accept_at END
     WHERE bet_id = :bet_id AND transaction_type = :kind AND state = 'parked'
       AND EXISTS (
@@ -35,6 +36,18 @@ WITH tried AS (
 )
 INSERT INTO bet_event (bet_id, kind, data)
 SELECT bet_id, 'tried_again', jsonb_build_object('type', CAST(:kind AS int)) FROM tried
+"""
+
+# The casino calls it a duplicate and does not list it: it may still come to list what it has. The first such moment
+# stays, whatever crashes meanwhile; the answer says whether it lies far enough back that nothing will come.
+DUPLICATE_ABSENT = """
+UPDATE movement SET duplicate_absent_since = coalesce(duplicate_absent_since, now())
+WHERE bet_id = :bet_id AND transaction_type = :kind AND state = 'sending'
+  AND EXISTS (
+      SELECT FROM bet LEFT JOIN reversal USING (bet_id)
+      WHERE bet_id = :bet_id AND coalesce(reversal.owner, bet.owner) = :owner
+  )
+RETURNING duplicate_absent_since <= now() - CAST(:within AS interval) AS for_good
 """
 
 # The Accept of a movement that we have sent. Where there is none yet, whoever asks stops waiting here: from now on an

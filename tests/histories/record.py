@@ -185,7 +185,8 @@ async def refund_before_the_win_of_one_step(client: Client, floor: Floor) -> Han
 
 @path
 async def refund_after_the_win_of_one_step(client: Client, floor: Floor) -> Handle:
-    await floor.faults({"kind": "lost", "path": _MAKE, "transaction_type": 1, "times": 5})
+    lost = {"kind": "lost", "path": _MAKE, "transaction_type": 1, "times": 5}
+    await floor.faults(lost, {"kind": "error", "path": "/payments/info"})
     handle = await begin(client, await floor.pay_in_out())
     await _sent(floor, 1, 3)
     await handle.signal("refund", floor.refund(await _pay_in_of(handle)))

@@ -41,6 +41,9 @@ SLOW = "{attempt_timeout: 12, fast_attempts: 1}"
 QUICK = "{retry: {first: 0.1, cap: 0.3}}"
 SHORT_LIVED = "{message_lifetime: 1, clock_leeway: 0, effect_within: 0.2, fast_attempts: 1, retry: {first: 0.2}}"
 
+# A casino that lists nothing: what it has made is found out by sending alone.
+NO_LIST: dict[str, object] = {"kind": "error", "path": "/payments/info"}
+
 
 def fault(kind: str, transaction_type: int, times: int | None = None, **given: object) -> dict[str, object]:
     """A fault of a movement at the casino, for so many of its makes or for all."""

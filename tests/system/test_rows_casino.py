@@ -218,13 +218,25 @@ async def test_a_duplicate_on_the_first_send_is_success_where_the_casino_lists_i
     assert await _same_movement(table, bet, kind) == 1
 
 
-@pytest.mark.row(32)
-async def test_a_duplicate_of_what_nobody_sent_is_parked(stack: Stack) -> None:
-    table = await stack.table(provider=HASTY)
+@pytest.mark.row(88)
+async def test_a_duplicate_that_is_not_listed_is_no_stake(stack: Stack) -> None:
+    table = await stack.table(provider=HASTY, casino=SHORT)
     await table.faults({"kind": "error_code", "error_code": 103803, "path": MAKE})
     bet = await undecided(table, table.pay_in)
-    await _parked(table, bet, DEBIT)
-    assert await table.journal(bet) == []
+    assert (await until(lambda: table.pay_in(bet))).said == (7, "casino_unavailable")
+    assert (await table.incidents(bet), await table.journal(bet)) == ([], [])
+    assert (await movement(table, bet, DEBIT)).state == "absent"
+
+
+@pytest.mark.row(84)
+async def test_a_credit_that_was_made_is_found_and_told(stack: Stack) -> None:
+    """The casino pays, and answers every send of it with 409."""
+    table = await stack.table(provider=HASTY, casino=QUICK)
+    bet = await taken(table, table.pay_in)
+    await table.faults({"kind": "status", "status": 409, "commit": True, "path": MAKE})
+    assert (await until(lambda: table.pay_out(bet))).said == DONE
+    assert await table.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
+    assert await _same_movement(table, bet, CREDIT) >= 3
 
 
 @pytest.mark.row(32)

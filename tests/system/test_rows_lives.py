@@ -24,6 +24,7 @@ from tests.system.rows import (
     BACK,
     DONE,
     HASTY,
+    NO_LIST,
     REFUNDED,
     SETTLED,
     STAKED,
@@ -138,7 +139,7 @@ class Lost:
     async def of(cls, stack: Stack, case: Case) -> "Lost":
         """Play it up to the moment at which its workflow is lost."""
         table = await stack.table(provider=DEADLINE, casino=QUICK)
-        broken = [] if case.kind is None else [fault(case.fault, case.kind)]
+        broken = [] if case.kind is None else [fault(case.fault, case.kind), NO_LIST]
         bet = await brought(table, [partial(call, table) for call in case.calls], *broken)
         await holds(lambda: table.sent(bet), lambda found: not broken or found.count(case.kind) > 3)
         return cls(case, table, bet)

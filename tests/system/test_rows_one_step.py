@@ -14,6 +14,7 @@ from tests.system.rows import (
     DEBIT,
     DONE,
     HASTY,
+    NO_LIST,
     QUICK,
     REFUNDED,
     REFUNDED_ALREADY,
@@ -373,7 +374,7 @@ async def test_nothing_follows_a_debit_that_is_refused(stack: Stack) -> None:
 @side_by_side(kind=[DEBIT, CREDIT], times=[1, 4])
 async def test_a_leg_whose_answer_is_lost_is_made_once(stack: Stack, kind: int, times: int) -> None:
     table = await stack.table(provider=HASTY, casino=QUICK)
-    await table.faults(fault("lost", kind, times))
+    await table.faults(fault("lost", kind, times), NO_LIST)
     bet = await taken(table, table.pay_in_out)
     assert (await table.sent(bet)).count(kind) == times + 1
     assert await table.journal(bet) == SETTLED
@@ -391,7 +392,7 @@ async def test_a_debit_that_never_arrived_pays_no_win(stack: Stack) -> None:
 @pytest.mark.row(33, 42)
 @side_by_side(kind=["lost", "error"])
 async def test_a_win_that_is_owed_is_paid_in_the_end(stack: Stack, kind: str) -> None:
-    table, bet = await left_unknown(stack, QUICK, fault(kind, CREDIT))
+    table, bet = await left_unknown(stack, QUICK, fault(kind, CREDIT), NO_LIST)
     await has_status(table, bet, "owed", True)
     await sent(table, bet, 6)
     assert (await table.pay_in_out(bet)).said == UNKNOWN
@@ -405,7 +406,7 @@ async def test_a_win_that_is_owed_is_paid_in_the_end(stack: Stack, kind: str) ->
 @pytest.mark.row(42, 46)
 @side_by_side(kind=["lost", "error"], again=[True, False])
 async def test_a_refund_while_the_win_is_owed_follows_it(stack: Stack, kind: str, again: bool) -> None:
-    table, bet = await left_unknown(stack, QUICK, fault(kind, CREDIT))
+    table, bet = await left_unknown(stack, QUICK, fault(kind, CREDIT), NO_LIST)
     assert (await table.refund(bet)).said == UNKNOWN
     await sent(table, bet, 5)
     assert await table.journal(bet) == (SETTLED if kind == "lost" else STAKED)

@@ -1,6 +1,7 @@
 """Rows 44, 45, 73 and 81: bets that need a person, and what an operator's action does beside all else that happens."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ from tests.system.rows import (
     DEBIT,
     DONE,
     HASTY,
+    NO_LIST,
     QUICK,
     REFUNDED,
     REFUNDED_ALREADY,
@@ -46,6 +48,7 @@ OVERDUE = "{answer_deadline: 3, unconfirmed_within: 0.2, settle_within: 1}"
 OVERDUE_REFUND = "{answer_deadline: 3, unconfirmed_within: 0.2, settle_within: 1, on_overdue: refund}"
 BLOCKED = {"kind": "error_code", "error_code": 103805, "path": MAKE, "transaction_type": CREDIT}
 FOREIGN = {"kind": "error_code", "error_code": 103803, "path": MAKE}
+INFO = "/payments/info"
 SETTLE, VOID, RETRY, MARK_PAID = Action.SETTLE, Action.VOID, Action.RETRY, Action.MARK_PAID
 WITHIN = 120
 
@@ -254,7 +257,7 @@ async def _refunds(table: Table, bet: str) -> bool:
 @pytest.mark.parametrize("kind", ["error", "lost"])
 async def test_operators_and_the_automatic_retry_make_one_credit(stack: Stack, kind: str) -> None:
     table, [bet] = await _staked(stack, HASTY)
-    await table.faults({"kind": kind, "path": MAKE, "transaction_type": CREDIT})
+    await table.faults({"kind": kind, "path": MAKE, "transaction_type": CREDIT}, NO_LIST)
     assert (await table.pay_out(bet)).said == UNKNOWN
     await sent(table, bet, 4)
     during = [_outcome(_ask(table, bet, RETRY, f"operator-{number}")) for number in range(6)]
@@ -330,6 +333,7 @@ async def test_what_is_marked_as_paid_and_is_at_the_casino_is_done(stack: Stack)
     made = await sends(table, bet)
     assert (await _ask(table, bet, MARK_PAID)).done
     assert (await until(partial(table.pay_out, bet))).said == DONE
+    assert await table.incidents(bet) == ["parked", "paid_twice"]
     assert (await movement(table, bet, CREDIT)).state == "done"
     assert await table.journal(bet) == SETTLED
     assert await sends(table, bet) == made
@@ -428,7 +432,7 @@ async def test_an_approval_is_of_the_amount_and_the_state_that_were_seen(stack: 
 async def test_an_operator_retries_a_reversal_that_is_parked(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=QUICK)
     bet = await taken(table, table.pay_in_out)
-    await table.faults(FOREIGN | {"transaction_type": CLAW_BACK})
+    await table.faults(FOREIGN | {"transaction_type": CLAW_BACK}, _another(CLAW_BACK))
     assert (await table.refund(bet)).said == UNKNOWN
     await holds(lambda: table.incidents(bet), lambda found: "parked" in found)
     handle = table.reversal(bet)
@@ -439,6 +443,11 @@ async def test_an_operator_retries_a_reversal_that_is_parked(stack: Stack) -> No
     assert (await _send(handle, _order(RETRY))).done
     assert (await until(partial(table.refund, bet))).said == DONE
     assert await table.journal(bet) == BACK
+
+
+def _another(kind: int) -> dict[str, object]:
+    """The casino lists another movement under the identity of one of ours."""
+    return {"kind": "rewrite", "path": INFO, "fields": {"TransactionType": kind, "Amount": "77.00"}}
 
 
 async def _takes(handle: Any, order: Operate, why_not: str) -> bool:
@@ -452,11 +461,11 @@ async def test_a_retry_does_not_take_a_foreign_duplicate_for_ours(
 ) -> None:
     """The casino has another movement under our identity, and says so again: no second send makes it ours."""
     table, [bet] = await _staked(stack, HASTY)
-    await table.faults(FOREIGN)
+    await table.faults(FOREIGN, _another(CREDIT if call is Table.pay_out else RETURN))
     assert (await call(table, bet)).said == UNKNOWN
     await has_status(table, bet, "parked", True)
     assert (await _ask(table, bet, RETRY)).done
-    await sent(table, bet, 3)
+    await holds(lambda: table.incidents(bet), lambda found: found == ["parked"] * 2)
     assert (await call(table, bet)).said == UNKNOWN
     await table.faults()
     assert await _outcome(_ask(table, bet, RETRY)) == "under way"
@@ -472,15 +481,19 @@ async def test_a_stake_that_the_casino_has_not_taken_is_not_given_back(
     table = await stack.table(provider=HASTY, casino="{message_lifetime: 3, clock_leeway: 0.2, effect_within: 0.3}")
     await table.faults(FOREIGN)
     bet = await undecided(table, table.pay_in)
+    other = {"BetId": (await table.row(bet)).bet_id, "TransactionType": DEBIT, "Amount": "77.00"}
+    listed = json.dumps({"ErrorCode": 200, "Message": "", "Value": [other]})
+    await table.faults(FOREIGN, {"kind": "answer", "path": INFO, "status": 200, "body": listed})
     await has_status(table, bet, "parked", True)
     assert (await _ask(table, bet, action)).done
     await holds(lambda: table.incidents(bet), lambda found: found == ["parked"] * 2)
     # Once it may not be sent any more it is looked for, and is not there.
     await passed(table, bet)
+    await table.faults(FOREIGN)
     assert (await _ask(table, bet, RETRY)).done
     assert (await until(partial(table.pay_in, bet))).said == said
     assert await table.journal(bet) == []
-    assert await table.sent(bet) == [DEBIT] * 2
+    assert set(await table.sent(bet)) == {DEBIT}
 
 
 @pytest.mark.row(73)

@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 from temporalio.api.enums.v1 import EventType
 
-from tests.system.rows import CREDIT, DEBIT, DONE, HASTY, QUICK, RETURN, UNKNOWN, taken, undecided
+from tests.system.rows import CREDIT, DEBIT, DONE, HASTY, NO_LIST, QUICK, RETURN, UNKNOWN, taken, undecided
 from tests.table import Stack, Table, until
 from tests.watch import at, has_status, holds, in_state, movement, sends, sent
 
@@ -67,7 +67,7 @@ async def test_a_credit_that_is_never_acknowledged_is_sent_for_ever(stack: Stack
 @pytest.mark.row(33)
 async def test_a_credit_whose_answers_are_lost_is_made_once(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=QUICK)
-    bet = await _staked(table, {"kind": "lost", "path": MAKE})
+    bet = await _staked(table, {"kind": "lost", "path": MAKE}, NO_LIST)
     assert (await table.pay_out(bet)).said == UNKNOWN
     await sent(table, bet, 5)
     await table.faults()
@@ -122,7 +122,7 @@ async def test_a_refused_return_is_retried_always(stack: Stack) -> None:
 async def test_a_failing_return_is_retried_until_the_money_is_back(stack: Stack) -> None:
     async def play(kind: str) -> None:
         table = await stack.table(provider=HASTY, casino=QUICK)
-        bet = await _staked(table, {"kind": kind, "path": MAKE})
+        bet = await _staked(table, {"kind": kind, "path": MAKE}, NO_LIST)
         assert (await table.refund(bet)).said == UNKNOWN
         await has_status(table, bet, "owed", True)
         await sent(table, bet, 5)

@@ -11,6 +11,7 @@ from tests.system.rows import (
     DEBIT,
     DONE,
     HASTY,
+    NO_LIST,
     QUICK,
     REFUNDED_ALREADY,
     RETURN,
@@ -172,7 +173,7 @@ async def test_a_claw_back_that_never_arrives_is_sent_in_another_window(stack: S
 @side_by_side(play=STEPS, kind=["error", "lost", "error_code"])
 async def test_the_return_after_a_claw_back_is_never_given_up(stack: Stack, play: Play, kind: str) -> None:
     table, bet = await _settled(stack, play)
-    await table.faults(fault(kind, RETURN, **({"error_code": 103805} if kind == "error_code" else {})))
+    await table.faults(fault(kind, RETURN, **({"error_code": 103805} if kind == "error_code" else {})), NO_LIST)
     await _refunded_in_vain(table, bet)
     await holds(lambda: table.sent(bet), lambda found: found.count(RETURN) > 4)
     assert (await table.refund(bet)).said == UNKNOWN

@@ -214,7 +214,24 @@ async def test_a_movement_that_is_over(
     assert await desk.store(bet_id, kind, fails=fails) == Stored(outcome)
     row = await desk.movement(bet_id, kind)
     assert (row.state, row.accept_code is not None) == (state, outcome is Outcome.STORED)
-    assert len(await desk.incidents()) == (outcome is Outcome.CONTRADICTED)
+    twice = state == "paid_by_hand" and not fails
+    filed = ["paid_twice" if twice else "accept_contradicts"] if outcome is Outcome.CONTRADICTED else []
+    assert [incident.kind for incident in await desk.incidents()] == filed
+
+
+@pytest.mark.row(95)
+@pytest.mark.parametrize("before", [None, "515"])
+async def test_what_was_paid_by_hand_and_confirmed_after_it_is_paid_twice(desk: Desk, before: str | None) -> None:
+    bet_id = await desk.bet(PAY_OUT, "paid_by_hand", code=before)
+    for _ in range(2):
+        assert await desk.store(bet_id, PAY_OUT) == Stored(Outcome.CONTRADICTED)
+    (incident,) = await desk.incidents()
+    assert incident.kind == "paid_twice"
+    assert incident.ours["transaction_id"] == incident.theirs.get("transaction_id") or incident.ours["transaction_id"]
+    assert incident.ours["minor_units"] == incident.theirs["minor_units"]
+    # Another amount, or another player, is another payment.
+    await desk.store(bet_id, PAY_OUT, amount="1.00")
+    assert [one.kind for one in await desk.incidents()] == ["paid_twice", "accept_contradicts"]
 
 
 @pytest.mark.parametrize("state", ["refused", "absent"])

@@ -36,8 +36,23 @@ def test_a_return_is_never_given_up(meaning: str) -> None:
     assert judge(TransactionType.BET_RETURN, meaning, 1) == UNKNOWN
 
 
-def test_a_duplicate_is_ours_where_it_is_listed_or_may_have_been_sent_before() -> None:
-    assert judge_duplicate(True, 1) == DONE
-    assert judge_duplicate(None, 2) == DONE
-    assert judge_duplicate(False, 1) == PARKED
-    assert judge_duplicate(None, 1) == PARKED
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_a_duplicate_is_ours_if_it_is_listed_and_else_unknown(attempts: int) -> None:
+    assert judge_duplicate(True, attempts) == DONE
+    assert judge_duplicate(False, attempts) == UNKNOWN
+    assert judge_duplicate(None, attempts) == UNKNOWN
+
+
+@pytest.mark.parametrize("listed", [False, None])
+def test_a_casino_without_a_list_is_believed_on_a_repeat_alone(listed: bool | None) -> None:
+    assert judge_duplicate(True, 1, is_done=True) == DONE
+    assert judge_duplicate(listed, 2, is_done=True) == DONE
+    assert judge_duplicate(listed, 1, is_done=True) == PARKED
+
+
+def test_what_was_not_sent_is_refused_if_it_is_the_only_send_of_a_debit() -> None:
+    for kind in DEBITS:
+        assert judge(kind, "not_sent", 1) == Verdict(Progress.REFUSED, Code.CASINO_UNAVAILABLE)
+        assert judge(kind, "not_sent", 2) == UNKNOWN
+    for kind in (TransactionType.PAY_OUT, TransactionType.BET_RETURN):
+        assert judge(kind, "not_sent", 1) == UNKNOWN

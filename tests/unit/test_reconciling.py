@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activities.reconciliation import incident_kind
 from betcore.errors import Code
 from betcore.ids import BetKey
 from betcore.messages import BetRecord, BetState, ReversalRecord, ReversalState
@@ -72,6 +73,7 @@ MISSING_THERE, MISSING_HERE, AMOUNT, STATUS = (
     (kind, Outcome.INCIDENT) for kind in (Kind.MISSING_THERE, Kind.MISSING_HERE, Kind.AMOUNT, Kind.STATUS)
 )
 BACK = (Kind.MISSING_HERE, Outcome.RETURNED)
+FOUND = (Kind.STATUS, Outcome.ASKED_THE_BET)
 STAKED = ours(-1, "done")
 
 
@@ -95,7 +97,19 @@ def test_equal_books_differ_nowhere() -> None:
         pytest.param(bet(BetState.SETTLING, STAKED, ours(1, "sending")), [theirs(-1)], ASKED, id="win-owed"),
         pytest.param(bet(BetState.REFUNDING, STAKED, ours(2, "sending")), [theirs(-1)], ASKED, id="return-owed"),
         pytest.param(
-            bet(BetState.SETTLING, STAKED, ours(1, "sending")), [theirs(-1), theirs(1)], LEFT, id="win-under-way"
+            bet(BetState.SETTLING, STAKED, ours(1, "sending")), [theirs(-1), theirs(1)], FOUND, id="win-made"
+        ),
+        pytest.param(
+            bet(BetState.SETTLING, STAKED, ours(1, "parked")), [theirs(-1), theirs(1)], FOUND, id="win-parked-and-made"
+        ),
+        pytest.param(
+            bet(BetState.REFUNDING, STAKED, ours(2, "parked")), [theirs(-1), theirs(2)], FOUND, id="return-made"
+        ),
+        pytest.param(
+            bet(BetState.SETTLING, STAKED, ours(1, "parked")),
+            [theirs(-1), theirs(1, amount="9.00")],
+            AMOUNT,
+            id="another-win-made",
         ),
         pytest.param(bet(BetState.SETTLED, STAKED, ours(1, "done")), [theirs(-1)], MISSING_THERE, id="win-missing"),
         pytest.param(
@@ -145,6 +159,14 @@ def test_equal_books_differ_nowhere() -> None:
 )  # fmt: skip
 def test_one_difference(one: OurBet, listed: list[Listed], expected: tuple[Kind, Outcome]) -> None:
     assert only(one, *listed) == expected
+
+
+@pytest.mark.row(95)
+def test_what_was_paid_by_hand_and_is_listed_is_told_as_paid_twice() -> None:
+    (found,) = look(bet(BetState.SETTLED, STAKED, ours(1, "paid_by_hand")), theirs(-1), theirs(1))
+    assert (incident_kind(found), found.theirs["transaction_id"]) == ("paid_twice", "7:1")
+    (found,) = look(bet(BetState.ACCEPTING, ours(-1, "parked")), theirs(-1))
+    assert incident_kind(found) == "reconciliation_status"
 
 
 def test_a_free_round_that_was_never_sent_is_not_missing() -> None:
@@ -210,7 +232,8 @@ def test_money_moves_only_for_what_nobody_else_resolves(
             assert mine[-1].state in ("absent", "refused")
         if difference.remedy is Outcome.ASKED_THE_BET:
             assert difference.transaction_type > 0
-            assert mine[difference.transaction_type].state == "sending"
+            state = mine[difference.transaction_type].state
+            assert state == "sending" or (state == "parked" and difference.theirs)
 
 
 @pytest.mark.parametrize(

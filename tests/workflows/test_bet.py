@@ -286,15 +286,6 @@ async def test_a_refused_payout_is_parked_and_a_refused_return_is_not(database_u
         await winning.terminate("the test is over")
 
 
-async def test_a_duplicate_that_we_never_sent_is_parked(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        await floor.faults({"kind": "error_code", "error_code": 103803, "path": "/payments/make"})
-        handle = await begin(temporal, await floor.pay_in())
-        await eventually(floor.incidents)
-        assert [incident.kind for incident in await floor.incidents()] == ["parked"]
-        await handle.terminate("the test is over")
-
-
 async def test_an_activity_that_breaks_does_not_end_the_bet(
     database_url: str, temporal: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

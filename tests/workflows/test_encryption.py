@@ -142,7 +142,8 @@ async def test_every_part_of_a_bet_is_encrypted_and_its_history_replays(
     ours = await _client(temporal_address)
     async with open_floor(database_url) as floor, working(ours, floor):
         # The slow lane, with failures, and a reversal that the bet starts as its child.
-        await floor.faults({"kind": "lost", "path": "/payments/make", "transaction_type": 1, "times": 5})
+        lost = {"kind": "lost", "path": "/payments/make", "transaction_type": 1, "times": 5}
+        await floor.faults(lost, {"kind": "error", "path": "/payments/info"})
         bet = await floor.pay_in_out()
         handle = await begin(ours, bet)
         await eventually(lambda: _sent(floor, 3))

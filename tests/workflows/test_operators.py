@@ -161,7 +161,7 @@ async def test_what_is_marked_as_paid_is_never_sent_again(database_url: str, tem
         assert await floor.journal() == [(-1, "10.00")]
 
 
-@pytest.mark.row(73)
+@pytest.mark.row(73, 95)
 async def test_what_is_marked_as_paid_and_was_paid_by_the_casino_is_done(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url, casino=HURRIED) as floor, working(temporal, floor):
         bet = await floor.pay_in()
@@ -173,6 +173,10 @@ async def test_what_is_marked_as_paid_and_was_paid_by_the_casino_is_done(databas
         await _ask(handle, Action.MARK_PAID)
         assert await handle.result() is BetState.SETTLED
         assert await _is(floor, 1, "done")
+        parked, twice = await floor.incidents()
+        assert (parked.kind, twice.kind) == ("parked", "paid_twice")
+        named = {"transaction_id": f"{twice.bet_id}:1", "amount": "EUR 25.00"}
+        assert (twice.ours, twice.theirs) == (named | {"state": "marked as paid by hand"}, named)
 
 
 @pytest.mark.row(73)

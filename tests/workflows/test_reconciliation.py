@@ -7,12 +7,14 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.testing import ActivityEnvironment
 
+from betcore.clients.casino import Movement
 from betcore.db.reconciliations import Reconciliations
-from betcore.ids import BETS_QUEUE
-from betcore.messages import BetState, PayIn
+from betcore.ids import BETS_QUEUE, TransactionType
+from betcore.messages import Action, BetState, Operate, Operated, PayIn
+from betcore.money import Money
 from betcore.reconciling import SCHEDULED, Reconcile, Reconciled
 from tests.floor import Floor, open_floor
 from tests.workflows.bets import Handle, begin, eventually, start, update, working
@@ -209,6 +211,61 @@ async def test_what_is_owed_and_missing_is_asked_of_the_bet(database_url: str, t
         assert await _findings(floor, await _reconciled(temporal, floor)) == [(1, "missing_there", "asked_the_bet")]
         assert await asyncio.wait_for(handle.result(), 20) is BetState.SETTLED
         assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
+
+
+@pytest.mark.row(84)
+@pytest.mark.parametrize("parked", [False, True], ids=["sending", "parked"])
+async def test_a_credit_that_the_casino_has_made_is_asked_of_the_bet(
+    database_url: str, temporal: Client, parked: bool
+) -> None:
+    casino = "{effect_within: 0.3, accept_within: 0.1, fast_attempts: 1, retry: {first: 3600, cap: 3600}}"
+    async with open_floor(database_url, casino=casino) as floor, working(temporal, floor):
+        bet = await floor.pay_in(seconds=30)
+        _, handle = await start(temporal, bet)
+        refused = {"kind": "refuse_after_commit", "error_code": 103805}
+        unread = {"kind": "status", "status": 409, "commit": True}
+        await floor.faults({"path": MAKE, "transaction_type": 1} | (refused if parked else unread))
+        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+
+        async def stays() -> bool:
+            found = await floor.sql("SELECT state, attempts FROM movement WHERE transaction_type = 1")
+            return [(row.state, row.attempts) for row in found] == ([("parked", 1)] if parked else [("sending", 2)])
+
+        await eventually(stays)
+        assert await _findings(floor, await _reconciled(temporal, floor)) == [(1, "status", "asked_the_bet")]
+        assert await asyncio.wait_for(handle.result(), 60) is BetState.SETTLED
+        assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
+        assert await _incidents(floor) == (["parked"] if parked else [])
+        assert await _findings(floor, await _reconciled(temporal, floor)) == []
+
+
+@pytest.mark.row(95)
+async def test_what_was_paid_by_hand_and_is_listed_is_paid_twice(database_url: str, temporal: Client) -> None:
+    casino = "{clock_leeway: 0.2, effect_within: 0.3, message_lifetime: 1, accept_within: 0.1, retry: {first: 0.1}}"
+    async with open_floor(database_url, casino=casino) as floor, working(temporal, floor):
+        bet = await floor.pay_in(seconds=30)
+        record, handle = await start(temporal, bet)
+        await floor.faults({"kind": "error_code", "error_code": 103805, "path": MAKE, "transaction_type": 1})
+        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+        await eventually(floor.incidents)
+        order = Operate(action=Action.MARK_PAID, operator="ann", reason="a test")
+
+        async def is_taken() -> bool:
+            try:
+                return bool((await handle.execute_update("operate", order, result_type=Operated)).done)
+            except WorkflowUpdateFailedError:
+                return False
+
+        await eventually(is_taken)
+        assert await handle.result() is BetState.SETTLED
+        # The casino applies an old message later than it should.
+        await floor.faults()
+        house = await floor.partners.casino(record.casino_id)
+        late = Movement(record.bet_id, TransactionType.PAY_OUT, "anna", Money.parse("25.00", "EUR"))
+        assert (await floor.casinos.make(house, late, timedelta(seconds=5))).answer.meaning == "done"
+        for _ in range(2):
+            assert await _findings(floor, await _reconciled(temporal, floor)) == [(1, "status", "incident")]
+        assert await _incidents(floor) == ["parked", "paid_twice"]
 
 
 async def _tried(floor: Floor, times: int) -> bool:

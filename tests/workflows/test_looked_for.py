@@ -1,0 +1,262 @@
+"""Credits that the casino has made though its answers do not say so, and duplicates of which it lists nothing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from betcore.errors import Code
+from betcore.ids import TransactionType
+from betcore.messages import Action, BetState, Operate, Operated, ReversalState
+from tests.floor import Floor, open_floor
+from tests.workflows.accepting import PAY_OUT, STAKE, Casino
+from tests.workflows.bets import Handle, begin, eventually, reverse, start, working
+
+MAKE, INFO = "/payments/make", "/payments/info"
+STAKED = [(-1, "10.00")]
+BOTH, BACK = [*STAKED, (1, "25.00")], [*STAKED, (2, "10.00")]
+REVERSED = [*BOTH, (-2, "25.00"), (2, "10.00")]
+QUICK = "{retry: {first: 0.1, cap: 0.2}}"
+HURRIED = "{clock_leeway: 0.2, effect_within: 0.5, message_lifetime: 1, retry: {first: 0.1, cap: 0.2}}"
+# The casino makes the movement, and neither its first answer nor that to a repeat says so.
+UNREAD = [
+    {"kind": "status", "status": 409, "commit": True},
+    {"kind": "status", "status": 201, "commit": True},
+    {"kind": "error_code", "error_code": 999, "commit": True},
+    {"kind": "error_code", "error_code": 102823, "commit": True},
+]
+DUPLICATE = {"kind": "error_code", "error_code": 103803, "path": MAKE}
+
+
+def _fault(transaction_type: int, **fault: object) -> dict[str, object]:
+    return {"path": MAKE, "transaction_type": transaction_type, **fault}
+
+
+async def _paths(floor: Floor, path: str) -> int:
+    return [call["path"] for call in await floor.casino_calls()].count(path)
+
+
+async def _is(floor: Floor, kind: int, state: str) -> bool:
+    found = await floor.sql("SELECT state FROM movement WHERE transaction_type = :k", k=kind)
+    return [row.state for row in found] == [state]
+
+
+async def _kinds(floor: Floor) -> list[str]:
+    return [incident.kind for incident in await floor.incidents()]
+
+
+async def _retry(handle: Handle) -> None:
+    order = Operate(action=Action.RETRY, operator="ann", reason="a test")
+    await handle.execute_update("operate", order, result_type=Operated)
+
+
+async def _won(client: Client, floor: Floor) -> BetState | None:
+    bet = await floor.pay_in(seconds=30)
+    _, handle = await start(client, bet)
+    await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+    return await asyncio.wait_for(handle.result(), 60)
+
+
+async def _off(client: Client, floor: Floor) -> BetState | None:
+    bet = await floor.pay_in(seconds=30)
+    _, handle = await start(client, bet)
+    await handle.signal("refund", floor.refund(bet))
+    return await asyncio.wait_for(handle.result(), 60)
+
+
+@pytest.mark.row(84)
+@pytest.mark.parametrize("fault", UNREAD, ids=["409", "201", "own-code", "failed"])
+@pytest.mark.parametrize(
+    ("play", "kind", "state", "journal"),
+    [(_won, 1, BetState.SETTLED, BOTH), (_off, 2, BetState.REFUNDED, BACK)],
+    ids=["win", "return"],
+)
+async def test_a_credit_that_was_made_is_found(
+    database_url: str,
+    temporal: Client,
+    fault: dict[str, object],
+    play: Callable[[Client, Floor], Awaitable[BetState | None]],
+    kind: int,
+    state: BetState,
+    journal: list[tuple[int, str]],
+) -> None:
+    async with open_floor(database_url, casino=QUICK) as floor, working(temporal, floor):
+        await floor.faults(_fault(kind, **fault))
+        assert await play(temporal, floor) is state
+        assert await floor.journal() == journal
+        assert (await floor.attempts(), await _paths(floor, INFO)) == ({-1: 1, kind: 3}, 1)
+        assert await _is(floor, kind, "done")
+
+
+@pytest.mark.row(84)
+async def test_the_return_of_a_reversal_is_found(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, casino=QUICK) as floor, working(temporal, floor):
+        bet = await floor.pay_in_out(seconds=30)
+        settled, first = await start(temporal, bet)
+        await first.result()
+        await floor.faults(_fault(2, **UNREAD[0]))
+        _, handle = await reverse(temporal, floor.reverse(bet, settled), floor.refund(bet))
+        assert await handle.result() is ReversalState.REVERSED
+        assert await floor.journal() == REVERSED
+
+
+@pytest.mark.row(84)
+async def test_a_credit_that_the_casino_does_not_list_is_sent_on(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, casino=QUICK) as floor, working(temporal, floor):
+        await floor.faults(_fault(1, kind="status", status=409, times=5))
+        assert await _won(temporal, floor) is BetState.SETTLED
+        assert (await floor.attempts(), await _paths(floor, INFO)) == ({-1: 1, 1: 6}, 3)
+        assert await floor.journal() == BOTH
+
+
+@pytest.mark.row(84)
+async def test_a_credit_whose_accept_never_comes_is_found(database_url: str, temporal: Client) -> None:
+    profile = "{accept_within: 0.2, effect_within: 0.2, retry: {first: 0.1, cap: 0.2}}"
+    async with (
+        open_floor(database_url, casino=profile, confirmation="accept") as floor,
+        working(temporal, floor),
+    ):
+        await floor.hints.listening.wait()
+        casino, bet = Casino(floor, temporal), await floor.pay_in(seconds=30)
+        handle = await begin(temporal, bet)
+        await casino.sent(STAKE)
+        await casino.accepts(bet, STAKE)
+        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+        await casino.sent(PAY_OUT)
+        assert await handle.result() is BetState.SETTLED
+        assert (await floor.attempts())[1] == 3
+        assert await _paths(floor, INFO) == 1
+
+
+@pytest.mark.row(84)
+@pytest.mark.parametrize("code", [102145, 103801, 103804, 103805, 103806])
+async def test_a_repeat_that_is_refused_for_good_is_looked_for_before_it_is_parked(
+    database_url: str, temporal: Client, code: int
+) -> None:
+    async with open_floor(database_url, casino=QUICK) as floor, working(temporal, floor):
+        refused = _fault(1, kind="error_code", error_code=code)
+        await floor.faults(_fault(1, kind="lost", times=1), refused)
+        assert await _won(temporal, floor) is BetState.SETTLED
+        assert (await floor.attempts(), await _kinds(floor)) == ({-1: 1, 1: 2}, [])
+        assert await floor.journal() == BOTH
+
+
+@pytest.mark.row(84)
+async def test_a_parked_credit_is_looked_for_before_it_is_sent_again(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url, casino=QUICK) as floor, working(temporal, floor):
+        bet = await floor.pay_in(seconds=30)
+        _, handle = await start(temporal, bet)
+        await floor.faults(_fault(1, kind="refuse_after_commit", error_code=103805))
+        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+        await eventually(lambda: _is(floor, 1, "parked"))
+        made = await _paths(floor, MAKE)
+        await _retry(handle)
+        assert await handle.result() is BetState.SETTLED
+        assert (await _paths(floor, MAKE), await _paths(floor, INFO)) == (made, 1)
+        assert await _is(floor, 1, "done")
+
+
+# Duplicates
+
+
+@pytest.mark.row(88)
+async def test_a_duplicate_stake_that_is_not_listed_is_not_taken(
+    database_url: str, skipping: WorkflowEnvironment
+) -> None:
+    async with open_floor(database_url, casino=HURRIED) as floor, working(skipping.client, floor):
+        await floor.faults(DUPLICATE)
+        handle = await begin(skipping.client, bet := await floor.pay_in(seconds=2))
+        assert await handle.result() is BetState.REFUSED
+        assert (await floor.row(bet)).refusal == Code.CASINO_UNAVAILABLE
+        looks = await floor.sql("SELECT data FROM bet_event WHERE kind = 'looked'")
+        assert [look.data["found"] for look in looks] == [False, False]
+        assert (await floor.attempts())[-1] > 1
+        assert (await floor.journal(), await _kinds(floor)) == ([], [])
+
+
+@pytest.mark.row(88)
+@pytest.mark.parametrize("unclear", [False, True], ids=["absent", "unclear"])
+async def test_a_duplicate_claw_back_that_is_not_listed_is_not_made(
+    database_url: str, temporal: Client, unclear: bool
+) -> None:
+    async with open_floor(database_url, casino=HURRIED) as floor, working(temporal, floor):
+        bet = await floor.pay_in_out(seconds=30)
+        settled, first = await start(temporal, bet)
+        await first.result()
+        no_list = [{"kind": "error", "path": INFO}] if unclear else []
+        await floor.faults(DUPLICATE | {"transaction_type": -2, "times": 4}, *no_list)
+        _, handle = await reverse(temporal, floor.reverse(bet, settled), floor.refund(bet))
+        assert (await floor.attempts())[-2] >= 5
+        assert await handle.result() is ReversalState.REVERSED
+        assert await floor.journal() == REVERSED
+
+
+@pytest.mark.row(88)
+@pytest.mark.parametrize("call", ["pay_out", "refund"])
+async def test_a_duplicate_credit_that_is_not_listed_is_sent_on_and_then_parked(
+    database_url: str, temporal: Client, call: str
+) -> None:
+    async with open_floor(database_url, casino=HURRIED) as floor, working(temporal, floor):
+        bet = await floor.pay_in(seconds=30)
+        _, handle = await start(temporal, bet)
+        await floor.faults(DUPLICATE)
+        asked, kind = (floor.pay_out(bet, "25.00"), 1) if call == "pay_out" else (floor.refund(bet), 2)
+        await handle.signal(call, asked)
+        await eventually(lambda: _is(floor, kind, "parked"), 60)
+        assert (await floor.attempts())[kind] >= 3
+        assert (await floor.journal(), await _kinds(floor)) == (STAKED, ["parked"])
+        [movement] = await floor.sql("SELECT * FROM movement WHERE transaction_type = :k", k=kind)
+        [sent] = await floor.sql("SELECT max(at) AS at FROM bet_event WHERE kind = 'send'")
+        assert sent.at - movement.duplicate_absent_since >= timedelta(seconds=0.3)
+        # Tried again it has its time again.
+        await _retry(handle)
+        await eventually(lambda: _is(floor, kind, "sending"))
+        await floor.faults()
+        assert await handle.result() in (BetState.SETTLED, BetState.REFUNDED)
+        assert await floor.journal() == [*STAKED, (kind, "25.00" if kind == 1 else "10.00")]
+
+
+@pytest.mark.row(88)
+async def test_the_first_moment_of_a_duplicate_stays_until_it_is_tried_again(database_url: str) -> None:
+    async with open_floor(database_url) as floor:
+        bet, kind = await floor.pay_in(), TransactionType.ACCEPT_BET
+        claim = await floor.bets.open(bet, "life", BetState.ACCEPTING, None)
+        bet_id, hour = claim.record.bet_id, timedelta(hours=1)
+        assert not await floor.bets.duplicate_absent(bet_id, "life", kind, hour)
+        [first] = await floor.sql("SELECT duplicate_absent_since AS since FROM movement")
+        assert await floor.bets.duplicate_absent(bet_id, "life", kind, timedelta())
+        assert not await floor.bets.duplicate_absent(bet_id, "another life", kind, timedelta())
+        [still] = await floor.sql("SELECT duplicate_absent_since AS since FROM movement")
+        assert still.since == first.since
+        await floor.bets.park(bet_id, "life", kind, "103803")
+        await floor.bets.unpark(bet_id, "life", kind)
+        [again] = await floor.sql("SELECT duplicate_absent_since AS since FROM movement")
+        assert again.since is None
+
+
+@pytest.mark.row(88)
+async def test_a_casino_without_a_list_is_believed_on_a_repeat(database_url: str, temporal: Client) -> None:
+    profile = "{duplicate_is_done: true, retry: {first: 0.1, cap: 0.2}}"
+    async with open_floor(database_url, casino=profile) as floor, working(temporal, floor):
+        await floor.faults(
+            {"kind": "error", "path": INFO},
+            *(_fault(kind, kind="lost", times=1) for kind in (-1, 1)),
+            DUPLICATE,
+        )
+        assert await _won(temporal, floor) is BetState.SETTLED
+        assert (await floor.attempts(), await _paths(floor, INFO)) == ({-1: 2, 1: 2}, 0)
+        assert await floor.journal() == BOTH
+
+
+@pytest.mark.row(88)
+async def test_a_casino_without_a_list_is_not_believed_on_the_first_send(database_url: str, temporal: Client) -> None:
+    profile = "{duplicate_is_done: true, retry: {first: 0.1, cap: 0.2}}"
+    async with open_floor(database_url, casino=profile) as floor, working(temporal, floor):
+        await floor.faults({"kind": "error", "path": INFO}, DUPLICATE)
+        handle = await begin(temporal, await floor.pay_in(seconds=30))
+        await eventually(lambda: _is(floor, -1, "parked"))
+        assert await floor.journal() == []
+        await handle.terminate("the test is over")
