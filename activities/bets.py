@@ -2,6 +2,7 @@
 
 from temporalio import activity
 
+from betcore import failpoints
 from betcore.db.bets import Bets
 from betcore.messages import BetRecord
 from betcore.orders import Incident, Operation, TakeOver, Unpark, Withdraw
@@ -16,7 +17,10 @@ class BetRows:
     @activity.defn
     async def withdraw(self, order: Withdraw) -> BetRecord:
         """Take the bet back if nobody was told that it stands; the record says whether it was."""
-        return await self._bets.withdraw(order.bet_id, order.owner)
+        record = await self._bets.withdraw(order.bet_id, order.owner)
+        if record.withdrawn_at is not None:
+            await failpoints.reach("withdrawn")
+        return record
 
     @activity.defn
     async def take_over(self, order: TakeOver) -> BetRecord:

@@ -27,11 +27,15 @@ BLOCKED: Said = (7, "player_blocked")
 UNAVAILABLE: Said = (7, "casino_unavailable")
 
 FUNDS, MIN_BET, MAX_BET = Decimal("1000.00"), Decimal("0.10"), Decimal("6000")
-ACCEPTS = "/payments/accept"
+MAKE, INFO, ACCEPTS = "/payments/make", "/payments/info", "/payments/accept"
+# "Duplicate", which decides nothing unless payments/info lists the movement (rows 32, 88).
+DUPLICATE = 103803
+# The same answers in other clothes (row 85): they change nothing that anybody hears.
+CLEAN = ("other_types", "dirty_texts")
 # A definite refusal of a stake that leaves this house for the first time (rows 29, 30).
 _REFUSALS: dict[int, Said] = {103802: NO_MONEY, 103805: BLOCKED, 103806: (7, "limit_reached"), 102823: KEPT_WIN}
 _PARKING = frozenset({103805, 103806})
-_STAKE, _WIN, _RETURN, _CLAW_BACK = -1, 1, 2, -2
+STAKE, WIN, RETURN, CLAW_BACK = -1, 1, 2, -2
 
 
 class Stage(StrEnum):
@@ -52,8 +56,20 @@ class Stage(StrEnum):
     KEPT = "the casino does not give the win back"
 
 
-# What our row says of a bet at rest: the state of the bet, and of its reversal.
+# The movement that is on its way at a stage, and the stage after it.
+_MOVES = {
+    Stage.TAKING: (STAKE, Stage.TAKEN),
+    Stage.PAYING: (WIN, Stage.PAID),
+    Stage.RETURNING: (RETURN, Stage.RETURNED),
+    Stage.CLAWING: (CLAW_BACK, Stage.GIVING_BACK),
+    Stage.GIVING_BACK: (RETURN, Stage.REVERSED),
+}
+# What our row says of a bet at rest: the state of the bet, and of its reversal. What is on its way rests when parked.
 _ROWS = {
+    Stage.TAKING: ("accepting", None),
+    Stage.RETURNING: ("refunding", None),
+    Stage.CLAWING: ("settled", "reversing"),
+    Stage.GIVING_BACK: ("settled", "reversing"),
     Stage.TAKEN: ("acceptance", None),
     Stage.PAYING: ("settling", None),
     Stage.PAID: ("settled", None),
@@ -71,6 +87,7 @@ class Doubt(StrEnum):
     NO = "every send was answered"
     ABSENT = "a send was not answered, and the casino would not have taken it"
     PERHAPS = "a send was not answered, and the casino may have taken it"
+    MADE = "the casino has it, and lists it as another one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +117,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Bet:
-    """One thing that may be so. ``filed``: PayOut and Refund in the order in which the bet got them."""
+    """One thing that may be so. ``filed``: PayOut and Refund in the order in which the bet got them.
+
+    ``marked`` is what operators have said of what is parked, until it is carried out. ``by_hand`` and ``back_by_hand``:
+    win and stake were paid outside of this service. ``unseen``: the casino has made what our row ended without.
+    """
 
     stage: Stage = Stage.NONE
     opened: Call | None = None
@@ -113,7 +134,10 @@ class Bet:
     early: bool = False
     doubt: Doubt = Doubt.NO
     parked: bool = False
+    marked: str = ""
     by_hand: bool = False
+    back_by_hand: bool = False
+    unseen: bool = False
 
     @property
     def one_step(self) -> bool:
@@ -125,6 +149,28 @@ class Bet:
         """Whether the bet has a Refund."""
         return any(name == "refund" for name, _ in self.filed)
 
+    @property
+    def is_refunded(self) -> bool:
+        """Whether a Refund decides it."""
+        return bool(self.filed) and self.filed[0][0] == "refund"
+
+    @property
+    def moving(self) -> int | None:
+        """The type of the movement that is on its way, or parked."""
+        return _MOVES[self.stage][0] if self.stage in _MOVES else None
+
+    @property
+    def unbooked(self) -> int | None:
+        """The type of the movement that may be at the casino alone when the bet rests."""
+        if self.unseen:
+            return CLAW_BACK if self.stage is Stage.KEPT else STAKE
+        return self.moving if self.parked and self.doubt is not Doubt.NO else None
+
+    def made(self, **changed: Any) -> "Bet":
+        """With the movement made that is on its way."""
+        told = {"doubt": Doubt.NO, "parked": False, "marked": "", **changed}
+        return replace(self, stage=_MOVES[self.stage][1], **told)
+
     def files(self, name: str, win: str | None = None) -> "Bet":
         """With a message more: at most one of each kind counts."""
         known = any(filed == name for filed, _ in self.filed)
@@ -132,22 +178,36 @@ class Bet:
 
     def journals(self) -> Iterator[Journal]:
         """What the casino's journal of the bet may be once it rests."""
+        before, moving = self._made_before(), self._movement()
+        if moving is None or self.doubt is not Doubt.MADE:
+            yield before
+        if moving is not None and self.doubt in (Doubt.PERHAPS, Doubt.MADE):
+            yield (*before, moving)
+
+    def _made_before(self) -> Journal:
+        """What is certainly there, in its order."""
         opened, stage = self.opened, self.stage
-        if opened is None or stage in (Stage.NONE, Stage.BURIED, Stage.REFUSED):
-            yield ()
-            return
-        stake: Journal = ((_STAKE, str(opened.stake)),)
-        if stage is Stage.TAKEN:
-            yield stake
-        elif stage is Stage.RETURNED:
-            yield (*stake, (_RETURN, str(opened.stake)))
-        else:
-            paid = () if self.by_hand or stage is Stage.PAYING else ((_WIN, str(self.win)),)
-            back: Journal = () if Decimal(self.win or 0) == 0 else ((_CLAW_BACK, str(self.win)),)
-            reversal = (*back, (_RETURN, str(opened.stake))) if stage is Stage.REVERSED else ()
-            yield (*stake, *paid, *reversal)
-            if stage is Stage.PAYING and self.doubt is not Doubt.NO:
-                yield (*stake, (_WIN, str(self.win)))
+        if opened is None or stage in (Stage.NONE, Stage.TAKING):
+            return ()
+        stake, back = (STAKE, str(opened.stake)), (RETURN, str(opened.stake))
+        returned: Journal = () if self.back_by_hand else (back,)
+        if stage in (Stage.BURIED, Stage.REFUSED):
+            return (stake,) if self.unseen else ()
+        if stage in (Stage.TAKEN, Stage.PAYING, Stage.RETURNING):
+            return (stake,)
+        if stage is Stage.RETURNED:
+            return (stake, *returned)
+        paid: Journal = () if self.by_hand else ((WIN, str(self.win)),)
+        clawed: Journal = () if Decimal(self.win or 0) == 0 else ((CLAW_BACK, str(self.win)),)
+        if stage in (Stage.PAID, Stage.CLAWING) or (stage is Stage.KEPT and not self.unseen):
+            return (stake, *paid)
+        return (stake, *paid, *clawed, *(returned if stage is Stage.REVERSED else ()))
+
+    def _movement(self) -> tuple[int, str] | None:
+        """What is on its way, as the journal will have it."""
+        if self.opened is None or self.moving is None:
+            return None
+        return self.moving, str(self.win if self.moving in (WIN, CLAW_BACK) else self.opened.stake)
 
     def views(self) -> list[dict[str, Any]]:
         """What row and journal may show of it at rest."""
@@ -159,6 +219,7 @@ class Bet:
                 "refusal": refusal,
                 "told": self.told,
                 "reversal": reversal,
+                "parked": [self.moving] if self.parked else [],
                 "journal": [list(movement) for movement in journal],
             }
             for journal in self.journals()
@@ -171,7 +232,11 @@ UNSEEN: Bets = frozenset({Bet()})
 
 @dataclass
 class World:
-    """All that is not the bet: profiles, sessions that have ended, blocked players, the casino's faults of now."""
+    """All that is not the bet: profiles, sessions that have ended, blocked players, the casino's faults of now.
+
+    ``late``: a worker is away, for a moment or because it has died. What is on its way may be sent once more, or too
+    late.
+    """
 
     soon_never_seen: bool = False
     soon_withdrawn: bool = False
@@ -180,6 +245,7 @@ class World:
     blocked: set[str] = field(default_factory=set)
     blocked_at_casino: set[str] = field(default_factory=set)
     faults: list[dict[str, Any]] = field(default_factory=list)
+    late: bool = False
 
     def own_refusal(self, call: Call) -> Said | None:
         """Our own verdict on a new stake (rows 52, 54, 56)."""
@@ -200,14 +266,51 @@ class World:
 
     def unclear(self, kind: int) -> bool:
         """Whether a send of this type may stay without a definite answer."""
-        return any(fault["kind"] != "error_code" for fault in self._of(kind))
+        return self.late or any(_decides_nothing(fault) for fault in self._of(kind))
 
     def refused(self, kind: int) -> list[int]:
         """The codes with which the casino may refuse this type, having taken nothing."""
-        return [fault["error_code"] for fault in self._of(kind) if fault["kind"] == "error_code"]
+        return [fault["error_code"] for fault in self._of(kind) if not _decides_nothing(fault)]
+
+    def says_duplicate(self, kind: int) -> bool:
+        """Whether the casino may call this type a duplicate, having taken nothing."""
+        return any(fault.get("error_code") == DUPLICATE for fault in self._of(kind))
+
+    @property
+    def misreads(self) -> bool:
+        """Whether payments/info names another amount than was moved."""
+        return any(fault["path"] == INFO and fault["kind"] == "rewrite" for fault in self.faults)
+
+    @property
+    def blind(self) -> bool:
+        """Whether payments/info may say nothing."""
+        return any(fault["path"] == INFO and fault["kind"] not in (*CLEAN, "rewrite") for fault in self.faults)
+
+    @property
+    def tells(self) -> bool:
+        """Whether every movement comes to its end, or is parked, while these faults stand (rows 84, 85, 88, 90).
+
+        A credit that is taken and not answered well is found by payments/info; a debit when it may not be sent any
+        more.
+        """
+        return not self.late and not self.blind and all(_is_found(fault) for fault in self.faults)
 
     def _of(self, kind: int) -> list[dict[str, Any]]:
-        return [fault for fault in self.faults if fault.get("transaction_type") in (None, kind)]
+        about = [fault for fault in self.faults if fault["path"] != INFO and fault["kind"] not in CLEAN]
+        return [fault for fault in about if fault.get("transaction_type") in (None, kind)]
+
+
+def _decides_nothing(fault: dict[str, Any]) -> bool:
+    return bool(fault["kind"] != "error_code" or fault["error_code"] == DUPLICATE)
+
+
+def _is_found(fault: dict[str, Any]) -> bool:
+    if fault["path"] == INFO or fault["kind"] in CLEAN:
+        return True
+    if fault.get("error_code") == DUPLICATE:
+        # A claw-back that is certainly not there is sent again, without end.
+        return fault.get("transaction_type") not in (None, CLAW_BACK)
+    return fault["path"] == MAKE and fault["kind"] == "answer" and bool(fault.get("commit"))
 
 
 # What happens by itself
@@ -215,54 +318,56 @@ class World:
 
 def steps(bet: Bet, world: World) -> Iterator[Bet]:
     """What a bet may become with nobody saying anything."""
+    if bet.marked:
+        yield from _marked(bet, world)
+        return
+    if bet.parked:
+        return
     match bet.stage:
         case Stage.TAKING:
             yield from _taking(bet, world)
         case Stage.TAKEN:
             yield from _taken(bet, world)
-        case Stage.PAYING:
-            yield from _paying(bet, world)
+        case Stage.PAYING | Stage.RETURNING | Stage.GIVING_BACK:
+            yield from _owed(bet, world)
         case Stage.PAID if bet.refund_filed and (bet.one_step or world.reverses):
             yield _reversing(bet)
-        case Stage.RETURNING:
-            yield replace(bet, stage=Stage.RETURNED)
         case Stage.CLAWING:
-            # What was paid by hand is not the casino's to take back.
-            if bet.by_hand or world.refused(_CLAW_BACK):
-                yield replace(bet, stage=Stage.KEPT)
-            if not bet.by_hand:
-                yield replace(bet, stage=Stage.GIVING_BACK)
-        case Stage.GIVING_BACK:
-            yield replace(bet, stage=Stage.REVERSED)
+            yield from _clawing(bet, world)
 
 
 def _taking(bet: Bet, world: World) -> Iterator[Bet]:
     call = bet.opened
     assert call is not None
     verdict = world.verdict(call)
-    if world.unclear(_STAKE):
+    at_casino = bet.doubt in (Doubt.PERHAPS, Doubt.MADE)
+    if world.unclear(STAKE):
         doubt = Doubt.ABSENT if verdict else Doubt.PERHAPS
-        if Doubt.PERHAPS not in (bet.doubt, doubt) or bet.doubt is not Doubt.PERHAPS:
+        if not at_casino:
             yield replace(bet, doubt=doubt)
-    if verdict is None or bet.doubt is Doubt.PERHAPS:
-        yield replace(bet, stage=Stage.TAKEN, doubt=Doubt.NO)
+    if verdict is None or at_casino:
+        yield bet.made()
+    if world.misreads and at_casino:
+        yield replace(bet, parked=True, doubt=Doubt.MADE)
+    if bet.doubt is Doubt.MADE:
+        return
     if bet.doubt is not Doubt.NO:
         # A refusal of a repeat says nothing (row 79): what is certainly absent ends the bet (row 27).
-        yield from _ended_without_stake(bet, UNAVAILABLE)
+        yield _ended_without_stake(bet, UNAVAILABLE)
         return
-    if bet.refund_filed:
+    if bet.is_refunded:
         yield replace(bet, stage=Stage.BURIED)
-    for code in world.refused(_STAKE):
+    for code in world.refused(STAKE):
         yield replace(bet, stage=Stage.REFUSED, refusal=_REFUSALS[code])
     if verdict is not None:
         yield replace(bet, stage=Stage.REFUSED, refusal=verdict)
 
 
-def _ended_without_stake(bet: Bet, refusal: Said) -> Iterator[Bet]:
-    if bet.refund_filed:
-        yield replace(bet, stage=Stage.BURIED, doubt=Doubt.NO)
-    else:
-        yield replace(bet, stage=Stage.REFUSED, refusal=refusal, doubt=Doubt.NO)
+def _ended_without_stake(bet: Bet, refusal: Said, *, unseen: bool = False) -> Bet:
+    ended = replace(bet, doubt=Doubt.NO, parked=False, marked="", unseen=unseen)
+    if bet.is_refunded:
+        return replace(ended, stage=Stage.BURIED)
+    return replace(ended, stage=Stage.REFUSED, refusal=refusal)
 
 
 def _taken(bet: Bet, world: World) -> Iterator[Bet]:
@@ -281,19 +386,52 @@ def _taken(bet: Bet, world: World) -> Iterator[Bet]:
         yield replace(bet, stage=Stage.RETURNING)
 
 
-def _paying(bet: Bet, world: World) -> Iterator[Bet]:
-    if bet.by_hand:
-        yield replace(bet, stage=Stage.PAID, doubt=Doubt.NO)
-        if bet.doubt is not Doubt.NO:
-            yield replace(bet, stage=Stage.PAID, by_hand=False, doubt=Doubt.NO)
-        return
-    if bet.parked:
-        return
-    yield replace(bet, stage=Stage.PAID, doubt=Doubt.NO)
-    if world.unclear(_WIN) and bet.doubt is Doubt.NO:
+def _owed(bet: Bet, world: World) -> Iterator[Bet]:
+    """A credit: it is made in the end, or parked."""
+    kind = _MOVES[bet.stage][0]
+    yield bet.made()
+    if world.unclear(kind) and bet.doubt is Doubt.NO:
         yield replace(bet, doubt=Doubt.PERHAPS)
-    if _PARKING & set(world.refused(_WIN)):
+    if kind == WIN and _PARKING & set(world.refused(WIN)):
         yield replace(bet, parked=True)
+    if world.says_duplicate(kind) and bet.doubt is not Doubt.MADE:
+        # Twice absent, and twice called a duplicate.
+        yield replace(bet, parked=True, doubt=Doubt.NO)
+    if world.misreads and bet.doubt is not Doubt.NO:
+        yield replace(bet, parked=True, doubt=Doubt.MADE)
+
+
+def _clawing(bet: Bet, world: World) -> Iterator[Bet]:
+    # What was paid by hand is not the casino's to take back.
+    if bet.by_hand or (world.refused(CLAW_BACK) and bet.doubt is not Doubt.MADE):
+        yield replace(bet, stage=Stage.KEPT, doubt=Doubt.NO)
+    if bet.by_hand:
+        return
+    yield bet.made()
+    if world.unclear(CLAW_BACK) and bet.doubt is Doubt.NO:
+        yield replace(bet, doubt=Doubt.PERHAPS)
+    if world.misreads and bet.doubt is not Doubt.NO:
+        yield replace(bet, parked=True, doubt=Doubt.MADE)
+
+
+def _marked(bet: Bet, world: World) -> Iterator[Bet]:
+    """What operators have said is carried out; the casino's own word comes first."""
+    match bet.marked:
+        case "mark-taken":
+            yield bet.made()
+        case "mark-not-taken":
+            if not world.misreads:
+                yield bet.made()
+            if world.misreads or world.blind:
+                if bet.stage is Stage.TAKING:
+                    yield _ended_without_stake(bet, KEPT_WIN, unseen=True)
+                else:
+                    yield replace(bet, stage=Stage.KEPT, doubt=Doubt.NO, parked=False, marked="", unseen=True)
+        case _:
+            if bet.doubt is not Doubt.NO:
+                yield replace(bet, marked="", doubt=Doubt.MADE) if world.misreads else bet.made()
+            if bet.doubt is not Doubt.MADE:
+                yield bet.made(**{"by_hand" if bet.stage is Stage.PAYING else "back_by_hand": True})
 
 
 def _reversing(bet: Bet) -> Bet:
@@ -500,7 +638,7 @@ def operate(bets: Bets, action: str, win: str | None, world: World) -> dict[str,
         changed = _acted(bet, action, win)
         if changed is not None:
             heard["done"].add(changed)
-        if changed is None or bet.stage is Stage.TAKING or action == "retry":
+        if changed is None or bet.stage is Stage.TAKING or action not in ("void", "settle", "mark-paid"):
             # A stake that is being taken may not have a row yet; a movement may end before it is tried again.
             heard["refused"].add(bet)
     return {said: frozenset(found) for said, found in heard.items() if found}
@@ -508,17 +646,21 @@ def operate(bets: Bets, action: str, win: str | None, world: World) -> dict[str,
 
 def _acted(bet: Bet, action: str, win: str | None) -> Bet | None:
     undecided = bet.stage in (Stage.TAKING, Stage.TAKEN) and not bet.filed
+    if bet.marked:
+        return None
     match action:
+        case "void" if bet.stage is Stage.TAKING and bet.parked and (undecided or bet.is_refunded):
+            # It is looked for again, and not sent (row 90).
+            return replace(bet.files("refund"), parked=False)
         case "void" if undecided:
             return bet.files("refund")
         case "settle" if undecided and bet.stage is Stage.TAKEN and not bet.one_step:
             return bet.files("pay-out", win)
-        case "mark-paid" if bet.parked and not bet.by_hand and bet.stage is Stage.PAYING:
-            return replace(bet, by_hand=True)
-        case "retry" if not bet.by_hand and bet.stage in _AT_WORK:
+        case "mark-paid" if bet.parked and bet.moving in (WIN, RETURN):
+            return replace(bet, marked=action)
+        case "mark-taken" | "mark-not-taken" if bet.parked and bet.moving in (STAKE, CLAW_BACK):
+            return replace(bet, marked=action)
+        case "retry" if bet.stage in (*_MOVES, Stage.TAKEN):
             return replace(bet, parked=False)
         case _:
             return None
-
-
-_AT_WORK = {Stage.TAKING, Stage.TAKEN, Stage.PAYING, Stage.RETURNING, Stage.CLAWING, Stage.GIVING_BACK}

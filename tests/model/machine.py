@@ -8,13 +8,14 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.model import book
 from tests.model.book import UNKNOWN, Bets, Call, Said, World
@@ -28,10 +29,14 @@ _STILL, _STILL_WHILE_SHRINKING = 12, 7
 # Short times, where the specification lets a profile choose; the casino applies at once what it takes.
 _CASINO = (
     "{attempt_timeout: 1.5, message_lifetime: 2, clock_leeway: 0.5, effect_within: 1, accept_within: 1, "
-    "retry: {first: 0.1, cap: 0.3}, breaker: {failures: 100000}, approval_above: {EUR: 100000}}"
+    "retry: {first: 0.1, cap: 0.3}, breaker: {failures: 100000}, approval_above: {EUR: 100000, USD: 100000}}"
 )
 _DEADLINE = 1.0
 _SHORT, _LONGER, _NEVER = 0.5, 0.6, 300
+# How long a bet of which nobody was told may take until it is taken back, on a busy machine.
+_TAKEN_BACK_WITHIN = 4
+# How long a worker is stopped after the last call of a step has left.
+_AWAY = 0.15
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ def _fault(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]
     return fixed.map(lambda fault: {name: value for name, value in fault.items() if value is not None})
 
 
-_MAKE = st.just("/payments/make")
+_MAKE, _INFO = st.just(book.MAKE), st.just(book.INFO)
 _MISHEARD = ("lost", "cut", "garbage", "wrong_bet", "wrong_type", "missing", "drop", "error", "status", "duplicate")
 _mishaps = _fault(path=_MAKE, kind=st.sampled_from(_MISHEARD), transaction_type=_kinds, times=_times)
 _committed = _fault(
@@ -128,7 +133,7 @@ _delays = _fault(
     path=_MAKE, kind=st.just("delay"), delay=st.sampled_from([0.5, 2]), transaction_type=_kinds, times=_times
 )
 _held = _fault(path=_MAKE, kind=st.just("hold_after"), transaction_type=_kinds, times=_times)
-_blind = _fault(path=st.just("/payments/info"), kind=st.sampled_from(["error", "drop", "garbage"]), times=_times)
+_blind = _fault(path=_INFO, kind=st.sampled_from(["error", "drop", "garbage"]), times=_times)
 _refusals = st.sampled_from(
     [
         *[(-1, 103802), (-1, 103805), (-1, 103806), (-1, 102823)],
@@ -159,6 +164,27 @@ _of_accepts = st.one_of(
 _faults = st.one_of(_mishaps, _mishaps, _committed, _delays, _held, _refusals, _refusals)
 
 
+@dataclass(frozen=True)
+class _Scene:
+    """What takes seconds, and is played in few examples, or the others would get no time. ``after`` so many steps."""
+
+    what: str
+    after: int
+    name: str
+    pick: int
+    point: str
+
+
+_scenes = st.builds(
+    _Scene,
+    what=st.sampled_from([*([""] * 31), "a death"]),
+    after=st.integers(1, 4),
+    name=_slots,
+    pick=_picks,
+    point=st.sampled_from(["counted", "answered", "recorded", "outcome_known", "outcome_told", "answer_written"]),
+)
+
+
 class Machine(RuleBasedStateMachine):
     """Three bets of two players; each rule is one step of the script."""
 
@@ -177,6 +203,8 @@ class Machine(RuleBasedStateMachine):
         self._open_ended: dict[Call, None] = {}
         self._failed = False
         self._accept, self._codes_104 = False, False
+        self._scene: _Scene | None = None
+        self._steps = 0
 
     # How a step is played
 
@@ -206,16 +234,28 @@ class Machine(RuleBasedStateMachine):
         change()
         self._settle()
 
+    @contextmanager
+    def _late(self) -> Iterator[None]:
+        """A worker may be away meanwhile."""
+        self._world.late = True
+        self._settle()
+        yield
+        self._settle()
+        self._world.late = False
+
     def _settle(self) -> None:
         self._bets = {name: book.closure(bets, self._world) for name, bets in self._bets.items()}
 
     # Calls
 
-    def _say(self, *calls: Call) -> tuple[Said, ...]:
-        """Make these calls at once; all are of one bet."""
+    def _say(self, *calls: Call, away: float | None = None) -> tuple[Said, ...]:
+        """Make these calls at once; all are of one bet. ``away``: the worker is stopped meanwhile."""
         name = calls[0].bet
         allowed = book.hear(self._now(name), calls, self._world)
         step: Step = {"do": "calls", "calls": [_words(call) for call in calls]}
+        if away is not None:
+            step["away"] = away
+            self.trials.counts["calls while the worker is away"] += 1
         step["allowed"] = sorted([list(map(list, said)) for said in allowed], key=str)
         heard = tuple(self._normal(said) for said in self._do(step))
         for call, (code, reason) in zip(calls, heard, strict=True):
@@ -250,16 +290,16 @@ class Machine(RuleBasedStateMachine):
         return (1, None) if code == 104 and self._codes_104 else (code, reason)
 
     def _say_until_known(self, call: Call) -> None:
-        """As a provider does: again, until the answer is definite."""
+        """As a provider does: again, until the answer is definite; at a casino that is well or tells all the same."""
         until = time.monotonic() + _DEFINITE_WITHIN
         while self._say(call) == (UNKNOWN,):
             if time.monotonic() > until:
-                self._disagree(f"{call.bet}: {call.operation} hears 99 for {_DEFINITE_WITHIN} s, and nothing is broken")
+                self._disagree(f"{call.bet}: {call.operation} hears 99 for {_DEFINITE_WITHIN} s, and is to be known")
             time.sleep(0.05)
 
     def _ask(self, call: Call) -> None:
         calm = not self._world.faults
-        if calm and book.will_be_known(self._now(call.bet), call, self._world):
+        if calm and self._world.tells and book.will_be_known(self._now(call.bet), call, self._world):
             self._say_until_known(call)
         else:
             self._say(call)
@@ -314,6 +354,7 @@ class Machine(RuleBasedStateMachine):
         reverses=st.booleans(),
         code_104=st.booleans(),
         duplicates=st.booleans(),
+        scene=_scenes,
     )
     def open(
         self,
@@ -323,9 +364,10 @@ class Machine(RuleBasedStateMachine):
         reverses: bool,
         code_104: bool,
         duplicates: bool,
+        scene: _Scene,
     ) -> None:
         """A provider and a casino of this example's own."""
-        self._accept, self._codes_104 = accept, code_104
+        self._accept, self._codes_104, self._scene = accept, code_104, scene
         self._world = World(soon_never_seen=soon_never_seen, soon_withdrawn=soon_withdrawn, reverses=reverses)
         provider = {
             "answer_deadline": _DEADLINE,
@@ -409,6 +451,74 @@ class Machine(RuleBasedStateMachine):
         """Two calls of one bet at the same moment: the same one twice, or two that cross."""
         self._say(self._call(first, name), self._call(second, name, twist, win=win))
 
+    @rule(
+        name=_slots,
+        opening=st.sampled_from(["pay-in", "pay-in", "pay-in-out"]),
+        operation=st.sampled_from(["pay-out", "refund", "pay-in"]),
+        twist=st.sampled_from(["round", "player", "amount"]),
+        right_first=st.sampled_from([False, False, True]),
+    )
+    def right_and_wrong(self, name: str, opening: str, operation: str, twist: str, right_first: bool) -> None:
+        """The worker is away for a moment; a bet is opened meanwhile, and called with its own data and with others."""
+        calls = [self._call(operation, name, twist), self._call(operation, name)]
+        if right_first:
+            calls.reverse()
+        if _Stage.NONE in self._stages(name):
+            calls.insert(0, self._call(opening, name))
+        with self._late():
+            self._say(*calls, away=_AWAY)
+
+    @invariant()
+    def scene(self) -> None:
+        """What takes seconds, when its moment has come."""
+        self._steps += 1
+        if self._scene is None or self._steps <= self._scene.after:
+            return
+        scene, self._scene = self._scene, None
+        if scene.what:
+            self.trials.counts[scene.what] += 1
+            self.mend()
+            self._death(scene)
+
+    def _next(self, scene: _Scene) -> tuple[str, int]:
+        """What the bet of a scene does next, and the movement that this is."""
+        stages = self._stages(scene.name)
+        if _Stage.NONE in stages:
+            return ("pay-in", "pay-in-out")[scene.pick % 2], -1
+        if _Stage.TAKEN in stages:
+            return (("pay-out", 1), ("refund", 2))[scene.pick % 2]
+        return "refund", -2
+
+    def _death(self, scene: _Scene) -> None:
+        """The worker, or the API, dies at a chosen point of what a bet does next, and is started again."""
+        operation, kind = self._next(scene)
+        if self._world.soon_withdrawn and kind == book.STAKE:
+            self._die_withdrawn(scene.name)
+            return
+        what = {-1: "debit", -2: "claw_back"}.get(kind, "credit")
+        with self._dying(scene.point if "_" in scene.point else f"{what}_{scene.point}"):
+            self._say(self._call(operation, scene.name))
+
+    def _die_withdrawn(self, name: str) -> None:
+        """Between the statement that takes a bet back, nobody having been told, and the bet that hears of it."""
+        pay_in, pay_out = self._call("pay-in", name), self._call("pay-out", name)
+        self._break([{"path": book.MAKE, "kind": "delay", "delay": _DEADLINE + 0.2, "transaction_type": -1}])
+        with self._dying("withdrawn"):
+            self._say(pay_in)
+            self._do({"do": "wait", "seconds": _TAKEN_BACK_WITHIN, "dead_at": "withdrawn"})
+            self._settle()
+            for call in (pay_out, pay_in):
+                self._say(call)
+        self.mend()
+
+    @contextmanager
+    def _dying(self, point: str) -> Iterator[None]:
+        with self._late():
+            self._do({"do": "arm", "point": point})
+            yield
+            died = self._do({"do": "revive", "point": point})
+        self.trials.counts[f"death at {point}"] += died
+
     @rule(fault=_faults, blind=st.one_of(st.none(), st.none(), _blind))
     def break_casino(self, fault: dict[str, Any], blind: dict[str, Any] | None) -> None:
         """The casino begins to fail."""
@@ -424,11 +534,11 @@ class Machine(RuleBasedStateMachine):
         # From here on either the old or the new ones may meet a send.
         before = self._world.faults
         self._settle()
-        self._world.faults = [*before, *(fault for fault in faults if fault["path"] != "/payments/info")]
+        self._world.faults = [*before, *faults]
         self._settle()
         self._do({"do": "faults", "faults": faults})
         self._settle()
-        self._world.faults = self._world.faults[len(before) :] or [{"kind": "blind", "transaction_type": 0}]
+        self._world.faults = faults
 
     @rule()
     def mend(self) -> None:
@@ -511,9 +621,9 @@ class Machine(RuleBasedStateMachine):
     def _books_agree(self, own: dict[str, Any]) -> None:
         by_hand = [[name, 1] for name, bets in self._bets.items() if all(bet.by_hand for bet in bets)]
         ours = [one for one in own["done with us alone"] if one not in by_hand]
-        # What is parked, and may have been paid, is not known to us yet.
-        parked = [[name, 1] for name, bets in self._bets.items() if all(bet.parked for bet in bets)]
-        theirs = [one for one in own["at the casino alone"] if one not in parked]
+        # What is parked, or was marked as not taken, and the casino has all the same, is not known to us.
+        unbooked = [[name, bet.unbooked] for name, bets in self._bets.items() for bet in bets]
+        theirs = [one for one in own["at the casino alone"] if one not in unbooked]
         if ours or theirs:
             self._disagree(f"done with us alone: {ours}; at the casino alone: {theirs}")
 

@@ -5,6 +5,10 @@ script's own, so that it can be played again; signatures are made when a call le
 """
 
 import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -23,8 +27,16 @@ BALANCE = Decimal("1000.00")
 # Of an answer: a provider waits longer than its deadline, and no longer.
 _PATIENCE = aiohttp.ClientTimeout(total=20)
 _REST_WITHIN = 60
+# Between calls that come while the worker is away, so that they come in their order.
+_APART = 0.05
 # What does not change for so long will not: an unknown debit is looked for within six seconds with the short profile.
 _STILL = 12
+_BACK_WITHIN = 60
+# What dies or is stopped, by what its failpoints begin with; a worker unless it is the API.
+_WORKER, _API = "worker-1", "api"
+_OF_THE_API = ("outcome_known", "outcome_told", "answer_written")
+# Operators who are needed twice, and what is theirs to say.
+_BY_TWO = ("mark-taken", "mark-not-taken")
 # Where more than one end is allowed, what is seen has to stand for so long.
 _STANDS = 0.4
 
@@ -38,6 +50,8 @@ class Play:
         self._table: Table | None = None
         self._sessions: dict[str, str] = {}
         self._bets: dict[str, str] = {}
+        self._armed: tuple[str, int] | None = None
+        self._operations = 0
 
     @property
     def table(self) -> Table:
@@ -82,15 +96,55 @@ class Play:
         if not step["faults"]:
             await self.table.release()
 
+    async def _arm(self, step: Step) -> None:
+        """The process that reaches this point next dies there."""
+        name = _API if step["point"] in _OF_THE_API else _WORKER
+        self._armed = (name, self._stack.pid(name))
+        (self._stack.failpoints / step["point"]).touch()
+
+    async def _revive(self, step: Step) -> bool:
+        """Nobody dies there any more, and what has died is back; whether something has."""
+        assert self._armed is not None, "nothing is armed"
+        (name, pid), point = self._armed, self._stack.failpoints / step["point"]
+        died = not point.exists()
+        point.unlink(missing_ok=True)
+        log = self._stack.folder / "logs" / "stack.log"
+        async with asyncio.timeout(_BACK_WITHIN):
+            while died and f"{name} is ready again, pid" not in _since(log.read_text(), pid):
+                await asyncio.sleep(0.05)
+        return died
+
     async def _wait(self, step: Step) -> None:
-        """Time is one of the things that happen to a bet."""
-        await asyncio.sleep(step["seconds"])
+        """Time is one of the things that happen to a bet. ``dead_at``: no longer than until that point is reached."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + step["seconds"]
+        while loop.time() < until and ("dead_at" not in step or (self._stack.failpoints / step["dead_at"]).exists()):
+            await asyncio.sleep(min(0.05, until - loop.time()) if "dead_at" in step else step["seconds"])
 
     # Calls
 
     async def _calls(self, step: Step) -> list[list[Any]]:
-        """All calls of the step at once; code and reason of each."""
-        return list(await asyncio.gather(*(self._call(call) for call in step["calls"])))
+        """All calls of the step at once; code and reason of each. ``away``: the worker is stopped for so many seconds,
+        and the calls come one after the other meanwhile."""
+        async with self._worker_away(step.get("away")):
+            made = []
+            for call in step["calls"]:
+                made.append(asyncio.create_task(self._call(call)))
+                await asyncio.sleep(_APART if step.get("away") else 0)
+        return list(await asyncio.gather(*made))
+
+    @asynccontextmanager
+    async def _worker_away(self, seconds: float | None) -> AsyncIterator[None]:
+        if seconds is None:
+            yield
+            return
+        pid = self._stack.pid(_WORKER)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+            await asyncio.sleep(seconds)
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     async def _call(self, call: Step) -> list[Any]:
         """One signed call. What is no answer leaves the outcome unknown, as 99 does."""
@@ -112,13 +166,23 @@ class Play:
     # Operators
 
     async def _operate(self, step: Step) -> str:
-        """An operator's action, as the command takes it: done, refused, or unknown."""
+        """An operator's action, as the command takes it: done, refused, or unknown. A mark takes two of them."""
         row = await self.table.row(self._bet(step["bet"]))
         if row is None:
             return "refused"
+        self._operations += 1
+        heard = ""
+        # Names of this step's own: what an earlier one has proposed stays a proposal.
+        for operator in ("ann", "bob") if step["action"] in _BY_TWO else ("ann",):
+            heard = await self._operate_as(f"{operator} {self._operations}", row.bet_id, step)
+            if heard != "proposed":
+                break
+        return heard
+
+    async def _operate_as(self, operator: str, bet_id: int, step: Step) -> str:
         desk, action = Desk(self._stack.settings, self._stack.engine), Action(step["action"])
         try:
-            done = await operated(desk, action, str(row.bet_id), "ann", "a test", step["win"])
+            done = await operated(desk, action, str(bet_id), operator, "a test", step["win"])
         except SetupRefused as refusal:
             return "refused" if refusal.code == "operation_refused" else str(refusal.code)
         return "done" if done["done"] else "proposed"
@@ -152,14 +216,18 @@ class Play:
     async def _view(self, bet: str) -> dict[str, Any]:
         row = await self.table.row(bet)
         if row is None:
-            return {"state": None, "refusal": None, "told": False, "reversal": None, "journal": []}
-        reversal = await self.table.sql("SELECT state FROM reversal WHERE bet_id = :b", b=row.bet_id)
+            return {"state": None, "refusal": None, "told": False, "reversal": None, "parked": [], "journal": []}
+        query = """SELECT (SELECT state FROM reversal WHERE bet_id = :b) AS reversal,
+                          ARRAY(SELECT transaction_type FROM movement WHERE bet_id = :b AND state = 'parked') AS parked
+                """
+        (beside,) = await self.table.sql(query, b=row.bet_id)
         entries = await self.table.entries(row.bet_id)
         return {
             "state": row.state,
             "refusal": row.refusal,
             "told": row.told_at is not None,
-            "reversal": reversal[0].state if reversal else None,
+            "reversal": beside.reversal,
+            "parked": list(beside.parked),
             "journal": [[entry["transaction_type"], entry["amount"]] for entry in entries],
         }
 
@@ -184,12 +252,19 @@ class Play:
         return {"done with us alone": named(ours - theirs), "at the casino alone": named(theirs - ours)}
 
 
+def _since(log: str, pid: int) -> str:
+    """What the supervisor has said since this process was ready; all of it where it was the first one."""
+    _, found, after = log.partition(f"is ready again, pid {pid}\n")
+    return after if found else log
+
+
 def _is_quiet(views: dict[str, Any]) -> bool:
     """Whether no row says that something is on its way."""
-    moving = {"accepting", "settling", "refunding"}
-    return bool(views) and not any(
-        view["state"] in moving
-        or view["reversal"] == "reversing"
-        or (view["state"], view["told"]) == ("acceptance", False)
-        for view in views.values()
-    )
+    return bool(views) and not any(_is_moving(view) for view in views.values())
+
+
+def _is_moving(view: dict[str, Any]) -> bool:
+    if (view["state"], view["told"]) == ("acceptance", False):
+        return True
+    moving = view["state"] in ("accepting", "settling", "refunding") or view["reversal"] == "reversing"
+    return moving and not view["parked"]
