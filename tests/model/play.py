@@ -264,7 +264,7 @@ def _is_quiet(views: dict[str, Any]) -> bool:
 
 
 def _is_moving(view: dict[str, Any]) -> bool:
-    if (view["state"], view["told"]) == ("acceptance", False):
+    # What is parked may have been marked.
+    if view["state"] in ("accepting", "settling", "refunding") or view["reversal"] == "reversing":
         return True
-    moving = view["state"] in ("accepting", "settling", "refunding") or view["reversal"] == "reversing"
-    return moving and not view["parked"]
+    return (view["state"], view["told"]) == ("acceptance", False)
