@@ -58,13 +58,15 @@ class Stack:
     async def table(self, provider: str = "", casino: str = "", confirmation: str = "reply", **game: str) -> "Table":
         """A new table; ``provider`` and ``casino`` are profiles in YAML; the casino confirms by reply or by accept.
 
-        Its provider waits long where the profile says nothing of it: how quick a machine is decides no answer.
+        Its provider waits long, and its casino may take its time over a send, where the profiles say nothing of it: how
+        quick a machine is decides no answer, and no send is repeated because of it.
         """
-        profile = yaml.safe_dump({"answer_deadline": 15} | (yaml.safe_load(provider) or {}))
+        provider = yaml.safe_dump({"answer_deadline": 30} | (yaml.safe_load(provider) or {}))
+        casino = yaml.safe_dump({"attempt_timeout": 12} | (yaml.safe_load(casino) or {}))
         number = next(_numbers)
         vault = Vault.of(self.settings)
         desk, catalogue = Onboarding(self.engine, vault), Catalogue(self.engine)
-        made = await desk.add_provider(f"provider-{number}", "http://127.0.0.1:1", profile)
+        made = await desk.add_provider(f"provider-{number}", "http://127.0.0.1:1", provider)
         house = await desk.add_casino(f"casino-{number}", self.addresses["sandbox_casino"], casino, confirmation)
         await catalogue.add_game(f"provider-{number}", "dice", "Dice", game.get("min_bet"), game.get("max_bet"))
         table = Table(

@@ -20,6 +20,7 @@ from tests.system.rows import (
     arrived,
     has_left,
     journal_is,
+    taken,
     undecided,
     under_way,
 )
@@ -209,8 +210,7 @@ async def test_pay_out_and_refund_at_the_same_moment(stack: Stack) -> None:
     table = await stack.table()
 
     async def race(turn: int) -> bool:
-        bet = table.new_bet()
-        assert (await table.pay_in(bet)).said == DONE
+        bet = await taken(table, table.pay_in)
         calls = [until(lambda: table.pay_out(bet)), until(lambda: table.refund(bet))]
         answers = await asyncio.gather(*(calls if turn % 2 else reversed(calls)))
         settled = _one_of_two(*(answers if turn % 2 else reversed(answers)))
@@ -250,8 +250,8 @@ async def test_all_three_calls_at_the_same_moment(stack: Stack) -> None:
             until(lambda: table.pay_in(bet)), until(lambda: table.pay_out(bet)), until(lambda: table.refund(bet))
         )
         settled = _one_of_two(pay_out, refund)
-        taken = (await table.row(bet)).accepted_at is not None
-        assert await table.journal(bet) == (SETTLED if settled else REFUNDED if taken else [])
+        debited = (await table.row(bet)).accepted_at is not None
+        assert await table.journal(bet) == (SETTLED if settled else REFUNDED if debited else [])
         assert pay_in.said in ([DONE] if settled else [DONE, (6, "already_refunded")])
 
     await asyncio.gather(*(race() for _ in range(20)))
