@@ -6,6 +6,7 @@ Each process of a run starts a server when a test needs it first, and shares it 
 import itertools
 import os
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -16,6 +17,10 @@ from betcore.stack import postgres, temporal
 from tests import cluster
 from tests.order import long_first
 from tests.table import Stack, start_stack
+
+# Sources are compiled once, whatever the environment says, and not by each of the hundred processes of a run.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 _numbers = itertools.count(1)
 
