@@ -1,18 +1,30 @@
-"""Which files of tests take long: a run begins with them."""
+"""In which order a run takes the files of tests: what takes long, or waits for long, comes first."""
 
 import pytest
 
-# The longest first; all others keep their order behind them.
-LONG = (
+# The longest first, then folder by folder. At the end short files are left, which all processes can share.
+FIRST = (
     "tests/system/test_rows_outages.py",
-    "tests/model/test_model.py",
     "tests/system/test_rows_lives.py",
-    "tests/system/test_rows_deploy.py",
+    "tests/system/test_rows_operators.py",
+    "tests/model/",
     "tests/system/test_rows_told.py",
+    "tests/system/test_interrupted.py",
+    "tests/system/test_rows_two_apis.py",
+    "tests/system/test_verify.py",
+    "tests/system/test_rows_deploy.py",
+    "tests/fuzz/",
+    "tests/system/",
+    "tests/workflows/",
+    "tests/api/",
+    "tests/unit/",
 )
 
 
 def long_first(items: list[pytest.Item]) -> None:
-    """Put the files that take long in front, each with its tests as they stand."""
-    place = {file: number for number, file in enumerate(LONG)}
-    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(LONG)))
+    """Sort by file; the tests of a file stay as they are."""
+
+    def place(item: pytest.Item) -> int:
+        return next((at for at, name in enumerate(FIRST) if item.nodeid.startswith(name)), len(FIRST))
+
+    items.sort(key=place)

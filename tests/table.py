@@ -34,6 +34,7 @@ _PORTS = ("API", "SANDBOX_CASINO", "SANDBOX_PROVIDER", "TEMPORAL", "TEMPORAL_UI"
 _START = 90
 # What a test waits for comes at once on a quiet machine; how long a busy one may take is no subject of any.
 PATIENCE = 60
+_UNHURRIED = {"answer_deadline": 30, "order_window": 600, "unconfirmed_within": 600}
 # The stack's currencies beyond ISO 4217.
 CRYPTO = {"BETCORE_CRYPTO_CURRENCIES": '{"BTC": 8}'}
 _numbers = count(1)
@@ -58,10 +59,10 @@ class Stack:
     async def table(self, provider: str = "", casino: str = "", confirmation: str = "reply", **game: str) -> "Table":
         """A new table; ``provider`` and ``casino`` are profiles in YAML; the casino confirms by reply or by accept.
 
-        Its provider waits long, and its casino may take its time over a send, where the profiles say nothing of it: how
+        Where the profiles say nothing of it, the provider waits long, and the casino may take its time over a send: how
         quick a machine is decides no answer, and no send is repeated because of it.
         """
-        provider = yaml.safe_dump({"answer_deadline": 30} | (yaml.safe_load(provider) or {}))
+        provider = yaml.safe_dump(_UNHURRIED | (yaml.safe_load(provider) or {}))
         casino = yaml.safe_dump({"attempt_timeout": 12} | (yaml.safe_load(casino) or {}))
         number = next(_numbers)
         vault = Vault.of(self.settings)

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 from temporalio.client import Client
@@ -18,6 +19,12 @@ from betcore.stack.ports import free
 from tests.api.wire import Answer, Api, served
 from tests.table import Stack
 from tests.unit.house import House
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is well is waited for, however busy the machine is."""
+    monkeypatch.setattr(health, "_WITHIN", 60)
 
 
 @asynccontextmanager
@@ -78,13 +85,14 @@ async def test_the_part_that_is_down_is_named(database_url: str, temporal_addres
     assert (found.status, found.body) == (503, {"database": True, "temporal": False})
 
 
-async def test_parts_that_hang_are_down_after_a_second_together() -> None:
+async def test_parts_that_hang_are_down_after_the_same_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_WITHIN", 3)
     async with silent_port() as port:
         began = time.monotonic()
         found = await asked_of(f"postgresql://u:p@127.0.0.1:{port}/x", f"127.0.0.1:{port}")
         took = time.monotonic() - began
     assert (found.status, found.body) == (503, {"database": False, "temporal": False})
-    assert took < 1.9  # less than a second for each, one after the other
+    assert 3 <= took < 6  # six would be one after the other
 
 
 async def test_incidents_are_counted_as_they_stand_in_the_table(stack: Stack) -> None:
@@ -125,12 +133,12 @@ async def test_breakers_are_told_as_they_stand_in_the_table(database_url: str, t
     assert 3600 <= seconds["royal"] < 3660
 
 
-async def test_metrics_are_served_without_the_database(temporal_address: str) -> None:
+async def test_metrics_are_served_without_the_database(temporal_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_WITHIN", 1)
     async with silent_port() as hanging:
         for port in (free(1)[0], hanging):
-            began = time.monotonic()
-            found = await asked_of(f"postgresql://u:p@127.0.0.1:{port}/x", temporal_address, "/metrics")
-            assert time.monotonic() - began < 1.9
+            async with asyncio.timeout(30):
+                found = await asked_of(f"postgresql://u:p@127.0.0.1:{port}/x", temporal_address, "/metrics")
             said = found.raw.decode()
             assert (found.status, gauge(said)) == (200, {})
             assert breakers(said, "betcore_breaker_open") == {}

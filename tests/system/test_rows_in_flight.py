@@ -270,7 +270,7 @@ async def test_the_deadline_is_kept(stack: Stack, lane: str) -> None:
     took = time.monotonic() - began
     assert {answer.said for answer in answers} == {UNKNOWN}
     # An answer that waited for a held call would come after its 12 seconds.
-    assert took < 6
+    assert took < 11
     left = sum(await asyncio.gather(*(has_left(table, bet) for bet in bets)))
     await table.held(left)
     await table.release()

@@ -40,7 +40,7 @@ from tests.table import Answer, Stack, Table, eventually, until
 from tests.watch import holds, sent
 
 # A debit may be sent again for long enough to be sent by the next life.
-QUICK = "{message_lifetime: 90, retry: {first: 0.1, cap: 0.5}}"
+QUICK = "{message_lifetime: 600, retry: {first: 0.1, cap: 0.5}}"
 # Long enough for many stakes to be sent at once before it.
 DEADLINE = "answer_deadline: 2.5"
 WITHIN = 120
@@ -166,10 +166,10 @@ class Lost:
     async def unanswered(self) -> None:
         """What the rows do not decide is unknown while nobody carries the bet."""
         for call in self.case.ends:
-            said = (await call(self.table, self.bet)).said
             decided = call is Table.pay_in and self.case.kind != -1
             decided |= call is Table.pay_in_out and self.case.reversal
-            assert said == (DONE if decided else UNKNOWN)
+            play = partial(call, self.table, self.bet)
+            assert (await (until(play) if decided else play())).said == (DONE if decided else UNKNOWN)
 
     async def goes_on(self) -> None:
         """Another life carries the bet on, and ends it."""

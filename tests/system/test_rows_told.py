@@ -39,7 +39,7 @@ OFF, ALREADY_SETTLED = (6, "already_refunded"), (6, "already_settled")
 # Over before Temporal misses a worker, and long enough for many new stakes at once.
 DEADLINE, PATIENT = "answer_deadline: 3.5", "answer_deadline: 15"
 # A debit may still be sent by the worker that comes after the killed one.
-CASINO = "{message_lifetime: 90, retry: {first: 0.2, cap: 0.5}}"
+CASINO = "{message_lifetime: 600, retry: {first: 0.2, cap: 0.5}}"
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from tests.watch import at, holds, in_state, movement, passed, sends, sent
 WORKERS = ("worker-1", "worker-2")
 MAKE = "/payments/make"
 # The default gives up sending a debit before Temporal has missed a worker that is slow to come back.
-PATIENT = "{message_lifetime: 90, retry: {first: 0.2, cap: 0.5}}"
+PATIENT = "{message_lifetime: 600, retry: {first: 0.2, cap: 0.5}}"
 
 
 @pytest.mark.row(66, 79)
