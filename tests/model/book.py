@@ -269,12 +269,17 @@ class World:
         return self.late or any(_decides_nothing(fault) for fault in self._of(kind))
 
     def refused(self, kind: int) -> list[int]:
-        """The codes with which the casino may refuse this type, having taken nothing."""
-        return [fault["error_code"] for fault in self._of(kind) if not _decides_nothing(fault)]
+        """The codes with which the casino may refuse this type; in its answer it does so having taken nothing."""
+        return [fault["error_code"] for fault in self._of(kind) if _is_refusal(fault)]
 
     def says_duplicate(self, kind: int) -> bool:
         """Whether the casino may call this type a duplicate, having taken nothing."""
         return any(fault.get("error_code") == DUPLICATE for fault in self._of(kind))
+
+    @property
+    def refuses_by_accept(self) -> bool:
+        """Whether the Accept of what was made may refuse it."""
+        return any(fault["path"] == ACCEPTS and _is_refusal(fault) for fault in self.faults)
 
     @property
     def misreads(self) -> bool:
@@ -300,8 +305,13 @@ class World:
         return [fault for fault in about if fault.get("transaction_type") in (None, kind)]
 
 
+def _is_refusal(fault: dict[str, Any]) -> bool:
+    return bool(fault["kind"] == "error_code" and fault["error_code"] != DUPLICATE)
+
+
 def _decides_nothing(fault: dict[str, Any]) -> bool:
-    return bool(fault["kind"] != "error_code" or fault["error_code"] == DUPLICATE)
+    # An Accept that refuses comes after the movement was made.
+    return fault["path"] == ACCEPTS or not _is_refusal(fault)
 
 
 def _is_found(fault: dict[str, Any]) -> bool:
@@ -393,7 +403,9 @@ def _owed(bet: Bet, world: World) -> Iterator[Bet]:
     if world.unclear(kind) and bet.doubt is Doubt.NO:
         yield replace(bet, doubt=Doubt.PERHAPS)
     if kind == WIN and _PARKING & set(world.refused(WIN)):
-        yield replace(bet, parked=True)
+        # What may be a repeat is looked for before it is parked (row 84); the first send cannot be there.
+        clear = bet.doubt is Doubt.PERHAPS and not world.blind and not world.refuses_by_accept
+        yield replace(bet, parked=True, doubt=Doubt.NO if clear else bet.doubt)
     if world.says_duplicate(kind) and bet.doubt is not Doubt.MADE:
         # Twice absent, and twice called a duplicate.
         yield replace(bet, parked=True, doubt=Doubt.NO)

@@ -125,6 +125,7 @@ def _fault(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]
 
 _MAKE, _INFO = st.just(book.MAKE), st.just(book.INFO)
 _MISHEARD = ("lost", "cut", "garbage", "wrong_bet", "wrong_type", "missing", "drop", "error", "status", "duplicate")
+_troubles = st.sampled_from((*_MISHEARD, "answer"))
 _mishaps = _fault(path=_MAKE, kind=st.sampled_from(_MISHEARD), transaction_type=_kinds, times=_times)
 _committed = _fault(
     path=_MAKE, kind=st.sampled_from(["error", "status"]), commit=st.just(True), transaction_type=_kinds, times=_times
@@ -134,6 +135,26 @@ _delays = _fault(
 )
 _held = _fault(path=_MAKE, kind=st.just("hold_after"), transaction_type=_kinds, times=_times)
 _blind = _fault(path=_INFO, kind=st.sampled_from(["error", "drop", "garbage"]), times=_times)
+# What a casino says that has taken the movement, and whose words are its own.
+_ODD_WORDS: list[dict[str, Any]] = [
+    {"status": 409, "body": '{"ErrorCode": 409, "Message": "Conflict", "Value": null}'},
+    {"status": 201, "body": '{"ErrorCode": 200, "Message": "Created", "Value": null}'},
+    {"status": 200, "body": '{"ErrorCode": 990099, "Message": "Already there", "Value": null}'},
+    {"status": 200, "body": '{"errorCode": 200, "message": "Success", "value": {}}'},
+]
+_odd_words = st.sampled_from(_ODD_WORDS)
+
+
+def _odd(kind: int | None, times: int | None, words: dict[str, Any]) -> dict[str, Any]:
+    limit = {} if times is None else {"times": times}
+    about = {} if kind is None else {"transaction_type": kind}
+    return {"path": book.MAKE, "kind": "answer", "commit": True} | about | limit | words
+
+
+_oddities = st.builds(_odd, _kinds, _times, _odd_words)
+_false_duplicates = _fault(
+    path=_MAKE, kind=st.just("error_code"), error_code=st.just(book.DUPLICATE), transaction_type=_kinds, times=_times
+)
 _refusals = st.sampled_from(
     [
         *[(-1, 103802), (-1, 103805), (-1, 103806), (-1, 102823)],
@@ -161,7 +182,7 @@ _of_accepts = st.one_of(
         times=_times,
     ),
 )
-_faults = st.one_of(_mishaps, _mishaps, _committed, _delays, _held, _refusals, _refusals)
+_faults = st.one_of(_mishaps, _mishaps, _committed, _delays, _held, _refusals, _refusals, _oddities, _false_duplicates)
 
 
 @dataclass(frozen=True)
@@ -173,15 +194,17 @@ class _Scene:
     name: str
     pick: int
     point: str
+    words: dict[str, Any]
 
 
 _scenes = st.builds(
     _Scene,
-    what=st.sampled_from([*([""] * 31), "a death"]),
+    what=st.sampled_from([*([""] * 28), "odd words", "odd words", "a death"]),
     after=st.integers(1, 4),
     name=_slots,
     pick=_picks,
     point=st.sampled_from(["counted", "answered", "recorded", "outcome_known", "outcome_told", "answer_written"]),
+    words=_odd_words,
 )
 
 
@@ -205,6 +228,8 @@ class Machine(RuleBasedStateMachine):
         self._accept, self._codes_104 = False, False
         self._scene: _Scene | None = None
         self._steps = 0
+        # Whether the provider asks until it knows, though the casino is not well.
+        self._patient = False
 
     # How a step is played
 
@@ -298,7 +323,7 @@ class Machine(RuleBasedStateMachine):
             time.sleep(0.05)
 
     def _ask(self, call: Call) -> None:
-        calm = not self._world.faults
+        calm = not self._world.faults or self._patient
         if calm and self._world.tells and book.will_be_known(self._now(call.bet), call, self._world):
             self._say_until_known(call)
         else:
@@ -410,7 +435,7 @@ class Machine(RuleBasedStateMachine):
         """Refund of any bet."""
         self._ask(self._call("refund", name, twist))
 
-    @rule(name=_slots, kind=st.sampled_from(_MISHEARD), times=_times, win=_wins, pick=_picks, refuses=_picks)
+    @rule(name=_slots, kind=_troubles, times=_times, win=_wins, pick=_picks, refuses=_picks)
     def in_trouble(self, name: str, kind: str, times: int | None, win: str, pick: int, refuses: int) -> None:
         """What a bet does next, at a casino that fails just then."""
         stages = self._stages(name)
@@ -428,7 +453,8 @@ class Machine(RuleBasedStateMachine):
         codes = {-1: [103802, 102823], 1: [103805, 103806, 102823], 2: [103805], -2: [103802]}[moves]
         where: dict[str, Any] = {"path": "/payments/make", "transaction_type": moves}
         limit = {} if times is None else {"times": times}
-        unclear = where | {"kind": kind}
+        odd = _ODD_WORDS[refuses // 3] | {"commit": True} if kind == "answer" else {}
+        unclear = where | odd | {"kind": kind}
         refusal = where | limit | {"kind": "error_code", "error_code": codes[refuses // 3 % len(codes)]}
         # The second way: a send without an answer, and then the repeat is refused.
         self._break([[unclear | limit], [unclear | {"times": 1}, refusal], [refusal]][refuses % 3])
@@ -478,7 +504,7 @@ class Machine(RuleBasedStateMachine):
         if scene.what:
             self.trials.counts[scene.what] += 1
             self.mend()
-            self._death(scene)
+            {"odd words": self._odd_words, "a death": self._death}[scene.what](scene)
 
     def _next(self, scene: _Scene) -> tuple[str, int]:
         """What the bet of a scene does next, and the movement that this is."""
@@ -488,6 +514,15 @@ class Machine(RuleBasedStateMachine):
         if _Stage.TAKEN in stages:
             return (("pay-out", 1), ("refund", 2))[scene.pick % 2]
         return "refund", -2
+
+    def _odd_words(self, scene: _Scene) -> None:
+        """The casino takes what it is sent, and says so in words of its own: it is known all the same."""
+        self._patient = True
+        if scene.pick % 3 and _Stage.NONE in self._stages(scene.name):
+            self._ask(self._call("pay-in", scene.name))
+        operation, kind = self._next(scene)
+        self._break([_odd(kind, None, scene.words)])
+        self._ask(self._call(operation, scene.name))
 
     def _death(self, scene: _Scene) -> None:
         """The worker, or the API, dies at a chosen point of what a bet does next, and is started again."""
