@@ -54,7 +54,7 @@ def router(tokens: Tokens, partners: Partners, confirmations: Confirmations) -> 
         if account is None or not holds:
             raise NotAuthorised("PartnerClientId and Secret do not hold")
         value = {
-            "AccessToken": await tokens.issue(client_id),
+            "AccessToken": await tokens.issue(client_id, account.token_generation),
             "TokenType": "Bearer",
             "ExpiresIn": int(LIFETIME.total_seconds()),
             "Scope": SCOPE,
@@ -133,8 +133,9 @@ async def _caller(request: Request, tokens: Tokens, partners: Partners) -> Casin
     scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
     if scheme.lower() != "bearer":
         raise NotAuthorised("an access token is needed: Authorization: Bearer")
-    account = await partners.account(await tokens.holder(token.strip()))
-    if account is None:
+    client_id, generation = await tokens.holder(token.strip())
+    account = await partners.account(client_id)
+    if account is None or account.token_generation != generation:
         raise NotAuthorised("the access token does not hold")
     return account.casino
 

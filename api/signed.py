@@ -69,6 +69,8 @@ class SignedRequests:
         holds = any([xsign.verify(signature, secrets, counterparty_id, timestamp, request_id, one) for one in signed])
         if provider is None or not holds:
             raise NotAuthorised("the signature does not hold")
+        if provider.suspended:
+            raise NotAuthorised("the provider is suspended")
         if abs(time.time() - int(timestamp) / 1000) > provider.profile.freshness_window:
             raise NotAuthorised("X-Timestamp is too far from our clock")
         return provider, request_id

@@ -52,6 +52,18 @@ def disable_game(provider: Provider, game_id: GameId, as_json: AsJson = False, d
     act(as_json, data_dir, lambda desk: desk.catalogue.disable_game(provider, game_id))
 
 
+@game.command("enable")
+def enable_game(provider: Provider, game_id: GameId, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Take new stakes on a game again."""
+    act(as_json, data_dir, lambda desk: desk.catalogue.enable_game(provider, game_id))
+
+
+@game.command("show")
+def show_game(provider: Provider, game_id: GameId, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Show a game, its limits, and whether it takes stakes."""
+    act(as_json, data_dir, lambda desk: desk.catalogue.game(provider, game_id))
+
+
 @player.command("block")
 def block_player(casino: Casino, player: Player, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Refuse new stakes of a player; wins and returns go through."""

@@ -23,9 +23,12 @@ COMMANDS = {
     "demo": Row("betcore.cli.demo:demo", "Run the stack and play a set of bets on it."),
     "play": Row("betcore.cli.play:play", "Let the sandbox provider play bets on the running stack."),
     "migrate": Row("betcore.cli.migrate:command", "Bring the database to the newest schema."),
-    "provider": Row("betcore.cli.partners:provider", "Game providers: add, list, set-profile, disable, rotate-secret."),
-    "casino": Row("betcore.cli.partners:casino", "Casinos: add, list, set-profile, disable, rotate-secret."),
-    "game": Row("betcore.cli.catalogue:game", "Games: add, list, disable."),
+    "provider": Row(
+        "betcore.cli.partners:provider", "Game providers: add, show, list, set-profile, disable, suspend, ..."
+    ),
+    "casino": Row("betcore.cli.partners:casino", "Casinos: add, show, list, set-profile, disable, rotate-secret, ..."),
+    "game": Row("betcore.cli.catalogue:game", "Games: add, show, list, disable, enable."),
+    "keys": Row("betcore.cli.keys:keys", "The keys that sign for casinos: list, revoke."),
     "player": Row("betcore.cli.catalogue:player", "Players: block, unblock."),
     "session": Row("betcore.cli.catalogue:session", "Game sessions: open, close."),
     "incident": Row("betcore.cli.incident:incident", "Where two sides say different things of a bet: list, show."),

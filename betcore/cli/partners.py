@@ -111,6 +111,50 @@ def rotate_casino_secret(
     act(as_json, data_dir, lambda desk: desk.partners.rotate_secret("casino", name, overlap))
 
 
+@provider.command("show")
+def show_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Show a provider and its profile, without secrets."""
+    _show("provider", name, as_json, data_dir)
+
+
+@casino.command("show")
+def show_casino(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Show a casino, its profile and its breaker, without secrets."""
+    _show("casino", name, as_json, data_dir)
+
+
+@provider.command("enable")
+def enable_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Take new stakes from a provider again."""
+    act(as_json, data_dir, lambda desk: desk.partners.enable("provider", name))
+
+
+@casino.command("enable")
+def enable_casino(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Take new stakes for a casino again."""
+    act(as_json, data_dir, lambda desk: desk.partners.enable("casino", name))
+
+
+@provider.command("suspend")
+def suspend_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Refuse every call of a provider with 401; its open bets go on without it."""
+    act(as_json, data_dir, lambda desk: desk.partners.suspend(name, suspended=True))
+
+
+@provider.command("resume")
+def resume_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Hear a suspended provider again."""
+    act(as_json, data_dir, lambda desk: desk.partners.suspend(name, suspended=False))
+
+
+def _show(word: "Word", name: str, as_json: bool, data_dir: Path | None) -> None:
+    async def work(desk: Desk) -> Json:
+        found = await desk.partners.shown(word, name)
+        return (await _with_breakers(desk, [found]))[0] if word == "casino" else found
+
+    act(as_json, data_dir, work, _as_yaml)
+
+
 def _list(word: "Word", as_json: bool, data_dir: Path | None) -> None:
     plural = f"{word}s"
 
@@ -141,6 +185,10 @@ def _set_profile(
 
 
 def _in_yaml(found: Json) -> str:
+    return _as_yaml(found["profile"])
+
+
+def _as_yaml(found: Json) -> str:
     import yaml
 
-    return str(yaml.safe_dump(found["profile"], sort_keys=False)).rstrip()
+    return str(yaml.safe_dump(found, sort_keys=False)).rstrip()

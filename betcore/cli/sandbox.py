@@ -149,16 +149,26 @@ async def _prepare(desk: Desk) -> Json:
     casino = await _casino(partners, casino_url)
     if GAME_ID not in {game["game_id"] for game in await catalogue.games(PROVIDER_NAME)}:
         await catalogue.add_game(PROVIDER_NAME, GAME_ID, "Dice", "0.10", "500")
+    await _heal(desk)
     await _player(casino_url, casino["partner_client_id"])
     async with _casino_of(desk, casino) as handles:
         await handles.introduce(await partners.secret("casino", CASINO_NAME))
     session = await catalogue.open_session_of(*_TABLE) or await catalogue.open_session(*_TABLE, CURRENCY)
+    await catalogue.block(CASINO_NAME, PLAYER, blocked=False)
     return {
         "counterparty_id": provider["counterparty_id"],
         "secret": secret,
         "partner_client_id": casino["partner_client_id"],
         "session_id": session["session_id"],
     }
+
+
+async def _heal(desk: Desk) -> None:
+    """Switch on again what somebody has tried to switch off: a demo must not end with it."""
+    await desk.partners.suspend(PROVIDER_NAME, suspended=False)
+    await desk.partners.enable("provider", PROVIDER_NAME)
+    await desk.partners.enable("casino", CASINO_NAME)
+    await desk.catalogue.enable_game(PROVIDER_NAME, GAME_ID)
 
 
 async def _confirm(desk: Desk, way: Way) -> Json:

@@ -33,14 +33,15 @@ class Tokens:
         self._keys = keys
         self._issuer = issuer
 
-    async def issue(self, partner_client_id: int) -> str:
-        """An access token for a casino, good for ``LIFETIME``."""
+    async def issue(self, partner_client_id: int, generation: int) -> str:
+        """An access token for a casino, good for ``LIFETIME``, or until the casino's tokens get another generation."""
         now, key = datetime.now(UTC), await self._keys.current()
         claims = {
             "iss": self._issuer,
             "aud": AUDIENCE,
             "client_id": f"PartnerClient-{partner_client_id}",
             "scope": SCOPE,
+            "gen": generation,
             "iat": now,
             "nbf": now,
             "exp": now + LIFETIME,
@@ -48,13 +49,17 @@ class Tokens:
         }
         return jwt.encode(claims, key.private_key, algorithm="RS256", headers={"kid": key.kid, "typ": "at+jwt"})
 
-    async def holder(self, token: str) -> int:
-        """The PartnerClientId of an access token. Raises NotAuthorised for any other token."""
+    async def holder(self, token: str) -> tuple[int, int]:
+        """Return the PartnerClientId of an access token and its generation. Raises NotAuthorised for any other token.
+
+        A token of an older release has no generation: it is of the first one.
+        """
         claims = await self._claims(token, _ACCESS_CLAIMS, audience=AUDIENCE, leeway=_LEEWAY)
         client = _CLIENT.fullmatch(str(claims["client_id"])) if claims else None
         if claims is None or client is None or SCOPE not in str(claims["scope"]).split():
             raise NotAuthorised("the access token does not hold")
-        return int(client[1])
+        generation = claims.get("gen", 0)
+        return int(client[1]), generation if isinstance(generation, int) else -1
 
     async def message(self, token: str) -> dict[str, Any] | None:
         """The claims of a message that we have signed for a casino and that holds now; None for anything else."""

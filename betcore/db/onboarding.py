@@ -65,6 +65,12 @@ class Onboarding:
         kind = _KINDS[word]
         return [_shown(kind, row) for row in await self._all(_with_overlap(kind).order_by(kind.table.c.name))]
 
+    async def shown(self, word: Word, name: str) -> Json:
+        """Return one partner as it is listed, with its profile in force."""
+        kind = _KINDS[word]
+        row = await self._row(kind, name, _with_overlap(kind).where(kind.table.c.name == name))
+        return _shown(kind, row) | {"profile": _profile(kind, row.profile).model_dump(mode="json")}
+
     async def profile(self, word: Word, name: str) -> Json:
         """The profile in force, every field."""
         kind = _KINDS[word]
@@ -87,20 +93,40 @@ class Onboarding:
         return _shown(kind, await self._change(kind, name, **values))
 
     async def disable(self, word: Word, name: str) -> Json:
-        """Take no new stakes of the partner; open bets go on. Disabling twice keeps the first time."""
+        """Take no new stakes of the partner; open bets go on. Disabling twice keeps the first time.
+
+        The access tokens of a casino end. It can buy others, because it still confirms what is open.
+        """
         kind = _KINDS[word]
-        return _shown(kind, await self._change(kind, name, disabled_at=_first_time(kind.table.c.disabled_at)))
+        disabled = {"disabled_at": _first_time(kind.table.c.disabled_at), **_no_tokens(kind)}
+        return _shown(kind, await self._change(kind, name, **disabled))
+
+    async def enable(self, word: Word, name: str) -> Json:
+        """Take new stakes of the partner again. One that is enabled stays so."""
+        kind = _KINDS[word]
+        return _shown(kind, await self._change(kind, name, disabled_at=None))
+
+    async def suspend(self, name: str, *, suspended: bool) -> Json:
+        """Hear no call of a provider any more, or hear it again; its open bets go on."""
+        kind = _KINDS["provider"]
+        since = _first_time(kind.table.c.suspended_at) if suspended else None
+        return _shown(kind, await self._change(kind, name, suspended_at=since))
 
     async def rotate_secret(self, word: Word, name: str, overlap: int) -> Json:
-        """A new ``secret``; the one of before holds ``overlap`` seconds longer, an older one no more."""
+        """A new ``secret``; the one of before holds ``overlap`` seconds longer, an older one no more.
+
+        Without an overlap the access tokens that a casino has bought end too.
+        """
         kind = _KINDS[word]
         secret = secrets.token_urlsafe(NEW_SECRET_BYTES)
+        ended = {} if entries.overlap(overlap) else _no_tokens(kind)
         row = await self._change(
             kind,
             name,
             secret=self._vault.seal(secret),
             previous_secret=kind.table.c.secret,
-            previous_until=func.now() + timedelta(seconds=entries.overlap(overlap)),
+            previous_until=func.now() + timedelta(seconds=overlap),
+            **ended,
         )
         return {
             "name": row.name,
@@ -160,14 +186,21 @@ def _first_time(column: Any) -> Any:
     return func.coalesce(column, func.now())
 
 
+def _no_tokens(kind: _Kind) -> Json:
+    """What ends all access tokens of a partner that has any."""
+    return {"token_generation": kind.table.c.token_generation + 1} if kind.word == "casino" else {}
+
+
 def _shown(kind: _Kind, row: Row[Any]) -> Json:
     until = row.in_overlap_until
+    suspended = {"suspended": row.suspended_at is not None} if kind.word == "provider" else {}
     return {
         "name": row.name,
         kind.identity: getattr(row, kind.identity),
         kind.address: getattr(row, kind.address),
         "created_at": row.created_at.isoformat(),
         "disabled": row.disabled_at is not None,
+        **suspended,
         "previous_secret_until": until.isoformat() if until else None,
     }
 

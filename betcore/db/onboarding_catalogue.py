@@ -18,8 +18,8 @@ class Catalogue:
     """Adds and changes games, players and sessions; providers and casinos are addressed by name.
 
     Every method raises SetupRefused: ``not_found``, ``already_exists``, ``invalid_name``, ``invalid_limits``,
-    ``invalid_mode``, ``unknown_currency``, and ``provider_disabled``, ``casino_disabled`` or ``game_disabled`` where
-    a session would be opened on what is disabled.
+    ``invalid_mode``, ``unknown_currency``, and ``provider_disabled``, ``provider_suspended``, ``casino_disabled`` or
+    ``game_disabled`` where a session would be opened on what is switched off.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -54,12 +54,25 @@ class Catalogue:
             rows = await _all(connection, query.order_by(provider.c.name, game.c.provider_game_id))
         return [_game(row.provider, row) for row in rows]
 
+    async def game(self, provider_name: str, game_id: str) -> Json:
+        """Return one game of a provider."""
+        query = select(game).where(_OF_PROVIDER, provider.c.name == provider_name, game.c.provider_game_id == game_id)
+        async with self._engine.connect() as connection:
+            return _game(provider_name, await _one(connection, query, "game of that provider"))
+
     async def disable_game(self, provider_name: str, game_id: str) -> Json:
         """Take no new stakes on a game; open bets go on. Disabling twice keeps the first time."""
+        return await self._switch_game(provider_name, game_id, func.coalesce(game.c.disabled_at, func.now()))
+
+    async def enable_game(self, provider_name: str, game_id: str) -> Json:
+        """Take new stakes on a game again. One that is enabled stays so."""
+        return await self._switch_game(provider_name, game_id, None)
+
+    async def _switch_game(self, provider_name: str, game_id: str, disabled_at: Any) -> Json:
         statement = (
             update(game)
             .where(_OF_PROVIDER, provider.c.name == provider_name, game.c.provider_game_id == game_id)
-            .values(disabled_at=func.coalesce(game.c.disabled_at, func.now()))
+            .values(disabled_at=disabled_at)
         )
         async with self._engine.connect() as connection:
             return _game(provider_name, await _one(connection, statement.returning(game), "game of that provider"))
@@ -84,6 +97,8 @@ class Catalogue:
         async with self._transaction() as connection:
             house = await _enabled(connection, select(casino).where(casino.c.name == casino_name), "casino")
             owner = await _enabled(connection, select(provider).where(provider.c.name == provider_name), "provider")
+            if owner.suspended_at is not None:
+                raise SetupRefused("the provider is suspended", code="provider_suspended")
             of_owner = game.c.provider_id == owner.provider_id
             played = await _enabled(
                 connection, select(game).where(of_owner, game.c.provider_game_id == game_id), "game"

@@ -27,6 +27,7 @@ class Provider:
     profile: ProviderProfile
     secrets: tuple[str, ...] = field(repr=False)
     disabled: bool
+    suspended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,14 @@ class Casino:
 
 @dataclass(frozen=True, slots=True)
 class CasinoAccount:
-    """A casino as it calls us; ``secrets`` are those in force, newest first."""
+    """A casino as it calls us; ``secrets`` are those in force, newest first.
+
+    An access token holds only in the ``token_generation`` in which it was issued.
+    """
 
     casino: Casino
     secrets: tuple[str, ...] = field(repr=False)
+    token_generation: int
 
 
 class Partners:
@@ -88,6 +93,7 @@ class Partners:
             profile=ProviderProfile.model_validate(row.profile),
             secrets=self._secrets(row),
             disabled=row.disabled_at is not None,
+            suspended=row.suspended_at is not None,
         )
 
     async def _read_casino(self, casino_id: int) -> Casino | None:
@@ -96,7 +102,7 @@ class Partners:
 
     async def _read_account(self, partner_client_id: int) -> CasinoAccount | None:
         row = await self._one(_CASINO.where(tables.casino.c.partner_client_id == partner_client_id))
-        return CasinoAccount(_casino_of(row), self._secrets(row)) if row else None
+        return CasinoAccount(_casino_of(row), self._secrets(row), row.token_generation) if row else None
 
     def _secrets(self, row: Row[Any]) -> tuple[str, ...]:
         sealed = (row.secret, row.previous) if row.previous else (row.secret,)

@@ -57,7 +57,8 @@ class SigningKeys:
         return found
 
     async def jwks(self) -> dict[str, Any]:
-        """``{"keys": [...]}``: the public part of every key but those retired for more than an hour, newest first."""
+        """``{"keys": [...]}``: the public part of every key but those retired for more than an hour or revoked, newest
+        first."""
         return {"keys": [_jwk(key) for key in await self._listed.get("") or []]}
 
     async def public(self, kid: str) -> RSAPublicKey | None:
@@ -81,6 +82,47 @@ class SigningKeys:
             kid = await self._make(connection)
         self._forget()
         return kid
+
+    async def revoke(self, kid: str) -> str:
+        """Take a key off the JWKS and never sign with it again; return the kid that is in force then.
+
+        Where it was the one in force a new one is made. Raises SetupRefused(not_found).
+        """
+        key = tables.signing_key.c
+        async with self._engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
+            await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+            revoked = (
+                update(tables.signing_key)
+                .where(key.kid == kid)
+                .values(
+                    revoked_at=func.coalesce(key.revoked_at, func.now()),
+                    retired_at=func.coalesce(key.retired_at, func.now()),
+                )
+            )
+            if (await connection.execute(revoked.returning(key.kid))).first() is None:
+                raise SetupRefused(f"there is no key {kid!r}", code="not_found")
+            newest = (await connection.execute(_IN_FORCE.limit(1))).first()
+            in_force: str = newest.kid if newest else await self._make(connection)
+        self._forget()
+        return in_force
+
+    async def all(self) -> list[dict[str, Any]]:
+        """Return every key there ever was, newest first, without its private part."""
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(_NEWEST_FIRST)).all()
+            in_force = (await connection.execute(_IN_FORCE.limit(1))).first()
+            listed = {row.kid for row in (await connection.execute(_LISTED)).all()}
+        return [
+            {
+                "kid": row.kid,
+                "created_at": row.created_at.isoformat(),
+                "signs": in_force is not None and row.kid == in_force.kid,
+                "listed": row.kid in listed,
+                "retired_at": row.retired_at and row.retired_at.isoformat(),
+                "revoked_at": row.revoked_at and row.revoked_at.isoformat(),
+            }
+            for row in rows
+        ]
 
     async def _make(self, connection: AsyncConnection) -> str:
         private_key = await asyncio.to_thread(generate_private_key, 65537, 2048)
@@ -120,10 +162,11 @@ class SigningKeys:
 _NEWEST_FIRST = select(tables.signing_key).order_by(tables.signing_key.c.created_at.desc(), tables.signing_key.c.kid)
 _IN_FORCE = _NEWEST_FIRST.where(tables.signing_key.c.retired_at.is_(None))
 _LISTED = _NEWEST_FIRST.where(
+    tables.signing_key.c.revoked_at.is_(None),
     or_(
         tables.signing_key.c.retired_at.is_(None),
         tables.signing_key.c.retired_at > func.now() - _LISTED_AFTER_RETIREMENT,
-    )
+    ),
 )
 
 

@@ -1,6 +1,6 @@
 """The tables of partners and the catalogue for SQLAlchemy Core. The schema itself is made by the migrations alone."""
 
-from sqlalchemy import BigInteger, Column, DateTime, FetchedValue, MetaData, Numeric, Table, Text
+from sqlalchemy import BigInteger, Column, DateTime, FetchedValue, Integer, MetaData, Numeric, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 metadata = MetaData()
@@ -27,6 +27,7 @@ provider = Table(
     _when("previous_until"),
     _when("created_at"),
     _when("disabled_at"),
+    _when("suspended_at"),
 )
 
 casino = Table(
@@ -42,6 +43,7 @@ casino = Table(
     _when("previous_until"),
     _when("created_at"),
     _when("disabled_at"),
+    Column("token_generation", Integer, FetchedValue()),
 )
 
 game = Table(
@@ -88,4 +90,5 @@ signing_key = Table(
     Column("private_pem", Text),
     _when("created_at"),
     _when("retired_at"),
+    _when("revoked_at"),
 )

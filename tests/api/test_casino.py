@@ -22,8 +22,8 @@ from betcore.ids import BETS_QUEUE, BetKey, TransactionType, bet_workflow_id
 from betcore.messages import BetState, PayIn
 from betcore.settings import Settings
 from betcore.vault import Vault
-from tests.api.wire import JSON, Answer, Api
-from tests.floor import SECRET_KEY, Floor
+from tests.api.wire import JSON, Answer, Api, running_api
+from tests.floor import SECRET_KEY, Floor, open_floor
 from workflows.bet import Bet
 
 TOKEN, VERIFY, ACCEPT = (f"/mis-api/api/v2/{path}" for path in ("auth/token", "auth/verify", "payments/accept"))
@@ -85,6 +85,7 @@ class House:
         """A stake of 10 EUR that is on its way to the casino, and the Accept that confirms it."""
         bet = await self.floor.pay_in("10.00")
         claim = await self.floor.bets.open(bet, "run", BetState.ACCEPTING, None)
+        assert claim is not None
         return bet, {
             "BetId": claim.record.bet_id,
             "PartnerTransactionId": "t-1",
@@ -146,7 +147,7 @@ async def test_a_casino_gets_a_token_that_it_can_read_and_use(house: House) -> N
     claims = jwt.decode(value["AccessToken"], key, algorithms=["RS256"], audience=AUDIENCE, issuer="betcore")
     assert claims["client_id"] == f"PartnerClient-{house.partner_client_id}"
     assert claims["exp"] - claims["iat"] == 900
-    assert set(claims) == {"iss", "aud", "client_id", "scope", "iat", "nbf", "exp", "jti"}
+    assert set(claims) == {"iss", "aud", "client_id", "scope", "gen", "iat", "nbf", "exp", "jti"}
 
 
 async def test_no_secret_but_its_own_lets_a_casino_in(house: House, other: House) -> None:
@@ -170,6 +171,48 @@ async def test_both_secrets_of_a_rotation_hold_until_its_end(other: House) -> No
 async def test_a_casino_that_is_disabled_still_confirms_what_is_open(other: House) -> None:
     await other.desk.disable("casino", other.name)
     assert (await other.accept({**(await other.open())[1]})).code == UNKNOWN_BET
+
+
+@pytest.mark.row(105)
+async def test_the_tokens_of_a_casino_end_when_it_is_disabled_or_loses_its_secret_at_once(other: House) -> None:
+    body = {**(await other.open())[1]}
+    bearer = await other.bearer()
+    assert (await other.post(ACCEPT, body, bearer)).code == UNKNOWN_BET
+    # With an overlap what was bought with the old secret goes on, like the secret itself.
+    made = await other.desk.rotate_secret("casino", other.name, 60)
+    assert (await other.post(ACCEPT, body, bearer)).code == UNKNOWN_BET
+    made = await other.desk.rotate_secret("casino", other.name, 0)
+    refused = await other.post(ACCEPT, body, bearer)
+    assert (refused.code, refused.answer.status) == (NOT_AUTHORISED, 401)
+    assert (await other.log_in()).code == NOT_AUTHORISED
+    fresh = (await other.log_in(made["secret"])).value["AccessToken"]
+    assert (await other.post(ACCEPT, body, f"Bearer {fresh}")).code == UNKNOWN_BET
+    await other.desk.disable("casino", other.name)
+    assert (await other.post(ACCEPT, body, f"Bearer {fresh}")).code == NOT_AUTHORISED
+    # It still confirms what is open, with a token of its own.
+    last = (await other.log_in(made["secret"])).value["AccessToken"]
+    assert (await other.post(ACCEPT, body, f"Bearer {last}")).code == UNKNOWN_BET
+
+
+@pytest.mark.row(105)
+async def test_a_revoked_key_is_listed_no_more_and_nothing_it_has_signed_holds(
+    database_url: str, temporal_address: str
+) -> None:
+    async with open_floor(database_url) as floor, running_api(database_url, temporal_address) as api:
+        house = await _house(api, floor, "c", floor.partner_client_id)
+        bearer, old = await house.bearer(), await house.keys.current()
+        body = (await house.open())[1]
+        assert (await house.post(ACCEPT, {**body, "BetId": 1}, bearer)).code == UNKNOWN_BET
+        in_force = await house.keys.revoke(old.kid)
+        listed = [key["kid"] for key in (await house.api.get("/mis-api/api/v2/auth/jwks")).body["keys"]]
+        assert in_force in listed
+        assert old.kid not in listed
+        assert (await house.post(ACCEPT, body, bearer)).code == NOT_AUTHORISED
+        fresh = (await house.log_in()).value["AccessToken"]
+        assert jwt.get_unverified_header(fresh)["kid"] == in_force
+        # A second time changes nothing, and one that is not in force leaves the one that is.
+        assert await house.keys.revoke(old.kid) == in_force
+        assert (await house.accept(body)).code == DONE
 
 
 LOG_INS = {

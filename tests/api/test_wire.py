@@ -194,6 +194,26 @@ async def test_a_disabled_provider_is_still_heard_so_that_its_bets_can_end(api: 
     assert (await post(api, disabled, BET)).told == PASSED
 
 
+@pytest.mark.row(105)
+async def test_a_suspended_provider_is_not_heard_in_any_process_and_is_when_it_resumes(
+    api: Api, floor: Floor, wire_database: str, temporal_address: str
+) -> None:
+    suspended, bystander = await another(floor, "suspended"), await another(floor, "bystander")
+    async with running_api(wire_database, temporal_address, partner_cache_seconds="0.5") as second:
+        assert (await post(second, suspended, BET)).told == PASSED
+        shown = await onboarding(floor).suspend("suspended", suspended=True)
+        assert (shown["suspended"], shown["disabled"]) == (True, False)
+        assert (await post(api, suspended, BET)).told == NOT_AUTHORISED
+        await asyncio.sleep(0.5)
+        found = await post(second, suspended, BET)
+        assert found.told == NOT_AUTHORISED
+        for method, path in (("GET", BALANCE), ("POST", REFUND)):
+            assert (await second.send(method, path, suspended.sign().items())).told == NOT_AUTHORISED
+        assert (await post(second, bystander, BET)).told == PASSED
+        await onboarding(floor).suspend("suspended", suspended=False)
+        assert (await post(api, suspended, BET)).told == PASSED
+
+
 async def test_a_profile_may_allow_the_sorted_encoding(api: Api, signer: Signer, floor: Floor) -> None:
     sorting = await another(floor, "sorting", "signature: raw_or_sorted")
     sent = b'{ "further": {"z": [1.50, {"y": null, "x": "\\u00e9"}]}, "betId": "bet-1", "amount": 10.00 }'

@@ -284,6 +284,20 @@ async def test_the_sandbox_is_prepared_once_and_found_again(
     again = await asyncio.to_thread(cli.did, "sandbox", "prepare")
     assert again["session_id"] != first["session_id"]
     assert again["secret"] == first["secret"]
+    for switched_off in (
+        ("game", "disable", "--provider", "sandbox-provider", "--game-id", "dice-1"),
+        ("provider", "disable", "--name", "sandbox-provider"),
+        ("provider", "suspend", "--name", "sandbox-provider"),
+        ("casino", "disable", "--name", "sandbox-casino"),
+        ("player", "block", "--casino", "sandbox-casino", "--player", "demo-player"),
+        ("session", "close", "--session", again["session_id"]),
+    ):
+        await asyncio.to_thread(cli.did, *switched_off)
+    await asyncio.to_thread(cli.did, "sandbox", "prepare")
+    (provider,) = (await asyncio.to_thread(cli.did, "provider", "list"))["providers"]
+    (casino,) = (await asyncio.to_thread(cli.did, "casino", "list"))["casinos"]
+    (game,) = (await asyncio.to_thread(cli.did, "game", "list"))["games"]
+    assert [provider["disabled"], provider["suspended"], casino["disabled"], game["disabled"]] == [False] * 4
 
 
 async def test_a_sandbox_casino_that_is_down_is_said(cli: Cli, moving_provider: tuple[int, int]) -> None:
@@ -292,3 +306,47 @@ async def test_a_sandbox_casino_that_is_down_is_said(cli: Cli, moving_provider: 
     refusal = await asyncio.to_thread(cli.refused, "sandbox", "prepare")
     assert refusal["code"] == "unreachable"
     assert "casino" in refusal["message"]
+
+
+def test_what_was_switched_off_is_shown_and_switched_on_again(cli: Cli) -> None:
+    add_partners(cli)
+    for one in (("provider", "--name", "acme"), ("casino", "--name", "royal")):
+        word, *named = one
+        assert cli.did(word, "disable", *named)["disabled"] is True
+        assert cli.did(word, "show", *named)["disabled"] is True
+        assert cli.did(word, "enable", *named)["disabled"] is False
+        shown = cli.did(word, "show", *named)
+        assert shown["disabled"] is False
+        assert shown["profile"] == cli.did(word, "set-profile", *named)["profile"]
+        assert "secret" not in json.dumps(shown).replace("previous_secret_until", "")
+        assert cli.refused(word, "enable", "--name", "nobody")["code"] == "not_found"
+        assert cli.run(word, "show", *named).status == 0
+    game = ("--provider", "acme", "--game-id", "dice-1")
+    assert cli.did("game", "disable", *game)["disabled"] is True
+    assert cli.did("game", "show", *game)["disabled"] is True
+    assert cli.did("game", "enable", *game) == cli.did("game", "show", *game)
+    assert cli.did("game", "show", *game)["disabled"] is False
+    assert cli.refused("game", "enable", "--provider", "acme", "--game-id", "none")["code"] == "not_found"
+    seat = ("--provider", "acme", "--casino", "royal", "--game", "dice-1", "--player", "p1", "--currency", "EUR")
+    assert cli.did("provider", "suspend", "--name", "acme")["suspended"] is True
+    assert cli.refused("session", "open", *seat)["code"] == "provider_suspended"
+    assert cli.did("provider", "resume", "--name", "acme")["suspended"] is False
+    cli.did("session", "open", *seat)
+
+
+def test_a_key_is_listed_and_revoked(cli: Cli) -> None:
+    first = cli.did("migrate")["signing_key"]
+    second = cli.did("migrate", "--new-signing-key")["signing_key"]
+    assert [(key["kid"], key["signs"], key["listed"]) for key in cli.did("keys", "list")["keys"]] == [
+        (second, True, True),
+        (first, False, True),
+    ]
+    assert cli.did("keys", "revoke", first) == {"revoked": first, "signing_key": second}
+    third = cli.did("keys", "revoke", second)["signing_key"]
+    assert [(key["kid"], key["signs"], key["listed"]) for key in cli.did("keys", "list")["keys"]] == [
+        (third, True, True),
+        (second, False, False),
+        (first, False, False),
+    ]
+    assert cli.refused("keys", "revoke", "none")["code"] == "not_found"
+    assert cli.did("migrate")["signing_key"] == third

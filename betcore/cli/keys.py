@@ -1,0 +1,44 @@
+"""``python -m betcore keys ...``: the keys that sign our messages to casinos and casinos' access tokens."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from betcore.cli.desk import Desk, Json, act, lines
+from betcore.cli.output import AsJson, DataDir
+
+if TYPE_CHECKING:
+    from betcore.db.signing_keys import SigningKeys
+
+keys = typer.Typer(no_args_is_help=True, help="The keys that sign for casinos.")
+
+
+@keys.command("list")
+def list_keys(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """List the keys: which one signs, and which ones casinos find in the JWKS."""
+
+    async def work(desk: Desk) -> Json:
+        return {"keys": await _keys(desk).all()}
+
+    act(as_json, data_dir, work, lambda found: lines(found["keys"]))
+
+
+@keys.command("revoke")
+def revoke_key(
+    kid: Annotated[str, typer.Argument(metavar="KID", help="The key's id, as `keys list` shows it.")],
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Take a key off the JWKS at once and never sign with it again; a new one is made if it was the one that signs."""
+
+    async def work(desk: Desk) -> Json:
+        return {"revoked": kid, "signing_key": await _keys(desk).revoke(kid)}
+
+    act(as_json, data_dir, work)
+
+
+def _keys(desk: Desk) -> "SigningKeys":
+    from betcore.db.signing_keys import SigningKeys
+    from betcore.vault import Vault
+
+    return SigningKeys(desk.engine, Vault.of(desk.settings), 0)
