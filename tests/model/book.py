@@ -629,6 +629,9 @@ def _onward(bet: Bet, standing: tuple[Any, ...], calls: tuple[Call, ...], world:
         elif one == _THERE:
             said = answer(bet, call, world)
             yield _is_told(bet, call, said), put(said)
+            if call.opens and bet.stage is Stage.TAKING and bet.doubt is Doubt.NO:
+                # Its deadline may be over before a busy worker has sent the stake: then it is not sent (row 75).
+                yield replace(bet, doubt=Doubt.ABSENT), put(UNKNOWN)
             if said != UNKNOWN:
                 yield bet, put(UNKNOWN)
                 yield _is_told(bet, call, said), put(UNKNOWN)

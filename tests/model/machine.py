@@ -478,21 +478,20 @@ class Machine(RuleBasedStateMachine):
         self._say(self._call(first, name), self._call(second, name, twist, win=win))
 
     @rule(
-        name=_slots,
+        pick=_picks,
         opening=st.sampled_from(["pay-in", "pay-in", "pay-in-out"]),
-        operation=st.sampled_from(["pay-out", "refund", "pay-in"]),
-        twist=st.sampled_from(["round", "player", "amount"]),
+        operation=st.sampled_from(["pay-out", "pay-out", "refund", "pay-in"]),
+        twist=st.sampled_from(["round", "player", "player", "amount"]),
         right_first=st.sampled_from([False, False, True]),
     )
-    def right_and_wrong(self, name: str, opening: str, operation: str, twist: str, right_first: bool) -> None:
+    def right_and_wrong(self, pick: int, opening: str, operation: str, twist: str, right_first: bool) -> None:
         """The worker is away for a moment; a bet is opened meanwhile, and called with its own data and with others."""
-        calls = [self._call(operation, name, twist), self._call(operation, name)]
-        if right_first:
-            calls.reverse()
-        if _Stage.NONE in self._stages(name):
-            calls.insert(0, self._call(opening, name))
-        with self._late():
-            self._say(*calls, away=_AWAY)
+        for name in _picked(pick, self._in(_Stage.NONE)):
+            calls = [self._call(operation, name, twist), self._call(operation, name)]
+            if right_first:
+                calls.reverse()
+            with self._late():
+                self._say(self._call(opening, name), *calls, away=_AWAY)
 
     @invariant()
     def scene(self) -> None:

@@ -74,10 +74,11 @@ def test_each_of_calls_at_once_hears_what_its_own_data_deserves(right: Call, wro
     assert {said[1 - place] for said in heard} == {DIFFERENT, UNKNOWN}
 
 
-def test_a_stake_is_too_late_only_while_a_worker_may_be_away() -> None:
-    opened = _after(UNSEEN, PAY_IN, UNKNOWN, World())
-    assert (UNAVAILABLE,) not in book.hear(opened, (PAY_IN,), World())
-    assert (UNAVAILABLE,) in book.hear(opened, (PAY_IN,), World(late=True))
+def test_a_stake_may_be_too_late_once_its_deadline_is_over_or_a_worker_away() -> None:
+    assert (UNAVAILABLE,) not in book.hear(UNSEEN, (PAY_IN,), World())
+    assert (UNAVAILABLE,) in book.hear(UNSEEN, (PAY_IN,), World(late=True))
+    undecided = _after(UNSEEN, PAY_IN, UNKNOWN, World())
+    assert _journals(_after(undecided, PAY_IN, UNAVAILABLE, World())) == {()}
 
 
 # Row 84: taken, and answered in words of the casino's own
