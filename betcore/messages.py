@@ -245,6 +245,8 @@ class Reverse(Message):
     answer_by: datetime
     policy: BetPolicy
     resumed: Resumed | None = None
+    closed: bool = True  # a close of ours may have reached the casino
+    reopen_from: datetime | None = None  # until then one that was given up may still take effect
 
     @property
     def not_after(self) -> datetime:
@@ -268,8 +270,7 @@ class ReversalRecord(Message):
     state: ReversalState
     lives: int
     closed_at: datetime | None
-    # The balance that the casino named with the return of the stake.
-    closed_balance: Money | None
+    closed_balance: Money | None  # as the casino named it with the return of the stake
 
 
 class BetRecord(Message):
@@ -296,5 +297,4 @@ class BetRecord(Message):
     one_step: bool = False
     lives: int = 0
     reversed_by: int | None = None
-    # Read along where a reversal can matter; a bet that is open has none.
-    reversal: ReversalRecord | None = None
+    reversal: ReversalRecord | None = None  # read along where it can matter; a bet that is open has none

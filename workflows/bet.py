@@ -7,6 +7,7 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
+from workflows.closing import Closing
 from workflows.inbox import Inbox
 from workflows.life import Debit, Life
 from workflows.successor import start_reversal
@@ -21,10 +22,6 @@ with workflow.unsafe.imports_passed_through():
     from betcore.money import Money
     from betcore.orders import FindStake, Pay, Progress, Step, TakeOver, TakeStake, Withdraw
 
-# The patch under which a message that the row has overruled is an incident.
-_THE_ROW_DECIDES = "the-row-decides"
-_ANOTHER_WIN = "settled_with_another_win"
-
 
 @workflow.defn(name="Bet")
 class Bet:
@@ -35,6 +32,7 @@ class Bet:
         self._pay_in = pay_in
         self._life = Life(pay_in.policy, pay_in.casino_id, visibility.head_of_bet(pay_in))
         self._inbox = Inbox(pay_in, self._life.board)
+        self._closing = Closing(self._life, pay_in.policy, pay_in.casino_id)
         # While it waits for its PayOut: whether the row is to be read again.
         self._waits, self._rereads = False, False
 
@@ -198,26 +196,14 @@ class Bet:
         asked, win = await self._resolved()
         step = await self._pay(asked, win)
         if step.progress is not Progress.FOREIGN:
-            self._tell_if_overruled(asked)
+            self._inbox.tell_if_overruled(asked, self._life.bet)
         if step.progress is Progress.REFUSED:
             # An attempt whose message is lost has begun the other one, or has taken the bet back.
             step = await self._pay(*self._by_the_row())
         if step.progress is Progress.DONE:
-            await self._life.close_at_casino()
+            await self._closing.close(unless=self._is_to_be_reversed)
             await self._reverse_if_asked()
         return step
-
-    def _tell_if_overruled(self, asked: PayOut | Refund | None) -> None:
-        """Show that the row stands against the call, and file an incident if money was asked for that is not paid."""
-        bet = self._life.bet
-        paid = bet.win if bet.state in (BetState.SETTLING, BetState.SETTLED) else None
-        wanted = asked.win if isinstance(asked, PayOut) else None
-        if asked is None or wanted == paid:
-            return
-        self._life.board.say(f"{asked} not followed: the row is {bet.state}{'' if paid is None else f' with {paid}'}")
-        kind = Code.ALREADY_REFUNDED if paid is None else _ANOTHER_WIN
-        if wanted is not None and (paid is not None or wanted.minor) and workflow.patched(_THE_ROW_DECIDES):
-            self._life.board.contradiction(kind, bet.facts(), asked.facts())
 
     async def _resolved(self) -> tuple[PayOut | Refund | None, Money | None]:
         """What decides (no message: time, the PayInOut, the row), and the win; without one the stake goes back."""
@@ -291,9 +277,11 @@ class Bet:
     async def _reverse_if_asked(self) -> None:
         """A Refund that came while the win was being paid is carried out by a reversal; from here on it is durable
         there, whoever waits for it."""
-        bet = self._life.bet
-        if not self._inbox.asks_to_reverse(bet) or bet.state is not BetState.SETTLED:
+        if not self._is_to_be_reversed():
             return
-        reverse = self._pay_in.reversed(bet, workflow.now())
+        reverse = self._closing.before(self._pay_in.reversed(self._life.bet, workflow.now()))
         if not await start_reversal(reverse):
             self._life.board.say("its reversal has begun already")
+
+    def _is_to_be_reversed(self) -> bool:
+        return self._life.bet.state is BetState.SETTLED and self._inbox.asks_to_reverse(self._life.bet)

@@ -20,6 +20,7 @@ class Board:
     def __init__(self, head: str, lanes: Lanes) -> None:
         self.record: BetRecord | None = None
         self.needs_attention = False
+        self.status: str | None = None
         self._lanes = lanes
         self._timeline = Timeline(head)
         self._papers: list[tuple[Any, Any, str]] = []
@@ -32,6 +33,7 @@ class Board:
 
     def show(self, status: str, *, attention: bool = False) -> None:
         """Show a status in the list of workflows."""
+        self.status = status
         self._timeline.goes_on()
         self._tell()
         shown: list[SearchAttributeUpdate[Any]] = [BET_STATUS.value_set(status)]

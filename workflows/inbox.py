@@ -10,7 +10,11 @@ from workflows.board import Board
 with workflow.unsafe.imports_passed_through():
     from betcore import answers
     from betcore.errors import Code
-    from betcore.messages import BetRecord, PayIn, PayOut, Refund
+    from betcore.messages import BetRecord, BetState, PayIn, PayOut, Refund
+
+# The patch under which a message that the row has overruled is an incident.
+_THE_ROW_DECIDES = "the-row-decides"
+_ANOTHER_WIN = "settled_with_another_win"
 
 
 class Inbox:
@@ -51,3 +55,14 @@ class Inbox:
     def asks_to_reverse(self, bet: BetRecord) -> bool:
         """Return whether a Refund is filed that takes the win of this bet back."""
         return any(isinstance(call, Refund) and answers.wants_reversal(bet, call) for call in self._calls)
+
+    def tell_if_overruled(self, asked: PayOut | Refund | None, bet: BetRecord) -> None:
+        """Show that the row stands against a call, and file an incident if money was asked for that is not paid."""
+        paid = bet.win if bet.state in (BetState.SETTLING, BetState.SETTLED) else None
+        wanted = asked.win if isinstance(asked, PayOut) else None
+        if asked is None or wanted == paid:
+            return
+        self._board.say(f"{asked} not followed: the row is {bet.state}{'' if paid is None else f' with {paid}'}")
+        kind = Code.ALREADY_REFUNDED if paid is None else _ANOTHER_WIN
+        if wanted is not None and (paid is not None or wanted.minor) and workflow.patched(_THE_ROW_DECIDES):
+            self._board.contradiction(kind, bet.facts(), asked.facts())

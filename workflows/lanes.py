@@ -58,18 +58,8 @@ class Lanes:
         way may still do its work.
         """
         retry = self._policy.retry
-        activity = workflow.start_activity_method(
-            method,
-            order,
-            task_queue=WALLET_QUEUE,
-            # A movement and, where the casino calls it a duplicate, the look that decides whose it is.
-            start_to_close_timeout=self._policy.attempt_timeout * 2 + _AT_THE_DATABASE,
-            retry_policy=RetryPolicy(
-                initial_interval=retry.first, backoff_coefficient=retry.factor, maximum_interval=retry.cap
-            ),
-            summary=summary,
-            priority=Priority(priority_key=_OWED if owed else _STAKES, fairness_key=self._fairness_key),
-        )
+        policy = RetryPolicy(initial_interval=retry.first, backoff_coefficient=retry.factor, maximum_interval=retry.cap)
+        activity = self._regular(method, order, summary, policy, owed=owed)
         await workflow.wait_condition(lambda: activity.done() or unless())
         if activity.done():
             return await _surely(activity)
@@ -77,6 +67,37 @@ class Lanes:
         with suppress(FailureError, asyncio.CancelledError):
             await activity
         return None
+
+    async def once(self, method: Any, order: Any, summary: str, within: timedelta | None = None) -> bool:
+        """Try a regular activity once; return whether it did its work, ``within`` that time if one is given. No answer
+        to a provider waits for it, as one would for a local activity of the same workflow task."""
+        try:
+            await self._regular(method, order, summary, RetryPolicy(maximum_attempts=1), within=within)
+        except FailureError:
+            return False
+        return True
+
+    def _regular(
+        self,
+        method: Any,
+        order: Any,
+        summary: str,
+        retry: RetryPolicy,
+        *,
+        owed: bool = False,
+        within: timedelta | None = None,
+    ) -> workflow.ActivityHandle[Any]:
+        return workflow.start_activity_method(
+            method,
+            order,
+            task_queue=WALLET_QUEUE,
+            # A movement and, where the casino calls it a duplicate, the look that decides whose it is.
+            start_to_close_timeout=self._policy.attempt_timeout * 2 + _AT_THE_DATABASE,
+            schedule_to_close_timeout=within,
+            retry_policy=retry,
+            summary=summary,
+            priority=Priority(priority_key=_OWED if owed else _STAKES, fairness_key=self._fairness_key),
+        )
 
     async def rows(self, method: Any, order: Any, summary: str) -> Any:
         """A local activity at the database alone, retried until the database is there."""

@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from betcore.ids import TransactionType
     from betcore.messages import Action, BetPolicy, BetRecord, Operate, Operated
     from betcore.money import Money
-    from betcore.orders import CloseAtCasino, FindCredit, Operation, Pay, Progress, Step, Unpark
+    from betcore.orders import FindCredit, Operation, Pay, Progress, Step, Unpark
 
 
 class Debit(NamedTuple):
@@ -197,19 +197,6 @@ class Life:
                 self._paid_by_hand = False
                 return step
             wait, second_look = self._policy.effect_within, True
-
-    async def close_at_casino(self, *, closed: bool = True) -> None:
-        """Where the casino wants to hear that a bet is over, or open again, tell it until it has understood."""
-        if not self._policy.close:
-            return
-        order = CloseAtCasino(
-            bet_id=self.bet.bet_id,
-            casino_id=self._casino_id,
-            attempt_timeout=self._policy.attempt_timeout,
-            closed=closed,
-        )
-        what = "close the bet at the casino" if closed else "open the bet at the casino again"
-        await self.lanes.slow(Wallet.close_at_casino, order, what)
 
     def _took(self, what: str, step: Step) -> Step:
         if step.record is not None:

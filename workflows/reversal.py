@@ -8,6 +8,7 @@ from datetime import datetime
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
+from workflows.closing import Closing
 from workflows.life import Debit, Life
 
 with workflow.unsafe.imports_passed_through():
@@ -27,6 +28,7 @@ class Reversal:
     def __init__(self, reverse: Reverse) -> None:
         self._reverse = reverse
         self._life = Life(reverse.policy, reverse.casino_id, visibility.head_of_reversal(reverse))
+        self._closing = Closing(self._life, reverse.policy, reverse.casino_id)
 
     @workflow.run
     async def run(self, reverse: Reverse) -> ReversalState | None:
@@ -39,12 +41,15 @@ class Reversal:
         await self._open()
         if not self._is_ours():
             return
-        await self._life.close_at_casino(closed=False)
-        step = await self._claw_back() if self._reverse.win and self._reverse.win.minor else None
-        if step is None or step.progress is Progress.DONE:
-            step = await self._return_stake()
+        if self._reverse.win and self._reverse.win.minor:
+            await self._closing.reopen(self._reverse)
+            step = await self._claw_back()
+            if step.progress is Progress.DONE:
+                step = await self._return_stake()
+        else:
+            step = await self._closing.reopen_beside(self._reverse, self._return_stake)
         if step.progress is not Progress.FOREIGN:
-            await self._life.close_at_casino()
+            await self._closing.close()
             self._life.board.show(self._reversal_state())
 
     @workflow.update(name="refund", description="Answers when both legs are done, or the casino has refused the first.")

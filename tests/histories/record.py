@@ -19,7 +19,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from betcore.db.engine import create_engine
-from betcore.db.lives import BET, Lives, OpenRow
+from betcore.db.lives import BET, REVERSAL, Lives, OpenRow
 from betcore.db.migrate import migrate
 from betcore.errors import Code
 from betcore.ids import BETS_QUEUE, BetKey, reversal_workflow_id
@@ -46,7 +46,7 @@ from workflows.bet import Bet
 from workflows.reversal import Reversal
 
 _FOLDER = Path(__file__).parent
-_MAKE = "/payments/make"
+_MAKE, _CLOSE = "/payments/make", "/payments/close"
 _QUICK = "{message_lifetime: 3, retry: {first: 0.1, cap: 0.2}}"
 
 Play = Callable[[Client, Floor], Awaitable[WorkflowHandle[Any, Any]]]
@@ -216,6 +216,104 @@ async def reversal_of_a_closed_bet(client: Client, floor: Floor) -> ReversalHand
 
 
 @path
+async def close_that_failed_at_first(client: Client, floor: Floor) -> Handle:
+    await floor.faults({"kind": "error", "path": _CLOSE, "times": 2})
+    bet = await floor.pay_in()
+    _, handle = await start(client, bet)
+    await update(handle, "pay_out", floor.pay_out(bet, "25.00"))
+    return handle
+
+
+@path
+async def close_given_up_for_a_reversal(client: Client, floor: Floor) -> Handle:
+    return (await _behind_close(client, floor, await floor.pay_in_out()))[0]
+
+
+@path
+async def reversal_behind_close(client: Client, floor: Floor) -> ReversalHandle:
+    _, handle = await _behind_close(client, floor, await floor.pay_in_out())
+
+    async def opening() -> bool:
+        return [call["path"] for call in await floor.casino_calls()].count(_CLOSE) > 5
+
+    await eventually(opening, 60)
+    await floor.faults()
+    return handle
+
+
+@path
+async def return_beside_a_bet_that_does_not_open(client: Client, floor: Floor) -> ReversalHandle:
+    _, handle = await _behind_close(client, floor, await floor.pay_in_out("10.00", "0"))
+    await _sent(floor, 2, 1)
+    await floor.faults()
+    return handle
+
+
+@path
+async def return_refused_until_the_bet_is_open(client: Client, floor: Floor) -> ReversalHandle:
+    bet = await floor.pay_in_out("10.00", "0")
+    settled, first = await start(client, bet)
+    await first.result()
+    await floor.faults({"kind": "error", "path": _CLOSE, "times": 3})
+    return (await reverse(client, floor.reverse(bet, settled), floor.refund(bet)))[1]
+
+
+@path
+async def return_of_what_was_never_closed(client: Client, floor: Floor) -> ReversalHandle:
+    await floor.faults({"kind": "hold_after", "path": _MAKE, "times": 1})
+    handle = await begin(client, bet := await floor.pay_in())
+    await floor.held()
+    row = await floor.row(bet)
+    await floor.bets.refuse_absent(row.bet_id, row.owner, Code.CASINO_UNAVAILABLE)
+    await floor.release()
+    await handle.result()
+    (found,) = await Lives(floor.engine).open_rows(REVERSAL, 0, 10)
+    order = await Lives(floor.engine).order(found)
+    assert order is not None
+    return await client.start_workflow(Reversal.run, order.argument, id=order.workflow_id, task_queue=BETS_QUEUE)
+
+
+# Recorded by a release in which all waited for Close: today's has other commands for new bets.
+
+
+@path
+async def closed_before_its_reversal(client: Client, floor: Floor) -> Handle:
+    await floor.faults({"kind": "lost", "path": _MAKE, "transaction_type": 1, "times": 5})
+    handle = await begin(client, await floor.pay_in_out())
+    await _sent(floor, 1, 3)
+    await handle.signal("refund", floor.refund(await _pay_in_of(handle)))
+    return handle
+
+
+@path
+async def opened_before_the_return_of_a_loss(client: Client, floor: Floor) -> ReversalHandle:
+    bet = await floor.pay_in_out("10.00", "0")
+    settled, first = await start(client, bet)
+    await first.result()
+    return (await reverse(client, floor.reverse(bet, settled), floor.refund(bet)))[1]
+
+
+@path
+async def opened_though_it_was_never_closed(client: Client, floor: Floor) -> ReversalHandle:
+    return await return_of_what_was_never_closed(client, floor)
+
+
+async def _behind_close(client: Client, floor: Floor, bet: PayIn) -> tuple[Handle, ReversalHandle]:
+    """A bet whose close fails, and the reversal for which it is given up."""
+    await floor.faults({"kind": "error", "path": _CLOSE})
+    _, handle = await start(client, bet)
+
+    async def closing() -> bool:
+        return [call["path"] for call in await floor.casino_calls()].count(_CLOSE) > 2
+
+    await eventually(closing, 60)
+    await handle.signal("refund", floor.refund(bet))
+    await handle.result()
+    key = BetKey(bet.counterparty_id, bet.provider_bet_id)
+    return handle, client.get_workflow_handle_for(Reversal.run, reversal_workflow_id(key))
+
+
+@path
 async def reversal_refused(client: Client, floor: Floor) -> ReversalHandle:
     bet = await floor.pay_in_out()
     settled, _ = await start(client, bet)
@@ -346,6 +444,15 @@ async def settled_by_an_operator(client: Client, floor: Floor) -> Handle:
     return handle
 
 
+@path
+async def settled_with_another_win(client: Client, floor: Floor) -> Handle:
+    bet = await floor.pay_in()
+    record, handle = await start(client, bet)
+    await floor.bets.begin_credit(floor.credit(bet, record, "25.00"))
+    await handle.signal("pay_out", floor.pay_out(bet, "30.00"))
+    return handle
+
+
 async def _parked(client: Client, floor: Floor) -> Handle:
     bet = await floor.pay_in()
     _, handle = await start(client, bet)
@@ -421,7 +528,17 @@ _SKIPPED = {
 _HURRIED = "{message_lifetime: 3, attempt_timeout: 0.5, retry: {first: 0.1, cap: 0.2}}"
 _IMPATIENT = "{message_lifetime: 3, attempt_timeout: 0.5, accept_within: 1, retry: {first: 0.1, cap: 0.2}}"
 _SOON = "{message_lifetime: 1, clock_leeway: 0.2, effect_within: 0.3, approval_above: {EUR: 5}}"
+_CLOSING = "{send: {close: true}, effect_within: 0.3, message_lifetime: 3, retry: {first: 0.1, cap: 0.2}}"
 _FLOORS: dict[str, dict[str, Any]] = {
+    "close_that_failed_at_first": {"casino": _CLOSING},
+    "close_given_up_for_a_reversal": {"casino": _CLOSING},
+    "reversal_behind_close": {"casino": _CLOSING},
+    "return_beside_a_bet_that_does_not_open": {"casino": _CLOSING},
+    "return_of_what_was_never_closed": {"casino": _CLOSING.replace("{send", "{attempt_timeout: 5, send", 1)},
+    "return_refused_until_the_bet_is_open": {"casino": _CLOSING},
+    "closed_before_its_reversal": {"casino": _CLOSING},
+    "opened_before_the_return_of_a_loss": {"casino": _CLOSING},
+    "opened_though_it_was_never_closed": {"casino": _CLOSING.replace("{send", "{attempt_timeout: 5, send", 1)},
     "accept_heard_in_the_fast_lane": {"confirmation": "accept"},
     "accept_signalled": {"confirmation": "accept", "casino": _HURRIED},
     "refused_by_accept": {"confirmation": "accept"},

@@ -27,8 +27,9 @@ from tests.system.rows import (
     side_by_side,
     taken,
 )
+from tests.system.test_ops import Ops
 from tests.table import Answer, Stack, Table, eventually, until
-from tests.watch import holds, in_state, movement
+from tests.watch import has_status, holds, in_state, movement
 
 TAKEN: Journal = [*SETTLED, (CLAW_BACK, "25.00")]
 
@@ -197,3 +198,29 @@ async def test_what_a_pay_in_out_was_told_stands(stack: Stack, told: bool) -> No
     said = DONE if told else REFUNDED_ALREADY
     assert [(await table.pay_in_out(bet)).said for _ in range(2)] == [said] * 2
     assert await table.journal(bet) == BACK
+
+
+@pytest.mark.row(89)
+async def test_a_reversal_behind_a_close_that_fails_is_seen(stack: Stack) -> None:
+    """A provider hears 99, and people see why, from the first failure on."""
+    casino = "{send: {close: true}, effect_within: 0.3, retry: {first: 0.1, cap: 0.3}, breaker: {failures: 1000}}"
+    table, ops = await stack.table(provider=HASTY, casino=casino), Ops(stack)
+    await table.faults({"kind": "error", "path": "/payments/close"})
+    bet = await _in_one_step(table, "10.00", "25.00")
+    number = (await table.row(bet)).bet_id
+
+    async def stuck() -> list[tuple[str, str, str]]:
+        lines = (await ops("stuck", "--casino", table.casino))["stuck"]
+        return [(one["status"], one["state"], one["why"]) for one in lines if one["bet_id"] == number]
+
+    await has_status(table, bet, "closing", True)
+    await holds(stuck, lambda found: found == [("closing", "settled", "needs attention")])
+    assert (await table.refund(bet)).said == UNKNOWN
+    await has_status(table, bet, "settled", False)
+    await holds(stuck, lambda found: found == [("reopening", "settled, its reversal reversing", "needs attention")])
+    assert (await table.refund(bet)).said == UNKNOWN
+    assert await table.journal(bet) == SETTLED
+    await table.faults()
+    assert (await until(lambda: table.refund(bet))).said == DONE
+    assert await table.journal(bet) == BACK
+    await holds(stuck, lambda found: found == [])
