@@ -139,7 +139,14 @@ async def test_a_repeat_that_is_refused_for_good_is_looked_for_before_it_is_park
     async with open_floor(database_url, casino=QUICK) as floor, working(temporal, floor):
         refused = _fault(1, kind="error_code", error_code=code)
         await floor.faults(_fault(1, kind="lost", times=1), refused)
-        assert await _won(temporal, floor) is BetState.SETTLED
+        bet = await floor.pay_in(seconds=30)
+        _, handle = await start(temporal, bet)
+        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+
+        async def decided() -> bool:
+            return await _is(floor, 1, "done") or await _is(floor, 1, "parked")
+
+        await eventually(decided, 60)
         assert (await floor.attempts(), await _kinds(floor)) == ({-1: 1, 1: 2}, [])
         assert await floor.journal() == BOTH
 
