@@ -66,7 +66,7 @@ class ClawBacks:
         try:
             found = await self._teller.look(casino, _movement(order), policy.retry, policy.attempt_timeout)
         except MovementDiffers as difference:
-            record = await self._reversals.park(reverse.bet_id, owner, _KIND, DUPLICATE)
+            record = await self._reversals.park(reverse.bet_id, owner, _KIND, DUPLICATE, difference.theirs)
             return _step(record, owner, Progress.PARKED, str(difference))
         if found:
             record = await self._reversals.clawed_back(reverse.bet_id, owner, NO_WORD)
@@ -109,7 +109,7 @@ class ClawBacks:
                 refused = record.reversal is not None and record.reversal.state is ReversalState.REFUSED
                 progress = Progress.REFUSED if refused else Progress.UNKNOWN
             case Progress.PARKED:
-                record = await self._reversals.park(reverse.bet_id, owner, _KIND, made.answer.error_code)
+                record = await self._reversals.park(reverse.bet_id, owner, _KIND, made.answer.error_code, made.theirs)
                 progress = Progress.PARKED
             case _:
                 return await self._teller.unknown(casino, claim.record, movement, made, verdict)

@@ -43,7 +43,7 @@ class Credits:
         try:
             found = await self._teller.look(casino, _credit_of(pay), pay.retry, pay.attempt_timeout)
         except MovementDiffers as difference:
-            record = await rows.park(pay.bet_id, pay.owner, kind, DUPLICATE)
+            record = await rows.park(pay.bet_id, pay.owner, kind, DUPLICATE, difference.theirs)
             return Step(progress=Progress.PARKED, detail=str(difference), record=record)
         if not found and not order.second_look:
             return Step(progress=Progress.UNKNOWN, detail="absent at the first look")
@@ -113,7 +113,7 @@ class Credits:
             case Progress.DONE:
                 record = await rows.credit_done(order.bet_id, owner, kind, word_of(made))
             case Progress.PARKED:
-                record = await rows.park(order.bet_id, owner, kind, made.answer.error_code)
+                record = await rows.park(order.bet_id, owner, kind, made.answer.error_code, made.theirs)
             case _:
                 return await self._teller.unknown(casino, claim.record, movement, made, verdict)
         await failpoints.reach("credit_recorded")

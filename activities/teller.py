@@ -4,13 +4,14 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.pressure import Busy, Pressure
-from betcore.clients.casino import CasinoAnswer, CasinoClient, MakeAnswer, Movement, MovementDiffers
+from betcore.clients.casino import CasinoAnswer, CasinoClient, Look, MakeAnswer, Movement, MovementDiffers
 from betcore.clients.hints import Hints
 from betcore.db.bets import Bets, CasinoWord, Claim
 from betcore.db.partners import Casino, Partners
@@ -74,9 +75,9 @@ class Teller:
         if is_done and attempts > 1:
             return made, judge_duplicate(None, attempts, is_done=True), False
         try:
-            listed = await self._casinos.has(casino, movement, within)
-        except MovementDiffers:
-            return made, PARKED, False
+            listed = (await self._looked(casino, movement, within)).found
+        except MovementDiffers as difference:
+            return replace(made, theirs=difference.theirs), PARKED, False
         verdict = judge_duplicate(listed, attempts, is_done=is_done)
         if listed is False and verdict == UNKNOWN and await self._is_absent_for_good(casino, movement, claim):
             verdict = PARKED
@@ -94,9 +95,10 @@ class Teller:
     async def find(self, casino: Casino, movement: Movement, within: timedelta) -> tuple[MakeAnswer, Verdict] | None:
         """Look for a credit that may have been made; None if payments/info does not list it, or is unclear."""
         try:
-            found = await self._casinos.has(casino, movement, within)
+            found = (await self._looked(casino, movement, within)).found
         except MovementDiffers as difference:
-            return MakeAnswer(CasinoAnswer(None, _LISTED, DUPLICATE, str(difference))), PARKED
+            answer = CasinoAnswer(None, _LISTED, DUPLICATE, str(difference))
+            return MakeAnswer(answer, theirs=difference.theirs), PARKED
         if found is None:
             return None
         await self._bets.note(movement.bet_id, "looked", type=int(movement.transaction_type), found=found)
@@ -138,11 +140,23 @@ class Teller:
         Raises MovementDiffers where another one stands in its place, and ApplicationError(outcome_unknown), to be
         retried, where the answer is unclear.
         """
-        found = await self._casinos.has(casino, movement, within)
-        if found is None:
-            raise again("payments/info gave no clear answer", policy_retry)
-        await self._bets.note(movement.bet_id, "looked", type=int(movement.transaction_type), found=found)
-        return found
+        looked = await self._looked(casino, movement, within)
+        if looked.found is None:
+            raise again(f"payments/info gave no clear answer: {looked.kind}", policy_retry)
+        await self._bets.note(movement.bet_id, "looked", type=int(movement.transaction_type), found=looked.found)
+        return looked.found
+
+    async def _looked(self, casino: Casino, movement: Movement, within: timedelta) -> Look:
+        """Look at payments/info, and write down, once for each reason, why it is not believed, or is not ours."""
+        kind = int(movement.transaction_type)
+        try:
+            looked = await self._casinos.look(casino, movement, within)
+        except MovementDiffers as difference:
+            await self._bets.note_once(movement.bet_id, "looked", {"type": kind, **difference.theirs})
+            raise
+        if looked.found is None:
+            await self._bets.note_once(movement.bet_id, "looked", {"type": kind, "unclear": looked.kind})
+        return looked
 
     async def taken_after_the_end(self, record: BetRecord, movement: Movement) -> None:
         """The casino has made a debit that the rows have ended without: a person must know."""

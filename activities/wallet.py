@@ -65,7 +65,8 @@ class Wallet:
         try:
             found = await self._teller.look(casino, movement, policy.retry, policy.attempt_timeout)
         except MovementDiffers as difference:
-            record = await self._bets.park(bet_id, owner, movement.transaction_type, DUPLICATE)
+            kind, theirs = movement.transaction_type, difference.theirs
+            record = await self._bets.park(bet_id, owner, kind, DUPLICATE, theirs)
             return Step(progress=_standing(record, owner), detail=str(difference), record=record)
         if found:
             record = await self._bets.accept(bet_id, owner, NO_WORD)
@@ -169,7 +170,9 @@ class Wallet:
                 )
                 return _refused(record, owner, made.answer.message)
             case Progress.PARKED:
-                record = await self._bets.park(bet_id, owner, movement.transaction_type, made.answer.error_code)
+                record = await self._bets.park(
+                    bet_id, owner, movement.transaction_type, made.answer.error_code, made.theirs
+                )
             case _:
                 return await self._teller.unknown(casino, record, movement, made, verdict)
         await failpoints.reach("debit_recorded")

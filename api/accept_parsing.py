@@ -1,4 +1,4 @@
-"""Reading a casino's bodies strictly: what can be read in two ways is refused, and nothing of it is kept."""
+"""Reading a casino's bodies: their JSON strictly, the values of an Accept as ``betcore.casino_values`` does."""
 
 import json
 import re
@@ -6,17 +6,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.parsing import Literal, read_object
+from betcore import casino_values
+from betcore.casino_values import LARGEST_ID, Doubt, field
 from betcore.db.accepts import CasinoAccept
 from betcore.errors import Malformed
 from betcore.ids import TransactionType
-from betcore.money import AMOUNT
 
-_MAX_INTEGER = 2**53 - 1
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,15})")
-_PARTNERS_NUMBER = re.compile(r"-?[0-9]{1,64}")
-_MAX_NAME = 256
-_MAX_MESSAGE = 200
 _MEANING_SUCCESS, _MEANING_DUPLICATE = "done", "duplicate"
+_TYPES = {int(one): one for one in TransactionType}
+
+
+class Unread(Malformed):
+    """An Accept that cannot be read: ``doubt`` says which part of it. ``about`` are the bet and the movement, as far as
+    they can be read."""
+
+    def __init__(self, doubt: Doubt, why: str) -> None:
+        self.doubt = doubt
+        self.about: tuple[int | None, int | None] = (None, None)
+        super().__init__(f"{doubt}: {why}")
 
 
 def credentials(body: bytes) -> tuple[int, str]:
@@ -44,88 +52,93 @@ def token(body: bytes) -> str:
 
 
 def accept(body: bytes, error_codes: Mapping[str, str]) -> CasinoAccept:
-    """An Accept; ``error_codes`` are the meanings of the casino's profile."""
-    fields = read_object(body)
+    """An Accept; ``error_codes`` are the meanings of the casino's profile. Raises Unread."""
+    try:
+        fields = read_object(body)
+    except Malformed as error:
+        raise Unread(Doubt.UNREADABLE_BODY, str(error)) from None
+    try:
+        return _accept(fields, error_codes)
+    except Unread as error:
+        kind = _TYPES.get(casino_values.transaction_type(field(fields, "TransactionType")) or 0)
+        error.about = casino_values.whole(field(fields, "BetId")), kind
+        raise
+
+
+def _accept(fields: dict[str, Any], error_codes: Mapping[str, str]) -> CasinoAccept:
     error_code, meaning = _error_code(fields, error_codes)
-    if fields.get("TaxAmount") is not None:
-        _amount(fields, "TaxAmount")
     success = meaning == _MEANING_SUCCESS
+    balance, message = field(fields, "Balance"), casino_values.message(field(fields, "Message"))
     return CasinoAccept(
-        bet_id=_integer(fields, "BetId"),
+        bet_id=_bet_id(fields),
         transaction_type=_transaction_type(fields),
-        amount=_amount(fields, "Amount"),
-        partner_user_id=_name(fields, "PartnerUserId"),
+        amount=_amount(fields),
+        partner_user_id=_name(fields, "PartnerUserId", Doubt.UNREADABLE_PLAYER),
         error_code=error_code,
         alike=tuple(code for code, means in error_codes.items() if means == meaning),
         success=success,
         partner_transaction_id=_partner_transaction_id(fields, optional=not success),
-        transaction_id=None if fields.get("TransactionId") is None else _name(fields, "TransactionId"),
-        balance=_balance(fields),
-        message=_message(fields),
+        transaction_id=_transaction_id(fields),
+        # What is for showing only never keeps money from being confirmed.
+        balance=str(balance) if casino_values.number(balance) is not None else None,
+        message=message or None,
     )
+
+
+def _bet_id(fields: dict[str, Any]) -> int:
+    found = casino_values.whole(field(fields, "BetId"))
+    if found is None:
+        raise _unread(fields, "BetId", Doubt.UNREADABLE_BET, f"is not an integer from 1 to {LARGEST_ID}")
+    return found
+
+
+def _transaction_type(fields: dict[str, Any]) -> TransactionType:
+    found = _TYPES.get(casino_values.transaction_type(field(fields, "TransactionType")) or 0)
+    if found is None:
+        known = ", ".join(map(str, _TYPES))
+        raise _unread(fields, "TransactionType", Doubt.UNREADABLE_TYPE, f"is not one of {known}")
+    return found
+
+
+def _amount(fields: dict[str, Any]) -> str:
+    found = field(fields, "Amount")
+    if casino_values.number(found) is None:
+        raise _unread(fields, "Amount", Doubt.UNREADABLE_AMOUNT, "is not a number")
+    return str(found)
+
+
+def _name(fields: dict[str, Any], name: str, doubt: Doubt) -> str:
+    found = casino_values.identity(field(fields, name))
+    if found is None:
+        raise _unread(fields, name, doubt, "is not an id")
+    return found
+
+
+def _transaction_id(fields: dict[str, Any]) -> str | None:
+    given = field(fields, "TransactionId")
+    return None if given in (None, "") else _name(fields, "TransactionId", Doubt.UNREADABLE_TRANSACTION)
+
+
+def _partner_transaction_id(fields: dict[str, Any], *, optional: bool) -> str | None:
+    if optional:
+        return casino_values.identity(field(fields, "PartnerTransactionId"))
+    return _name(fields, "PartnerTransactionId", Doubt.UNREADABLE_PARTNER_TRANSACTION)
+
+
+def _error_code(fields: dict[str, Any], error_codes: Mapping[str, str]) -> tuple[str, str]:
+    found = casino_values.error_code(field(fields, "ErrorCode"))
+    meaning = error_codes.get(found) if found is not None else None
+    if found is None or meaning is None or meaning == _MEANING_DUPLICATE:
+        raise _unread(fields, "ErrorCode", Doubt.UNREADABLE_CODE, "is not one that ends a movement")
+    return found, meaning
+
+
+def _unread(fields: dict[str, Any], name: str, doubt: Doubt, why: str) -> Unread:
+    return Unread(doubt, f"{name} is missing" if field(fields, name) is None else f"{name} {why}")
 
 
 def _integer(fields: dict[str, Any], name: str) -> int:
     found = fields.get(name)
-    if not isinstance(found, Literal) or not _INTEGER.fullmatch(found) or not 1 <= int(found) <= _MAX_INTEGER:
-        raise Malformed(f"{name} is an integer from 1 to {_MAX_INTEGER}")
+    if not isinstance(found, Literal) or not _INTEGER.fullmatch(found) or not 1 <= int(found) <= LARGEST_ID:
+        raise Malformed(f"{name} is an integer from 1 to {LARGEST_ID}")
     return int(found)
-
-
-def _transaction_type(fields: dict[str, Any]) -> TransactionType:
-    found = fields.get("TransactionType")
-    known = {str(int(one)): one for one in TransactionType}
-    if not isinstance(found, Literal) or found not in known:
-        raise Malformed(f"TransactionType is one of {', '.join(known)}")
-    return known[found]
-
-
-def _amount(fields: dict[str, Any], name: str) -> str:
-    found = fields.get(name)
-    if not isinstance(found, str) or not AMOUNT.fullmatch(found):
-        raise Malformed(f"{name} is digits with an optional fraction, as a string or a number")
-    return str(found)
-
-
-def _name(fields: dict[str, Any], name: str) -> str:
-    """Text that can be stored and shown as it is."""
-    found = fields.get(name)
-    if not isinstance(found, str) or isinstance(found, Literal) or not _is_name(found):
-        raise Malformed(f"{name} is a string of 1 to {_MAX_NAME} characters")
-    return found
-
-
-def _is_name(text: str) -> bool:
-    return 1 <= len(text) <= _MAX_NAME and text.isprintable()
-
-
-def _partner_transaction_id(fields: dict[str, Any], *, optional: bool) -> str | None:
-    found = fields.get("PartnerTransactionId")
-    if found is None and optional:
-        return None
-    if isinstance(found, Literal) and _PARTNERS_NUMBER.fullmatch(found):
-        return str(found)
-    return _name(fields, "PartnerTransactionId")
-
-
-def _error_code(fields: dict[str, Any], error_codes: Mapping[str, str]) -> tuple[str, str]:
-    found = fields.get("ErrorCode")
-    meaning = error_codes.get(found) if isinstance(found, str) else None
-    if meaning is None or meaning == _MEANING_DUPLICATE:
-        raise Malformed("ErrorCode is not one that ends a movement")
-    return str(found), meaning
-
-
-def _balance(fields: dict[str, Any]) -> str | None:
-    """For showing only: one that cannot be read must not keep the money from being confirmed."""
-    found = fields.get("Balance")
-    return str(found) if isinstance(found, str) and AMOUNT.fullmatch(found) else None
-
-
-def _message(fields: dict[str, Any]) -> str | None:
-    found = fields.get("Message")
-    if found is None:
-        return None
-    if not isinstance(found, str) or isinstance(found, Literal):
-        raise Malformed("Message is a string")
-    return "".join(character if character.isprintable() else " " for character in found[:_MAX_MESSAGE])

@@ -7,7 +7,6 @@ from functools import partial
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from api import orders
 from api.call import Call, Reply
@@ -15,6 +14,7 @@ from api.envelope import ALREADY_PROCESSED
 from api.messages import BetMessages
 from api.parsing import PayInBody, PayInOutBody, PayOutBody, RefundBody
 from betcore import answers, failpoints, visibility
+from betcore.casino_values import Shown
 from betcore.clients.casino import CasinoClient
 from betcore.db.bets import Bets as BetRows
 from betcore.db.calls import Calls, Seen, Session
@@ -96,8 +96,8 @@ class Bets:
             return Reply(refusal.code, str(refusal), session.currency, balance)
 
     async def _show_balance(self, call: Call, _: Seen, session: Session) -> Reply:
-        balance = await self._balance(call, session, ask=True)
-        return Reply(None if balance else Code.OUTCOME_UNKNOWN, currency=session.currency, balance=balance)
+        shown = await self._shown(call, session, ask=True)
+        return Reply(None if shown.read else Code.OUTCOME_UNKNOWN, currency=session.currency, balance=shown.money)
 
     async def _pay_in(self, call: Call, body: PayInBody | PayInOutBody, seen: Seen, session: Session) -> Reply:
         order = orders.pay_in(call, session, await self._partners.casino(session.casino_id), body)
@@ -246,20 +246,27 @@ class Bets:
         return Reply(code, currency=session.currency, balance=balance)
 
     async def _balance(self, call: Call, session: Session, *, ask: bool) -> Money | None:
-        """For showing only: it decides nothing, and an answer never waits for it beyond its deadline."""
+        return (await self._shown(call, session, ask=ask)).money
+
+    async def _shown(self, call: Call, session: Session, *, ask: bool) -> Shown:
+        """The balance for showing only: an answer never waits for it beyond its deadline, and nothing that the casino
+        answers, or that is raised on the way, changes a code."""
         within = min(call.left, _FOR_A_BALANCE)
         try:
             async with asyncio.timeout(within):
-                balance = None
+                shown = Shown(False, None)
                 if ask:
                     casino = await self._partners.casino(session.casino_id)
-                    balance = await self._casinos.balance(
+                    shown = await self._casinos.balance(
                         casino, session.partner_user_id, session.currency, timedelta(seconds=within / 2)
                     )
-                return balance or await self._calls.last_balance(session.player_id, session.currency)
-        except (TimeoutError, OSError, SQLAlchemyError) as error:
+                if not shown.read:
+                    last = await self._calls.last_balance(session.player_id, session.currency)
+                    shown = Shown(last is not None, last)
+                return shown
+        except Exception as error:
             _log.warning("no balance for an answer", error=type(error).__name__)
-            return None
+            return Shown(False, None)
 
 
 def _opened(record: BetRecord | None) -> _Outcome:

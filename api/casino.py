@@ -1,7 +1,7 @@
 """The Aggregator API for casinos: access tokens, our messages verified, and the casino's Accepts.
 
 Every answer is ``{"ErrorCode", "Message", "Value"}``. HTTP 200 says that the answer is final; 503 asks for the same
-call again.
+call again; 400 says that nothing was kept of a call that cannot be read, and why.
 """
 
 import asyncio
@@ -68,8 +68,11 @@ def router(tokens: Tokens, partners: Partners, confirmations: Confirmations) -> 
 
     async def accept(request: Request) -> Response:
         casino = await _caller(request, tokens, partners)
-        outcome = await confirmations.take(casino, await _body(request))
-        return _to_repeat() if outcome is Outcome.LATER else _render(*_ANSWERS[outcome])
+        stored = await confirmations.take(casino, await _body(request))
+        if stored.outcome is Outcome.LATER:
+            return _to_repeat()
+        code, message = _ANSWERS[stored.outcome]
+        return _render(code, f"{stored.reason}: {message}" if stored.reason else message)
 
     for path, handle in (("/auth/token", token), ("/auth/verify", verify), ("/payments/accept", accept)):
         routes.post(path)(_answered(handle))
@@ -89,7 +92,7 @@ def refusal(error: Exception) -> Response:
         case TooLarge():
             return _render(MALFORMED, str(error), status=413)
         case Malformed():
-            return _render(MALFORMED, str(error))
+            return _render(MALFORMED, str(error), status=400)
         case HTTPException():
             return _render(error.status_code, error.detail, status=error.status_code, headers=dict(error.headers or {}))
         case _:

@@ -11,11 +11,11 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from api import accept_parsing
+from api.accept_parsing import Unread
 from betcore.clients import hints
-from betcore.db.accepts import Accepts, CasinoAccept, Outcome, Stored
+from betcore.db.accepts import Accepts, CasinoAccept, Stored
 from betcore.db.bets import Bets
 from betcore.db.partners import Casino
-from betcore.errors import Malformed
 from betcore.messages import Accept
 
 _log = structlog.get_logger()
@@ -34,22 +34,23 @@ class Confirmations:
         self._accepts = Accepts(engine)
         self._bets = Bets(engine)
 
-    async def take(self, casino: Casino, body: bytes) -> Outcome:
+    async def take(self, casino: Casino, body: bytes) -> Stored:
         """Store the Accept in a body, and tell whoever waits for it.
 
-        Raises Malformed, and what the database raises; nothing has changed then, or the casino's repeat finds it.
+        Raises Unread, and what the database raises; nothing has moved then, or the casino's repeat finds it.
         """
         try:
             accept = accept_parsing.accept(body, casino.profile.error_codes)
-            stored = await self._accepts.store(casino.casino_id, accept)
-        except Malformed:
-            ACCEPTS.labels(casino.name, "malformed").inc()
+        except Unread as error:
+            ACCEPTS.labels(casino.name, error.doubt).inc()
+            await self._accepts.unread(casino.casino_id, *error.about, error.doubt)
             raise
+        stored = await self._accepts.store(casino.casino_id, accept)
         if stored.ended is not None and stored.word is not None:
             await self._bets.taken_after_the_end(stored.ended, stored.word, _theirs(accept))
         await self._tell(accept, stored)
-        ACCEPTS.labels(casino.name, stored.outcome).inc()
-        return stored.outcome
+        ACCEPTS.labels(casino.name, stored.reason or stored.outcome).inc()
+        return stored
 
     async def _tell(self, accept: CasinoAccept, stored: Stored) -> None:
         """Hint and signal: both say only "look at the row".

@@ -8,15 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from betcore.errors import Malformed
 from betcore.ids import BetKey, TransactionType
+from betcore.listed import Listed
 from betcore.messages import BetRecord, Message
 from betcore.money import Money
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Unix time in seconds stays below this for three thousand years; in milliseconds it has been above since 1973.
-_MILLISECONDS_FROM = 10**11
-_LONGEST_WORD = 200
 
 
 class Kind(StrEnum):
@@ -68,41 +63,6 @@ class Reconciled(Message):
     compared: int
     kinds: dict[str, int]
     outcomes: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A movement as ``payments/info`` lists it. ``amount`` is as it was written; ``at`` is None where unreadable."""
-
-    transaction_type: int
-    amount: str
-    partner_user_id: str | None
-    transaction_id: str | None
-    partner_transaction_id: str | None
-    at: datetime | None
-
-    def is_of(self, bet_id: int, amount: Money, partner_user_id: str) -> bool:
-        """Whether this is our movement of its type: amount, player and TransactionId, as far as they are told."""
-        named = f"{bet_id}:{self.transaction_type}"
-        same_player = self.partner_user_id in (None, partner_user_id)
-        return self._money(amount.currency) == amount and same_player and self.transaction_id in (None, named)
-
-    def facts(self, currency: str) -> dict[str, str]:
-        """What it says, for one side of a finding. No personal data."""
-        money = self._money(currency)
-        told = {
-            "transaction_id": self.transaction_id,
-            "partner_transaction_id": self.partner_transaction_id,
-            "amount": f"{currency} {money}" if money else self.amount,
-            "at": self.at.isoformat() if self.at else None,
-        }
-        return {name: _plain(value) for name, value in told.items() if value is not None}
-
-    def _money(self, currency: str) -> Money | None:
-        try:
-            return Money.parse(self.amount, currency)
-        except Malformed:
-            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,20 +146,6 @@ def moving(differences: Sequence[Difference]) -> list[Difference]:
     return [Difference(one.transaction_type, Kind.LEFT_TO_THE_BET, left, one.ours, one.theirs) for one in differences]
 
 
-def moment(given: object) -> datetime | None:
-    """A Timestamp of the casino: ISO 8601 with a zone, or Unix time in seconds or milliseconds; None for any other."""
-    if isinstance(given, bool):
-        return None
-    try:
-        if isinstance(given, int):
-            scale = 1000 if given < _MILLISECONDS_FROM else 1
-            return _EPOCH + timedelta(milliseconds=given * scale)
-        read = datetime.fromisoformat(given) if isinstance(given, str) else None
-    except (ValueError, OverflowError):
-        return None
-    return read if read and read.tzinfo else None
-
-
 def _difference(
     bet: OurBet,
     kind: int,
@@ -265,16 +211,13 @@ def _said(
     if mine is not None:
         ours |= {"amount": f"{currency} {mine.amount}", "state": mine.state}
     there = theirs[0].facts(currency) if theirs else {}
+    if mine and theirs and (doubt := theirs[0].differs(bet.bet_id, mine.amount, bet.partner_user_id)):
+        there["reason"] = doubt
     if len(theirs) > 1:
         ours["times"], there["times"] = "1" if mine else "0", str(len(theirs))
-    if any(item.partner_user_id not in (None, bet.partner_user_id) for item in theirs):
+    if any(item.is_of_another_player(bet.partner_user_id) for item in theirs):
         ours["player"], there["player"] = "the bet's", "another one"
     return Difference(kind, how, remedy, ours, there)
-
-
-def _plain(text: str) -> str:
-    """What a casino wrote, as it can be stored and shown."""
-    return "".join(char if char.isprintable() else "?" for char in text[:_LONGEST_WORD])
 
 
 def run_id(casino: str, opened_from: datetime, opened_to: datetime, times: int = 0) -> str:

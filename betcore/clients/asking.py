@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from betcore.clients.casino import CasinoClient
 from betcore.db.partners import Casino
-from betcore.reconciling import Listed
+from betcore.listed import Listed
 
 # How often a bet is asked for, and seconds before it is asked for again, times the number of the ask.
 _ASKS, _PAUSE = 5, 0.2

@@ -8,29 +8,34 @@ import asyncio
 import json
 import math
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
 import jwt
+import structlog
 from prometheus_client import Counter
 
+from betcore import casino_values
+from betcore.casino_values import Doubt, Shown, field
+from betcore.clients.answer_reading import Believed, as_it_is, echo_of, list_of, read
+from betcore.clients.answer_reading import CasinoAnswer as CasinoAnswer
 from betcore.db.partners import Casino
 from betcore.db.signing_keys import SigningKeys
-from betcore.errors import Malformed
 from betcore.ids import TransactionType, transaction_id
-from betcore.judgement import NOT_SENT, UNAUTHORISED
+from betcore.judgement import NOT_SENT
+from betcore.listed import Listed
 from betcore.money import Money
-from betcore.reconciling import Listed, moment
+
+_log = structlog.get_logger()
 
 ANSWERS = Counter("betcore_casino_answers", "Answers of casinos by call and kind", ["casino", "call", "kind"])
 
 # The token is valid from a little before now, for casinos whose clock is slow.
 _BACKDATED = timedelta(seconds=5)
 _MAX_ANSWER = 256 * 1024
-# What fits a smallint; no type of the reference is anywhere near it.
-_LARGEST_TYPE = 32767
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +59,42 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True)
-class CasinoAnswer:
-    """``meaning`` is the casino profile's word for the ErrorCode, ``unauthorised``, ``not_sent``, or None for unknown.
-
-    ``kind`` says for people and metrics what kind of answer it was: ok, refused, timeout, connection, http_500, ...
-    """
-
-    meaning: str | None
-    kind: str
-    error_code: str | None = None
-    message: str = ""
-    value: Any = None
-
-
-@dataclass(frozen=True, slots=True)
 class MakeAnswer:
-    """The answer to a movement, with what the casino added to it."""
+    """The answer to a movement, with what the casino added to it; ``theirs`` is what payments/info lists instead."""
 
     answer: CasinoAnswer
     partner_transaction_id: str | None = None
     balance: Money | None = None
+    theirs: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What payments/info lists of a bet; ``movements`` is None where it is unclear. ``kind`` is the answer's."""
+
+    movements: list[Listed] | None
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Whether payments/info lists a movement; ``found`` is None where it is unclear. ``kind`` is the answer's."""
+
+    found: bool | None
+    kind: str
+
+
+class MovementDiffers(Exception):
+    """The casino has a movement under our bet and type that is not the one we sent; ``doubt`` says in what.
+
+    ``theirs`` is what it has, for an incident. Neither it nor the text names the player.
+    """
+
+    def __init__(self, doubt: Doubt, ours: Movement, theirs: Listed) -> None:
+        self.doubt = doubt
+        self.theirs = {"reason": str(doubt), **theirs.facts(ours.amount.currency)}
+        there = self.theirs.get("amount", "")
+        super().__init__(f"{doubt}: the casino has {there} for {ours.transaction_id} of {ours.facts()['amount']}")
 
 
 class LastMomentPassed(Exception):
@@ -97,58 +118,60 @@ class CasinoClient:
             "TransactionType": int(movement.transaction_type),
             "TransactionId": movement.transaction_id,
         }
-        answer = await self._call(casino, "/payments/make", data, within, movement.not_after)
+        echo = echo_of(movement.bet_id, movement.transaction_type)
+        answer = await self._call(casino, "/payments/make", data, within, movement.not_after, echo)
         if answer.meaning is None:
             return MakeAnswer(answer)
         value = answer.value if isinstance(answer.value, dict) else {}
-        for name in ("BetId", "TransactionType", "TransactionId"):
-            if name in value and value[name] != data[name]:
-                return MakeAnswer(self._counted(casino, "/payments/make", CasinoAnswer(None, "mismatch")))
-        partner_transaction_id = value.get("PartnerTransactionId")
         return MakeAnswer(
             answer,
-            None if partner_transaction_id is None else str(partner_transaction_id),
-            _balance(value, movement.amount.currency),
+            casino_values.identity(field(value, "PartnerTransactionId")),
+            casino_values.balance(field(value, "Balance"), movement.amount.currency).money,
         )
 
     async def has(self, casino: Casino, movement: Movement, within: timedelta) -> bool | None:
+        """As ``look``, without the reason."""
+        return (await self.look(casino, movement, within)).found
+
+    async def look(self, casino: Casino, movement: Movement, within: timedelta) -> Look:
         """Whether payments/info lists the movement as ours; None where the answer is unclear.
 
         A casino that does not keep our TransactionId is believed when type, amount and player fit. Raises
         MovementDiffers where the casino has a movement of this bet and type that is not ours.
         """
-        listed = await self.listed(casino, movement.bet_id, within)
-        if listed is None:
-            return None
-        for item in listed:
+        listing = await self.listing(casino, movement.bet_id, within)
+        if listing.movements is None:
+            return Look(None, listing.kind)
+        for item in listing.movements:
             if item.transaction_type == int(movement.transaction_type):
-                if item.is_of(movement.bet_id, movement.amount, movement.partner_user_id):
-                    return True
-                raise MovementDiffers(f"the casino has {item} for {movement.transaction_id}")
-        return False
+                doubt = item.differs(movement.bet_id, movement.amount, movement.partner_user_id)
+                if doubt is None:
+                    return Look(True, listing.kind)
+                raise MovementDiffers(doubt, movement, item)
+        return Look(False, listing.kind)
 
     async def listed(self, casino: Casino, bet_id: int, within: timedelta) -> list[Listed] | None:
+        """As ``listing``, without the reason."""
+        return (await self.listing(casino, bet_id, within)).movements
+
+    async def listing(self, casino: Casino, bet_id: int, within: timedelta) -> Listing:
         """All movements of a bet that payments/info lists, in its order; None where the answer is unclear."""
-        answer = await self.info(casino, bet_id, within)
+        answer = await self._call(casino, "/payments/info", {"BetId": bet_id}, within, None, list_of(bet_id))
         if answer.meaning == "bet_unknown":
-            return []
-        if answer.meaning != "done" or not isinstance(answer.value, list):
-            return None
-        listed = [_listed(item, bet_id) for item in answer.value]
-        clear = [item for item in listed if item is not None]
-        return clear if len(clear) == len(listed) else None
+            return Listing([], answer.kind)
+        return Listing(answer.value if answer.meaning == "done" else None, answer.kind)
 
     async def info(self, casino: Casino, bet_id: int, within: timedelta) -> CasinoAnswer:
         """Ask payments/info about a bet, and return the answer as it is."""
         return await self._call(casino, "/payments/info", {"BetId": bet_id}, within, None)
 
-    async def balance(self, casino: Casino, partner_user_id: str, currency: str, within: timedelta) -> Money | None:
-        """The player's balance; None where it cannot be read."""
+    async def balance(self, casino: Casino, partner_user_id: str, currency: str, within: timedelta) -> Shown:
+        """The player's balance, for showing only."""
         data = {"PartnerUserId": partner_user_id, "TagId": ""}
         answer = await self._call(casino, "/users/data", data, within, None)
         if answer.meaning != "done" or not isinstance(answer.value, dict):
-            return None
-        return _balance(answer.value, currency)
+            return Shown(False, None)
+        return casino_values.balance(field(answer.value, "Balance"), currency)
 
     async def close(self, casino: Casino, bet_id: int, within: timedelta, *, closed: bool) -> bool:
         """Tell the casino that a bet is over, or that it is open again; whether it has understood."""
@@ -156,7 +179,13 @@ class CasinoClient:
         return answer.meaning == "done"
 
     async def _call(
-        self, casino: Casino, path: str, data: dict[str, Any], within: timedelta, not_after: datetime | None
+        self,
+        casino: Casino,
+        path: str,
+        data: dict[str, Any],
+        within: timedelta,
+        not_after: datetime | None,
+        believed: Believed = as_it_is,
     ) -> CasinoAnswer:
         body = await self._token(casino, data, not_after)
         try:
@@ -167,7 +196,7 @@ class CasinoClient:
                     headers={"Content-Type": "application/json"},
                     allow_redirects=False,
                 ) as response:
-                    answer = _read(casino, response.status, await _bounded(response.content))
+                    answer = believed(read(casino, response.status, await _bounded(response.content)))
         except TimeoutError:
             answer = CasinoAnswer(None, "timeout")
         except aiohttp.ClientConnectorError as error:
@@ -176,7 +205,12 @@ class CasinoClient:
             answer = CasinoAnswer(NOT_SENT, NOT_SENT, message=type(error).__name__)
         except aiohttp.ClientError as error:
             answer = CasinoAnswer(None, "connection", message=type(error).__name__)
-        return self._counted(casino, path, answer)
+        except Exception as error:
+            # Whatever an answer does to its reader, the movement may have been made: it is unknown, as any other.
+            _log.warning("an answer could not be read", casino=casino.name, call=path, error=type(error).__name__)
+            answer = CasinoAnswer(None, "unreadable", message=type(error).__name__)
+        ANSWERS.labels(casino.name, path, answer.kind).inc()
+        return answer
 
     async def _token(self, casino: Casino, data: dict[str, Any], not_after: datetime | None) -> str:
         now = datetime.now(UTC)
@@ -199,15 +233,6 @@ class CasinoClient:
         }
         return jwt.encode(claims, key.private_key, algorithm="RS256", headers={"kid": key.kid, "typ": "JWT"})
 
-    @staticmethod
-    def _counted(casino: Casino, path: str, answer: CasinoAnswer) -> CasinoAnswer:
-        ANSWERS.labels(casino.name, path, answer.kind).inc()
-        return answer
-
-
-class MovementDiffers(Exception):
-    """The casino has a movement under our bet and type that is not the one we sent."""
-
 
 async def _bounded(content: aiohttp.StreamReader) -> bytes:
     """The body, cut where it is longer than any answer: what is cut does not parse, and so is unknown."""
@@ -217,50 +242,3 @@ async def _bounded(content: aiohttp.StreamReader) -> bytes:
         if len(raw) > _MAX_ANSWER:
             break
     return bytes(raw[:_MAX_ANSWER])
-
-
-def _read(casino: Casino, status: int, raw: bytes) -> CasinoAnswer:
-    if status in (401, 403):
-        return CasinoAnswer(UNAUTHORISED, "unauthorised", error_code=str(status))
-    if status != 200:
-        return CasinoAnswer(None, f"http_{status}")
-    try:
-        # Numbers stay text where they have a fraction: a balance never passes through a float.
-        envelope = json.loads(raw, parse_float=str)
-    except ValueError:
-        return CasinoAnswer(None, "not_json")
-    if not isinstance(envelope, dict) or "ErrorCode" not in envelope or isinstance(envelope["ErrorCode"], bool):
-        return CasinoAnswer(None, "no_error_code")
-    error_code, message = str(envelope["ErrorCode"]), str(envelope.get("Message", ""))[:200]
-    meaning = casino.profile.error_codes.get(error_code)
-    kind = "ok" if meaning == "done" else meaning or "unmapped_code"
-    return CasinoAnswer(meaning, kind, error_code, message, envelope.get("Value"))
-
-
-def _balance(value: dict[str, Any], currency: str) -> Money | None:
-    """The Balance of an answer, for showing only; what is not plain digits of the currency is not shown."""
-    given = value.get("Balance")
-    if not isinstance(given, str | int) or isinstance(given, bool):
-        return None
-    try:
-        return Money.parse(str(given), currency)
-    except Malformed:
-        return None
-
-
-def _listed(item: Any, bet_id: int) -> Listed | None:
-    """One movement of a list; None where it is not one of this bet's."""
-    if not isinstance(item, dict) or item.get("BetId") != bet_id:
-        return None
-    kind = item.get("TransactionType")
-    if not isinstance(kind, int) or isinstance(kind, bool) or abs(kind) > _LARGEST_TYPE:
-        return None
-    player, ours, theirs = (item.get(name) for name in ("PartnerUserId", "TransactionId", "PartnerTransactionId"))
-    return Listed(
-        transaction_type=kind,
-        amount=str(item.get("Amount")),
-        partner_user_id=None if player is None else str(player),
-        transaction_id=None if ours is None else str(ours),
-        partner_transaction_id=None if theirs is None else str(theirs),
-        at=moment(item.get("Timestamp")),
-    )

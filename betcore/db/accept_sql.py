@@ -5,8 +5,11 @@ What is joined to it (the bet, the reversal) is as old as the statement: only wh
 bet's state is read off its movement instead.
 """
 
-# Neither ever changes, so it may be asked before the row is locked. No row: nothing that this casino may know of.
-CURRENCY = "SELECT currency FROM bet WHERE bet_id = :bet_id AND casino_id = :casino_id"
+# None of it ever changes, so it may be asked before the row is locked. No row: nothing that this casino may know of.
+CURRENCY = """
+SELECT currency, partner_user_id FROM bet JOIN player USING (player_id)
+WHERE bet_id = :bet_id AND bet.casino_id = :casino_id
+"""
 
 # The order of the verdicts matters. A stake that is refused or absent has ended its bet in the same statement: a
 # success after that means money to give back, whatever the casino has said before. While a refusal waits to be judged a
@@ -29,7 +32,11 @@ WITH found AS (
         WHEN NOT :success AND state IN ('done', 'paid_by_hand') THEN 'contradicted'
         ELSE 'stored' END AS verdict,
         :success AND state = 'paid_by_hand' AND NOT :differs
-            AND amount = :amount AND partner_user_id = :partner_user_id AS twice
+            AND amount = :amount AND partner_user_id = :partner_user_id AS twice,
+        CASE WHEN amount <> :amount THEN 'other_amount'
+             WHEN partner_user_id <> :partner_user_id THEN 'other_player'
+             WHEN :differs THEN 'other_transaction'
+             ELSE 'other_outcome' END AS reason
     FROM found
 ), stored AS (
     UPDATE movement SET accept_code = :error_code, accept_transaction_id = :partner_transaction_id,
@@ -49,7 +56,7 @@ WITH found AS (
                'transaction_id', bet_id || ':' || transaction_type,
                'state', CASE WHEN state IN ('refused', 'absent', 'paid_by_hand') THEN state END)) AS ours,
            CAST(:theirs AS jsonb) || jsonb_build_object(
-               'player', CASE WHEN partner_user_id = :partner_user_id
+               'reason', reason, 'player', CASE WHEN partner_user_id = :partner_user_id
                               THEN 'the player of the bet' ELSE 'another one' END) AS theirs
     FROM judged WHERE verdict = 'contradicted'
 ), incident AS (
@@ -61,12 +68,27 @@ WITH found AS (
           AND filed.ours = sides.ours AND filed.theirs = sides.theirs
     )
 )
-SELECT bet.*, judged.verdict, judged.state AS movement_state, judged.awaited_until IS NOT NULL AS awaited,
-       provider.counterparty_id, reversal.reversal_id, reversal.lives AS reversal_lives
+SELECT bet.*, judged.verdict, judged.reason, judged.state AS movement_state,
+       judged.awaited_until IS NOT NULL AS awaited, provider.counterparty_id, reversal.reversal_id,
+       reversal.lives AS reversal_lives
 FROM judged JOIN bet USING (bet_id) JOIN provider USING (provider_id) LEFT JOIN reversal USING (bet_id)
 """
 
 READ = """
 SELECT accept_code, accept_transaction_id, accept_balance, currency
 FROM movement JOIN bet USING (bet_id) WHERE bet_id = :bet_id AND transaction_type = :kind
+"""
+
+# Once for the same words, however often the casino sends it.
+UNREAD = """
+WITH known AS (
+    SELECT bet_id FROM bet WHERE bet_id = :bet_id AND casino_id = :casino_id AND NOT EXISTS (
+        SELECT FROM incident
+        WHERE incident.bet_id = :bet_id AND kind = 'accept_unreadable' AND theirs = CAST(:said AS jsonb)
+    )
+), event AS (
+    INSERT INTO bet_event (bet_id, kind, data) SELECT bet_id, 'accept_unread', CAST(:said AS jsonb) FROM known
+)
+INSERT INTO incident (bet_id, kind, ours, theirs)
+SELECT bet_id, 'accept_unreadable', '{}', CAST(:said AS jsonb) FROM known
 """

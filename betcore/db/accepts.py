@@ -3,17 +3,19 @@
 An Accept never ends a movement: the workflow that carries it reads the row and decides.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from betcore import casino_values
+from betcore.casino_values import Doubt, same_identity
 from betcore.db import accept_sql
 from betcore.db.bets import CasinoWord, word_in
 from betcore.db.engine import one_row
 from betcore.db.records import as_json, record_of
-from betcore.errors import Malformed
 from betcore.ids import BetKey, TransactionType, carrier_of_bet, carrier_of_reversal, transaction_id
 from betcore.messages import BetRecord
 from betcore.money import Money
@@ -21,7 +23,8 @@ from betcore.money import Money
 
 @dataclass(frozen=True, slots=True)
 class CasinoAccept:
-    """What a casino says of a movement. ``amount`` and ``balance`` are text in major units of the bet's currency.
+    """What a casino says of a movement. ``amount`` and ``balance`` are text, as the casino has written them, in major
+    units of the bet's currency.
 
     ``alike`` are all ErrorCodes that mean the same at this casino; ``success`` tells whether they mean that it is done.
     """
@@ -56,7 +59,7 @@ class Stored:
 
     ``hinted``: the movement is open, somebody may wait for it in the fast lane. ``carrier`` is the id of the workflow
     to signal, None where nobody there waits. ``ended`` is the bet, and ``word`` the casino's, where a stake was taken
-    after its bet's end.
+    after its bet's end. ``reason`` says in what a contradiction is one.
     """
 
     outcome: Outcome
@@ -64,6 +67,7 @@ class Stored:
     carrier: str | None = None
     ended: BetRecord | None = None
     word: CasinoWord | None = None
+    reason: Doubt | None = field(default=None, compare=False)
 
 
 class Accepts:
@@ -75,26 +79,37 @@ class Accepts:
     async def store(self, casino_id: int, accept: CasinoAccept) -> Stored:
         """Store an Accept; the first one stands. A contradiction files an incident and changes nothing.
 
-        A movement that was never sent, and another casino's bet, are as unknown as a bet that there is not. Raises
-        Malformed for an amount that the bet's currency does not have.
+        A movement that was never sent, and another casino's bet, are as unknown as a bet that there is not.
         """
         bet = await one_row(self._engine, accept_sql.CURRENCY, bet_id=accept.bet_id, casino_id=casino_id)
         if bet is None:
             return Stored(Outcome.UNKNOWN)
-        amount, balance = Money.parse(accept.amount, bet.currency), _balance(accept, bet.currency)
-        row = await one_row(self._engine, accept_sql.STORE, **_given(accept, amount, balance))
+        balance = casino_values.balance(accept.balance, bet.currency).money
+        row = await one_row(self._engine, accept_sql.STORE, **_given(accept, bet, balance))
         if row is None:
             return Stored(Outcome.UNKNOWN)
         outcome = Outcome(row.verdict)
         if outcome is Outcome.ENDED:
             word = CasinoWord(accept.error_code, accept.partner_transaction_id, balance)
             return Stored(outcome, ended=record_of(row), word=word)
-        if outcome in (Outcome.CONTRADICTED, Outcome.LATER):
+        if outcome is Outcome.CONTRADICTED:
+            return Stored(outcome, reason=Doubt(row.reason))
+        if outcome is Outcome.LATER:
             return Stored(outcome)
         # Repeated too: the first one's hint and signal may have been lost. One that has parked the movement is known.
         hinted = row.movement_state == "sending"
         waits = (hinted and row.awaited) or (row.movement_state == "parked" and outcome is Outcome.STORED)
         return Stored(outcome, hinted, _carrier(row, accept.transaction_type) if waits else None)
+
+    async def unread(self, casino_id: int, bet_id: int | None, kind: int | None, doubt: Doubt) -> None:
+        """Write down, once, that an Accept for a bet could not be read, for a person to look at. Nothing is kept of one
+        whose bet cannot be read, or is not this casino's."""
+        if bet_id is None:
+            return
+        said = as_json({"type": kind, "reason": doubt})
+        async with self._engine.connect() as connection:
+            given = {"bet_id": bet_id, "casino_id": casino_id, "said": said}
+            await connection.execute(text(accept_sql.UNREAD), given)
 
     async def read(self, bet_id: int, transaction_type: TransactionType) -> CasinoWord | None:
         """The Accept of a movement; None where there is none."""
@@ -102,8 +117,12 @@ class Accepts:
         return row and word_in(row, row.currency)
 
 
-def _given(accept: CasinoAccept, amount: Money, balance: Money | None) -> dict[str, Any]:
+def _given(accept: CasinoAccept, bet: Any, balance: Money | None) -> dict[str, Any]:
     kind, named = accept.transaction_type, accept.transaction_id
+    major = casino_values.amount(accept.amount, debit=kind.is_debit)
+    # None is no amount of any movement: it is below zero, or finer than the currency.
+    amount = None if major is None else casino_values.money(major, bet.currency)
+    ours = bet.partner_user_id
     said = {
         "type": int(kind),
         "error_code": accept.error_code,
@@ -112,8 +131,8 @@ def _given(accept: CasinoAccept, amount: Money, balance: Money | None) -> dict[s
     return {
         "bet_id": accept.bet_id,
         "kind": int(kind),
-        "amount": amount.minor,
-        "partner_user_id": accept.partner_user_id,
+        "amount": amount.minor if amount else -1,
+        "partner_user_id": ours if same_identity(ours, accept.partner_user_id) else accept.partner_user_id,
         "differs": named not in (None, transaction_id(accept.bet_id, kind)),
         "success": accept.success,
         "alike": list(accept.alike),
@@ -121,16 +140,8 @@ def _given(accept: CasinoAccept, amount: Money, balance: Money | None) -> dict[s
         "partner_transaction_id": accept.partner_transaction_id,
         "balance": balance.minor if balance else None,
         "event": as_json({**said, "message": accept.message}),
-        "theirs": as_json({**said, "minor_units": amount.minor, "transaction_id": named}),
+        "theirs": as_json({**said, "minor_units": amount.minor if amount else accept.amount, "transaction_id": named}),
     }
-
-
-def _balance(accept: CasinoAccept, currency: str) -> Money | None:
-    """For showing only: what is no amount of the currency is not shown."""
-    try:
-        return Money.parse(accept.balance, currency) if accept.balance is not None else None
-    except Malformed:
-        return None
 
 
 def _carrier(row: Any, kind: TransactionType) -> str:

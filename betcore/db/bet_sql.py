@@ -192,7 +192,7 @@ WITH changed AS (
 ), incident AS (
     INSERT INTO incident (bet_id, kind, ours, theirs)
     SELECT bet_id, 'parked', jsonb_build_object('type', CAST(:kind AS int), 'minor_units', amount),
-           jsonb_build_object('error_code', CAST(:error_code AS text))
+           jsonb_build_object('error_code', CAST(:error_code AS text)) || CAST(:theirs AS jsonb)
     FROM parked
 )"""
     + "SELECT changed.* FROM changed JOIN parked USING (bet_id)"

@@ -208,9 +208,17 @@ class Bets:
             balance=word.balance.minor if word.balance else None,
         )
 
-    async def park(self, bet_id: int, owner: str, kind: TransactionType, error_code: str | None) -> BetRecord:
-        """Leave the movement to a person, with the casino's reason and an incident."""
-        return await self._change(bet_sql.PARK, bet_id, owner, kind=int(kind), error_code=error_code)
+    async def park(
+        self,
+        bet_id: int,
+        owner: str,
+        kind: TransactionType,
+        error_code: str | None,
+        theirs: Mapping[str, str] | None = None,
+    ) -> BetRecord:
+        """Leave the movement to a person, with the casino's reason and an incident; ``theirs`` is what it has."""
+        given = {"kind": int(kind), "error_code": error_code, "theirs": as_json(theirs or {})}
+        return await self._change(bet_sql.PARK, bet_id, owner, **given)
 
     async def withdraw(self, bet_id: int, owner: str) -> BetRecord:
         """Take the bet back if nobody was told that it stands; the record says whether it was."""

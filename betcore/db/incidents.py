@@ -22,6 +22,7 @@ KINDS = {
     "cancelled": "somebody has asked to cancel the workflow of a bet; it was not followed",
     "debited_after_the_end": "the casino has taken a stake whose bet had ended without it",
     "accept_contradicts": "an Accept of the casino says other than its first one, or than our record of the movement",
+    "accept_unreadable": "an Accept of the casino for a bet of ours could not be read; `reason` says what of it",
     "reversal_refused": "the casino will not give a win back, so the stake was not returned either",
     "reconciliation_missing_there": "a movement that we have made is not in the casino's book",
     "reconciliation_missing_here": "the casino's book has a movement that we have not made",

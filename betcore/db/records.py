@@ -79,5 +79,16 @@ def _reversal_of(row: Any) -> ReversalRecord | None:
 
 
 def as_json(data: Mapping[str, object]) -> str:
-    """An event's data; what is None is left out."""
-    return json.dumps({name: value for name, value in data.items() if value is not None}, default=str)
+    """An event's data, as a jsonb column takes it; what is None is left out."""
+    return json.dumps({name: _storable(value) for name, value in data.items() if value is not None}, default=str)
+
+
+def _storable(value: object) -> object:
+    """Text that PostgreSQL refuses (NUL, half a character) would undo the statement that it is a note in."""
+    match value:
+        case str():
+            return value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+        case Mapping():
+            return {name: _storable(inner) for name, inner in value.items()}
+        case _:
+            return value

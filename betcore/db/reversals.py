@@ -5,6 +5,7 @@ A reversal takes back what a bet has paid out, and returns its stake; the bet it
 unchanged, and the caller sees it by ``record.reversal.owner``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from betcore.db import reversal_sql
 from betcore.db.bets import CasinoWord, Claim, claim_of, claimed
 from betcore.db.engine import one_row
-from betcore.db.records import record_of
+from betcore.db.records import as_json, record_of
 from betcore.ids import TransactionType
 from betcore.messages import BetRecord, Resumed
 from betcore.orders import Pay
@@ -72,9 +73,17 @@ class Reversals:
         row = await self._row(reversal_sql.ABSENT, bet_id, owner, sends=sends)
         return record_of(row), row.absent
 
-    async def park(self, bet_id: int, owner: str, kind: TransactionType, error_code: str | None) -> BetRecord:
-        """Leave the movement to a person, with the casino's reason and an incident."""
-        return await self._change(reversal_sql.PARK, bet_id, owner, kind=int(kind), error_code=error_code)
+    async def park(
+        self,
+        bet_id: int,
+        owner: str,
+        kind: TransactionType,
+        error_code: str | None,
+        theirs: Mapping[str, str] | None = None,
+    ) -> BetRecord:
+        """Leave the movement to a person, with the casino's reason and an incident; ``theirs`` is what it has."""
+        given = {"kind": int(kind), "error_code": error_code, "theirs": as_json(theirs or {})}
+        return await self._change(reversal_sql.PARK, bet_id, owner, **given)
 
     # The credit of a reversal is the return of the stake; it is booked by the same names as a bet's credits are.
 

@@ -10,7 +10,7 @@ import aiohttp
 from betcore.clients.asking import Asking
 from betcore.clients.casino import CasinoClient
 from betcore.db.partners import Casino
-from betcore.reconciling import Listed
+from betcore.listed import Listed
 
 _PAGE = 5000
 

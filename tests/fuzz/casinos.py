@@ -3,6 +3,7 @@
 An Accept that bending has left good, and that would be the first one of what is owed, comes from another casino.
 """
 
+import re
 from dataclasses import replace
 from decimal import Decimal
 from random import Random
@@ -12,21 +13,23 @@ from tests.fuzz import odd
 from tests.fuzz.cases import Case, Told
 from tests.fuzz.forged import broken_token
 from tests.fuzz.mutations import bent, members, swept
-from tests.fuzz.providers import MAX_BODY, is_amount
+from tests.fuzz.providers import MAX_BODY
 from tests.fuzz.scene import OWED, SETTLED, STAKE, WIN, Scene
 from tests.fuzz.strict import NotJson, Number, read, read_object
 from tests.fuzz.wire import Headers, Request
 
 PREFIX = "/mis-api/api/v2"
 TOKEN, VERIFY, ACCEPT = (f"{PREFIX}/{path}" for path in ("auth/token", "auth/verify", "payments/accept"))
-DONE, MALFORMED, CONTRADICTION, UNKNOWN_BET = ((200, code, None) for code in (200, 103801, 103803, 103804))
+DONE, CONTRADICTION, UNKNOWN_BET = ((200, code, None) for code in (200, 103803, 103804))
+MALFORMED = (400, 103801, None)
 OURS, NOT_OURS = (200, 200, True), (200, 200, False)
 TOO_LARGE, NOT_AUTHORISED = (413, 103801, None), (401, 401, None)
 NO_PATH, NO_METHOD = (404, 404, None), (405, 405, None)
 
 _SUCCESS = "200"
 _CODES = {_SUCCESS, "102145", "103801", "102823", "103802", "103804", "103805", "103806"}
-_TYPES = {"-2", "-1", "1", "2", "4"}
+_TYPES = {-2, -1, 1, 2, 4}
+_WRITTEN = re.compile(r" *([+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?) *")
 
 
 class Casinos:
@@ -84,20 +87,19 @@ class Casinos:
         if said is None:
             return MALFORMED
         bets = {self._scene.bets[OWED]: OWED, self._scene.bets[SETTLED]: SETTLED}
-        bet = bets.get(int(said["BetId"]))
+        bet = bets.get(said["BetId"])
         if bet is None:
             return UNKNOWN_BET
-        if len(said["Amount"].partition(".")[2]) > 2:
-            return MALFORMED  # euros have two decimals
         return self._of_a_bet(bet, said)
 
     def _of_a_bet(self, bet: str, said: dict[str, Any]) -> Told | None:
-        kind = int(said["TransactionType"])
+        kind = said["TransactionType"]
         if kind not in (-1, 1):
             return UNKNOWN_BET
         stands = self._scene.accept(bet, kind)
         same = (
-            Decimal(said["Amount"]) == Decimal(STAKE if kind == -1 else WIN)
+            # A debit may be written with a sign, and as finely as the casino likes.
+            said["Amount"] in ((Decimal(STAKE), -Decimal(STAKE)) if kind == -1 else (Decimal(WIN),))
             and said["PartnerUserId"] == stands["PartnerUserId"]
             and said["TransactionId"] in (None, stands["TransactionId"])
         )
@@ -223,50 +225,58 @@ def _integer(value: object, low: int = 1, high: int = 2**53 - 1) -> int | None:
     return int(value.text) if low <= int(value.text) <= high else None
 
 
-def _name(value: object) -> str | None:
-    """1 to 256 printable characters."""
-    return value if isinstance(value, str) and 1 <= len(value) <= 256 and value.isprintable() else None
+def _named(found: dict[str, Any], name: str) -> object:
+    """A field under its own name, or else under the same letters in another case."""
+    if name in found:
+        return found[name]
+    alike = [value for key, value in found.items() if key.isascii() and key.upper() == name.upper()]
+    # Two of them that differ are no value at all.
+    return (alike[0] if all(one == alike[0] for one in alike) else ...) if alike else None
+
+
+def _text(value: object) -> str | None:
+    """What is written there, as a number or as text."""
+    text = value.text if isinstance(value, Number) else value
+    return text if isinstance(text, str) and text else None
+
+
+def _decimal(value: object) -> Decimal | None:
+    text = _text(value)
+    written = _WRITTEN.fullmatch(text) if text is not None and len(text) <= 64 else None
+    return Decimal(written[1]) if written else None
+
+
+def _count(value: object, low: int, high: int) -> int | None:
+    """A whole number, whatever it is written like."""
+    number = _decimal(value)
+    if number is None or not low <= number <= high or number != int(number):
+        return None
+    return int(number)
 
 
 def _accept_in(body: bytes) -> dict[str, Any] | None:
-    """The fields of an Accept as text; None for what the protocol does not take."""
+    """The fields of an Accept; None for what the protocol does not take."""
     found = _object(body)
     if found is None:
         return None
-    code, kind = found.get("ErrorCode"), found.get("TransactionType")
-    code = code.text if isinstance(code, Number) else code
-    kind = kind.text if isinstance(kind, Number) else None
-    bet, player, amount = (
-        _integer(found.get("BetId")),
-        _name(found.get("PartnerUserId")),
-        is_amount(found.get("Amount")),
-    )
-    if bet is None or player is None or amount is None:
+    code, named = _text(_named(found, "ErrorCode")), _named(found, "TransactionId")
+    if code is not None and re.fullmatch(r"[1-9][0-9]*\.0+", code):
+        code = code.partition(".")[0]
+    said = {
+        "BetId": _count(_named(found, "BetId"), 1, 2**53 - 1),
+        "TransactionType": _count(_named(found, "TransactionType"), -32767, 32767),
+        "Amount": _decimal(_named(found, "Amount")),
+        "PartnerUserId": _text(_named(found, "PartnerUserId")),
+        "ErrorCode": code,
+    }
+    if None in said.values() or code not in _CODES or said["TransactionType"] not in _TYPES:
         return None
-    if not isinstance(code, str) or code not in _CODES or kind not in _TYPES:
+    if named not in (None, "") and _text(named) is None:
         return None
-    message, named, tax = found.get("Message"), found.get("TransactionId"), found.get("TaxAmount")
-    if not isinstance(message, str | None) or (named is not None and _name(named) is None):
-        return None
-    if tax is not None and is_amount(tax) is None:
-        return None
-    theirs = found.get("PartnerTransactionId")
-    if isinstance(theirs, Number):
-        digits = theirs.text.removeprefix("-")
-        theirs = theirs.text if digits.isdigit() and len(digits) <= 64 else ""
+    theirs = _text(_named(found, "PartnerTransactionId"))
     if theirs is None and code == _SUCCESS:
         return None
-    if theirs is not None and _name(theirs) is None:
-        return None
-    return {
-        "BetId": bet,
-        "PartnerUserId": player,
-        "Amount": amount,
-        "ErrorCode": code,
-        "TransactionType": kind,
-        "TransactionId": named,
-        "PartnerTransactionId": theirs,
-    }
+    return said | {"TransactionId": _text(named), "PartnerTransactionId": theirs}
 
 
 def _of_a_question(body: bytes, message: str) -> Told:

@@ -9,11 +9,12 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from betcore.casino_values import Doubt
 from betcore.clients.hints import Hints, publish
 from betcore.db.accepts import Accepts, CasinoAccept, Outcome, Stored
 from betcore.db.bets import Bets, CasinoWord
 from betcore.db.engine import create_engine
-from betcore.errors import Code, Malformed, SetupRefused
+from betcore.errors import Code, SetupRefused
 from betcore.ids import TransactionType
 from betcore.messages import BetState
 from betcore.money import Money
@@ -118,23 +119,48 @@ async def test_an_accept_is_stored_as_it_was_said(desk: Desk) -> None:
     ]
 
 
-@pytest.mark.parametrize("balance", ["990.001", "1e3", "much"])
-async def test_a_balance_that_is_none_is_not_shown_and_stops_nothing(desk: Desk, balance: str) -> None:
+@pytest.mark.row(85)
+@pytest.mark.parametrize(("balance", "shown"), [("990.009", 99_000), ("1e3", 100_000), ("-0.01", None), ("much", None)])
+async def test_a_balance_is_shown_as_far_as_it_can_be_and_stops_nothing(
+    desk: Desk, balance: str, shown: int | None
+) -> None:
     bet_id = await desk.bet()
     assert (await desk.store(bet_id, balance=balance)).outcome is Outcome.STORED
-    assert (await desk.movement(bet_id)).accept_balance is None
+    assert (await desk.movement(bet_id)).accept_balance == shown
 
 
-@pytest.mark.parametrize("amount", ["10", "10.0", "10.00"])
+@pytest.mark.row(85)
+@pytest.mark.parametrize("amount", ["10", "10.0", "10.00", "10.0000", "1e1", "-10.00"])
 async def test_an_amount_is_compared_as_money(desk: Desk, amount: str) -> None:
     assert (await desk.store(await desk.bet(), amount=amount)).outcome is Outcome.STORED
 
 
-async def test_an_amount_finer_than_the_currency_is_malformed(desk: Desk) -> None:
+@pytest.mark.row(85)
+@pytest.mark.parametrize(("kind", "amount"), [(STAKE, "10.001"), (PAY_OUT, "-10.00"), (RETURN, "-10")])
+async def test_what_is_no_amount_of_the_movement_contradicts(desk: Desk, kind: TransactionType, amount: str) -> None:
+    bet_id = await desk.bet(kind)
+    stored = await desk.store(bet_id, kind, amount=amount)
+    assert (stored.outcome, stored.reason) == (Outcome.CONTRADICTED, "other_amount")
+    assert await desk.accepts.read(bet_id, kind) is None
+    (incident,) = await desk.incidents()
+    assert (incident.theirs["reason"], incident.theirs["minor_units"]) == ("other_amount", amount)
+
+
+@pytest.mark.row(85)
+async def test_an_accept_that_cannot_be_read_is_noted_once_with_the_bet_that_it_is_for(desk: Desk) -> None:
     bet_id = await desk.bet()
-    with pytest.raises(Malformed):
-        await desk.store(bet_id, amount="10.000")
-    assert await desk.accepts.read(bet_id, STAKE) is None
+    for _ in range(2):
+        await desk.accepts.unread(1, bet_id, -1, Doubt.UNREADABLE_AMOUNT)
+    await desk.accepts.unread(1, bet_id, None, Doubt.UNREADABLE_TYPE)
+    await desk.accepts.unread(1, None, None, Doubt.UNREADABLE_BODY)
+    await desk.accepts.unread(2, bet_id, -1, Doubt.UNREADABLE_CODE)
+    filed = [(one.kind, one.theirs) for one in await desk.incidents()]
+    assert filed == [
+        ("accept_unreadable", {"type": -1, "reason": "unreadable_amount"}),
+        ("accept_unreadable", {"reason": "unreadable_type"}),
+    ]
+    events = await desk.sql("SELECT data FROM bet_event WHERE kind = 'accept_unread' ORDER BY event_id")
+    assert [row.data for row in events] == [theirs for _, theirs in filed]
 
 
 OTHERS = {
@@ -148,7 +174,8 @@ OTHERS = {
 async def test_what_is_not_of_the_movement_contradicts_and_is_filed_once(desk: Desk, other: dict[str, str]) -> None:
     bet_id = await desk.bet()
     for _ in range(2):
-        assert await desk.store(bet_id, **other) == Stored(Outcome.CONTRADICTED)
+        stored = await desk.store(bet_id, **other)
+        assert (stored, str(stored.reason)[:6]) == (Stored(Outcome.CONTRADICTED), "other_")
     assert await desk.accepts.read(bet_id, STAKE) is None
     assert await desk.events() == []
     (incident,) = await desk.incidents()

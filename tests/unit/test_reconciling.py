@@ -11,17 +11,16 @@ from hypothesis import strategies as st
 from activities.reconciliation import incident_kind
 from betcore.errors import Code
 from betcore.ids import BetKey
+from betcore.listed import Listed, moment
 from betcore.messages import BetRecord, BetState, ReversalRecord, ReversalState
 from betcore.money import Money
 from betcore.reconciling import (
     Difference,
     Kind,
-    Listed,
     OurBet,
     OurMovement,
     Outcome,
     compare,
-    moment,
     run_id,
     scheduled_run_id,
 )
@@ -203,9 +202,10 @@ def test_what_is_said_names_no_player_and_can_be_stored() -> None:
     said = f"{found.ours}{found.theirs}"
     assert "eve" not in said
     assert "anna" not in said
-    assert found.theirs["partner_transaction_id"] == "a??"
+    assert found.theirs["partner_transaction_id"] == "a?"
     assert len(found.theirs["amount"]) == 200
     assert found.ours["player"] != found.theirs["player"]
+    assert found.theirs["reason"] == "other_amount"
 
 
 MOVEMENTS = st.lists(

@@ -37,7 +37,7 @@ class Casino:
             "Balance": "990.00",
         } | changed
         casino = await self._floor.partners.casino(row.casino_id)
-        return await self._confirmations.take(casino, json.dumps(body).encode())
+        return (await self._confirmations.take(casino, json.dumps(body).encode())).outcome
 
     async def sent(self, kind: int, times: int = 1) -> None:
         """Wait until a movement was sent so often."""

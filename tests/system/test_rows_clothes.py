@@ -1,0 +1,97 @@
+"""Rows 85 to 87 over HTTP: Accepts in other clothes or with dirty texts, and balances that are nonsense."""
+
+import asyncio
+import json
+
+import pytest
+
+from tests.system.rows import BACK, DONE, taken
+from tests.table import Stack, Table, until
+
+USERS, ACCEPT = "/users/data", "/payments/accept"
+REVERSE = "refund_after_pay_out: reverse"
+
+
+@pytest.mark.row(85)
+@pytest.mark.row(86)
+@pytest.mark.parametrize("kind", ["other_types", "dirty_texts"])
+async def test_accepts_in_other_clothes_end_every_movement(stack: Stack, kind: str) -> None:
+    table = await stack.table(provider=REVERSE, confirmation="accept")
+    await table.faults({"kind": kind}, {"kind": kind, "path": ACCEPT})
+    bet = await taken(table, table.pay_in)
+    for call in (table.pay_out, table.refund):
+        assert (await until(lambda call=call: call(bet), 60)).said == DONE  # type: ignore[misc]
+    assert (await table.journal(bet), await table.incidents(bet)) == (BACK, [])
+    assert {accept["state"] for accept in await table.accepts(bet)} == {"answered"}
+    assert {(accept["status"], accept["answer_code"]) for accept in await table.accepts(bet)} == {(200, 200)}
+
+
+# What users/data answers, and what Balance says of it: it is read (1), or not (99).
+DEEP = "[" * 100_000
+NONSENSE = {
+    "deep": (DEEP, 99),
+    "deep inside": (f'{{"ErrorCode": 200, "Message": "", "Value": {{"Balance": {DEEP}}}}}', 99),
+    "a list": ('{"ErrorCode": 200, "Message": "", "Value": [1]}', 99),
+    "true": ('{"ErrorCode": 200, "Message": "", "Value": {"Balance": true}}', 99),
+    "NaN": ('{"ErrorCode": 200, "Message": "", "Value": {"Balance": NaN}}', 99),
+    "huge": (f'{{"ErrorCode": 200, "Message": "", "Value": {{"Balance": {"9" * 10_000}}}}}', 99),
+    "a huge exponent": ('{"ErrorCode": 200, "Message": "", "Value": {"Balance": 1e999999999}}', 99),
+    "twice": ('{"ErrorCode": 200, "Message": "", "Value": {"Balance": "1.00", "Balance": "2.00"}}', 99),
+    "no text": ('{"ErrorCode": 200, "Message": "\\ud83d", "Value": {"Balance": "\\ud83d"}}', 99),
+    "empty": ("", 99),
+    "below zero": ('{"ErrorCode": 200, "Message": "", "Value": {"Balance": "-5.00"}}', 1),
+    "more than any wallet": (f'{{"ErrorCode": 200, "Message": "", "Value": {{"Balance": {"9" * 60}}}}}', 1),
+}
+
+
+@pytest.mark.row(87)
+async def test_no_answer_about_a_balance_changes_a_code(stack: Stack) -> None:
+    await asyncio.gather(*(_nonsense(stack, name, *given) for name, given in NONSENSE.items()))
+
+
+async def _nonsense(stack: Stack, name: str, body: str, code: int) -> None:
+    table = await stack.table()
+    await table.switches(balance_in_answer=False)
+    await table.faults({"kind": "answer", "path": USERS, "status": 200, "body": body})
+    paid = await taken(table, table.pay_in)
+    returned = await taken(table, table.pay_in)
+    one_step = await taken(table, table.pay_in_out)
+    for call, bet in (
+        (Table.pay_in, paid),
+        (Table.pay_out, paid),
+        (Table.refund, returned),
+        (Table.pay_in_out, one_step),
+    ):
+        answer = await until(lambda call=call, bet=bet: call(table, bet), 60)  # type: ignore[misc]
+        assert (name, answer.said, answer.status, answer.body["balance"]) == (name, DONE, 200, None)
+    balance = await table.balance()
+    assert (name, balance.code, balance.body["balance"]) == (name, code, None)
+
+
+@pytest.mark.row(85)
+@pytest.mark.row(87)
+async def test_a_balance_finer_than_the_currency_is_rounded_down(stack: Stack) -> None:
+    table = await stack.table()
+    await table.switches(balance_in_answer=False)
+    for written, shown in (('"990.1299"', 990.12), ("990.1299", 990.12), ("9.9e2", 990), ('"+1"', 1)):
+        body = f'{{"errorCode": "200", "value": {{"balance": {written}}}}}'
+        await table.faults({"kind": "answer", "path": USERS, "status": 200, "body": body})
+        answer = await table.balance()
+        assert (written, answer.code, answer.body["balance"]) == (written, 1, shown)
+
+
+@pytest.mark.row(85)
+async def test_an_accept_that_cannot_be_read_is_no_final_answer(stack: Stack) -> None:
+    """HTTP 400 with the reason, an incident; the same Accept, mended, is taken."""
+    table = await stack.table(casino="{accept_within: 3600, effect_within: 3600}", confirmation="accept")
+    bet = await taken(table, table.pay_in)
+    bet_id = (await table.row(bet)).bet_id
+    (sent,) = [accept for accept in await table.accepts(bet) if accept["transaction_type"] == -1][:1]
+    body = {
+        "BetId": bet_id, "TransactionType": -1, "PartnerUserId": "anna", "Amount": "ten", "ErrorCode": 200,
+        "PartnerTransactionId": sent["partner_transaction_id"], "Message": "",
+    }  # fmt: skip
+    refused = json.loads(await table.accept_raw(body))
+    assert (refused["ErrorCode"], refused["Message"]) == (103801, "unreadable_amount: Amount is not a number")
+    assert await table.incidents(bet) == ["accept_unreadable"]
+    assert (await table.accept(body | {"Amount": "-10.0000"}))["ErrorCode"] == 200
