@@ -75,6 +75,7 @@ class Send(_Section):
     """What a casino wants to be sent beyond the plain movement."""
 
     zero_stakes: bool = True
+    aud: bool = True
     close: bool = False
     list: bool = False
     tax: bool = False

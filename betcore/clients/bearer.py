@@ -1,7 +1,7 @@
 """The tokens of the Aggregator API for casinos: those with which casinos call us, and those by which we called them.
 
-Both are RS256 JWTs of the same keys. An access token has an audience and a scope, a message to a casino has neither:
-so the one can never be taken for the other.
+Both are RS256 JWTs of the same keys. An access token has this service for its audience, and a scope; a message has its
+casino for its audience, or none, and data: so the one can never be taken for the other.
 """
 
 import re
@@ -63,17 +63,22 @@ class Tokens:
 
     async def message(self, token: str) -> dict[str, Any] | None:
         """The claims of a message that we have signed for a casino and that holds now; None for anything else."""
-        return await self._claims(token, _MESSAGE_CLAIMS)
+        claims = await self._claims(token, _MESSAGE_CLAIMS, verify_aud=False)
+        whose = claims and claims["client_id"]
+        return claims if claims and claims.get("aud", whose) == whose else None
 
-    async def _claims(self, token: str, required: list[str], **more: Any) -> dict[str, Any] | None:
+    async def _claims(
+        self, token: str, required: list[str], *, verify_aud: bool = True, **more: Any
+    ) -> dict[str, Any] | None:
         if len(token) > _MAX_TOKEN or not token.isascii():
             return None
         try:
             key = await self._keys.public(str(jwt.get_unverified_header(token).get("kid")))
             if key is None:
                 return None
+            options: Any = {"require": required, "verify_aud": verify_aud}
             found: dict[str, Any] = jwt.decode(
-                token, key, algorithms=["RS256"], issuer=self._issuer, options={"require": required}, **more
+                token, key, algorithms=["RS256"], issuer=self._issuer, options=options, **more
             )
         except (jwt.PyJWTError, RecursionError):
             return None

@@ -187,7 +187,7 @@ class CasinoClient:
         not_after: datetime | None,
         believed: Believed = as_it_is,
     ) -> CasinoAnswer:
-        body = await self._token(casino, data, not_after)
+        body = await self._token(casino, path, data, not_after)
         try:
             async with asyncio.timeout(within.total_seconds()):
                 async with self._http.post(
@@ -212,7 +212,8 @@ class CasinoClient:
         ANSWERS.labels(casino.name, path, answer.kind).inc()
         return answer
 
-    async def _token(self, casino: Casino, data: dict[str, Any], not_after: datetime | None) -> str:
+    async def _token(self, casino: Casino, path: str, data: dict[str, Any], not_after: datetime | None) -> str:
+        """Sign a message. It says whose it is and for which call: posted anywhere else it must not count."""
         now = datetime.now(UTC)
         lifetime = timedelta(seconds=casino.profile.message_lifetime)
         starts = now - min(_BACKDATED, lifetime / 2)
@@ -223,14 +224,18 @@ class CasinoClient:
         if ends <= now.timestamp():
             raise LastMomentPassed
         key = await self._keys.current()
+        client_id = f"PartnerClient-{casino.partner_client_id}"
         claims = {
             "nbf": int(starts.timestamp()),
             "exp": ends,
             "iss": self._issuer,
-            "client_id": f"PartnerClient-{casino.partner_client_id}",
+            "client_id": client_id,
+            "path": path,
             "jti": secrets.token_hex(16),
             "data": json.dumps(data),
         }
+        if casino.profile.send.aud:
+            claims["aud"] = client_id
         return jwt.encode(claims, key.private_key, algorithm="RS256", headers={"kid": key.kid, "typ": "JWT"})
 
 

@@ -48,21 +48,25 @@ class Surface:
         self._outbox = outbox
 
     def routes(self) -> list[web.RouteDef]:
-        """One route for each operation."""
-        return [web.post(path, self._serve) for path in OPERATIONS]
+        """One route for each operation; and one below each casino's own name, for those that share no address."""
+        names = "/{account:PartnerClient-[0-9]+}"
+        return [web.post(start + path, self._serve) for start in ("", names) for path in OPERATIONS]
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
+        account = request.match_info.get("account")
+        path = request.path.removeprefix(f"/{account}") if account else request.path
         try:
-            token = await verify(await request.read(), self._keys, lambda one: self._casinos[one].switches.leeway)
+            body = await request.read()
+            token = await verify(body, self._keys, lambda one: self._casinos[one].switches.leeway, path, account)
         except BadToken as error:
-            return self._unauthorised(request.path, error)
+            return self._unauthorised(path, error)
         except KeysUnavailable as error:
             _log.warning("the aggregator's keys cannot be read: %s", error)
             return _respond(Answer(Code.NOT_ADDED, message="Keys unavailable", status=503))
         casino = self._casinos[token.client_id]
-        call = read_call(request.path, token.data, token.jti)
+        call = read_call(path, token.data, token.jti)
         casino.calls.append(call)
-        operation = partial(_operate, OPERATIONS[request.path], self._wallet, casino, token.data)
+        operation = partial(_operate, OPERATIONS[path], self._wallet, casino, token.data)
         exchange = Exchange(request, call, casino.gate, operation, partial(self._outbox.tell, casino))
         fault = casino.plan.pick(call)
         return await (exchange.serve() if fault is None else exchange.fail(fault))

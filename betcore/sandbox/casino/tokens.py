@@ -1,7 +1,8 @@
 """Who is calling: the signed token that is the body of every call of surface C.
 
 The body is a JSON string literal that holds a compact JWT, RS256, ``kid`` in its header; the aggregator publishes its
-keys as a JWKS. Claims: ``nbf``, ``exp``, ``iss``, ``client_id``, ``data`` (a string of JSON), ``jti``.
+keys as a JWKS. Claims: ``nbf``, ``exp``, ``iss``, ``client_id``, ``data`` (a string of JSON), ``jti``, and where the
+aggregator sends them ``aud`` (the same as ``client_id``) and ``path`` (the call that the message is for).
 """
 
 import asyncio
@@ -92,10 +93,14 @@ class Keys:
             self._failure = None
 
 
-async def verify(body: bytes, keys: Keys, leeway_of: Callable[[int], int]) -> Token:
+async def verify(
+    body: bytes, keys: Keys, leeway_of: Callable[[int], int], path: str, account: str | None = None
+) -> Token:
     """The token in a request's body. ``leeway_of`` gives a casino's clock leeway in seconds.
 
-    Raises BadToken (answer 401) and KeysUnavailable (answer 503: a refusal would be a lie).
+    ``account`` is whose wallet was called, where the address tells. A real casino always knows; here several may share
+    one address, and the message says which of them is meant. Raises BadToken (answer 401) and KeysUnavailable (answer
+    503: a refusal would be a lie).
     """
     token = _string_literal(body)
     client_id = _claimed_client(token)
@@ -103,9 +108,15 @@ async def verify(body: bytes, keys: Keys, leeway_of: Callable[[int], int]) -> To
         key = await keys.find(str(jwt.get_unverified_header(token).get("kid")))
         if key is None:
             raise BadToken("unknown kid", client_id)
-        claims = jwt.decode(token, key, algorithms=["RS256"], leeway=leeway_of(client_id), options={"require": _CLAIMS})
+        account = account or f"PartnerClient-{client_id}"
+        options: Any = {"require": _CLAIMS, "verify_aud": False}
+        claims = jwt.decode(token, key, algorithms=["RS256"], leeway=leeway_of(client_id), options=options)
     except jwt.PyJWTError as error:
         raise BadToken(str(error), client_id) from error
+    if claims["client_id"] != account or claims.get("aud", account) != account:
+        raise BadToken("the message is for another casino", client_id)
+    if claims.get("path", path) != path:
+        raise BadToken("the message is for another call", client_id)
     if not isinstance(claims["data"], str):
         raise BadToken("data is not a string", client_id)
     return Token(client_id, claims["data"], str(claims["jti"]))
