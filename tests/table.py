@@ -31,7 +31,7 @@ from tests.leashed import leashed
 
 ROOT = Path(__file__).parents[1]
 _PORTS = ("API", "SANDBOX_CASINO", "SANDBOX_PROVIDER", "TEMPORAL", "TEMPORAL_UI", "DATABASE")
-_START = 90
+_START = 300
 # What a test waits for comes at once on a quiet machine; how long a busy one may take is no subject of any.
 PATIENCE = 60
 _UNHURRIED = {"answer_deadline": 30, "order_window": 600, "unconfirmed_within": 600}
@@ -347,6 +347,7 @@ async def start_stack(folder: Path, *options: str, **environment: str) -> AsyncI
         async with asyncio.timeout(_START):
             assert process.stdout is not None
             addresses = json.loads(await process.stdout.readline())
+        assert "error" not in addresses, addresses
         settings = Settings(data_dir=folder)
         engine = create_engine(settings)
         async with caller() as http:

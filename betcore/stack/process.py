@@ -38,7 +38,7 @@ class Service:
     env: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], Awaitable[bool]] = always
     says: str = ""  # what it logs when it is ready
-    patience: float = 60.0  # seconds until it must be ready
+    patience: float = 180.0  # seconds until it must be ready; a busy machine may take a minute over it
     ports: Sequence[int] = ()
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 10.0  # seconds between the stop signal and SIGKILL

@@ -20,7 +20,7 @@ from tests.leashed import leashed
 
 _ROOT = Path(__file__).parents[2]
 _PORTS = ("API", "SANDBOX_CASINO", "SANDBOX_PROVIDER", "TEMPORAL", "TEMPORAL_UI", "DATABASE")
-_PATIENCE = 90  # seconds
+_PATIENCE = 300  # seconds
 
 
 async def _begin(folder: Path, *options: str, **environment: str) -> Process:
