@@ -1,6 +1,7 @@
 """What the API's messages leave behind when nobody works, or the bet ends before it has heard them."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,10 +16,12 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from api.bets import Bets, Call
 from api.messages import BetMessages
+from api.parsing import PayOutBody, RefundBody
 from betcore.errors import Contradiction, OutcomeUnknown
 from betcore.ids import BetKey
-from betcore.messages import BetRecord, BetState, PayIn
+from betcore.messages import BetRecord, BetState, PayIn, PayOut, Refund
 from tests.floor import open_floor
 from tests.workflows.bets import begin, events, start, update, working
 
@@ -157,3 +160,34 @@ async def test_an_update_that_finds_no_place_is_a_signal_at_once(database_url: s
         assert await handle.result() is BetState.REFUNDED
         # Where the bet has ended meanwhile its row answers.
         assert await messages.refund(key, None, floor.refund(bet), 60) is None
+
+
+class _Rejecting(BetMessages):
+    """Workflows that reject whatever they are told."""
+
+    async def pay_out(self, bet: BetKey, record: BetRecord | None, call: PayOut, seconds: float) -> BetRecord | None:
+        raise Contradiction
+
+    async def refund(self, bet: BetKey, record: BetRecord | None, call: Refund, seconds: float) -> BetRecord | None:
+        raise Contradiction
+
+
+@pytest.mark.row(83)
+async def test_a_rejection_is_final_only_where_the_row_says_the_same(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor:
+        bets = Bets(floor.calls, floor.bets, floor.partners, floor.casinos, _Rejecting(temporal))
+        bet = await floor.pay_in()
+
+        async def said() -> list[str | None]:
+            provider = await floor.partners.provider(floor.counterparty_id)
+            assert provider is not None
+            known, due = bet.provider_bet_id, time.monotonic() + 60
+            pay_outs = [PayOutBody(known, "5.00", bet.round_id), PayOutBody(known, "5.00", "another round")]
+            calls = [Call(provider, floor.session.session_id, f"{known}:{time.monotonic_ns()}", due) for _ in range(3)]
+            heard = [await bets.pay_out(call, body) for call, body in zip(calls, pay_outs, strict=False)]
+            return [reply.code for reply in (*heard, await bets.refund(calls[2], RefundBody(known)))]
+
+        # Without a row the workflow's own word on this very call is all there is.
+        assert await said() == ["different_data"] * 3
+        await floor.bets.open(bet, "run", BetState.ACCEPTING, None)
+        assert await said() == ["outcome_unknown", "different_data", "outcome_unknown"]
