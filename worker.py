@@ -18,6 +18,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.bets import BetRows
 from activities.claw_backs import ClawBacks
+from activities.marks import Marks
 from activities.pressure import AT_ONCE, Pressure
 from activities.probing import Probing
 from activities.reconciliation import Reconciling
@@ -64,6 +65,7 @@ class Activities:
 
     wallet: Wallet
     claw_backs: ClawBacks
+    marks: Marks
     rows: BetRows
     sweeps: Sweeps
     reconciling: Reconciling
@@ -84,6 +86,7 @@ class Activities:
         return cls(
             Wallet(teller, bets, reversals),
             ClawBacks(teller, reversals),
+            Marks(teller, casinos, bets, reversals),
             BetRows(bets),
             Sweeps(client, Lives(engine)),
             Reconciling(client, Runs(engine), bets, partners, casinos),
@@ -100,7 +103,7 @@ def workers(client: Client, do: Activities, *, sandbox: bool) -> list[Worker]:
         *(do.wallet.pursue_stake, do.wallet.find_stake, do.wallet.pursue_credit, do.wallet.close_at_casino),
         *(do.wallet.find_credit, do.claw_backs.pursue_claw_back, do.claw_backs.find_claw_back),
         *(do.rows.file_incident, do.rows.note_operation, do.sweeps.resume_lost, do.sweeps.remind_quiet),
-        do.sweeps.name_stuck,
+        *(do.sweeps.name_stuck, do.marks.mark_stake, do.marks.mark_claw_back),
         *(do.reconciling.start_reconciliations, do.reconciling.open_reconciliation, do.reconciling.compare_books),
         *(do.reconciling.look_again, do.reconciling.end_reconciliation),
     ]

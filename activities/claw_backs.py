@@ -112,7 +112,7 @@ class ClawBacks:
                 record = await self._reversals.park(reverse.bet_id, owner, _KIND, made.answer.error_code, made.theirs)
                 progress = Progress.PARKED
             case _:
-                return await self._teller.unknown(casino, claim.record, movement, made, verdict)
+                return await self._teller.unknown(casino, claim, movement, made, verdict, reverse.policy.retry)
         await failpoints.reach("claw_back_recorded")
         return _step(record, owner, progress, made.answer.message)
 

@@ -56,7 +56,7 @@ class Credits:
     async def attempt(self, order: Pay) -> Step:
         """Send a credit once in the fast lane. Raises Busy if the casino does not answer anyway."""
         casino = await self._teller.casino(order.casino_id)
-        await self._teller.pressure.may_try_credit(casino)
+        await self._teller.admit(casino, _credit_of(order), self._teller.pressure.may_try_credit)
         with self._teller.pressure.place(casino, FAST):
             return await self._credit(casino, order, order.attempt_timeout)
 
@@ -64,7 +64,7 @@ class Credits:
         """Send a credit once in the slow lane, when its turn has come. Raises Busy."""
         casino = await self._teller.casino(order.casino_id)
         with self._teller.pressure.place(casino, SLOW):
-            await self._teller.pressure.owed_turn(casino)
+            await self._teller.admit(casino, _credit_of(order), self._teller.pressure.owed_turn)
             return await self._credit(casino, order)
 
     async def _paid_twice(self, pay: Pay, word: CasinoWord) -> None:
@@ -115,7 +115,7 @@ class Credits:
             case Progress.PARKED:
                 record = await rows.park(order.bet_id, owner, kind, made.answer.error_code, made.theirs)
             case _:
-                return await self._teller.unknown(casino, claim.record, movement, made, verdict)
+                return await self._teller.unknown(casino, claim, movement, made, verdict, order.retry)
         await failpoints.reach("credit_recorded")
         return _credited(record, order, made.answer.message)
 

@@ -59,14 +59,19 @@ class Teller:
         meaning = casino.profile.error_codes.get(word.error_code or "")
         answer = CasinoAnswer(meaning, _ACCEPT, word.error_code)
         made = MakeAnswer(answer, word.partner_transaction_id, word.balance)
-        return made, judge(movement.transaction_type, meaning, claim.attempts or 0)
+        verdict = judge(movement.transaction_type, meaning, claim.attempts or 0)
+        # A refusal that decides nothing is a failure, as an error in the answer to make is.
+        decides = verdict.progress is not Progress.UNKNOWN
+        await self.pressure.told(casino, answer if decides else replace(answer, meaning=None))
+        return made, verdict
 
     async def _send(
         self, casino: Casino, movement: Movement, claim: Claim, within: timedelta
     ) -> tuple[MakeAnswer, Verdict, bool]:
         """The answer, the verdict on it, and whether payments/info has shown the movement."""
         made = await self._casinos.make(casino, movement, within)
-        await self.pressure.told(casino, made.answer)
+        if not _only_taken(casino, made.answer):
+            await self.pressure.told(casino, made.answer)
         if made.answer.meaning != DUPLICATE:
             return made, judge(movement.transaction_type, made.answer.meaning, claim.attempts or 0), False
         # What was parked may be another movement under our identity: then our own sends since prove nothing.
@@ -78,6 +83,8 @@ class Teller:
             listed = (await self._looked(casino, movement, within)).found
         except MovementDiffers as difference:
             return replace(made, theirs=difference.theirs), PARKED, False
+        if listed:
+            await self.pressure.told(casino, made.answer)
         verdict = judge_duplicate(listed, attempts, is_done=is_done)
         if listed is False and verdict == UNKNOWN and await self._is_absent_for_good(casino, movement, claim):
             verdict = PARKED
@@ -114,6 +121,14 @@ class Teller:
                     await told.wait()
         within = timedelta(seconds=casino.profile.accept_within) if sent else _NO_TIME
         return await self._heard(movement, within)
+
+    async def admit(self, casino: Casino, movement: Movement, gate: Callable[[Casino], Awaitable[None]]) -> None:
+        """Pass a gate with something owed. Raises Busy, unless an Accept waits in the row, which is only heard."""
+        try:
+            await gate(casino)
+        except Busy:
+            if casino.profile.confirmation != _ACCEPT or not await self.was_told(movement):
+                raise
 
     async def confirmed(self, casino: Casino, movement: Movement) -> CasinoWord | None:
         """The Accept by which the casino says that it has made a movement, however late. One that refuses is forgotten:
@@ -169,10 +184,11 @@ class Teller:
             raise ApplicationError("the casino did not confirm the close", type=Code.OUTCOME_UNKNOWN)
 
     async def unknown(
-        self, casino: Casino, record: BetRecord, movement: Movement, made: MakeAnswer, verdict: Verdict
+        self, casino: Casino, claim: Claim, movement: Movement, made: MakeAnswer, verdict: Verdict, retry: Retry
     ) -> Step:
-        """Write down an answer that decides nothing."""
-        answer, kind = made.answer, movement.transaction_type
+        """Write down an answer that decides nothing, and after a refusing Accept when the next send may leave."""
+        answer, kind, record = made.answer, movement.transaction_type, claim.record
+        wait = None if claim.counted else claim.waits
         await self._bets.note(
             record.bet_id,
             "answer",
@@ -182,12 +198,18 @@ class Teller:
             error_code=answer.error_code,
         )
         if answer.kind == _ACCEPT:
-            await self._bets.forget_refusal(record.bet_id, kind, answer.error_code)
+            wait = retry.gap(claim.attempts or 1)
+            await self._bets.forget_refusal(record.bet_id, kind, answer.error_code, wait)
         elif verdict.progress is Progress.UNKNOWN and casino.profile.confirmation == "accept":
             # The answer is lost, the Accept may still come: from now on it is signalled.
             await self._heard(movement, _NO_TIME)
         detail = f"{answer.kind} {answer.error_code or ''} {answer.message}".strip()
-        return Step(progress=verdict.progress, detail=detail, record=record)
+        return Step(progress=verdict.progress, detail=detail, record=record, wait=wait)
+
+
+def _only_taken(casino: Casino, answer: CasinoAnswer) -> bool:
+    """Return whether the answer to make only says that an Accept will follow: that one tells how well the casino is."""
+    return casino.profile.confirmation == _ACCEPT and answer.meaning in ("done", DUPLICATE)
 
 
 def _is_taken(made: MakeAnswer, verdict: Verdict) -> bool:
@@ -206,11 +228,12 @@ def word_of(made: MakeAnswer) -> CasinoWord:
 
 
 async def at_once(send: Callable[[], Awaitable[Step]], sends: int, until: datetime | None = None) -> Step:
-    """The fast lane: as many sends as are allowed, until one of them is answered."""
+    """The fast lane: as many sends as are allowed, until one is answered, or the row says that the next one waits."""
     try:
         step = await send()
         for _ in range(sends - 1):
-            if step.progress is not Progress.UNKNOWN or (until is not None and now() >= until):
+            over = step.progress is not Progress.UNKNOWN or step.wait is not None
+            if over or (until is not None and now() >= until):
                 break
             step = await send()
     except Busy as busy:
@@ -234,6 +257,7 @@ async def pursued(
     if not step.progress.is_open:
         return step
     gap = accept_within if step.progress is Progress.AWAITED and accept_within else _NO_TIME
+    gap = gap if step.wait is None else step.wait
     if until is not None and now() + gap >= until:
         return step
     raise again(step.detail, retry, gap)
@@ -242,8 +266,7 @@ async def pursued(
 def again(detail: str, retry: Retry, least: timedelta = _NO_TIME) -> ApplicationError:
     """The failure of one attempt in the slow lane, with the gap to the next and jitter, so that a casino that comes
     back is not met by everybody at once."""
-    exponent = min(activity.info().attempt - 1, 30)
-    gap = min(retry.first * retry.factor**exponent, retry.cap)
+    gap = retry.gap(activity.info().attempt)
     return ApplicationError(
         detail,
         type=Code.OUTCOME_UNKNOWN,

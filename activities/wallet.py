@@ -174,7 +174,7 @@ class Wallet:
                     bet_id, owner, movement.transaction_type, made.answer.error_code, made.theirs
                 )
             case _:
-                return await self._teller.unknown(casino, record, movement, made, verdict)
+                return await self._teller.unknown(casino, claim, movement, made, verdict, pay_in.policy.retry)
         await failpoints.reach("debit_recorded")
         return Step(progress=_standing(record, owner), detail=made.answer.message, record=record)
 

@@ -66,7 +66,7 @@ class Confirmations:
                 _log.warning("a hint of an Accept was lost", bet_id=bet_id, error=type(error).__name__)
         if stored.carrier is not None:
             handle = self._client.get_workflow_handle(stored.carrier)
-            told = Accept(transaction_type=int(kind))
+            told = Accept(transaction_type=int(kind), success=accept.success)
             try:
                 async with asyncio.timeout(_SIGNAL_WITHIN):
                     await handle.signal("accept", told, rpc_timeout=timedelta(seconds=_SIGNAL_WITHIN))

@@ -5,46 +5,17 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
+from betcore.bet import BetRecord as BetRecord
+from betcore.bet import BetState as BetState
+from betcore.bet import ReversalRecord as ReversalRecord
+from betcore.bet import ReversalState as ReversalState
 from betcore.errors import Code
 from betcore.ids import BetKey
+from betcore.message import Message as Message
 from betcore.money import Money
 from betcore.profiles import CasinoProfile, ProviderProfile
-
-
-class Message(BaseModel):
-    """Base of all messages. Unknown fields are ignored: an older worker can read a newer message."""
-
-    model_config = ConfigDict(frozen=True)
-
-    def facts(self) -> dict[str, str]:
-        """What it says of the bet, in words, for one side of an incident; a repeat says the same. No personal data."""
-        left_out = {"policy", "answer_by", "settle_by", "partner_user_id", "resumed", "after_pay_out", "reversal"}
-        given = {"call": getattr(self, "name", None)}
-        given |= {name: getattr(self, name) for name in type(self).model_fields if name not in left_out}
-        return {
-            name: f"{value.currency} {value}" if isinstance(value, Money) else str(value)
-            for name, value in given.items()
-            if value is not None
-        }
-
-
-class BetState(StrEnum):
-    """Where a bet stands; the last three are terminal."""
-
-    ACCEPTING = "accepting"
-    ACCEPTANCE = "acceptance"
-    SETTLING = "settling"
-    REFUNDING = "refunding"
-    SETTLED = "settled"
-    REFUNDED = "refunded"
-    REFUSED = "refused"
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether nothing can change any more."""
-        return self in (BetState.SETTLED, BetState.REFUNDED, BetState.REFUSED)
 
 
 class Retry(Message):
@@ -53,6 +24,10 @@ class Retry(Message):
     first: timedelta
     factor: float
     cap: timedelta
+
+    def gap(self, attempts: int) -> timedelta:
+        """Return the gap after so many attempts."""
+        return min(self.first * self.factor ** min(attempts - 1, 30), self.cap)
 
 
 class BetPolicy(Message):
@@ -71,7 +46,7 @@ class BetPolicy(Message):
     # How long an Accept may take; None where the casino's answer to make is final.
     accept_within: timedelta | None = None
     # Major units by currency, above which an operator's action needs a second one. A currency without: always.
-    approval_above: dict[str, Decimal] = {}
+    approval_above: dict[str, Decimal] = Field(default_factory=dict)
 
     def needs_approval(self, amount: Money) -> bool:
         """Whether an operator needs a second one to move so much."""
@@ -135,6 +110,7 @@ class PayIn(Message):
     settle_by: datetime
     policy: BetPolicy
     resumed: Resumed | None = None
+    handed_on: "HandedOn | None" = None
 
     @property
     def name(self) -> str:
@@ -197,9 +173,13 @@ class Refund(Message):
 
 
 class Accept(Message):
-    """The casino has confirmed or refused a movement: its row says how. A hint to look there, and nothing more."""
+    """The casino has confirmed or refused a movement: its row says how. A hint to look there, and nothing more.
+
+    ``success`` says whether the casino has made it: nothing else wakes what is parked. None in what an older API sends.
+    """
 
     transaction_type: int
+    success: bool | None = None
 
 
 class Action(StrEnum):
@@ -209,6 +189,8 @@ class Action(StrEnum):
     SETTLE = "settle"
     VOID = "void"
     MARK_PAID = "mark-paid"
+    MARK_TAKEN = "mark-taken"
+    MARK_NOT_TAKEN = "mark-not-taken"
 
 
 class Operate(Message):
@@ -229,6 +211,34 @@ class Operated(Message):
     detail: str
 
 
+class Proposal(Message):
+    """The word of a first operator: what was seen of the bet, and until when a second one may agree."""
+
+    action: Action
+    operator: str
+    movement: str | None
+    amount: Money | None
+    state: str
+    until: datetime
+
+
+class HandedOn(Message):
+    """What a run hands on to the next one of the same workflow when its history is nearly full. The rows have the rest.
+
+    ``refund_first`` is the order in which both calls were filed. ``wakes`` says that a movement that is parked may be
+    sent again: an Accept or an operator has said so at the last moment.
+    """
+
+    pay_out: PayOut | None = None
+    refund: Refund | None = None
+    refund_first: bool = False
+    filed_at: datetime | None = None
+    proposals: tuple[Proposal, ...] = ()
+    wakes: bool = False
+    needs_attention: bool = False
+    lines: tuple[str, ...] = ()
+
+
 class Reverse(Message):
     """The start argument of a reversal: take the win back, if there is one, and then return the stake.
 
@@ -247,54 +257,9 @@ class Reverse(Message):
     resumed: Resumed | None = None
     closed: bool = True  # a close of ours may have reached the casino
     reopen_from: datetime | None = None  # until then one that was given up may still take effect
+    handed_on: "HandedOn | None" = None
 
     @property
     def not_after(self) -> datetime:
         """The last moment of the claw-back's first window."""
         return self.answer_by + self.policy.message_lifetime
-
-
-class ReversalState(StrEnum):
-    """Where a reversal stands; the last two are terminal."""
-
-    REVERSING = "reversing"
-    REVERSED = "reversed"
-    REFUSED = "refused"
-
-
-class ReversalRecord(Message):
-    """A reversal's row as it stands."""
-
-    reversal_id: int
-    owner: str | None
-    state: ReversalState
-    lives: int
-    closed_at: datetime | None
-    closed_balance: Money | None  # as the casino named it with the return of the stake
-
-
-class BetRecord(Message):
-    """A bet's row as it stands: the one thing from which answers are given. Stake is None on a tombstone."""
-
-    bet_id: int
-    owner: str | None
-    casino_id: int
-    player_id: int
-    game_id: int
-    round_id: str | None
-    currency: str
-    stake: Money | None
-    win: Money | None
-    state: BetState
-    refusal: Code | None
-    told_at: datetime | None
-    withdrawn_at: datetime | None
-    accepted_at: datetime | None
-    closed_at: datetime | None
-    # The balances that the casino named with the debit, and with the credit that ended the bet.
-    accepted_balance: Money | None
-    closed_balance: Money | None
-    one_step: bool = False
-    lives: int = 0
-    reversed_by: int | None = None
-    reversal: ReversalRecord | None = None  # read along where it can matter; a bet that is open has none

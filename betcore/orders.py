@@ -26,11 +26,15 @@ class Progress(StrEnum):
 
 
 class Step(Message):
-    """What an activity reports: how the movement stands, why, and the bet's row after it."""
+    """What an activity reports: how the movement stands, why, and the bet's row after it.
+
+    ``wait`` is how long the row keeps the next send back; None if it does not.
+    """
 
     progress: Progress
     detail: str = ""
     record: BetRecord | None = None
+    wait: timedelta | None = None
 
 
 class TakeStake(Message):
@@ -86,6 +90,24 @@ class FindCredit(Message):
 
     pay: Pay
     second_look: bool
+
+
+class MarkStake(Message):
+    """End a parked stake on the word of two operators: the casino has taken it, or has not and will not."""
+
+    pay_in: PayIn
+    bet_id: int
+    owner: str
+    taken: bool
+    refund_filed: bool
+
+
+class MarkClawBack(Message):
+    """The same for the claw-back of a reversal."""
+
+    reverse: Reverse
+    owner: str
+    taken: bool
 
 
 class Unpark(Message):

@@ -1,5 +1,6 @@
 """What people see of a bet in the Temporal UI: search attributes, summary and timeline. No personal data."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
@@ -78,6 +79,15 @@ class Timeline:
     def needs(self, status: str, since: datetime) -> None:
         """What keeps it from going on, and since when; shown on top until ``goes_on``."""
         self._trouble = f" · **{status}** since {since:%Y-%m-%d %H:%M:%S} UTC"
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines so far."""
+        return tuple(self._lines)
+
+    def resume(self, lines: Sequence[str]) -> None:
+        """Go on with the lines of an earlier run."""
+        self._lines = list(lines)
 
     def goes_on(self) -> None:
         """Nothing keeps it any more."""

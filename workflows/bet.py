@@ -1,26 +1,30 @@
 """The life of a bet: PayIn, then PayOut or Refund, then over; or PayInOut, and over. Money moves in ``run``; handlers
 only file and wait."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
+from workflows.bet_actions import BetActions
 from workflows.closing import Closing
+from workflows.debit import Debit
 from workflows.inbox import Inbox
-from workflows.life import Debit, Life
+from workflows.life import Life
 from workflows.successor import start_reversal
 
 with workflow.unsafe.imports_passed_through():
     from activities.bets import BetRows
+    from activities.marks import Marks
     from activities.wallet import Wallet
     from betcore import answers, visibility
     from betcore.errors import Code
     from betcore.ids import TransactionType
-    from betcore.messages import Accept, Action, BetRecord, BetState, Operate, Operated, PayIn, PayOut, Refund
+    from betcore.messages import Accept, BetRecord, BetState, Operate, Operated, PayIn, PayOut, Refund
     from betcore.money import Money
-    from betcore.orders import FindStake, Pay, Progress, Step, TakeOver, TakeStake, Withdraw
+    from betcore.orders import FindStake, MarkStake, Pay, Progress, Step, TakeOver, TakeStake, Withdraw
 
 
 @workflow.defn(name="Bet")
@@ -30,9 +34,10 @@ class Bet:
     @workflow.init
     def __init__(self, pay_in: PayIn) -> None:
         self._pay_in = pay_in
-        self._life = Life(pay_in.policy, pay_in.casino_id, visibility.head_of_bet(pay_in))
+        self._life = Life(pay_in, visibility.head_of_bet(pay_in), lambda more: self._inbox.hand_on(more))
         self._inbox = Inbox(pay_in, self._life.board)
         self._closing = Closing(self._life, pay_in.policy, pay_in.casino_id)
+        self._actions = BetActions(pay_in, self._life, self._inbox)
         # While it waits for its PayOut: whether the row is to be read again.
         self._waits, self._rereads = False, False
 
@@ -91,7 +96,7 @@ class Bet:
     @workflow.signal(name="accept", description="The casino has confirmed or refused a movement: its row says how.")
     def accept(self, accept: Accept) -> None:
         """Look at the movement's row now."""
-        self._life.nudge()
+        self._life.nudge(accept)
 
     @workflow.update(name="recheck", description="The row says that money is owed: read it again.")
     async def recheck(self) -> None:
@@ -103,44 +108,14 @@ class Bet:
         if not self._waits:
             raise ApplicationError("it does not wait for a message", type=Code.OUTCOME_UNKNOWN)
 
-    @workflow.update(name="operate", description="An operator's action: retry, settle, void or mark-paid.")
+    @workflow.update(name="operate", description="An operator's action: retry, settle, void, or a mark.")
     async def operate(self, order: Operate) -> Operated:
         """Take the action, or propose it to a second operator."""
-        return self._life.operate(order, self._moved_by(order), lambda: self._act(order))
+        return self._life.operate(order, self._actions.concern(order), lambda: self._actions.take(order))
 
     @operate.validator
     def _check_operate(self, order: Operate) -> None:
-        self._life.check_operation(order, self._moved_by(order), self._why_not(order))
-
-    def _moved_by(self, order: Operate) -> Money | None:
-        return {Action.SETTLE: order.win, Action.VOID: self._pay_in.stake}.get(order.action)
-
-    def _why_not(self, order: Operate) -> str | None:
-        record = self._life.record
-        if order.action not in (Action.SETTLE, Action.VOID) or record is None:
-            return self._life.why_not(order)
-        if record.state.is_terminal or record.withdrawn_at is not None or self._inbox:
-            return "its outcome is decided"
-        if order.action is Action.VOID:
-            return None if record.state in (BetState.ACCEPTING, BetState.ACCEPTANCE) else "its outcome is decided"
-        if record.state is not BetState.ACCEPTANCE or record.one_step:
-            return "it does not wait for a PayOut"
-        if order.win is None or answers.contradicts(record, self._settlement(order.win)):
-            return "a win in the bet's currency is needed"
-        return None
-
-    def _act(self, order: Operate) -> None:
-        if order.action is Action.SETTLE and order.win is not None:
-            self._inbox.file(self._settlement(order.win))
-        elif order.action is Action.VOID:
-            self._inbox.file(Refund(player_id=self._pay_in.player_id, answer_by=workflow.now()))
-        if order.action is not Action.SETTLE:
-            # Where the stake is not known yet, a Refund that is filed changes what absence means.
-            self._life.nudge()
-
-    def _settlement(self, win: Money) -> PayOut:
-        bet = self._pay_in
-        return PayOut(player_id=bet.player_id, round_id=bet.round_id, win=win, answer_by=workflow.now())
+        self._life.check_operation(order, self._actions.concern(order), self._actions.why_not(order))
 
     @pay_out.validator
     def _check_pay_out(self, call: PayOut) -> None:
@@ -166,10 +141,13 @@ class Bet:
                 Wallet.try_stake,
                 Wallet.pursue_stake,
                 Wallet.find_stake,
+                Marks.mark_stake,
                 TransactionType.ACCEPT_BET,
                 "debit the stake",
+                self._pay_in.stake,
                 self._stake_order,
                 self._look_order,
+                self._mark_order,
                 self._pay_in.not_after,
             )
         )
@@ -189,6 +167,10 @@ class Bet:
             second_look=second_look,
             refund_filed=isinstance(self._inbox.first, Refund),
         )
+
+    def _mark_order(self, taken: bool) -> MarkStake:
+        bet_id, owner, refund_filed = self._life.bet.bet_id, self._life.owner, isinstance(self._inbox.first, Refund)
+        return MarkStake(pay_in=self._pay_in, bet_id=bet_id, owner=owner, taken=taken, refund_filed=refund_filed)
 
     # The outcome
 
@@ -237,19 +219,21 @@ class Bet:
                 return self._inbox.first
 
     async def _filed_before_overdue(self) -> bool:
-        left = max(self._pay_in.settle_by - workflow.now(), timedelta())
+        left, renewal = max(self._pay_in.settle_by - workflow.now(), timedelta()), self._life.renewal
         self._rereads, self._waits = False, True
-        if not await self._filed_within(left, "until the bet is overdue"):
+        if not await self._filed_within(left, "until the bet is overdue", lambda: renewal.is_due):
             self._life.board.attention("overdue")
             if self._pay_in.policy.on_overdue == "hold":
-                await workflow.wait_condition(lambda: bool(self._inbox or self._rereads))
+                await workflow.wait_condition(lambda: bool(self._inbox or self._rereads or renewal.is_due))
         self._waits = False
+        if not self._inbox:
+            await renewal.if_due()
         return bool(self._inbox) or not self._rereads
 
-    async def _filed_within(self, time: timedelta, summary: str) -> bool:
+    async def _filed_within(self, time: timedelta, summary: str, unless: Callable[[], bool] = lambda: False) -> bool:
         with suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: bool(self._inbox or self._rereads), timeout=time, timeout_summary=summary
+                lambda: bool(self._inbox or self._rereads or unless()), timeout=time, timeout_summary=summary
             )
             return True
         return False

@@ -1,5 +1,6 @@
 """What people see of a workflow that moves money, and what is written down for them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from temporalio import workflow
@@ -10,7 +11,7 @@ from workflows.lanes import Lanes
 with workflow.unsafe.imports_passed_through():
     from activities.bets import BetRows
     from betcore.messages import BetRecord
-    from betcore.orders import Incident, Operation
+    from betcore.orders import Incident, Operation, Step
     from betcore.visibility import BET_STATUS, NEEDS_ATTENTION, Timeline
 
 
@@ -24,6 +25,30 @@ class Board:
         self._lanes = lanes
         self._timeline = Timeline(head)
         self._papers: list[tuple[Any, Any, str]] = []
+
+    def resume(self, needs_attention: bool, lines: Sequence[str]) -> None:
+        """Go on with what an earlier run of the same workflow has shown."""
+        self.needs_attention = needs_attention
+        self._timeline.resume(lines)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The story so far."""
+        return self._timeline.lines
+
+    @property
+    def bet(self) -> BetRecord:
+        """The rows as they were last read; there are some."""
+        if self.record is None:
+            raise RuntimeError("no row was read yet")
+        return self.record
+
+    def took(self, what: str, step: Step) -> Step:
+        """Take what an activity reports."""
+        if step.record is not None:
+            self.record = step.record
+        self.say(f"{what}: {step.progress}{f' ({step.detail})' if step.detail else ''}")
+        return step
 
     def attention(self, status: str) -> None:
         """Show that the straight way was left, and when."""

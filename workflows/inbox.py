@@ -10,7 +10,7 @@ from workflows.board import Board
 with workflow.unsafe.imports_passed_through():
     from betcore import answers
     from betcore.errors import Code
-    from betcore.messages import BetRecord, BetState, PayIn, PayOut, Refund
+    from betcore.messages import BetRecord, BetState, HandedOn, PayIn, PayOut, Refund
 
 # The patch under which a message that the row has overruled is an incident.
 _THE_ROW_DECIDES = "the-row-decides"
@@ -25,6 +25,8 @@ class Inbox:
         self._board = board
         self._calls: list[PayOut | Refund] = []
         self.filed_at: datetime | None = None
+        if pay_in.handed_on is not None:
+            self._resume(pay_in.handed_on)
 
     def __bool__(self) -> bool:
         """Return whether anything is filed."""
@@ -66,3 +68,13 @@ class Inbox:
         kind = Code.ALREADY_REFUNDED if paid is None else _ANOTHER_WIN
         if wanted is not None and (paid is not None or wanted.minor) and workflow.patched(_THE_ROW_DECIDES):
             self._board.contradiction(kind, bet.facts(), asked.facts())
+
+    def hand_on(self, more: HandedOn) -> HandedOn:
+        """Return what the next run needs, with what is filed."""
+        filed = {call.name: call for call in self._calls}
+        first = isinstance(self.first, Refund)
+        return more.model_copy(update={**filed, "refund_first": first, "filed_at": self.filed_at})
+
+    def _resume(self, handed_on: HandedOn) -> None:
+        calls = [call for call in (handed_on.pay_out, handed_on.refund) if call is not None]
+        self._calls, self.filed_at = calls[::-1] if handed_on.refund_first else calls, handed_on.filed_at

@@ -5,57 +5,49 @@ A life ends only when its rows are terminal, or when another life owns them. Wha
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from workflows.board import Board
+from workflows.debit import Debit
 from workflows.lanes import Lanes
-from workflows.operators import Operators
+from workflows.nudge import Nudge
+from workflows.operators import Concern, Operators, Seen
+from workflows.parked import MARKS, Parked
+from workflows.renewal import Renewal
 
 with workflow.unsafe.imports_passed_through():
-    from activities.bets import BetRows
     from activities.wallet import Wallet
     from betcore.errors import Code
     from betcore.ids import TransactionType
-    from betcore.messages import Action, BetPolicy, BetRecord, Operate, Operated
-    from betcore.money import Money
-    from betcore.orders import FindCredit, Operation, Pay, Progress, Step, Unpark
-
-
-class Debit(NamedTuple):
-    """The three activities of a debit, and what it is called. ``order`` and ``look`` make what they are asked with;
-    ``look`` is told whether it is the second one."""
-
-    attempt: Any
-    pursue: Any
-    find: Any
-    kind: TransactionType
-    what: str
-    order: Callable[[], Any]
-    look: Callable[[bool], Any]
-    not_after: datetime
+    from betcore.messages import Accept, Action, BetRecord, HandedOn, Operate, Operated, PayIn, Reverse
+    from betcore.orders import Operation, Pay, Progress, Step
 
 
 class Life:
     """One workflow's hold on a bet or a reversal."""
 
-    def __init__(self, policy: BetPolicy, casino_id: int, head: str) -> None:
+    def __init__(
+        self, start: PayIn | Reverse, head: str, hand_on: Callable[[HandedOn], HandedOn] = lambda more: more
+    ) -> None:
+        policy, handed_on = start.policy, start.handed_on or HandedOn()
         self.owner = workflow.info().first_execution_run_id
-        self.lanes = Lanes(policy, casino_id)
+        self.lanes = Lanes(policy, start.casino_id)
         self.board = Board(head, self.lanes)
-        self._operators = Operators(policy)
+        self.board.resume(handed_on.needs_attention, handed_on.lines)
+        self._operators = Operators(policy, handed_on.proposals)
         self._policy = policy
-        self._casino_id = casino_id
         self._over = False
-        # Something is to be looked at now: an Accept has come, or an operator wants it tried again.
-        self._nudged = False
+        self._nudge = Nudge()
+        # What an earlier run of this workflow was told at its last moment.
+        self._told_before = handed_on.wakes
         # A movement is on its way and nobody knows its end yet.
         self._at_work = False
-        self._parked_credit: Pay | None = None
-        self._paid_by_hand = False
+        self.renewal = Renewal(start, self.board, lambda: hand_on(self._handed_on()))
+        self.parked = Parked(self.owner, policy, self.lanes, self.board, self._nudge, self.renewal)
 
     @property
     def record(self) -> BetRecord | None:
@@ -69,9 +61,7 @@ class Life:
     @property
     def bet(self) -> BetRecord:
         """The rows as they were last read; there are some."""
-        if self.record is None:
-            raise RuntimeError("no row was read yet")
-        return self.record
+        return self.board.bet
 
     async def lead(self, story: Coroutine[Any, Any, None]) -> None:
         """Carry a story to its end, whatever is asked of the workflow meanwhile; leave when everybody is answered."""
@@ -97,7 +87,9 @@ class Life:
         def known() -> bool:
             return self.record is not None and decide(self.record) is not Code.OUTCOME_UNKNOWN
 
-        await workflow.wait_condition(lambda: self._over or known())
+        await workflow.wait_condition(lambda: self._over or known() or self.renewal.is_near)
+        if not (self._over or known()):
+            self.renewal.check()
         if self.record is None:
             raise ApplicationError("the bet ended without a row", type=Code.OUTCOME_UNKNOWN)
         return self.record
@@ -106,7 +98,8 @@ class Life:
 
     async def debit(self, debit: Debit) -> Step:
         """Send a debit until it is known; once it may not be sent any more, look for it, twice."""
-        self._nudged, self._at_work = False, True
+        self._nudge.start(debit.kind)
+        self._at_work = True
         step = await self._begun(debit.attempt, debit.order, debit.what)
         while True:
             if step.progress.is_open:
@@ -117,11 +110,13 @@ class Life:
             if step.progress is not Progress.PARKED:
                 self._at_work = False
                 return step
-            step = await self._decided(debit.kind)
+            self._recall()
+            step = await self.parked.decide_debit(debit, self._find)
 
     async def credit(self, order: Pay) -> Step:
         """Send a credit until the player has the money."""
-        self._nudged, self._at_work = False, True
+        self._nudge.start(order.transaction_type)
+        self._at_work = True
         kind = "pay out" if order.transaction_type is TransactionType.PAY_OUT else "return"
         what = f"{kind} {order.amount.currency} {order.amount}"
         step = await self._begun(Wallet.try_credit, lambda: order, what)
@@ -132,15 +127,22 @@ class Life:
             if step.progress is not Progress.PARKED:
                 self._at_work = False
                 return step
-            self._parked_credit = order
-            step = await self._decided(order.transaction_type)
-            self._parked_credit = None
+            self._recall()
+            step = await self.parked.decide_credit(order)
+
+    def _recall(self) -> None:
+        if self._told_before:
+            self._told_before = False
+            self._nudge.give()
 
     async def _begun(self, attempt: Any, order: Callable[[], Any], what: str) -> Step:
         """The fast lane. Where the casino confirms with Accept, it gets its time before anything is sent again."""
-        step = self._took(what, await self.lanes.fast(attempt, order(), what))
-        if step.progress is Progress.AWAITED and await self._nudge_within(self._policy.accept_within or timedelta()):
-            step = self._took(what, await self.lanes.fast(attempt, order(), what))
+        step = self.board.took(what, await self.lanes.fast(attempt, order(), what))
+        if step.progress is not Progress.AWAITED:
+            return step
+        wait = (self._policy.accept_within or timedelta()) if step.wait is None else step.wait
+        if await self._nudge.within(wait, "until the casino's Accept is late"):
+            step = self.board.took(what, await self.lanes.fast(attempt, order(), what))
         return step
 
     async def _pursued(
@@ -148,11 +150,15 @@ class Life:
     ) -> Step:
         """The slow lane; a nudge brings the fast one back for once."""
         while True:
-            step = await self.lanes.slow(pursue, order(), what, owed=owed, unless=lambda: self._nudged)
+            await self.renewal.if_due()
+            hurried = lambda: self._nudge.given or self.renewal.is_due  # noqa: E731
+            step = await self.lanes.slow(pursue, order(), what, owed=owed, unless=hurried)
             if step is not None:
-                return self._took(what, step)
-            self._nudged = False
-            step = self._took(what, await self.lanes.fast(attempt, order(), what))
+                return self.board.took(what, step)
+            if not self._nudge.given:
+                continue
+            self._nudge.clear()
+            step = self.board.took(what, await self.lanes.fast(attempt, order(), what))
             if not step.progress.is_open:
                 return step
 
@@ -160,63 +166,21 @@ class Life:
         """No old message of ours may still take effect when the casino is asked."""
         look_at, second_look = debit.not_after + self._policy.absence_after, False
         while True:
-            if await self._nudge_within(look_at - workflow.now(), "until an old debit can no longer take effect"):
-                step = self._took(debit.what, await self.lanes.fast(debit.attempt, debit.order(), debit.what))
+            await self.renewal.if_due()
+            if await self._nudge.within(look_at - workflow.now(), "until an old debit can no longer take effect"):
+                step = self.board.took(debit.what, await self.lanes.fast(debit.attempt, debit.order(), debit.what))
             else:
                 what = "look for the debit"
-                step = self._took(what, await self.lanes.slow(debit.find, debit.look(second_look), what))
+                step = self.board.took(what, await self.lanes.slow(debit.find, debit.look(second_look), what))
                 look_at, second_look = workflow.now() + self._policy.effect_within, True
             if not step.progress.is_open:
                 return step
 
-    async def _decided(self, kind: TransactionType) -> Step:
-        """A person has to decide, or the casino confirms after all; no clock does it for them."""
-        self.board.attention("parked")
-        parked_at = workflow.now()
-        await workflow.wait_condition(lambda: self._nudged or self._paid_by_hand)
-        if self._paid_by_hand and self._parked_credit is not None:
-            return await self._was_paid_by_hand(self._parked_credit, parked_at)
-        # From here on it may be sent.
-        self._nudged, self._parked_credit = False, None
-        order = Unpark(bet_id=self.bet.bet_id, owner=self.owner, transaction_type=kind)
-        await self.lanes.rows(BetRows.unpark, order, "let it be sent again")
-        return Step(progress=Progress.UNKNOWN)
-
-    async def _was_paid_by_hand(self, pay: Pay, parked_at: datetime) -> Step:
-        """It counts as paid once no message of ours can pay it too, and the casino has said so twice."""
-        wait = parked_at + self._policy.message_lifetime + self._policy.absence_after - workflow.now()
-        second_look = False
-        while True:
-            await workflow.sleep(max(wait, timedelta()), summary="until an old credit can no longer take effect")
-            what = "look for what was paid by hand"
-            step = self._took(
-                what,
-                await self.lanes.slow(Wallet.find_credit, FindCredit(pay=pay, second_look=second_look), what),
-            )
-            if not step.progress.is_open:
-                self._paid_by_hand = False
-                return step
-            wait, second_look = self._policy.effect_within, True
-
-    def _took(self, what: str, step: Step) -> Step:
-        if step.record is not None:
-            self.record = step.record
-        self.board.say(f"{what}: {step.progress}{f' ({step.detail})' if step.detail else ''}")
-        return step
-
     # What interrupts a wait
 
-    def nudge(self) -> None:
+    def nudge(self, accept: Accept | None = None) -> None:
         """Have the movement that is on its way looked at now."""
-        self._nudged = True
-
-    async def _nudge_within(self, time: timedelta, summary: str = "until the casino's Accept is late") -> bool:
-        try:
-            await workflow.wait_condition(lambda: self._nudged, timeout=max(time, timedelta()), timeout_summary=summary)
-        except TimeoutError:
-            return False
-        self._nudged = False
-        return True
+        self._nudge.give(accept)
 
     # Operators
 
@@ -224,27 +188,26 @@ class Life:
         """Why an action that any movement knows cannot be taken now; None where it can."""
         if self._over or self.record is None:
             return "there is nothing to act on"
-        if self._paid_by_hand:
-            return "what was marked as paid is being looked for at the casino"
-        match order.action:
-            case Action.RETRY:
-                return None if self._at_work else "nothing is on its way"
-            case Action.MARK_PAID:
-                return None if self._parked_credit else "no payment to the player is parked"
-            case _:
-                return "only a bet that waits can be settled or voided"
+        if self.renewal.is_near:
+            return "it goes on in a new run: ask again"
+        if self.parked.mark is not None or order.action in MARKS:
+            return self.parked.why_not(order.action)
+        if order.action is Action.RETRY:
+            return None if self._at_work else "nothing is on its way"
+        return "only a bet that waits can be settled or voided"
 
-    def check_operation(self, order: Operate, amount: Money | None, why_not: str | None) -> None:
+    def check_operation(self, order: Operate, concern: Concern, why_not: str | None) -> None:
         """Raises ApplicationError(operation_refused) where the action cannot be taken."""
         if self.record is not None and order.bet_id not in (None, self.record.bet_id):
             why_not = f"the action is for bet {order.bet_id}, and this is {self.record.bet_id}"
-        self._operators.check(order, self._concerned(order, amount), self._state, why_not)
+        self._operators.check(order, self._seen(self.parked.concern(order.action) or concern), why_not)
 
-    def operate(self, order: Operate, amount: Money | None, act: Callable[[], None]) -> Operated:
-        """Take an action, or propose it where a second operator is needed. ``amount`` is what it moves."""
-        amount = self._concerned(order, amount)
-        done = self._operators.agreed(order, amount, self._state)
-        operated = Operated(done=done, state=self._state, detail="under way" if done else "waits for a second operator")
+    def operate(self, order: Operate, concern: Concern, act: Callable[[], None]) -> Operated:
+        """Take an action, or propose it where a second operator is needed. ``concern`` is what it moves."""
+        concern = self.parked.concern(order.action) or concern
+        done = self._operators.agreed(order, concern, self._seen(concern))
+        detail = "under way" if done else self._operators.waits(order.action)
+        operated = Operated(done=done, state=self._state, detail=detail)
         self.board.operated(
             Operation(
                 bet_id=self.bet.bet_id,
@@ -257,16 +220,22 @@ class Life:
                 win=order.win and f"{order.win.currency} {order.win}",
             )
         )
-        if done and order.action is Action.MARK_PAID:
-            self._paid_by_hand = True
+        if done and order.action in MARKS:
+            self.parked.mark = order.action
         elif done:
             act()
         return operated
 
-    def _concerned(self, order: Operate, amount: Money | None) -> Money | None:
-        if order.action is Action.MARK_PAID and self._parked_credit is not None:
-            return self._parked_credit.amount
-        return amount
+    def _handed_on(self) -> HandedOn:
+        return HandedOn(
+            proposals=tuple(self._operators.proposals.values()),
+            wakes=self._nudge.wakes,
+            needs_attention=self.board.needs_attention,
+            lines=self.board.lines,
+        )
+
+    def _seen(self, concern: Concern) -> Seen:
+        return Seen.of(concern, self.record.bet_id if self.record else None, self._state)
 
     @property
     def _state(self) -> str:

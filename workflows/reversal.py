@@ -9,15 +9,18 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from workflows.closing import Closing
-from workflows.life import Debit, Life
+from workflows.debit import Debit
+from workflows.life import Life
+from workflows.operators import Concern
 
 with workflow.unsafe.imports_passed_through():
     from activities.claw_backs import ClawBacks
+    from activities.marks import Marks
     from betcore import answers, visibility
     from betcore.errors import Code
     from betcore.ids import TransactionType
     from betcore.messages import Accept, BetRecord, BetState, Operate, Operated, Refund, ReversalState, Reverse
-    from betcore.orders import ClawBack, OpenReversal, Pay, Progress, Step
+    from betcore.orders import ClawBack, MarkClawBack, OpenReversal, Pay, Progress, Step
 
 
 @workflow.defn(name="Reversal")
@@ -27,7 +30,7 @@ class Reversal:
     @workflow.init
     def __init__(self, reverse: Reverse) -> None:
         self._reverse = reverse
-        self._life = Life(reverse.policy, reverse.casino_id, visibility.head_of_reversal(reverse))
+        self._life = Life(reverse, visibility.head_of_reversal(reverse))
         self._closing = Closing(self._life, reverse.policy, reverse.casino_id)
 
     @workflow.run
@@ -71,16 +74,16 @@ class Reversal:
     @workflow.signal(name="accept", description="The casino has confirmed or refused a movement: its row says how.")
     def accept(self, accept: Accept) -> None:
         """Look at the movement's row now."""
-        self._life.nudge()
+        self._life.nudge(accept)
 
-    @workflow.update(name="operate", description="An operator's action: retry or mark-paid.")
+    @workflow.update(name="operate", description="An operator's action: retry, or a mark.")
     async def operate(self, order: Operate) -> Operated:
         """Take the action, or propose it to a second operator."""
-        return self._life.operate(order, None, self._life.nudge)
+        return self._life.operate(order, Concern(), self._life.nudge)
 
     @operate.validator
     def _check_operate(self, order: Operate) -> None:
-        self._life.check_operation(order, None, self._life.why_not(order))
+        self._life.check_operation(order, Concern(), self._life.why_not(order))
 
     async def _open(self) -> None:
         order = OpenReversal(bet_id=self._reverse.bet_id, owner=self._life.owner, resumed=self._reverse.resumed)
@@ -106,6 +109,9 @@ class Reversal:
             not_after = workflow.now() + self._reverse.policy.message_lifetime
 
     def _debit(self, not_after: datetime) -> Debit:
+        def marked(taken: bool) -> MarkClawBack:
+            return MarkClawBack(reverse=self._reverse, owner=self._life.owner, taken=taken)
+
         def order(second_look: bool = False) -> ClawBack:
             return ClawBack(reverse=self._reverse, owner=self._life.owner, not_after=not_after, second_look=second_look)
 
@@ -113,10 +119,13 @@ class Reversal:
             ClawBacks.try_claw_back,
             ClawBacks.pursue_claw_back,
             ClawBacks.find_claw_back,
+            Marks.mark_claw_back,
             TransactionType.PAY_OUT_RETURN,
             "take the win back",
+            self._reverse.win or self._reverse.stake,
             order,
             order,
+            marked,
             not_after,
         )
 

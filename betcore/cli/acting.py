@@ -1,12 +1,14 @@
 """An operator's action on its way to the bet's workflow, and what came of it."""
 
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from betcore.cli import listing
 from betcore.cli.desk import Desk, Json
 from betcore.cli.watching import temporal
 from betcore.db.story import Carried, Stories
@@ -16,11 +18,23 @@ from betcore.money import Money
 
 _LONGEST = 500
 _WITHIN = timedelta(seconds=10)
+_ASKS_THE_CASINO = (Action.MARK_TAKEN, Action.MARK_NOT_TAKEN)
 
 
-async def operated(desk: Desk, action: Action, named: str, operator: str, reason: str, win: str | None) -> Json:
-    """Take an action on a bet. Raises SetupRefused, and nothing has changed: ``not_found``, ``invalid_operation``,
-    ``operation_refused`` with the bet's state; or ``unknown`` where no worker has answered."""
+async def operated(
+    desk: Desk,
+    action: Action,
+    named: str,
+    operator: str,
+    reason: str,
+    win: str | None,
+    show: Callable[[Json], None] = lambda _: None,
+) -> Json:
+    """Take an action on a bet; for a mark on a debit, ``show`` what the casino lists before it is sent.
+
+    Raises SetupRefused, and nothing has changed: ``not_found``, ``invalid_operation``, ``operation_refused`` with the
+    bet's state; or ``unknown`` if no worker has answered.
+    """
     stories = Stories(desk.engine)
     bet = await stories.find(named)
     order = Operate(
@@ -30,6 +44,12 @@ async def operated(desk: Desk, action: Action, named: str, operator: str, reason
         win=None if win is None else _win(win, bet.currency),
         bet_id=bet.bet_id,
     )
+    listed = await listing.of_parked_debit(desk, bet.bet_id) if action in _ASKS_THE_CASINO else None
+    if listed is not None:
+        show(listed)
+        if action is Action.MARK_NOT_TAKEN and listed["says"] == "ours":
+            message = f"the bet is {bet.state}: the casino lists {listed['transaction_id']} as ours, it is taken"
+            raise SetupRefused(message, code="operation_refused")
     # Where the rows have ended its workflow says so itself; it may not have seen it yet.
     handle = (await temporal(desk)).get_workflow_handle(bet.open or bet.workflow_ids[-1])
     try:
@@ -53,6 +73,7 @@ async def operated(desk: Desk, action: Action, named: str, operator: str, reason
         "done": done.done,
         "state": done.state,
         "detail": done.detail,
+        "casino": listed,
     }
 
 

@@ -85,12 +85,31 @@ def mark_paid(bet: Bet, operator: Operator, reason: Reason, as_json: AsJson = Fa
     _operate(Action.MARK_PAID, bet, operator, reason, as_json, data_dir)
 
 
+@ops.command("mark-taken")
+def mark_taken(bet: Bet, operator: Operator, reason: Reason, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Count a parked debit as taken: the casino holds the money. Always by two operators."""
+    _operate(Action.MARK_TAKEN, bet, operator, reason, as_json, data_dir)
+
+
+@ops.command("mark-not-taken")
+def mark_not_taken(
+    bet: Bet, operator: Operator, reason: Reason, as_json: AsJson = False, data_dir: DataDir = None
+) -> None:
+    """Count a parked debit as not taken, once no message of ours can still take it. Always by two operators."""
+    _operate(Action.MARK_NOT_TAKEN, bet, operator, reason, as_json, data_dir)
+
+
 def _operate(
     action: Action, bet: str, operator: str, reason: str, as_json: bool, data_dir: DataDir, win: str | None = None
 ) -> None:
+    from betcore.cli import listing
     from betcore.cli.acting import operated
 
-    act(as_json, data_dir, lambda desk: operated(desk, action, bet, operator, reason, win), _outcome)
+    def show(listed: Json) -> None:
+        if not as_json:
+            typer.echo(listing.words(listed))
+
+    act(as_json, data_dir, lambda desk: operated(desk, action, bet, operator, reason, win, show), _outcome)
 
 
 def _outcome(done: Json) -> str:
@@ -98,7 +117,7 @@ def _outcome(done: Json) -> str:
         return f"bet {done['bet_id']}, {done['state']}: {done['action']} is under way; `ops show` tells its end"
     same = f"ops {done['action']} {done['bet_id']}" + (f" --win {done['win']}" if done["win"] else "")
     return (
-        f"bet {done['bet_id']}, {done['state']}: {done['action']} waits for a second operator, who runs\n"
+        f"bet {done['bet_id']}, {done['state']}: {done['action']} {done['detail']}, who runs\n"
         f"  python -m betcore {same} --operator NAME --reason TEXT"
     )
 

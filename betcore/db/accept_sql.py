@@ -12,8 +12,9 @@ WHERE bet_id = :bet_id AND bet.casino_id = :casino_id
 """
 
 # The order of the verdicts matters. A stake that is refused or absent has ended its bet in the same statement: a
-# success after that means money to give back, whatever the casino has said before. While a refusal waits to be judged a
-# success is not taken: told again, it meets a stake that has ended, or a movement that is sent once more.
+# success after that means money to give back, whatever the casino has said before. A parked movement takes a success
+# whatever stands there. While a refusal waits to be judged a success is not taken: told again, it meets a stake that
+# has ended, or a movement that is sent once more. A refusal after which nothing was sent is the one that was judged.
 STORE = """
 WITH found AS (
     SELECT movement.*, player.partner_user_id
@@ -26,7 +27,9 @@ WITH found AS (
         WHEN :success AND transaction_type = -1 AND state IN ('refused', 'absent') THEN 'ended'
         WHEN accept_code = ANY(:alike)
              AND coalesce(accept_transaction_id = CAST(:partner_transaction_id AS text), true) THEN 'repeated'
+        WHEN :success AND state = 'parked' AND accept_code <> ALL(:alike) THEN 'stored'
         WHEN :success AND state = 'sending' AND accept_code <> ALL(:alike) THEN 'later'
+        WHEN NOT :success AND state = 'sending' AND accept_code IS NULL AND refused_attempts = attempts THEN 'repeated'
         WHEN accept_code IS NOT NULL THEN 'contradicted'
         WHEN :success AND state IN ('refused', 'absent', 'paid_by_hand') THEN 'contradicted'
         WHEN NOT :success AND state IN ('done', 'paid_by_hand') THEN 'contradicted'
@@ -40,7 +43,9 @@ WITH found AS (
     FROM found
 ), stored AS (
     UPDATE movement SET accept_code = :error_code, accept_transaction_id = :partner_transaction_id,
-           accept_balance = :balance, accept_at = now()
+           accept_balance = :balance, accept_at = now(),
+           error_code = CASE WHEN judged.state = 'parked' AND NOT :success THEN :error_code
+                             ELSE movement.error_code END
     FROM judged
     WHERE movement.bet_id = judged.bet_id AND movement.transaction_type = judged.transaction_type
       AND verdict IN ('stored', 'ended')
@@ -69,8 +74,9 @@ WITH found AS (
     )
 )
 SELECT bet.*, judged.verdict, judged.reason, judged.state AS movement_state,
-       judged.awaited_until IS NOT NULL AS awaited, provider.counterparty_id, reversal.reversal_id,
-       reversal.lives AS reversal_lives
+       judged.awaited_until IS NOT NULL AS awaited,
+       judged.verdict = 'repeated' AND judged.accept_code IS NULL AS judged_before,
+       provider.counterparty_id, reversal.reversal_id, reversal.lives AS reversal_lives
 FROM judged JOIN bet USING (bet_id) JOIN provider USING (provider_id) LEFT JOIN reversal USING (bet_id)
 """
 

@@ -96,9 +96,9 @@ class Accepts:
             return Stored(outcome, reason=Doubt(row.reason))
         if outcome is Outcome.LATER:
             return Stored(outcome)
-        # Repeated too: the first one's hint and signal may have been lost. One that has parked the movement is known.
-        hinted = row.movement_state == "sending"
-        waits = (hinted and row.awaited) or (row.movement_state == "parked" and outcome is Outcome.STORED)
+        # Repeated too: the first one's hint and signal may have been lost. But a refusal never wakes a parked movement.
+        hinted = row.movement_state == "sending" and not row.judged_before
+        waits = (hinted and row.awaited) or (row.movement_state == "parked" and accept.success)
         return Stored(outcome, hinted, _carrier(row, accept.transaction_type) if waits else None)
 
     async def unread(self, casino_id: int, bet_id: int | None, kind: int | None, doubt: Doubt) -> None:

@@ -95,7 +95,7 @@ END_WITHOUT_STAKE = (
 WITH ended AS (
     UPDATE movement SET state = :movement, ended_at = now(), error_code = :error_code
     FROM bet
-    WHERE movement.bet_id = :bet_id AND transaction_type = -1 AND movement.state = 'sending'
+    WHERE movement.bet_id = :bet_id AND transaction_type = -1 AND movement.state = :standing
       AND (CAST(:attempts AS integer) IS NULL OR attempts = CAST(:attempts AS integer))
       AND {NO_OTHER_ACCEPT}
       AND bet.bet_id = movement.bet_id AND bet.owner = :owner AND bet.state = 'accepting'

@@ -37,8 +37,8 @@ class Claim:
     """A row, and what is to be done for its movement.
 
     ``attempts`` are the sends that may have left this house; None where the movement needs nothing any more. One may
-    go out now only where it is ``counted`` among them. ``heard`` is the Accept of the casino. One that ``was_parked``
-    is sent again on a person's word. ``partner_user_id`` is whose money it is, by the player's row.
+    go out now only where it is ``counted`` among them; else after ``waits``. ``heard`` is the Accept of the casino. One
+    that ``was_parked`` is sent again on a person's word. ``partner_user_id`` is whose money it is, by the player's row.
     """
 
     record: BetRecord
@@ -47,12 +47,13 @@ class Claim:
     heard: CasinoWord | None
     was_parked: bool
     partner_user_id: str
+    waits: timedelta = timedelta()
 
 
 def claim_of(row: Any) -> Claim:
     """A row of a statement that ends in ``movement_sql.CLAIMED``."""
     word = word_in(row, row.currency)
-    return Claim(record_of(row), row.attempts, row.counted, word, row.was_parked, row.partner_user_id)
+    return Claim(record_of(row), row.attempts, row.counted, word, row.was_parked, row.partner_user_id, row.waits)
 
 
 async def claimed(engine: AsyncEngine, statement: str, **given: Any) -> Any:
@@ -150,10 +151,19 @@ class Bets:
         """The same where a Refund was filed: nothing is owed, the bet ends refunded."""
         return await self._end_without_stake(bet_id, owner, BetState.REFUNDED, None)
 
+    async def end_parked(self, bet_id: int, owner: str, error_code: str | None, *, refund_filed: bool) -> BetRecord:
+        """End a bet whose parked stake two operators have marked as not taken; unless an Accept stands in the row that
+        is not the one with this code."""
+        ending = {"standing": "parked", "error_code": error_code}
+        if refund_filed:
+            return await self._end_without_stake(bet_id, owner, BetState.REFUNDED, None, **ending)
+        return await self._end_without_stake(bet_id, owner, BetState.REFUSED, Code.CASINO_REFUSED, **ending)
+
     async def _end_without_stake(
         self, bet_id: int, owner: str, state: BetState, refusal: Code | None, **given: Any
     ) -> BetRecord:
         ending = {"state": state, "refusal": refusal, "movement": "absent", "error_code": None, "attempts": None}
+        ending["standing"] = "sending"
         return await self._change(bet_sql.END_WITHOUT_STAKE, bet_id, owner, **ending | given)
 
     async def taken_after_the_end(self, record: BetRecord, word: CasinoWord, theirs: Mapping[str, str]) -> BetRecord:
@@ -242,10 +252,12 @@ class Bets:
         row = await one_row(self._engine, movement_sql.HEAR, **given)
         return row and word_in(row, currency)
 
-    async def forget_refusal(self, bet_id: int, kind: TransactionType, error_code: str | None) -> None:
-        """The casino has refused a movement that is not over: it may be sent, and confirmed, again."""
+    async def forget_refusal(
+        self, bet_id: int, kind: TransactionType, error_code: str | None, gap: timedelta = timedelta()
+    ) -> None:
+        """Let a movement that the casino has refused, and that is not over, be sent and confirmed again after a gap."""
         async with self._engine.connect() as connection:
-            given = {"bet_id": bet_id, "kind": int(kind), "error_code": error_code}
+            given = {"bet_id": bet_id, "kind": int(kind), "error_code": error_code, "gap": gap}
             await connection.execute(text(movement_sql.FORGET_REFUSAL), given)
 
     async def duplicate_absent(self, bet_id: int, owner: str, kind: TransactionType, within: timedelta) -> bool:

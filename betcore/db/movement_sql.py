@@ -12,7 +12,7 @@ STALE = f"""(sent.attempts IS NULL AND standing.state = 'sending'
 # What a claim tells of an open movement; ``sent`` is the send that it has counted, ``standing`` the row before it.
 CLAIMED = """coalesce(sent.attempts, standing.attempts) AS attempts, sent.attempts IS NOT NULL AS counted,
        standing.accept_code, standing.accept_transaction_id, standing.accept_balance,
-       standing.error_code IS NOT NULL AS was_parked"""
+       standing.error_code IS NOT NULL AS was_parked, greatest(standing.awaited_until - now(), '0') AS waits"""
 
 # Whose money it is: the player's own row says so, and not the workflow's argument.
 PLAYER = "(SELECT partner_user_id FROM player WHERE player.player_id = {}.player_id) AS partner_user_id"
@@ -25,6 +25,7 @@ NO_OTHER_ACCEPT = "coalesce(accept_code = CAST(:error_code AS text), accept_code
 UNPARK = """
 WITH tried AS (
     UPDATE movement SET state = 'sending', awaited_until = now(), duplicate_absent_since = NULL,
+           refused_attempts = attempts,
            accept_code = nullif(accept_code, error_code),
            accept_at = CASE WHEN accept_code IS DISTINCT FROM error_code THEN accept_at END
     WHERE bet_id = :bet_id AND transaction_type = :kind AND state = 'parked'
@@ -60,9 +61,10 @@ WHERE bet_id = :bet_id AND transaction_type = :kind AND state IN ('sending', 'pa
 RETURNING accept_code, accept_transaction_id, accept_balance
 """
 
-# A refusal that did not end the movement: it may be sent again, and the casino may confirm that send.
+# A refusal that did not end the movement: after the gap it may be sent again, and the casino may confirm that send. The
+# gap stands in the row: no life of the bet, and no other process, sends sooner.
 FORGET_REFUSAL = """
 UPDATE movement SET accept_code = NULL, accept_transaction_id = NULL, accept_balance = NULL, accept_at = NULL,
-       awaited_until = now()
+       refused_attempts = attempts, awaited_until = now() + CAST(:gap AS interval)
 WHERE bet_id = :bet_id AND transaction_type = :kind AND state = 'sending' AND accept_code = :error_code
 """

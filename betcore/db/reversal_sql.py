@@ -101,8 +101,8 @@ REFUSE_ONLY_SEND = (
 WITH ended AS (
     UPDATE movement SET state = 'refused', ended_at = now(), error_code = :error_code
     FROM ({_OWN}) AS own
-    WHERE movement.bet_id = own.bet_id AND transaction_type = -2 AND movement.state = 'sending'
-      AND attempts - absent_attempts = 1 AND {NO_OTHER_ACCEPT}
+    WHERE movement.bet_id = own.bet_id AND transaction_type = -2 AND movement.state = :standing
+      AND (:standing = 'parked' OR attempts - absent_attempts = 1) AND {NO_OTHER_ACCEPT}
     RETURNING movement.bet_id, amount
 ), changed AS (
     UPDATE reversal SET state = 'refused', closed_at = now()

@@ -21,7 +21,7 @@ from betcore.messages import BetRecord, Resumed
 from betcore.orders import Pay
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedBack(Claim):
     """The claim on a claw-back; ``attempts`` are those of its present window, which ends with ``not_after``.
 
@@ -51,8 +51,9 @@ class Reversals:
         row = await self._claimed(reversal_sql.BEGIN_CLAW_BACK, bet_id, owner, not_after=not_after)
         c = claim_of(row)
         return ClaimedBack(
-            c.record, c.attempts, c.counted, c.heard, c.was_parked, c.partner_user_id, row.not_after, row.movement
-        )
+            c.record, c.attempts, c.counted, c.heard, c.was_parked, c.partner_user_id, c.waits,
+            not_after=row.not_after, movement=row.movement,
+        )  # fmt: skip
 
     async def clawed_back(self, bet_id: int, owner: str, word: CasinoWord) -> BetRecord:
         """The casino has taken the win back."""
@@ -66,7 +67,14 @@ class Reversals:
 
     async def refuse_only_send(self, bet_id: int, owner: str, error_code: str | None) -> BetRecord:
         """The casino does not give the win back: the reversal is over, if no other send of it can exist."""
-        return await self._change(reversal_sql.REFUSE_ONLY_SEND, bet_id, owner, error_code=error_code)
+        given = {"standing": "sending", "error_code": error_code}
+        return await self._change(reversal_sql.REFUSE_ONLY_SEND, bet_id, owner, **given)
+
+    async def end_parked(self, bet_id: int, owner: str, error_code: str | None) -> BetRecord:
+        """End a reversal whose parked claw-back two operators have marked as not taken; unless an Accept stands in the
+        row that is not the one with this code."""
+        given = {"standing": "parked", "error_code": error_code}
+        return await self._change(reversal_sql.REFUSE_ONLY_SEND, bet_id, owner, **given)
 
     async def absent(self, bet_id: int, owner: str, *, sends: int | None = None) -> tuple[BetRecord, bool]:
         """No send of the claw-back so far is at the casino, or ever will be; with ``sends``, only if it is so many."""

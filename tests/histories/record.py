@@ -404,6 +404,22 @@ async def credit_made_again_without_accept(client: Client, floor: Floor) -> Hand
     return handle
 
 
+@path
+async def credit_refused_by_accept_and_made_again(client: Client, floor: Floor) -> Handle:
+    casino, bet = await _confirming(client, floor), await floor.pay_in()
+    playing = asyncio.create_task(start(client, bet))
+    await casino.sent(STAKE)
+    await casino.accepts(bet, STAKE)
+    _, handle = await playing
+    await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+    for sends in (1, 2):
+        await casino.sent(PAY_OUT, sends)
+        await casino.accepts(bet, PAY_OUT, 102823)
+    await casino.sent(PAY_OUT, 3)
+    await casino.accepts(bet, PAY_OUT)
+    return handle
+
+
 async def _confirming(client: Client, floor: Floor) -> Casino:
     await floor.hints.listening.wait()
     return Casino(floor, client)
@@ -450,6 +466,53 @@ async def settled_with_another_win(client: Client, floor: Floor) -> Handle:
     record, handle = await start(client, bet)
     await floor.bets.begin_credit(floor.credit(bet, record, "25.00"))
     await handle.signal("pay_out", floor.pay_out(bet, "30.00"))
+    return handle
+
+
+@path
+async def settled_with_nothing_by_two(client: Client, floor: Floor) -> Handle:
+    _, handle = await start(client, await floor.pay_in())
+    for operator in ("ann", "ben"):
+        await _operate(handle, Action.SETTLE, operator, Money.parse("0.00", "EUR"))
+    return handle
+
+
+@path
+async def stake_marked_as_taken(client: Client, floor: Floor) -> Handle:
+    handle = await _parked_stake(client, floor)
+    await floor.faults()
+    await _operate(handle, Action.MARK_TAKEN, "ann")
+    await _operate(handle, Action.MARK_TAKEN, "ben")
+    await handle.signal("refund", floor.refund(await _pay_in_of(handle)))
+    return handle
+
+
+@path
+async def stake_marked_as_not_taken(client: Client, floor: Floor) -> Handle:
+    handle = await _parked_stake(client, floor)
+    await _operate(handle, Action.MARK_NOT_TAKEN, "ann")
+    await _operate(handle, Action.MARK_NOT_TAKEN, "ben")
+    return handle
+
+
+@path
+async def parked_stake_voided(client: Client, floor: Floor) -> Handle:
+    handle = await _parked_stake(client, floor)
+    await floor.faults({"kind": "error_code", "error_code": 103804, "path": "/payments/info"})
+    await _operate(handle, Action.VOID, "ann")
+    await _operate(handle, Action.VOID, "ben")
+    return handle
+
+
+async def _parked_stake(client: Client, floor: Floor) -> Handle:
+    duplicate = {"kind": "refuse_after_commit", "error_code": 103803, "path": _MAKE, "transaction_type": -1}
+    await floor.faults(duplicate, {"kind": "rewrite", "path": "/payments/info", "fields": {"Amount": "9.00"}})
+    handle = await begin(client, await floor.pay_in(seconds=1))
+
+    async def parked() -> bool:
+        return bool(await floor.sql("SELECT 1 FROM movement WHERE state = 'parked'"))
+
+    await eventually(parked)
     return handle
 
 
@@ -546,6 +609,11 @@ _FLOORS: dict[str, dict[str, Any]] = {
     "paid_by_hand": {"casino": _SOON},
     "voided_by_two": {"casino": _SOON},
     "settled_by_an_operator": {"casino": _SOON},
+    "settled_with_nothing_by_two": {"casino": _SOON},
+    "stake_marked_as_taken": {"casino": _SOON},
+    "stake_marked_as_not_taken": {"casino": _SOON},
+    "parked_stake_voided": {"casino": _SOON},
+    "credit_refused_by_accept_and_made_again": {"confirmation": "accept", "casino": _HURRIED},
     "reminded_of_what_it_owes": {"provider": "unconfirmed_within: 0.2"},
 }
 

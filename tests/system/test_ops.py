@@ -144,3 +144,38 @@ async def test_what_cannot_be_done_is_refused_and_changes_nothing(stack: Stack, 
     after = await ops("show", number)
     assert (after["events"], after["movements"]) == (before["events"], before["movements"])
     assert (await table.row(bet)).state == "settling"
+
+
+@pytest.mark.row(90)
+async def test_a_parked_stake_is_ended_by_two_who_see_what_the_casino_lists(stack: Stack, ops: Ops) -> None:
+    hurried = "{clock_leeway: 0.2, effect_within: 0.3, message_lifetime: 1, retry: {first: 0.1, cap: 0.3}}"
+    table = await stack.table(provider=HASTY, casino=hurried)
+    duplicate = {"kind": "refuse_after_commit", "error_code": 103803, "path": MAKE, "transaction_type": -1}
+    another = {"kind": "rewrite", "path": "/payments/info", "fields": {"Amount": "9.00"}}
+    await table.faults(duplicate, another)
+    bet = await _parked_stake(table)
+    number = str((await table.row(bet)).bet_id)
+    assert "lists another movement in its place" in await ops.said("mark-not-taken", number, *_by("ann"))
+    assert (await ops.refused("mark-not-taken", number, *_by("Ann")))[0] == "operation_refused"
+    # What is ours is taken, whoever says what.
+    await table.faults(duplicate)
+    code, message = await ops.refused("mark-not-taken", number, *_by("ben"))
+    assert (code, "lists" in message, "accepting" in message) == ("operation_refused", True, True)
+    # An answer that is not clear keeps nobody from saying what the casino has said in another way.
+    await table.faults(duplicate, {"kind": "garbage", "path": "/payments/info"})
+    done = await ops("mark-not-taken", number, *_by("ben"))
+    assert (done["done"], done["casino"]["says"]) == (True, "unclear")
+    await in_state(table, bet, "refused")
+    assert (await table.pay_in(bet)).said == (7, "casino_refused")
+    code, message = await ops.refused("mark-taken", number, *_by("ann"))
+    assert (code, "refused" in message) == ("operation_refused", True)
+
+
+async def _parked_stake(table: Table) -> str:
+    """A bet whose stake is parked; a busy machine may have refused one as too late."""
+    async with asyncio.timeout(60):
+        while True:
+            bet = table.new_bet()
+            if (await table.pay_in(bet)).code == 99:
+                await has_status(table, bet, "parked", True)
+                return bet

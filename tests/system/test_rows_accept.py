@@ -1,16 +1,18 @@
 """Rows 38 and 39: a casino that takes a movement and confirms it later, over HTTP on both sides."""
 
+import asyncio
 import json
 import os
 import signal
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from tests.system.rows import BACK, DONE, HASTY, REFUNDED, SETTLED, STAKED, forget, taken, undecided, under_way
 from tests.table import Stack, Table, until
-from tests.watch import holds, in_state, movement
+from tests.watch import at, has_status, holds, in_state, movement
 
 ACCEPT = "/payments/accept"
 # What nobody knows of is decided soon: this casino applies at once what it takes.
@@ -255,3 +257,43 @@ async def test_an_accept_that_is_malformed_is_refused_whole(stack: Stack) -> Non
     assert (await movement(table, bet, -1)).accept_code is None
     assert (await table.accept(_body(bet_id)))["ErrorCode"] == 200
     assert (await until(lambda: table.pay_in(bet))).said == DONE
+
+
+@pytest.mark.row(91)
+async def test_a_casino_that_takes_each_make_and_refuses_it_by_accept_is_not_stormed(stack: Stack) -> None:
+    table = await _table(stack, "{retry: {first: 0.5, factor: 2, cap: 2}}")
+    bet = await taken(table, table.pay_in)
+    refused = {"kind": "error_code", "error_code": 102823, "path": ACCEPT, "transaction_type": 1}
+    await table.faults(refused, {"kind": "error_code", "error_code": 103804, "path": "/payments/info"})
+    assert (await table.pay_out(bet)).code == 99
+    await holds(partial(_credits, table), lambda sends: len(sends) >= 4)
+    sends = [at(call) for call in await _credits(table)]
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(sends[:4])]
+    assert [gap >= least for gap, least in zip(gaps, (0.5, 1, 2), strict=True)] == [True] * 3, gaps
+    await table.faults()
+    assert (await until(lambda: table.pay_out(bet))).said == DONE
+    assert await table.journal(bet) == SETTLED
+
+
+async def _credits(table: Table) -> list[dict[str, Any]]:
+    return [call for call in await table.calls() if call["transaction_type"] == 1]
+
+
+@pytest.mark.row(92)
+async def test_what_is_parked_hears_a_success_alone(stack: Stack) -> None:
+    table = await _table(stack, "{retry: {first: 0.1, cap: 0.3}}")
+    bet = await taken(table, table.pay_in)
+    await table.faults({"kind": "error_code", "error_code": 103805, "path": ACCEPT, "transaction_type": 1})
+    assert (await table.pay_out(bet)).code == 99
+    await has_status(table, bet, "parked", True)
+    bet_id, sends = (await table.row(bet)).bet_id, await table.sent(bet)
+    refusing = _body(bet_id, TransactionType=1, Amount="25.00", ErrorCode=103805, PartnerTransactionId=None)
+    for _ in range(5):
+        assert (await table.accept(refusing))["ErrorCode"] in (200, 103803)
+    await asyncio.sleep(1)
+    assert (await movement(table, bet, 1)).state == "parked"
+    assert await table.sent(bet) == sends
+    assert (await table.incidents(bet)).count("parked") == 1
+    assert (await table.accept(refusing | {"ErrorCode": 200, "PartnerTransactionId": "t"}))["ErrorCode"] == 200
+    assert (await until(lambda: table.pay_out(bet))).said == DONE
+    assert (await table.sent(bet), await table.journal(bet)) == (sends, SETTLED)

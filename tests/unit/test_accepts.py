@@ -299,8 +299,19 @@ async def test_who_is_told(
     found = await desk.store(bet_id, kind)
     assert found.carrier == (carrier and carrier.format(bet_id))
     assert found.hinted is (state == "sending")
-    # A repeat makes up for a signal that was lost, where somebody still waits.
-    assert (await desk.store(bet_id, kind)).carrier == (found.carrier if state == "sending" else None)
+    # A repeat makes up for a signal that was lost.
+    assert (await desk.store(bet_id, kind)).carrier == found.carrier
+
+
+@pytest.mark.row(92)
+async def test_a_refusal_for_what_is_parked_is_told_to_no_workflow(desk: Desk) -> None:
+    bet_id = await desk.bet(PAY_OUT, "parked")
+    for outcome in (Outcome.STORED, Outcome.REPEATED):
+        found = await desk.store(bet_id, PAY_OUT, fails=True)
+        assert (found.outcome, found.carrier, found.hinted) == (outcome, None, False)
+    # A success after it is taken, and told.
+    found = await desk.store(bet_id, PAY_OUT)
+    assert (found.outcome, found.carrier) == (Outcome.STORED, FIRST)
 
 
 @pytest.mark.parametrize(("lives", "carrier"), [(0, f"reversal:{COUNTERPARTY}:bet"), (3, "resume-reversal:{}:3")])

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -200,6 +201,39 @@ async def test_above_the_limit_it_takes_two(database_url: str, temporal: Client)
             ("settle", "ann", False),
             ("void", "ben", True),
         ]
+
+
+@pytest.mark.row(73)
+async def test_the_stake_weighs_as_much_as_the_win(database_url: str, temporal: Client) -> None:
+    """One operator alone would settle a stake of 5,000 with nothing."""
+    async with open_floor(database_url, casino="{approval_above: {EUR: 5}}") as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(temporal, bet)
+        proposed = await _ask(handle, Action.SETTLE, "Ann", "0")
+        assert (proposed.done, "until" in proposed.detail) == (False, True)
+        # The same operator in other letters, and another one with another win.
+        assert "another operator" in await _refused(handle, Action.SETTLE, operator=" aNN ", win="0")
+        assert not (await _ask(handle, Action.SETTLE, "ben", "1.00")).done
+        assert not (await _ask(handle, Action.SETTLE, "Ann", "0")).done
+        assert (await _ask(handle, Action.SETTLE, "ben", "0")).done
+        assert await handle.result() is BetState.SETTLED
+        assert await floor.journal() == [(-1, "10.00"), (1, "0.00")]
+
+
+@pytest.mark.row(73)
+async def test_a_proposal_lasts_an_hour(database_url: str, skipping: WorkflowEnvironment) -> None:
+    limited = "{approval_above: {EUR: 5}}"
+    async with open_floor(database_url, casino=limited) as floor, working(skipping.client, floor):
+        with skipping.with_time_skipping_disabled():
+            bet = await floor.pay_in()
+            record, handle = await start(skipping.client, bet)
+            await floor.calls.tell(record.bet_id, "r")
+            assert not (await _ask(handle, Action.VOID)).done
+        await skipping.fast_forward(handle, timedelta(hours=1, minutes=1))
+        with skipping.with_time_skipping_disabled():
+            assert not (await _ask(handle, Action.VOID, "ben")).done
+            assert (await _ask(handle, Action.VOID)).done
+            assert await handle.result() is BetState.REFUNDED
 
 
 @pytest.mark.row(73)

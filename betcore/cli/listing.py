@@ -1,0 +1,60 @@
+"""What a casino's payments/info says of a parked debit, for the operators who mark it."""
+
+from typing import TYPE_CHECKING
+
+from betcore.cli.desk import Desk, Json
+from betcore.errors import SetupRefused
+
+if TYPE_CHECKING:
+    from betcore.listed import Listed
+
+
+async def of_parked_debit(desk: Desk, bet_id: int) -> Json | None:
+    """Ask the casino for the parked debit of a bet; None if no debit of it is parked.
+
+    ``says`` is ``ours``, ``another``, ``nothing`` or ``unclear``; ``listed`` has what it lists of that type.
+    """
+    from betcore.db.reconciliations import Reconciliations
+    from betcore.reconciling import UnreadBet
+
+    (bet,) = await Reconciliations(desk.engine).bets([bet_id])
+    if isinstance(bet, UnreadBet):
+        raise SetupRefused(f"bet {bet_id} cannot be read: {bet.why}", code="operation_refused")
+    debit = next((one for one in bet.movements if one.transaction_type < 0 and one.state == "parked"), None)
+    if debit is None:
+        return None
+    listed = await _listed(desk, bet.record.casino_id, bet_id)
+    about = {"transaction_id": f"{bet_id}:{debit.transaction_type}", "amount": f"{bet.record.currency} {debit.amount}"}
+    if listed is None:
+        return about | {"says": "unclear", "listed": []}
+    same = [one for one in listed if one.transaction_type == debit.transaction_type]
+    ours = [one.is_of(bet_id, debit.amount, bet.partner_user_id) for one in same]
+    says = "nothing" if not ours else "ours" if ours == [True] else "another"
+    return about | {"says": says, "listed": [one.facts(bet.record.currency) for one in same]}
+
+
+def words(found: Json) -> str:
+    """Say it to a person."""
+    said = {
+        "ours": "lists it as ours",
+        "another": "lists another movement in its place",
+        "nothing": "lists nothing for it",
+        "unclear": "gave no clear answer",
+    }[found["says"]]
+    listed = ["  " + ", ".join(f"{name} {value}" for name, value in one.items()) for one in found["listed"]]
+    return "\n".join([f"debit {found['transaction_id']} of {found['amount']}: the casino {said}", *listed])
+
+
+async def _listed(desk: Desk, casino_id: int, bet_id: int) -> "list[Listed] | None":
+    import aiohttp
+
+    from betcore.clients.asking import Asking
+    from betcore.clients.casino import CasinoClient
+    from betcore.db.partners import Partners
+    from betcore.db.signing_keys import SigningKeys
+    from betcore.vault import Vault
+
+    vault = Vault.of(desk.settings)
+    async with aiohttp.ClientSession() as http:
+        casinos = CasinoClient(http, SigningKeys(desk.engine, vault, 0), desk.settings.issuer)
+        return await Asking(casinos, await Partners(desk.engine, vault, 0).casino(casino_id)).listed(bet_id)

@@ -1,0 +1,250 @@
+"""A parked debit: what two operators say of it, when that is done, and what the casino may still say against it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import pytest
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+
+from betcore.db.accepts import Outcome
+from betcore.ids import BETS_QUEUE, BetKey, reversal_workflow_id
+from betcore.messages import Action, BetState, Operate, Operated, PayIn
+from tests.floor import Floor, open_floor
+from tests.workflows.accepting import CLAW_BACK, RETURN, STAKE, Casino
+from tests.workflows.bets import Handle, begin, eventually, resumed, start, working
+from workflows.reversal import Reversal
+
+pytestmark = pytest.mark.row(90)
+
+MAKE, INFO = "/payments/make", "/payments/info"
+# A debit that cannot be found is given up about two seconds after its provider's deadline.
+HURRIED = "{clock_leeway: 0.2, effect_within: 0.3, message_lifetime: 1, retry: {first: 0.1, cap: 0.2}}"
+TAKEN, NOT_TAKEN = Action.MARK_TAKEN, Action.MARK_NOT_TAKEN
+_ANOTHER = {"kind": "rewrite", "path": INFO, "fields": {"Amount": "9.00"}}
+
+
+def _parking(kind: int) -> list[dict[str, Any]]:
+    """The casino takes a movement, calls it a duplicate, and lists another amount in its place."""
+    refused = {"kind": "refuse_after_commit", "error_code": 103803, "path": MAKE, "transaction_type": kind}
+    return [refused, _ANOTHER]
+
+
+async def _ask(handle: Any, action: Action, operator: str) -> Operated:
+    order = Operate(action=action, operator=operator, reason="a test")
+    operated: Operated = await handle.execute_update("operate", order, result_type=Operated)
+    return operated
+
+
+async def _by_two(handle: Any, action: Action) -> None:
+    assert not (await _ask(handle, action, "ann")).done
+    assert (await _ask(handle, action, "ben")).done
+
+
+async def _refused(handle: Any, action: Action, operator: str = "ann") -> str:
+    with pytest.raises(WorkflowUpdateFailedError) as refusal:
+        await _ask(handle, action, operator)
+    assert isinstance(refusal.value.cause, ApplicationError)
+    return refusal.value.cause.message
+
+
+async def _state(floor: Floor, kind: int) -> str:
+    found = await floor.sql("SELECT state FROM movement WHERE transaction_type = :k", k=kind)
+    return found[0].state if found else ""
+
+
+async def _parked(floor: Floor, kind: int) -> None:
+    async def parked() -> bool:
+        return await _state(floor, kind) == "parked"
+
+    await eventually(parked)
+
+
+@asynccontextmanager
+async def _stake(
+    database_url: str, client: Client, confirmation: str = "reply"
+) -> AsyncIterator[tuple[Floor, PayIn, Handle]]:
+    """A bet whose stake is parked."""
+    profile = HURRIED if confirmation == "reply" else HURRIED.replace("{", "{accept_within: 0.2, ", 1)
+    async with open_floor(database_url, casino=profile, confirmation=confirmation) as floor, working(client, floor):
+        await floor.faults(*_parking(STAKE))
+        # A busy machine needs a moment before it can send.
+        bet = await floor.pay_in(seconds=6)
+        handle = await begin(client, bet)
+        await _parked(floor, STAKE)
+        yield floor, bet, handle
+
+
+@asynccontextmanager
+async def _claw_back(database_url: str, client: Client) -> AsyncIterator[tuple[Floor, PayIn, Any]]:
+    """A reversal whose claw-back is parked."""
+    async with open_floor(database_url, casino=HURRIED) as floor, working(client, floor):
+        bet = await floor.pay_in_out()
+        settled, _ = await start(client, bet)
+        await floor.faults({**_parking(CLAW_BACK)[0]}, {**_ANOTHER, "fields": {"Amount": "24.00"}})
+        key = BetKey(bet.counterparty_id, bet.provider_bet_id)
+        order = floor.reverse(bet, settled)
+        handle = await client.start_workflow(Reversal.run, order, id=reversal_workflow_id(key), task_queue=BETS_QUEUE)
+        await _parked(floor, CLAW_BACK)
+        yield floor, bet, handle
+
+
+async def _sends(floor: Floor) -> int:
+    return [call["path"] for call in await floor.casino_calls()].count(MAKE)
+
+
+async def test_a_stake_that_is_marked_as_taken_goes_on(database_url: str, temporal: Client) -> None:
+    async with _stake(database_url, temporal) as (floor, bet, handle):
+        sends = await _sends(floor)
+        # Two, whatever the amount; and one operator who writes the name in another way is still one.
+        assert not (await _ask(handle, TAKEN, "Ann")).done
+        assert "another operator" in await _refused(handle, TAKEN, " ANN ")
+        await floor.faults()
+        assert (await _ask(handle, TAKEN, "ben")).done
+        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+        assert await handle.result() is BetState.SETTLED
+        assert (await _state(floor, STAKE), await _sends(floor)) == ("done", sends + 1)
+
+
+async def test_a_stake_that_is_marked_as_not_taken_ends_its_bet_refused(database_url: str, temporal: Client) -> None:
+    async with _stake(database_url, temporal) as (floor, bet, handle):
+        sends = await _sends(floor)
+        await _by_two(handle, NOT_TAKEN)
+        # Until no message of ours can take it any more.
+        assert "is being carried out" in await _refused(handle, TAKEN)
+        assert "is being carried out" in await _refused(handle, Action.RETRY)
+        assert "is being carried out" in await _refused(handle, Action.VOID)
+        assert await handle.result() is BetState.REFUSED
+        row = await floor.row(bet)
+        assert (row.refusal, await _state(floor, STAKE)) == ("casino_refused", "absent")
+        wait = await floor.sql(
+            "SELECT closed_at >= not_after + interval '0.5s' AS waited FROM bet JOIN movement USING (bet_id)"
+        )
+        assert (wait[0].waited, await _sends(floor)) == (True, sends)
+
+
+async def test_with_a_refund_filed_it_ends_refunded(database_url: str, temporal: Client) -> None:
+    async with _stake(database_url, temporal) as (floor, bet, handle):
+        await handle.signal("refund", floor.refund(bet))
+        await _by_two(handle, NOT_TAKEN)
+        assert await handle.result() is BetState.REFUNDED
+        assert (await floor.row(bet)).accepted_at is None
+
+
+async def test_what_the_casino_lists_as_ours_is_taken_whatever_operators_say(
+    database_url: str, temporal: Client
+) -> None:
+    async with _stake(database_url, temporal) as (floor, bet, handle):
+        await floor.faults()
+        await _by_two(handle, NOT_TAKEN)
+
+        async def taken() -> bool:
+            return (await floor.row(bet)).accepted_at is not None
+
+        await eventually(taken)
+        await handle.signal("refund", floor.refund(bet))
+        assert await handle.result() is BetState.REFUNDED
+        assert await floor.journal() == [(-1, "10.00"), (2, "10.00")]
+
+
+async def test_an_accept_that_comes_while_it_is_waited_for_counts(database_url: str, temporal: Client) -> None:
+    async with _stake(database_url, temporal, "accept") as (floor, bet, handle):
+        await _by_two(handle, NOT_TAKEN)
+        await floor.faults()
+        casino = Casino(floor, temporal)
+        assert await casino.accepts(bet, STAKE) is Outcome.STORED
+        await handle.signal("refund", floor.refund(bet))
+        await casino.sent(RETURN)
+        await casino.accepts(bet, RETURN)
+        assert await handle.result() is BetState.REFUNDED
+        assert (await floor.row(bet)).accepted_at is not None
+
+
+async def test_a_success_after_it_was_marked_as_not_taken_goes_back(database_url: str, temporal: Client) -> None:
+    async with _stake(database_url, temporal, "accept") as (floor, bet, handle):
+        casino = Casino(floor, temporal)
+        # A refusal that stands in the row does not keep the bet open.
+        assert await casino.accepts(bet, STAKE, 103802) is Outcome.STORED
+        await _by_two(handle, NOT_TAKEN)
+        assert await handle.result() is BetState.REFUSED
+        await floor.faults()
+        assert await casino.accepts(bet, STAKE) is Outcome.ENDED
+        await resumed(floor, temporal)
+        returning = temporal.get_workflow_handle(f"resume-reversal:{(await floor.row(bet)).bet_id}:1")
+        await casino.sent(RETURN)
+        await casino.accepts(bet, RETURN)
+        assert await returning.result() == "reversed"
+        assert (await floor.row(bet)).state == "refused"
+
+
+async def test_a_parked_stake_that_is_voided_ends_refunded_when_nothing_is_listed_twice(
+    database_url: str, temporal: Client
+) -> None:
+    async with _stake(database_url, temporal) as (floor, _, handle):
+        sends, looks = await _sends(floor), len(await _looks(floor))
+        await floor.faults({"kind": "error_code", "error_code": 103804, "path": INFO})
+        assert (await _ask(handle, Action.VOID, "ann")).done
+        assert await handle.result() is BetState.REFUNDED
+        assert (await _state(floor, STAKE), await _sends(floor)) == ("absent", sends)
+        first, second = (await _looks(floor))[looks:]
+        (row,) = await floor.sql("SELECT extract(epoch FROM not_after) AS not_after FROM movement")
+        assert first >= float(row.not_after) + 0.5
+        assert second >= first + 0.3
+
+
+async def test_a_parked_stake_that_is_voided_stays_parked_while_another_one_is_listed(
+    database_url: str, temporal: Client
+) -> None:
+    async with _stake(database_url, temporal) as (floor, _, handle):
+        looks = len(await _looks(floor))
+        assert (await _ask(handle, Action.VOID, "ann")).done
+
+        async def looked() -> bool:
+            return len(await _looks(floor)) > looks and await _state(floor, STAKE) == "parked"
+
+        await eventually(looked)
+        # Asked again it looks again; or operators who know better end it.
+        await eventually(lambda: _is_free(handle))
+        assert (await _ask(handle, NOT_TAKEN, "ann")).done
+        assert await handle.result() is BetState.REFUNDED
+
+
+async def _is_free(handle: Any) -> bool:
+    try:
+        return not (await _ask(handle, NOT_TAKEN, "cleo")).done
+    except WorkflowUpdateFailedError:
+        return False
+
+
+async def _looks(floor: Floor) -> list[float]:
+    calls = [call for call in await floor.casino_calls() if call["path"] == INFO]
+    return [datetime.fromisoformat(call["at"]).timestamp() for call in calls]
+
+
+async def test_a_claw_back_that_is_marked_as_taken_goes_on(database_url: str, temporal: Client) -> None:
+    async with _claw_back(database_url, temporal) as (floor, _, handle):
+        await floor.faults()
+        await _by_two(handle, TAKEN)
+        assert await handle.result() == "reversed"
+        assert await _state(floor, CLAW_BACK) == "done"
+
+
+async def test_a_claw_back_that_is_marked_as_not_taken_ends_its_reversal(database_url: str, temporal: Client) -> None:
+    async with _claw_back(database_url, temporal) as (floor, bet, handle):
+        await _by_two(handle, NOT_TAKEN)
+        assert await handle.result() == "refused"
+        assert ((await floor.row(bet)).state, await _state(floor, CLAW_BACK)) == ("settled", "refused")
+        assert [one.kind for one in await floor.incidents()] == ["parked", "reversal_refused"]
+
+
+async def test_a_mark_for_what_is_not_parked_is_refused_with_the_state(database_url: str, temporal: Client) -> None:
+    async with open_floor(database_url) as floor, working(temporal, floor):
+        bet = await floor.pay_in()
+        _, handle = await start(temporal, bet)
+        for action in (TAKEN, NOT_TAKEN):
+            assert await _refused(handle, action) == "the bet is acceptance: no debit is parked"
+        await handle.signal("refund", floor.refund(bet))
+        await asyncio.wait_for(handle.result(), 60)
