@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import aiohttp
 import structlog
 from prometheus_client import start_http_server
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -27,6 +26,7 @@ from activities.teller import Teller
 from activities.wallet import Wallet
 from betcore.clients.casino import CasinoClient
 from betcore.clients.hints import Hints
+from betcore.clients.http import http_session
 from betcore.clients.schedules import keep_schedules
 from betcore.clients.temporal import connect
 from betcore.db.bets import Bets
@@ -150,7 +150,7 @@ async def main() -> None:
         engine = create_engine(settings)
         stack.push_async_callback(engine.dispose)
         # As many connections as there are places: a limit of its own would be one for all casinos together.
-        http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+        http = await stack.enter_async_context(http_session())
         vault = Vault.of(settings)
         keys = SigningKeys(engine, vault, settings.partner_cache_seconds)
         partners = Partners(engine, vault, settings.partner_cache_seconds)

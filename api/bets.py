@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from typing import NamedTuple
 
 import structlog
 
@@ -12,7 +11,8 @@ from api import orders
 from api.call import Call, Reply
 from api.envelope import ALREADY_PROCESSED
 from api.messages import BetMessages
-from api.parsing import PayInBody, PayInOutBody, PayOutBody, RefundBody
+from api.outcome import Outcome, ended, opened, words
+from api.parsing import PayInBody, PayInOutBody, PayOutBody, RefundBody, UnreadableWin
 from betcore import answers, failpoints, visibility
 from betcore.casino_values import Shown
 from betcore.clients.casino import CasinoClient
@@ -21,22 +21,16 @@ from betcore.db.calls import Calls, Seen, Session
 from betcore.db.partners import Partners
 from betcore.errors import Code, Contradiction, Malformed, NotAuthorised, OutcomeUnknown, SessionRefused
 from betcore.ids import BetKey
-from betcore.messages import BetRecord, BetState, Message, PayOut, Refund
+from betcore.messages import BetRecord, BetState, Message, PayIn, PayOut, Refund
 from betcore.money import Money
 from betcore.orders import Incident
 
 _log = structlog.get_logger()
 _FOR_A_BALANCE = 1.0
+_SAID = 100
 
 
 Act = Callable[[Seen, Session], Awaitable[Reply]]
-
-
-class _Outcome(NamedTuple):
-    """Since when what is answered has stood in the row, and the balance that the casino named then."""
-
-    since: datetime | None = None
-    balance: Money | None = None
 
 
 class Bets:
@@ -71,6 +65,25 @@ class Bets:
         """Take a stake and pay its winnings at once."""
         return await self._in_session(call, body.bet_id, partial(self._pay_in, call, body))
 
+    async def unreadable_win(self, call: Call, error: UnreadableWin) -> Reply:
+        """Refuse winnings that cannot be read. Of a bet that is known, the player may have won: an incident says so."""
+
+        async def refuse(seen: Seen, session: Session) -> Reply:
+            await self._win_not_read(seen, session, error.sent)
+            raise error
+
+        try:
+            return await self._in_session(call, error.bet_id, refuse)
+        except SessionRefused:
+            raise error from None
+
+    async def _win_not_read(self, seen: Seen, session: Session, sent: str) -> None:
+        if seen.record is not None:
+            theirs = {"sent": sent, "session_id": session.session_id}
+            await self._rows.file_incident(
+                Incident(bet_id=seen.record.bet_id, kind="unreadable_win", ours=seen.record.facts(), theirs=theirs)
+            )
+
     async def pay_out(self, call: Call, body: PayOutBody) -> Reply:
         """Settle a bet. The bet's own game and session count, not those of the call."""
         return await self._in_session(call, body.bet_id, partial(self._pay_out, call, body))
@@ -84,6 +97,9 @@ class Bets:
         seen = await self._calls.look_up(call.provider.provider_id, call.request_id, call.session_id, provider_bet_id)
         if seen is None:
             raise NotAuthorised("this X-Request-Id was used before")
+        if call.sent_at < seen.ids_since:
+            # It may have been answered before the request ids were lost.
+            raise OutcomeUnknown("request ids were lost: sign it anew")
         session = seen.session
         if session is None:
             raise SessionRefused("no such session")
@@ -100,6 +116,8 @@ class Bets:
         return Reply(None if shown.read else Code.OUTCOME_UNKNOWN, currency=session.currency, balance=shown.money)
 
     async def _pay_in(self, call: Call, body: PayInBody | PayInOutBody, seen: Seen, session: Session) -> Reply:
+        if isinstance(body, PayInOutBody):
+            await self._win(seen, session, body.win_amount)
         order = orders.pay_in(call, session, await self._partners.casino(session.casino_id), body)
         attributes = orders.attributes(call, session)
         summary = visibility.summary(order, session.provider_game_id)
@@ -116,14 +134,16 @@ class Bets:
             answer = answers.to_pay_in(record, order) if record else Code.OUTCOME_UNKNOWN
         await failpoints.reach("outcome_known")
         if record and answer is None and not await self._calls.tell(record.bet_id, call.request_id):
-            answer = Code.ALREADY_REFUNDED
+            # A row that a restore has lost, while its workflow knows the bet, decides nothing.
+            row = await self._calls.find(call.provider.provider_id, body.bet_id)
+            answer = Code.ALREADY_REFUNDED if row else Code.OUTCOME_UNKNOWN
         await failpoints.reach("outcome_told")
         if answer is Code.DIFFERENT_DATA:
             await self._incident(answer, record, order)
-        return await self._reply(call, seen, session, answer, record, _opened(record))
+        return await self._reply(call, seen, session, answer, record, order, opened(record))
 
     async def _pay_out(self, call: Call, body: PayOutBody, seen: Seen, session: Session) -> Reply:
-        win = Money.parse(body.win_amount, session.currency)
+        win = await self._win(seen, session, body.win_amount)
         bet = BetKey(call.provider.counterparty_id, body.bet_id)
         order = PayOut(
             player_id=session.player_id, round_id=body.game_round_id, win=win, answer_by=call.answer_by, bet=bet
@@ -141,7 +161,14 @@ class Bets:
         if answer is Code.DIFFERENT_DATA or (answer is Code.ALREADY_REFUNDED and win.minor):
             await self._incident(answer, record, order)
         await failpoints.reach("outcome_known")
-        return await self._reply(call, seen, session, answer, record, _ended(record))
+        return await self._reply(call, seen, session, answer, record, order, ended(record))
+
+    async def _win(self, seen: Seen, session: Session, amount: str) -> Money:
+        try:
+            return Money.parse(amount, session.currency)
+        except Malformed:
+            await self._win_not_read(seen, session, f"winAmount {amount}"[:_SAID])
+            raise
 
     async def _refund(self, call: Call, body: RefundBody, seen: Seen, session: Session) -> Reply:
         order = orders.refund(call, session, body.bet_id)
@@ -168,7 +195,7 @@ class Bets:
         if answer is Code.DIFFERENT_DATA:
             await self._incident(answer, record, order)
         await failpoints.reach("outcome_known")
-        return await self._reply(call, seen, session, answer, record, _ended(record))
+        return await self._reply(call, seen, session, answer, record, order, ended(record))
 
     async def _reverse(
         self, call: Call, session: Session, provider_bet_id: str, record: BetRecord, order: Refund
@@ -232,7 +259,8 @@ class Bets:
         session: Session,
         answer: Code | None,
         record: BetRecord | None,
-        outcome: _Outcome,
+        order: PayIn | PayOut | Refund,
+        outcome: Outcome,
     ) -> Reply:
         code, balance = str(answer) if answer else None, outcome.balance
         # Both times are the database's: the outcome stood there before this call came.
@@ -243,7 +271,7 @@ class Bets:
             # Only where the casino was asked about the bet is it asked again: a tombstone does not reach it.
             moved = answer is None and record is not None and record.accepted_at is not None
             balance = await self._balance(call, session, ask=moved or answer is Code.NO_MONEY)
-        return Reply(code, currency=session.currency, balance=balance)
+        return Reply(code, words(answer, record, order, session), session.currency, balance)
 
     async def _balance(self, call: Call, session: Session, *, ask: bool) -> Money | None:
         return (await self._shown(call, session, ask=ask)).money
@@ -267,18 +295,3 @@ class Bets:
         except Exception as error:
             _log.warning("no balance for an answer", error=type(error).__name__)
             return Shown(False, None)
-
-
-def _opened(record: BetRecord | None) -> _Outcome:
-    """What a PayIn is answered from; a PayInOut, from the end of its bet."""
-    if record is None:
-        return _Outcome()
-    if record.one_step:
-        return _Outcome(record.closed_at, record.closed_balance)
-    return _Outcome(record.accepted_at, record.accepted_balance)
-
-
-def _ended(record: BetRecord | None) -> _Outcome:
-    """What a PayOut or Refund is answered from: the end of the bet, or of the reversal after it."""
-    last = record and (record.reversal or record)
-    return _Outcome(last.closed_at, last.closed_balance) if last else _Outcome()

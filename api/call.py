@@ -13,12 +13,13 @@ _FOR_THE_ANSWER = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Who calls, and until when (``time.monotonic()``) we may answer."""
+    """Who calls, until when (``time.monotonic()``) we may answer, and when it was sent by the provider's clock."""
 
     provider: Provider
     session_id: str
     request_id: str
     deadline: float
+    sent_at: datetime
 
     @property
     def left(self) -> float:

@@ -1,6 +1,7 @@
 """The API process: composition root, and the shape of every refusal."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -22,6 +23,7 @@ from api.messages import BetMessages
 from api.signed import Caller, SignedRequests
 from betcore.clients.bearer import Tokens
 from betcore.clients.casino import CasinoClient
+from betcore.clients.http import http_session
 from betcore.clients.temporal import connect
 from betcore.db.bets import Bets as BetRows
 from betcore.db.calls import Calls
@@ -35,6 +37,8 @@ from betcore.vault import Vault
 
 _log = structlog.get_logger()
 _FORGET_EVERY = 30.0
+_ABSOLUTE = re.compile(r"https?://[^/]*(/.*)?", re.IGNORECASE | re.DOTALL)
+_ABSOLUTE_RAW = re.compile(rb"https?://[^/]*(/.*)?", re.IGNORECASE | re.DOTALL)
 _REFUSALS = {404: Code.UNKNOWN_ROUTE, 405: Code.WRONG_METHOD}
 
 
@@ -50,7 +54,7 @@ def create_app() -> FastAPI:
             stack.push_async_callback(engine.dispose)
             client = await connect(settings)
             # One casino that is slow to tell balances must not use up the connections of all.
-            http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+            http = await stack.enter_async_context(http_session())
             calls = compose(app, settings, engine, client, http)
             forgetting = asyncio.create_task(_forget(calls))
             stack.callback(forgetting.cancel)
@@ -67,6 +71,7 @@ def create_app() -> FastAPI:
     )
     app.add_middleware(LineEndsStayEscaped)
     app.add_middleware(SignedRequests, prefix=f"{settings.provider_api_prefix}/v1")
+    app.add_middleware(AbsoluteTargets)
     app.add_exception_handler(BetcoreError, _refuse)
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(Exception, _refuse)
@@ -102,6 +107,21 @@ class LineEndsStayEscaped:
         """Hand over the call."""
         if "\n" in scope.get("path", ""):
             scope = {**scope, "path": scope["path"].replace("\n", "%0A")}
+        await self._app(scope, receive, send)
+
+
+class AbsoluteTargets:
+    """``GET http://host/path HTTP/1.1``, as a proxy is asked, is the same call as ``GET /path``. It comes before the
+    signature is looked at, so that no spelling of a path goes around it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand over the call under its path alone."""
+        if scope["type"] == "http" and (target := _ABSOLUTE.fullmatch(scope["path"])):
+            raw = _ABSOLUTE_RAW.fullmatch(scope.get("raw_path") or b"")
+            scope = {**scope, "path": target[1] or "/", "raw_path": (raw and raw[1]) or b"/"}
         await self._app(scope, receive, send)
 
 

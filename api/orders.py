@@ -1,6 +1,7 @@
 """What a call becomes when it goes to a workflow: all that the bet needs to be carried out, without another look."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 from temporalio.common import TypedSearchAttributes
 
@@ -84,8 +85,10 @@ def _refusal(provider: Provider, session: Session, stake: Money) -> Code | None:
         return Code.GAME_DISABLED
     if session.player_blocked:
         return Code.PLAYER_BLOCKED
-    if session.min_bet is not None and stake < Money.parse(f"{session.min_bet:f}", stake.currency):
+    # A limit may have more decimals than the currency: it is compared, never made an amount. A free round has none.
+    asked = Decimal(str(stake))
+    if session.min_bet is not None and stake.minor and asked < session.min_bet:
         return Code.BELOW_MIN_BET
-    if session.max_bet is not None and Money.parse(f"{session.max_bet:f}", stake.currency) < stake:
+    if session.max_bet is not None and session.max_bet < asked:
         return Code.ABOVE_MAX_BET
     return None

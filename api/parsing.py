@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from betcore.money import AMOUNT
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _MAX_DEPTH = 32
+_SAID = 100
 
 
 class Literal(str):
@@ -46,6 +48,14 @@ class PayOutBody:
     game_round_id: str
 
 
+class UnreadableWin(Malformed):
+    """The winnings of a bet cannot be read: nothing is paid, and a person has to know. ``sent`` is what stood there."""
+
+    def __init__(self, message: str, bet_id: str, sent: str) -> None:
+        super().__init__(message)
+        self.bet_id, self.sent = bet_id, sent
+
+
 @dataclass(frozen=True, slots=True)
 class RefundBody:
     """The bet whose stake goes back."""
@@ -53,28 +63,34 @@ class RefundBody:
     bet_id: str
 
 
-def pay_in(body: bytes, session_id: str) -> PayInBody:
-    """The body of PayIn. Raises Malformed, as all of these do."""
-    fields = _fields(body, session_id)
+def pay_in(body: bytes, session_id: str, *, foreign: bool = False) -> PayInBody:
+    """The body of PayIn. Raises Malformed, as all of these do.
+
+    The signature covers no path: a field of another operation says that the body was signed for that one. With
+    ``foreign`` it is passed over.
+    """
+    fields = _fields(body, session_id, () if foreign else ("winAmount",))
     return PayInBody(_id(fields, "betId"), _amount(fields, "betAmount"), _id(fields, "gameRoundId"))
 
 
-def pay_in_out(body: bytes, session_id: str) -> PayInOutBody:
-    """The body of PayInOut."""
+def pay_in_out(body: bytes, session_id: str, *, foreign: bool = False) -> PayInOutBody:
+    """The body of PayInOut, which has the fields of all others. Raises UnreadableWin too."""
     fields = _fields(body, session_id)
-    stake = _amount(fields, "betAmount")
-    return PayInOutBody(_id(fields, "betId"), stake, _win(fields), _id(fields, "gameRoundId"))
+    bet_id, stake, round_id = _id(fields, "betId"), _amount(fields, "betAmount"), _id(fields, "gameRoundId")
+    return PayInOutBody(bet_id, stake, _win(fields, bet_id), round_id)
 
 
-def pay_out(body: bytes, session_id: str) -> PayOutBody:
-    """The body of PayOut."""
-    fields = _fields(body, session_id)
-    return PayOutBody(_id(fields, "betId"), _win(fields), _id(fields, "gameRoundId"))
+def pay_out(body: bytes, session_id: str, *, foreign: bool = False) -> PayOutBody:
+    """The body of PayOut. Raises UnreadableWin too."""
+    fields = _fields(body, session_id, () if foreign else ("betAmount",))
+    bet_id, round_id = _id(fields, "betId"), _id(fields, "gameRoundId")
+    return PayOutBody(bet_id, _win(fields, bet_id), round_id)
 
 
-def refund(body: bytes, session_id: str) -> RefundBody:
+def refund(body: bytes, session_id: str, *, foreign: bool = False) -> RefundBody:
     """The body of Refund."""
-    return RefundBody(_id(_fields(body, session_id), "betId"))
+    fields = _fields(body, session_id, () if foreign else ("betAmount", "winAmount"))
+    return RefundBody(_id(fields, "betId"))
 
 
 def session_id(text: str) -> str:
@@ -131,31 +147,54 @@ def _compact(value: Any) -> str:
             return json.dumps(value, ensure_ascii=False)
 
 
-def _fields(body: bytes, session: str) -> dict[str, Any]:
+def _fields(body: bytes, session: str, foreign: Sequence[str] = ()) -> dict[str, Any]:
     fields = read_object(body)
+    for name in foreign:
+        if fields.get(name) is not None:
+            raise Malformed(f"{name} is no field of this operation")
     if "sessionId" in fields and (isinstance(fields["sessionId"], Literal) or fields["sessionId"] != session):
         raise Malformed("sessionId is not that of the path")
     return fields
 
 
 def _id(fields: dict[str, Any], name: str) -> str:
-    found = fields.get(name)
+    found = _given(fields, name)
     if not isinstance(found, str) or isinstance(found, Literal) or not _ID.fullmatch(found):
         raise Malformed(f"{name} is a string of 1 to 128 of A-Z a-z 0-9 . _ : -")
     return found
 
 
+def _given(fields: dict[str, Any], name: str) -> Any:
+    if name not in fields:
+        raise Malformed(f"{name} is missing")
+    return fields[name]
+
+
 def _amount(fields: dict[str, Any], name: str) -> str:
-    found = fields.get(name)
+    found = _given(fields, name)
     if not isinstance(found, str) or not AMOUNT.fullmatch(found):
         raise Malformed(f"{name} is digits with an optional fraction, as a number or a string")
     return str(found)
 
 
-def _win(fields: dict[str, Any]) -> str:
-    if "winOdd" in fields:
-        _amount(fields, "winOdd")
-    return _amount(fields, "winAmount")
+def _win(fields: dict[str, Any], bet_id: str) -> str:
+    name = "winOdd"
+    try:
+        if name in fields:
+            _amount(fields, name)
+        name = "winAmount"
+        return _amount(fields, name)
+    except Malformed as error:
+        raise UnreadableWin(str(error), bet_id, _as_sent(fields, name)) from None
+
+
+def _as_sent(fields: dict[str, Any], name: str) -> str:
+    """What stood in a field, for people: printable, and no longer than an incident can hold."""
+    if name not in fields:
+        return f"{name} is missing"
+    found = fields[name]
+    said = str(found) if isinstance(found, Literal) else json.dumps(found)
+    return f"{name} {said}"[:_SAID]
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

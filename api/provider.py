@@ -48,14 +48,18 @@ def router(bets: Bets) -> APIRouter:
         call = _call(caller, parsing.session_id(request.path_params["session_id"]))
         return await _answered("balance", caller, bets.balance(call))
 
-    def post(path: str, name: str, parse: Callable[[bytes, str], Body], do: Callable[[Call, Body], Any]) -> None:
+    def post(path: str, name: str, parse: Callable[..., Body], do: Callable[[Call, Body], Any]) -> None:
         async def handle(request: Request) -> Response:
             caller: Caller = request.state.caller
             if caller.body:
                 _check_content_type(request)
             session_id = parsing.session_id(request.path_params["session_id"])
-            body = parse(caller.body, session_id)
-            return await _answered(name, caller, do(_call(caller, session_id), body))
+            call = _call(caller, session_id)
+            try:
+                body = parse(caller.body, session_id, foreign=caller.provider.profile.foreign_amounts == "ignore")
+            except parsing.UnreadableWin as unreadable:
+                return await _answered(name, caller, bets.unreadable_win(call, unreadable))
+            return await _answered(name, caller, do(call, body))
 
         routes.post(path, **operation(name))(handle)
 
@@ -67,7 +71,7 @@ def router(bets: Bets) -> APIRouter:
 
 
 def _call(caller: Caller, session_id: str) -> Call:
-    return Call(caller.provider, session_id, caller.request_id, _deadline(caller))
+    return Call(caller.provider, session_id, caller.request_id, _deadline(caller), caller.sent_at)
 
 
 def _deadline(caller: Caller) -> float:

@@ -3,6 +3,7 @@
 import re
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,6 +19,8 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TIMESTAMP = re.compile(r"[0-9]{1,15}")
 _REQUEST_ID = re.compile(r"[0-9a-fA-F]{32}")
 _SIGNATURE = re.compile(r"[0-9a-f]{64}")
+_IN_SECONDS = "X-Timestamp is in milliseconds, not in seconds"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Compared where the counterparty is unknown, so that this takes as long as a wrong signature.
 _NOBODY = ("nobody-has-this-secret",)
 
@@ -30,6 +33,7 @@ class Caller:
     request_id: str
     arrived: float
     body: bytes
+    sent_at: datetime
     claimed: bool = False
 
 
@@ -48,14 +52,14 @@ class SignedRequests:
         arrived = time.monotonic()
         try:
             body = await _read(scope, receive)
-            provider, request_id = await self._authenticate(scope, body)
+            provider, request_id, sent_at = await self._authenticate(scope, body)
         except Exception as error:
             await refusal(error)(scope, receive, send)
             return
-        scope.setdefault("state", {})["caller"] = Caller(provider, request_id, arrived, body)
+        scope.setdefault("state", {})["caller"] = Caller(provider, request_id, arrived, body, sent_at)
         await self._app(scope, receive, send)
 
-    async def _authenticate(self, scope: Scope, body: bytes) -> tuple[Provider, str]:
+    async def _authenticate(self, scope: Scope, body: bytes) -> tuple[Provider, str, datetime]:
         counterparty_id = _header(scope, xsign.COUNTERPARTY_ID, _UUID)
         timestamp = _header(scope, xsign.TIMESTAMP, _TIMESTAMP)
         request_id = _header(scope, xsign.REQUEST_ID, _REQUEST_ID)
@@ -72,8 +76,9 @@ class SignedRequests:
         if provider.suspended:
             raise NotAuthorised("the provider is suspended")
         if abs(time.time() - int(timestamp) / 1000) > provider.profile.freshness_window:
-            raise NotAuthorised("X-Timestamp is too far from our clock")
-        return provider, request_id
+            in_seconds = abs(time.time() - int(timestamp)) <= provider.profile.freshness_window
+            raise NotAuthorised(_IN_SECONDS if in_seconds else "X-Timestamp is too far from our clock")
+        return provider, request_id, _EPOCH + timedelta(milliseconds=int(timestamp))
 
 
 def _header(scope: Scope, name: str, form: re.Pattern[str]) -> str:

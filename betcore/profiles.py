@@ -47,6 +47,7 @@ class ProviderProfile(_Section):
     freshness_window: Seconds = 60.0
     signature: Literal["raw", "raw_or_sorted"] = "raw"
     duplicates: Literal["replay", "code_104"] = "replay"
+    foreign_amounts: Literal["refuse", "ignore"] = "refuse"
     order_window: Seconds = 30.0
     refund_after_pay_out: Literal["refuse", "reverse"] = "refuse"
     unconfirmed_within: Seconds = 60.0

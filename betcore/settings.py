@@ -8,13 +8,16 @@ here.
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from betcore.errors import SetupRefused
+
 STACK_FILE = "stack.json"
+Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
 class Settings(BaseSettings):
@@ -24,12 +27,12 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path(".betcore"), description="Folder of the embedded stack: databases, logs, keys.")
 
-    api_port: int = Field(8080, description="Port of the API; 0 takes a free one.")
-    sandbox_casino_port: int = Field(8081, description="Port of the sandbox casino; 0 takes a free one.")
-    sandbox_provider_port: int = Field(8082, description="Port of the sandbox provider; 0 takes a free one.")
-    temporal_port: int = Field(7233, description="Port of the embedded Temporal server; 0 takes a free one.")
-    temporal_ui_port: int = Field(8233, description="Port of the Temporal UI; 0 takes a free one.")
-    database_port: int = Field(5433, description="Port of the embedded PostgreSQL; 0 takes a free one.")
+    api_port: Port = Field(8080, description="Port of the API; 0 takes a free one.")
+    sandbox_casino_port: Port = Field(8081, description="Port of the sandbox casino; 0 takes a free one.")
+    sandbox_provider_port: Port = Field(8082, description="Port of the sandbox provider; 0 takes a free one.")
+    temporal_port: Port = Field(7233, description="Port of the embedded Temporal server; 0 takes a free one.")
+    temporal_ui_port: Port = Field(8233, description="Port of the Temporal UI; 0 takes a free one.")
+    database_port: Port = Field(5433, description="Port of the embedded PostgreSQL; 0 takes a free one.")
 
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL to use, postgresql://user:password@host:port/name."
@@ -68,8 +71,9 @@ class Settings(BaseSettings):
     reconcile_seconds: float = Field(
         3600, ge=0, description="How often our rows are compared with the casinos' books; 0: only by hand."
     )
-    worker_metrics_port: int | None = Field(
-        None, description="Port on 127.0.0.1 of a worker's /metrics for Prometheus; none without it."
+    worker_metrics_port: Port | None = Field(
+        None,
+        description="Port on 127.0.0.1 of a worker's /metrics for Prometheus; none without it.",
     )
     log_level: str = Field("info", description="debug, info, warning or error.")
     log_json: bool = Field(True, description="Log lines as JSON.")
@@ -106,5 +110,7 @@ class _RunningStack(PydanticBaseSettingsSource):
             found = json.loads(self._file.read_text())
         except FileNotFoundError:
             return {}
+        except ValueError:
+            raise SetupRefused(f"{self._file} is damaged: start the stack again", code="invalid_settings") from None
         known = self.settings_cls.model_fields
         return {name: value for name, value in found.get("settings", {}).items() if name in known}

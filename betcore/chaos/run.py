@@ -14,7 +14,6 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-import aiohttp
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -25,6 +24,7 @@ from betcore.chaos.schedule import KINDS, Fault, schedule
 from betcore.chaos.wiring import Wiring
 from betcore.cli.books import not_at_rest, read_ours
 from betcore.clients import carriers
+from betcore.clients.http import http_session
 from betcore.clients.temporal import connect
 from betcore.db.engine import create_engine
 from betcore.db.lives import Lives
@@ -95,7 +95,7 @@ class Run:
         keys = SigningKeys(engine, vault, self._settings.partner_cache_seconds)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(engine.dispose)
-            http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+            http = await stack.enter_async_context(http_session())
             desk = Desk(engine, Onboarding(engine, vault), http, self._settings.data_dir)
             houses, players = await self._seat(desk, ready)
             for player in players:

@@ -36,7 +36,7 @@ def emit(data: Mapping[str, Any], as_json: bool, text: str | None = None) -> Non
 def answering(as_json: bool) -> Iterator[None]:
     """Turn a refusal inside the block into an ``error`` object (or one line on standard error) and exit status 1.
 
-    A server that cannot be reached (OSError) is told in the same way, with the code ``unreachable``.
+    A server that cannot be reached is told in the same way, with the code ``unreachable``.
     """
     try:
         yield
@@ -44,6 +44,10 @@ def answering(as_json: bool) -> Iterator[None]:
         code, message = str(refused.code), str(refused)
     except OSError as failure:
         code, message = "unreachable", str(failure)
+    except Exception as failure:
+        if not _of_a_server(failure):
+            raise
+        code, message = "unreachable", str(failure) or type(failure).__name__
     else:
         return
     if as_json:
@@ -51,6 +55,13 @@ def answering(as_json: bool) -> Iterator[None]:
     else:
         print(f"error: {message} ({code})", file=sys.stderr)
     raise typer.Exit(1)
+
+
+def _of_a_server(failure: Exception) -> bool:
+    """Whether a client of PostgreSQL, Temporal or HTTP says that its server is away, though it is no OSError."""
+    if isinstance(failure, RuntimeError):
+        return str(failure).startswith("Failed client connect")
+    return type(failure).__module__.partition(".")[0] in ("aiohttp", "asyncpg", "sqlalchemy", "temporalio")
 
 
 def read_settings(data_dir: Path | None = None, **given: Any) -> "Settings":

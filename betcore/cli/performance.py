@@ -6,12 +6,12 @@ import time
 from decimal import Decimal
 from typing import Any
 
-import aiohttp
 from rich.console import Console
 
 from betcore.cli.books import read_ours
 from betcore.cli.demo_scenes import NARROWEST, SCENES, Played, Scene, Stage, show
 from betcore.cli.seats import database, find_sandbox, take_seats
+from betcore.clients.http import http_session
 from betcore.db.onboarding_catalogue import Catalogue
 from betcore.sandbox.provider.book import Book
 from betcore.sandbox.provider.compare import compare
@@ -29,7 +29,7 @@ async def perform(console: Console, settings: Settings, ready: dict[str, Any]) -
     """Play all scenes and show them; whether every one came out as it must, in all three books."""
     name = f"demo-{time.strftime('%y%m%d%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
     book = Book()
-    async with database(settings) as engine, aiohttp.ClientSession() as http:
+    async with database(settings) as engine, http_session() as http:
         sandbox = await find_sandbox(settings, engine, ready)
         casino = sandbox.casino_handles(http)
         catalogue = Catalogue(engine)

@@ -11,7 +11,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -19,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.cli.books import SandboxCasino, not_at_rest, read_ours
 from betcore.cli.seats import Sandbox, Seat, database, find_sandbox, sandbox_keys, take_seats
+from betcore.clients.http import http_session
 from betcore.db.onboarding_catalogue import Catalogue
 from betcore.sandbox.provider import rounds
 from betcore.sandbox.provider.book import Book, BookedBet, Outcome, Stake
@@ -61,7 +61,7 @@ async def play(settings: Settings, plan: Plan) -> dict[str, Any]:
     run = f"{time.strftime('%y%m%d%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
     path = plan.book or settings.data_dir / "play" / f"{run}.jsonl"
     keys = await sandbox_keys(settings)
-    async with database(settings) as engine, aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+    async with database(settings) as engine, http_session() as http:
         sandbox = await find_sandbox(settings, engine, keys)
         casino = sandbox.casino_handles(http)
         names = [f"play-{run}-{number}" for number in range(plan.players)]

@@ -121,13 +121,12 @@ def _at_casino(as_json: bool, data_dir: Path | None, work: "Callable[[SandboxCas
     """Do something about the faults of the running stack's casino, and print those in force."""
 
     async def go() -> list[Json]:
-        import aiohttp
-
         from betcore.cli.seats import sandbox_casino, sandbox_keys
+        from betcore.clients.http import http_session
 
         settings = read_settings(data_dir)
         keys = await sandbox_keys(settings)
-        async with aiohttp.ClientSession() as http:
+        async with http_session() as http:
             return await work(sandbox_casino(http, settings, keys))
 
     with answering(as_json):
@@ -192,12 +191,11 @@ async def _confirm(desk: Desk, way: Way) -> Json:
 @asynccontextmanager
 async def _casino_of(desk: Desk, casino: Json) -> "AsyncIterator[SandboxCasino]":
     """The control API of the casino at the port of the settings."""
-    import aiohttp
-
     from betcore.cli.books import SandboxCasino
+    from betcore.clients.http import http_session
 
     url = f"http://127.0.0.1:{desk.settings.sandbox_casino_port}"
-    async with aiohttp.ClientSession() as http:
+    async with http_session() as http:
         yield SandboxCasino(http, url, str(casino["partner_client_id"]))
 
 
@@ -210,9 +208,11 @@ async def _introduce(provider_url: str, counterparty_id: str, secret: str) -> No
     """Tell the sandbox provider the secret by which it knows our calls."""
     import aiohttp
 
+    from betcore.clients.http import http_session
+
     known = {"counterparty_id": counterparty_id, "secret": secret}
     try:
-        async with aiohttp.ClientSession(raise_for_status=True) as http:
+        async with http_session(raise_for_status=True) as http:
             await http.post(f"{provider_url}/_counterparty", json=known)
     except aiohttp.ClientError as error:
         raise SetupRefused(f"the sandbox provider at {provider_url}: {error}", code="unreachable") from error
@@ -236,6 +236,8 @@ async def _moved(partners: "Onboarding", word: "Word", name: str, url: str) -> J
 async def _player(casino_url: str, partner_client_id: int) -> None:
     import aiohttp
 
+    from betcore.clients.http import http_session
+
     new = {
         "partner_client_id": partner_client_id,
         "partner_user_id": PLAYER,
@@ -243,7 +245,7 @@ async def _player(casino_url: str, partner_client_id: int) -> None:
         "balance": BALANCE,
     }
     try:
-        async with aiohttp.ClientSession(raise_for_status=True) as http:
+        async with http_session(raise_for_status=True) as http:
             found = await http.get(f"{casino_url}/_players/{partner_client_id}/{PLAYER}", raise_for_status=False)
             if found.status == HTTPStatus.NOT_FOUND:
                 await http.post(f"{casino_url}/_players", json=new)

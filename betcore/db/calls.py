@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -14,6 +15,8 @@ from betcore.errors import Code
 from betcore.messages import BetRecord, BetState
 from betcore.money import Money
 
+_log = structlog.get_logger()
+
 # One statement: claim the request id, and read the session and the bet that the call is about.
 _LOOK_UP = f"""
 WITH claimed AS (
@@ -21,7 +24,7 @@ WITH claimed AS (
     ON CONFLICT DO NOTHING
     RETURNING request_id
 )
-SELECT EXISTS (SELECT FROM claimed) AS is_new, now() AS seen_at,
+SELECT EXISTS (SELECT FROM claimed) AS is_new, now() AS seen_at, sentinel.seen_at AS ids_since,
        s.session_id AS s_session_id, s.currency AS session_currency, s.mode, s.ended_at,
        player.player_id AS s_player_id, player.player_ref, player.partner_user_id, player.blocked_at,
        casino.casino_id AS s_casino_id, casino.name AS casino_name, casino.disabled_at AS casino_disabled_at,
@@ -29,12 +32,24 @@ SELECT EXISTS (SELECT FROM claimed) AS is_new, now() AS seen_at,
        game.disabled_at AS game_disabled_at,
        bet.*, {REVERSAL_COLUMNS}
 FROM (VALUES (1)) AS one
+LEFT JOIN request_id sentinel ON sentinel.provider_id = 0 AND sentinel.request_id = 'sentinel'
 LEFT JOIN session s ON s.session_id = :session_id AND s.provider_id = :provider_id
 LEFT JOIN player ON player.player_id = s.player_id
 LEFT JOIN casino ON casino.casino_id = player.casino_id
 LEFT JOIN game ON game.game_id = s.game_id
 LEFT JOIN bet ON bet.provider_id = :provider_id AND bet.provider_bet_id = :provider_bet_id
 LEFT JOIN reversal ON reversal.bet_id = bet.bet_id
+"""
+
+# A crash of PostgreSQL, a promoted replica and a restored backup have lost the request ids, and this row with them: it
+# is put back with the moment at which that was noticed. No provider has its number, so that it is never forgotten.
+_NOTICE = """
+WITH noticed AS (
+    INSERT INTO request_id (provider_id, request_id) VALUES (0, 'sentinel') ON CONFLICT DO NOTHING RETURNING seen_at
+)
+SELECT seen_at FROM noticed
+UNION ALL
+SELECT seen_at FROM request_id WHERE provider_id = 0 AND request_id = 'sentinel'
 """
 
 _CLAIM = """
@@ -129,9 +144,13 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What stood in the database when the call came; ``seen_at`` is the database's clock."""
+    """What stood in the database when the call came; ``seen_at`` is the database's clock.
+
+    ``ids_since`` is since when no request id was lost: a call that was sent before may have been answered already.
+    """
 
     seen_at: datetime
+    ids_since: datetime
     session: Session | None
     record: BetRecord | None
 
@@ -156,7 +175,22 @@ class Calls:
         )
         if not row.is_new:
             return None
-        return Seen(row.seen_at, _session_of(row), record_of(row) if row.bet_id is not None else None)
+        return Seen(
+            row.seen_at,
+            row.ids_since or await self._noticed(),
+            _session_of(row),
+            record_of(row) if row.bet_id is not None else None,
+        )
+
+    async def _noticed(self) -> datetime:
+        """Put down that request ids were lost; since when none was, as the first process to notice has put it down."""
+        while True:
+            row = await one_row(self._engine, _NOTICE)
+            if row is not None:
+                since: datetime = row.seen_at
+                _log.error("request ids were lost: what was sent before is not known", since=since.isoformat())
+                return since
+            # A concurrent insert was not visible to this statement yet; it is to the next.
 
     async def claim(self, provider_id: int, request_id: str) -> bool:
         """Claim a request id alone, for a request that is refused before it is looked at."""

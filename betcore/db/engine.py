@@ -21,6 +21,8 @@ def create_engine(settings: Settings) -> AsyncEngine:
     return create_async_engine(
         url,
         isolation_level="AUTOCOMMIT",
+        # An error says what failed, never whose bet it was: values of players do not go into logs.
+        hide_parameters=True,
         pool_size=settings.database_pool_size,
         max_overflow=0,
         # Whoever waits has a deadline of its own, which ends sooner.

@@ -17,6 +17,7 @@ KINDS = {
     "different_data": "a call names other data, or wants other winnings, than the bet has",
     "already_refunded": "winnings were asked for a bet that is refunded",
     "settled_with_another_win": "a win was asked for while another one stood in the row, and that one is paid",
+    "unreadable_win": "a call of a known bet names winnings that cannot be read; nothing was paid",
     "unreadable": "the rows of a bet cannot be read by this deployment: reconciliation has passed it over",
     "parked": "the casino has refused a movement for good, or holds another one in its place",
     "cancelled": "somebody has asked to cancel the workflow of a bet; it was not followed",

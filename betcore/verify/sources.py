@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from betcore.clients.casino import CasinoClient
+from betcore.clients.http import http_session
 from betcore.clients.temporal import connect
 from betcore.db.engine import create_engine
 from betcore.db.partners import Casino, Partners
@@ -54,7 +55,7 @@ async def open_sources(settings: Settings, wanted: Wanted) -> AsyncIterator[Sour
     else:
         left_out = {name: _LEFT_OUT for name in ("workflows", "owed")}
     try:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
+        async with http_session(timeout=aiohttp.ClientTimeout(total=60)) as http:
             casinos: Casinos | None = None
             if wanted.casinos == "none":
                 left_out["journal"] = _LEFT_OUT

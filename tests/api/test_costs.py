@@ -5,6 +5,7 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from temporalio.client import Client
@@ -27,7 +28,7 @@ _OURS = re.compile(r"^\S+ betcore LOG: .*(execute|statement)", re.MULTILINE)
 async def _call(floor: Floor) -> Call:
     provider = await floor.partners.provider(floor.counterparty_id)
     assert provider is not None
-    return Call(provider, floor.session.session_id, secrets.token_hex(16), time.monotonic() + 4)
+    return Call(provider, floor.session.session_id, secrets.token_hex(16), time.monotonic() + 4, datetime.now(UTC))
 
 
 async def test_a_pay_in_sends_four_statements_and_a_pay_out_three(tmp_path: Path, temporal_address: str) -> None:

@@ -4,11 +4,14 @@ Broken and replayed calls that could move money are in ``test_hostile``.
 """
 
 import asyncio
+import secrets
+import time
 
 import jwt
 import pytest
 from sqlalchemy import text
 
+from betcore import xsign
 from betcore.db.onboarding import Onboarding
 from betcore.db.signing_keys import SigningKeys
 from betcore.vault import Vault
@@ -199,3 +202,25 @@ async def test_calls_are_counted_by_operation_and_code(api: Api, signer: Signer)
     before = await counted()
     await post(api, signer, BET)
     assert await counted() == before + 1
+
+
+# Other spellings
+
+
+@pytest.mark.parametrize("target", ["http://example.test", "HTTP://127.0.0.1:8080", "https://a.b"])
+async def test_an_absolute_target_is_the_same_call(api: Api, signer: Signer, floor: Floor, target: str) -> None:
+    path = f"/v1/sessions/{floor.session.session_id}/balance"
+    assert (await api.send("GET", target + path)).told == NOT_AUTHORISED
+    assert (await api.send("GET", target + path, signer.sign().items())).status == 200
+    assert (await api.send("GET", target, signer.sign().items())).status == 404
+
+
+async def test_seconds_are_called_seconds(api: Api, signer: Signer) -> None:
+    timestamp, request_id = str(int(time.time())), secrets.token_hex(16)
+    headers = signer.sign(request_id=request_id) | {
+        xsign.TIMESTAMP: timestamp,
+        xsign.SIGNATURE: xsign.sign(signer.secret, signer.counterparty_id, timestamp, request_id, b""),
+    }
+    answer = await api.send("GET", BALANCE, headers.items())
+    assert answer.told == NOT_AUTHORISED
+    assert "X-Timestamp is in milliseconds" in answer.body["message"]

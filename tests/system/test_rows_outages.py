@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import text
 from temporalio.api.enums.v1 import EventType
 
+from betcore import xsign
 from tests.leashed import leashed
 from tests.system.rows import (
     BACK,
@@ -340,6 +341,22 @@ async def test_a_stake_whose_row_waited_for_the_database_is_not_sent_late(bare: 
             assert await table.sent(bet) == []
         await _at_rest(table)
         await _books_agree(table)
+
+
+@pytest.mark.row(104)
+async def test_what_was_signed_before_postgresql_crashed_is_unknown(bare: Stack) -> None:
+    """The crash has emptied the unlogged table of request ids; a call of before is not taken for a new one."""
+    table = await bare.table()
+    path, session = f"/v1/sessions/{table.session_id}/balance", table.session_id
+    before, spare = (xsign.headers(table.secret, table.counterparty_id, b"") for _ in range(2))
+    assert (await table.call("GET", path, headers=before)).said == DONE
+    assert (await table.call("GET", path, headers=before)).said == (8, "not_authorised")
+    async with _killed(bare, "postgres"):
+        pass
+    for headers in (before, spare):
+        again = await table.call("GET", path, headers=headers)
+        assert (again.status, again.said) == (503, UNKNOWN)
+    assert (await table.balance(session)).said == DONE
 
 
 # No worker

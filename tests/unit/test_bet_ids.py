@@ -33,6 +33,7 @@ WITH p AS (INSERT INTO provider (counterparty_id, name, base_url, profile, secre
      g AS (INSERT INTO game (provider_id, provider_game_id, name) SELECT provider_id, 'g', 'g' FROM p RETURNING 1)
 INSERT INTO player (casino_id, partner_user_id) SELECT casino_id, 'anna' FROM c
 """
+SESSION = "INSERT INTO session (session_id, provider_id, player_id, game_id, currency) VALUES ('s', 1, 1, 1, 'EUR')"
 # A clock of the test's own, found before the server's.
 SET_BACK = """
 CREATE SCHEMA IF NOT EXISTS broken;
@@ -71,6 +72,7 @@ async def _database(url: str) -> AsyncIterator[AsyncEngine]:
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     connection = await asyncpg.connect(database_url)
     await connection.execute(PARTNERS)
+    await connection.execute(SESSION)
     await connection.close()
     async with _database(database_url) as found:
         yield found
@@ -84,6 +86,7 @@ async def test_a_restored_database_gives_no_bet_id_again(tmp_path: Path) -> None
         await migrate(engine)
         async with engine.connect() as connection:
             await connection.exec_driver_sql(PARTNERS)
+            await connection.exec_driver_sql(SESSION)
         await _bet(engine, "before")
     await _copied(home / "postgres", backup)
     async with postgres.running(home) as url, _database(url) as engine:

@@ -267,7 +267,9 @@ async def test_a_long_story_is_shortened_in_its_middle_for_people(desk: Desk) ->
     _, record = await desk.bet()
     await desk.file(record)
     events = 2 * EVENTS_AT_EACH_END + 7
-    await desk.sql("INSERT INTO bet_event (bet_id, kind) SELECT 1, 'n' || n FROM generate_series(4, :n) n", n=events)
+    await desk.sql(
+        "INSERT INTO bet_event (bet_id, kind) SELECT bet_id, 'n' || n FROM bet, generate_series(4, :n) n", n=events
+    )
     assert len((await desk.did("show", "1"))["events"]) == events
     lines = (await desk.says("show", "1")).output.partition("what happened:\n")[2].splitlines()
     assert len(lines) == 2 * EVENTS_AT_EACH_END + 1

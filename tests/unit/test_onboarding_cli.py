@@ -193,6 +193,32 @@ def test_a_setting_that_is_missing_or_wrong_is_said(cli: Cli, name: str, value: 
     assert cli.refused("provider", "list")["code"] == code
 
 
+def test_a_stack_that_is_not_there_any_more_is_one_line(cli: Cli, tmp_path: Path) -> None:
+    gone = {"database_url": "postgresql://betcore:x@127.0.0.1:1/betcore", "temporal_address": "127.0.0.1:1"}
+    (tmp_path / "stack.json").write_text(json.dumps({"settings": gone}))
+    for name in ("BETCORE_DATABASE_URL", "BETCORE_TEMPORAL_ADDRESS"):
+        cli.environment[name] = None
+    by = ("--operator", "a", "--reason", "b")
+    commands = (
+        ("ops", "stuck"), ("ops", "owed"), ("ops", "show", "1"), ("ops", "retry", "1", *by), ("verify",),
+        ("casino", "list"), ("incident", "list"), ("migrate",), ("play",), ("sandbox", "faults"),
+    )  # fmt: skip
+    for command in commands:
+        ran = cli.run(*command)
+        errors = [line for line in ran.errors.splitlines() if line]
+        assert (ran.status, len(errors)) == (2 if command == ("verify",) else 1, 1), (command, ran)
+        assert errors[0].startswith("error: "), command
+    (tmp_path / "stack.json").write_text("{")
+    assert cli.refused("ops", "owed")["code"] == "invalid_settings"
+
+
+def test_a_port_that_there_is_not_is_one_line(cli: Cli) -> None:
+    cli.environment["BETCORE_API_PORT"] = "80800"
+    error = cli.refused("up")
+    assert error["code"] == "invalid_settings"
+    assert error["message"].startswith("BETCORE_API_PORT: ")
+
+
 def test_a_database_that_turns_us_away_is_said(cli: Cli) -> None:
     known = str(cli.environment["BETCORE_DATABASE_URL"])
     cli.environment["BETCORE_DATABASE_URL"] = f"{known}_that_is_not_there"

@@ -16,6 +16,7 @@ def test_an_empty_file_is_a_provider_with_the_documented_defaults() -> None:
         "freshness_window": 60,
         "signature": "raw",
         "duplicates": "replay",
+        "foreign_amounts": "refuse",
         "order_window": 30,
         "refund_after_pay_out": "refuse",
         "unconfirmed_within": 60,
