@@ -17,6 +17,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.bets import BetRows
 from activities.claw_backs import ClawBacks
+from activities.failures import ShortFailures
 from activities.marks import Marks
 from activities.pressure import AT_ONCE, Pressure
 from activities.probing import Probing
@@ -112,7 +113,7 @@ def workers(client: Client, do: Activities, *, sandbox: bool) -> list[Worker]:
         task_queue=BETS_QUEUE,
         workflows=WORKFLOWS,
         activities=fast,
-        interceptors=[SignalsOfOneArgument()],
+        interceptors=[SignalsOfOneArgument(), ShortFailures()],
         workflow_runner=SandboxedWorkflowRunner() if sandbox else UnsandboxedWorkflowRunner(),
         sticky_queue_schedule_to_start_timeout=_STICKY,
         max_concurrent_workflow_tasks=_SLOTS,
@@ -123,6 +124,7 @@ def workers(client: Client, do: Activities, *, sandbox: bool) -> list[Worker]:
         client,
         task_queue=WALLET_QUEUE,
         activities=slow,
+        interceptors=[ShortFailures()],
         max_concurrent_activities=_SLOTS,
         graceful_shutdown_timeout=_GRACE,
     )

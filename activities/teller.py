@@ -11,6 +11,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.pressure import Busy, Pressure
+from betcore.casino_values import short
 from betcore.clients.casino import CasinoAnswer, CasinoClient, Look, MakeAnswer, Movement, MovementDiffers
 from betcore.clients.hints import Hints
 from betcore.db.bets import Bets, CasinoWord, Claim
@@ -268,7 +269,7 @@ def again(detail: str, retry: Retry, least: timedelta = _NO_TIME) -> Application
     back is not met by everybody at once."""
     gap = retry.gap(activity.info().attempt)
     return ApplicationError(
-        detail,
+        short(detail),
         type=Code.OUTCOME_UNKNOWN,
         next_retry_delay=max(gap * random.uniform(0.8, 1.2), least),  # noqa: S311  a spread, not a secret
         category=ApplicationErrorCategory.BENIGN,

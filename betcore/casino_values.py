@@ -21,6 +21,8 @@ _LONGEST_NUMBER = 64
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?")
 _WITHOUT_FRACTION = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+")
 _LONGEST_ID, _LONGEST_CODE, _DIGEST = 256, 64, 16
+# Temporal shows "Failure exceeds size limit." in the place of one that is longer than 4 KiB with its stack trace.
+_LONGEST_SHOWN = 500
 LARGEST_ID = 2**53 - 1
 # What fits a smallint; no type of the reference is anywhere near it.
 _LARGEST_TYPE = 32767
@@ -179,6 +181,12 @@ def clean(text: str) -> str:
     """Text on one line that every store, terminal and encoding takes: NUL is left out, blanks are spaces, and what
     cannot be shown, half a character among it, is a question mark."""
     return "".join(char if char.isprintable() else " " if char.isspace() else "?" for char in text.replace("\x00", ""))
+
+
+def short(text: str) -> str:
+    """Text as Temporal and people take it: on one line, and no longer than a failure may be that is to be read."""
+    found = clean(text[: 2 * _LONGEST_SHOWN])
+    return found if len(found) <= _LONGEST_SHOWN else f"{found[: _LONGEST_SHOWN - 3]}..."
 
 
 def _bounded(text: str, longest: int) -> str:

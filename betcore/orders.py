@@ -2,7 +2,11 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Annotated
 
+from pydantic import AfterValidator
+
+from betcore.casino_values import short
 from betcore.ids import TransactionType
 from betcore.messages import BetRecord, Message, PayIn, Resumed, Retry, Reverse
 from betcore.money import Money
@@ -32,7 +36,7 @@ class Step(Message):
     """
 
     progress: Progress
-    detail: str = ""
+    detail: Annotated[str, AfterValidator(short)] = ""
     record: BetRecord | None = None
     wait: timedelta | None = None
 

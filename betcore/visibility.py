@@ -1,10 +1,12 @@
 """What people see of a bet in the Temporal UI: search attributes, summary and timeline. No personal data."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
+from betcore.casino_values import short
 from betcore.messages import BetRecord, PayIn, Reverse
 from betcore.money import Money
 
@@ -16,11 +18,14 @@ BET_STATUS = SearchAttributeKey.for_keyword("BetStatus")
 NEEDS_ATTENTION = SearchAttributeKey.for_bool("NeedsAttention")
 SETTLE_BY = SearchAttributeKey.for_datetime("SettleBy")
 
+# What Markdown acts on inside a line; a colon before slashes, a dot after www and an at sign make links of plain text.
+_ACTIVE = re.compile(r"[\\`*_\[\]<>~|&@#]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+
 
 def summary(pay_in: PayIn, game: str) -> str:
     """One line for the list of workflows."""
     win = f", win {pay_in.win}" if pay_in.win else ""
-    return f"stake {_told(pay_in.stake)}{win} · {game} · {pay_in.round_id}"
+    return f"stake {_told(pay_in.stake)}{win} · {plain(game)} · {plain(pay_in.round_id)}"
 
 
 def reversal_summary(reverse: Reverse) -> str:
@@ -31,12 +36,17 @@ def reversal_summary(reverse: Reverse) -> str:
 def head_of_bet(pay_in: PayIn) -> str:
     """The first line of a bet's story."""
     win = f" · win {pay_in.win}" if pay_in.win else ""
-    return f"**Bet {pay_in.provider_bet_id}** · {_told(pay_in.stake)}{win} · round {pay_in.round_id}"
+    return f"**Bet {plain(pay_in.provider_bet_id)}** · {_told(pay_in.stake)}{win} · round {plain(pay_in.round_id)}"
 
 
 def head_of_reversal(reverse: Reverse) -> str:
     """The first line of a reversal's story."""
-    return f"**Reversal of bet {reverse.provider_bet_id}** · {reversal_summary(reverse)}"
+    return f"**Reversal of bet {plain(reverse.provider_bet_id)}** · {reversal_summary(reverse)}"
+
+
+def plain(text: str) -> str:
+    """Text of a casino, a provider or an operator as it stands in Markdown: shown as it is, and no link or picture."""
+    return _ACTIVE.sub(r"\\\g<0>", short(text))
 
 
 def _told(amount: Money) -> str:
@@ -95,7 +105,8 @@ class Timeline:
 
     def add(self, at: datetime, what: str) -> None:
         """One more line."""
-        self._lines = [*self._lines[-self._LINES :], f"- `{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}` {what}"]
+        moment = f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
+        self._lines = [*self._lines[-self._LINES :], f"- `{moment}` {plain(what)}"]
 
     def text(self, record: BetRecord | None) -> str:
         """The whole text, with the bet's state on top."""

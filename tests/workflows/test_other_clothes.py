@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
+from sqlalchemy import text
 from temporalio.client import Client
 
 from betcore.errors import Code
@@ -192,3 +193,30 @@ async def test_a_success_with_dirty_words_is_done(database_url: str, temporal: C
         assert (settled.state, settled.closed_balance) == (BetState.SETTLED, None)
         assert await handle.result() is BetState.SETTLED
         assert await floor.attempts() == {-1: 1, 1: 1}
+
+
+@pytest.mark.row(86)
+async def test_a_failure_that_is_told_to_temporal_can_be_read(database_url: str, temporal: Client) -> None:
+    """A database that refuses a long statement: the UI shows why, and not that the failure is too large."""
+    async with playing(database_url, temporal, SHORT) as floor:
+        await floor.faults({"kind": "drop", "path": MAKE})
+        handle = await begin(temporal, await floor.pay_in(seconds=1))
+        query = "SELECT attempts FROM movement"
+
+        async def begun() -> bool:
+            return bool(await floor.sql(query))
+
+        await eventually(begun, PATIENCE)
+        async with floor.engine.connect() as connection:
+            await connection.execute(text("ALTER TABLE movement RENAME TO away"))
+
+        async def failed() -> bool:
+            pending = (await handle.describe()).raw_description.pending_activities
+            failure = pending[0].last_failure if pending else None
+            said = failure.message if failure else ""
+            assert len(said) <= 500
+            assert "size limit" not in said
+            return "movement" in said
+
+        await eventually(failed, PATIENCE)
+        await handle.terminate("the test is over")

@@ -1,0 +1,46 @@
+"""What people read in Temporal's UI: short, and the words of others are no Markdown."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from betcore.casino_values import short
+from betcore.orders import Progress, Step
+from betcore.visibility import Timeline, plain
+
+# What somebody writes, and what stands in Markdown for it.
+WRITTEN = {
+    "**done**": r"\*\*done\*\*",
+    "[pay](http://x.example)": r"\[pay\](http\://x.example)",
+    "![](//x.example/a.png)": r"!\[\](//x.example/a.png)",
+    "<b>a</b>": r"\<b\>a\</b\>",
+    "`code` ~~out~~ |cell|": r"\`code\` \~\~out\~\~ \|cell\|",
+    "www.x.example a@x.example": r"www\.x.example a\@x.example",
+    "a\n# head\n- item": r"a \# head - item",
+    "&lt;\\": r"\&lt;\\",
+    "no_money": r"no\_money",
+    "a\x00\ud83d": "a?",
+    "12.00 EUR (round 7)": "12.00 EUR (round 7)",
+}
+
+
+@pytest.mark.row(86)
+@pytest.mark.parametrize(("text", "shown"), WRITTEN.items())
+def test_the_words_of_others_are_no_markdown(text: str, shown: str) -> None:
+    assert plain(text) == shown
+
+
+@pytest.mark.row(86)
+def test_a_line_of_the_timeline_stays_one_line() -> None:
+    timeline = Timeline("head")
+    timeline.add(datetime(2026, 11, 26, tzinfo=UTC), "an operator asks: **yes**\n\n# now " + "x" * 10_000)
+    *_, line = timeline.text(None).split("\n")
+    assert line.startswith(r"- `2026-11-26 00:00:00.000` an operator asks: \*\*yes\*\*  \# now x")
+    assert len(line) < 600
+
+
+@pytest.mark.row(86)
+def test_what_temporal_is_given_is_short() -> None:
+    assert len(Step(progress=Progress.UNKNOWN, detail="x" * 100_000).detail) == 500
+    assert short("x" * 500) == "x" * 500
+    assert short("x" * 501) == "x" * 497 + "..."
