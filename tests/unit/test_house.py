@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
+
+from betcore.db.migrate import config
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("api", "workflows", "activities", "betcore")
@@ -155,3 +158,8 @@ def test_every_test_of_a_row_names_it(file: Path) -> None:
 def test_lock_files_name_no_host() -> None:
     for file in ROOT.glob("requirements*.txt"):
         assert "://" not in file.read_text()
+
+
+def test_migrations_are_one_chain() -> None:
+    """Two that follow the same one keep every database from being upgraded."""
+    assert len(ScriptDirectory.from_config(config()).get_heads()) == 1

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0010"
-down_revision = "0006"
+down_revision = "0008"
 
 # Nothing was lost before the first one.
 SENTINEL = "INSERT INTO request_id (provider_id, request_id, seen_at) VALUES (0, 'sentinel', timestamptz 'epoch')"
