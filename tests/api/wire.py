@@ -22,7 +22,7 @@ from tests.floor import SECRET_KEY
 
 Headers = Iterable[tuple[str, str]]
 JSON = ("Content-Type", "application/json")
-_PATIENCE = 15
+_PATIENCE = 60
 
 BET = b'{"betId":"bet-1"}'
 NOBODY = "/v1/sessions/nobody"
