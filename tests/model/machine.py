@@ -5,6 +5,7 @@ script that ``python -m tests.model.replay`` plays again.
 """
 
 import json
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -155,6 +156,8 @@ _oddities = st.builds(_odd, _kinds, _times, _odd_words)
 _false_duplicates = _fault(
     path=_MAKE, kind=st.just("error_code"), error_code=st.just(book.DUPLICATE), transaction_type=_kinds, times=_times
 )
+_clean = _fault(path=st.sampled_from([book.MAKE, book.INFO]), kind=st.sampled_from(book.CLEAN), times=_times)
+_MISREAD: dict[str, Any] = {"path": book.INFO, "kind": "rewrite", "fields": {"Amount": "77.77"}}
 _refusals = st.sampled_from(
     [
         *[(-1, 103802), (-1, 103805), (-1, 103806), (-1, 102823)],
@@ -171,6 +174,7 @@ _refusals = st.sampled_from(
 )
 _ACCEPT = st.just(book.ACCEPTS)
 _of_accepts = st.one_of(
+    _fault(path=_ACCEPT, kind=st.sampled_from(book.CLEAN), transaction_type=_kinds, times=_times),
     _fault(path=_ACCEPT, kind=st.sampled_from(["drop", "repeat", "early"]), transaction_type=_kinds, times=_times),
     _fault(path=_ACCEPT, kind=st.just("delay"), delay=st.just(1.5), transaction_type=_kinds, times=_times),
     _fault(path=_ACCEPT, kind=st.just("contradict"), transaction_type=st.sampled_from([1, 2]), times=_times),
@@ -182,7 +186,9 @@ _of_accepts = st.one_of(
         times=_times,
     ),
 )
-_faults = st.one_of(_mishaps, _mishaps, _committed, _delays, _held, _refusals, _refusals, _oddities, _false_duplicates)
+_faults = st.one_of(
+    _mishaps, _mishaps, _committed, _delays, _held, _refusals, _refusals, _oddities, _false_duplicates, _clean
+)
 
 
 @dataclass(frozen=True)
@@ -191,21 +197,36 @@ class _Scene:
 
     what: str
     after: int
-    name: str
+    place: int
     pick: int
     point: str
+    action: str
+    mended: bool
+    duplicate: bool
     words: dict[str, Any]
 
 
-_scenes = st.builds(
-    _Scene,
-    what=st.sampled_from([*([""] * 28), "odd words", "odd words", "a death"]),
-    after=st.integers(1, 4),
-    name=_slots,
-    pick=_picks,
-    point=st.sampled_from(["counted", "answered", "recorded", "outcome_known", "outcome_told", "answer_written"]),
-    words=_odd_words,
-)
+_SCENES = {"": 30, "odd words": 6, "a misread list": 2, "a death": 1}
+_POINTS = ["counted", "answered", "recorded", "outcome_known", "outcome_told", "answer_written"]
+
+
+def _scene(number: int) -> _Scene:
+    """The scene of a number. Hypothesis draws what it has drawn before: of numbers each scene gets its share."""
+    dice = random.Random(number)
+    return _Scene(
+        what=dice.choices(list(_SCENES), list(_SCENES.values()))[0],
+        after=dice.randrange(4),
+        place=dice.randrange(3),
+        pick=dice.randrange(12),
+        point=dice.choice(_POINTS),
+        action=dice.choice(["mark-taken", "mark-not-taken", "void", "retry"]),
+        mended=dice.random() < 0.5,
+        duplicate=dice.random() < 0.3,
+        words=dice.choice(_ODD_WORDS),
+    )
+
+
+_scenes = st.integers(0, 2**64 - 1).map(_scene)
 
 
 class Machine(RuleBasedStateMachine):
@@ -323,7 +344,7 @@ class Machine(RuleBasedStateMachine):
             time.sleep(0.05)
 
     def _ask(self, call: Call) -> None:
-        calm = not self._world.faults or self._patient
+        calm = self._patient or all(fault["kind"] in book.CLEAN for fault in self._world.faults)
         if calm and self._world.tells and book.will_be_known(self._now(call.bet), call, self._world):
             self._say_until_known(call)
         else:
@@ -497,17 +518,24 @@ class Machine(RuleBasedStateMachine):
     def scene(self) -> None:
         """What takes seconds, when its moment has come."""
         self._steps += 1
-        if self._scene is None or self._steps <= self._scene.after:
-            return
+        if self._scene is not None and self._steps > self._scene.after:
+            self._play_scene()
+
+    def _play_scene(self) -> None:
         scene, self._scene = self._scene, None
-        if scene.what:
+        if scene is not None and scene.what:
             self.trials.counts[scene.what] += 1
             self.mend()
-            {"odd words": self._odd_words, "a death": self._death}[scene.what](scene)
+            {"odd words": self._odd_words, "a misread list": self._misread, "a death": self._death}[scene.what](scene)
 
-    def _next(self, scene: _Scene) -> tuple[str, int]:
+    def _whose(self, scene: _Scene) -> str:
+        """The bet of a scene: mostly one that has something to do."""
+        those = self._in(_Stage.NONE, _Stage.TAKEN) if scene.pick % 6 else []
+        return (those or sorted(_SLOTS))[scene.place % len(those or _SLOTS)]
+
+    def _next(self, name: str, scene: _Scene) -> tuple[str, int]:
         """What the bet of a scene does next, and the movement that this is."""
-        stages = self._stages(scene.name)
+        stages = self._stages(name)
         if _Stage.NONE in stages:
             return ("pay-in", "pay-in-out")[scene.pick % 2], -1
         if _Stage.TAKEN in stages:
@@ -515,23 +543,42 @@ class Machine(RuleBasedStateMachine):
         return "refund", -2
 
     def _odd_words(self, scene: _Scene) -> None:
-        """The casino takes what it is sent, and says so in words of its own: it is known all the same."""
-        self._patient = True
-        if scene.pick % 3 and _Stage.NONE in self._stages(scene.name):
-            self._ask(self._call("pay-in", scene.name))
-        operation, kind = self._next(scene)
-        self._break([_odd(kind, None, scene.words)])
-        self._ask(self._call(operation, scene.name))
+        """The casino takes what it is sent, and says so in words of its own, or it says "duplicate" and takes nothing:
+        what can be known is known all the same."""
+        self._patient, name = True, self._whose(scene)
+        if scene.pick % 4 and _Stage.NONE in self._stages(name):
+            self._ask(self._call("pay-in", name))
+        operation, kind = self._next(name, scene)
+        duplicate = {"kind": "error_code", "error_code": book.DUPLICATE}
+        about = {"path": book.MAKE, "transaction_type": kind}
+        self._break([about | duplicate if scene.duplicate else _odd(kind, None, scene.words)])
+        self._ask(self._call(operation, name))
+
+    def _misread(self, scene: _Scene) -> None:
+        """The casino has taken a debit, and lists it with another amount: it is parked, and people decide."""
+        if self._accept:
+            return
+        name = self._whose(scene)
+        stages = self._stages(name)
+        operation, kind = ("pay-in", -1) if _Stage.NONE in stages else ("refund", -2)
+        about = {"path": book.MAKE, "transaction_type": kind}
+        duplicate = about | {"kind": "error_code", "error_code": book.DUPLICATE}
+        self._break([about | {"kind": "lost", "times": 1}, duplicate, _MISREAD])
+        self._say(self._call(operation, name))
+        if scene.mended:
+            self.mend()
+        self._operate(name, scene.action, "")
 
     def _death(self, scene: _Scene) -> None:
         """The worker, or the API, dies at a chosen point of what a bet does next, and is started again."""
-        operation, kind = self._next(scene)
+        name = self._whose(scene)
+        operation, kind = self._next(name, scene)
         if self._world.soon_withdrawn and kind == book.STAKE:
-            self._die_withdrawn(scene.name)
+            self._die_withdrawn(name)
             return
         what = {-1: "debit", -2: "claw_back"}.get(kind, "credit")
         with self._dying(scene.point if "_" in scene.point else f"{what}_{scene.point}"):
-            self._say(self._call(operation, scene.name))
+            self._say(self._call(operation, name))
 
     def _die_withdrawn(self, name: str) -> None:
         """Between the statement that takes a bet back, nobody having been told, and the bet that hears of it."""
@@ -553,7 +600,7 @@ class Machine(RuleBasedStateMachine):
             died = self._do({"do": "revive", "point": point})
         self.trials.counts[f"death at {point}"] += died
 
-    @rule(fault=_faults, blind=st.one_of(st.none(), st.none(), _blind))
+    @rule(fault=_faults, blind=st.one_of(st.none(), st.none(), _blind, _clean))
     def break_casino(self, fault: dict[str, Any], blind: dict[str, Any] | None) -> None:
         """The casino begins to fail."""
         self._break([fault, *([blind] if blind else [])])
@@ -596,7 +643,7 @@ class Machine(RuleBasedStateMachine):
     @rule(
         pick=_picks,
         anywhere=st.sampled_from([False, False, True]),
-        action=st.sampled_from(["void", "settle", "retry", "mark-paid"]),
+        action=st.sampled_from(["void", "settle", "retry", "mark-paid", "mark-taken", "mark-not-taken"]),
         win=st.sampled_from(["25.00", "0.00"]),
     )
     def operate(self, pick: int, anywhere: bool, action: str, win: str) -> None:
@@ -671,6 +718,8 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """At the end all is healed, and the provider asks for what it does not know yet."""
+        if not self._failed:
+            self._play_scene()
         if self._failed or not self._calls:
             return
         self.rest()
