@@ -148,11 +148,14 @@ class Life:
     async def _pursued(
         self, pursue: Any, attempt: Any, order: Callable[[], Any], what: str, *, owed: bool = False
     ) -> Step:
-        """The slow lane; a nudge brings the fast one back for once."""
+        """Pursue a movement in the slow lane; a nudge brings the fast lane back once."""
+
+        def interrupted() -> bool:
+            return self._nudge.given or self.renewal.is_due
+
         while True:
             await self.renewal.if_due()
-            hurried = lambda: self._nudge.given or self.renewal.is_due  # noqa: E731
-            step = await self.lanes.slow(pursue, order(), what, owed=owed, unless=hurried)
+            step = await self.lanes.slow(pursue, order(), what, owed=owed, unless=interrupted)
             if step is not None:
                 return self.board.took(what, step)
             if not self._nudge.given:

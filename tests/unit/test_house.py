@@ -155,6 +155,19 @@ def test_every_test_of_a_row_names_it(file: Path) -> None:
     assert nameless == []
 
 
+def test_migrations_are_one_chain_in_the_order_of_their_names() -> None:
+    found = []
+    for file in sorted((ROOT / "betcore" / "db" / "migrations" / "versions").glob("v*.py")):
+        assigned = {
+            ast.unparse(node.targets[0]): ast.literal_eval(node.value)
+            for node in _tree(file).body
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("revision", "down_revision")
+        }
+        found.append((file.name[1:5], assigned["revision"], assigned["down_revision"]))
+    numbers = [f"{place:04}" for place in range(1, len(found) + 1)]
+    assert found == list(zip(numbers, numbers, [None, *numbers], strict=False))
+
+
 def test_lock_files_name_no_host() -> None:
     for file in ROOT.glob("requirements*.txt"):
         assert "://" not in file.read_text()
