@@ -422,8 +422,9 @@ async def test_an_approval_is_of_the_amount_and_the_state_that_were_seen(stack: 
     assert not (await _ask(table, bet, SETTLE, "ann", "25.00")).done
     assert (await table.row(bet)).state == "acceptance"
     assert await table.journal(bet) == STAKED
-    # What needs no second one is what the limit allows: 5 and less.
-    assert (await _ask(table, bet, SETTLE, "cem", "5.00")).done
+    # A win of 5 is within the limit, and the stake of 10 is not: the larger one counts.
+    assert not (await _ask(table, bet, SETTLE, "cem", "5.00")).done
+    assert (await _ask(table, bet, SETTLE, "ann", "5.00")).done
     await _is_closed(table, bet)
     assert await table.journal(bet) == [*STAKED, (CREDIT, "5.00")]
 
