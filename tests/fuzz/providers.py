@@ -153,8 +153,7 @@ class Providers:
         amount, told = random.choice(
             (
                 ("0.09", BELOW),
-                ("0", BELOW),
-                ("0.00", BELOW),
+                ("0.01", BELOW),
                 ("500.01", ABOVE),
                 ("999999999999999", ABOVE),
                 ("999999999999999.99", ABOVE),

@@ -254,7 +254,7 @@ class World:
             return 3, "session_ended"
         if call.player in self.blocked:
             return BLOCKED
-        if stake < MIN_BET:
+        if 0 < stake < MIN_BET:
             return 7, "below_min_bet"
         return (7, "above_max_bet") if stake > MAX_BET else None
 
