@@ -39,6 +39,8 @@ _OF_THE_API = ("outcome_known", "outcome_told", "answer_written")
 _BY_TWO = ("mark-taken", "mark-not-taken")
 # Where more than one end is allowed, what is seen has to stand for so long.
 _STANDS = 0.4
+# A stake stays parked, though its bet is voided, until no old debit can take effect.
+_STANDS_PARKED = 6
 
 
 class Play:
@@ -208,7 +210,8 @@ class Play:
                     fits = all(view in allowed["bets"][name] for name, view in views.items())
                     if fits and (before == views or all(len(ends) == 1 for ends in allowed["bets"].values())):
                         break
-                    await asyncio.sleep(_STANDS if fits else 0.05)
+                    parked = any(-1 in view["parked"] for view in views.values())
+                    await asyncio.sleep((_STANDS_PARKED if parked else _STANDS) if fits else 0.05)
         except TimeoutError:
             pass
         return {"bets": views, "balances": await self._balances(), "own": await self._own_books(bets)}
