@@ -46,15 +46,14 @@ def words(found: Json) -> str:
 
 
 async def _listed(desk: Desk, casino_id: int, bet_id: int) -> "list[Listed] | None":
-    import aiohttp
-
     from betcore.clients.asking import Asking
     from betcore.clients.casino import CasinoClient
+    from betcore.clients.http import http_session
     from betcore.db.partners import Partners
     from betcore.db.signing_keys import SigningKeys
     from betcore.vault import Vault
 
     vault = Vault.of(desk.settings)
-    async with aiohttp.ClientSession() as http:
+    async with http_session() as http:
         casinos = CasinoClient(http, SigningKeys(desk.engine, vault, 0), desk.settings.issuer)
         return await Asking(casinos, await Partners(desk.engine, vault, 0).casino(casino_id)).listed(bet_id)

@@ -4,6 +4,7 @@ Each row of ``COMMANDS`` names a module and an attribute of it: a function, whic
 which is a group of commands. The help text stands in the row, so that ``--help`` imports nothing either.
 """
 
+import sys
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -79,3 +80,7 @@ app = typer.Typer(
 @app.callback()
 def main() -> None:
     """A game aggregator in which every bet is a durable workflow."""
+    import structlog
+
+    # structlog writes to standard output unless it is told otherwise: a line there would break --json.
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))

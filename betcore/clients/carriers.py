@@ -19,7 +19,7 @@ from temporalio.api.workflowservice.v1 import (
     GetWorkflowExecutionHistoryReverseRequest,
 )
 from temporalio.client import Client, WorkflowExecution
-from temporalio.converter import decode_typed_search_attributes
+from temporalio.converter import WorkflowSerializationContext, decode_typed_search_attributes
 from temporalio.exceptions import FailureError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -113,7 +113,7 @@ async def standing(client: Client, workflow_id: str) -> Standing | None:
         settle_by=told.get(SETTLE_BY),
         task_attempt=attempt,
         task_failure=await _task_failure(client, info.execution) if attempt > 1 else None,
-        pending=[await _pending(client, activity) for activity in found.pending_activities],
+        pending=[await _pending(client, workflow_id, activity) for activity in found.pending_activities],
     )
 
 
@@ -177,22 +177,23 @@ async def _task_failure(client: Client, execution: Named) -> str | None:
         if event.HasField("workflow_task_timed_out_event_attributes"):
             return "timed out"
         if event.HasField("workflow_task_failed_event_attributes"):
-            return await _said(client, event.workflow_task_failed_event_attributes.failure)
+            return await _said(client, execution.workflow_id, event.workflow_task_failed_event_attributes.failure)
     return None
 
 
-async def _pending(client: Client, activity: Any) -> Pending:
+async def _pending(client: Client, workflow_id: str, activity: Any) -> Pending:
     scheduled = activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
     return Pending(
         activity.activity_type.name,
         activity.attempt,
         PendingActivityState.Name(activity.state).removeprefix("PENDING_ACTIVITY_STATE_").lower(),
-        await _said(client, activity.last_failure) if activity.HasField("last_failure") else None,
+        await _said(client, workflow_id, activity.last_failure) if activity.HasField("last_failure") else None,
         activity.scheduled_time.ToDatetime(tzinfo=UTC) if scheduled else None,
     )
 
 
-async def _said(client: Client, failure: Failure) -> str:
-    """A failure's message, which may have been encrypted."""
-    error = await client.data_converter.decode_failure(failure)
+async def _said(client: Client, workflow_id: str, failure: Failure) -> str:
+    """Return a failure's message, which may have been encrypted for its workflow."""
+    context = WorkflowSerializationContext(namespace=client.namespace, workflow_id=workflow_id)
+    error = await client.data_converter.with_context(context).decode_failure(failure)
     return error.message if isinstance(error, FailureError) else str(error)

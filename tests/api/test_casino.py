@@ -575,7 +575,7 @@ async def test_the_workflow_is_signalled_where_nobody_else_waits(house: House, c
         assert await _signals(client, bet) == []
         await house.sql("UPDATE movement SET awaited_until = now() WHERE bet_id = :b", b=body["BetId"])
         assert (await house.accept(body)).code == DONE
-        assert await _signals(client, bet) == [("accept", {"transaction_type": -1})]
+        assert await _signals(client, bet) == [("accept", {"transaction_type": -1, "success": True})]
     finally:
         await handle.terminate()
 

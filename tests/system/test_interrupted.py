@@ -39,6 +39,8 @@ async def test_an_interrupted_pytest_leaves_nothing_behind(tmp_path: Path, inter
         stdout=DEVNULL,
         stderr=DEVNULL,
         start_new_session=True,
+        # As in a terminal, even if this test runs in the background of a shell, which ignores Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
 

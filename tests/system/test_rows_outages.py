@@ -188,7 +188,9 @@ async def _killed(stack: Stack, name: str) -> AsyncIterator[None]:
         now = (stack.folder / "run" / f"{name}.pid").read_text().split()[:1]
         return now not in ([], [str(before)]) and await stack.is_up()
 
-    await eventually(restarted, 60)
+    await eventually(restarted)
+    # The connections of this process have not survived PostgreSQL.
+    await stack.engine.dispose()
 
 
 async def _staked(table: Table, count: int) -> list[str]:

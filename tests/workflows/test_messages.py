@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -183,7 +184,8 @@ async def test_a_rejection_is_final_only_where_the_row_says_the_same(database_ur
             assert provider is not None
             known, due = bet.provider_bet_id, time.monotonic() + 60
             pay_outs = [PayOutBody(known, "5.00", bet.round_id), PayOutBody(known, "5.00", "another round")]
-            calls = [Call(provider, floor.session.session_id, f"{known}:{time.monotonic_ns()}", due) for _ in range(3)]
+            now, session = datetime.now(UTC), floor.session.session_id
+            calls = [Call(provider, session, f"{known}:{time.monotonic_ns()}", due, now) for _ in range(3)]
             heard = [await bets.pay_out(call, body) for call, body in zip(calls, pay_outs, strict=False)]
             return [reply.code for reply in (*heard, await bets.refund(calls[2], RefundBody(known)))]
 
