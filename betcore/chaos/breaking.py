@@ -12,6 +12,7 @@ from typing import Any
 
 from betcore.chaos.parties import Desk, House, Player, patiently
 from betcore.chaos.proxy import Trouble
+from betcore.chaos.restoring import Restoring
 from betcore.chaos.schedule import Fault
 from betcore.chaos.wiring import Wiring
 from betcore.db.signing_keys import SigningKeys
@@ -48,6 +49,7 @@ class Breaker:
     keys: SigningKeys
     houses: list[House]
     players: list[Player]
+    restoring: Restoring
     wrong_clocks: list[str] = field(default_factory=list)
     not_back: list[str] = field(default_factory=list)
     _turn: int = 0
@@ -73,6 +75,8 @@ class Breaker:
                 return await self._kill([_one("worker", turn)], signal.SIGTERM)
             case "freeze":
                 return await self._freeze(fault, _one(tail, turn))
+            case "restore":
+                return await self._restore()
             case "rotate":
                 return await self._rotate(fault, tail, turn)
             case "casino":
@@ -109,6 +113,24 @@ class Breaker:
         finally:
             _signal_all(family, signal.SIGCONT)
         return Broken(name)
+
+    async def _restore(self) -> Broken:
+        """API and workers stand still while the database is replaced; then they begin anew, as after a stop."""
+        await self.restoring.backed_up()
+        server = await self._pid("postgres")
+        # From here to the new cluster nothing is awaited: the supervisor, which is of this process, cannot have started
+        # a server on the old one meanwhile.
+        living = (orphans.living(self.folder / "run" / f"{name}.pid") for name in ("api", *_SERVICES["worker"]))
+        held = [pid for pid in living if pid is not None]
+        try:
+            _signal_all(held, signal.SIGSTOP)
+            _signal_all([server], signal.SIGKILL)
+            restored_at = self.restoring.put_back()
+            ended = await self.restoring.end_lost_workflows(restored_at)
+            await self.desk.hand_out_secrets(self.players, self.houses)
+        finally:
+            _signal_all(held, signal.SIGKILL)
+        return Broken(f"postgres, api, workers; {ended} workflows of lost bets ended")
 
     # Networks, casinos, keys and clocks
 

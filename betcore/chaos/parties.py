@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +25,7 @@ from betcore.sandbox.provider import rounds
 from betcore.sandbox.provider.book import Book, BookedBet, Stake
 from betcore.sandbox.provider.client import AggregatorClient, Answer
 from betcore.sandbox.provider.croupier import Croupier, opening_call
+from betcore.stack.failures import StartFailed
 
 # A debit that a killed worker leaves in doubt until its last moment is looked for within seconds, not minutes.
 _CASINO = "clock_leeway: 3\neffect_within: 3\naccept_within: 2\nretry: {cap: 10}\nsend: {close: true}"
@@ -34,7 +36,7 @@ _ANSWER_WITHIN = 8
 _OVERLAP = 120
 # A server that was killed is back long before.
 _PATIENCE = 60.0
-OUTAGES = (SetupRefused, SQLAlchemyError, OSError, TimeoutError)
+OUTAGES = (SetupRefused, SQLAlchemyError, OSError, TimeoutError, StartFailed)
 T = TypeVar("T")
 
 
@@ -59,10 +61,30 @@ class Player:
     book: Book
     seats: list[Seat]
     seed: int
+    path: Path
+    # The book of bets that a restore of the database has set aside.
+    aside: list[Book] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=count)
     # Stakes that only a wrong clock has sent so far, and bets that nothing but one has ever sent.
     again: list[Stake] = field(default_factory=list)
     ghosts: list[str] = field(default_factory=list)
+
+    @property
+    def bets(self) -> list[BookedBet]:
+        """All that it has begun, set aside or not."""
+        return [bet for book in (*self.aside, self.book) for bet in book]
+
+    def begin_anew(self) -> None:
+        """Put the book aside, with all its bets, and play on in a new one."""
+        self.aside.append(self.book)
+        self.path = self.path.with_stem(f"{self.path.stem}-anew")
+        self.book = Book(self.path)
+        self.croupier = Croupier(self.client, self.book, self.seed)
+
+    def close(self) -> None:
+        """Close the books."""
+        for book in (*self.aside, self.book):
+            book.close()
 
     def next_stake(self) -> Stake:
         """What it plays next; the seed decides everything."""
@@ -111,15 +133,24 @@ class Desk:
         players = [f"{name}-player-{seat}" for seat in range(_PLAYERS)]
         place = Place(name, house.name, rounds.GAME_ID)
         seats = await take_seats(self._catalogue, place, house.handles, players, _MONEY)
-        book = Book(self._folder / f"{name}.jsonl")
+        path = self._folder / f"{name}.jsonl"
+        book = Book(path)
         client = AggregatorClient(
             self._http, api, made["counterparty_id"], made["secret"], timeout_seconds=_ANSWER_WITHIN,
             chance=random.Random(seed),  # noqa: S311  gaps, not secrets
         )  # fmt: skip
         return Player(
             name, made["counterparty_id"], house, client, Croupier(client, book, seed + number), book, seats,
-            seed + number,
+            seed + number, path,
         )  # fmt: skip
+
+    async def hand_out_secrets(self, players: list[Player], houses: list[House]) -> None:
+        """Give partners the secrets that the database has: what was rotated and is lost is none any more."""
+        async with self._rotating:
+            for player in players:
+                player.client.use_secret(await self._secret("provider", player.name))
+            for house in houses:
+                await patiently(partial(house.handles.introduce, await self._secret("casino", house.name)))
 
     async def new_provider_secret(self, player: Player, later: float) -> None:
         """The provider takes its new secret into use ``later`` (seconds), while the old one still holds."""
@@ -137,13 +168,16 @@ class Desk:
 
     async def _rotated(self, word: Word, name: str) -> str:
         """A new secret. One whose answer was lost is in force all the same, and a second one would end the first."""
-        known = await patiently(lambda: self._partners.secret(word, name))
+        known = await self._secret(word, name)
         while True:
             with suppress(*OUTAGES):
                 await self._partners.rotate_secret(word, name, overlap=_OVERLAP)
-            newest = await patiently(lambda: self._partners.secret(word, name))
+            newest = await self._secret(word, name)
             if newest != known:
                 return newest
+
+    async def _secret(self, word: Word, name: str) -> str:
+        return await patiently(lambda: self._partners.secret(word, name))
 
 
 async def patiently(work: Callable[[], Awaitable[T]]) -> T:
@@ -176,6 +210,12 @@ class Load:
             for task in [one for one in self._tasks if one.done()]:
                 task.result()
                 self._tasks.remove(task)
+
+    def give_up(self) -> None:
+        """End what is played now, and play on with bets that begin from here."""
+        for task in self._tasks:
+            task.cancel()
+        self._tasks.clear()
 
     async def finish(self, patience: float) -> None:
         """Wait until every bet has a definite end, or patience is over: what has none then stays open in its book."""

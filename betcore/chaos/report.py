@@ -79,6 +79,7 @@ def _tiles(run: Row, faults: Sequence[Row]) -> str:
         ("faults", len(faults), ""),
         ("kinds of fault", len(kinds), ""),
         ("bets", run.get("bets"), ""),
+        *((("bets set aside", aside, ""),) if (aside := run.get("set_aside")) else ()),
         ("repeats sent", run.get("repeats"), ""),
         *((f"bets {name}", value, "") for name, value in _map(run, "outcomes").items()),
         ("recovery, median", recovery.get("p50"), "s"),

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -20,7 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from betcore.chaos import measures
 from betcore.chaos.breaking import Breaker, Broken
 from betcore.chaos.parties import Desk, House, Load, Player, patiently
-from betcore.chaos.schedule import KINDS, Fault, schedule
+from betcore.chaos.restoring import Restoring, left_alone
+from betcore.chaos.schedule import KINDS, RESTORE, Fault, schedule
 from betcore.chaos.wiring import Wiring
 from betcore.cli.books import not_at_rest, read_ours
 from betcore.clients import carriers
@@ -34,6 +36,8 @@ from betcore.ids import parse_carrier
 from betcore.sandbox.provider import rounds
 from betcore.sandbox.provider.compare import compare
 from betcore.settings import Settings
+from betcore.stack.folder import Folder
+from betcore.stack.postgres import Postgres
 from betcore.stack.process import ROOT
 from betcore.stack.up import Ready
 from betcore.vault import Vault
@@ -46,7 +50,8 @@ _PATIENCE = 900.0
 _PAGE = 1000
 _DOUBT = text("""
     SELECT b.provider_bet_id, extract(epoch FROM m.ended_at - m.first_sent_at)::float AS seconds
-    FROM movement m JOIN bet b USING (bet_id) WHERE m.ended_at IS NOT NULL
+    FROM movement m JOIN bet b USING (bet_id)
+    WHERE m.ended_at IS NOT NULL AND (b.opened_at >= :since OR CAST(:since AS timestamptz) IS NULL)
     ORDER BY m.ended_at - m.first_sent_at DESC LIMIT 1""")
 
 
@@ -99,11 +104,13 @@ class Run:
             desk = Desk(engine, Onboarding(engine, vault), http, self._settings.data_dir)
             houses, players = await self._seat(desk, ready)
             for player in players:
-                stack.callback(player.book.close)
-            breaker = Breaker(self._settings.data_dir, self._wiring, desk, keys, houses, players)
+                stack.callback(player.close)
             load = await stack.enter_async_context(aclosing(Load(players, self._plan.rate)))
+            postgres = Postgres(Folder(self._settings.data_dir), urlsplit(ready.database).port or 0)
+            restoring = Restoring(self._settings, postgres, engine, load, players, self._say)
+            breaker = Breaker(self._settings.data_dir, self._wiring, desk, keys, houses, players, restoring)
             self._began_at, self._began = datetime.now(UTC), time.monotonic()
-            await self._under_load(load, breaker)
+            await self._under_load(load, breaker, restoring)
             over = self._now()
             self._say("nothing is broken any more")
             # Connections that have not survived.
@@ -111,10 +118,11 @@ class Run:
             await load.finish(_PATIENCE)
             restless = await self._come_to_rest(engine, players)
             drained = self._now()
-            found = await self._checked(engine, players, restless)
+            found = await self._checked(engine, players, restless, restoring)
             found["books"] |= {"wrong_clocks": breaker.wrong_clocks, "not_back": breaker.not_back}
             found["books"]["ghosts"] = await _ghosts(engine, players)
-            return self._report(players, over, drained, found, await _server(engine))
+            found["set_aside"] = restoring.set_aside
+            return self._report(players, over, drained, found, await _server(engine, restoring.at))
 
     def _now(self) -> float:
         return time.monotonic() - self._began
@@ -131,11 +139,13 @@ class Run:
         ]
         return houses, players
 
-    async def _under_load(self, load: Load, breaker: Breaker) -> None:
+    async def _under_load(self, load: Load, breaker: Breaker, restoring: Restoring) -> None:
         """Raises what the load or a fault raises."""
         faults = schedule(self._plan.seed, self._plan.minutes * 60, self._plan.kinds)
         async with asyncio.TaskGroup() as group:
             going = group.create_task(load.go_on())
+            if any(fault.kind == RESTORE for fault in faults):
+                group.create_task(restoring.back_up())
             breaking = [group.create_task(self._break(breaker, fault)) for fault in faults]
             await asyncio.sleep(self._plan.minutes * 60)
             await asyncio.gather(*breaking)
@@ -161,23 +171,28 @@ class Run:
             async for ids in carriers.waiting(client, timedelta(), _PAGE):
                 ended = await lives.ended([parse_carrier(one) for one in ids], timedelta())
                 restless |= {row.workflow_id: "its workflow goes on" for row in ended}
+            restless |= {row.workflow_id: "no workflow carries it" for row in await left_alone(client, lives)}
             if not restless or time.monotonic() > give_up:
                 return restless
             await asyncio.sleep(1)
 
-    async def _checked(self, engine: AsyncEngine, players: list[Player], restless: dict[str, str]) -> dict[str, Any]:
+    async def _checked(
+        self, engine: AsyncEngine, players: list[Player], restless: dict[str, str], restoring: Restoring
+    ) -> dict[str, Any]:
         differences, unresolved = [], []
         for player in players:
             ours = await read_ours(engine, player.counterparty_id, [bet.stake.bet_id for bet in player.book])
             journal = await player.house.handles.movements([seat.player for seat in player.seats])
-            differences += [asdict(one) for one in compare(player.book, ours, journal)]
+            judged = await restoring.judged(player, journal)
+            differences += [asdict(one) for one in compare(player.book, ours, judged)]
             unresolved += [bet.stake.bet_id for bet in player.book.unresolved()]
         books = {
             "differences": differences,
             "unresolved": unresolved,
             "not_at_rest": [{"bet_id": bet_id, "what": what} for bet_id, what in restless.items()],
+            "given_again": await restoring.given_again(),
         }
-        wanted = Wanted("journal", books=[self._settings.data_dir / f"{player.name}.jsonl" for player in players])
+        wanted = Wanted("journal", books=[player.path for player in players], since=restoring.at)
         async with open_sources(self._settings, wanted) as sources:
             verified = await verify(sources)
         unchecked = [f"{name}: {why}" for name, check in verified.checks.items() for why in check.unchecked]
@@ -186,7 +201,7 @@ class Run:
     def _calls_of(self, hit: Hit, players: list[Player]) -> list[measures.Asked]:
         """The calls that a fault could touch: what befalls one partner touches no other's."""
         own = [one for one in players if hit.broken.target in (one.name, one.house.name)]
-        return measures.asked((bet for player in own or players for bet in player.book), self._began_at)
+        return measures.asked((bet for player in own or players for bet in player.bets), self._began_at)
 
     def _report(
         self,
@@ -196,7 +211,8 @@ class Run:
         found: dict[str, Any],
         server: Server,
     ) -> dict[str, Any]:
-        bets = [bet for player in players for bet in player.book]
+        bets = [bet for player in players for bet in player.bets]
+        judged = [bet for player in players for bet in player.book]
         calls = measures.asked(bets, self._began_at)
         doubt, doubtful = measures.longest_doubt(calls)
         recoveries = [measures.recovered(self._calls_of(hit, players), hit.until) for hit in self._hits]
@@ -231,7 +247,7 @@ class Run:
             "faults_that_met_nothing": sum(hit.broken.hits == 0 for hit in self._hits),
             "faults_by_kind": {kind: len(seconds) for kind, seconds in by_kind.items()},
             "series": measures.series(bets, calls, self._began_at),
-            "outcomes": dict(Counter(str(bet.outcome) for bet in bets)),
+            "outcomes": dict(Counter(str(bet.outcome) for bet in judged)),
             "answers": dict(sorted(codes.items())),
             "bets": len(bets),
             "repeats": sum(len(bet.heard) - len({one.operation for one in bet.heard}) for bet in bets),
@@ -247,9 +263,9 @@ class Run:
         }
 
 
-async def _server(engine: AsyncEngine) -> Server:
+async def _server(engine: AsyncEngine, since: datetime | None) -> Server:
     async with engine.connect() as connection:
-        row = (await connection.execute(_DOUBT)).one_or_none()
+        row = (await connection.execute(_DOUBT, {"since": since})).one_or_none()
         server = (await connection.execute(text("SHOW server_version"))).scalar_one()
     return Server(server, round(row.seconds, 2) if row else 0.0, row.provider_bet_id if row else None)
 

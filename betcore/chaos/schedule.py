@@ -34,18 +34,25 @@ _CASINO_FAULTS: dict[str, dict[str, Any]] = {
     "refusing accept": {"kind": "error_code", "path": "/payments/accept", "transaction_type": 1, "error_code": 102823},
     "no close": {"kind": "error", "path": "/payments/close"},
 }
+RESTORE = "restore postgres"
 KEYS = ("rotate provider secret", "rotate casino secret", "rotate signing key")
 KINDS = (
     *(f"{how} {name}" for how in ("kill", "freeze") for name in PROCESSES),
     *("redeploy worker", "wrong clock", "kill api and worker", "kill postgres and temporal"),
     *KEYS,
+    RESTORE,
     *(f"casino {name}" for name in _CASINO_FAULTS),
     *(f"{link} {trouble}" for link in LINKS for trouble in TROUBLES),
 )
 # Seconds from one fault's beginning to the next one's, and how long one lasts: every now and then two overlap.
 _GAP = (5.5, 10.5)
 _LASTS = (1.0, 7.5)
-_MOMENTS = ("kill", "redeploy", "rotate", "wrong clock")
+_MOMENTS = ("kill", "redeploy", "rotate", "wrong clock", "restore")
+# A restore sets aside the bets that were begun before it: it comes once, among the first faults, but not before there
+# is a base backup and a while that is lost. What comes next leaves it time to begin anew.
+_PLACES_OF_RESTORE = (2, 4)
+_RESTORE_FROM = 20.0
+_AFTER_RESTORE = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +79,25 @@ def schedule(seed: int, seconds: float, kinds: Sequence[str] = KINDS) -> list[Fa
     faults: list[Fault] = []
     at = chance.uniform(*_GAP) / 2
     for kind in _rounds(chance, kinds):
+        if kind == RESTORE:
+            at = max(at, _RESTORE_FROM)
         lasts = 0.0 if kind.startswith(_MOMENTS) else round(chance.uniform(*_LASTS), 1)
         if at + lasts > seconds:
             return faults
         faults.append(Fault(round(at, 1), kind, lasts, _details(kind, chance)))
-        at += chance.uniform(*_GAP)
-    raise AssertionError("rounds never end")
+        at += chance.uniform(*_GAP) + (_AFTER_RESTORE if kind == RESTORE else 0)
+    return faults
 
 
 def _rounds(chance: random.Random, kinds: Sequence[str]) -> Iterator[str]:
-    while True:
-        yield from chance.sample(kinds, len(kinds))
+    """One round after the other, without end; where there is nothing but the restore, that alone."""
+    others = [kind for kind in kinds if kind != RESTORE]
+    first = chance.sample(others, len(others))
+    if RESTORE in kinds:
+        first.insert(chance.randint(*_PLACES_OF_RESTORE), RESTORE)
+    yield from first
+    while others:
+        yield from chance.sample(others, len(others))
 
 
 def _details(kind: str, chance: random.Random) -> dict[str, Any]:

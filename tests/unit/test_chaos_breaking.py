@@ -18,7 +18,7 @@ from betcore.stack import orphans
 
 def _breaker(folder: Path, wiring: Wiring | None = None) -> Breaker:
     (folder / "run").mkdir()
-    return Breaker(folder, wiring or Wiring(), None, None, [], [])  # type: ignore[arg-type]
+    return Breaker(folder, wiring or Wiring(), None, None, [], [], None)  # type: ignore[arg-type]
 
 
 async def _sleeper() -> asyncio.subprocess.Process:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from betcore.chaos.schedule import KINDS, LINKS, PROCESSES, TROUBLES, kinds_named, schedule
+from betcore.chaos.schedule import KINDS, LINKS, PROCESSES, RESTORE, TROUBLES, kinds_named, schedule
 
 seeds = st.integers(0, 2**32)
 
@@ -48,9 +48,30 @@ def test_three_minutes_have_a_dozen_kinds(seed: int) -> None:
 
 @given(seeds)
 def test_what_happens_in_a_moment_has_no_length_to_hide_its_recovery_in(seed: int) -> None:
-    moments = [fault for fault in schedule(seed, 600) if fault.kind.startswith(("kill", "redeploy", "rotate", "wrong"))]
+    prefixes = ("kill", "redeploy", "rotate", "wrong", "restore")
+    moments = [fault for fault in schedule(seed, 600) if fault.kind.startswith(prefixes)]
     assert moments
     assert all(fault.seconds == 0 for fault in moments)
+
+
+@given(seeds, st.floats(60, 1800))
+def test_the_database_is_restored_once_and_early(seed: int, seconds: float) -> None:
+    """What comes before it is not judged, and the backup is of the load's first seconds."""
+    faults = schedule(seed, seconds)
+    (restore,) = [fault for fault in faults if fault.kind == RESTORE]
+    assert 20 <= restore.at <= 50
+    assert all(fault.at >= restore.at + 15 for fault in faults[faults.index(restore) + 1 :])
+
+
+@given(seeds)
+def test_a_restore_may_be_all_that_happens(seed: int) -> None:
+    assert [fault.kind for fault in schedule(seed, 600, kinds_named("restore"))] == [RESTORE]
+    assert schedule(seed, 19, kinds_named("restore")) == []
+
+
+@given(seeds)
+def test_without_the_restore_there_is_none(seed: int) -> None:
+    assert RESTORE not in {fault.kind for fault in schedule(seed, 600, kinds_named("kill"))}
 
 
 def test_some_faults_overlap() -> None:

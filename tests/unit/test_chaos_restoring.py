@@ -1,0 +1,204 @@
+"""A restore of the database in the middle of a run: what is set aside, what is judged, and what gives a BetId away."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing, closing
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from betcore.chaos.parties import Load, Player
+from betcore.chaos.restoring import Restoring
+from betcore.chaos.wiring import Wiring
+from betcore.db.bets import Bets
+from betcore.db.engine import create_engine
+from betcore.messages import BetPolicy, BetState, PayIn
+from betcore.money import Money
+from betcore.profiles import CasinoProfile, ProviderProfile
+from betcore.sandbox.provider.book import Book, Stake
+from betcore.sandbox.provider.compare import CasinoMovement
+from betcore.settings import Settings
+from betcore.stack import ports
+from betcore.stack.folder import Folder
+from betcore.stack.postgres import Postgres
+from betcore.stack.supervisor import Supervisor
+
+COUNTERPARTY = "11111111-2222-4333-8444-555555555555"
+PARTNERS = """
+WITH p AS (INSERT INTO provider (counterparty_id, name, base_url, profile, secret)
+           VALUES ('11111111-2222-4333-8444-555555555555', 'p', 'http://p', '{}', '') RETURNING provider_id),
+     c AS (INSERT INTO casino (name, api_host, profile, secret)
+           VALUES ('c', 'http://c', '{}', '') RETURNING casino_id),
+     g AS (INSERT INTO game (provider_id, provider_game_id, name) SELECT provider_id, 'g', 'g' FROM p RETURNING 1)
+INSERT INTO player (casino_id, partner_user_id) SELECT casino_id, 'anna' FROM c
+"""
+SESSION = "INSERT INTO session (session_id, provider_id, player_id, game_id, currency) VALUES ('s', 1, 1, 1, 'EUR')"
+
+
+class Handles:
+    """A casino that has seen these BetIds."""
+
+    def __init__(self, *seen: int) -> None:
+        self._seen = set(seen)
+
+    async def seen(self, users: Iterable[str], before: datetime) -> set[int]:
+        return self._seen
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(PARTNERS)
+    await connection.execute(SESSION)
+    await connection.close()
+    found = create_engine(Settings(database_url=SecretStr(database_url)))
+    yield found
+    await found.dispose()
+
+
+def _stake(name: str) -> Stake:
+    return Stake(name, 0, "s", "anna", "r", "EUR", Decimal("10.00"))
+
+
+def _player(folder: Path, *bets: str) -> Player:
+    """A provider that has begun these bets."""
+    nothing: Any = None
+    path = folder / "provider-1.jsonl"
+    house: Any = SimpleNamespace(handles=Handles())
+    player = Player("provider-1", COUNTERPARTY, house, nothing, nothing, Book(path), [], 1, path)
+    for bet in bets:
+        player.book.open_bet(_stake(bet))
+    return player
+
+
+def _restoring(folder: Path, engine: Any, *players: Player, postgres: Any = None) -> Restoring:
+    load = Load(list(players), 1)
+    return Restoring(Settings(data_dir=folder), postgres, engine, load, list(players), lambda _: None)
+
+
+async def _opened(engine: AsyncEngine, name: str) -> int:
+    now = datetime.now(UTC)
+    pay_in = PayIn(
+        provider_id=1, counterparty_id=COUNTERPARTY, provider_bet_id=name, session_id="s", casino_id=1, player_id=1,
+        partner_user_id="anna", game_id=1, round_id="r", stake=Money.parse("10.00", "EUR"), answer_by=now,
+        settle_by=now, policy=BetPolicy.of(ProviderProfile(), CasinoProfile()),
+    )  # fmt: skip
+    return (await Bets(engine).open(pay_in, "run", BetState.ACCEPTING, None)).record.bet_id
+
+
+def test_all_bets_so_far_are_set_aside(tmp_path: Path) -> None:
+    with closing(_player(tmp_path, "one", "two")) as player:
+        player.begin_anew()
+        player.book.open_bet(_stake("three"))
+        assert [bet.stake.bet_id for bet in player.book] == ["three"]
+        assert [bet.stake.bet_id for bet in player.bets] == ["one", "two", "three"]
+        assert _restoring(tmp_path, None, player).set_aside == 2
+    assert [json.loads(line)["bet_id"] for line in player.path.read_text().splitlines()] == ["three"], "verify reads it"
+
+
+async def test_what_is_played_is_given_up_and_the_load_goes_on(tmp_path: Path) -> None:
+    begun: list[str] = []
+
+    class Slow:
+        async def play(self, stake: Stake) -> None:
+            begun.append(stake.bet_id)
+            await asyncio.sleep(60)
+
+    player: Any = SimpleNamespace(croupier=Slow(), next_stake=lambda: _stake(f"bet-{len(begun)}"))
+    load = Load([player], 50)
+    going = asyncio.create_task(load.go_on())
+    async with asyncio.timeout(30):
+        while len(begun) < 3:
+            await asyncio.sleep(0.01)
+        load.give_up()
+        before = len(begun)
+        while len(begun) < before + 3:
+            await asyncio.sleep(0.01)
+    going.cancel()
+    await asyncio.wait([going])
+    await load.aclose()
+
+
+async def test_bets_of_before_are_not_judged(tmp_path: Path, engine: AsyncEngine) -> None:
+    """Neither one that has a row, nor a lost one, nor one whose workflow has opened it again."""
+    with closing(_player(tmp_path, "old", "lost", "alive again")) as player:
+        old = await _opened(engine, "old")
+        restoring = _restoring(tmp_path, engine, player)
+        restoring.at = datetime.now(UTC)
+        player.begin_anew()
+        alive, new = await _opened(engine, "alive again"), await _opened(engine, "new")
+        movements = [CasinoMovement(one, -1, Decimal(10)) for one in (old - 1, old, alive, new)]
+        assert [one.casino_bet_id for one in await restoring.judged(player, movements)] == [new]
+
+
+async def test_without_a_restore_everything_is_judged(tmp_path: Path, engine: AsyncEngine) -> None:
+    with closing(_player(tmp_path, "one")) as player:
+        bet_id = await _opened(engine, "one")
+        restoring = _restoring(tmp_path, engine, player)
+        movements = [CasinoMovement(one, -1, Decimal(10)) for one in (bet_id, bet_id + 1)]
+        assert await restoring.judged(player, movements) == movements
+        assert await restoring.given_again() == []
+        assert restoring.set_aside == 0
+
+
+@pytest.mark.row(96)
+async def test_a_bet_id_that_is_given_again_is_a_violation(tmp_path: Path, engine: AsyncEngine) -> None:
+    with closing(_player(tmp_path)) as player:
+        old = await _opened(engine, "old")
+        restoring = _restoring(tmp_path, engine, player)
+        restoring.at = datetime.now(UTC)
+        await _opened(engine, "new")
+        again = await _opened(engine, "again")
+        handles: Any = Handles(old, again)
+        player.house.handles = handles
+        assert await restoring.given_again() == [f"BetId {again} was given again, to again"]
+
+
+async def test_the_casino_keeps_its_journal_elsewhere() -> None:
+    """In our database it would be restored with it, and no BetId would ever be seen again."""
+    env = {"BETCORE_DATABASE_URL": "postgresql://ours/db", "BETCORE_API_PORT": "1"}
+    async with aclosing(Wiring("postgresql://theirs/db")) as wiring:
+        wired = await wiring("sandbox-casino", env)
+    assert wired["BETCORE_DATABASE_URL"] == "postgresql://theirs/db"
+
+
+@pytest.mark.row(96)
+async def test_a_base_backup_of_a_running_server_takes_its_place(tmp_path: Path) -> None:
+    """What was written after the backup is gone; the supervisor starts the server on it as after any crash."""
+    folder = Folder(tmp_path / "home")
+    with folder.locked():
+        server = Postgres(folder, ports.settle({"database_port": 0})["database_port"], {"fsync": "off"})
+        async with Supervisor(folder) as supervisor:
+            await server.prepare()
+            await supervisor.start(server.service())
+            connection = await asyncpg.connect(server.url)
+            await connection.execute("CREATE TABLE found (what text); INSERT INTO found VALUES ('kept')")
+            await server.back_up(folder.path / "copy")
+            await connection.execute("INSERT INTO found VALUES ('lost')")
+            connection.terminate()
+            os.kill(supervisor.pids["postgres"], signal.SIGKILL)
+            server.put_back(folder.path / "copy", folder.path / "old")
+            assert await _found(server) == ["kept"]
+
+
+async def _found(server: Postgres) -> list[str]:
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                connection = await asyncpg.connect(server.url)
+                break
+            except (OSError, asyncpg.PostgresError):
+                await asyncio.sleep(0.1)
+    rows = await connection.fetch("SELECT what FROM found")
+    await connection.close()
+    return [row["what"] for row in rows]
