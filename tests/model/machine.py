@@ -141,7 +141,7 @@ _ODD_WORDS: list[dict[str, Any]] = [
     {"status": 409, "body": '{"ErrorCode": 409, "Message": "Conflict", "Value": null}'},
     {"status": 201, "body": '{"ErrorCode": 200, "Message": "Created", "Value": null}'},
     {"status": 200, "body": '{"ErrorCode": 990099, "Message": "Already there", "Value": null}'},
-    {"status": 200, "body": '{"errorCode": 200, "message": "Success", "value": {}}'},
+    {"status": 200, "body": '{"Code": 200, "Text": "Success", "Data": {}}'},
 ]
 _odd_words = st.sampled_from(_ODD_WORDS)
 

@@ -145,7 +145,7 @@ async def test_a_bet_without_a_result_stays_open_and_is_seen_when_it_is_overdue(
     assert not (await status(waiting, open_bet))[1]
     assert await table.incidents(bet) == []
     # The game tells its result after all.
-    assert (await table.pay_out(bet)).said == DONE
+    assert (await until(partial(table.pay_out, bet))).said == DONE
     assert await table.journal(bet) == SETTLED
     await has_status(table, bet, "settled", False)
 
@@ -165,10 +165,10 @@ async def test_an_operator_ends_a_bet_that_is_overdue(stack: Stack) -> None:
     assert await table.journal(settled) == SETTLED
     assert await table.journal(lost) == [*STAKED, (CREDIT, "0.00")]
     assert await table.journal(voided) == REFUNDED
-    assert (await table.pay_out(settled)).said == DONE
+    assert (await until(partial(table.pay_out, settled))).said == DONE
     assert (await table.pay_out(settled, "26.00")).said == (6, "different_data")
     assert (await table.refund(settled)).said == (6, "already_settled")
-    assert (await table.refund(voided)).said == DONE
+    assert (await until(partial(table.refund, voided))).said == DONE
     assert (await table.pay_out(voided)).said == REFUNDED_ALREADY
     for bet, journal in ((settled, SETTLED), (voided, REFUNDED)):
         assert await table.journal(bet) == journal
@@ -208,7 +208,7 @@ async def test_an_overdue_bet_is_refunded_where_the_profile_says_so(stack: Stack
     # A loss is nothing that anybody misses.
     assert (await table.pay_out(lost, "0")).said == REFUNDED_ALREADY
     assert (await table.pay_in(bet)).said == DONE
-    assert (await table.refund(bet)).said == DONE
+    assert (await until(partial(table.refund, bet))).said == DONE
     # Once for the same words, with what the player was to get.
     assert (await table.incidents(bet), await table.incidents(lost)) == (["already_refunded"], [])
     [incident] = await table.sql("SELECT theirs FROM incident WHERE bet_id = :b", b=row.bet_id)
@@ -308,11 +308,10 @@ async def test_what_is_marked_as_paid_is_never_sent_again(stack: Stack) -> None:
     await has_status(table, bet, "settled", False)
     # Neither a repeat, nor an operator, nor another bet at the casino brings it back.
     for _ in range(2):
-        assert (await table.pay_out(bet)).said == DONE
+        assert (await until(partial(table.pay_out, bet))).said == DONE
     assert await _refusal(_ask(table, bet, RETRY)) == "closed"
-    other = table.new_bet()
-    assert (await table.pay_in(other)).said == DONE
-    assert (await table.pay_out(other)).said == DONE
+    other = await taken(table, table.pay_in)
+    assert (await until(partial(table.pay_out, other))).said == DONE
     assert await sends(table, bet) == made
     assert await table.journal(bet) == STAKED
     # It was looked for twice, and the second time later than the casino takes to apply what it has.
@@ -359,8 +358,8 @@ async def test_only_a_parked_payout_is_marked_as_paid(stack: Stack) -> None:
 @pytest.mark.row(73)
 async def test_an_action_on_a_bet_that_has_ended_is_refused(stack: Stack) -> None:
     table, [settled, refunded] = await _staked(stack, bets=2)
-    assert (await table.pay_out(settled)).said == DONE
-    assert (await table.refund(refunded)).said == DONE
+    assert (await until(partial(table.pay_out, settled))).said == DONE
+    assert (await until(partial(table.refund, refunded))).said == DONE
     refused, one_step = table.new_bet(), table.new_bet()
     assert (await table.pay_in(refused, "5000.00")).said == (4, "no_money")
     assert (await table.pay_in_out(one_step)).said == DONE
