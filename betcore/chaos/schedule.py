@@ -29,8 +29,8 @@ _CASINO_FAULTS: dict[str, dict[str, Any]] = {
     "accept in other types": {"kind": "other_types", "path": "/payments/accept"},
     "dirty texts": {"kind": "dirty_texts"},
     "accept with dirty texts": {"kind": "dirty_texts", "path": "/payments/accept"},
-    "unreadable": {"kind": "answer", "path": "/payments/make", "status": 200, "body": "[" * 100_000, "commit": True},
-    "unreadable balance": {"kind": "answer", "path": "/users/data", "status": 200, "body": "[" * 100_000},
+    "unreadable": {"kind": "answer", "path": "/payments/make", "status": 200, "body": "[" * 5_000, "commit": True},
+    "unreadable balance": {"kind": "answer", "path": "/users/data", "status": 200, "body": "[" * 5_000},
     "refusing accept": {"kind": "error_code", "path": "/payments/accept", "transaction_type": 1, "error_code": 102823},
     "no close": {"kind": "error", "path": "/payments/close"},
 }

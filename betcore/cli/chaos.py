@@ -82,7 +82,7 @@ def chaos(
     if not found:
         raise typer.Exit(1)
     out.mkdir(parents=True, exist_ok=True)
-    name = f"chaos-{minutes:g}m-seed{seed}" + (f"-{kinds.replace(' ', '-')}" if kinds else "")
+    name = f"chaos-{minutes:g}m-seed{seed}" + (f"-{kinds.strip().replace(' ', '-')}" if kinds else "")
     (out / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
     (out / f"{name}.html").write_text(draw(found))
     emit(found, as_json, _told(found, out / f"{name}.html"))
