@@ -4,15 +4,15 @@ import pytest
 
 # The longest first, then folder by folder. At the end short files are left, which all processes can share.
 FIRST = (
-    "tests/system/test_rows_outages.py",
-    "tests/system/test_rows_lives.py",
-    "tests/system/test_rows_operators.py",
+    "tests/system/test_scenarios_outages.py",
+    "tests/system/test_scenarios_lost_workflows.py",
+    "tests/system/test_scenarios_operators.py",
     "tests/model/",
-    "tests/system/test_rows_told.py",
+    "tests/system/test_scenarios_crashes.py",
     "tests/system/test_interrupted.py",
-    "tests/system/test_rows_two_apis.py",
+    "tests/system/test_scenarios_two_apis.py",
     "tests/system/test_verify.py",
-    "tests/system/test_rows_deploy.py",
+    "tests/system/test_scenarios_deploy.py",
     "tests/fuzz/",
     "tests/system/",
     "tests/workflows/",

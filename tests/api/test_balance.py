@@ -12,7 +12,7 @@ from tests.api.wire import Signer, post, running_api
 from tests.floor import open_floor
 
 
-@pytest.mark.row(87)
+@pytest.mark.edge_case(87)
 async def test_a_balance_that_raises_changes_no_code(
     new_database: Callable[[], Awaitable[str]], temporal_address: str
 ) -> None:

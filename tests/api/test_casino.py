@@ -173,7 +173,7 @@ async def test_a_casino_that_is_disabled_still_confirms_what_is_open(other: Hous
     assert (await other.accept({**(await other.open())[1]})).code == UNKNOWN_BET
 
 
-@pytest.mark.row(105)
+@pytest.mark.edge_case(105)
 async def test_the_tokens_of_a_casino_end_when_it_is_disabled_or_loses_its_secret_at_once(other: House) -> None:
     body = {**(await other.open())[1]}
     bearer = await other.bearer()
@@ -194,7 +194,7 @@ async def test_the_tokens_of_a_casino_end_when_it_is_disabled_or_loses_its_secre
     assert (await other.post(ACCEPT, body, f"Bearer {last}")).code == UNKNOWN_BET
 
 
-@pytest.mark.row(105)
+@pytest.mark.edge_case(105)
 async def test_a_revoked_key_is_listed_no_more_and_nothing_it_has_signed_holds(
     database_url: str, temporal_address: str
 ) -> None:
@@ -397,7 +397,7 @@ WRONG = {
 }
 
 
-@pytest.mark.row(85)
+@pytest.mark.edge_case(85)
 @pytest.mark.parametrize("field", WRONG)
 async def test_an_accept_that_cannot_be_read_is_refused_whole_and_told_why(house: House, field: str) -> None:
     _, body = await house.open()
@@ -460,8 +460,8 @@ SPELLINGS: dict[str, dict[str, str]] = {
 }
 
 
-@pytest.mark.row(85)
-@pytest.mark.row(86)
+@pytest.mark.edge_case(85)
+@pytest.mark.edge_case(86)
 @pytest.mark.parametrize("said", SPELLINGS.values(), ids=SPELLINGS)
 async def test_an_accept_may_be_spelled_in_several_ways(house: House, said: dict[str, str]) -> None:
     _, body = await house.open()
@@ -475,7 +475,7 @@ async def test_an_accept_may_be_spelled_in_several_ways(house: House, said: dict
     assert await house.incidents(body) == []
 
 
-@pytest.mark.row(85)
+@pytest.mark.edge_case(85)
 async def test_an_accept_may_name_its_fields_in_another_case(house: House) -> None:
     _, body = await house.open()
     assert (await house.accept({name[0].lower() + name[1:]: value for name, value in body.items()})).code == DONE

@@ -12,7 +12,7 @@ import pytest
 from betcore import xsign
 from tests.api.target import FRESH, OPEN, SERVED, SETTLED, Attempts, Target, Told, all_told, nothing_moves
 from tests.api.wire import JSON, MALFORMED, NOT_AUTHORISED, TOO_LARGE, Api, Signer
-from tests.system.test_rows_money import NO_AMOUNTS
+from tests.system.test_scenarios_money import NO_AMOUNTS
 from tests.table import Stack
 
 UNKNOWN_ROUTE: Told = (404, 2, "unknown_route")
@@ -63,7 +63,7 @@ async def test_what_is_no_json_object(target: Target) -> None:
         await all_told(MALFORMED, target.each(bodies))
 
 
-@pytest.mark.row(60, 61)
+@pytest.mark.edge_case(60, 61)
 async def test_what_is_no_amount(target: Target) -> None:
     amounts = [name for name in target.good if name.endswith("Amount")]
     bodies = [target.written(name, one) for name in amounts for one in (*NO_AMOUNTS, *TOO_PRECISE)]
@@ -144,7 +144,7 @@ async def test_a_signature_of_something_else(target: Target) -> None:
         await all_told(NOT_AUTHORISED, {name: target.send(signer=one) for name, one in signers.items()})
 
 
-@pytest.mark.row(64)
+@pytest.mark.edge_case(64)
 async def test_a_time_outside_of_the_window(target: Target) -> None:
     async with nothing_moves(target):
         await all_told(NOT_AUTHORISED, {str(off): target.send(off=off) for off in (-66, 66, -86_400, 86_400)})
@@ -157,7 +157,7 @@ async def test_a_time_outside_of_the_window(target: Target) -> None:
 # What somebody has kept
 
 
-@pytest.mark.row(64)
+@pytest.mark.edge_case(64)
 async def test_the_same_bytes_again(target: Target) -> None:
     # An honest call about the bet that is settled: heard once, and done or refused without a movement.
     body = xsign.compact({**target.good, "betId": SETTLED})
@@ -171,7 +171,7 @@ async def test_the_same_bytes_again(target: Target) -> None:
         await all_told(NOT_AUTHORISED, {path: target.with_headers(signed.items(), body, path) for path in paths})
 
 
-@pytest.mark.row(64)
+@pytest.mark.edge_case(64)
 async def test_bytes_that_were_first_seen_elsewhere(target: Target) -> None:
     nowhere = f"/v1/sessions/nobody/bets/{target.operation}"
 

@@ -146,7 +146,7 @@ async def test_the_signature_covers_every_byte_of_the_body(api: Api, signer: Sig
     assert found.told == NOT_AUTHORISED
 
 
-@pytest.mark.row(64)
+@pytest.mark.edge_case(64)
 @pytest.mark.parametrize(("off", "told"), [(-66, NOT_AUTHORISED), (66, NOT_AUTHORISED), (-50, PASSED), (50, PASSED)])
 async def test_a_request_is_fresh_for_a_minute_either_way(
     api: Api, signer: Signer, off: float, told: tuple[int, int, str]
@@ -161,7 +161,7 @@ async def test_the_window_is_the_profiles(api: Api, floor: Floor) -> None:
     assert (await post(api, strict, BET, off=-2)).told == PASSED
 
 
-@pytest.mark.row(64)
+@pytest.mark.edge_case(64)
 async def test_a_request_works_once_at_every_process(
     api: Api, signer: Signer, wire_database: str, temporal_address: str
 ) -> None:
@@ -187,14 +187,14 @@ async def test_both_secrets_hold_while_one_is_rotated(api: Api, floor: Floor) ->
     assert (await post(api, Signer(old.counterparty_id, "neither"), BET)).told == NOT_AUTHORISED
 
 
-@pytest.mark.row(55)
+@pytest.mark.edge_case(55)
 async def test_a_disabled_provider_is_still_heard_so_that_its_bets_can_end(api: Api, floor: Floor) -> None:
     disabled = await another(floor, "disabled")
     await onboarding(floor).disable("provider", "disabled")
     assert (await post(api, disabled, BET)).told == PASSED
 
 
-@pytest.mark.row(105)
+@pytest.mark.edge_case(105)
 async def test_a_suspended_provider_is_not_heard_in_any_process_and_is_when_it_resumes(
     api: Api, floor: Floor, wire_database: str, temporal_address: str
 ) -> None:

@@ -28,11 +28,11 @@ UNAVAILABLE: Said = (7, "casino_unavailable")
 
 FUNDS, MIN_BET, MAX_BET = Decimal("1000.00"), Decimal("0.10"), Decimal("6000")
 MAKE, INFO, ACCEPTS = "/payments/make", "/payments/info", "/payments/accept"
-# "Duplicate", which decides nothing unless payments/info lists the movement (rows 32, 88).
+# "Duplicate", which decides nothing unless payments/info lists the movement (edge cases 32, 88).
 DUPLICATE = 103803
-# The same answers in other clothes (row 85): they change nothing that anybody hears.
+# The same answers in other clothes (edge case 85): they change nothing that anybody hears.
 CLEAN = ("other_types", "dirty_texts")
-# A definite refusal of a stake that leaves this house for the first time (rows 29, 30).
+# A definite refusal of a stake that leaves this house for the first time (edge cases 29, 30).
 _REFUSALS: dict[int, Said] = {103802: NO_MONEY, 103805: BLOCKED, 103806: (7, "limit_reached"), 102823: KEPT_WIN}
 _PARKING = frozenset({103805, 103806})
 STAKE, WIN, RETURN, CLAW_BACK = -1, 1, 2, -2
@@ -111,7 +111,7 @@ class Call:
 
     @property
     def facts(self) -> tuple[str | None, ...]:
-        """By what a repeat is told from a contradiction (row 3)."""
+        """By what a repeat is told from a contradiction (edge case 3)."""
         return (self.player, self.currency, self.game, self.round, self.stake, self.win)
 
 
@@ -248,7 +248,7 @@ class World:
     late: bool = False
 
     def own_refusal(self, call: Call) -> Said | None:
-        """Our own verdict on a new stake (rows 52, 54, 56)."""
+        """Our own verdict on a new stake (edge cases 52, 54, 56)."""
         stake = Decimal(call.stake or 0)
         if call.session in self.ended:
             return 3, "session_ended"
@@ -293,7 +293,7 @@ class World:
 
     @property
     def tells(self) -> bool:
-        """Whether every movement comes to its end, or is parked, while these faults stand (rows 84, 85, 88, 90).
+        """Whether every movement comes to its end, or is parked, while these faults stand (edge cases 84, 85, 88, 90).
 
         A credit that is taken and not answered well is found by payments/info; a debit when it may not be sent any
         more.
@@ -362,7 +362,7 @@ def _taking(bet: Bet, world: World) -> Iterator[Bet]:
     if bet.doubt is Doubt.MADE:
         return
     if bet.doubt is not Doubt.NO:
-        # A refusal of a repeat says nothing (row 79): what is certainly absent ends the bet (row 27).
+        # A refusal of a repeat says nothing (edge case 79): what is certainly absent ends the bet (row 27).
         yield _ended_without_stake(bet, UNAVAILABLE)
         return
     if bet.is_refunded:
@@ -382,7 +382,7 @@ def _ended_without_stake(bet: Bet, refusal: Said, *, unseen: bool = False) -> Be
 
 def _taken(bet: Bet, world: World) -> Iterator[Bet]:
     if bet.one_step:
-        # Row 46: a Refund that is there before the win is sent keeps it from being sent.
+        # Edge case 46: a Refund that is there before the win is sent keeps it from being sent.
         yield replace(bet, stage=Stage.PAYING, win=bet.opened.win if bet.opened else None)
         if bet.refund_filed:
             yield replace(bet, stage=Stage.RETURNING)
@@ -403,7 +403,7 @@ def _owed(bet: Bet, world: World) -> Iterator[Bet]:
     if world.unclear(kind) and bet.doubt is Doubt.NO:
         yield replace(bet, doubt=Doubt.PERHAPS)
     if kind == WIN and _PARKING & set(world.refused(WIN)):
-        # What may be a repeat is looked for before it is parked (row 84); the first send cannot be there.
+        # What may be a repeat is looked for before it is parked (edge case 84); the first send cannot be there.
         clear = bet.doubt is Doubt.PERHAPS and not world.blind and not world.refuses_by_accept
         yield replace(bet, parked=True, doubt=Doubt.NO if clear else bet.doubt)
     if world.says_duplicate(kind) and bet.doubt is not Doubt.MADE:
@@ -447,7 +447,7 @@ def _marked(bet: Bet, world: World) -> Iterator[Bet]:
 
 
 def _reversing(bet: Bet) -> Bet:
-    """Rows 20 and 46: the win first, where there is one."""
+    """Edge cases 20 and 46: the win first, where there is one."""
     return replace(bet, stage=Stage.CLAWING if Decimal(bet.win or 0) else Stage.GIVING_BACK)
 
 
@@ -514,7 +514,7 @@ def _refund_arrives(bet: Bet, call: Call, world: World) -> Bet:
 
 
 def _contradicts(bet: Bet, call: Call) -> bool:
-    """Whether a PayOut is not of this bet (rows 3, 6, 11, 53)."""
+    """Whether a PayOut is not of this bet (edge cases 3, 6, 11, 53)."""
     if bet.player != call.player or bet.currency != call.currency or bet.one_step:
         return True
     if bet.opened is not None and bet.opened.round != call.round:
@@ -630,7 +630,7 @@ def _onward(bet: Bet, standing: tuple[Any, ...], calls: tuple[Call, ...], world:
             said = answer(bet, call, world)
             yield _is_told(bet, call, said), put(said)
             if call.opens and bet.stage is Stage.TAKING and bet.doubt is Doubt.NO:
-                # Its deadline may be over before a busy worker has sent the stake: then it is not sent (row 75).
+                # Its deadline may be over before a busy worker has sent the stake: then it is not sent (edge case 75).
                 yield replace(bet, doubt=Doubt.ABSENT), put(UNKNOWN)
             if said != UNKNOWN:
                 yield bet, put(UNKNOWN)
@@ -647,7 +647,7 @@ def will_be_known(bets: Bets, call: Call, world: World) -> bool:
 
 
 def operate(bets: Bets, action: str, win: str | None, world: World) -> dict[str, Bets]:
-    """What an operator may hear of an action: "done" or "refused", with what may be so then (rows 44, 73)."""
+    """What an operator may hear of an action: "done" or "refused", with what may be so then (edge cases 44, 73)."""
     heard: dict[str, set[Bet]] = {"done": set(), "refused": set()}
     for bet in closure(bets, world):
         changed = _acted(bet, action, win)
@@ -665,7 +665,7 @@ def _acted(bet: Bet, action: str, win: str | None) -> Bet | None:
         return None
     match action:
         case "void" if bet.stage is Stage.TAKING and bet.parked and (undecided or bet.is_refunded):
-            # It is looked for again, and not sent (row 90).
+            # It is looked for again, and not sent (edge case 90).
             return replace(bet.files("refund"), parked=False)
         case "void" if undecided:
             return bet.files("refund")

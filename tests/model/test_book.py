@@ -60,7 +60,7 @@ def _journals(bets: Bets) -> set[tuple[int, ...]]:
     return {tuple(kind for kind, _ in journal) for bet in bets for journal in bet.journals()}
 
 
-# Row 83: calls that are right and wrong at once
+# Edge case 83: calls that are right and wrong at once
 
 
 @pytest.mark.parametrize("right_first", [True, False])
@@ -81,7 +81,7 @@ def test_a_stake_may_be_too_late_once_its_deadline_is_over_or_a_worker_away() ->
     assert _journals(_after(undecided, PAY_IN, UNAVAILABLE, World())) == {()}
 
 
-# Row 84: taken, and answered in words of the casino's own
+# Edge case 84: taken, and answered in words of the casino's own
 
 
 @pytest.mark.parametrize("operation", [PAY_IN, PAY_OUT, REFUND])
@@ -97,7 +97,7 @@ def test_nothing_is_promised_while_other_faults_stand(fault: Fault) -> None:
     assert not _broken(ODD, fault).tells
 
 
-# Row 88: "duplicate" of what was never made
+# Edge case 88: "duplicate" of what was never made
 
 
 def test_a_stake_that_is_falsely_a_duplicate_is_taken_or_refused_and_never_done_without_a_stake() -> None:
@@ -128,7 +128,7 @@ def test_a_credit_that_is_falsely_a_duplicate_is_made_or_parked(
     assert _journals(book.at_rest(tried_again, World())) == {paid}
 
 
-# Row 90: a debit is parked
+# Edge case 90: a debit is parked
 
 
 def _parked_stake(world: World) -> Bets:
@@ -191,7 +191,7 @@ def test_nothing_is_marked_that_is_not_parked(action: str) -> None:
     assert set(book.operate(frozenset({TAKEN}), action, None, World())) == {"refused"}
 
 
-# Row 93: withdrawn, and settled after all
+# Edge case 93: withdrawn, and settled after all
 
 
 def test_a_bet_that_was_taken_back_is_never_paid_out() -> None:
@@ -203,7 +203,7 @@ def test_a_bet_that_was_taken_back_is_never_paid_out() -> None:
         assert _journals(book.at_rest(ended, late)) == {(-1, 2)}
 
 
-# Row 85: the same in other clothes
+# Edge case 85: the same in other clothes
 
 
 @pytest.mark.parametrize("kind", book.CLEAN)

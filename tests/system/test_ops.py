@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.rows import DONE, HASTY, taken
+from tests.system.scenarios import DONE, HASTY, taken
 from tests.table import ROOT, Stack, Table
 from tests.watch import has_status, in_state
 
@@ -146,7 +146,7 @@ async def test_what_cannot_be_done_is_refused_and_changes_nothing(stack: Stack, 
     assert (await table.row(bet)).state == "settling"
 
 
-@pytest.mark.row(90)
+@pytest.mark.edge_case(90)
 async def test_a_parked_stake_is_ended_by_two_who_see_what_the_casino_lists(stack: Stack, ops: Ops) -> None:
     hurried = "{clock_leeway: 0.2, effect_within: 0.3, message_lifetime: 1, retry: {first: 0.1, cap: 0.3}}"
     table = await stack.table(provider=HASTY, casino=hurried)

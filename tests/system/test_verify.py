@@ -19,7 +19,7 @@ from betcore.verify.carried import Moment
 from betcore.verify.report import Report
 from betcore.verify.sources import Wanted, open_sources
 from betcore.verify.verifying import verify
-from tests.system.rows import DONE, HASTY, definitely, taken
+from tests.system.scenarios import DONE, HASTY, definitely, taken
 from tests.table import ROOT, Stack, Table, eventually, start_stack, until
 
 BRISK = Moment(settled=timedelta(seconds=1), again_after=timedelta(seconds=1))

@@ -119,7 +119,7 @@ async def test_an_accept_is_stored_as_it_was_said(desk: Desk) -> None:
     ]
 
 
-@pytest.mark.row(85)
+@pytest.mark.edge_case(85)
 @pytest.mark.parametrize(("balance", "shown"), [("990.009", 99_000), ("1e3", 100_000), ("-0.01", None), ("much", None)])
 async def test_a_balance_is_shown_as_far_as_it_can_be_and_stops_nothing(
     desk: Desk, balance: str, shown: int | None
@@ -129,13 +129,13 @@ async def test_a_balance_is_shown_as_far_as_it_can_be_and_stops_nothing(
     assert (await desk.movement(bet_id)).accept_balance == shown
 
 
-@pytest.mark.row(85)
+@pytest.mark.edge_case(85)
 @pytest.mark.parametrize("amount", ["10", "10.0", "10.00", "10.0000", "1e1", "-10.00"])
 async def test_an_amount_is_compared_as_money(desk: Desk, amount: str) -> None:
     assert (await desk.store(await desk.bet(), amount=amount)).outcome is Outcome.STORED
 
 
-@pytest.mark.row(85)
+@pytest.mark.edge_case(85)
 @pytest.mark.parametrize(("kind", "amount"), [(STAKE, "10.001"), (PAY_OUT, "-10.00"), (RETURN, "-10")])
 async def test_what_is_no_amount_of_the_movement_contradicts(desk: Desk, kind: TransactionType, amount: str) -> None:
     bet_id = await desk.bet(kind)
@@ -146,7 +146,7 @@ async def test_what_is_no_amount_of_the_movement_contradicts(desk: Desk, kind: T
     assert (incident.theirs["reason"], incident.theirs["minor_units"]) == ("other_amount", amount)
 
 
-@pytest.mark.row(85)
+@pytest.mark.edge_case(85)
 async def test_an_accept_that_cannot_be_read_is_noted_once_with_the_bet_that_it_is_for(desk: Desk) -> None:
     bet_id = await desk.bet()
     for _ in range(2):
@@ -246,7 +246,7 @@ async def test_a_movement_that_is_over(
     assert [incident.kind for incident in await desk.incidents()] == filed
 
 
-@pytest.mark.row(95)
+@pytest.mark.edge_case(95)
 @pytest.mark.parametrize("before", [None, "515"])
 async def test_what_was_paid_by_hand_and_confirmed_after_it_is_paid_twice(desk: Desk, before: str | None) -> None:
     bet_id = await desk.bet(PAY_OUT, "paid_by_hand", code=before)
@@ -303,7 +303,7 @@ async def test_who_is_told(
     assert (await desk.store(bet_id, kind)).carrier == found.carrier
 
 
-@pytest.mark.row(92)
+@pytest.mark.edge_case(92)
 async def test_a_refusal_for_what_is_parked_is_told_to_no_workflow(desk: Desk) -> None:
     bet_id = await desk.bet(PAY_OUT, "parked")
     for outcome in (Outcome.STORED, Outcome.REPEATED):

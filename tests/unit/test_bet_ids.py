@@ -69,7 +69,7 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
         yield found
 
 
-@pytest.mark.row(96)
+@pytest.mark.edge_case(96)
 async def test_a_restored_database_gives_no_bet_id_again(tmp_path: Path) -> None:
     """Two bets after the backup are lost; the two after the restore have other BetIds."""
     home, backup = tmp_path / "home", tmp_path / "backup"
@@ -95,7 +95,7 @@ async def _copied(source: Path, target: Path) -> None:
     await asyncio.to_thread(subprocess.run, ["cp", "-a", str(source), str(target)], check=True)
 
 
-@pytest.mark.row(96)
+@pytest.mark.edge_case(96)
 async def test_a_bet_id_says_when_its_bet_was_opened(engine: AsyncEngine) -> None:
     began = datetime.now(UTC) - timedelta(seconds=1)
     bet_id = await _bet(engine, "b")
@@ -104,13 +104,13 @@ async def test_a_bet_id_says_when_its_bet_was_opened(engine: AsyncEngine) -> Non
     assert await _bet(engine, "b") == bet_id, "a repeat finds its bet"
 
 
-@pytest.mark.row(96)
+@pytest.mark.edge_case(96)
 async def test_many_at_once_differ(engine: AsyncEngine) -> None:
     given = await asyncio.gather(*(_bet(engine, f"bet-{n}") for n in range(200)))
     assert len(set(given)) == 200
 
 
-@pytest.mark.row(96)
+@pytest.mark.edge_case(96)
 @pytest.mark.parametrize("moment", ["2026-03-01 12:00:00+00", "2025-12-31 23:59:59+00", "1970-01-01 00:00:00+00"])
 async def test_of_two_clocks_the_later_one_counts(database_url: str, engine: AsyncEngine, moment: str) -> None:
     """A database whose clock is set back gives BetIds by the worker's."""
@@ -120,7 +120,7 @@ async def test_of_two_clocks_the_later_one_counts(database_url: str, engine: Asy
     assert _second(bet_id).timestamp() >= began - 1
 
 
-@pytest.mark.row(96)
+@pytest.mark.edge_case(96)
 async def test_where_both_clocks_are_set_back_the_counter_goes_on(database_url: str, engine: AsyncEngine) -> None:
     moment = "2026-03-01 12:00:00+00"
     async with _set_back(database_url, moment) as broken:
@@ -131,7 +131,7 @@ async def test_where_both_clocks_are_set_back_the_counter_goes_on(database_url: 
     assert len({*first, *again}) == 100
 
 
-@pytest.mark.row(96)
+@pytest.mark.edge_case(96)
 async def test_a_clock_before_all_bets_opens_none(database_url: str, engine: AsyncEngine) -> None:
     async with _set_back(database_url, "2025-12-31 00:00:00+00") as broken:
         assert await _number(broken) < 0

@@ -86,28 +86,28 @@ def listed(changed: dict[str, str]) -> list[Listed]:
     return read_list(casino_values.read(f"[{{{members}}}]".encode()), BET)
 
 
-@pytest.mark.row(85)
+@pytest.mark.edge_case(85)
 @pytest.mark.parametrize("changed", CLOTHES.values(), ids=CLOTHES)
 def test_the_same_movement_in_other_clothes_is_ours(changed: dict[str, str]) -> None:
     (one,) = listed(changed)
     assert one.differs(BET, TEN, "7") is None
 
 
-@pytest.mark.row(85)
+@pytest.mark.edge_case(85)
 @pytest.mark.parametrize(("changed", "doubt"), DIFFERENT.values(), ids=DIFFERENT)
 def test_what_differs_in_value_differs(changed: dict[str, str], doubt: Doubt) -> None:
     (one,) = listed(changed)
     assert (one.differs(BET, TEN, "7"), one.is_of(BET, TEN, "7")) == (doubt, False)
 
 
-@pytest.mark.row(85)
+@pytest.mark.edge_case(85)
 def test_a_credit_below_zero_differs() -> None:
     credit = {"TransactionType": "1", "TransactionId": '"12:1"'}
     (ours,), (turned,) = listed(credit), listed(credit | {"Amount": '"-10.00"'})
     assert (ours.differs(BET, TEN, "7"), turned.differs(BET, TEN, "7")) == (None, Doubt.OTHER_AMOUNT)
 
 
-@pytest.mark.row(85)
+@pytest.mark.edge_case(85)
 @pytest.mark.parametrize(("changed", "doubt"), UNBELIEVED.values(), ids=UNBELIEVED)
 def test_a_list_that_is_not_clear_is_not_believed(changed: dict[str, str], doubt: Doubt) -> None:
     with pytest.raises(Unbelieved) as error:
@@ -115,7 +115,7 @@ def test_a_list_that_is_not_clear_is_not_believed(changed: dict[str, str], doubt
     assert error.value.doubt is doubt
 
 
-@pytest.mark.row(85)
+@pytest.mark.edge_case(85)
 @pytest.mark.parametrize("empty", [b"[]", b"{}", b"null"])
 def test_an_empty_list_may_be_written_in_three_ways(empty: bytes) -> None:
     assert read_list(casino_values.read(empty), BET) == []
@@ -150,7 +150,7 @@ BALANCES = [
 ]
 
 
-@pytest.mark.row(85)
+@pytest.mark.edge_case(85)
 @pytest.mark.parametrize(("given", "currency", "shown"), BALANCES)
 def test_a_balance_is_rounded_down_and_one_below_zero_is_not_shown(
     given: str, currency: str, shown: str | None
@@ -159,13 +159,13 @@ def test_a_balance_is_rounded_down_and_one_below_zero_is_not_shown(
     assert (read, money and str(money)) == (True, shown)
 
 
-@pytest.mark.row(87)
+@pytest.mark.edge_case(87)
 @pytest.mark.parametrize("given", [None, True, "", "much", [], {}, UNREADABLE, "9" * 5000, 1.5])
 def test_a_balance_that_is_none_is_not_read(given: Any) -> None:
     assert casino_values.balance(given, "EUR") == (False, None)
 
 
-@pytest.mark.row(86)
+@pytest.mark.edge_case(86)
 def test_an_id_that_is_cut_or_cleaned_stays_another_one() -> None:
     odd = ["a" * 200_000, "a" * 199_999 + "b", "a\x00", "a\ud83d", "a\ud83e", "a\n", "a\u202e", "a"]
     kept = [casino_values.identity(one) for one in odd]
@@ -179,7 +179,7 @@ def test_an_id_that_is_cut_or_cleaned_stays_another_one() -> None:
     assert casino_values.identity("x" * 256) == "x" * 256
 
 
-@pytest.mark.row(86)
+@pytest.mark.edge_case(86)
 @given(st.text(st.characters(categories=None), max_size=300))
 def test_every_text_becomes_one_that_can_be_stored(text: str) -> None:
     for found in (casino_values.clean(text), casino_values.message(text), casino_values.identity(text) or ""):
@@ -188,7 +188,7 @@ def test_every_text_becomes_one_that_can_be_stored(text: str) -> None:
     assert len(casino_values.message(text)) <= 200
 
 
-@pytest.mark.row(86)
+@pytest.mark.edge_case(86)
 @given(st.binary(max_size=300))
 def test_bytes_are_json_or_raise_what_is_foreseen(raw: bytes) -> None:
     with suppress(ValueError):

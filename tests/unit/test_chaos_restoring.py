@@ -141,7 +141,7 @@ async def test_without_a_restore_everything_is_judged(tmp_path: Path, engine: As
         assert restoring.set_aside == 0
 
 
-@pytest.mark.row(96)
+@pytest.mark.edge_case(96)
 async def test_a_bet_id_that_is_given_again_is_a_violation(tmp_path: Path, engine: AsyncEngine) -> None:
     with closing(_player(tmp_path)) as player:
         old = await _opened(engine, "old")
@@ -162,7 +162,7 @@ async def test_the_casino_keeps_its_journal_elsewhere() -> None:
     assert wired["BETCORE_DATABASE_URL"] == "postgresql://theirs/db"
 
 
-@pytest.mark.row(96)
+@pytest.mark.edge_case(96)
 async def test_a_base_backup_of_a_running_server_takes_its_place(tmp_path: Path) -> None:
     """What was written after the backup is gone; the supervisor starts the server on it as after any crash."""
     folder = Folder(tmp_path / "home")

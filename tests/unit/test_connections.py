@@ -14,7 +14,7 @@ from betcore.profiles import CasinoProfile
 from betcore.stack.ports import free
 from tests.unit.house import House
 
-pytestmark = pytest.mark.row(100)
+pytestmark = pytest.mark.edge_case(100)
 ANSWER = json.dumps({"ErrorCode": 200, "Message": "", "Value": []}).encode()
 ENDS = ["closes", "resets", "closes before it reads"]
 

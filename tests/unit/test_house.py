@@ -115,42 +115,42 @@ def test_no_installed_distribution_claims_our_names() -> None:
     assert {name: claimed[name] for name in (*PACKAGES, "worker") if name in claimed} == {}
 
 
-# Rows of the table of edge cases
+# The table of edge cases
 
 
-def _rows_of_the_page() -> dict[int, bool]:
-    """Every row of docs/edge-cases.md, and whether it is played already."""
+def _edge_cases_of_the_page() -> dict[int, bool]:
+    """Return the number of every edge case in docs/edge-cases.md, and whether it is played already."""
     page = (ROOT / "docs" / "edge-cases.md").read_text()
     lines = re.findall(r"^\| *(\d+) *\|(.*)$", page, re.MULTILINE)
     return {int(number): "planned" not in text.lower() for number, text in lines}
 
 
-def _rows_of_the_tests() -> dict[int, list[str]]:
-    rows: dict[int, list[str]] = {}
+def _edge_cases_of_the_tests() -> dict[int, list[str]]:
+    cases: dict[int, list[str]] = {}
     for file in TESTS:
         for function in _functions(file):
             for mark in function.decorator_list:
-                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.row":
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.edge_case":
                     for argument in mark.args:
-                        rows.setdefault(ast.literal_eval(argument), []).append(f"{file.name}::{function.name}")
-    return rows
+                        cases.setdefault(ast.literal_eval(argument), []).append(f"{file.name}::{function.name}")
+    return cases
 
 
-def test_every_row_has_a_test_and_every_row_of_a_test_exists() -> None:
-    page, tests = _rows_of_the_page(), _rows_of_the_tests()
-    assert page, "the page has no rows"
-    assert {row for row, played in page.items() if played} - set(tests) == set(), "rows without a test"
-    assert set(tests) - set(page) == set(), "tests of rows that the page does not have"
+def test_every_edge_case_has_a_test_and_every_edge_case_of_a_test_exists() -> None:
+    page, tests = _edge_cases_of_the_page(), _edge_cases_of_the_tests()
+    assert page, "the page has no edge cases"
+    assert {case for case, played in page.items() if played} - set(tests) == set(), "edge cases without a test"
+    assert set(tests) - set(page) == set(), "tests of edge cases that the page does not have"
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "tests" / "system").glob("test_rows_*.py")), ids=_name)
-def test_every_test_of_a_row_names_it(file: Path) -> None:
+@pytest.mark.parametrize("file", sorted((ROOT / "tests" / "system").glob("test_scenarios_*.py")), ids=_name)
+def test_every_scenario_names_its_edge_cases(file: Path) -> None:
     nameless = [
         function.name
         for function in _tree(file).body
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         and function.name.startswith("test_")
-        and not any("pytest.mark.row(" in ast.unparse(mark) for mark in function.decorator_list)
+        and not any("pytest.mark.edge_case(" in ast.unparse(mark) for mark in function.decorator_list)
     ]
     assert nameless == []
 

@@ -66,7 +66,7 @@ def test_examples(text: str, currency: str, shown: str, number: str) -> None:
     assert (str(money), money.as_json_number()) == (shown, number)
 
 
-@pytest.mark.row(60)
+@pytest.mark.edge_case(60)
 @given(amounts(), st.text("0123456789", min_size=1, max_size=20))
 def test_one_decimal_too_many_is_refused_even_when_it_is_zero(given_amount: tuple[str, str], more: str) -> None:
     text, currency = given_amount
@@ -84,7 +84,7 @@ NOT_AMOUNTS = [
 ]
 
 
-@pytest.mark.row(61)
+@pytest.mark.edge_case(61)
 @pytest.mark.parametrize("text", NOT_AMOUNTS)
 def test_what_is_not_plain_digits_is_refused(text: str) -> None:
     assert AMOUNT.fullmatch(text) is None

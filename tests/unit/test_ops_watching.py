@@ -349,7 +349,7 @@ async def test_the_look_counts_what_is_stuck_and_forgets_it(desk: Desk, monkeypa
     assert math.isnan(_gauge("overdue"))
 
 
-@pytest.mark.row(97)
+@pytest.mark.edge_case(97)
 async def test_a_row_that_cannot_be_read_is_named_and_passed_over(desk: Desk) -> None:
     """Two bets without a workflow; the first one is in a currency that this deployment lacks."""
     (odd, unread), (_, other) = [await desk.bet() for _ in range(2)]
@@ -374,7 +374,7 @@ async def test_a_row_that_cannot_be_read_is_named_and_passed_over(desk: Desk) ->
     assert (await desk.did("show", str(unread.bet_id)))["bet"]["stake"] == "1000 minor units"
 
 
-@pytest.mark.row(97)
+@pytest.mark.edge_case(97)
 async def test_a_workflow_whose_id_names_no_bet_keeps_no_bet_from_being_reminded(desk: Desk) -> None:
     odd = [f"bet:no-uuid:{uuid4()}", f"resume:{2**70}:{uuid4()}", f"odd-{uuid4()}"]
     for workflow_id in odd:
@@ -388,7 +388,7 @@ async def test_a_workflow_whose_id_names_no_bet_keeps_no_bet_from_being_reminded
     assert await desk.floor.activities(desk.temporal).sweeps.remind(timedelta(seconds=-5)) == 0
 
 
-@pytest.mark.row(97)
+@pytest.mark.edge_case(97)
 async def test_verify_reads_an_open_reversal(desk: Desk) -> None:
     """Its workflow is missing here, which is what is told, whether its claw-back is on its way or parked."""
     record = await desk.settled()

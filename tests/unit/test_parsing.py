@@ -70,7 +70,7 @@ def test_ids_are_short_plain_strings(name: str, bad: object) -> None:
         parsing.pay_in(raw({**PAY_IN, name: bad}), SESSION)
 
 
-@pytest.mark.row(61)
+@pytest.mark.edge_case(61)
 @pytest.mark.parametrize(
     "written",
     [

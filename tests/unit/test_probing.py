@@ -19,7 +19,7 @@ from betcore.settings import Settings
 from betcore.stack.ports import free
 from tests.unit.house import House
 
-pytestmark = pytest.mark.row(100)
+pytestmark = pytest.mark.edge_case(100)
 PROFILE = "{confirmation: reply, breaker: {failures: 3, window: 10, probe_every: 5}}"
 LATE, WELL = CasinoAnswer(None, "timeout"), CasinoAnswer("done", "ok", value=[])
 KNOWN = [WELL, CasinoAnswer("bet_unknown", "bet_unknown", "103804"), CasinoAnswer("failed", "failed", "102823")]

@@ -99,7 +99,7 @@ async def test_a_run_covers_the_bets_of_its_window(books: Books) -> None:
     assert [bet.bet_id for bet in await books.runs.bets([9, 8])] == [8, 9]
 
 
-@pytest.mark.row(97)
+@pytest.mark.edge_case(97)
 async def test_a_bet_that_cannot_be_read_keeps_no_other_back(books: Books) -> None:
     await books.sql("ALTER TABLE bet DISABLE TRIGGER USER")
     await books.sql("UPDATE bet SET currency = 'LOST' WHERE bet_id = 8")

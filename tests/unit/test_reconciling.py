@@ -160,7 +160,7 @@ def test_one_difference(one: OurBet, listed: list[Listed], expected: tuple[Kind,
     assert only(one, *listed) == expected
 
 
-@pytest.mark.row(95)
+@pytest.mark.edge_case(95)
 def test_what_was_paid_by_hand_and_is_listed_is_told_as_paid_twice() -> None:
     (found,) = look(bet(BetState.SETTLED, STAKED, ours(1, "paid_by_hand")), theirs(-1), theirs(1))
     assert (incident_kind(found), found.theirs["transaction_id"]) == ("paid_twice", "7:1")

@@ -29,12 +29,12 @@ def _message(start: str) -> str:
     return found
 
 
-@pytest.mark.row(101)
+@pytest.mark.edge_case(101)
 def test_the_page_has_each_kind() -> None:
     assert [said.partition(":")[0] for said in MESSAGES] == ["take it", "take it", "401", "401", "401"]
 
 
-@pytest.mark.row(101)
+@pytest.mark.edge_case(101)
 def test_the_right_message_passes_with_the_audience_and_not_without_one() -> None:
     right = next(iter(MESSAGES.values()))
     claims = _claims(right, audience=ME)
@@ -46,13 +46,13 @@ def test_the_right_message_passes_with_the_audience_and_not_without_one() -> Non
         _claims(right)
 
 
-@pytest.mark.row(101)
+@pytest.mark.edge_case(101)
 def test_the_message_without_an_audience_passes_where_none_is_asked_for() -> None:
     claims = _claims(_message("take it: as"))
     assert (claims["client_id"], claims["path"], "aud" in claims) == (ME, CALLED, False)
 
 
-@pytest.mark.row(101)
+@pytest.mark.edge_case(101)
 def test_what_is_for_another_casino_another_call_or_by_another_key_is_refused() -> None:
     with pytest.raises(jwt.InvalidAudienceError):
         _claims(_message("401: it is for `PartnerClient-3`"), audience=ME)

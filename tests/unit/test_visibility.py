@@ -24,13 +24,13 @@ WRITTEN = {
 }
 
 
-@pytest.mark.row(86)
+@pytest.mark.edge_case(86)
 @pytest.mark.parametrize(("text", "shown"), WRITTEN.items())
 def test_the_words_of_others_are_no_markdown(text: str, shown: str) -> None:
     assert plain(text) == shown
 
 
-@pytest.mark.row(86)
+@pytest.mark.edge_case(86)
 def test_a_line_of_the_timeline_stays_one_line() -> None:
     timeline = Timeline("head")
     timeline.add(datetime(2026, 11, 26, tzinfo=UTC), "an operator asks: **yes**\n\n# now " + "x" * 10_000)
@@ -39,7 +39,7 @@ def test_a_line_of_the_timeline_stays_one_line() -> None:
     assert len(line) < 600
 
 
-@pytest.mark.row(86)
+@pytest.mark.edge_case(86)
 def test_what_temporal_is_given_is_short() -> None:
     assert len(Step(progress=Progress.UNKNOWN, detail="x" * 100_000).detail) == 500
     assert short("x" * 500) == "x" * 500

@@ -30,7 +30,7 @@ def _tasks(history: list[int]) -> int:
     return history.count(EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
 
 
-@pytest.mark.row(38)
+@pytest.mark.edge_case(38)
 async def test_a_quick_accept_costs_no_workflow_task(database_url: str, temporal: Client) -> None:
     async with _playing(database_url, temporal) as (floor, casino):
         bet = await floor.pay_in()
@@ -51,7 +51,7 @@ async def test_a_quick_accept_costs_no_workflow_task(database_url: str, temporal
         assert await floor.attempts() == {STAKE: 1, PAY_OUT: 1}
 
 
-@pytest.mark.row(38)
+@pytest.mark.edge_case(38)
 async def test_a_later_accept_costs_one_workflow_task_and_no_other_send(database_url: str, temporal: Client) -> None:
     async with _playing(database_url, temporal, HURRIED) as (floor, casino):
         bet = await floor.pay_in()
@@ -67,7 +67,7 @@ async def test_a_later_accept_costs_one_workflow_task_and_no_other_send(database
         assert len(await floor.casino_calls()) == 1
 
 
-@pytest.mark.row(39)
+@pytest.mark.edge_case(39)
 async def test_an_accept_before_the_answer_to_make_is_kept_for_it(database_url: str, temporal: Client) -> None:
     async with _playing(database_url, temporal) as (floor, casino):
         await floor.faults({"kind": "hold_after", "path": "/payments/make"})
@@ -82,7 +82,7 @@ async def test_an_accept_before_the_answer_to_make_is_kept_for_it(database_url: 
         assert await floor.attempts() == {STAKE: 1}
 
 
-@pytest.mark.row(39)
+@pytest.mark.edge_case(39)
 async def test_an_accept_whose_make_has_lost_its_answer_is_enough(database_url: str, temporal: Client) -> None:
     async with _playing(database_url, temporal, HURRIED) as (floor, casino):
         await floor.faults({"kind": "lost", "path": "/payments/make"})
@@ -94,7 +94,7 @@ async def test_an_accept_whose_make_has_lost_its_answer_is_enough(database_url: 
         assert record.state is BetState.ACCEPTANCE
 
 
-@pytest.mark.row(38)
+@pytest.mark.edge_case(38)
 async def test_a_refusal_by_accept_ends_a_bet_that_was_sent_once(database_url: str, temporal: Client) -> None:
     async with _playing(database_url, temporal, HURRIED) as (floor, casino):
         bet = await floor.pay_in()
@@ -106,7 +106,7 @@ async def test_a_refusal_by_accept_ends_a_bet_that_was_sent_once(database_url: s
         assert await handle.result() is BetState.REFUSED
 
 
-@pytest.mark.row(38)
+@pytest.mark.edge_case(38)
 async def test_a_debit_without_an_accept_is_decided_by_payments_info(
     database_url: str, skipping: WorkflowEnvironment
 ) -> None:
@@ -122,7 +122,7 @@ async def test_a_debit_without_an_accept_is_decided_by_payments_info(
         assert [call["path"] for call in await floor.casino_calls()].count("/payments/info") == 1
 
 
-@pytest.mark.row(38)
+@pytest.mark.edge_case(38)
 async def test_a_credit_without_an_accept_is_made_again_until_there_is_one(
     database_url: str, skipping: WorkflowEnvironment
 ) -> None:
@@ -140,7 +140,7 @@ async def test_a_credit_without_an_accept_is_made_again_until_there_is_one(
         assert await floor.journal() == [(STAKE, "10.00"), (PAY_OUT, "25.00")]
 
 
-@pytest.mark.row(38)
+@pytest.mark.edge_case(38)
 async def test_a_credit_that_an_accept_refuses_is_sent_again(database_url: str, temporal: Client) -> None:
     async with _playing(database_url, temporal, HURRIED) as (floor, casino):
         bet = await floor.pay_in()
@@ -157,7 +157,7 @@ async def test_a_credit_that_an_accept_refuses_is_sent_again(database_url: str, 
         assert await handle.result() is BetState.SETTLED
 
 
-@pytest.mark.row(39)
+@pytest.mark.edge_case(39)
 async def test_a_success_for_a_stake_that_ended_refused_goes_back(database_url: str, temporal: Client) -> None:
     async with _playing(database_url, temporal, HURRIED) as (floor, casino):
         bet = await floor.pay_in()
@@ -179,7 +179,7 @@ async def test_a_success_for_a_stake_that_ended_refused_goes_back(database_url: 
         assert await floor.journal() == [(STAKE, "10.00"), (RETURN, "10.00")]
 
 
-@pytest.mark.row(39)
+@pytest.mark.edge_case(39)
 async def test_no_send_is_counted_while_an_accept_waits_to_be_read(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url, confirmation="accept") as floor:
         bet = await floor.pay_in()

@@ -1,4 +1,4 @@
-"""Bets at a casino that is told when they are over, and does not take it in. Row 89."""
+"""Bets at a casino that is told when they are over, and does not take it in. Edge case 89."""
 
 import asyncio
 from typing import Any
@@ -20,7 +20,7 @@ BACK = [*SETTLED, (-2, "25.00"), (2, "10.00")]
 CLOSES = "{send: {close: true}, effect_within: 0.3, retry: {first: 0.1, cap: 0.2}, breaker: {failures: 1000}}"
 FAILING = {"kind": "error", "path": CLOSE}
 
-pytestmark = pytest.mark.row(89)
+pytestmark = pytest.mark.edge_case(89)
 
 
 async def _shows(handle: Any, *wanted: object) -> None:

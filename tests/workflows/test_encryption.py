@@ -88,7 +88,7 @@ async def _payload_of(handle: Handle, name: str) -> Payload:
     raise AssertionError(f"no signal {name}")
 
 
-@pytest.mark.row(102)
+@pytest.mark.edge_case(102)
 async def test_what_was_not_encrypted_for_a_bet_moves_nothing_and_blocks_nothing(
     database_url: str, temporal_address: str
 ) -> None:
@@ -123,7 +123,7 @@ async def test_what_was_not_encrypted_for_a_bet_moves_nothing_and_blocks_nothing
         assert sorted(await floor.journal()) == sorted(WON * 2)
 
 
-@pytest.mark.row(102)
+@pytest.mark.edge_case(102)
 async def test_a_workflow_that_is_started_in_plaintext_moves_nothing(database_url: str, temporal_address: str) -> None:
     ours = await _client(temporal_address)
     plain = await Client.connect(temporal_address, data_converter=pydantic_data_converter)
@@ -135,7 +135,7 @@ async def test_a_workflow_that_is_started_in_plaintext_moves_nothing(database_ur
         assert await floor.journal() == []
 
 
-@pytest.mark.row(102)
+@pytest.mark.edge_case(102)
 async def test_every_part_of_a_bet_is_encrypted_and_its_history_replays(
     database_url: str, temporal_address: str
 ) -> None:
@@ -166,7 +166,7 @@ async def test_every_part_of_a_bet_is_encrypted_and_its_history_replays(
             assert found.complaint is None, found.complaint
 
 
-@pytest.mark.row(102)
+@pytest.mark.edge_case(102)
 async def test_a_bet_of_the_release_before_goes_on(database_url: str, temporal_address: str) -> None:
     old, new = await _old_client(temporal_address), await _client(temporal_address)
     async with open_floor(database_url) as floor:
@@ -182,7 +182,7 @@ async def test_a_bet_of_the_release_before_goes_on(database_url: str, temporal_a
             assert found.complaint is None, found.complaint
 
 
-@pytest.mark.row(102)
+@pytest.mark.edge_case(102)
 async def test_keys_are_rotated_with_bets_open_and_a_lost_key_comes_back(
     database_url: str, temporal_address: str
 ) -> None:
@@ -203,7 +203,7 @@ async def test_keys_are_rotated_with_bets_open_and_a_lost_key_comes_back(
             assert refunded.state is BetState.REFUNDED
 
 
-@pytest.mark.row(102)
+@pytest.mark.edge_case(102)
 async def test_encryption_is_turned_on_with_bets_open(database_url: str, temporal_address: str) -> None:
     plain = await Client.connect(temporal_address, data_converter=pydantic_data_converter)
     turning = await _client(temporal_address, plaintext=True)
@@ -226,7 +226,7 @@ async def _task_failed(handle: Handle) -> bool:
 # A message of our own for another bet
 
 
-@pytest.mark.row(102)
+@pytest.mark.edge_case(102)
 async def test_a_message_that_names_another_bet_is_refused(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url) as floor, working(temporal, floor):
         bet, handle = await _open_bet(temporal, floor)
@@ -249,7 +249,7 @@ async def test_a_message_that_names_another_bet_is_refused(database_url: str, te
         assert [incident.kind for incident in await floor.incidents()] == ["different_data"] * 2
 
 
-@pytest.mark.row(102)
+@pytest.mark.edge_case(102)
 async def test_a_reversal_answers_no_refund_of_another_bet(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url) as floor, working(temporal, floor):
         bet = await floor.pay_in_out()

@@ -67,7 +67,7 @@ async def _off(client: Client, floor: Floor) -> BetState | None:
     return await asyncio.wait_for(handle.result(), 60)
 
 
-@pytest.mark.row(84)
+@pytest.mark.edge_case(84)
 @pytest.mark.parametrize("fault", UNREAD, ids=["409", "201", "own-code", "failed"])
 @pytest.mark.parametrize(
     ("play", "kind", "state", "journal"),
@@ -91,7 +91,7 @@ async def test_a_credit_that_was_made_is_found(
         assert await _is(floor, kind, "done")
 
 
-@pytest.mark.row(84)
+@pytest.mark.edge_case(84)
 async def test_the_return_of_a_reversal_is_found(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url, casino=QUICK) as floor, working(temporal, floor):
         bet = await floor.pay_in_out(seconds=30)
@@ -103,7 +103,7 @@ async def test_the_return_of_a_reversal_is_found(database_url: str, temporal: Cl
         assert await floor.journal() == REVERSED
 
 
-@pytest.mark.row(84)
+@pytest.mark.edge_case(84)
 async def test_a_credit_that_the_casino_does_not_list_is_sent_on(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url, casino=QUICK) as floor, working(temporal, floor):
         await floor.faults(_fault(1, kind="status", status=409, times=5))
@@ -112,7 +112,7 @@ async def test_a_credit_that_the_casino_does_not_list_is_sent_on(database_url: s
         assert await floor.journal() == BOTH
 
 
-@pytest.mark.row(84)
+@pytest.mark.edge_case(84)
 async def test_a_credit_whose_accept_never_comes_is_found(database_url: str, temporal: Client) -> None:
     profile = "{accept_within: 0.2, effect_within: 0.2, retry: {first: 0.1, cap: 0.2}}"
     async with (
@@ -131,7 +131,7 @@ async def test_a_credit_whose_accept_never_comes_is_found(database_url: str, tem
         assert await _paths(floor, INFO) == 1
 
 
-@pytest.mark.row(84)
+@pytest.mark.edge_case(84)
 @pytest.mark.parametrize("code", [102145, 103801, 103804, 103805, 103806])
 async def test_a_repeat_that_is_refused_for_good_is_looked_for_before_it_is_parked(
     database_url: str, temporal: Client, code: int
@@ -151,7 +151,7 @@ async def test_a_repeat_that_is_refused_for_good_is_looked_for_before_it_is_park
         assert await floor.journal() == BOTH
 
 
-@pytest.mark.row(84)
+@pytest.mark.edge_case(84)
 async def test_a_parked_credit_is_looked_for_before_it_is_sent_again(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url, casino=QUICK) as floor, working(temporal, floor):
         bet = await floor.pay_in(seconds=30)
@@ -169,7 +169,7 @@ async def test_a_parked_credit_is_looked_for_before_it_is_sent_again(database_ur
 # Duplicates
 
 
-@pytest.mark.row(88)
+@pytest.mark.edge_case(88)
 async def test_a_duplicate_stake_that_is_not_listed_is_not_taken(
     database_url: str, skipping: WorkflowEnvironment
 ) -> None:
@@ -184,7 +184,7 @@ async def test_a_duplicate_stake_that_is_not_listed_is_not_taken(
         assert (await floor.journal(), await _kinds(floor)) == ([], [])
 
 
-@pytest.mark.row(88)
+@pytest.mark.edge_case(88)
 @pytest.mark.parametrize("unclear", [False, True], ids=["absent", "unclear"])
 async def test_a_duplicate_claw_back_that_is_not_listed_is_not_made(
     database_url: str, temporal: Client, unclear: bool
@@ -201,7 +201,7 @@ async def test_a_duplicate_claw_back_that_is_not_listed_is_not_made(
         assert await floor.journal() == REVERSED
 
 
-@pytest.mark.row(88)
+@pytest.mark.edge_case(88)
 @pytest.mark.parametrize("call", ["pay_out", "refund"])
 async def test_a_duplicate_credit_that_is_not_listed_is_sent_on_and_then_parked(
     database_url: str, temporal: Client, call: str
@@ -226,7 +226,7 @@ async def test_a_duplicate_credit_that_is_not_listed_is_sent_on_and_then_parked(
         assert await floor.journal() == [*STAKED, (kind, "25.00" if kind == 1 else "10.00")]
 
 
-@pytest.mark.row(88)
+@pytest.mark.edge_case(88)
 async def test_the_first_moment_of_a_duplicate_stays_until_it_is_tried_again(database_url: str) -> None:
     async with open_floor(database_url) as floor:
         bet, kind = await floor.pay_in(), TransactionType.ACCEPT_BET
@@ -244,7 +244,7 @@ async def test_the_first_moment_of_a_duplicate_stays_until_it_is_tried_again(dat
         assert again.since is None
 
 
-@pytest.mark.row(88)
+@pytest.mark.edge_case(88)
 async def test_a_casino_without_a_list_is_believed_on_a_repeat(database_url: str, temporal: Client) -> None:
     profile = "{duplicate_is_done: true, retry: {first: 0.1, cap: 0.2}}"
     async with open_floor(database_url, casino=profile) as floor, working(temporal, floor):
@@ -258,7 +258,7 @@ async def test_a_casino_without_a_list_is_believed_on_a_repeat(database_url: str
         assert await floor.journal() == BOTH
 
 
-@pytest.mark.row(88)
+@pytest.mark.edge_case(88)
 async def test_a_casino_without_a_list_is_not_believed_on_the_first_send(database_url: str, temporal: Client) -> None:
     profile = "{duplicate_is_done: true, retry: {first: 0.1, cap: 0.2}}"
     async with open_floor(database_url, casino=profile) as floor, working(temporal, floor):

@@ -18,7 +18,7 @@ from tests.workflows.accepting import CLAW_BACK, RETURN, STAKE, Casino
 from tests.workflows.bets import Handle, begin, eventually, resumed, start, working
 from workflows.reversal import Reversal
 
-pytestmark = pytest.mark.row(90)
+pytestmark = pytest.mark.edge_case(90)
 
 MAKE, INFO = "/payments/make", "/payments/info"
 # A debit that cannot be found is given up about two seconds after its provider's deadline.

@@ -48,7 +48,7 @@ class _OvertakenUpdates(Interceptor):
         return Overtaken(next)
 
 
-@pytest.mark.row(76)
+@pytest.mark.edge_case(76)
 async def test_pay_out_and_refund_are_kept_while_every_worker_is_down(database_url: str, temporal: Client) -> None:
     messages = BetMessages(temporal)
     async with open_floor(database_url) as floor:
@@ -73,7 +73,7 @@ async def test_pay_out_and_refund_are_kept_while_every_worker_is_down(database_u
         assert states == [BetState.SETTLED, BetState.REFUNDED] * 5
 
 
-@pytest.mark.row(5, 7)
+@pytest.mark.edge_case(5, 7)
 @pytest.mark.parametrize("paid", [True, False])
 async def test_a_bet_that_ends_before_it_hears_a_call_is_answered_from_its_row(
     database_url: str, temporal: Client, paid: bool
@@ -91,7 +91,7 @@ async def test_a_bet_that_ends_before_it_hears_a_call_is_answered_from_its_row(
         assert await handle.result() is (BetState.SETTLED if paid else BetState.REFUNDED)
 
 
-@pytest.mark.row(83)
+@pytest.mark.edge_case(83)
 @pytest.mark.parametrize("paid", [True, False])
 async def test_only_equal_calls_share_an_answer(database_url: str, temporal: Client, paid: bool) -> None:
     """While every worker is away: else the call of the right round and player inherits the rejection of a wrong one."""
@@ -120,7 +120,7 @@ async def test_only_equal_calls_share_an_answer(database_url: str, temporal: Cli
         assert {record and record.state for record in records} == {BetState.SETTLED if paid else BetState.REFUNDED}
 
 
-@pytest.mark.row(83)
+@pytest.mark.edge_case(83)
 async def test_a_right_call_comes_through_a_flood_of_wrong_ones(database_url: str, temporal: Client) -> None:
     """Temporal takes ten updates of a workflow at once; what finds no place is kept as a signal."""
     messages = BetMessages(temporal)
@@ -139,7 +139,7 @@ async def test_a_right_call_comes_through_a_flood_of_wrong_ones(database_url: st
         assert await floor.journal() == [(-1, "10.00"), (1, "5.00")]
 
 
-@pytest.mark.row(83)
+@pytest.mark.edge_case(83)
 async def test_an_update_that_finds_no_place_is_a_signal_at_once(database_url: str, temporal: Client) -> None:
     class Full(Interceptor):
         """A server that takes no more updates, and says so."""
@@ -173,7 +173,7 @@ class _Rejecting(BetMessages):
         raise Contradiction
 
 
-@pytest.mark.row(83)
+@pytest.mark.edge_case(83)
 async def test_a_rejection_is_final_only_where_the_row_says_the_same(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url) as floor:
         bets = Bets(floor.calls, floor.bets, floor.partners, floor.casinos, _Rejecting(temporal))

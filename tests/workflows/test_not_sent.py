@@ -14,7 +14,7 @@ from betcore.stack.ports import free
 from tests.floor import Floor, open_floor
 from tests.workflows.bets import eventually, reverse, start, update, working
 
-pytestmark = pytest.mark.row(100)
+pytestmark = pytest.mark.edge_case(100)
 MAKE = "/payments/make"
 BOTH = [(-1, "10.00"), (1, "25.00")]
 BACK = [*BOTH, (-2, "25.00"), (2, "10.00")]

@@ -68,7 +68,7 @@ async def _operations(floor: Floor) -> list[tuple[str, str, bool]]:
     return [(row.data["action"], row.data["operator"], row.data["done"]) for row in found]
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_a_parked_payout_that_is_tried_again_is_paid(database_url: str, temporal: Client) -> None:
     async with _parked(database_url, temporal) as (floor, handle):
         await floor.faults()
@@ -78,7 +78,7 @@ async def test_a_parked_payout_that_is_tried_again_is_paid(database_url: str, te
         assert await _operations(floor) == [("retry", "ann", True)]
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_a_parked_payout_that_is_still_refused_is_parked_again(database_url: str, temporal: Client) -> None:
     async with _parked(database_url, temporal) as (floor, handle):
         await _ask(handle, Action.RETRY)
@@ -90,7 +90,7 @@ async def test_a_parked_payout_that_is_still_refused_is_parked_again(database_ur
         assert await _is(floor, 1, "parked")
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_a_retry_hurries_what_waits_for_its_next_attempt(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url, casino="{retry: {first: 250, cap: 300}}") as floor, working(temporal, floor):
         bet = await floor.pay_in()
@@ -109,7 +109,7 @@ async def test_a_retry_hurries_what_waits_for_its_next_attempt(database_url: str
             assert await handle.result() is BetState.SETTLED
 
 
-@pytest.mark.row(44, 73)
+@pytest.mark.edge_case(44, 73)
 async def test_a_bet_without_a_result_is_settled_by_an_operator(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url, provider="{unconfirmed_within: 60}") as floor, working(temporal, floor):
         bet = await floor.pay_in()
@@ -119,7 +119,7 @@ async def test_a_bet_without_a_result_is_settled_by_an_operator(database_url: st
         assert await floor.journal() == BOTH
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_a_bet_without_a_result_is_voided_by_an_operator(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url) as floor, working(temporal, floor):
         bet = await floor.pay_in()
@@ -129,7 +129,7 @@ async def test_a_bet_without_a_result_is_voided_by_an_operator(database_url: str
         assert await floor.journal() == BACK
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_a_stake_in_doubt_that_is_voided_comes_back_if_it_was_taken(
     database_url: str, skipping: WorkflowEnvironment
 ) -> None:
@@ -148,7 +148,7 @@ async def _answered(floor: Floor) -> bool:
     return bool(await floor.sql("SELECT 1 FROM bet_event WHERE kind = 'answer'"))
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_what_is_marked_as_paid_is_never_sent_again(database_url: str, temporal: Client) -> None:
     async with _parked(database_url, temporal, HURRIED) as (floor, handle):
         sends = len(await floor.casino_calls())
@@ -162,7 +162,7 @@ async def test_what_is_marked_as_paid_is_never_sent_again(database_url: str, tem
         assert await floor.journal() == [(-1, "10.00")]
 
 
-@pytest.mark.row(73, 95)
+@pytest.mark.edge_case(73, 95)
 async def test_what_is_marked_as_paid_and_was_paid_by_the_casino_is_done(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url, casino=HURRIED) as floor, working(temporal, floor):
         bet = await floor.pay_in()
@@ -180,7 +180,7 @@ async def test_what_is_marked_as_paid_and_was_paid_by_the_casino_is_done(databas
         assert (twice.ours, twice.theirs) == (named | {"state": "marked as paid by hand"}, named)
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_above_the_limit_it_takes_two(database_url: str, temporal: Client) -> None:
     limited = "{approval_above: {EUR: 5}}"
     async with open_floor(database_url, casino=limited) as floor, working(temporal, floor):
@@ -203,7 +203,7 @@ async def test_above_the_limit_it_takes_two(database_url: str, temporal: Client)
         ]
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_the_stake_weighs_as_much_as_the_win(database_url: str, temporal: Client) -> None:
     """One operator alone would settle a stake of 5,000 with nothing."""
     async with open_floor(database_url, casino="{approval_above: {EUR: 5}}") as floor, working(temporal, floor):
@@ -220,7 +220,7 @@ async def test_the_stake_weighs_as_much_as_the_win(database_url: str, temporal: 
         assert await floor.journal() == [(-1, "10.00"), (1, "0.00")]
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_a_proposal_lasts_an_hour(database_url: str, skipping: WorkflowEnvironment) -> None:
     limited = "{approval_above: {EUR: 5}}"
     async with open_floor(database_url, casino=limited) as floor, working(skipping.client, floor):
@@ -236,7 +236,7 @@ async def test_a_proposal_lasts_an_hour(database_url: str, skipping: WorkflowEnv
             assert await handle.result() is BetState.REFUNDED
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_an_approval_is_of_the_state_that_was_seen(database_url: str, temporal: Client) -> None:
     limited = "{approval_above: {EUR: 5}, retry: {first: 0.1, cap: 0.2}}"
     async with open_floor(database_url, casino=limited) as floor, working(temporal, floor):
@@ -257,7 +257,7 @@ async def test_an_approval_is_of_the_state_that_was_seen(database_url: str, temp
         assert await handle.result() is BetState.REFUNDED
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_what_does_not_fit_the_state_is_refused_and_leaves_no_trace(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url) as floor, working(temporal, floor):
         bet = await floor.pay_in()
@@ -272,7 +272,7 @@ async def test_what_does_not_fit_the_state_is_refused_and_leaves_no_trace(databa
         assert await floor.journal() == BOTH
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_a_bet_of_one_step_is_not_settled_by_an_operator(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url, casino=QUICK) as floor, working(temporal, floor):
         await floor.faults({"kind": "error", "path": MAKE, "transaction_type": 1})
@@ -298,7 +298,7 @@ class Freezing(Hints):
         yield asyncio.Event()
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_a_worker_that_wakes_up_late_pays_nothing(database_url: str, temporal: Client) -> None:
     """Else it would pay what was marked as paid while it was frozen."""
     async with open_floor(database_url, casino="{message_lifetime: 1, fast_attempts: 1}") as floor:

@@ -45,8 +45,8 @@ def counted(call: str, kind: str) -> float:
     return sample("betcore_casino_answers_total", casino="c", call=call, kind=kind)
 
 
-@pytest.mark.row(85)
-@pytest.mark.row(86)
+@pytest.mark.edge_case(85)
+@pytest.mark.edge_case(86)
 @pytest.mark.parametrize("kind", ["other_types", "dirty_texts"])
 async def test_every_movement_is_done_with_its_first_answer(database_url: str, temporal: Client, kind: str) -> None:
     async with playing(database_url, temporal) as floor:
@@ -63,7 +63,7 @@ async def test_every_movement_is_done_with_its_first_answer(database_url: str, t
         assert max(map(len, ids)) <= 256
 
 
-@pytest.mark.row(85)
+@pytest.mark.edge_case(85)
 async def test_a_list_in_other_clothes_shows_our_movement(database_url: str, temporal: Client) -> None:
     async with playing(database_url, temporal, SHORT) as floor:
         await floor.faults({"kind": "lost", "path": MAKE}, {"kind": "other_types", "path": INFO})
@@ -77,7 +77,7 @@ async def test_a_list_in_other_clothes_shows_our_movement(database_url: str, tem
         await handle.terminate("the test is over")
 
 
-@pytest.mark.row(85)
+@pytest.mark.edge_case(85)
 async def test_an_empty_list_in_other_clothes_shows_that_it_is_absent(database_url: str, temporal: Client) -> None:
     async with playing(database_url, temporal, SHORT) as floor:
         await floor.faults({"kind": "drop", "path": MAKE}, {"kind": "other_types", "path": INFO})
@@ -88,7 +88,7 @@ async def test_an_empty_list_in_other_clothes_shows_that_it_is_absent(database_u
         assert [look["found"] for look in await told(floor, "looked")] == [False, False]
 
 
-@pytest.mark.row(85)
+@pytest.mark.edge_case(85)
 async def test_a_list_that_is_not_believed_says_why_and_is_asked_for_again(database_url: str, temporal: Client) -> None:
     before = counted(INFO, "other_bet")
     async with playing(database_url, temporal, SHORT) as floor:
@@ -114,7 +114,7 @@ async def test_a_list_that_is_not_believed_says_why_and_is_asked_for_again(datab
         await handle.terminate("the test is over")
 
 
-@pytest.mark.row(85)
+@pytest.mark.edge_case(85)
 @pytest.mark.parametrize(
     ("fields", "doubt"),
     [
@@ -148,7 +148,7 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.row(86)
+@pytest.mark.edge_case(86)
 @pytest.mark.parametrize(("body", "kind"), UNREADABLE.values(), ids=UNREADABLE)
 async def test_an_answer_that_cannot_be_read_is_unknown_and_counted(
     database_url: str, temporal: Client, body: str, kind: str
@@ -183,7 +183,7 @@ DIRTY = {
 }
 
 
-@pytest.mark.row(86)
+@pytest.mark.edge_case(86)
 @pytest.mark.parametrize("body", DIRTY.values(), ids=DIRTY)
 async def test_a_success_with_dirty_words_is_done(database_url: str, temporal: Client, body: str) -> None:
     async with playing(database_url, temporal) as floor:
@@ -195,7 +195,7 @@ async def test_a_success_with_dirty_words_is_done(database_url: str, temporal: C
         assert await floor.attempts() == {-1: 1, 1: 1}
 
 
-@pytest.mark.row(86)
+@pytest.mark.edge_case(86)
 async def test_a_failure_that_is_told_to_temporal_can_be_read(database_url: str, temporal: Client) -> None:
     """A database that refuses a long statement: the UI shows why, and not that the failure is too large."""
     async with playing(database_url, temporal, SHORT) as floor:

@@ -88,7 +88,7 @@ async def test_equal_books(database_url: str, temporal: Client) -> None:
         assert len([call for call in await floor.casino_calls() if call["path"] == INFO]) == 3
 
 
-@pytest.mark.row(97)
+@pytest.mark.edge_case(97)
 async def test_a_bet_that_cannot_be_read_is_passed_over_with_an_incident(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url, casino=SHORT) as floor, working(temporal, floor):
         odd, other = [await _settled(temporal, floor) for _ in range(2)]
@@ -213,7 +213,7 @@ async def test_what_is_owed_and_missing_is_asked_of_the_bet(database_url: str, t
         assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
 
 
-@pytest.mark.row(84)
+@pytest.mark.edge_case(84)
 @pytest.mark.parametrize("parked", [False, True], ids=["sending", "parked"])
 async def test_a_credit_that_the_casino_has_made_is_asked_of_the_bet(
     database_url: str, temporal: Client, parked: bool
@@ -239,7 +239,7 @@ async def test_a_credit_that_the_casino_has_made_is_asked_of_the_bet(
         assert await _findings(floor, await _reconciled(temporal, floor)) == []
 
 
-@pytest.mark.row(95)
+@pytest.mark.edge_case(95)
 async def test_what_was_paid_by_hand_and_is_listed_is_paid_twice(database_url: str, temporal: Client) -> None:
     casino = "{clock_leeway: 0.2, effect_within: 0.3, message_lifetime: 1, accept_within: 0.1, retry: {first: 0.1}}"
     async with open_floor(database_url, casino=casino) as floor, working(temporal, floor):

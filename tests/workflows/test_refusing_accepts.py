@@ -95,7 +95,7 @@ async def _refund(floor: Floor, bet: PayIn, handle: Handle) -> None:
     await handle.signal("refund", floor.refund(bet))
 
 
-@pytest.mark.row(91)
+@pytest.mark.edge_case(91)
 @pytest.mark.parametrize(
     ("resolve", "kind", "ends"), [(_pay_out, PAY_OUT, BetState.SETTLED), (_refund, RETURN, BetState.REFUNDED)]
 )
@@ -130,7 +130,7 @@ async def _counted(floor: Floor, kind: int) -> int:
     return (await floor.attempts())[kind]
 
 
-@pytest.mark.row(91)
+@pytest.mark.edge_case(91)
 async def test_a_stake_that_may_have_been_taken_is_sent_again_at_the_pace_of_the_profile(
     database_url: str, temporal: Client
 ) -> None:
@@ -155,7 +155,7 @@ async def _is_accepted(floor: Floor, bet: PayIn) -> bool:
     return (await floor.row(bet)).accepted_at is not None
 
 
-@pytest.mark.row(91)
+@pytest.mark.edge_case(91)
 async def test_a_claw_back_that_may_have_been_taken_is_sent_again_at_the_pace_of_the_profile(
     database_url: str, temporal: Client
 ) -> None:
@@ -180,7 +180,7 @@ async def test_a_claw_back_that_may_have_been_taken_is_sent_again_at_the_pace_of
         assert record.reversal.state == "reversed"
 
 
-@pytest.mark.row(91)
+@pytest.mark.edge_case(91)
 async def test_refusals_by_accept_open_the_breaker_and_a_success_closes_it(database_url: str, temporal: Client) -> None:
     breaking = (
         "{attempt_timeout: 0.5, breaker: {failures: 3, window: 60, probe_every: 60}, retry: {first: 0.1, cap: 0.2}}"
@@ -199,7 +199,7 @@ async def test_refusals_by_accept_open_the_breaker_and_a_success_closes_it(datab
         assert not await _is_open(floor)
 
 
-@pytest.mark.row(91)
+@pytest.mark.edge_case(91)
 async def test_a_stake_that_an_accept_refuses_for_good_is_no_failure_of_the_casino(
     database_url: str, temporal: Client
 ) -> None:
@@ -239,7 +239,7 @@ async def _has_state(floor: Floor, state: str) -> bool:
     return [row.state for row in found] == [state]
 
 
-@pytest.mark.row(92)
+@pytest.mark.edge_case(92)
 async def test_a_refusing_accept_leaves_what_is_parked_as_it_is(database_url: str, temporal: Client) -> None:
     async with _parked(database_url, temporal) as (floor, casino, bet, handle):
         sends = len(await _sends(floor, PAY_OUT))
@@ -258,7 +258,7 @@ async def test_a_refusing_accept_leaves_what_is_parked_as_it_is(database_url: st
         assert await floor.sql("SELECT 1 FROM bet_event WHERE kind = 'tried_again'") == []
 
 
-@pytest.mark.row(92)
+@pytest.mark.edge_case(92)
 async def test_a_success_wakes_what_is_parked_though_a_refusal_stands_there(
     database_url: str, temporal: Client
 ) -> None:
@@ -270,7 +270,7 @@ async def test_a_success_wakes_what_is_parked_though_a_refusal_stands_there(
         assert [incident.kind for incident in await floor.incidents()] == ["parked"]
 
 
-@pytest.mark.row(92)
+@pytest.mark.edge_case(92)
 async def test_a_refusal_for_what_the_answer_to_make_has_parked_is_stored(database_url: str, temporal: Client) -> None:
     async with _playing(database_url, temporal, QUICK) as (floor, casino):
         bet = await floor.pay_in()

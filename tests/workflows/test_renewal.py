@@ -21,7 +21,7 @@ from tests.workflows.bets import Handle, begin, eventually, start, working
 from worker import WORKFLOWS
 from workflows.reversal import Reversal
 
-pytestmark = pytest.mark.row(91)
+pytestmark = pytest.mark.edge_case(91)
 
 MAKE = "/payments/make"
 QUICK = "{retry: {first: 0.1, cap: 0.2}, message_lifetime: 300, approval_above: {EUR: 5}}"

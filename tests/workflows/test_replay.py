@@ -24,7 +24,7 @@ async def _replay(name: str, workflows: Sequence[type]) -> Replayed:
     return await replay(WorkflowHistory.from_json(name, text), workflows)
 
 
-@pytest.mark.row(67)
+@pytest.mark.edge_case(67)
 @pytest.mark.parametrize("file", _FILES, ids=lambda file: file.stem)
 async def test_a_recorded_history_replays(file: Path) -> None:
     replayed = await _replay(file.stem, WORKFLOWS)
@@ -37,7 +37,7 @@ def test_every_path_has_a_history() -> None:
     assert {file.stem for file in _FILES} == set(PATHS)
 
 
-@pytest.mark.row(67)
+@pytest.mark.edge_case(67)
 @pytest.mark.parametrize("name", _BETS)
 async def test_a_changed_bet_is_named_with_what_to_do(name: str) -> None:
     complaint = (await _replay(name, release(Changed))).complaint
@@ -49,13 +49,13 @@ async def test_a_changed_bet_is_named_with_what_to_do(name: str) -> None:
     assert "Nondeterminism error" in complaint
 
 
-@pytest.mark.row(67)
+@pytest.mark.edge_case(67)
 @pytest.mark.parametrize("name", _BETS)
 async def test_the_same_change_behind_patched_replays(name: str) -> None:
     assert (await _replay(name, release(Patched))).complaint is None
 
 
-@pytest.mark.row(67)
+@pytest.mark.edge_case(67)
 async def test_a_bet_that_breaks_on_the_way_is_named_too() -> None:
     complaint = (await _replay("won", release(Broken))).complaint
     assert complaint is not None
@@ -65,7 +65,7 @@ async def test_a_bet_that_breaks_on_the_way_is_named_too() -> None:
     assert "it fails with 'unforeseen'" in complaint
 
 
-@pytest.mark.row(67)
+@pytest.mark.edge_case(67)
 async def test_a_patch_that_is_taken_out_too_early_is_named(temporal_address: str) -> None:
     client = await Client.connect(temporal_address)
     async with Worker(client, task_queue="thoughts", workflows=[Thought]):

@@ -220,7 +220,7 @@ async def _waits_for_a_lock(floor: Floor) -> bool:
 LOST = {"before the time to be told is over": 1, "afterwards": 0.1}
 
 
-@pytest.mark.row(75)
+@pytest.mark.edge_case(75)
 @pytest.mark.parametrize("unconfirmed_within", LOST.values(), ids=LOST)
 async def test_a_win_whose_message_was_lost_with_temporal_is_paid(
     database_url: str, temporal: Client, unconfirmed_within: float
@@ -241,7 +241,7 @@ async def test_a_win_whose_message_was_lost_with_temporal_is_paid(
         assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
 
 
-@pytest.mark.row(75)
+@pytest.mark.edge_case(75)
 async def test_a_refund_does_not_turn_a_win_round_whose_message_was_lost(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url) as floor, working(temporal, floor):
         bet = await floor.pay_in("10.00")
@@ -252,7 +252,7 @@ async def test_a_refund_does_not_turn_a_win_round_whose_message_was_lost(databas
         assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
 
 
-@pytest.mark.row(75)
+@pytest.mark.edge_case(75)
 @pytest.mark.parametrize("on_overdue", ["hold", "refund"])
 async def test_a_bet_that_waits_although_its_row_has_ended_is_over(
     database_url: str, temporal: Client, on_overdue: str
@@ -279,7 +279,7 @@ async def test_a_bet_that_waits_although_its_row_has_ended_is_over(
         assert await floor.journal() == [(-1, "10.00")]
 
 
-@pytest.mark.row(77)
+@pytest.mark.edge_case(77)
 async def test_whoever_comes_first_to_the_row_decides_what_is_told(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url) as floor, working(temporal, floor):
         for told_first in (True, False):
@@ -291,7 +291,7 @@ async def test_whoever_comes_first_to_the_row_decides_what_is_told(database_url:
             assert await floor.calls.tell(record.bet_id, "r") is told_first
 
 
-@pytest.mark.row(75)
+@pytest.mark.edge_case(75)
 async def test_only_a_bet_that_waits_is_reminded(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url) as floor, working(temporal, floor):
         bet = await floor.pay_in("10.00")
@@ -317,7 +317,7 @@ async def _settled_by_hand(handle: Handle, win: str) -> None:
     assert operated.done
 
 
-@pytest.mark.row(93)
+@pytest.mark.edge_case(93)
 @pytest.mark.parametrize("filed", ["asked", "kept", "by an operator"])
 async def test_a_bet_that_was_withdrawn_is_not_paid_out(database_url: str, temporal: Client, filed: str) -> None:
     """Else a PayIn hears 6, the provider takes the bet as off, and the player is paid; the next PayIn hears 1."""
@@ -342,7 +342,7 @@ async def test_a_bet_that_was_withdrawn_is_not_paid_out(database_url: str, tempo
         assert [incident.kind for incident in await floor.incidents()] == ["already_refunded"]
 
 
-@pytest.mark.row(93)
+@pytest.mark.edge_case(93)
 async def test_a_payout_that_has_begun_goes_on_though_its_bet_was_withdrawn(
     database_url: str, temporal: Client
 ) -> None:
@@ -358,7 +358,7 @@ async def test_a_payout_that_has_begun_goes_on_though_its_bet_was_withdrawn(
         assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
 
 
-@pytest.mark.row(94)
+@pytest.mark.edge_case(94)
 @pytest.mark.parametrize("filed", ["asked", "by an operator"])
 @pytest.mark.parametrize("ended", [False, True], ids=["begun", "ended"])
 async def test_a_win_that_has_begun_is_paid_and_no_other(

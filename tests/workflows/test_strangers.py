@@ -53,7 +53,7 @@ async def _moved(floor: Floor) -> list[tuple[str, int]]:
     return [(one["partner_user_id"], one["transaction_type"]) for one in found if one["bet_id"] is not None]
 
 
-@pytest.mark.row(103)
+@pytest.mark.edge_case(103)
 async def test_a_bet_of_rows_that_do_not_belong_together_is_never_opened(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url) as floor, working(temporal, floor):
         other = await _other_rows(floor)
@@ -68,7 +68,7 @@ async def test_a_bet_of_rows_that_do_not_belong_together_is_never_opened(databas
         assert await floor.casino_calls() == []
 
 
-@pytest.mark.row(103)
+@pytest.mark.edge_case(103)
 async def test_the_row_says_whose_money_moves(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url) as floor, working(temporal, floor):
         await _other_rows(floor)
@@ -82,7 +82,7 @@ async def test_the_row_says_whose_money_moves(database_url: str, temporal: Clien
         assert await _moved(floor) == [*WON, ("anna", -1), ("anna", 2)]
 
 
-@pytest.mark.row(103)
+@pytest.mark.edge_case(103)
 async def test_a_bet_that_is_resumed_by_hand_with_other_rows_moves_nothing(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url) as floor, working(temporal, floor):
         other = await _other_rows(floor)
@@ -110,7 +110,7 @@ async def test_a_bet_that_is_resumed_by_hand_with_other_rows_moves_nothing(datab
         assert await _moved(floor) == [("anna", -1), ("anna", 2)]
 
 
-@pytest.mark.row(103)
+@pytest.mark.edge_case(103)
 async def test_a_reversal_follows_the_rows_and_not_its_argument(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url) as floor, working(temporal, floor):
         await _other_rows(floor)
@@ -132,7 +132,7 @@ async def test_a_reversal_follows_the_rows_and_not_its_argument(database_url: st
                 assert (await _moved(floor))[before:] == [("anna", -2), ("anna", 2)]
 
 
-@pytest.mark.row(103)
+@pytest.mark.edge_case(103)
 async def test_verify_names_a_bet_of_rows_that_do_not_belong_together(database_url: str, temporal: Client) -> None:
     async with open_floor(database_url) as floor, working(temporal, floor):
         other = await _other_rows(floor)

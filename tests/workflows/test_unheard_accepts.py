@@ -16,7 +16,7 @@ from betcore.orders import ClawBack, FindStake, Progress, Step
 from tests.floor import Floor, open_floor
 from tests.workflows.accepting import CLAW_BACK, STAKE, Casino
 
-pytestmark = pytest.mark.row(39)
+pytestmark = pytest.mark.edge_case(39)
 
 OWNER = "run"
 NO_MONEY = 103802

@@ -23,7 +23,7 @@ async def _posted(floor: Floor, message: str, address: str) -> int:
         return response.status
 
 
-@pytest.mark.row(101)
+@pytest.mark.edge_case(101)
 async def test_a_message_moves_money_at_its_own_casino_and_call_alone(database_url: str) -> None:
     vault = Vault.of(Settings(secret_key=SECRET_KEY))
     async with open_floor(database_url) as floor:
@@ -47,7 +47,7 @@ async def test_a_message_moves_money_at_its_own_casino_and_call_alone(database_u
         assert await floor.journal() == [(-1, "10.00")]
 
 
-@pytest.mark.row(101)
+@pytest.mark.edge_case(101)
 async def test_a_message_is_no_access_token_and_an_access_token_no_message(database_url: str) -> None:
     async with open_floor(database_url) as floor:
         keys = SigningKeys(floor.engine, Vault.of(Settings(secret_key=SECRET_KEY)), 60)
@@ -62,7 +62,7 @@ async def test_a_message_is_no_access_token_and_an_access_token_no_message(datab
             await tokens.holder(message)
 
 
-@pytest.mark.row(101)
+@pytest.mark.edge_case(101)
 async def test_a_casino_may_want_no_audience_and_may_have_an_address_of_its_own(
     database_url: str, temporal: Client
 ) -> None:

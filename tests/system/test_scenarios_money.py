@@ -1,4 +1,4 @@
-"""Rows of section D, and the amounts and balances of section F."""
+"""Edge cases of section D, and the amounts and balances of section F."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.rows import DONE
+from tests.system.scenarios import DONE
 from tests.table import CRYPTO, Answer, Stack, Table, until
 
 MALFORMED = (2, "malformed")
@@ -23,7 +23,7 @@ async def _raw(table: Table, operation: str, bet: str, literal: str, session: st
     return await table.call("POST", f"/v1/sessions/{session or table.session_id}/bets/{operation}", body)
 
 
-@pytest.mark.row(40)
+@pytest.mark.edge_case(40)
 @pytest.mark.parametrize("nothing", ["0", "0.00", '"0"', '"0.0"'])
 async def test_a_pay_out_of_nothing_closes_the_bet_at_the_casino(table: Table, nothing: str) -> None:
     bet = table.new_bet()
@@ -38,7 +38,7 @@ async def test_a_pay_out_of_nothing_closes_the_bet_at_the_casino(table: Table, n
     assert await table.journal(bet) == [(-1, "10.00"), (1, "0.00")]
 
 
-@pytest.mark.row(40)
+@pytest.mark.edge_case(40)
 async def test_a_pay_out_of_nothing_is_owed_like_any_other(stack: Stack) -> None:
     table = await stack.table(casino="{retry: {first: 0.1}}")
     bet = table.new_bet()
@@ -48,7 +48,7 @@ async def test_a_pay_out_of_nothing_is_owed_like_any_other(stack: Stack) -> None
     assert await table.journal(bet) == [(-1, "10.00"), (1, "0.00")]
 
 
-@pytest.mark.row(41)
+@pytest.mark.edge_case(41)
 @pytest.mark.parametrize("resolved", ["won", "lost", "refunded"])
 async def test_a_free_round_is_a_bet_like_any_other(stack: Stack, resolved: str) -> None:
     table = await stack.table()
@@ -68,7 +68,7 @@ async def test_a_free_round_is_a_bet_like_any_other(stack: Stack, resolved: str)
     assert await table.journal(bet) == [(-1, "0.00"), (1, win)]
 
 
-@pytest.mark.row(41)
+@pytest.mark.edge_case(41)
 async def test_a_free_round_is_not_sent_where_the_profile_says_so(stack: Stack) -> None:
     table = await stack.table(casino="send: {zero_stakes: false}")
     free, paid = table.new_bet(), table.new_bet()
@@ -90,7 +90,7 @@ DECIMALS = [
 ]
 
 
-@pytest.mark.row(60)
+@pytest.mark.edge_case(60)
 @pytest.mark.parametrize(("currency", "decimals", "fitting", "unfit"), DECIMALS)
 async def test_more_decimals_than_the_currency_has_are_refused(
     stack: Stack, currency: str, decimals: int, fitting: list[str], unfit: list[str]
@@ -146,7 +146,7 @@ NO_AMOUNTS = [
 ]
 
 
-@pytest.mark.row(61)
+@pytest.mark.edge_case(61)
 async def test_what_is_no_amount_is_refused_and_moves_nothing(table: Table) -> None:
     open_bet = table.new_bet()
     assert (await table.pay_in(open_bet)).said == DONE
@@ -166,7 +166,7 @@ async def test_what_is_no_amount_is_refused_and_moves_nothing(table: Table) -> N
     assert await table.journal(open_bet) == [(-1, "10.00"), (1, "25.00")]
 
 
-@pytest.mark.row(61)
+@pytest.mark.edge_case(61)
 async def test_an_amount_that_is_missing_or_stands_twice_is_refused(table: Table) -> None:
     path = f"/v1/sessions/{table.session_id}/bets/pay-in"
     for amount in (b"", b'"betAmount":1,"betAmount":2,', b'"winAmount":1,', b'"BetAmount":1,'):
@@ -176,7 +176,7 @@ async def test_an_amount_that_is_missing_or_stands_twice_is_refused(table: Table
     assert await _bets(table) == []
 
 
-@pytest.mark.row(61)
+@pytest.mark.edge_case(61)
 async def test_the_greatest_amount_reaches_the_casino_digit_by_digit(stack: Stack) -> None:
     table = await stack.table()
     await table.seat(balance="999999999999999.99")
@@ -190,7 +190,7 @@ async def _bets(table: Table) -> list[Any]:
     return await table.sql(query, c=table.counterparty_id)
 
 
-@pytest.mark.row(70)
+@pytest.mark.edge_case(70)
 async def test_the_balance_of_a_repeated_answer_is_a_balance_of_the_player(table: Table) -> None:
     first, second = table.new_bet(), table.new_bet()
     assert (await table.pay_in(first)).body["balance"] == 990
@@ -202,7 +202,7 @@ async def test_the_balance_of_a_repeated_answer_is_a_balance_of_the_player(table
     assert (repeated.said, repeated.body["balance"] in (990, 1005)) == (DONE, True)
 
 
-@pytest.mark.row(70)
+@pytest.mark.edge_case(70)
 async def test_a_balance_that_cannot_be_read_changes_no_code(stack: Stack) -> None:
     table = await stack.table()
     await table.switches(balance_in_answer=False)
@@ -219,7 +219,7 @@ async def test_a_balance_that_cannot_be_read_changes_no_code(stack: Stack) -> No
     assert await table.journal(unread) == [(-1, "10.00"), (1, "25.00")]
 
 
-@pytest.mark.row(70)
+@pytest.mark.edge_case(70)
 async def test_the_last_known_balance_stands_in_for_one_that_cannot_be_read(stack: Stack) -> None:
     table = await stack.table()
     assert (await table.pay_in(table.new_bet())).body["balance"] == 990

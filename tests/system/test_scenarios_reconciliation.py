@@ -1,4 +1,4 @@
-"""Rows 72 and 82: our rows and the casino's book differ, and somebody compares them."""
+"""Edge cases 72 and 82: our rows and the casino's journal differ, and reconciliation compares them."""
 
 import asyncio
 import csv
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.rows import DONE, HASTY, REFUNDED, SETTLED, STAKED, journal_is, taken, undecided
+from tests.system.scenarios import DONE, HASTY, REFUNDED, SETTLED, STAKED, journal_is, taken, undecided
 from tests.table import ROOT, Stack, Table, until
 from tests.watch import holds, sent
 
@@ -105,7 +105,7 @@ async def _all_compared(table: Table) -> str:
     return f"{bets} of {bets} bets compared"
 
 
-@pytest.mark.row(72)
+@pytest.mark.edge_case(72)
 async def test_a_debit_that_nobody_claims_is_returned(stack: Stack) -> None:
     """The casino takes a stake, loses the answer, and lists it only when its bet has ended without it."""
     table = await stack.table(provider=HASTY, casino=SHORT)
@@ -130,7 +130,7 @@ async def test_a_debit_that_nobody_claims_is_returned(stack: Stack) -> None:
     assert await table.journal(bet) == REFUNDED
 
 
-@pytest.mark.row(72)
+@pytest.mark.edge_case(72)
 async def test_what_is_owed_and_missing_is_sent_again(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=OWED)
     won, off = await taken(table, table.pay_in), await taken(table, table.pay_in)
@@ -150,7 +150,7 @@ async def test_what_is_owed_and_missing_is_sent_again(stack: Stack) -> None:
     assert (await _reconcile(table)).said == []
 
 
-@pytest.mark.row(72)
+@pytest.mark.edge_case(72)
 async def test_other_amounts_and_movements_are_for_a_person(stack: Stack) -> None:
     table = await stack.table(casino=SHORT)
     other, gone = await _settled(table), await _settled(table)
@@ -172,7 +172,7 @@ async def test_other_amounts_and_movements_are_for_a_person(stack: Stack) -> Non
     assert len(await table.entries()) == 4
 
 
-@pytest.mark.row(82)
+@pytest.mark.edge_case(82)
 async def test_a_debit_in_doubt_is_left_to_its_bet(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=IN_DOUBT)
     await table.faults({"kind": "lost", "path": MAKE})
@@ -194,7 +194,7 @@ async def test_a_debit_in_doubt_is_left_to_its_bet(stack: Stack) -> None:
     assert (await _reconcile(table)).said == []
 
 
-@pytest.mark.row(72)
+@pytest.mark.edge_case(72)
 async def test_a_worker_that_dies_in_the_middle_of_a_run(stack: Stack) -> None:
     table = await stack.table(casino="{owed_per_second: 500, effect_within: 0.5}")
     bet = await _settled(table)
@@ -214,7 +214,7 @@ async def test_a_worker_that_dies_in_the_middle_of_a_run(stack: Stack) -> None:
     assert (len(asked), len(set(asked))) == (251, 250)
 
 
-@pytest.mark.row(72)
+@pytest.mark.edge_case(72)
 async def test_a_refused_command_changes_nothing(stack: Stack) -> None:
     table = await stack.table()
     await _settled(table)

@@ -1,4 +1,4 @@
-"""Row 65: a provider's secret and a casino's address change while bets are open."""
+"""Edge case 65: a provider's secret and a casino's address change while bets are open."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 
-from tests.system.rows import DONE, HASTY, SETTLED, taken
+from tests.system.scenarios import DONE, HASTY, SETTLED, taken
 from tests.table import Stack, Table, eventually, until
 
 MAKE = "/payments/make"
@@ -17,7 +17,7 @@ async def _accepted(table: Table) -> bool:
     return (await table.balance()).code != 8
 
 
-@pytest.mark.row(65)
+@pytest.mark.edge_case(65)
 async def test_both_secrets_hold_while_one_takes_the_place_of_the_other(table: Table) -> None:
     opened = [table.new_bet() for _ in range(2)]
     for bet in opened:
@@ -64,7 +64,7 @@ async def _new_house(stack: Stack) -> AsyncIterator[tuple[str, list[str]]]:
         await runner.cleanup()
 
 
-@pytest.mark.row(65)
+@pytest.mark.edge_case(65)
 async def test_every_attempt_goes_to_the_address_of_now(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino="{retry: {first: 0.2, cap: 0.4}}")
     won, back = await taken(table, table.pay_in), await taken(table, table.pay_in_out)

@@ -1,4 +1,4 @@
-"""Rows of section C: money owed to the player, refusals that may lie, and what P was never told."""
+"""Edge cases of section C: money owed to the player, refusals that may be wrong, and answers that P never got."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ from typing import TypeVar
 import pytest
 from temporalio.api.enums.v1 import EventType
 
-from tests.system.rows import CREDIT, DEBIT, DONE, HASTY, NO_LIST, QUICK, RETURN, UNKNOWN, taken, undecided
+from tests.system.scenarios import CREDIT, DEBIT, DONE, HASTY, NO_LIST, QUICK, RETURN, UNKNOWN, taken, undecided
 from tests.table import Stack, Table, until
 from tests.watch import at, has_status, holds, in_state, movement, sends, sent
 
@@ -40,7 +40,7 @@ async def _staked(table: Table, *faults: dict[str, object]) -> str:
     return bet
 
 
-@pytest.mark.row(33)
+@pytest.mark.edge_case(33)
 async def test_a_credit_that_is_never_acknowledged_is_sent_for_ever(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino="{retry: {first: 0.1, factor: 3, cap: 0.9}}")
     bet = await _staked(table, {"kind": "error", "path": MAKE})
@@ -65,7 +65,7 @@ async def test_a_credit_that_is_never_acknowledged_is_sent_for_ever(stack: Stack
     await has_status(table, bet, "settled", False)
 
 
-@pytest.mark.row(33)
+@pytest.mark.edge_case(33)
 async def test_a_credit_whose_answers_are_lost_is_made_once(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=QUICK)
     bet = await _staked(table, {"kind": "lost", "path": MAKE}, NO_LIST)
@@ -76,7 +76,7 @@ async def test_a_credit_whose_answers_are_lost_is_made_once(stack: Stack) -> Non
     assert await table.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
 
 
-@pytest.mark.row(34)
+@pytest.mark.edge_case(34)
 async def test_a_payout_that_the_casino_will_not_take_is_parked_with_the_reason(stack: Stack) -> None:
     async def play(code: int) -> None:
         table = await stack.table(provider=HASTY, casino=QUICK)
@@ -96,7 +96,7 @@ async def test_a_payout_that_the_casino_will_not_take_is_parked_with_the_reason(
     await _side_by_side(PARKING, play)
 
 
-@pytest.mark.row(34)
+@pytest.mark.edge_case(34)
 async def test_any_other_refusal_of_a_payout_is_retried(stack: Stack) -> None:
     async def play(code: int) -> list[tuple[int, str]]:
         table = await stack.table(casino=QUICK)
@@ -107,7 +107,7 @@ async def test_any_other_refusal_of_a_payout_is_retried(stack: Stack) -> None:
     assert await _side_by_side(RETRIED, play) == {name: [(DEBIT, "10.00"), (CREDIT, "25.00")] for name in RETRIED}
 
 
-@pytest.mark.row(34)
+@pytest.mark.edge_case(34)
 async def test_a_refused_return_is_retried_always(stack: Stack) -> None:
     async def play(code: int) -> list[tuple[int, str]]:
         table = await stack.table(casino=QUICK)
@@ -119,7 +119,7 @@ async def test_a_refused_return_is_retried_always(stack: Stack) -> None:
     assert await _side_by_side(every, play) == {name: [(DEBIT, "10.00"), (RETURN, "10.00")] for name in every}
 
 
-@pytest.mark.row(36)
+@pytest.mark.edge_case(36)
 async def test_a_failing_return_is_retried_until_the_money_is_back(stack: Stack) -> None:
     async def play(kind: str) -> None:
         table = await stack.table(provider=HASTY, casino=QUICK)
@@ -147,7 +147,7 @@ LIES: dict[str, dict[str, object]] = {
 TAKEN_ALL_THE_SAME: dict[str, dict[str, object]] = {"no_money": {"kind": "refuse_after_commit"}}
 
 
-@pytest.mark.row(79)
+@pytest.mark.edge_case(79)
 async def test_a_refusal_of_what_may_be_a_repeat_is_not_trusted(stack: Stack) -> None:
     """The first answer is lost, every repeat is refused; payments/info alone tells whether the money was taken."""
     short = "{message_lifetime: 2, clock_leeway: 0, effect_within: 0.5, retry: {first: 0.2, cap: 0.5}}"
@@ -184,7 +184,7 @@ async def _unanswered(stack: Stack) -> tuple[Table, str]:
     return table, bet
 
 
-@pytest.mark.row(77)
+@pytest.mark.edge_case(77)
 async def test_a_stake_that_nobody_was_told_of_goes_back(stack: Stack) -> None:
     table, bet = await _unanswered(stack)
     await table.release()
@@ -196,7 +196,7 @@ async def test_a_stake_that_nobody_was_told_of_goes_back(stack: Stack) -> None:
     assert await table.journal(bet) == [(DEBIT, "10.00"), (RETURN, "10.00")]
 
 
-@pytest.mark.row(77)
+@pytest.mark.edge_case(77)
 async def test_a_stake_that_somebody_was_told_of_stays(stack: Stack) -> None:
     table, bet = await _unanswered(stack)
     repeating = asyncio.create_task(until(lambda: table.pay_in(bet)))

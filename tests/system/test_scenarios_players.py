@@ -1,11 +1,11 @@
-"""Rows of section E, and the provider's deadline."""
+"""Edge cases of section E, and the provider's deadline."""
 
 import asyncio
 import time
 
 import pytest
 
-from tests.system.rows import DONE, HASTY, REFUNDED, SETTLED, STAKED, UNKNOWN, taken, undecided
+from tests.system.scenarios import DONE, HASTY, REFUNDED, SETTLED, STAKED, UNKNOWN, taken, undecided
 from tests.table import Answer, Stack, Table, eventually, until
 from tests.watch import sends
 
@@ -32,14 +32,14 @@ async def _refused(table: Table, said: tuple[int, str], amount: str = "10.00", s
     assert await table.journal(bet) == []
 
 
-@pytest.mark.row(52)
+@pytest.mark.edge_case(52)
 async def test_a_session_that_has_ended_takes_no_new_stake(table: Table) -> None:
     await table.catalogue.close_session(table.session_id)
     await _refused(table, (3, "session_ended"))
     assert await table.calls() == []
 
 
-@pytest.mark.row(52)
+@pytest.mark.edge_case(52)
 @pytest.mark.parametrize("whose", ["unknown", "of another provider", "demo"])
 async def test_a_session_that_is_not_the_providers_is_refused_for_every_call(stack: Stack, whose: str) -> None:
     table, other = await stack.table(), await stack.table()
@@ -63,14 +63,14 @@ async def test_a_session_that_is_not_the_providers_is_refused_for_every_call(sta
     await _resolve(table, won, lost)
 
 
-@pytest.mark.row(53)
+@pytest.mark.edge_case(53)
 async def test_a_session_that_has_ended_settles_and_refunds(table: Table) -> None:
     won, lost = await _open_bets(table)
     await table.catalogue.close_session(table.session_id)
     await _resolve(table, won, lost)
 
 
-@pytest.mark.row(53)
+@pytest.mark.edge_case(53)
 async def test_a_newer_session_of_the_player_settles_and_refunds(table: Table) -> None:
     won, lost = await _open_bets(table)
     await table.catalogue.close_session(table.session_id)
@@ -78,7 +78,7 @@ async def test_a_newer_session_of_the_player_settles_and_refunds(table: Table) -
     await _resolve(table, won, lost, opened["session_id"])
 
 
-@pytest.mark.row(53)
+@pytest.mark.edge_case(53)
 async def test_another_players_session_is_of_another_bet(table: Table) -> None:
     won, lost = await _open_bets(table)
     stranger = await table.seat("boris")
@@ -91,7 +91,7 @@ async def test_another_players_session_is_of_another_bet(table: Table) -> None:
     assert {entry["partner_user_id"] for entry in await table.entries()} == {"anna"}
 
 
-@pytest.mark.row(54)
+@pytest.mark.edge_case(54)
 async def test_a_player_whom_we_block_gets_wins_and_returns(table: Table) -> None:
     won, lost = await _open_bets(table)
     await table.catalogue.block(table.casino, "anna", blocked=True)
@@ -99,7 +99,7 @@ async def test_a_player_whom_we_block_gets_wins_and_returns(table: Table) -> Non
     await _resolve(table, won, lost)
 
 
-@pytest.mark.row(54)
+@pytest.mark.edge_case(54)
 async def test_a_player_whom_the_casino_blocks_gets_wins_and_returns(table: Table) -> None:
     won, lost = await _open_bets(table)
     await table.at_casino("PATCH", f"/_players/{table.partner_client_id}/anna", json={"blocked": True})
@@ -109,7 +109,7 @@ async def test_a_player_whom_the_casino_blocks_gets_wins_and_returns(table: Tabl
     await _resolve(table, won, lost)
 
 
-@pytest.mark.row(55)
+@pytest.mark.edge_case(55)
 @pytest.mark.parametrize("what", ["game", "provider", "casino"])
 async def test_what_is_disabled_pays_and_returns_and_takes_no_stake(table: Table, what: str) -> None:
     won, lost = await _open_bets(table)
@@ -130,7 +130,7 @@ async def test_what_is_disabled_pays_and_returns_and_takes_no_stake(table: Table
     await _resolve(table, won, lost)
 
 
-@pytest.mark.row(56)
+@pytest.mark.edge_case(56)
 async def test_stakes_outside_the_limits_are_refused(table: Table) -> None:
     for amount in ("0.01", "0.09"):
         await _refused(table, (7, "below_min_bet"), amount)
@@ -142,7 +142,7 @@ async def test_stakes_outside_the_limits_are_refused(table: Table) -> None:
     assert [entry["amount"] for entry in await table.entries()] == ["0.10", "500.00"]
 
 
-@pytest.mark.row(59)
+@pytest.mark.edge_case(59)
 async def test_bets_of_one_player_run_side_by_side(table: Table) -> None:
     slow, quick = table.new_bet(), table.new_bet()
     await table.faults({"kind": "hold", "path": "/payments/make", "times": 1})
@@ -156,7 +156,7 @@ async def test_bets_of_one_player_run_side_by_side(table: Table) -> None:
     assert (await table.journal(quick), await table.journal(slow)) == (SETTLED, STAKED)
 
 
-@pytest.mark.row(59)
+@pytest.mark.edge_case(59)
 async def test_the_casino_decides_who_is_short_of_money(stack: Stack) -> None:
     table = await stack.table()
     bets = [table.new_bet() for _ in range(12)]
@@ -169,7 +169,7 @@ async def test_the_casino_decides_who_is_short_of_money(stack: Stack) -> None:
     assert account["balance"] == "0.00"
 
 
-@pytest.mark.row(68)
+@pytest.mark.edge_case(68)
 async def test_the_answer_comes_before_the_providers_deadline(stack: Stack) -> None:
     table = await stack.table(
         provider=HASTY, casino="{attempt_timeout: 0.3, message_lifetime: 300, retry: {first: 0.1}}"

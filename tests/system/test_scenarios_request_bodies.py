@@ -1,9 +1,9 @@
-"""Rows 98, 99 and 104: free rounds, winnings that cannot be read, bodies that were signed for another operation."""
+"""Edge cases 98, 99 and 104: free rounds, winnings that cannot be read, bodies signed for another operation."""
 
 import pytest
 
 from betcore import xsign
-from tests.system.rows import DONE, UNKNOWN
+from tests.system.scenarios import DONE, UNKNOWN
 from tests.table import Answer, Stack, Table
 
 MALFORMED = (2, "malformed")
@@ -24,7 +24,7 @@ async def _incidents(table: Table, bet: str) -> list[str]:
     return [one.sent for one in await table.sql(query, bet=bet) if one.kind == "unreadable_win"]
 
 
-@pytest.mark.row(98, 41)
+@pytest.mark.edge_case(98, 41)
 async def test_a_free_round_is_not_measured_against_the_minimum(table: Table) -> None:
     bet, low, one_step = (table.new_bet() for _ in range(3))
     assert (await table.pay_in(bet, "0.00")).said == DONE
@@ -34,7 +34,7 @@ async def test_a_free_round_is_not_measured_against_the_minimum(table: Table) ->
     assert (await table.pay_in(low, "0.09")).said == (7, "below_min_bet")
 
 
-@pytest.mark.row(99)
+@pytest.mark.edge_case(99)
 @pytest.mark.parametrize(
     ("amount", "sent"),
     [
@@ -56,7 +56,7 @@ async def test_winnings_that_cannot_be_read_leave_an_incident(table: Table, amou
     assert (await table.pay_out(bet, "12.34")).said == DONE
 
 
-@pytest.mark.row(99)
+@pytest.mark.edge_case(99)
 async def test_winnings_of_one_step_and_of_bets_that_are_not_known(table: Table) -> None:
     bet, other = table.new_bet(), table.new_bet()
     assert (await table.pay_in_out(bet)).said == DONE
@@ -77,7 +77,7 @@ FOREIGN = [
 ]
 
 
-@pytest.mark.row(104)
+@pytest.mark.edge_case(104)
 @pytest.mark.parametrize(("operation", "fields"), FOREIGN)
 async def test_a_body_that_was_signed_for_another_operation_moves_nothing(
     table: Table, operation: str, fields: dict[str, str]
@@ -92,7 +92,7 @@ async def test_a_body_that_was_signed_for_another_operation_moves_nothing(
     assert await table.journal(bet) == before
 
 
-@pytest.mark.row(104)
+@pytest.mark.edge_case(104)
 async def test_a_profile_may_allow_the_amounts_of_other_operations(stack: Stack) -> None:
     table = await stack.table("{foreign_amounts: ignore}")
     bet, other = table.new_bet(), table.new_bet()
@@ -105,7 +105,7 @@ async def test_a_profile_may_allow_the_amounts_of_other_operations(stack: Stack)
     assert await table.journal(other) == [(-1, "10.00"), (2, "10.00")]
 
 
-@pytest.mark.row(3, 56)
+@pytest.mark.edge_case(3, 56)
 async def test_a_refusal_names_the_field_or_the_limit(stack: Stack) -> None:
     table = await stack.table(min_bet="1.00", max_bet="500")
     bet, one_step, low, high = (table.new_bet() for _ in range(4))
@@ -130,7 +130,7 @@ async def test_a_refusal_names_the_field_or_the_limit(stack: Stack) -> None:
     assert (missing.said, missing.body["message"]) == (MALFORMED, "gameRoundId is missing")
 
 
-@pytest.mark.row(104)
+@pytest.mark.edge_case(104)
 async def test_what_was_sent_before_request_ids_were_lost_is_unknown(stack: Stack) -> None:
     """As a crash of PostgreSQL leaves the unlogged table: empty, and the sentinel gone with all else."""
     table = await stack.table()

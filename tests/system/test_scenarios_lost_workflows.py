@@ -1,4 +1,4 @@
-"""Row 81: workflows that are terminated, lost, cancelled or reset while their rows are open."""
+"""Edge case 81: workflows that are terminated, lost, cancelled or reset while their rows are open."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from betcore.clients.schedules import SWEEP
 from betcore.ids import resumed_reversal_id, resumed_workflow_id
 from betcore.visibility import BET_STATUS, CASINO, GAME, NEEDS_ATTENTION, PLAYER, PROVIDER, SETTLE_BY
-from tests.system.rows import (
+from tests.system.scenarios import (
     BACK,
     DONE,
     HASTY,
@@ -199,7 +199,7 @@ class Lost:
         assert (await self.table.row(self.bet)).lives == 0
 
 
-@pytest.mark.row(81)
+@pytest.mark.edge_case(81)
 @pytest.mark.parametrize("lose", [_terminated, _deleted])
 async def test_what_nobody_carries_is_resumed(stack: Stack, lose: Callable[[Any], Awaitable[None]]) -> None:
     lost = await _all(CASES, lambda name: Lost.of(stack, CASES[name]))
@@ -230,7 +230,7 @@ async def _all(names: Iterable[str], play: Callable[[str], Awaitable[T]]) -> lis
     return await asyncio.gather(*(_noted(name, play(name)) for name in names))
 
 
-@pytest.mark.row(81)
+@pytest.mark.edge_case(81)
 async def test_every_life_is_followed_by_another(stack: Stack) -> None:
     lost = await Lost.of(stack, CASES["win owed"])
     bet_id = (await lost.table.row(lost.bet)).bet_id
@@ -250,7 +250,7 @@ def _freeze(stack: Stack, number: signal.Signals) -> None:
     os.kill(stack.pid("worker-1"), number)
 
 
-@pytest.mark.row(81, 14)
+@pytest.mark.edge_case(81, 14)
 @pytest.mark.parametrize("call", [Table.pay_in, Table.pay_in_out], ids=["pay_in", "pay_in_out"])
 async def test_a_bet_that_is_lost_before_its_row_is_refused(stack: Stack, call: Call) -> None:
     table = await stack.table(provider=HASTY)
@@ -270,7 +270,7 @@ async def test_a_bet_that_is_lost_before_its_row_is_refused(stack: Stack, call: 
     assert await table.sent(bet) == []
 
 
-@pytest.mark.row(81)
+@pytest.mark.edge_case(81)
 async def test_a_bet_that_is_lost_while_it_opens_its_row(stack: Stack) -> None:
     """The worker is at the row when the workflow is terminated, and a repeat buries the bet: one of them wins."""
     table = await stack.table()
@@ -293,7 +293,7 @@ async def test_a_bet_that_is_lost_while_it_opens_its_row(stack: Stack) -> None:
             assert await table.journal(bet) == SETTLED
 
 
-@pytest.mark.row(81)
+@pytest.mark.edge_case(81)
 async def test_a_cancelled_workflow_goes_on_and_tells(stack: Stack) -> None:
     async def play(name: str) -> None:
         lost = await Lost.of(stack, CASES[name])
@@ -328,7 +328,7 @@ async def _reset(handle: Any) -> None:
     )
 
 
-@pytest.mark.row(81)
+@pytest.mark.edge_case(81)
 async def test_a_reset_workflow_moves_no_money_twice(stack: Stack) -> None:
     async def play(name: str) -> None:
         lost = await Lost.of(stack, CASES[name])
@@ -342,7 +342,7 @@ async def test_a_reset_workflow_moves_no_money_twice(stack: Stack) -> None:
     await _all(CASES, play)
 
 
-@pytest.mark.row(81)
+@pytest.mark.edge_case(81)
 async def test_the_schedule_outlives_its_workers(stack: Stack) -> None:
     schedule = stack.client.get_schedule_handle(SWEEP)
     lost = await Lost.of(stack, CASES["in acceptance, to be won"])
@@ -370,7 +370,7 @@ async def _lives(lost: Lost, life: int) -> bool:
     return bool((await lost.table.row(lost.bet)).lives == life)
 
 
-@pytest.mark.row(81)
+@pytest.mark.edge_case(81)
 async def test_a_schedule_that_was_deleted_is_made_anew(stack: Stack) -> None:
     schedule = stack.client.get_schedule_handle(SWEEP)
     await schedule.delete()
@@ -386,7 +386,7 @@ async def test_a_schedule_that_was_deleted_is_made_anew(stack: Stack) -> None:
     await eventually(is_there, WITHIN)
 
 
-@pytest.mark.row(46, 81)
+@pytest.mark.edge_case(46, 81)
 async def test_a_reversal_that_is_lost_before_its_row_is_taken_up_from_the_refund(stack: Stack) -> None:
     table = await stack.table(provider=DEADLINE, casino=QUICK)
     bet = await taken(table, table.pay_in_out)

@@ -1,4 +1,4 @@
-"""Repeats of a call: section A of the edge cases, rows 1 to 7."""
+"""Section A, edge cases 1 to 7: repeats of a call."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from functools import partial
 import aiohttp
 import pytest
 
-from tests.system.rows import (
+from tests.system.scenarios import (
     DONE,
     HASTY,
     REFUNDED,
@@ -27,7 +27,7 @@ from tests.table import Answer, Stack, Table, until
 # PayIn
 
 
-@pytest.mark.row(1)
+@pytest.mark.edge_case(1)
 async def test_a_repeated_pay_in_is_answered_from_the_record(table: Table) -> None:
     bet = table.new_bet()
     first = await table.pay_in(bet)
@@ -38,7 +38,7 @@ async def test_a_repeated_pay_in_is_answered_from_the_record(table: Table) -> No
     assert await table.journal(bet) == STAKED
 
 
-@pytest.mark.row(1)
+@pytest.mark.edge_case(1)
 @pytest.mark.parametrize(
     ("resolve", "journal"), [(Table.pay_out, SETTLED), (Table.refund, REFUNDED)], ids=["settled", "refunded"]
 )
@@ -52,7 +52,7 @@ async def test_a_told_pay_in_stays_told(table: Table, resolve: Resolve, journal:
     assert await table.journal(bet) == journal
 
 
-@pytest.mark.row(1)
+@pytest.mark.edge_case(1)
 async def test_a_pay_in_that_was_never_told_is_refunded_for_ever(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=SLOW)
     await table.faults({"kind": "hold_after", "transaction_type": -1, "times": 1})
@@ -66,7 +66,7 @@ async def test_a_pay_in_that_was_never_told_is_refunded_for_ever(stack: Stack) -
     assert await table.journal(bet) == REFUNDED
 
 
-@pytest.mark.row(1, 5, 7, 15)
+@pytest.mark.edge_case(1, 5, 7, 15)
 async def test_a_provider_may_want_repeats_marked(stack: Stack) -> None:
     table = await stack.table(provider="duplicates: code_104")
     won, lost, never = table.new_bet(), table.new_bet(), table.new_bet()
@@ -85,7 +85,7 @@ async def test_a_provider_may_want_repeats_marked(stack: Stack) -> None:
     assert await table.journal(lost) == REFUNDED
 
 
-@pytest.mark.row(2)
+@pytest.mark.edge_case(2)
 @pytest.mark.parametrize("duplicates", ["replay", "code_104"])
 async def test_a_pay_in_joins_the_one_in_flight(stack: Stack, duplicates: str) -> None:
     table = await stack.table(provider=f"duplicates: {duplicates}", casino=SLOW)
@@ -103,7 +103,7 @@ async def test_a_pay_in_joins_the_one_in_flight(stack: Stack, duplicates: str) -
     assert await table.journal(bet) == STAKED
 
 
-@pytest.mark.row(2)
+@pytest.mark.edge_case(2)
 async def test_a_pay_in_in_flight_is_unknown_at_the_deadline(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=SLOW)
     await table.faults({"kind": "hold_after", "transaction_type": -1, "times": 1})
@@ -132,7 +132,7 @@ async def _differing(table: Table, variant: str, bet: str) -> Answer:
             return await table.pay_in(bet, round_id="round-2")
 
 
-@pytest.mark.row(3)
+@pytest.mark.edge_case(3)
 @pytest.mark.parametrize("variant", ["amount", "amount beyond the limit", "player", "game", "round"])
 @pytest.mark.parametrize("stage", ["open", "settled", "refunded", "refused"])
 async def test_a_pay_in_with_other_data_changes_nothing(table: Table, variant: str, stage: str) -> None:
@@ -150,7 +150,7 @@ async def test_a_pay_in_with_other_data_changes_nothing(table: Table, variant: s
     assert await table.incidents(bet) == ["different_data"]
 
 
-@pytest.mark.row(3)
+@pytest.mark.edge_case(3)
 @pytest.mark.parametrize("variant", ["amount", "player", "game", "round"])
 async def test_other_data_does_not_join_a_pay_in_in_flight(stack: Stack, variant: str) -> None:
     table = await stack.table(casino=SLOW)
@@ -167,7 +167,7 @@ async def test_other_data_does_not_join_a_pay_in_in_flight(stack: Stack, variant
     assert await table.incidents(bet) == ["different_data"]
 
 
-@pytest.mark.row(4)
+@pytest.mark.edge_case(4)
 @pytest.mark.parametrize("copies", [10, 200])
 async def test_parallel_copies_are_one_debit(stack: Stack, copies: int) -> None:
     table = await stack.table()
@@ -179,7 +179,7 @@ async def test_parallel_copies_are_one_debit(stack: Stack, copies: int) -> None:
     assert [entry["transaction_type"] for entry in await table.entries()] == [-1]
 
 
-@pytest.mark.row(4, 2)
+@pytest.mark.edge_case(4, 2)
 async def test_a_thousand_copies_are_one_debit(stack: Stack) -> None:
     table = await stack.table()
     bet = table.new_bet()
@@ -191,7 +191,7 @@ async def test_a_thousand_copies_are_one_debit(stack: Stack) -> None:
     assert [entry["transaction_type"] for entry in await table.entries()] == [-1]
 
 
-@pytest.mark.row(3, 4)
+@pytest.mark.edge_case(3, 4)
 async def test_of_two_different_pay_ins_at_once_one_stands(stack: Stack) -> None:
     table = await stack.table()
     bets, amounts = [table.new_bet() for _ in range(10)], ("10.00", "20.00")
@@ -218,7 +218,7 @@ async def _crowd(table: Table) -> AsyncIterator[None]:
 # PayOut and Refund
 
 
-@pytest.mark.row(5, 7)
+@pytest.mark.edge_case(5, 7)
 @pytest.mark.parametrize(
     ("resolve", "kind", "journal"),
     [(Table.pay_out, 1, SETTLED), (Table.refund, 2, REFUNDED)],
@@ -240,7 +240,7 @@ async def test_a_resolution_moves_money_once(stack: Stack, resolve: Resolve, kin
     assert await table.journal(bet) == journal
 
 
-@pytest.mark.row(6)
+@pytest.mark.edge_case(6)
 @pytest.mark.parametrize("amount", ["25.01", "24.99", "0"])
 async def test_the_first_amount_stands(table: Table, amount: str) -> None:
     bet = table.new_bet()
@@ -255,7 +255,7 @@ async def test_the_first_amount_stands(table: Table, amount: str) -> None:
     assert await table.journal(bet) == SETTLED
 
 
-@pytest.mark.row(6)
+@pytest.mark.edge_case(6)
 async def test_the_amount_in_flight_stands(stack: Stack) -> None:
     table = await stack.table(casino=SLOW)
     bet = table.new_bet()

@@ -1,5 +1,4 @@
-"""PayInOut, and what a Refund makes of it: rows 42, 43 and 46, and what the rows of two-step bets say of a bet of one
-step."""
+"""Edge cases 42, 43 and 46: PayInOut and its Refund, and what holds of a bet of one step as of one of two."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from tests.system.rows import (
+from tests.system.scenarios import (
     BACK,
     CLAW_BACK,
     CREDIT,
@@ -52,7 +51,7 @@ LOSING = "{attempt_timeout: 12, fast_attempts: 1, retry: {first: 0.1}}"
 # Repeats and identity
 
 
-@pytest.mark.row(1, 7, 46)
+@pytest.mark.edge_case(1, 7, 46)
 @pytest.mark.parametrize(("duplicates", "again"), [("replay", DONE), ("code_104", (104, "already_processed"))])
 async def test_a_repeat_is_answered_from_the_record(stack: Stack, duplicates: str, again: tuple[int, str]) -> None:
     table = await stack.table(provider=f"duplicates: {duplicates}")
@@ -68,7 +67,7 @@ async def test_a_repeat_is_answered_from_the_record(stack: Stack, duplicates: st
     assert await table.journal(bet) == BACK
 
 
-@pytest.mark.row(2)
+@pytest.mark.edge_case(2)
 @side_by_side(kind=[DEBIT, CREDIT])
 async def test_a_copy_joins_the_one_in_flight(stack: Stack, kind: int) -> None:
     table = await stack.table(provider="duplicates: code_104", casino=SLOW)
@@ -83,7 +82,7 @@ async def test_a_copy_joins_the_one_in_flight(stack: Stack, kind: int) -> None:
     assert await table.journal(bet) == SETTLED
 
 
-@pytest.mark.row(2, 42)
+@pytest.mark.edge_case(2, 42)
 @side_by_side(kind=[DEBIT, CREDIT])
 async def test_what_is_in_flight_is_unknown_at_the_deadline(stack: Stack, kind: int) -> None:
     table = await stack.table(provider=HASTY, casino=SLOW)
@@ -122,7 +121,7 @@ OTHERS: list[Call] = [
 ]
 
 
-@pytest.mark.row(3, 6, 24)
+@pytest.mark.edge_case(3, 6, 24)
 @pytest.mark.parametrize("stage", ["settled", "reversed", "refused"])
 async def test_other_data_changes_nothing(table: Table, stage: str) -> None:
     bet = table.new_bet()
@@ -141,7 +140,7 @@ async def test_other_data_changes_nothing(table: Table, stage: str) -> None:
     assert (await table.pay_in_out(bet)).said == first.said
 
 
-@pytest.mark.row(3)
+@pytest.mark.edge_case(3)
 @side_by_side(kind=[DEBIT, CREDIT])
 async def test_other_data_does_not_join_the_one_in_flight(stack: Stack, kind: int) -> None:
     table = await stack.table(casino=SLOW)
@@ -157,7 +156,7 @@ async def test_other_data_does_not_join_the_one_in_flight(stack: Stack, kind: in
     assert len(await table.entries()) == 2
 
 
-@pytest.mark.row(3, 24)
+@pytest.mark.edge_case(3, 24)
 @pytest.mark.parametrize(("stage", "journal"), [("open", STAKED), ("settled", SETTLED), ("refunded", REFUNDED)])
 async def test_a_bet_of_two_steps_is_no_bet_of_one(table: Table, stage: str, journal: Journal) -> None:
     bet = table.new_bet()
@@ -172,7 +171,7 @@ async def test_a_bet_of_two_steps_is_no_bet_of_one(table: Table, stage: str, jou
     assert await table.journal(bet) == journal
 
 
-@pytest.mark.row(4)
+@pytest.mark.edge_case(4)
 async def test_parallel_copies_are_one_debit_and_one_credit(stack: Stack) -> None:
     table = await stack.table()
     bet = table.new_bet()
@@ -181,7 +180,7 @@ async def test_parallel_copies_are_one_debit_and_one_credit(stack: Stack) -> Non
     assert len(await table.entries()) == 2
 
 
-@pytest.mark.row(3, 4)
+@pytest.mark.edge_case(3, 4)
 async def test_of_different_calls_at_once_one_stands(stack: Stack) -> None:
     table = await stack.table()
     calls: dict[str, Callable[[str], Awaitable[Answer]]]
@@ -198,7 +197,7 @@ async def test_of_different_calls_at_once_one_stands(stack: Stack) -> None:
     await asyncio.gather(*(race() for _ in range(15)))
 
 
-@pytest.mark.row(9)
+@pytest.mark.edge_case(9)
 async def test_providers_do_not_share_bet_ids(stack: Stack, table: Table) -> None:
     rival, bet = await stack.table(), table.new_bet()
     seat = await rival.catalogue.open_session(rival.provider, table.casino, "dice", "anna", "EUR")
@@ -210,7 +209,7 @@ async def test_providers_do_not_share_bet_ids(stack: Stack, table: Table) -> Non
     assert await rival.journal(bet) == [(DEBIT, "20.00"), (CREDIT, "0.00")]
 
 
-@pytest.mark.row(13, 14, 46)
+@pytest.mark.edge_case(13, 14, 46)
 async def test_the_record_outlives_the_workflow(table: Table) -> None:
     won, back, small, later = bets = [table.new_bet() for _ in range(4)]
     first = [await table.pay_in_out(won), await table.pay_in_out(back), await table.refund(back)]
@@ -230,7 +229,7 @@ async def test_the_record_outlives_the_workflow(table: Table) -> None:
     assert [await forgotten(table, bet) for bet in bets] == [True] * 4
 
 
-@pytest.mark.row(14, 43)
+@pytest.mark.edge_case(14, 43)
 @pytest.mark.parametrize("reason", ["no_money", "player_blocked", "limit_reached"])
 async def test_a_refusal_of_the_casino_stays(table: Table, reason: str) -> None:
     bet, anna = table.new_bet(), f"/_players/{table.partner_client_id}/anna"
@@ -258,7 +257,7 @@ async def test_a_refusal_of_the_casino_stays(table: Table, reason: str) -> None:
 # Order
 
 
-@pytest.mark.row(15, 16)
+@pytest.mark.edge_case(15, 16)
 async def test_a_refund_before_its_pay_in_out_keeps_it_out(table: Table) -> None:
     bet = table.new_bet()
     assert [(await table.refund(bet)).said for _ in range(2)] == [DONE] * 2
@@ -285,7 +284,7 @@ async def _is_off(table: Table, bet: str, refund: Answer, pay_in_out: Answer) ->
     return len(journal)
 
 
-@pytest.mark.row(15, 16, 17, 46)
+@pytest.mark.edge_case(15, 16, 17, 46)
 async def test_refund_and_pay_in_out_at_the_same_moment(stack: Stack) -> None:
     table = await stack.table()
 
@@ -299,7 +298,7 @@ async def test_refund_and_pay_in_out_at_the_same_moment(stack: Stack) -> None:
     await asyncio.gather(*(race(turn) for turn in range(30)))
 
 
-@pytest.mark.row(15, 16)
+@pytest.mark.edge_case(15, 16)
 async def test_a_tombstone_and_a_bet_meet_at_the_row(stack: Stack) -> None:
     table = await stack.table()
     moved = set()
@@ -315,7 +314,7 @@ async def test_a_tombstone_and_a_bet_meet_at_the_row(stack: Stack) -> None:
     assert 0 in moved
 
 
-@pytest.mark.row(17, 26)
+@pytest.mark.edge_case(17, 26)
 @side_by_side(again=[True, False])
 async def test_a_refund_while_the_debit_is_unknown_returns_the_stake(stack: Stack, again: bool) -> None:
     table = await stack.table(provider=HASTY, casino=LOSING)
@@ -335,7 +334,7 @@ async def test_a_refund_while_the_debit_is_unknown_returns_the_stake(stack: Stac
     assert await table.journal(bet) == REFUNDED
 
 
-@pytest.mark.row(17)
+@pytest.mark.edge_case(17)
 @side_by_side(lane=["fast", "slow"])
 async def test_a_refund_that_waits_for_the_debit(stack: Stack, lane: str) -> None:
     table = await stack.table(casino=LOSING)
@@ -351,7 +350,7 @@ async def test_a_refund_that_waits_for_the_debit(stack: Stack, lane: str) -> Non
     assert moved == 2 or lane == "fast"
 
 
-@pytest.mark.row(17)
+@pytest.mark.edge_case(17)
 async def test_nothing_follows_a_debit_that_is_refused(stack: Stack) -> None:
     table = await stack.table(casino=SLOW)
     bet = table.new_bet()
@@ -370,7 +369,7 @@ async def test_nothing_follows_a_debit_that_is_refused(stack: Stack) -> None:
 # The casino's wallet
 
 
-@pytest.mark.row(26, 42)
+@pytest.mark.edge_case(26, 42)
 @side_by_side(kind=[DEBIT, CREDIT], times=[1, 4])
 async def test_a_leg_whose_answer_is_lost_is_made_once(stack: Stack, kind: int, times: int) -> None:
     table = await stack.table(provider=HASTY, casino=QUICK)
@@ -380,7 +379,7 @@ async def test_a_leg_whose_answer_is_lost_is_made_once(stack: Stack, kind: int, 
     assert await table.journal(bet) == SETTLED
 
 
-@pytest.mark.row(26)
+@pytest.mark.edge_case(26)
 async def test_a_debit_that_never_arrived_pays_no_win(stack: Stack) -> None:
     table, bet = await left_unknown(stack, SHORT_LIVED, fault("drop", DEBIT))
     assert (await until(lambda: table.pay_in_out(bet))).said == (7, "casino_unavailable")
@@ -389,7 +388,7 @@ async def test_a_debit_that_never_arrived_pays_no_win(stack: Stack) -> None:
     assert await table.journal(bet) == []
 
 
-@pytest.mark.row(33, 42)
+@pytest.mark.edge_case(33, 42)
 @side_by_side(kind=["lost", "error"])
 async def test_a_win_that_is_owed_is_paid_in_the_end(stack: Stack, kind: str) -> None:
     table, bet = await left_unknown(stack, QUICK, fault(kind, CREDIT), NO_LIST)
@@ -403,7 +402,7 @@ async def test_a_win_that_is_owed_is_paid_in_the_end(stack: Stack, kind: str) ->
     await has_status(table, bet, "settled", False)
 
 
-@pytest.mark.row(42, 46)
+@pytest.mark.edge_case(42, 46)
 @side_by_side(kind=["lost", "error"], again=[True, False])
 async def test_a_refund_while_the_win_is_owed_follows_it(stack: Stack, kind: str, again: bool) -> None:
     table, bet = await left_unknown(stack, QUICK, fault(kind, CREDIT), NO_LIST)
@@ -421,7 +420,7 @@ async def test_a_refund_while_the_win_is_owed_follows_it(stack: Stack, kind: str
     assert (await table.sent(bet))[-3:] == [CREDIT, CLAW_BACK, RETURN]
 
 
-@pytest.mark.row(34, 46)
+@pytest.mark.edge_case(34, 46)
 @side_by_side(refunded=["before", "after"])
 async def test_nothing_moves_while_the_win_is_parked(stack: Stack, refunded: str) -> None:
     parking = fault("error_code", CREDIT, error_code=103805)
@@ -444,7 +443,7 @@ async def test_nothing_moves_while_the_win_is_parked(stack: Stack, refunded: str
 # Players, limits, amounts
 
 
-@pytest.mark.row(52, 54, 56, 78)
+@pytest.mark.edge_case(52, 54, 56, 78)
 @pytest.mark.parametrize("change", ["session ended", "blocked by us", "blocked at the casino", "limit", "money"])
 async def test_what_changes_is_for_new_stakes_only(table: Table, change: str) -> None:
     told, back = table.new_bet(), table.new_bet()
@@ -475,7 +474,7 @@ async def test_what_changes_is_for_new_stakes_only(table: Table, change: str) ->
     assert await table.journal(back) == BACK
 
 
-@pytest.mark.row(52)
+@pytest.mark.edge_case(52)
 @pytest.mark.parametrize("whose", ["unknown", "of another provider", "demo"])
 async def test_a_session_that_is_not_the_providers_is_refused(stack: Stack, table: Table, whose: str) -> None:
     session, bet = "no-such-session", table.new_bet()
@@ -487,7 +486,7 @@ async def test_a_session_that_is_not_the_providers_is_refused(stack: Stack, tabl
     assert await table.calls() == []
 
 
-@pytest.mark.row(60)
+@pytest.mark.edge_case(60)
 @pytest.mark.parametrize(("stake", "win"), [("10.001", "25.00"), ("10.00", "25.001"), ("10.000", "25.00")])
 async def test_more_decimals_than_the_currency_has_are_refused(table: Table, stake: str, win: str) -> None:
     bet = table.new_bet()

@@ -1,4 +1,4 @@
-"""Rows 70, 75 and 76: a balance that cannot be read, a database, a Temporal or every worker that is down."""
+"""Edge cases 70, 75 and 76: a balance that cannot be read, a database, a Temporal or every worker that is down."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from temporalio.api.enums.v1 import EventType
 
 from betcore import xsign
 from tests.leashed import leashed
-from tests.system.rows import (
+from tests.system.scenarios import (
     BACK,
     DONE,
     REFUNDED,
@@ -228,7 +228,7 @@ async def _heard(call: Callable[[], Awaitable[Answer]]) -> Answer:
     return await call()
 
 
-@pytest.mark.row(75)
+@pytest.mark.edge_case(75)
 @pytest.mark.parametrize("name", ["postgres", "temporal"])
 @pytest.mark.parametrize("outage", [_frozen, _killed])
 async def test_a_server_that_is_down_costs_answers_and_no_money(bare: Stack, name: str, outage: Any) -> None:
@@ -279,7 +279,7 @@ async def test_a_server_that_is_down_costs_answers_and_no_money(bare: Stack, nam
         await _books_agree(table)
 
 
-@pytest.mark.row(75)
+@pytest.mark.edge_case(75)
 @pytest.mark.parametrize("unconfirmed_within", [3, 0.2], ids=["early", "late"])
 @pytest.mark.parametrize("call", [Table.pay_out, Table.refund], ids=["win", "return"])
 async def test_an_end_whose_message_is_lost_with_temporal_goes_on_from_its_row(
@@ -326,7 +326,7 @@ async def _timers(table: Table, bet: str) -> int:
     return sum(event.event_type == EventType.EVENT_TYPE_TIMER_STARTED for event in events)
 
 
-@pytest.mark.row(75)
+@pytest.mark.edge_case(75)
 async def test_a_stake_whose_row_waited_for_the_database_is_not_sent_late(bare: Stack) -> None:
     async with _worker(bare):
         table = await bare.table(provider=HASTY, casino=QUICK)
@@ -345,7 +345,7 @@ async def test_a_stake_whose_row_waited_for_the_database_is_not_sent_late(bare: 
         await _books_agree(table)
 
 
-@pytest.mark.row(104)
+@pytest.mark.edge_case(104)
 async def test_what_was_signed_before_postgresql_crashed_is_unknown(bare: Stack) -> None:
     """The crash has emptied the unlogged table of request ids; a call of before is not taken for a new one."""
     table = await bare.table()
@@ -382,7 +382,7 @@ async def _back(stack: Stack, worker: Process, how: str) -> AsyncIterator[None]:
         yield
 
 
-@pytest.mark.row(76)
+@pytest.mark.edge_case(76)
 @pytest.mark.parametrize("how", ["stopped", "killed with temporal", "frozen"])
 async def test_what_is_sent_while_every_worker_is_down_is_done_when_one_is_back(bare: Stack, how: str) -> None:
     async with _worker(bare) as worker:
@@ -423,7 +423,7 @@ async def test_what_is_sent_while_every_worker_is_down_is_done_when_one_is_back(
             await _books_agree(table)
 
 
-@pytest.mark.row(76)
+@pytest.mark.edge_case(76)
 @pytest.mark.parametrize("how", ["stopped", "killed", "frozen"])
 async def test_a_stake_that_meets_no_worker_is_never_sent(bare: Stack, how: str) -> None:
     async with _worker(bare) as worker:
@@ -462,7 +462,7 @@ async def test_a_stake_that_meets_no_worker_is_never_sent(bare: Stack, how: str)
             await _books_agree(table)
 
 
-@pytest.mark.row(83)
+@pytest.mark.edge_case(83)
 async def test_a_right_call_does_not_inherit_the_rejection_of_a_wrong_one(bare: Stack) -> None:
     """Both are in flight while the worker is away for a moment and the bet has no row, the wrong one first."""
     async with _worker(bare) as worker:
@@ -505,7 +505,7 @@ async def _in_flight(table: Table, calls: list[Callable[[], Awaitable[Answer]]])
 # A balance
 
 
-@pytest.mark.row(70)
+@pytest.mark.edge_case(70)
 async def test_a_repeated_answer_names_the_balance_of_the_first(stack: Stack) -> None:
     table = await stack.table()
     paid, returned, one_step, lost = (table.new_bet() for _ in range(4))
@@ -519,7 +519,7 @@ async def test_a_repeated_answer_names_the_balance_of_the_first(stack: Stack) ->
     assert [answer.body for answer in again] == [answer.body for answer in first]
 
 
-@pytest.mark.row(70)
+@pytest.mark.edge_case(70)
 async def test_a_balance_that_the_casino_does_not_name_is_read_anew(stack: Stack) -> None:
     table = await stack.table()
     await table.switches(balance_in_answer=False)
@@ -534,7 +534,7 @@ async def test_a_balance_that_the_casino_does_not_name_is_read_anew(stack: Stack
         assert (answer.said, answer.body["balance"]) == (DONE, 1030)
 
 
-@pytest.mark.row(70)
+@pytest.mark.edge_case(70)
 @pytest.mark.parametrize(("profile", "code"), [("", 1), ("{duplicates: code_104}", 104)])
 async def test_no_balance_at_all_changes_no_code(stack: Stack, profile: str, code: int) -> None:
     """Neither of what is done, nor of a refusal, nor of a repeat; a Balance has nothing to say then."""
@@ -567,7 +567,7 @@ async def test_no_balance_at_all_changes_no_code(stack: Stack, profile: str, cod
     assert (await table.balance()).body["balance"] == 1015 + 15
 
 
-@pytest.mark.row(70)
+@pytest.mark.edge_case(70)
 async def test_the_last_known_balance_decides_nothing(stack: Stack) -> None:
     table = await stack.table()
     await table.seat(balance="10.00")

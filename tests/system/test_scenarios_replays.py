@@ -1,4 +1,4 @@
-"""Row 64: signed requests that somebody on the wire has kept and sends again."""
+"""Edge case 64: signed requests that were recorded on the wire and are sent again."""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from betcore import xsign
-from tests.system.rows import DONE, STAKED, elsewhere
+from tests.system.scenarios import DONE, STAKED, elsewhere
 from tests.table import Answer, Stack, Table, eventually
 
 NOT_AUTHORISED = (8, "not_authorised")
@@ -35,7 +35,7 @@ class Recorded:
         return await table.call(method, path or self.path, self.body, self.headers)
 
 
-@pytest.mark.row(64)
+@pytest.mark.edge_case(64)
 async def test_a_request_played_again_inside_the_window_is_refused(table: Table, second_api: str) -> None:
     bet, there = table.new_bet(), elsewhere(table, second_api)
     recorded = Recorded.pay_in(table, bet)
@@ -51,7 +51,7 @@ async def test_a_request_played_again_inside_the_window_is_refused(table: Table,
     assert await table.journal(bet) == STAKED
 
 
-@pytest.mark.row(64)
+@pytest.mark.edge_case(64)
 async def test_of_copies_at_two_processes_at_once_one_is_heard(table: Table, second_api: str) -> None:
     bet, there = table.new_bet(), elsewhere(table, second_api)
     recorded = Recorded.pay_in(table, bet)
@@ -60,7 +60,7 @@ async def test_of_copies_at_two_processes_at_once_one_is_heard(table: Table, sec
     assert await table.journal(bet) == STAKED
 
 
-@pytest.mark.row(64)
+@pytest.mark.edge_case(64)
 async def test_a_request_outside_the_window_is_refused_by_its_time(stack: Stack, second_api: str) -> None:
     table = await stack.table(provider="freshness_window: 1")
     bet, there = table.new_bet(), elsewhere(table, second_api)
@@ -82,7 +82,7 @@ async def test_a_request_outside_the_window_is_refused_by_its_time(stack: Stack,
     assert [(entry["transaction_type"], entry["amount"]) for entry in await table.entries()] == STAKED
 
 
-@pytest.mark.row(64)
+@pytest.mark.edge_case(64)
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
@@ -104,7 +104,7 @@ async def test_a_request_first_seen_at_another_place_is_spent(
     assert await table.calls() == []
 
 
-@pytest.mark.row(64)
+@pytest.mark.edge_case(64)
 async def test_a_pay_in_played_again_as_a_refund_is_refused(table: Table) -> None:
     bet = table.new_bet()
     recorded = Recorded.pay_in(table, bet)

@@ -1,4 +1,4 @@
-"""Rows whose case is a worker that dies or freezes in the middle of a bet."""
+"""Edge cases of a worker that dies or freezes in the middle of a bet."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy import text
 
-from tests.system.rows import DONE, HASTY, SETTLED, taken, undecided
+from tests.system.scenarios import DONE, HASTY, SETTLED, taken, undecided
 from tests.table import Stack, Table, eventually, until
 from tests.watch import at, holds, in_state, movement, passed, sends, sent
 
@@ -19,7 +19,7 @@ MAKE = "/payments/make"
 PATIENT = "{message_lifetime: 600, retry: {first: 0.2, cap: 0.5}}"
 
 
-@pytest.mark.row(66, 79)
+@pytest.mark.edge_case(66, 79)
 async def test_a_worker_killed_between_the_answer_and_its_record(stack: Stack) -> None:
     """For the debit of one bet and the credit of another; each waits ten seconds for Temporal to miss its worker.
 
@@ -54,7 +54,7 @@ async def test_a_worker_killed_between_the_answer_and_its_record(stack: Stack) -
         assert 1 < len(repeats) <= (await movement(table, bet, kind)).attempts
 
 
-@pytest.mark.row(66)
+@pytest.mark.edge_case(66)
 async def test_workers_killed_between_pay_in_and_pay_out(stack: Stack) -> None:
     table = await stack.table()
     bet = table.new_bet()
@@ -95,7 +95,7 @@ async def _frozen(stack: Stack) -> AsyncIterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-@pytest.mark.row(80)
+@pytest.mark.edge_case(80)
 async def test_a_worker_that_wakes_up_late_repeats_no_debit(stack: Stack) -> None:
     short = "{message_lifetime: 1, clock_leeway: 0, effect_within: 0.5, retry: {first: 0.5, cap: 0.5}}"
     table = await _working(stack, short)
@@ -111,7 +111,7 @@ async def test_a_worker_that_wakes_up_late_repeats_no_debit(stack: Stack) -> Non
     assert await table.journal(bet) == []
 
 
-@pytest.mark.row(80)
+@pytest.mark.edge_case(80)
 async def test_a_debit_that_arrives_after_its_last_moment_is_refused_by_the_casino(stack: Stack) -> None:
     """The worker stops between its count and its signature: the key that it needs cannot be read."""
     table = await _working(stack, "message_lifetime: 1")

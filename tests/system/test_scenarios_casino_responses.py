@@ -1,4 +1,4 @@
-"""Rows of section C: what a casino's wallet can do to a movement while it is being made."""
+"""Edge cases of section C: what a casino's wallet can do to a movement while it is being made."""
 
 import asyncio
 from datetime import timedelta
@@ -12,7 +12,7 @@ from betcore.db.signing_keys import SigningKeys
 from betcore.ids import TransactionType
 from betcore.money import Money
 from betcore.vault import Vault
-from tests.system.rows import CREDIT, DEBIT, DONE, HASTY, QUICK, RETURN, UNKNOWN, taken, undecided, under_way
+from tests.system.scenarios import CREDIT, DEBIT, DONE, HASTY, QUICK, RETURN, UNKNOWN, taken, undecided, under_way
 from tests.table import Answer, Stack, Table, until
 from tests.watch import answers, at, has_status, movement, sends, sent
 
@@ -51,7 +51,7 @@ async def _same_movement(table: Table, bet: str, kind: int) -> int:
     return len(made)
 
 
-@pytest.mark.row(28)
+@pytest.mark.edge_case(28)
 @pytest.mark.parametrize(("fault", "counted"), UNCLEAR)
 async def test_an_unclear_answer_is_unknown(stack: Stack, fault: dict[str, object], counted: str) -> None:
     """To both sends of the fast lane, for debit and credit; the slow lane hears an answer."""
@@ -69,7 +69,7 @@ async def test_an_unclear_answer_is_unknown(stack: Stack, fault: dict[str, objec
         assert [answer["kind"] for answer in unclear if answer["type"] == kind][:2] == [counted] * 2
 
 
-@pytest.mark.row(26)
+@pytest.mark.edge_case(26)
 async def test_a_lost_answer_is_asked_for_again_inside_the_deadline(table: Table) -> None:
     bet = table.new_bet()
     await table.faults({"kind": "lost", "path": MAKE, "times": 1})
@@ -79,7 +79,7 @@ async def test_a_lost_answer_is_asked_for_again_inside_the_deadline(table: Table
     assert await _same_movement(table, bet, DEBIT) == 2
 
 
-@pytest.mark.row(26)
+@pytest.mark.edge_case(26)
 async def test_a_debit_that_stays_unknown_is_told_so_and_pursued(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=QUICK)
     await table.faults({"kind": "lost", "path": MAKE})
@@ -94,7 +94,7 @@ async def test_a_debit_that_stays_unknown_is_told_so_and_pursued(stack: Stack) -
     await _same_movement(table, bet, DEBIT)
 
 
-@pytest.mark.row(26)
+@pytest.mark.edge_case(26)
 async def test_a_refund_during_the_doubt_returns_what_was_taken(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=QUICK)
     await table.faults({"kind": "lost", "path": MAKE, "transaction_type": DEBIT})
@@ -107,7 +107,7 @@ async def test_a_refund_during_the_doubt_returns_what_was_taken(stack: Stack) ->
     assert (await table.pay_in(bet)).said == (6, "already_refunded")
 
 
-@pytest.mark.row(27)
+@pytest.mark.edge_case(27)
 async def test_a_debit_that_the_casino_never_saw_is_repeated(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=QUICK)
     await table.faults({"kind": "drop", "path": MAKE})
@@ -118,7 +118,7 @@ async def test_a_debit_that_the_casino_never_saw_is_repeated(stack: Stack) -> No
     assert await table.journal(bet) == [(DEBIT, "10.00")]
 
 
-@pytest.mark.row(27)
+@pytest.mark.edge_case(27)
 async def test_absence_is_believed_after_two_looks(stack: Stack) -> None:
     await asyncio.gather(_absent(stack, refunded=False), _absent(stack, refunded=True))
 
@@ -142,7 +142,7 @@ async def _absent(stack: Stack, *, refunded: bool) -> None:
     assert await table.journal(bet) == []
 
 
-@pytest.mark.row(29)
+@pytest.mark.edge_case(29)
 @pytest.mark.parametrize("status", [401, 403])
 async def test_an_unauthorised_debit_is_refused(stack: Stack, status: int) -> None:
     table = await stack.table()
@@ -156,7 +156,7 @@ async def test_an_unauthorised_debit_is_refused(stack: Stack, status: int) -> No
     assert await table.journal(bet) == []
 
 
-@pytest.mark.row(29)
+@pytest.mark.edge_case(29)
 async def test_an_unauthorised_credit_is_owed(stack: Stack) -> None:
     await asyncio.gather(_unauthorised(stack, 401, CREDIT), _unauthorised(stack, 403, RETURN))
 
@@ -178,7 +178,7 @@ async def _unauthorised(stack: Stack, status: int, kind: int) -> None:
     assert await table.journal(bet) == [(DEBIT, "10.00"), (kind, "25.00" if kind == CREDIT else "10.00")]
 
 
-@pytest.mark.row(30)
+@pytest.mark.edge_case(30)
 async def test_no_money_on_the_first_send_is_final(stack: Stack) -> None:
     table = await stack.table()
     bet = table.new_bet()
@@ -192,7 +192,7 @@ async def test_no_money_on_the_first_send_is_final(stack: Stack) -> None:
     assert await table.entries() == []
 
 
-@pytest.mark.row(32)
+@pytest.mark.edge_case(32)
 @pytest.mark.parametrize("kind", [DEBIT, CREDIT], ids=["debit", "credit"])
 async def test_a_duplicate_is_success_on_a_repeat(table: Table, kind: int) -> None:
     bet = table.new_bet()
@@ -206,7 +206,7 @@ async def test_a_duplicate_is_success_on_a_repeat(table: Table, kind: int) -> No
     assert told == [None, 103803]
 
 
-@pytest.mark.row(32)
+@pytest.mark.edge_case(32)
 @pytest.mark.parametrize("kind", [DEBIT, CREDIT], ids=["debit", "credit"])
 async def test_a_duplicate_on_the_first_send_is_success_where_the_casino_lists_it(table: Table, kind: int) -> None:
     bet = table.new_bet()
@@ -218,7 +218,7 @@ async def test_a_duplicate_on_the_first_send_is_success_where_the_casino_lists_i
     assert await _same_movement(table, bet, kind) == 1
 
 
-@pytest.mark.row(88)
+@pytest.mark.edge_case(88)
 async def test_a_duplicate_that_is_not_listed_is_no_stake(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=SHORT)
     await table.faults({"kind": "error_code", "error_code": 103803, "path": MAKE})
@@ -228,7 +228,7 @@ async def test_a_duplicate_that_is_not_listed_is_no_stake(stack: Stack) -> None:
     assert (await movement(table, bet, DEBIT)).state == "absent"
 
 
-@pytest.mark.row(84)
+@pytest.mark.edge_case(84)
 async def test_a_credit_that_was_made_is_found_and_told(stack: Stack) -> None:
     """The casino pays, and answers every send of it with 409."""
     table = await stack.table(provider=HASTY, casino=QUICK)
@@ -239,7 +239,7 @@ async def test_a_credit_that_was_made_is_found_and_told(stack: Stack) -> None:
     assert await _same_movement(table, bet, CREDIT) >= 3
 
 
-@pytest.mark.row(32)
+@pytest.mark.edge_case(32)
 async def test_a_duplicate_with_other_data_is_parked(stack: Stack) -> None:
     """While our debit is held, somebody makes another movement of the same bet and type."""
     table = await stack.table(provider=HASTY, casino="attempt_timeout: 5")

@@ -1,4 +1,4 @@
-"""Rows 29 and 37, and casinos beside each other: one that is down or slow costs its own players time, nobody else's."""
+"""Edge cases 29 and 37, and one casino beside another: one that is down or slow delays only its own players."""
 
 import asyncio
 from functools import partial
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from betcore.stack.ports import free
-from tests.system.rows import DONE, HASTY, UNAVAILABLE, UNKNOWN, taken
+from tests.system.scenarios import DONE, HASTY, UNAVAILABLE, UNKNOWN, taken
 from tests.table import Stack, Table, eventually, until
 from tests.watch import holds, in_state, sends, status
 
@@ -44,7 +44,7 @@ async def _broken(table: Table) -> str:
     return bet
 
 
-@pytest.mark.row(37)
+@pytest.mark.edge_case(37)
 async def test_a_casino_that_is_down_fails_stakes_fast_and_gets_what_is_owed_when_it_is_back(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=FRAIL)
     owed = [await taken(table, table.pay_in) for _ in range(5)]
@@ -67,7 +67,7 @@ async def test_a_casino_that_is_down_fails_stakes_fast_and_gets_what_is_owed_whe
     await eventually(plays_again, 30)
 
 
-@pytest.mark.row(37)
+@pytest.mark.edge_case(37)
 async def test_what_is_owed_is_the_probe_where_nobody_plays(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=FRAIL)
     bet = await taken(table, table.pay_in)
@@ -79,7 +79,7 @@ async def test_what_is_owed_is_the_probe_where_nobody_plays(stack: Stack) -> Non
     await holds(lambda: _is_open(table), lambda is_open: not is_open)
 
 
-@pytest.mark.row(100)
+@pytest.mark.edge_case(100)
 async def test_a_casino_that_is_back_is_played_at_again_though_nothing_is_sent_to_it(stack: Stack) -> None:
     """Its connection is refused for a while: what did not leave is refused at once, and a worker finds it back."""
     table = await stack.table(casino=FRAIL)
@@ -107,7 +107,7 @@ async def _is_open(table: Table) -> bool:
     return bool(found and found[0].open_since)
 
 
-@pytest.mark.row(37)
+@pytest.mark.edge_case(37)
 async def test_the_breaker_is_told_in_the_metrics(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=FRAIL)
     await _broken(table)
@@ -117,7 +117,7 @@ async def test_the_breaker_is_told_in_the_metrics(stack: Stack) -> None:
     assert f'betcore_breaker_open{{casino="{casino.name}"}} 1.0' in found
 
 
-@pytest.mark.row(29)
+@pytest.mark.edge_case(29)
 async def test_a_casino_that_does_not_know_us_any_more_is_not_asked_by_every_stake(stack: Stack) -> None:
     # It says no once, and that is enough: the next stake is not sent.
     table = await stack.table(casino="breaker: {failures: 10, window: 30, probe_every: 60}")
@@ -128,7 +128,7 @@ async def test_a_casino_that_does_not_know_us_any_more_is_not_asked_by_every_sta
     assert await sends(table, bet) == []
 
 
-@pytest.mark.row(37)
+@pytest.mark.edge_case(37)
 async def test_a_slow_casino_does_not_slow_another(sweeping: Stack) -> None:
     # It is too slow for every call, no breaker helps, and it has more callers than its hundred places.
     slow = await sweeping.table(provider="answer_deadline: 2", casino=SLUGGISH)
@@ -159,7 +159,7 @@ async def _undecided(table: Table) -> list[Any]:
     return await table.sql(query, id=table.partner_client_id)
 
 
-@pytest.mark.row(37)
+@pytest.mark.edge_case(37)
 async def test_a_bet_that_is_refused_for_the_casino_needs_nobody(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=FRAIL)
     bet = await _broken(table)

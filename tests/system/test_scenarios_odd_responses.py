@@ -1,19 +1,19 @@
-"""Rows 85 to 87 over HTTP: Accepts in other clothes or with dirty texts, and balances that are nonsense."""
+"""Edge cases 85 to 87 over HTTP: Accepts in other spellings or with dirty texts, and balances that are no numbers."""
 
 import asyncio
 import json
 
 import pytest
 
-from tests.system.rows import BACK, DONE, taken
+from tests.system.scenarios import BACK, DONE, taken
 from tests.table import Stack, Table, until
 
 USERS, ACCEPT = "/users/data", "/payments/accept"
 REVERSE = "refund_after_pay_out: reverse"
 
 
-@pytest.mark.row(85)
-@pytest.mark.row(86)
+@pytest.mark.edge_case(85)
+@pytest.mark.edge_case(86)
 @pytest.mark.parametrize("kind", ["other_types", "dirty_texts"])
 async def test_accepts_in_other_clothes_end_every_movement(stack: Stack, kind: str) -> None:
     table = await stack.table(provider=REVERSE, confirmation="accept")
@@ -44,7 +44,7 @@ NONSENSE = {
 }
 
 
-@pytest.mark.row(87)
+@pytest.mark.edge_case(87)
 async def test_no_answer_about_a_balance_changes_a_code(stack: Stack) -> None:
     await asyncio.gather(*(_nonsense(stack, name, *given) for name, given in NONSENSE.items()))
 
@@ -68,8 +68,8 @@ async def _nonsense(stack: Stack, name: str, body: str, code: int) -> None:
     assert (name, balance.code, balance.body["balance"]) == (name, code, None)
 
 
-@pytest.mark.row(85)
-@pytest.mark.row(87)
+@pytest.mark.edge_case(85)
+@pytest.mark.edge_case(87)
 async def test_a_balance_finer_than_the_currency_is_rounded_down(stack: Stack) -> None:
     table = await stack.table()
     await table.switches(balance_in_answer=False)
@@ -80,7 +80,7 @@ async def test_a_balance_finer_than_the_currency_is_rounded_down(stack: Stack) -
         assert (written, answer.code, answer.body["balance"]) == (written, 1, shown)
 
 
-@pytest.mark.row(85)
+@pytest.mark.edge_case(85)
 async def test_an_accept_that_cannot_be_read_is_no_final_answer(stack: Stack) -> None:
     """HTTP 400 with the reason, an incident; the same Accept, mended, is taken."""
     table = await stack.table(casino="{accept_within: 3600, effect_within: 3600}", confirmation="accept")

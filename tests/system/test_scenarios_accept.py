@@ -1,4 +1,4 @@
-"""Rows 38 and 39: a casino that takes a movement and confirms it later, over HTTP on both sides."""
+"""Edge cases 38 and 39: a casino that takes a movement and confirms it later, over HTTP on both sides."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.rows import BACK, DONE, HASTY, REFUNDED, SETTLED, STAKED, forget, taken, undecided, under_way
+from tests.system.scenarios import BACK, DONE, HASTY, REFUNDED, SETTLED, STAKED, forget, taken, undecided, under_way
 from tests.table import Stack, Table, until
 from tests.watch import at, has_status, holds, in_state, movement
 
@@ -41,7 +41,7 @@ def _body(bet_id: int, **changed: Any) -> dict[str, Any]:
     } | changed
 
 
-@pytest.mark.row(38)
+@pytest.mark.edge_case(38)
 async def test_a_quick_casino_is_answered_for_inside_the_deadline(stack: Stack) -> None:
     table = await _table(stack, provider="")
     won, back, once = table.new_bet(), table.new_bet(), table.new_bet()
@@ -60,7 +60,7 @@ async def test_a_quick_casino_is_answered_for_inside_the_deadline(stack: Stack) 
         assert len(await table.sent(bet)) == len(await table.accepts(bet)) == len(await table.journal(bet))
 
 
-@pytest.mark.row(38)
+@pytest.mark.edge_case(38)
 async def test_a_refusal_by_accept_is_final(stack: Stack) -> None:
     table = await _table(stack, provider="")
     poor, blocked = await table.seat("poor", "1.00"), await table.seat("blocked")
@@ -77,7 +77,7 @@ async def test_a_refusal_by_accept_is_final(stack: Stack) -> None:
         assert (await table.journal(bet), await table.sent(bet)) == ([], [-1])
 
 
-@pytest.mark.row(38)
+@pytest.mark.edge_case(38)
 async def test_a_claw_back_that_an_accept_refuses_leaves_the_bet_settled(stack: Stack) -> None:
     table = await _table(stack, provider="")
     bet = table.new_bet()
@@ -91,7 +91,7 @@ async def test_a_claw_back_that_an_accept_refuses_leaves_the_bet_settled(stack: 
     assert await table.incidents(bet) == ["reversal_refused"]
 
 
-@pytest.mark.row(38)
+@pytest.mark.edge_case(38)
 async def test_an_accept_that_takes_longer_than_the_provider_waits_is_waited_for(stack: Stack) -> None:
     table = await _table(stack)
     await table.faults({"kind": "delay", "delay": 4, "path": ACCEPT})
@@ -102,7 +102,7 @@ async def test_an_accept_that_takes_longer_than_the_provider_waits_is_waited_for
     assert await table.journal(bet) == STAKED
 
 
-@pytest.mark.row(38)
+@pytest.mark.edge_case(38)
 async def test_a_credit_whose_accept_is_lost_is_made_again(stack: Stack) -> None:
     table = await _table(stack, SOON)
     bet = await taken(table, table.pay_in)
@@ -115,7 +115,7 @@ async def test_a_credit_whose_accept_is_lost_is_made_again(stack: Stack) -> None
     assert await table.journal(bet) == SETTLED
 
 
-@pytest.mark.row(38)
+@pytest.mark.edge_case(38)
 async def test_a_debit_whose_accept_is_lost_is_looked_for(stack: Stack) -> None:
     table = await _table(stack, SOON)
     await table.faults({"kind": "drop", "path": ACCEPT})
@@ -128,7 +128,7 @@ async def test_a_debit_whose_accept_is_lost_is_looked_for(stack: Stack) -> None:
     assert await table.journal(bet) == SETTLED
 
 
-@pytest.mark.row(38)
+@pytest.mark.edge_case(38)
 async def test_a_debit_that_the_casino_has_refused_without_a_word_is_looked_for_in_vain(stack: Stack) -> None:
     table = await _table(stack, SOON)
     poor = await table.seat("poor", "1.00")
@@ -140,7 +140,7 @@ async def test_a_debit_that_the_casino_has_refused_without_a_word_is_looked_for_
     assert await table.journal(bet) == []
 
 
-@pytest.mark.row(38)
+@pytest.mark.edge_case(38)
 async def test_a_worker_that_dies_while_it_waits_for_an_accept_sends_nothing_more(stack: Stack) -> None:
     """The Accept comes while nobody works."""
     table = await _table(stack)
@@ -158,7 +158,7 @@ async def test_a_worker_that_dies_while_it_waits_for_an_accept_sends_nothing_mor
     assert await table.sent(bet) == [-1, 1]
 
 
-@pytest.mark.row(39)
+@pytest.mark.edge_case(39)
 async def test_an_accept_before_the_answer_to_make(stack: Stack) -> None:
     table = await _table(stack, provider="")
     await table.faults({"kind": "early", "path": ACCEPT})
@@ -169,7 +169,7 @@ async def test_an_accept_before_the_answer_to_make(stack: Stack) -> None:
     assert sorted(await table.sent(bet)) == [-1, 1]
 
 
-@pytest.mark.row(39)
+@pytest.mark.edge_case(39)
 async def test_an_accept_that_comes_twice_moves_nothing_more(stack: Stack) -> None:
     table = await _table(stack, provider="")
     await table.faults({"kind": "repeat", "path": ACCEPT})
@@ -181,7 +181,7 @@ async def test_an_accept_that_comes_twice_moves_nothing_more(stack: Stack) -> No
     assert await table.incidents(bet) == []
 
 
-@pytest.mark.row(39)
+@pytest.mark.edge_case(39)
 async def test_of_two_accepts_that_contradict_each_other_the_first_stands(stack: Stack) -> None:
     table = await _table(stack, provider="")
     await table.faults({"kind": "contradict", "error_code": 103802, "path": ACCEPT})
@@ -193,7 +193,7 @@ async def test_of_two_accepts_that_contradict_each_other_the_first_stands(stack:
     assert (await movement(table, bet, -1)).accept_code == "200"
 
 
-@pytest.mark.row(39)
+@pytest.mark.edge_case(39)
 async def test_a_success_for_a_stake_that_ended_refused_goes_back(stack: Stack) -> None:
     table = await _table(stack, provider="")
     bet = table.new_bet()
@@ -212,7 +212,7 @@ async def test_a_success_for_a_stake_that_ended_refused_goes_back(stack: Stack) 
     assert await table.incidents(bet) == ["debited_after_the_end"]
 
 
-@pytest.mark.row(39)
+@pytest.mark.edge_case(39)
 async def test_a_repeat_is_answered_from_the_row_when_the_workflow_is_gone(stack: Stack) -> None:
     table = await _table(stack, provider="")
     bet = table.new_bet()
@@ -232,7 +232,7 @@ async def test_a_repeat_is_answered_from_the_row_when_the_workflow_is_gone(stack
     assert await table.incidents(bet) == ["accept_contradicts"] * 4
 
 
-@pytest.mark.row(39)
+@pytest.mark.edge_case(39)
 async def test_an_accept_of_another_bet_or_of_none_tells_nothing(stack: Stack) -> None:
     table, other = await _table(stack, provider=""), await _table(stack, provider="")
     bet = other.new_bet()
@@ -246,7 +246,7 @@ async def test_an_accept_of_another_bet_or_of_none_tells_nothing(stack: Stack) -
     assert await other.incidents(bet) == []
 
 
-@pytest.mark.row(39)
+@pytest.mark.edge_case(39)
 async def test_an_accept_that_is_malformed_is_refused_whole(stack: Stack) -> None:
     table = await _table(stack)
     await table.faults({"kind": "drop", "path": ACCEPT})
@@ -259,7 +259,7 @@ async def test_an_accept_that_is_malformed_is_refused_whole(stack: Stack) -> Non
     assert (await until(lambda: table.pay_in(bet))).said == DONE
 
 
-@pytest.mark.row(91)
+@pytest.mark.edge_case(91)
 async def test_a_casino_that_takes_each_make_and_refuses_it_by_accept_is_not_stormed(stack: Stack) -> None:
     table = await _table(stack, "{retry: {first: 0.5, factor: 2, cap: 2}}")
     bet = await taken(table, table.pay_in)
@@ -279,7 +279,7 @@ async def _credits(table: Table) -> list[dict[str, Any]]:
     return [call for call in await table.calls() if call["transaction_type"] == 1]
 
 
-@pytest.mark.row(92)
+@pytest.mark.edge_case(92)
 async def test_what_is_parked_hears_a_success_alone(stack: Stack) -> None:
     table = await _table(stack, "{retry: {first: 0.1, cap: 0.3}}")
     bet = await taken(table, table.pay_in)

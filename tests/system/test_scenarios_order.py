@@ -1,11 +1,11 @@
-"""Calls in another order than the usual one: section B of the edge cases, rows 15, 16, 19, 20, 21 and 24."""
+"""Section B, edge cases 15, 16, 19, 20, 21 and 24: calls in another order than the usual one."""
 
 import asyncio
 from functools import partial
 
 import pytest
 
-from tests.system.rows import (
+from tests.system.scenarios import (
     DONE,
     REFUNDED,
     SETTLED,
@@ -22,7 +22,7 @@ from tests.table import Stack, Table, until
 WINDOW = "order_window: 0.5"
 
 
-@pytest.mark.row(15, 16)
+@pytest.mark.edge_case(15, 16)
 async def test_a_refund_before_its_pay_in_keeps_it_out(table: Table) -> None:
     bet = table.new_bet()
     for _ in range(2):
@@ -40,7 +40,7 @@ async def test_a_refund_before_its_pay_in_keeps_it_out(table: Table) -> None:
     assert await forgotten(table, bet)
 
 
-@pytest.mark.row(15, 7)
+@pytest.mark.edge_case(15, 7)
 async def test_parallel_refunds_of_an_unknown_bet_are_one_tombstone(table: Table) -> None:
     bet = table.new_bet()
     assert {answer.said for answer in await in_parallel(20, lambda: table.refund(bet))} == {DONE}
@@ -64,7 +64,7 @@ async def _is_off(table: Table, bet: str, refunded: tuple[int, str | None], paid
     return taken
 
 
-@pytest.mark.row(15, 16, 17)
+@pytest.mark.edge_case(15, 16, 17)
 async def test_refund_and_pay_in_at_the_same_moment(stack: Stack) -> None:
     table = await stack.table()
 
@@ -78,7 +78,7 @@ async def test_refund_and_pay_in_at_the_same_moment(stack: Stack) -> None:
     await asyncio.gather(*(race(turn) for turn in range(30)))
 
 
-@pytest.mark.row(15, 16)
+@pytest.mark.edge_case(15, 16)
 async def test_a_tombstone_and_a_bet_meet_at_the_row(stack: Stack) -> None:
     table = await stack.table()
     taken = set()
@@ -95,7 +95,7 @@ async def test_a_tombstone_and_a_bet_meet_at_the_row(stack: Stack) -> None:
     assert False in taken
 
 
-@pytest.mark.row(15, 17)
+@pytest.mark.edge_case(15, 17)
 async def test_a_pay_in_that_got_there_first_takes_the_refund(stack: Stack) -> None:
     table = await stack.table()
     bet = table.new_bet()
@@ -110,7 +110,7 @@ async def test_a_pay_in_that_got_there_first_takes_the_refund(stack: Stack) -> N
     assert await _is_off(table, bet, refunded.said, paid_in.said)
 
 
-@pytest.mark.row(19)
+@pytest.mark.edge_case(19)
 @pytest.mark.parametrize("amount", ["25.00", "0"])
 async def test_a_pay_out_without_a_bet_is_unknown_then_never_seen(stack: Stack, amount: str) -> None:
     table = await stack.table(provider=WINDOW)
@@ -132,7 +132,7 @@ async def test_a_pay_out_without_a_bet_is_unknown_then_never_seen(stack: Stack, 
     assert await forgotten(table, bet)
 
 
-@pytest.mark.row(19)
+@pytest.mark.edge_case(19)
 async def test_a_pay_in_may_come_after_its_pay_out(stack: Stack) -> None:
     table = await stack.table(provider="order_window: 600")
     bet = table.new_bet()
@@ -143,7 +143,7 @@ async def test_a_pay_in_may_come_after_its_pay_out(stack: Stack) -> None:
     assert await table.journal(bet) == SETTLED
 
 
-@pytest.mark.row(19)
+@pytest.mark.edge_case(19)
 async def test_never_seen_and_a_late_bet_meet_at_the_row(stack: Stack) -> None:
     table = await stack.table(provider="order_window: 0.001")
     for _ in range(8):
@@ -159,7 +159,7 @@ async def test_never_seen_and_a_late_bet_meet_at_the_row(stack: Stack) -> None:
         assert await table.journal(bet) == (SETTLED if said[0] == DONE else [])
 
 
-@pytest.mark.row(20)
+@pytest.mark.edge_case(20)
 @pytest.mark.parametrize("amount", ["25.00", "0"])
 async def test_a_settled_bet_is_not_refunded(table: Table, amount: str) -> None:
     bet = table.new_bet()
@@ -173,7 +173,7 @@ async def test_a_settled_bet_is_not_refunded(table: Table, amount: str) -> None:
     assert [entry["transaction_type"] for entry in entries] == [-1, 1]
 
 
-@pytest.mark.row(21)
+@pytest.mark.edge_case(21)
 @pytest.mark.parametrize(("amount", "incidents"), [("25.00", ["already_refunded"]), ("0", [])])
 @pytest.mark.parametrize("tombstone", [False, True], ids=["bet", "tombstone"])
 async def test_a_refunded_bet_is_not_paid_out(table: Table, amount: str, incidents: list[str], tombstone: bool) -> None:
@@ -189,7 +189,7 @@ async def test_a_refunded_bet_is_not_paid_out(table: Table, amount: str, inciden
     assert [entry["transaction_type"] for entry in entries] == ([] if tombstone else [-1, 2])
 
 
-@pytest.mark.row(20, 21)
+@pytest.mark.edge_case(20, 21)
 @pytest.mark.parametrize("first", ["pay_out", "refund"])
 async def test_a_resolution_in_flight_keeps_the_other_out(stack: Stack, first: str) -> None:
     table = await stack.table(casino=SLOW)
@@ -208,7 +208,7 @@ async def test_a_resolution_in_flight_keeps_the_other_out(stack: Stack, first: s
     assert await table.incidents(bet) == ([] if first == "pay_out" else ["already_refunded"])
 
 
-@pytest.mark.row(24)
+@pytest.mark.edge_case(24)
 async def test_a_second_pay_out_is_not_added(table: Table) -> None:
     bet = table.new_bet()
     await table.pay_in(bet)

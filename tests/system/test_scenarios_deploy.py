@@ -1,4 +1,4 @@
-"""Row 67: a worker with other workflow code takes over while bets wait, in every state in which a bet can wait.
+"""Edge case 67: a worker with other workflow code takes over while bets wait, in every state in which a bet can wait.
 
 The stack runs without workers; the tests deploy them: today's, and copies of it that were changed.
 """
@@ -22,7 +22,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
 from betcore.visibility import BET_STATUS
 from tests.leashed import leashed
-from tests.system.rows import (
+from tests.system.scenarios import (
     BACK,
     CLAW_BACK,
     CREDIT,
@@ -280,7 +280,7 @@ async def _each(cases: dict[str, T], play: Callable[[T], Coroutine[Any, Any, R]]
     return {name: task.result() for name, task in tasks.items()}
 
 
-@pytest.mark.row(67)
+@pytest.mark.edge_case(67)
 async def test_bets_in_every_state_go_on_under_the_next_release(bare: Stack, tmp_path: Path) -> None:
     release = _release(tmp_path, patched=True)
     async with _deployed(bare) as deployment:
@@ -306,7 +306,7 @@ async def _stuck(handle: Any) -> None:
     await holds(lambda: _failed(handle), lambda causes: cause in causes)
 
 
-@pytest.mark.row(67)
+@pytest.mark.edge_case(67)
 async def test_a_release_without_patched_stops_bets_and_the_right_one_heals_them(bare: Stack, tmp_path: Path) -> None:
     wrong, right = _release(tmp_path / "wrong", patched=False), _release(tmp_path / "right", patched=True)
     async with _deployed(bare) as deployment:

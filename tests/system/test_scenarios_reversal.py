@@ -1,10 +1,10 @@
-"""What a Refund takes back of a bet that is settled, in one step or in two: rows 20, 36, 46 and 47."""
+"""Edge cases 20, 36, 46 and 47: what a Refund takes back of a settled bet, in one step or in two."""
 
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.system.rows import (
+from tests.system.scenarios import (
     BACK,
     CLAW_BACK,
     CREDIT,
@@ -71,7 +71,7 @@ async def _opened_again(table: Table, play: Play, bet: str) -> Answer:
     return await (table.pay_in_out(bet) if play is _in_one_step else table.pay_in(bet))
 
 
-@pytest.mark.row(20, 46, 7)
+@pytest.mark.edge_case(20, 46, 7)
 @side_by_side(play=STEPS)
 async def test_refunds_of_a_settled_bet_reverse_it_once(stack: Stack, play: Play) -> None:
     table, bet = await _settled(stack, play)
@@ -88,7 +88,7 @@ async def test_refunds_of_a_settled_bet_reverse_it_once(stack: Stack, play: Play
     assert await table.journal(bet) == BACK
 
 
-@pytest.mark.row(20, 46)
+@pytest.mark.edge_case(20, 46)
 @side_by_side(play=STEPS, stake=["10.00", "0.00"], win=["25.00", "0.00"])
 async def test_a_win_of_nothing_is_not_taken_back(stack: Stack, play: Play, stake: str, win: str) -> None:
     journal = [(DEBIT, stake), (CREDIT, win), *([(CLAW_BACK, win)] if win == "25.00" else []), (RETURN, stake)]
@@ -98,7 +98,7 @@ async def test_a_win_of_nothing_is_not_taken_back(stack: Stack, play: Play, stak
     assert await table.journal(bet) == journal
 
 
-@pytest.mark.row(46)
+@pytest.mark.edge_case(46)
 @side_by_side(play=STEPS)
 async def test_a_closed_bet_is_opened_for_its_reversal(stack: Stack, play: Play) -> None:
     table, bet = await _settled(stack, play, casino="{retry: {first: 0.1, cap: 0.3}, send: {close: true}}")
@@ -114,7 +114,7 @@ async def test_a_closed_bet_is_opened_for_its_reversal(stack: Stack, play: Play)
     assert await table.journal(bet) == BACK
 
 
-@pytest.mark.row(46, 47)
+@pytest.mark.edge_case(46, 47)
 @side_by_side(play=STEPS)
 async def test_a_win_that_the_player_has_spent_stays(stack: Stack, play: Play) -> None:
     table, bet = await _settled(stack, play)
@@ -131,7 +131,7 @@ async def test_a_win_that_the_player_has_spent_stays(stack: Stack, play: Play) -
     assert (row.state, row.reversed_by) == ("settled", None)
 
 
-@pytest.mark.row(46)
+@pytest.mark.edge_case(46)
 @side_by_side(play=STEPS, times=[1, 4])
 async def test_a_claw_back_whose_answer_is_lost_is_made_once(stack: Stack, play: Play, times: int) -> None:
     table, bet = await _settled(stack, play)
@@ -141,7 +141,7 @@ async def test_a_claw_back_whose_answer_is_lost_is_made_once(stack: Stack, play:
     assert await table.journal(bet) == BACK
 
 
-@pytest.mark.row(46, 47, 79)
+@pytest.mark.edge_case(46, 47, 79)
 @side_by_side(first=["lost", "drop"])
 async def test_a_refused_repeat_of_a_claw_back_is_not_believed(stack: Stack, first: str) -> None:
     """payments/info tells whether the first send took the win; only then one more refusal can be the truth."""
@@ -154,7 +154,7 @@ async def test_a_refused_repeat_of_a_claw_back_is_not_believed(stack: Stack, fir
     assert await table.journal(bet) == (BACK if first == "lost" else SETTLED)
 
 
-@pytest.mark.row(46)
+@pytest.mark.edge_case(46)
 @side_by_side(again=[True, False])
 async def test_a_claw_back_that_never_arrives_is_sent_in_another_window(stack: Stack, again: bool) -> None:
     table, bet = await _settled(stack, _in_one_step, casino=SHORT_LIVED)
@@ -170,7 +170,7 @@ async def test_a_claw_back_that_never_arrives_is_sent_in_another_window(stack: S
     assert (await until(lambda: table.refund(bet))).said == DONE
 
 
-@pytest.mark.row(36, 46)
+@pytest.mark.edge_case(36, 46)
 @side_by_side(play=STEPS, kind=["error", "lost", "error_code"])
 async def test_the_return_after_a_claw_back_is_never_given_up(stack: Stack, play: Play, kind: str) -> None:
     table, bet = await _settled(stack, play)
@@ -186,7 +186,7 @@ async def test_the_return_after_a_claw_back_is_never_given_up(stack: Stack, play
     assert await table.journal(bet) == BACK
 
 
-@pytest.mark.row(1, 46)
+@pytest.mark.edge_case(1, 46)
 @side_by_side(told=[True, False])
 async def test_what_a_pay_in_out_was_told_stands(stack: Stack, told: bool) -> None:
     table, bet = await left_unknown(stack, SLOW, fault("hold_after", CREDIT, 1))
@@ -200,7 +200,7 @@ async def test_what_a_pay_in_out_was_told_stands(stack: Stack, told: bool) -> No
     assert await table.journal(bet) == BACK
 
 
-@pytest.mark.row(89)
+@pytest.mark.edge_case(89)
 async def test_a_reversal_behind_a_close_that_fails_is_seen(stack: Stack) -> None:
     """A provider hears 99, and people see why, from the first failure on."""
     casino = "{send: {close: true}, effect_within: 0.3, retry: {first: 0.1, cap: 0.3}, breaker: {failures: 1000}}"

@@ -1,4 +1,4 @@
-"""Two API processes on one stack: whoever of them a call reaches, there is one truth."""
+"""Two API processes on one stack: both give the same answers, whichever of them a call reaches."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.rows import (
+from tests.system.scenarios import (
     BACK,
     DONE,
     REFUNDED,
@@ -54,7 +54,7 @@ async def _same_for_both(both: tuple[Table, Table], bet: str, said: dict[Call, S
         assert [(await call(table, bet)).said for table in both] == [expected] * 2
 
 
-@pytest.mark.row(2, 4)
+@pytest.mark.edge_case(2, 4)
 @pytest.mark.parametrize(
     ("call", "journal"), [(Table.pay_in, STAKED), (Table.pay_in_out, SETTLED)], ids=["pay_in", "pay_in_out"]
 )
@@ -67,7 +67,7 @@ async def test_copies_at_both_are_one_bet(both: tuple[Table, Table], call: Call,
     assert len(await both[0].entries()) == len(journal)
 
 
-@pytest.mark.row(1, 2)
+@pytest.mark.edge_case(1, 2)
 @pytest.mark.parametrize("call", [Table.pay_in, Table.pay_in_out], ids=["pay_in", "pay_in_out"])
 async def test_a_call_and_its_repeat_at_the_same_moment(both: tuple[Table, Table], call: Call) -> None:
     async def play(here: Table, there: Table, bet: str) -> None:
@@ -78,7 +78,7 @@ async def test_a_call_and_its_repeat_at_the_same_moment(both: tuple[Table, Table
     assert len(await both[0].entries()) == ROUNDS * (1 if call is Table.pay_in else 2)
 
 
-@pytest.mark.row(3)
+@pytest.mark.edge_case(3)
 async def test_different_calls_at_the_same_moment(both: tuple[Table, Table]) -> None:
     async def play(here: Table, there: Table, bet: str) -> None:
         said = await _at_once(here.pay_in(bet), there.pay_in_out(bet))
@@ -89,7 +89,7 @@ async def test_different_calls_at_the_same_moment(both: tuple[Table, Table]) -> 
     await _rounds(both, play)
 
 
-@pytest.mark.row(15, 16, 17, 46)
+@pytest.mark.edge_case(15, 16, 17, 46)
 @pytest.mark.parametrize("call", [Table.pay_in, Table.pay_in_out], ids=["pay_in", "pay_in_out"])
 async def test_a_stake_and_its_refund_at_the_same_moment(both: tuple[Table, Table], call: Call) -> None:
     taken_back = REFUNDED if call is Table.pay_in else BACK
@@ -122,7 +122,7 @@ async def _opened(both: tuple[Table, Table], bet: str, call: Call, early: Call) 
     await asyncio.gather(first, second)
 
 
-@pytest.mark.row(15, 16)
+@pytest.mark.edge_case(15, 16)
 @pytest.mark.parametrize("call", [Table.pay_in, Table.pay_in_out], ids=["pay_in", "pay_in_out"])
 async def test_a_tombstone_of_one_process_and_a_bet_of_the_other_meet_at_the_row(
     both: tuple[Table, Table], call: Call
@@ -139,7 +139,7 @@ async def test_a_tombstone_of_one_process_and_a_bet_of_the_other_meet_at_the_row
         assert opened == OFF or journal != []
 
 
-@pytest.mark.row(20, 21, 22)
+@pytest.mark.edge_case(20, 21, 22)
 async def test_pay_out_and_refund_at_the_same_moment(both: tuple[Table, Table]) -> None:
     async def play(here: Table, there: Table, bet: str) -> None:
         assert (await here.pay_in(bet)).said == DONE
@@ -151,7 +151,7 @@ async def test_pay_out_and_refund_at_the_same_moment(both: tuple[Table, Table]) 
     await _rounds(both, play)
 
 
-@pytest.mark.row(5, 7, 46)
+@pytest.mark.edge_case(5, 7, 46)
 @pytest.mark.parametrize("call", [Table.pay_out, Table.refund], ids=["pay_out", "refund"])
 async def test_copies_of_a_resolution_at_both_move_money_once(both: tuple[Table, Table], call: Call) -> None:
     async def play(here: Table, there: Table, bet: str) -> None:
@@ -162,7 +162,7 @@ async def test_copies_of_a_resolution_at_both_move_money_once(both: tuple[Table,
     await _rounds(both, play)
 
 
-@pytest.mark.row(46)
+@pytest.mark.edge_case(46)
 async def test_refunds_at_both_reverse_a_bet_once(both: tuple[Table, Table]) -> None:
     async def play(here: Table, there: Table, bet: str) -> None:
         assert (await here.pay_in_out(bet)).said == DONE
@@ -181,7 +181,7 @@ async def _nobody_told(both: tuple[Table, Table], call: Call, kind: int) -> list
     return await asyncio.gather(*(undecided(here, partial(call, here)) for _ in range(ROUNDS)))
 
 
-@pytest.mark.row(1, 46)
+@pytest.mark.edge_case(1, 46)
 async def test_done_and_taken_back_are_not_both_told_of_one_step(stack: Stack, second_api: str) -> None:
     here = await stack.table(provider="answer_deadline: 2.5", casino="{attempt_timeout: 12, fast_attempts: 1}")
     both = here, elsewhere(here, second_api)
@@ -204,7 +204,7 @@ async def test_done_and_taken_back_are_not_both_told_of_one_step(stack: Stack, s
     await asyncio.gather(*(play(*(both if turn % 2 else both[::-1]), bet) for turn, bet in enumerate(bets)))
 
 
-@pytest.mark.row(1, 46)
+@pytest.mark.edge_case(1, 46)
 @pytest.mark.parametrize("first", ["told", "taken back"])
 async def test_telling_and_taking_back_meet_at_the_row(stack: Stack, second_api: str, first: str) -> None:
     here = await stack.table(provider="answer_deadline: 6", casino="{attempt_timeout: 12, fast_attempts: 1}")
@@ -227,7 +227,7 @@ async def test_telling_and_taking_back_meet_at_the_row(stack: Stack, second_api:
     assert await here.journal(bet) == BACK
 
 
-@pytest.mark.row(77, 1)
+@pytest.mark.edge_case(77, 1)
 async def test_done_and_taken_back_are_not_both_told_of_two_steps(stack: Stack, second_api: str) -> None:
     """Repeats at both processes around the moment at which a stake that nobody was told of goes back; which of them
     wins is a matter of chance here, and forced elsewhere."""
@@ -254,7 +254,7 @@ async def test_done_and_taken_back_are_not_both_told_of_two_steps(stack: Stack, 
     await asyncio.gather(*(play(turn, bet) for turn, bet in enumerate(bets)))
 
 
-@pytest.mark.row(17)
+@pytest.mark.edge_case(17)
 @pytest.mark.parametrize("call", [Table.pay_in, Table.pay_in_out], ids=["pay_in", "pay_in_out"])
 async def test_a_refund_at_one_of_a_stake_in_flight_at_the_other(stack: Stack, second_api: str, call: Call) -> None:
     here = await stack.table(casino="{attempt_timeout: 12, fast_attempts: 1, retry: {first: 0.1}}")

@@ -1,4 +1,4 @@
-"""Who was told what, whatever dies in between: row 77, and what other rows say of the same moments.
+"""Edge case 77: what the provider was answered, whichever process dies in between.
 
 Between the count of a send and the bytes of an answer a process is killed at every point that there is. At each of them
 several bets die together, whose provider then repeats its call, wants its stake back, or says nothing more. What the
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from temporalio.api.enums.v1 import EventType
 
-from tests.system.rows import (
+from tests.system.scenarios import (
     BACK,
     DONE,
     REFUNDED,
@@ -334,7 +334,7 @@ async def _play(stack: Stack, points: Mapping[str, Sequence[Fate]], told: Said |
 # A worker dies: nobody has heard anything definite
 
 
-@pytest.mark.row(20, 21, 42, 46, 66, 77)
+@pytest.mark.edge_case(20, 21, 42, 46, 66, 77)
 @pytest.mark.parametrize("stage", ["counted", "answered", "recorded"])
 async def test_a_worker_killed_in_the_middle_of_movements(stack: Stack, stage: str) -> None:
     points = {
@@ -348,18 +348,18 @@ async def test_a_worker_killed_in_the_middle_of_movements(stack: Stack, stage: s
 # The API dies: the bet goes on without it
 
 
-@pytest.mark.row(1, 20, 21, 46, 77)
+@pytest.mark.edge_case(1, 20, 21, 46, 77)
 async def test_an_api_killed_before_it_says_that_it_tells(stack: Stack) -> None:
     await _play(stack, {"outcome_known": [*PAY_IN, *PAY_OUT, *REFUND, *REVERSAL, WON, REVERSED, WON_UNHEARD]})
 
 
-@pytest.mark.row(1, 77)
+@pytest.mark.edge_case(1, 77)
 async def test_an_api_killed_between_saying_so_and_telling(stack: Stack) -> None:
     """The row cannot know that the provider never got it: a bet that may be known to stand stands."""
     await _play(stack, {"outcome_told": TOLD})
 
 
-@pytest.mark.row(1, 20, 21, 46, 77)
+@pytest.mark.edge_case(1, 20, 21, 46, 77)
 async def test_an_api_killed_after_it_told(stack: Stack) -> None:
     await _play(stack, {"answer_written": [*TOLD, *PAY_OUT, *REFUND, *REVERSAL]}, told=DONE)
 
@@ -367,7 +367,7 @@ async def test_an_api_killed_after_it_told(stack: Stack) -> None:
 # Both at once
 
 
-@pytest.mark.row(77)
+@pytest.mark.edge_case(77)
 async def test_a_bet_is_told_of_at_the_moment_in_which_it_is_taken_back(stack: Stack) -> None:
     """Both want the row, now the one first and now the other; a PayOut that comes too late changes nothing."""
     table = await stack.table(provider="{answer_deadline: 4, unconfirmed_within: 2}", casino=SLOW)

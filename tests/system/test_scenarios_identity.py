@@ -1,4 +1,4 @@
-"""What a bet is known by, and what its record keeps: section A of the edge cases, rows 9 to 14 and 78."""
+"""Section A, edge cases 9 to 14 and 78: what identifies a bet, and what its record keeps."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,11 +6,11 @@ from functools import partial
 
 import pytest
 
-from tests.system.rows import DONE, REFUNDED, SETTLED, STAKED, forget, forgotten
+from tests.system.scenarios import DONE, REFUNDED, SETTLED, STAKED, forget, forgotten
 from tests.table import Stack, Table
 
 
-@pytest.mark.row(9)
+@pytest.mark.edge_case(9)
 async def test_providers_do_not_share_bet_ids(stack: Stack, table: Table) -> None:
     rival, bet = await stack.table(), table.new_bet()
     # The same player in the same casino.
@@ -25,7 +25,7 @@ async def test_providers_do_not_share_bet_ids(stack: Stack, table: Table) -> Non
     assert await rival.journal(bet) == [(-1, "20.00"), (1, "7.00")]
 
 
-@pytest.mark.row(11)
+@pytest.mark.edge_case(11)
 async def test_the_operation_is_part_of_the_key(table: Table) -> None:
     won, lost = table.new_bet(), table.new_bet()
     # Amounts are equal, so that only the operation tells the calls apart.
@@ -42,7 +42,7 @@ async def test_the_operation_is_part_of_the_key(table: Table) -> None:
     assert named == [f"{ids[0]}:-1", f"{ids[0]}:1", f"{ids[1]}:-1", f"{ids[1]}:2"]
 
 
-@pytest.mark.row(12)
+@pytest.mark.edge_case(12)
 async def test_a_round_belongs_to_its_game(table: Table) -> None:
     dice, wheel = table.new_bet(), table.new_bet()
     await table.catalogue.add_game(table.provider, "wheel", "Wheel")
@@ -55,7 +55,7 @@ async def test_a_round_belongs_to_its_game(table: Table) -> None:
     assert await table.journal(wheel) == REFUNDED
 
 
-@pytest.mark.row(13, 14)
+@pytest.mark.edge_case(13, 14)
 async def test_the_record_outlives_the_workflow(table: Table) -> None:
     won, lost, small, broke = (table.new_bet() for _ in range(4))
     done = [
@@ -85,7 +85,7 @@ async def test_the_record_outlives_the_workflow(table: Table) -> None:
     assert [await forgotten(table, bet) for bet in bets] == [True] * 4
 
 
-@pytest.mark.row(14)
+@pytest.mark.edge_case(14)
 async def test_no_money_stays_no_money(table: Table) -> None:
     bet = table.new_bet()
     await table.seat(balance="9.99")
@@ -94,7 +94,7 @@ async def test_no_money_stays_no_money(table: Table) -> None:
     await _stays_refused(table, bet, "no_money", sent=1, mend=lambda: table.seat(balance="1000.00"))
 
 
-@pytest.mark.row(14)
+@pytest.mark.edge_case(14)
 async def test_blocked_by_the_casino_stays_blocked(table: Table) -> None:
     bet, anna = table.new_bet(), f"/_players/{table.partner_client_id}/anna"
     await table.at_casino("PATCH", anna, json={"blocked": True})
@@ -104,7 +104,7 @@ async def test_blocked_by_the_casino_stays_blocked(table: Table) -> None:
     )
 
 
-@pytest.mark.row(14)
+@pytest.mark.edge_case(14)
 async def test_a_limit_of_the_casino_stays(table: Table) -> None:
     bet = table.new_bet()
     await table.faults({"kind": "error_code", "error_code": 103806, "transaction_type": -1})
@@ -112,7 +112,7 @@ async def test_a_limit_of_the_casino_stays(table: Table) -> None:
     await _stays_refused(table, bet, "limit_reached", sent=1, mend=table.faults)
 
 
-@pytest.mark.row(14)
+@pytest.mark.edge_case(14)
 @pytest.mark.parametrize(("amount", "reason"), [("0.09", "below_min_bet"), ("500.01", "above_max_bet")])
 async def test_a_limit_of_ours_stays(table: Table, amount: str, reason: str) -> None:
     bet = table.new_bet()
@@ -120,7 +120,7 @@ async def test_a_limit_of_ours_stays(table: Table, amount: str, reason: str) -> 
     await _stays_refused(table, bet, reason, mend=lambda: _limits(table, "0.01", "10000"), amount=amount)
 
 
-@pytest.mark.row(14)
+@pytest.mark.edge_case(14)
 async def test_blocked_by_us_stays_blocked(table: Table) -> None:
     bet = table.new_bet()
     await table.catalogue.block(table.casino, "anna", blocked=True)
@@ -155,7 +155,7 @@ async def _limits(table: Table, least: str, greatest: str) -> None:
     )
 
 
-@pytest.mark.row(78)
+@pytest.mark.edge_case(78)
 @pytest.mark.parametrize(
     "change", ["session ended", "player blocked", "blocked at the casino", "limit", "game", "money"]
 )

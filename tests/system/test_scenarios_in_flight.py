@@ -1,4 +1,4 @@
-"""PayOut and Refund while money is in flight: section B of the edge cases, rows 17, 18 and 22."""
+"""Section B, edge cases 17, 18 and 22: PayOut and Refund while money is in flight."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from temporalio.api.enums.v1 import EventType
 
-from tests.system.rows import (
+from tests.system.scenarios import (
     DONE,
     HASTY,
     REFUNDED,
@@ -42,7 +42,7 @@ async def _kept(table: Table, bet: str) -> list[str]:
     return [event.workflow_execution_signaled_event_attributes.signal_name for event in signals]
 
 
-@pytest.mark.row(17)
+@pytest.mark.edge_case(17)
 async def test_a_refund_is_kept_while_the_debit_is_in_flight(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=SLOW)
     await table.faults(_hold(), _hold("hold", 2))
@@ -64,7 +64,7 @@ async def test_a_refund_is_kept_while_the_debit_is_in_flight(stack: Stack) -> No
     assert await table.sent(bet) == [-1, 2]
 
 
-@pytest.mark.row(17)
+@pytest.mark.edge_case(17)
 async def test_a_refund_that_waits_for_the_debit(stack: Stack) -> None:
     table = await stack.table(casino=SLOW)
     bet = table.new_bet()
@@ -82,7 +82,7 @@ async def test_a_refund_that_waits_for_the_debit(stack: Stack) -> None:
     assert await table.journal(bet) == REFUNDED
 
 
-@pytest.mark.row(17, 18)
+@pytest.mark.edge_case(17, 18)
 @pytest.mark.parametrize("resolution", ["refund", "pay_out"])
 async def test_nothing_follows_a_debit_that_is_refused(stack: Stack, resolution: str) -> None:
     table = await stack.table(casino=SLOW)
@@ -102,7 +102,7 @@ async def test_nothing_follows_a_debit_that_is_refused(stack: Stack, resolution:
     assert await table.journal(bet) == []
 
 
-@pytest.mark.row(17, 18)
+@pytest.mark.edge_case(17, 18)
 @pytest.mark.parametrize("resolution", ["refund", "pay_out"])
 async def test_what_is_kept_is_durable_and_follows_the_debit(stack: Stack, resolution: str) -> None:
     table = await stack.table(provider="answer_deadline: 2", casino=SLOW)
@@ -131,7 +131,7 @@ async def test_what_is_kept_is_durable_and_follows_the_debit(stack: Stack, resol
         assert await table.journal(bet) == []
 
 
-@pytest.mark.row(17)
+@pytest.mark.edge_case(17)
 async def test_a_refund_while_the_debits_answer_is_lost(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=LOSING)
     await table.faults(LOST, _hold("hold"))
@@ -149,7 +149,7 @@ async def test_a_refund_while_the_debits_answer_is_lost(stack: Stack) -> None:
     assert await table.sent(bet) == [-1, -1, 2]
 
 
-@pytest.mark.row(17)
+@pytest.mark.edge_case(17)
 async def test_a_refund_of_a_debit_that_never_arrived(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=SHORT_LIVED)
     await table.faults({"kind": "drop", "path": "/payments/make"})
@@ -163,7 +163,7 @@ async def test_a_refund_of_a_debit_that_never_arrived(stack: Stack) -> None:
     assert await table.journal(bet) == []
 
 
-@pytest.mark.row(18)
+@pytest.mark.edge_case(18)
 async def test_a_pay_out_waits_for_the_debit(stack: Stack) -> None:
     table = await stack.table(casino=SLOW)
     bet = table.new_bet()
@@ -179,7 +179,7 @@ async def test_a_pay_out_waits_for_the_debit(stack: Stack) -> None:
     assert await table.sent(bet) == [-1, 1]
 
 
-@pytest.mark.row(18)
+@pytest.mark.edge_case(18)
 @pytest.mark.parametrize("lane", ["fast", "slow"])
 async def test_a_pay_out_is_kept_while_the_debit_is_unknown(stack: Stack, lane: str) -> None:
     table = await stack.table(provider=HASTY, casino=LOSING)
@@ -205,7 +205,7 @@ def _one_of_two(pay_out: Answer, refund: Answer) -> bool:
     return pay_out.said == DONE
 
 
-@pytest.mark.row(22)
+@pytest.mark.edge_case(22)
 async def test_pay_out_and_refund_at_the_same_moment(stack: Stack) -> None:
     table = await stack.table()
 
@@ -222,7 +222,7 @@ async def test_pay_out_and_refund_at_the_same_moment(stack: Stack) -> None:
     assert set(outcomes) == {True, False}
 
 
-@pytest.mark.row(22, 17, 18)
+@pytest.mark.edge_case(22, 17, 18)
 @pytest.mark.parametrize("first", ["pay_out", "refund"])
 async def test_the_first_that_is_kept_wins(stack: Stack, first: str) -> None:
     table = await stack.table(provider=HASTY, casino=SLOW)
@@ -240,7 +240,7 @@ async def test_the_first_that_is_kept_wins(stack: Stack, first: str) -> None:
     assert await table.sent(bet) == [-1, 1 if first == "pay_out" else 2]
 
 
-@pytest.mark.row(22)
+@pytest.mark.edge_case(22)
 async def test_all_three_calls_at_the_same_moment(stack: Stack) -> None:
     table = await stack.table()
 
@@ -257,7 +257,7 @@ async def test_all_three_calls_at_the_same_moment(stack: Stack) -> None:
     await asyncio.gather(*(race() for _ in range(20)))
 
 
-@pytest.mark.row(2)
+@pytest.mark.edge_case(2)
 @pytest.mark.parametrize("lane", ["fast", "slow"])
 async def test_the_deadline_is_kept(stack: Stack, lane: str) -> None:
     """The casino holds each call for longer than that, until it is let go."""

@@ -1,4 +1,4 @@
-"""Rows 44, 45, 73 and 81: bets that need a person, and what an operator's action does beside all else that happens."""
+"""Edge cases 44, 45, 73 and 81: bets that wait for an operator, and an operator's action beside other events."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from betcore.ids import BetKey, carrier_of_bet
 from betcore.messages import Action, Operate, Operated
 from betcore.money import Money
 from betcore.visibility import BET_STATUS
-from tests.system.rows import (
+from tests.system.scenarios import (
     BACK,
     CLAW_BACK,
     CREDIT,
@@ -129,7 +129,7 @@ async def _is_closed(table: Table, bet: str) -> None:
 # No PayOut
 
 
-@pytest.mark.row(44)
+@pytest.mark.edge_case(44)
 async def test_a_bet_without_a_result_stays_open_and_is_seen_when_it_is_overdue(stack: Stack) -> None:
     waiting, [open_bet] = await _staked(stack)
     table, [bet] = await _staked(stack, OVERDUE)
@@ -150,7 +150,7 @@ async def test_a_bet_without_a_result_stays_open_and_is_seen_when_it_is_overdue(
     await has_status(table, bet, "settled", False)
 
 
-@pytest.mark.row(44)
+@pytest.mark.edge_case(44)
 async def test_an_operator_ends_a_bet_that_is_overdue(stack: Stack) -> None:
     """A settlement is a PayOut and a void is a Refund: what the provider sends later repeats it, or is refused."""
     table, [settled, voided, lost] = await _staked(stack, OVERDUE, bets=3)
@@ -177,7 +177,7 @@ async def test_an_operator_ends_a_bet_that_is_overdue(stack: Stack) -> None:
     assert await _operations(table, voided) == [("void", "ann", True)]
 
 
-@pytest.mark.row(44, 22)
+@pytest.mark.edge_case(44, 22)
 async def test_an_operator_and_the_provider_end_a_bet_at_the_same_moment(stack: Stack) -> None:
     table, bets = await _staked(stack, "answer_deadline: 5", bets=10)
 
@@ -194,7 +194,7 @@ async def test_an_operator_and_the_provider_end_a_bet_at_the_same_moment(stack: 
     await asyncio.gather(*(race(turn, bet) for turn, bet in enumerate(bets)))
 
 
-@pytest.mark.row(44, 45)
+@pytest.mark.edge_case(44, 45)
 async def test_an_overdue_bet_is_refunded_where_the_profile_says_so(stack: Stack) -> None:
     table, [bet, lost] = await _staked(stack, OVERDUE_REFUND, bets=2)
     for one in (bet, lost):
@@ -217,7 +217,7 @@ async def test_an_overdue_bet_is_refunded_where_the_profile_says_so(stack: Stack
     assert await table.journal(bet) == REFUNDED
 
 
-@pytest.mark.row(45)
+@pytest.mark.edge_case(45)
 async def test_a_payout_while_the_overdue_refund_is_on_its_way_changes_nothing(stack: Stack) -> None:
     table, [bet] = await _staked(stack, OVERDUE_REFUND)
     await table.faults({"kind": "error", "path": MAKE, "transaction_type": RETURN})
@@ -230,7 +230,7 @@ async def test_a_payout_while_the_overdue_refund_is_on_its_way_changes_nothing(s
     assert await table.incidents(bet) == ["already_refunded"]
 
 
-@pytest.mark.row(44, 45)
+@pytest.mark.edge_case(44, 45)
 async def test_payouts_at_the_moment_at_which_bets_are_overdue(stack: Stack) -> None:
     table, bets = await _staked(stack, OVERDUE_REFUND, bets=16)
 
@@ -253,7 +253,7 @@ async def _refunds(table: Table, bet: str) -> bool:
 # Operators beside what happens by itself
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 @pytest.mark.parametrize("kind", ["error", "lost"])
 async def test_operators_and_the_automatic_retry_make_one_credit(stack: Stack, kind: str) -> None:
     table, [bet] = await _staked(stack, HASTY)
@@ -274,7 +274,7 @@ async def test_operators_and_the_automatic_retry_make_one_credit(stack: Stack, k
     assert len(await sends(table, bet)) - 1 <= (await movement(table, bet, CREDIT)).attempts
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_a_retry_while_an_attempt_is_held_at_the_casino(stack: Stack) -> None:
     table, [bet] = await _staked(stack, HASTY, "{attempt_timeout: 8, fast_attempts: 1, retry: {first: 0.1, cap: 0.3}}")
     broken = {"kind": "error", "path": MAKE, "transaction_type": CREDIT, "times": 2}
@@ -293,7 +293,7 @@ async def test_a_retry_while_an_attempt_is_held_at_the_casino(stack: Stack) -> N
     assert len(await table.sent(bet)) == 5
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_what_is_marked_as_paid_is_never_sent_again(stack: Stack) -> None:
     table, bet = await _parked(stack, HURRIED)
     made = await sends(table, bet)
@@ -326,7 +326,7 @@ async def _events(table: Table, bet: str, kind: str) -> list[Any]:
     return await table.sql(query, b=(await table.row(bet)).bet_id, k=kind)
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_what_is_marked_as_paid_and_is_at_the_casino_is_done(stack: Stack) -> None:
     table, bet = await _parked(stack, HURRIED, BLOCKED | {"kind": "refuse_after_commit"})
     made = await sends(table, bet)
@@ -338,7 +338,7 @@ async def test_what_is_marked_as_paid_and_is_at_the_casino_is_done(stack: Stack)
     assert await sends(table, bet) == made
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_only_a_parked_payout_is_marked_as_paid(stack: Stack) -> None:
     table, [waits, owed, returned] = await _staked(stack, HASTY, bets=3)
     await table.faults({"kind": "error", "path": MAKE})
@@ -355,7 +355,7 @@ async def test_only_a_parked_payout_is_marked_as_paid(stack: Stack) -> None:
     assert [await table.journal(bet) for bet in (waits, owed, returned)] == [STAKED, SETTLED, REFUNDED]
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_an_action_on_a_bet_that_has_ended_is_refused(stack: Stack) -> None:
     table, [settled, refunded] = await _staked(stack, bets=2)
     assert (await until(partial(table.pay_out, settled))).said == DONE
@@ -372,7 +372,7 @@ async def test_an_action_on_a_bet_that_has_ended_is_refused(stack: Stack) -> Non
         assert await _operations(table, bet) == []
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_marking_a_large_payout_as_paid_takes_two(stack: Stack) -> None:
     casino = "{approval_above: {EUR: 5}, clock_leeway: 0.2, effect_within: 0.3, message_lifetime: 1}"
     table, bet = await _parked(stack, casino)
@@ -392,7 +392,7 @@ async def test_marking_a_large_payout_as_paid_takes_two(stack: Stack) -> None:
     assert await _operations(table, bet) == [("mark-paid", "ann", False), ("mark-paid", "ben", True)]
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_two_operators_at_the_same_moment_are_two(stack: Stack) -> None:
     table, bets = await _staked(stack, casino=LIMITED, bets=8)
 
@@ -405,7 +405,7 @@ async def test_two_operators_at_the_same_moment_are_two(stack: Stack) -> None:
     await asyncio.gather(*(play(bet) for bet in bets))
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_an_approval_is_of_the_amount_and_the_state_that_were_seen(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino="{message_lifetime: 60," + LIMITED[1:])
     await table.faults({"kind": "error", "path": MAKE})
@@ -428,7 +428,7 @@ async def test_an_approval_is_of_the_amount_and_the_state_that_were_seen(stack: 
     assert await table.journal(bet) == [*STAKED, (CREDIT, "5.00")]
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_an_operator_retries_a_reversal_that_is_parked(stack: Stack) -> None:
     table = await stack.table(provider=HASTY, casino=QUICK)
     bet = await taken(table, table.pay_in_out)
@@ -454,7 +454,7 @@ async def _takes(handle: Any, order: Operate, why_not: str) -> bool:
     return why_not in await _refusal(_send(handle, order))
 
 
-@pytest.mark.row(32, 73)
+@pytest.mark.edge_case(32, 73)
 @pytest.mark.parametrize("call", [Table.pay_out, Table.refund], ids=["win", "return"])
 async def test_a_retry_does_not_take_a_foreign_duplicate_for_ours(
     stack: Stack, call: Callable[[Table, str], Awaitable[Answer]]
@@ -473,7 +473,7 @@ async def test_a_retry_does_not_take_a_foreign_duplicate_for_ours(
     assert await table.journal(bet) == (SETTLED if call is Table.pay_out else REFUNDED)
 
 
-@pytest.mark.row(32, 73)
+@pytest.mark.edge_case(32, 73)
 @pytest.mark.parametrize(("action", "said"), [(RETRY, (7, "casino_unavailable")), (VOID, REFUNDED_ALREADY)])
 async def test_a_stake_that_the_casino_has_not_taken_is_not_given_back(
     stack: Stack, action: Action, said: Said
@@ -496,7 +496,7 @@ async def test_a_stake_that_the_casino_has_not_taken_is_not_given_back(
     assert set(await table.sent(bet)) == {DEBIT}
 
 
-@pytest.mark.row(73)
+@pytest.mark.edge_case(73)
 async def test_marking_as_paid_is_refused_while_a_retry_is_about_to_send(stack: Stack) -> None:
     table, bet = await _parked(stack, HURRIED)
     await table.faults()
@@ -531,7 +531,7 @@ async def _resumed(table: Table, *bets: str) -> None:
     await eventually(taken_over, WITHIN)
 
 
-@pytest.mark.row(81)
+@pytest.mark.edge_case(81)
 async def test_a_resumed_bet_is_parked_again_and_takes_an_operators_retry(sweeping: Stack) -> None:
     table, bet = await _parked(sweeping)
     made = await sends(table, bet)
@@ -555,7 +555,7 @@ async def test_a_resumed_bet_is_parked_again_and_takes_an_operators_retry(sweepi
     assert await _operations(table, bet) == [("retry", "ann", True)]
 
 
-@pytest.mark.row(73, 81)
+@pytest.mark.edge_case(73, 81)
 async def test_a_resumed_bet_has_forgotten_what_was_proposed(sweeping: Stack) -> None:
     table, [voided, settled] = await _staked(sweeping, casino=LIMITED, bets=2)
     assert not (await _ask(table, voided, VOID)).done
@@ -571,7 +571,7 @@ async def test_a_resumed_bet_has_forgotten_what_was_proposed(sweeping: Stack) ->
     assert [operator for _, operator, _ in await _operations(table, voided)] == ["ann", "ben", "ann"]
 
 
-@pytest.mark.row(73, 81)
+@pytest.mark.edge_case(73, 81)
 async def test_what_was_being_marked_as_paid_is_parked_again_in_the_next_life(sweeping: Stack) -> None:
     slow = "{clock_leeway: 60, effect_within: 30, retry: {first: 0.1, cap: 0.3}}"
     table, bet = await _parked(sweeping, slow)
