@@ -32,18 +32,18 @@ class ClawBacks:
         self._teller = teller
         self._reversals = reversals
 
-    @activity.defn
+    @activity.defn(name="open_reversal")
     async def open_reversal(self, order: OpenReversal) -> BetRecord:
         """Write the reversal's row before any of its money moves, or find it, or take it over."""
         return await self._reversals.open(order.bet_id, order.owner, order.resumed)
 
-    @activity.defn
+    @activity.defn(name="try_claw_back")
     async def try_claw_back(self, order: ClawBack) -> Step:
         """Take the win back, with as many sends as the policy allows at once."""
         policy = order.reverse.policy
         return await at_once(lambda: self._take(order, FAST), policy.fast_attempts, order.not_after)
 
-    @activity.defn
+    @activity.defn(name="pursue_claw_back")
     async def pursue_claw_back(self, order: ClawBack) -> Step:
         """Repeat the claw-back until it has a definite answer or its window is over.
 
@@ -52,7 +52,7 @@ class ClawBacks:
         policy = order.reverse.policy
         return await pursued(lambda: self._take(order, SLOW), policy.retry, policy.accept_within, until=order.not_after)
 
-    @activity.defn
+    @activity.defn(name="find_claw_back")
     async def find_claw_back(self, order: ClawBack) -> Step:
         """Decide by payments/info whether the casino has made a claw-back whose window is over.
 

@@ -24,7 +24,7 @@ class Marks:
         self._bets = bets
         self._reversals = reversals
 
-    @activity.defn
+    @activity.defn(name="mark_stake")
     async def mark_stake(self, order: MarkStake) -> Step:
         """Book a parked stake as taken, or end its bet without it."""
         pay_in, bet_id, owner = order.pay_in, order.bet_id, order.owner
@@ -38,7 +38,7 @@ class Marks:
             record = await self._bets.end_parked(bet_id, owner, word.error_code, refund_filed=filed)
         return Step(progress=_stake(record, owner), detail=_told(taken), record=record)
 
-    @activity.defn
+    @activity.defn(name="mark_claw_back")
     async def mark_claw_back(self, order: MarkClawBack) -> Step:
         """Book a parked claw-back as taken, or end its reversal without it."""
         reverse, owner = order.reverse, order.owner

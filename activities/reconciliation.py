@@ -64,7 +64,7 @@ class Reconciling:
         self._partners = partners
         self._casinos = casinos
 
-    @activity.defn
+    @activity.defn(name="start_reconciliations")
     async def start_reconciliations(self) -> int:
         """Start the scheduled run of every casino that is due; how many. One that runs already goes on alone."""
         started = 0
@@ -75,7 +75,7 @@ class Reconciling:
                 started += await start_run(self._client, wanted)
         return started
 
-    @activity.defn
+    @activity.defn(name="open_reconciliation")
     async def open_reconciliation(self, order: Reconcile) -> int:
         """Begin the run of this workflow, or find it; its number."""
         workflow_id = activity.info().workflow_id
@@ -83,7 +83,7 @@ class Reconciling:
             raise RuntimeError("a run belongs to a workflow")
         return (await self._runs.open(Wanted(order, workflow_id))).reconciliation_id
 
-    @activity.defn
+    @activity.defn(name="compare_books")
     async def compare_books(self, reconciliation_id: int) -> SecondLook:
         """Compare every bet of the run, from where the last attempt stopped.
 
@@ -105,7 +105,7 @@ class Reconciling:
         waits = await self._runs.any_open(reconciliation_id)
         return SecondLook(wanted=waits, after=timedelta(seconds=casino.profile.effect_within))
 
-    @activity.defn
+    @activity.defn(name="look_again")
     async def look_again(self, reconciliation_id: int) -> None:
         """Look a second time at the findings that wait for it, and act on those that stand.
 
@@ -129,7 +129,7 @@ class Reconciling:
                 after = findings[-1].finding_id
                 _leave_with_the_worker()
 
-    @activity.defn
+    @activity.defn(name="end_reconciliation")
     async def end_reconciliation(self, reconciliation_id: int) -> Reconciled:
         """The run is over: every bet is compared, and every finding has its outcome."""
         await self._runs.end(reconciliation_id)

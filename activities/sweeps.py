@@ -43,7 +43,7 @@ class Sweeps:
         self._client = client
         self._lives = lives
 
-    @activity.defn
+    @activity.defn(name="resume_lost")
     async def resume_lost(self) -> int:
         """Start a workflow for every open bet and reversal that has none; how many were started.
 
@@ -66,7 +66,7 @@ class Sweeps:
         _tell("unreadable", unreadable)
         return resumed
 
-    @activity.defn
+    @activity.defn(name="remind_quiet")
     async def remind_quiet(self) -> int:
         """Have bets whose rows know more than they do read them again; how many did."""
         async with beating():
@@ -92,7 +92,7 @@ class Sweeps:
         _log.warning("reminded", bet_id=row.bet_id, workflow_id=row.workflow_id)
         return 1
 
-    @activity.defn
+    @activity.defn(name="name_stuck")
     async def name_stuck(self) -> dict[str, int]:
         """How many bets have failing workflow tasks, and how many are past their time; the first ones are logged."""
         counts = {}

@@ -34,13 +34,13 @@ class Wallet:
         self._bets = bets
         self._credits = Credits(teller, bets, reversals)
 
-    @activity.defn
+    @activity.defn(name="try_stake")
     async def try_stake(self, order: TakeStake) -> Step:
         """Open the bet and debit its stake, with what sends the provider's deadline allows."""
         pay_in = order.pay_in
         return await at_once(lambda: self._try_stake(order), pay_in.policy.fast_attempts, pay_in.answer_by)
 
-    @activity.defn
+    @activity.defn(name="pursue_stake")
     async def pursue_stake(self, order: TakeStake) -> Step:
         """Repeat the debit until it has a definite answer or may not be sent any more.
 
@@ -51,7 +51,7 @@ class Wallet:
             lambda: self._pursue_stake(order), policy.retry, policy.accept_within, until=pay_in.not_after
         )
 
-    @activity.defn
+    @activity.defn(name="find_stake")
     async def find_stake(self, order: FindStake) -> Step:
         """Decide by payments/info whether the casino holds a stake that may not be sent any more.
 
@@ -82,17 +82,17 @@ class Wallet:
             return Step(progress=Progress.UNKNOWN, detail="an Accept has come meanwhile", record=record)
         return Step(progress=progress, detail="the casino never took it", record=record)
 
-    @activity.defn
+    @activity.defn(name="try_credit")
     async def try_credit(self, order: Pay) -> Step:
         """Credit the player, with as many sends as the order allows; none where the casino does not answer anyway."""
         return await at_once(lambda: self._credits.attempt(order), order.sends)
 
-    @activity.defn
+    @activity.defn(name="pursue_credit")
     async def pursue_credit(self, order: Pay) -> Step:
         """Credit the player, for as long as it takes. Raises ApplicationError(outcome_unknown), to be retried."""
         return await pursued(lambda: self._credits.pursue(order), order.retry, order.accept_within)
 
-    @activity.defn
+    @activity.defn(name="find_credit")
     async def find_credit(self, order: FindCredit) -> Step:
         """Decide by payments/info whether a parked credit that was paid by hand has reached the casino all the same.
 
@@ -100,7 +100,7 @@ class Wallet:
         """
         return await self._credits.find(order)
 
-    @activity.defn
+    @activity.defn(name="close_at_casino")
     async def close_at_casino(self, order: CloseAtCasino) -> None:
         """Tell the casino that the bet is over, or open again. Raises ApplicationError, to be retried, until it has
         understood."""

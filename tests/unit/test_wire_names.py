@@ -1,0 +1,485 @@
+"""What Temporal stores of us, frozen: bets are open across every deploy, and two releases run beside each other."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from temporalio.client import Schedule, ScheduleActionStartWorkflow
+from temporalio.common import SearchAttributeKey
+
+from api.messages import _update_id
+from betcore import visibility
+from betcore.clients.schedules import keep_schedules
+from betcore.ids import (
+    BETS_QUEUE,
+    WALLET_QUEUE,
+    BetKey,
+    TransactionType,
+    bet_workflow_id,
+    resumed_reversal_id,
+    resumed_workflow_id,
+    reversal_workflow_id,
+    transaction_id,
+)
+from betcore.messages import PayOut, Refund
+from betcore.money import Money
+from betcore.reconciling import run_id, scheduled_run_id
+from betcore.stack.temporal import SEARCH_ATTRIBUTES as REGISTERED
+from tests.unit import wire
+from workflows.operators import REFUSED
+
+WHAT_TO_DO = """
+The code and the frozen list of names differ. Each of these names and fields stands in the histories of open bets, in
+calls between two releases that run beside each other, or in queries of operators.
+- "the code no longer has": undo the rename or the removal. A history that holds the old name could not go on. A name
+  is given up only when no history that may still be replayed or reset holds it.
+- "the list does not have": a new field of an existing message needs a default, because older histories lack it. Then
+  add it here. A new workflow, activity, update, signal, enum value or patch is added here too; a new enum value must
+  not be sent before every process of the release before knows it.
+- Python's names of classes are labels here and are not stored: for a class that is renamed, rename its label.
+"""
+
+WORKFLOWS = {
+    "Bet": {
+        "run": "(PayIn) -> BetState | None",
+        "updates": {
+            "operate": "(Operate) -> Operated",
+            "pay_in": "() -> BetRecord",
+            "pay_in_out": "() -> BetRecord",
+            "pay_out": "(PayOut) -> BetRecord",
+            "recheck": "() -> None",
+            "refund": "(Refund) -> BetRecord",
+        },
+        "signals": {"accept": "(Accept) -> None", "pay_out": "(PayOut) -> None", "refund": "(Refund) -> None"},
+        "queries": {},
+    },
+    "Reversal": {
+        "run": "(Reverse) -> ReversalState | None",
+        "updates": {"operate": "(Operate) -> Operated", "refund": "(Refund) -> BetRecord"},
+        "signals": {"accept": "(Accept) -> None", "refund": "(Refund) -> None"},
+        "queries": {},
+    },
+    "Sweep": {"run": "() -> dict[str, int]", "updates": {}, "signals": {}, "queries": {}},
+    "Reconciliation": {"run": "(Reconcile) -> Reconciled", "updates": {}, "signals": {}, "queries": {}},
+    "Reconciliations": {"run": "() -> int", "updates": {}, "signals": {}, "queries": {}},
+}
+ACTIVITIES = {
+    "bets": {
+        "try_stake": "(TakeStake) -> Step",
+        "try_credit": "(Pay) -> Step",
+        "try_claw_back": "(ClawBack) -> Step",
+        "withdraw": "(Withdraw) -> BetRecord",
+        "take_over": "(TakeOver) -> BetRecord",
+        "unpark": "(Unpark) -> None",
+        "open_reversal": "(OpenReversal) -> BetRecord",
+    },
+    "wallet": {
+        "pursue_stake": "(TakeStake) -> Step",
+        "find_stake": "(FindStake) -> Step",
+        "pursue_credit": "(Pay) -> Step",
+        "close_at_casino": "(CloseAtCasino) -> None",
+        "find_credit": "(FindCredit) -> Step",
+        "pursue_claw_back": "(ClawBack) -> Step",
+        "find_claw_back": "(ClawBack) -> Step",
+        "file_incident": "(Incident) -> None",
+        "note_operation": "(Operation) -> None",
+        "resume_lost": "() -> int",
+        "remind_quiet": "() -> int",
+        "name_stuck": "() -> dict[str, int]",
+        "mark_stake": "(MarkStake) -> Step",
+        "mark_claw_back": "(MarkClawBack) -> Step",
+        "start_reconciliations": "() -> int",
+        "open_reconciliation": "(Reconcile) -> int",
+        "compare_books": "(int) -> SecondLook",
+        "look_again": "(int) -> None",
+        "end_reconciliation": "(int) -> Reconciled",
+    },
+}
+# A field's type as Python annotates it; without a default it is required. A named tuple travels as a list.
+MESSAGES: dict[str, dict[str, str] | list[str]] = {
+    "Accept": {"transaction_type": "int", "success": "bool | None = None"},
+    "Action": ["retry", "settle", "void", "mark-paid", "mark-taken", "mark-not-taken"],
+    "BetKey": {"counterparty_id": "str", "provider_bet_id": "str"},
+    "BetPolicy": {
+        "unconfirmed_within": "timedelta",
+        "settle_within": "timedelta",
+        "on_overdue": "'hold' | 'refund'",
+        "message_lifetime": "timedelta",
+        "attempt_timeout": "timedelta",
+        "fast_attempts": "int",
+        "absence_after": "timedelta",
+        "effect_within": "timedelta",
+        "retry": "Retry",
+        "close": "bool",
+        "accept_within": "timedelta | None = None",
+        "approval_above": "dict[str, Decimal] = {}",
+    },
+    "BetRecord": {
+        "bet_id": "int",
+        "owner": "str | None",
+        "casino_id": "int",
+        "player_id": "int",
+        "game_id": "int",
+        "round_id": "str | None",
+        "currency": "str",
+        "stake": "Money | None",
+        "win": "Money | None",
+        "state": "BetState",
+        "refusal": "Code | None",
+        "told_at": "datetime | None",
+        "withdrawn_at": "datetime | None",
+        "accepted_at": "datetime | None",
+        "closed_at": "datetime | None",
+        "accepted_balance": "Money | None",
+        "closed_balance": "Money | None",
+        "one_step": "bool = False",
+        "lives": "int = 0",
+        "reversed_by": "int | None = None",
+        "reversal": "ReversalRecord | None = None",
+    },
+    "BetState": ["accepting", "acceptance", "settling", "refunding", "settled", "refunded", "refused"],
+    "ClawBack": {
+        "reverse": "Reverse",
+        "owner": "str",
+        "not_after": "datetime",
+        "second_look": "bool = False",
+    },
+    "CloseAtCasino": {
+        "bet_id": "int",
+        "casino_id": "int",
+        "attempt_timeout": "timedelta",
+        "closed": "bool = True",
+    },
+    "Code": [
+        "not_authorised",
+        "malformed",
+        "too_large",
+        "unknown_route",
+        "wrong_method",
+        "wrong_content_type",
+        "session_unknown",
+        "session_ended",
+        "session_demo",
+        "no_money",
+        "never_seen",
+        "different_data",
+        "already_settled",
+        "already_refunded",
+        "bet_refused",
+        "below_min_bet",
+        "above_max_bet",
+        "player_blocked",
+        "limit_reached",
+        "game_disabled",
+        "casino_refused",
+        "casino_unavailable",
+        "outcome_unknown",
+    ],
+    "FindCredit": {"pay": "Pay", "second_look": "bool"},
+    "FindStake": {
+        "pay_in": "PayIn",
+        "bet_id": "int",
+        "owner": "str",
+        "second_look": "bool",
+        "refund_filed": "bool",
+    },
+    "HandedOn": {
+        "pay_out": "PayOut | None = None",
+        "refund": "Refund | None = None",
+        "refund_first": "bool = False",
+        "filed_at": "datetime | None = None",
+        "proposals": "tuple[Proposal, ...] = ()",
+        "wakes": "bool = False",
+        "needs_attention": "bool = False",
+        "lines": "tuple[str, ...] = ()",
+    },
+    "Incident": {
+        "bet_id": "int | None",
+        "kind": "str",
+        "ours": "dict[str, str]",
+        "theirs": "dict[str, str]",
+    },
+    "MarkClawBack": {"reverse": "Reverse", "owner": "str", "taken": "bool"},
+    "MarkStake": {
+        "pay_in": "PayIn",
+        "bet_id": "int",
+        "owner": "str",
+        "taken": "bool",
+        "refund_filed": "bool",
+    },
+    "Money": {"minor": "int", "currency": "str"},
+    "OpenReversal": {"bet_id": "int", "owner": "str", "resumed": "Resumed | None"},
+    "Operate": {
+        "action": "Action",
+        "operator": "str",
+        "reason": "str",
+        "win": "Money | None = None",
+        "bet_id": "int | None = None",
+    },
+    "Operated": {"done": "bool", "state": "str", "detail": "str"},
+    "Operation": {
+        "bet_id": "int",
+        "action": "str",
+        "operator": "str",
+        "reason": "str",
+        "done": "bool",
+        "detail": "str",
+        "asked_at": "datetime",
+        "win": "str | None = None",
+    },
+    "Pay": {
+        "bet_id": "int",
+        "owner": "str",
+        "casino_id": "int",
+        "partner_user_id": "str",
+        "transaction_type": "TransactionType",
+        "amount": "Money",
+        "attempt_timeout": "timedelta",
+        "sends": "int",
+        "retry": "Retry",
+        "accept_within": "timedelta | None = None",
+        "reverses": "bool = False",
+        "message": "str | None = None",
+        "filed_at": "datetime | None = None",
+    },
+    "PayIn": {
+        "provider_id": "int",
+        "counterparty_id": "str",
+        "provider_bet_id": "str",
+        "session_id": "str",
+        "casino_id": "int",
+        "player_id": "int",
+        "partner_user_id": "str",
+        "game_id": "int",
+        "round_id": "str",
+        "stake": "Money",
+        "win": "Money | None = None",
+        "refusal": "Code | None = None",
+        "answer_by": "datetime",
+        "settle_by": "datetime",
+        "policy": "BetPolicy",
+        "resumed": "Resumed | None = None",
+        "handed_on": "HandedOn | None = None",
+    },
+    "PayOut": {
+        "player_id": "int",
+        "round_id": "str",
+        "win": "Money",
+        "answer_by": "datetime",
+        "bet": "BetKey | None = None",
+    },
+    "Progress": ["done", "refused", "unknown", "awaited", "parked", "absent", "foreign"],
+    "Proposal": {
+        "action": "Action",
+        "operator": "str",
+        "movement": "str | None",
+        "amount": "Money | None",
+        "state": "str",
+        "until": "datetime",
+    },
+    "Reconcile": {"casino_id": "int", "opened_from": "datetime", "opened_to": "datetime"},
+    "Reconciled": {
+        "reconciliation_id": "int",
+        "bets": "int",
+        "compared": "int",
+        "kinds": "dict[str, int]",
+        "outcomes": "dict[str, int]",
+    },
+    "Refund": {
+        "player_id": "int",
+        "answer_by": "datetime",
+        "after_pay_out": "'refuse' | 'reverse' = 'refuse'",
+        "bet": "BetKey | None = None",
+    },
+    "Resumed": {"bet_id": "int", "owner": "str | None", "life": "int"},
+    "Retry": {"first": "timedelta", "factor": "float", "cap": "timedelta"},
+    "ReversalRecord": {
+        "reversal_id": "int",
+        "owner": "str | None",
+        "state": "ReversalState",
+        "lives": "int",
+        "closed_at": "datetime | None",
+        "closed_balance": "Money | None",
+    },
+    "ReversalState": ["reversing", "reversed", "refused"],
+    "Reverse": {
+        "bet_id": "int",
+        "counterparty_id": "str",
+        "provider_bet_id": "str",
+        "casino_id": "int",
+        "partner_user_id": "str",
+        "stake": "Money",
+        "win": "Money | None",
+        "answer_by": "datetime",
+        "policy": "BetPolicy",
+        "resumed": "Resumed | None = None",
+        "closed": "bool = True",
+        "reopen_from": "datetime | None = None",
+        "handed_on": "HandedOn | None = None",
+    },
+    "SecondLook": {"wanted": "bool", "after": "timedelta"},
+    "Step": {
+        "progress": "Progress",
+        "detail": "str = ''",
+        "record": "BetRecord | None = None",
+        "wait": "timedelta | None = None",
+    },
+    "TakeOver": {"resumed": "Resumed", "owner": "str"},
+    "TakeStake": {"pay_in": "PayIn", "owner": "str", "refund_filed": "bool = False"},
+    "TransactionType": ["-2", "-1", "1", "2", "4"],
+    "Unpark": {"bet_id": "int", "owner": "str", "transaction_type": "TransactionType"},
+    "Withdraw": {"bet_id": "int", "owner": "str"},
+}
+PATCHES = [
+    "history-goes-on-in-a-new-run",
+    "no-money-waits-for-close",
+    "operators-larger-amount",
+    "the-row-decides",
+    "void-looks-for-what-is-parked",
+]
+
+_BET = BetKey("8d0e36a1-0000-4000-8000-000000000001", "round:7")
+_FROM, _TO = datetime(2026, 1, 2, 3, tzinfo=UTC), datetime(2026, 1, 2, 4, 0, 0, 5, tzinfo=UTC)
+
+IDS = {
+    "queue of workflows": "bets",
+    "queue of the slow lane": "wallet",
+    "bet": "bet:8d0e36a1-0000-4000-8000-000000000001:round:7",
+    "reversal": "reversal:8d0e36a1-0000-4000-8000-000000000001:round:7",
+    "bet that was resumed twice": "resume:11:2",
+    "reversal that was resumed once": "resume-reversal:11:1",
+    "reconciliation by a person": "reconciliation:royal:2026-01-02T03:00:00Z:2026-01-02T04:00:00.000005Z",
+    "its third run": "reconciliation:royal:2026-01-02T03:00:00Z:2026-01-02T04:00:00.000005Z:3",
+    "reconciliation by the schedule": "scheduled-reconciliation:royal:2026-01-02T03:00:00Z:2026-01-02T04:00:00.000005Z",
+    "movement": "11:-1",
+    "error of an operation that is refused": "operation_refused",
+    "update of a PayIn": "pay_in",
+    "update of a PayInOut": "pay_in_out",
+    "update of a PayOut": "pay_out:fbbd9cac18fdc292ca1d50f094b83f4f",
+    "update of a Refund": "refund:6b351e3901d98bf04c2636d6d5d48b1d",
+}
+SCHEDULES = {
+    "sweep": "starts Sweep as sweep on bets",
+    "reconcile": "starts Reconciliations as reconcile on bets",
+}
+SEARCH_ATTRIBUTES = {
+    "Casino": "Keyword",
+    "Provider": "Keyword",
+    "Player": "Keyword",
+    "Game": "Keyword",
+    "BetStatus": "Keyword",
+    "NeedsAttention": "Bool",
+    "SettleBy": "Datetime",
+}
+
+
+def _ids() -> dict[str, str]:
+    pay_out = PayOut(round_id="r", win=Money(minor=2500, currency="EUR"), player_id=3, answer_by=_FROM)
+    return {
+        "queue of workflows": BETS_QUEUE,
+        "queue of the slow lane": WALLET_QUEUE,
+        "bet": bet_workflow_id(_BET),
+        "reversal": reversal_workflow_id(_BET),
+        "bet that was resumed twice": resumed_workflow_id(11, 2),
+        "reversal that was resumed once": resumed_reversal_id(11, 1),
+        "reconciliation by a person": run_id("royal", _FROM, _TO),
+        "its third run": run_id("royal", _FROM, _TO, 2),
+        "reconciliation by the schedule": scheduled_run_id("royal", _FROM, _TO),
+        "movement": transaction_id(11, TransactionType.ACCEPT_BET),
+        "error of an operation that is refused": REFUSED,
+        "update of a PayIn": _update_id("pay_in", None),
+        "update of a PayInOut": _update_id("pay_in_out", None),
+        "update of a PayOut": _update_id("pay_out", pay_out),
+        "update of a Refund": _update_id("refund", Refund(player_id=3, answer_by=_FROM)),
+    }
+
+
+def _lines(name: str, value: object) -> Iterator[str]:
+    """Return one line for each name, so that a difference names the field."""
+    if isinstance(value, Mapping):
+        for key, inside in value.items():
+            yield from _lines(f"{name} {key}", inside)
+        if not value:
+            yield f"{name}: none"
+    elif isinstance(value, list):
+        yield from (f"{name}: {one}" for one in value)
+    else:
+        yield f"{name}: {value}"
+
+
+def _differences(name: str, frozen: object, code: object) -> str:
+    """Return what differs and what to do about it, "" if nothing does."""
+    listed, found = set(_lines(name, frozen)), set(_lines(name, code))
+    differs = [f"the code no longer has  {line}" for line in sorted(listed - found)]
+    differs += [f"the list does not have  {line}" for line in sorted(found - listed)]
+    return "\n".join(["", *differs, WHAT_TO_DO]) if differs else ""
+
+
+def _same(name: str, frozen: object, code: object) -> None:
+    if complaint := _differences(name, frozen, code):
+        pytest.fail(complaint, pytrace=False)
+
+
+def test_workflows_updates_signals_and_queries_keep_their_names() -> None:
+    _same("workflow", WORKFLOWS, wire.workflows())
+
+
+def test_activities_keep_their_names_and_queues(monkeypatch: pytest.MonkeyPatch) -> None:
+    _same("activity of queue", ACTIVITIES, wire.activities(monkeypatch))
+
+
+def test_no_name_is_taken_from_a_method() -> None:
+    # It would change with the method.
+    assert wire.unnamed() == []
+
+
+def test_messages_keep_their_fields_and_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    _same("message", MESSAGES, wire.messages(monkeypatch))
+
+
+def test_patches_keep_their_ids() -> None:
+    _same("patch", PATCHES, sorted(wire.patches()))
+
+
+def test_ids_are_made_as_ever() -> None:
+    _same("id of", IDS, _ids())
+
+
+def test_search_attributes_keep_their_names_and_types() -> None:
+    keys = [key for key in vars(visibility).values() if isinstance(key, SearchAttributeKey)]
+    _same("search attribute", SEARCH_ATTRIBUTES, {key.name: key.indexed_value_type.name.title() for key in keys})
+    assert dict(one.split("=") for one in REGISTERED) == SEARCH_ATTRIBUTES
+
+
+class _Temporal:
+    """Keeps the schedules that are created."""
+
+    def __init__(self) -> None:
+        self.created: dict[str, str] = {}
+
+    async def create_schedule(self, name: str, schedule: Schedule) -> None:
+        action = schedule.action
+        assert isinstance(action, ScheduleActionStartWorkflow)
+        self.created[name] = f"starts {action.workflow} as {action.id} on {action.task_queue}"
+
+
+async def test_schedules_keep_their_ids() -> None:
+    temporal, hour = _Temporal(), timedelta(hours=1)
+    keeping = asyncio.create_task(keep_schedules(cast(Any, temporal), hour, hour))
+    await asyncio.sleep(0)
+    keeping.cancel()
+    with suppress(asyncio.CancelledError):
+        await keeping
+    _same("schedule", SCHEDULES, temporal.created)
+
+
+def test_a_difference_is_named_with_what_to_do() -> None:
+    code = {"Retry": {"first": "timedelta", "ratio": "float"}}
+    complaint = _differences("message", {"Retry": {"first": "timedelta", "factor": "float"}}, code)
+    assert "the code no longer has  message Retry factor: float" in complaint
+    assert "the list does not have  message Retry ratio: float" in complaint
+    assert WHAT_TO_DO in complaint
+    assert _differences("message", code, code) == ""
