@@ -32,8 +32,8 @@ from betcore.clients.schedules import keep_schedules
 from betcore.clients.temporal import connect
 from betcore.db.bets import Bets
 from betcore.db.engine import create_engine
-from betcore.db.health import Health
-from betcore.db.lives import Lives
+from betcore.db.health import CircuitBreakers
+from betcore.db.lives import OpenBets
 from betcore.db.partners import Partners
 from betcore.db.reconciliations import Reconciliations as Runs
 from betcore.db.reversals import Reversals
@@ -78,7 +78,7 @@ class Activities:
         partners: Partners,
         casinos: CasinoClient,
         hints: Hints,
-        health: Health,
+        health: CircuitBreakers,
         client: Client,
     ) -> "Activities":
         """All activities over one database, the casinos and Temporal."""
@@ -89,7 +89,7 @@ class Activities:
             ClawBacks(teller, reversals),
             Marks(teller, casinos, bets, reversals),
             BetRows(bets),
-            Sweeps(client, Lives(engine)),
+            Sweeps(client, OpenBets(engine)),
             Reconciling(client, Runs(engine), bets, partners, casinos),
         )
 
@@ -158,7 +158,10 @@ async def main() -> None:
         partners = Partners(engine, vault, settings.partner_cache_seconds)
         client = await connect(settings)
         hints = await stack.enter_async_context(Hints(settings))
-        casinos, health = CasinoClient(http, keys, settings.issuer), Health(engine, settings.partner_cache_seconds)
+        casinos, health = (
+            CasinoClient(http, keys, settings.issuer),
+            CircuitBreakers(engine, settings.partner_cache_seconds),
+        )
         activities = Activities.on(engine, partners, casinos, hints, health, client)
         if settings.worker_metrics_port:
             start_http_server(settings.worker_metrics_port, addr="127.0.0.1")

@@ -10,7 +10,7 @@ from activities.pressure import FAST, SLOW
 from activities.teller import NO_WORD, Teller, now, word_of
 from betcore import failpoints
 from betcore.clients.casino import LastMomentPassed, MakeAnswer, Movement, MovementDiffers
-from betcore.db.bets import Bets, CasinoWord, Claim
+from betcore.db.bets import Bets, Claim, Confirmation
 from betcore.db.partners import Casino
 from betcore.db.reversals import Reversals
 from betcore.ids import TransactionType
@@ -67,7 +67,7 @@ class Credits:
             await self._teller.admit(casino, _credit_of(order), self._teller.pressure.owed_turn)
             return await self._credit(casino, order)
 
-    async def _paid_twice(self, pay: Pay, word: CasinoWord) -> None:
+    async def _paid_twice(self, pay: Pay, word: Confirmation) -> None:
         """Tell a person, before the credit counts as done, that the casino has made what was marked as paid by hand."""
         facts = _credit_of(pay).facts()
         theirs = facts | ({"partner_transaction_id": found} if (found := word.partner_transaction_id) else {})

@@ -6,7 +6,7 @@ from temporalio import activity
 
 from activities.teller import NO_WORD, Teller
 from betcore.clients.casino import CasinoClient, Movement, MovementDiffers
-from betcore.db.bets import Bets, CasinoWord
+from betcore.db.bets import Bets, Confirmation
 from betcore.db.partners import Casino
 from betcore.db.reversals import Reversals
 from betcore.ids import TransactionType
@@ -55,11 +55,11 @@ class Marks:
 
     async def _said(
         self, casino: Casino, movement: Movement, within: timedelta, marked_taken: bool
-    ) -> tuple[CasinoWord, bool]:
+    ) -> tuple[Confirmation, bool]:
         """Return what the row is to say of the movement, and whether it is taken: by the operators' word, unless the
         casino has confirmed it, or lists it as ours, meanwhile."""
         kind = movement.transaction_type
-        word = await self._bets.hear(movement.bet_id, kind, timedelta(), movement.amount.currency)
+        word = await self._bets.await_accept(movement.bet_id, kind, timedelta(), movement.amount.currency)
         if word is not None and judge(kind, casino.profile.error_codes.get(word.error_code or ""), 1) == DONE:
             return word, True
         if marked_taken:

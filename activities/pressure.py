@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from betcore.clients.casino import CasinoAnswer
-from betcore.db.health import Health
+from betcore.db.health import CircuitBreakers
 from betcore.db.partners import Casino
 from betcore.judgement import NOT_SENT, UNAUTHORISED
 
@@ -61,7 +61,7 @@ class Busy(Exception):
 class Pressure:
     """The gate of one process to all casinos."""
 
-    def __init__(self, health: Health, at_once: int = AT_ONCE) -> None:
+    def __init__(self, health: CircuitBreakers, at_once: int = AT_ONCE) -> None:
         self._health = health
         self._at_once = at_once
         self._places: Counter[tuple[int, Lane]] = Counter()

@@ -8,7 +8,7 @@ import structlog
 
 from activities.pressure import is_definite
 from betcore.clients.casino import CasinoClient
-from betcore.db.health import Health
+from betcore.db.health import CircuitBreakers
 from betcore.db.partners import Casino, Partners
 
 _log = structlog.get_logger()
@@ -18,7 +18,7 @@ _EVERY = timedelta(seconds=1)
 class Probing:
     """The probes of one process."""
 
-    def __init__(self, health: Health, partners: Partners, casinos: CasinoClient) -> None:
+    def __init__(self, health: CircuitBreakers, partners: Partners, casinos: CasinoClient) -> None:
         self._health = health
         self._partners = partners
         self._casinos = casinos

@@ -16,7 +16,7 @@ from betcore import failpoints
 from betcore.clients.asking import Asking
 from betcore.clients.casino import CasinoClient
 from betcore.clients.runs import start_run
-from betcore.db.bets import Bets, CasinoWord
+from betcore.db.bets import Bets, Confirmation
 from betcore.db.partners import Casino, Partners
 from betcore.db.reconciliations import OpenFinding, Reconciliations, Run, Wanted
 from betcore.errors import Code
@@ -164,7 +164,7 @@ class Reconciling:
     async def _healed(self, run: Run, bet: Read, difference: Difference) -> Outcome:
         match difference.remedy:
             case Outcome.RETURNED if isinstance(bet, OurBet):
-                word = CasinoWord(None, difference.theirs.get("partner_transaction_id"), None)
+                word = Confirmation(None, difference.theirs.get("partner_transaction_id"), None)
                 await self._bets.taken_after_the_end(bet.record, word, difference.theirs)
                 return Outcome.RETURNED
             case Outcome.ASKED_THE_BET:

@@ -15,7 +15,7 @@ from temporalio.service import RPCError
 
 from activities.beats import beating
 from betcore.clients import carriers
-from betcore.db.lives import Lives, OpenRow
+from betcore.db.lives import OpenBets, OpenRow
 from betcore.db.records import UnreadableRow
 from betcore.ids import BETS_QUEUE, TASK_TIMEOUT, BetKey, parse_carrier
 
@@ -39,7 +39,7 @@ STUCK = prometheus_client.Gauge("betcore_stuck", "Bets at the minute's look that
 class Sweeps:
     """Compares open rows with open workflows, resumes what is left alone, and says who needs somebody."""
 
-    def __init__(self, client: Client, lives: Lives) -> None:
+    def __init__(self, client: Client, lives: OpenBets) -> None:
         self._client = client
         self._lives = lives
 
@@ -105,7 +105,7 @@ class Sweeps:
         return counts
 
     async def _start(self, row: OpenRow) -> int:
-        order = await self._lives.order(row)
+        order = await self._lives.resumption(row)
         if order is None:
             return 0
         while True:
@@ -124,7 +124,7 @@ class Sweeps:
                 if await carriers.runs(self._client, order.workflow_id):
                     return 0
                 # A life that ended before it took the row over; the next one has another number.
-                order = order.in_another_life()
+                order = order.in_the_next_life()
             else:
                 _log.warning("resumed", bet_id=row.bet_id, workflow_id=order.workflow_id)
                 return 1

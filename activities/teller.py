@@ -14,7 +14,7 @@ from activities.pressure import Busy, Pressure
 from betcore.casino_values import short
 from betcore.clients.casino import CasinoAnswer, CasinoClient, Look, MakeAnswer, Movement, MovementDiffers
 from betcore.clients.hints import Hints
-from betcore.db.bets import Bets, CasinoWord, Claim
+from betcore.db.bets import Bets, Claim, Confirmation
 from betcore.db.partners import Casino, Partners
 from betcore.errors import Code
 from betcore.judgement import AWAITED, DONE, DUPLICATE, PARKED, UNKNOWN, Verdict, judge, judge_duplicate
@@ -54,7 +54,7 @@ class Teller:
                 final = casino.profile.confirmation == "reply" or listed
                 if final or not _is_taken(made, verdict):
                     return made, verdict
-            word = claim.heard or await self._accept(casino, movement, told, claim.counted, patience)
+            word = claim.accept or await self._accept(casino, movement, told, claim.counted, patience)
         if word is None:
             return MakeAnswer(CasinoAnswer(None, "awaited", message="its Accept is awaited")), AWAITED
         meaning = casino.profile.error_codes.get(word.error_code or "")
@@ -115,7 +115,7 @@ class Teller:
 
     async def _accept(
         self, casino: Casino, movement: Movement, told: asyncio.Event, sent: bool, patience: timedelta
-    ) -> CasinoWord | None:
+    ) -> Confirmation | None:
         if patience > _NO_TIME:
             with suppress(TimeoutError):
                 async with asyncio.timeout(patience.total_seconds()):
@@ -131,7 +131,7 @@ class Teller:
             if casino.profile.confirmation != _ACCEPT or not await self.was_told(movement):
                 raise
 
-    async def confirmed(self, casino: Casino, movement: Movement) -> CasinoWord | None:
+    async def confirmed(self, casino: Casino, movement: Movement) -> Confirmation | None:
         """The Accept by which the casino says that it has made a movement, however late. One that refuses is forgotten:
         what payments/info says is newer."""
         word = await self._heard(movement, _NO_TIME)
@@ -147,8 +147,10 @@ class Teller:
         """Whether an Accept waits in the movement's row."""
         return await self._heard(movement, _NO_TIME) is not None
 
-    async def _heard(self, movement: Movement, within: timedelta) -> CasinoWord | None:
-        return await self._bets.hear(movement.bet_id, movement.transaction_type, within, movement.amount.currency)
+    async def _heard(self, movement: Movement, within: timedelta) -> Confirmation | None:
+        return await self._bets.await_accept(
+            movement.bet_id, movement.transaction_type, within, movement.amount.currency
+        )
 
     async def look(self, casino: Casino, movement: Movement, policy_retry: Retry, within: timedelta) -> bool:
         """Whether payments/info lists the movement as ours.
@@ -220,12 +222,12 @@ def _is_taken(made: MakeAnswer, verdict: Verdict) -> bool:
 
 
 # What a movement that is not sent leaves in its row.
-NO_WORD = CasinoWord(None, None, None)
+NO_WORD = Confirmation(None, None, None)
 
 
-def word_of(made: MakeAnswer) -> CasinoWord:
+def word_of(made: MakeAnswer) -> Confirmation:
     """What the casino's answer adds to the row."""
-    return CasinoWord(made.answer.error_code, made.partner_transaction_id, made.balance)
+    return Confirmation(made.answer.error_code, made.partner_transaction_id, made.balance)
 
 
 async def at_once(send: Callable[[], Awaitable[Step]], sends: int, until: datetime | None = None) -> Step:

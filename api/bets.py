@@ -17,7 +17,7 @@ from betcore import answers, failpoints, visibility
 from betcore.casino_values import Shown
 from betcore.clients.casino import CasinoClient
 from betcore.db.bets import Bets as BetRows
-from betcore.db.calls import Calls, Seen, Session
+from betcore.db.calls import ProviderRequests, RequestContext, Session
 from betcore.db.partners import Partners
 from betcore.errors import Code, Contradiction, Malformed, NotAuthorised, OutcomeUnknown, SessionRefused
 from betcore.ids import BetKey
@@ -30,7 +30,7 @@ _FOR_A_BALANCE = 1.0
 _SAID = 100
 
 
-Act = Callable[[Seen, Session], Awaitable[Reply]]
+Act = Callable[[RequestContext, Session], Awaitable[Reply]]
 
 
 class Bets:
@@ -41,7 +41,7 @@ class Bets:
     """
 
     def __init__(
-        self, calls: Calls, rows: BetRows, partners: Partners, casinos: CasinoClient, messages: BetMessages
+        self, calls: ProviderRequests, rows: BetRows, partners: Partners, casinos: CasinoClient, messages: BetMessages
     ) -> None:
         self._calls = calls
         self._rows = rows
@@ -68,7 +68,7 @@ class Bets:
     async def unreadable_win(self, call: Call, error: UnreadableWin) -> Reply:
         """Refuse winnings that cannot be read. Of a bet that is known, the player may have won: an incident says so."""
 
-        async def refuse(seen: Seen, session: Session) -> Reply:
+        async def refuse(seen: RequestContext, session: Session) -> Reply:
             await self._win_not_read(seen, session, error.sent)
             raise error
 
@@ -77,7 +77,7 @@ class Bets:
         except SessionRefused:
             raise error from None
 
-    async def _win_not_read(self, seen: Seen, session: Session, sent: str) -> None:
+    async def _win_not_read(self, seen: RequestContext, session: Session, sent: str) -> None:
         if seen.record is not None:
             theirs = {"sent": sent, "session_id": session.session_id}
             await self._rows.file_incident(
@@ -111,11 +111,13 @@ class Bets:
             balance = await self._balance(call, session, ask=False)
             return Reply(refusal.code, str(refusal), session.currency, balance)
 
-    async def _show_balance(self, call: Call, _: Seen, session: Session) -> Reply:
+    async def _show_balance(self, call: Call, _: RequestContext, session: Session) -> Reply:
         shown = await self._shown(call, session, ask=True)
         return Reply(None if shown.read else Code.OUTCOME_UNKNOWN, currency=session.currency, balance=shown.money)
 
-    async def _pay_in(self, call: Call, body: PayInBody | PayInOutBody, seen: Seen, session: Session) -> Reply:
+    async def _pay_in(
+        self, call: Call, body: PayInBody | PayInOutBody, seen: RequestContext, session: Session
+    ) -> Reply:
         if isinstance(body, PayInOutBody):
             await self._win(seen, session, body.win_amount)
         order = orders.pay_in(call, session, await self._partners.casino(session.casino_id), body)
@@ -133,7 +135,7 @@ class Bets:
             record = await self._bury(call, session, body.bet_id, BetState.REFUSED, Code.CASINO_UNAVAILABLE)
             answer = answers.to_pay_in(record, order) if record else Code.OUTCOME_UNKNOWN
         await failpoints.reach("outcome_known")
-        if record and answer is None and not await self._calls.tell(record.bet_id, call.request_id):
+        if record and answer is None and not await self._calls.mark_told(record.bet_id, call.request_id):
             # A row that a restore has lost, while its workflow knows the bet, decides nothing.
             row = await self._calls.find(call.provider.provider_id, body.bet_id)
             answer = Code.ALREADY_REFUNDED if row else Code.OUTCOME_UNKNOWN
@@ -142,7 +144,7 @@ class Bets:
             await self._incident(answer, record, order)
         return await self._reply(call, seen, session, answer, record, order, opened(record))
 
-    async def _pay_out(self, call: Call, body: PayOutBody, seen: Seen, session: Session) -> Reply:
+    async def _pay_out(self, call: Call, body: PayOutBody, seen: RequestContext, session: Session) -> Reply:
         win = await self._win(seen, session, body.win_amount)
         bet = BetKey(call.provider.counterparty_id, body.bet_id)
         order = PayOut(
@@ -163,14 +165,14 @@ class Bets:
         await failpoints.reach("outcome_known")
         return await self._reply(call, seen, session, answer, record, order, ended(record))
 
-    async def _win(self, seen: Seen, session: Session, amount: str) -> Money:
+    async def _win(self, seen: RequestContext, session: Session, amount: str) -> Money:
         try:
             return Money.parse(amount, session.currency)
         except Malformed:
             await self._win_not_read(seen, session, f"winAmount {amount}"[:_SAID])
             raise
 
-    async def _refund(self, call: Call, body: RefundBody, seen: Seen, session: Session) -> Reply:
+    async def _refund(self, call: Call, body: RefundBody, seen: RequestContext, session: Session) -> Reply:
         order = orders.refund(call, session, body.bet_id)
         bet = BetKey(call.provider.counterparty_id, body.bet_id)
 
@@ -255,7 +257,7 @@ class Bets:
     async def _reply(
         self,
         call: Call,
-        seen: Seen,
+        seen: RequestContext,
         session: Session,
         answer: Code | None,
         record: BetRecord | None,

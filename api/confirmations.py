@@ -46,8 +46,8 @@ class Confirmations:
             await self._accepts.unread(casino.casino_id, *error.about, error.doubt)
             raise
         stored = await self._accepts.store(casino.casino_id, accept)
-        if stored.ended is not None and stored.word is not None:
-            await self._bets.taken_after_the_end(stored.ended, stored.word, _theirs(accept))
+        if stored.ended is not None and stored.confirmation is not None:
+            await self._bets.taken_after_the_end(stored.ended, stored.confirmation, _theirs(accept))
         await self._tell(accept, stored)
         ACCEPTS.labels(casino.name, stored.reason or stored.outcome).inc()
         return stored

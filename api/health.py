@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.responses import JSONResponse, Response
 from temporalio.client import Client
 
-from betcore.db.health import Breaker, Health
+from betcore.db.health import Breaker, CircuitBreakers
 from betcore.db.incidents import Incidents
 
 _T = TypeVar("_T")
@@ -21,7 +21,7 @@ _WITHIN = 1.0
 def router(engine: AsyncEngine, client: Client) -> APIRouter:
     """``/health/live``, ``/health/ready`` and ``/metrics``."""
     routes = APIRouter()
-    incidents, casinos = Incidents(engine), Health(engine, 0)
+    incidents, casinos = Incidents(engine), CircuitBreakers(engine, 0)
 
     @routes.get("/health/live", summary="The process is up.")
     async def live() -> dict[str, str]:

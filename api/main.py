@@ -26,7 +26,7 @@ from betcore.clients.casino import CasinoClient
 from betcore.clients.http import http_session
 from betcore.clients.temporal import connect
 from betcore.db.bets import Bets as BetRows
-from betcore.db.calls import Calls
+from betcore.db.calls import ProviderRequests
 from betcore.db.engine import create_engine
 from betcore.db.partners import Partners
 from betcore.db.signing_keys import SigningKeys
@@ -80,12 +80,12 @@ def create_app() -> FastAPI:
 
 def compose(
     app: FastAPI, settings: Settings, engine: AsyncEngine, client: Client, http: aiohttp.ClientSession
-) -> Calls:
+) -> ProviderRequests:
     """Give the application its routes and what they work with."""
     vault = Vault.of(settings)
     keys = SigningKeys(engine, vault, settings.partner_cache_seconds)
     partners = Partners(engine, vault, settings.partner_cache_seconds)
-    calls = Calls(engine)
+    calls = ProviderRequests(engine)
     casinos = CasinoClient(http, keys, settings.issuer)
     bets = Bets(calls, BetRows(engine), partners, casinos, BetMessages(client))
     app.state.bets, app.state.partners = bets, partners
@@ -147,7 +147,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
     return refusal(error)
 
 
-async def _forget(calls: Calls) -> None:
+async def _forget(calls: ProviderRequests) -> None:
     """Drop old request ids now and then; where that fails it is tried again."""
     while True:
         try:

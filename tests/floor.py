@@ -17,9 +17,9 @@ from temporalio.client import Client
 from betcore.clients.casino import CasinoClient
 from betcore.clients.hints import Hints
 from betcore.db.bets import Bets
-from betcore.db.calls import Calls, Session
+from betcore.db.calls import ProviderRequests, Session
 from betcore.db.engine import create_engine
-from betcore.db.health import Health
+from betcore.db.health import CircuitBreakers
 from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
 from betcore.db.partners import Partners
@@ -45,7 +45,7 @@ class Floor:
     engine: AsyncEngine
     casino_url: str
     http: aiohttp.ClientSession
-    calls: Calls
+    calls: ProviderRequests
     partners: Partners
     casinos: CasinoClient
     hints: Hints
@@ -109,7 +109,7 @@ class Floor:
 
     def activities(self, client: Client) -> Activities:
         """The real activities, over this floor's database and casino."""
-        health = Health(self.engine, self.cache_seconds)
+        health = CircuitBreakers(self.engine, self.cache_seconds)
         return Activities.on(self.engine, self.partners, self.casinos, self.hints, health, client)
 
     def refund(self, bet: PayIn) -> Refund:
@@ -206,7 +206,7 @@ async def open_floor(
             switches = {"partner_client_id": client_id, "confirmation": confirmation}
             async with http.post(f"{url}/_settings", json=switches) as response:
                 response.raise_for_status()
-            calls, bets, partners = Calls(engine), Bets(engine), Partners(engine, vault, cache_seconds)
+            calls, bets, partners = ProviderRequests(engine), Bets(engine), Partners(engine, vault, cache_seconds)
             casinos = CasinoClient(http, keys, "test")
             found = await partners.provider(made["counterparty_id"])
             assert found is not None

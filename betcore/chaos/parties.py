@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.cli.books import SandboxCasino
 from betcore.cli.seats import Place, Seat, take_seats
-from betcore.db.onboarding import Onboarding, Word
+from betcore.db.onboarding import Onboarding, PartnerKind
 from betcore.db.onboarding_catalogue import Catalogue
 from betcore.errors import SetupRefused
 from betcore.sandbox.provider import rounds
@@ -166,7 +166,7 @@ class Desk:
             await asyncio.sleep(later)
             await patiently(lambda: house.handles.introduce(secret))
 
-    async def _rotated(self, word: Word, name: str) -> str:
+    async def _rotated(self, word: PartnerKind, name: str) -> str:
         """A new secret. One whose answer was lost is in force all the same, and a second one would end the first."""
         known = await self._secret(word, name)
         while True:
@@ -176,7 +176,7 @@ class Desk:
             if newest != known:
                 return newest
 
-    async def _secret(self, word: Word, name: str) -> str:
+    async def _secret(self, word: PartnerKind, name: str) -> str:
         return await patiently(lambda: self._partners.secret(word, name))
 
 

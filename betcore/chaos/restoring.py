@@ -19,7 +19,7 @@ from betcore.cli.books import read_ours
 from betcore.clients import carriers
 from betcore.clients.temporal import connect
 from betcore.db import verify_sql
-from betcore.db.lives import Lives, OpenRow
+from betcore.db.lives import OpenBets, OpenRow
 from betcore.ids import BetKey, parse_carrier
 from betcore.sandbox.provider.compare import CasinoMovement
 from betcore.settings import Settings
@@ -148,7 +148,7 @@ async def _terminated(client: Client, workflow_id: str) -> bool:
     return True
 
 
-async def left_alone(client: Client, lives: Lives) -> list[OpenRow]:
+async def left_alone(client: Client, lives: OpenBets) -> list[OpenRow]:
     """Open rows whose workflow does not run: the next look of the service resumes them."""
     found: list[OpenRow] = []
     for kind in lives.kinds:

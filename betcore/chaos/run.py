@@ -29,7 +29,7 @@ from betcore.clients import carriers
 from betcore.clients.http import http_session
 from betcore.clients.temporal import connect
 from betcore.db.engine import create_engine
-from betcore.db.lives import Lives
+from betcore.db.lives import OpenBets
 from betcore.db.onboarding import Onboarding
 from betcore.db.signing_keys import SigningKeys
 from betcore.ids import parse_carrier
@@ -162,7 +162,7 @@ class Run:
     async def _come_to_rest(self, engine: AsyncEngine, players: list[Player]) -> dict[str, str]:
         """What still has something to do when patience is over: by our rows, or a workflow whose row has ended."""
         give_up = time.monotonic() + _PATIENCE
-        client, lives = await connect(self._settings), Lives(engine)
+        client, lives = await connect(self._settings), OpenBets(engine)
         while True:
             restless: dict[str, str] = {}
             for player in players:

@@ -11,7 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from betcore.cli import listing
 from betcore.cli.desk import Desk, Json
 from betcore.cli.watching import temporal
-from betcore.db.story import Carried, Stories
+from betcore.db.story import BetHistory, BetWorkflows
 from betcore.errors import Malformed, SetupRefused
 from betcore.messages import Action, Operate, Operated
 from betcore.money import Money
@@ -35,7 +35,7 @@ async def operated(
     Raises SetupRefused, and nothing has changed: ``not_found``, ``invalid_operation``, ``operation_refused`` with the
     bet's state; or ``unknown`` if no worker has answered.
     """
-    stories = Stories(desk.engine)
+    stories = BetHistory(desk.engine)
     bet = await stories.find(named)
     order = Operate(
         action=action,
@@ -98,11 +98,11 @@ def _unknown(why: str) -> SetupRefused:
     return SetupRefused(f"{why}: {message}", code="unknown")
 
 
-def _ended(bet: Carried) -> SetupRefused:
+def _ended(bet: BetWorkflows) -> SetupRefused:
     return SetupRefused(f"the bet is {bet.state}: it has ended", code="operation_refused")
 
 
-async def _gone(stories: Stories, before: Carried) -> SetupRefused:
+async def _gone(stories: BetHistory, before: BetWorkflows) -> SetupRefused:
     """Its workflow has ended: with the bet, or without it."""
     bet = await stories.find(str(before.bet_id))
     if bet.open is None:

@@ -9,7 +9,7 @@ from betcore.cli.desk import Desk, Json, act, lines, read_file
 from betcore.cli.output import AsJson, DataDir
 
 if TYPE_CHECKING:
-    from betcore.db.onboarding import Word
+    from betcore.db.onboarding import PartnerKind
 
 OVERLAP_SECONDS = 3600
 
@@ -147,7 +147,7 @@ def resume_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = Non
     act(as_json, data_dir, lambda desk: desk.partners.suspend(name, suspended=False))
 
 
-def _show(word: "Word", name: str, as_json: bool, data_dir: Path | None) -> None:
+def _show(word: "PartnerKind", name: str, as_json: bool, data_dir: Path | None) -> None:
     async def work(desk: Desk) -> Json:
         found = await desk.partners.shown(word, name)
         return (await _with_breakers(desk, [found]))[0] if word == "casino" else found
@@ -155,7 +155,7 @@ def _show(word: "Word", name: str, as_json: bool, data_dir: Path | None) -> None
     act(as_json, data_dir, work, _as_yaml)
 
 
-def _list(word: "Word", as_json: bool, data_dir: Path | None) -> None:
+def _list(word: "PartnerKind", as_json: bool, data_dir: Path | None) -> None:
     plural = f"{word}s"
 
     async def work(desk: Desk) -> Json:
@@ -166,14 +166,14 @@ def _list(word: "Word", as_json: bool, data_dir: Path | None) -> None:
 
 
 async def _with_breakers(desk: Desk, casinos: list[Json]) -> list[Json]:
-    from betcore.db.health import Health
+    from betcore.db.health import CircuitBreakers
 
-    told = {breaker.casino: breaker.told for breaker in await Health(desk.engine, 0).shown()}
+    told = {breaker.casino: breaker.told for breaker in await CircuitBreakers(desk.engine, 0).shown()}
     return [casino | {"breaker": told.get(casino["name"])} for casino in casinos]
 
 
 def _set_profile(
-    word: "Word", name: str, file: Path | None, address: str | None, as_json: bool, data_dir: Path | None
+    word: "PartnerKind", name: str, file: Path | None, address: str | None, as_json: bool, data_dir: Path | None
 ) -> None:
     async def work(desk: Desk) -> Json:
         if file is not None or address is not None:

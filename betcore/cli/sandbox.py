@@ -21,7 +21,7 @@ from betcore.errors import SetupRefused
 
 if TYPE_CHECKING:
     from betcore.cli.books import SandboxCasino
-    from betcore.db.onboarding import Onboarding, Word
+    from betcore.db.onboarding import Onboarding, PartnerKind
 
 PROVIDER_NAME = "sandbox-provider"
 CASINO_NAME = "sandbox-casino"
@@ -223,7 +223,7 @@ async def _casino(partners: "Onboarding", url: str) -> Json:
     return found or await partners.add_casino(CASINO_NAME, url, confirmation="reply")
 
 
-async def _moved(partners: "Onboarding", word: "Word", name: str, url: str) -> Json | None:
+async def _moved(partners: "Onboarding", word: "PartnerKind", name: str, url: str) -> Json | None:
     """The partner at its address of this start (ports change), or None where it is not there yet."""
     try:
         return await partners.change(word, name, address=url)

@@ -11,9 +11,9 @@ from temporalio.service import RPCError
 from betcore.cli.desk import Desk, Json
 from betcore.clients import carriers
 from betcore.clients.temporal import connect
-from betcore.db.lives import Lives, OpenRow
+from betcore.db.lives import OpenBets, OpenRow
 from betcore.db.records import UnreadableRow
-from betcore.db.story import Stories, known_casino
+from betcore.db.story import BetHistory, known_casino
 from betcore.errors import SetupRefused
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _WHY = {
 
 async def shown(desk: Desk, named: str) -> Json:
     """A bet's whole story. Where Temporal does not answer, what comes next is left out, and ``no_next`` says so."""
-    stories = Stories(desk.engine)
+    stories = BetHistory(desk.engine)
     bet = await stories.find(named)
     found = await stories.told(bet.bet_id)
     try:
@@ -60,7 +60,7 @@ async def listed(desk: Desk, casino: str | None, limit: int) -> Json:
 
 
 async def _stuck(desk: Desk, client: "Client", casino: str | None, limit: int) -> list[Json]:
-    stories, seen = Stories(desk.engine), dict[str, Json]()
+    stories, seen = BetHistory(desk.engine), dict[str, Json]()
     for why in carriers.TROUBLES:
         async for found in carriers.troubled(client, why, casino, limit):
             line = await _line(stories, client, found.id, why)
@@ -86,7 +86,7 @@ async def temporal(desk: Desk) -> "Client":
 
 async def _alone(desk: Desk, client: "Client") -> AsyncIterator[tuple[OpenRow, str]]:
     """Open rows whose workflow does not run, and why."""
-    lives = Lives(desk.engine)
+    lives = OpenBets(desk.engine)
     for kind in lives.kinds:
         after = 0
         while rows := await lives.open_rows(kind, after, _PAGE):
@@ -95,15 +95,15 @@ async def _alone(desk: Desk, client: "Client") -> AsyncIterator[tuple[OpenRow, s
             after = rows[-1].bet_id
 
 
-async def _why_alone(lives: Lives, row: OpenRow) -> str:
+async def _why_alone(lives: OpenBets, row: OpenRow) -> str:
     try:
-        await lives.order(row)
+        await lives.resumption(row)
     except UnreadableRow:
         return "unreadable"
     return "alone"
 
 
-async def _line(stories: Stories, client: "Client", workflow_id: str, why: str) -> Json | None:
+async def _line(stories: BetHistory, client: "Client", workflow_id: str, why: str) -> Json | None:
     """What the list tells of a bet; None where it has come to its end meanwhile."""
     standing = await carriers.standing(client, workflow_id)
     try:

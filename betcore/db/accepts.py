@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from betcore import casino_values
 from betcore.casino_values import Doubt, same_identity
 from betcore.db import accept_sql
-from betcore.db.bets import CasinoWord, word_in
+from betcore.db.bets import Confirmation, confirmation_in
 from betcore.db.engine import one_row
 from betcore.db.records import as_json, record_of
 from betcore.ids import BetKey, TransactionType, carrier_of_bet, carrier_of_reversal, transaction_id
@@ -57,16 +57,16 @@ class Outcome(StrEnum):
 class Stored:
     """What became of an Accept, and who has to know.
 
-    ``hinted``: the movement is open, somebody may wait for it in the fast lane. ``carrier`` is the id of the workflow
-    to signal, None where nobody there waits. ``ended`` is the bet, and ``word`` the casino's, where a stake was taken
-    after its bet's end. ``reason`` says in what a contradiction is one.
+    ``hinted``: the movement is open, an activity may wait for it in the fast lane. ``carrier`` is the id of the
+    workflow to signal, None if none waits. ``ended`` is the bet, and ``confirmation`` the casino's, if a stake was
+    taken after its bet's end. ``reason`` says in what a contradiction is one.
     """
 
     outcome: Outcome
     hinted: bool = False
     carrier: str | None = None
     ended: BetRecord | None = None
-    word: CasinoWord | None = None
+    confirmation: Confirmation | None = None
     reason: Doubt | None = field(default=None, compare=False)
 
 
@@ -90,8 +90,8 @@ class Accepts:
             return Stored(Outcome.UNKNOWN)
         outcome = Outcome(row.verdict)
         if outcome is Outcome.ENDED:
-            word = CasinoWord(accept.error_code, accept.partner_transaction_id, balance)
-            return Stored(outcome, ended=record_of(row), word=word)
+            word = Confirmation(accept.error_code, accept.partner_transaction_id, balance)
+            return Stored(outcome, ended=record_of(row), confirmation=word)
         if outcome is Outcome.CONTRADICTED:
             return Stored(outcome, reason=Doubt(row.reason))
         if outcome is Outcome.LATER:
@@ -111,10 +111,10 @@ class Accepts:
             given = {"bet_id": bet_id, "casino_id": casino_id, "said": said}
             await connection.execute(text(accept_sql.UNREAD), given)
 
-    async def read(self, bet_id: int, transaction_type: TransactionType) -> CasinoWord | None:
+    async def read(self, bet_id: int, transaction_type: TransactionType) -> Confirmation | None:
         """The Accept of a movement; None where there is none."""
         row = await one_row(self._engine, accept_sql.READ, bet_id=bet_id, kind=int(transaction_type))
-        return row and word_in(row, row.currency)
+        return row and confirmation_in(row, row.currency)
 
 
 def _given(accept: CasinoAccept, bet: Any, balance: Money | None) -> dict[str, Any]:

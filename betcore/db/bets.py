@@ -24,7 +24,7 @@ from betcore.orders import Incident, Pay
 
 
 @dataclass(frozen=True, slots=True)
-class CasinoWord:
+class Confirmation:
     """What the casino said of a movement."""
 
     error_code: str | None
@@ -37,14 +37,14 @@ class Claim:
     """A row, and what is to be done for its movement.
 
     ``attempts`` are the sends that may have left this house; None where the movement needs nothing any more. One may
-    go out now only where it is ``counted`` among them; else after ``waits``. ``heard`` is the Accept of the casino. One
-    that ``was_parked`` is sent again on a person's word. ``partner_user_id`` is whose money it is, by the player's row.
+    go out now only if it is ``counted`` among them; else after ``waits``. ``accept`` is the casino's. One that
+    ``was_parked`` is sent again on a person's word. ``partner_user_id`` is whose money it is, by the player's row.
     """
 
     record: BetRecord
     attempts: int | None
     counted: bool
-    heard: CasinoWord | None
+    accept: Confirmation | None
     was_parked: bool
     partner_user_id: str
     waits: timedelta = timedelta()
@@ -52,7 +52,7 @@ class Claim:
 
 def claim_of(row: Any) -> Claim:
     """A row of a statement that ends in ``movement_sql.CLAIMED``."""
-    word = word_in(row, row.currency)
+    word = confirmation_in(row, row.currency)
     return Claim(record_of(row), row.attempts, row.counted, word, row.was_parked, row.partner_user_id, row.waits)
 
 
@@ -64,11 +64,11 @@ async def claimed(engine: AsyncEngine, statement: str, **given: Any) -> Any:
             return row
 
 
-def word_in(row: Any, currency: str) -> CasinoWord | None:
+def confirmation_in(row: Any, currency: str) -> Confirmation | None:
     """The Accept in a movement's columns; None where there is none."""
     if row.accept_code is None:
         return None
-    return CasinoWord(row.accept_code, row.accept_transaction_id, money_of(row.accept_balance, currency))
+    return Confirmation(row.accept_code, row.accept_transaction_id, money_of(row.accept_balance, currency))
 
 
 _IDENTITY = ("casino_id", "player_id", "game_id", "session_id", "currency", "stake")
@@ -121,7 +121,7 @@ class Bets:
         """Become the owner of a bet whose workflow is gone; where another one was faster, the record names it."""
         return await self._change(bet_sql.TAKE_OVER, resumed.bet_id, owner, seen_owner=resumed.owner, life=resumed.life)
 
-    async def accept(self, bet_id: int, owner: str, word: CasinoWord) -> BetRecord:
+    async def accept(self, bet_id: int, owner: str, word: Confirmation) -> BetRecord:
         """The casino holds the stake."""
         return await self._change(
             bet_sql.ACCEPT,
@@ -166,7 +166,7 @@ class Bets:
         ending["standing"] = "sending"
         return await self._change(bet_sql.END_WITHOUT_STAKE, bet_id, owner, **ending | given)
 
-    async def taken_after_the_end(self, record: BetRecord, word: CasinoWord, theirs: Mapping[str, str]) -> BetRecord:
+    async def taken_after_the_end(self, record: BetRecord, word: Confirmation, theirs: Mapping[str, str]) -> BetRecord:
         """The casino holds the stake of a bet that has ended without it: it is owed back, and an incident says so."""
         row = await one_row(
             self._engine,
@@ -203,7 +203,7 @@ class Bets:
         return claim_of(row)
 
     async def credit_done(
-        self, bet_id: int, owner: str, kind: TransactionType, word: CasinoWord, how: str = "done"
+        self, bet_id: int, owner: str, kind: TransactionType, word: Confirmation, how: str = "done"
     ) -> BetRecord:
         """The player has the money; the bet is over. ``how`` is ``paid_by_hand`` where it did not come from us."""
         return await self._change(
@@ -245,12 +245,14 @@ class Bets:
             given = {"bet_id": bet_id, "kind": event, "data": as_json(data)}
             await connection.execute(text(bet_sql.NOTE_ONCE), given)
 
-    async def hear(self, bet_id: int, kind: TransactionType, within: timedelta, currency: str) -> CasinoWord | None:
+    async def await_accept(
+        self, bet_id: int, kind: TransactionType, within: timedelta, currency: str
+    ) -> Confirmation | None:
         """The Accept of a movement that was sent. Where there is none yet, one that comes later is signalled, and
         nothing more is sent before ``within`` has passed."""
         given = {"bet_id": bet_id, "kind": int(kind), "within": within}
         row = await one_row(self._engine, movement_sql.HEAR, **given)
-        return row and word_in(row, currency)
+        return row and confirmation_in(row, currency)
 
     async def forget_refusal(
         self, bet_id: int, kind: TransactionType, error_code: str | None, gap: timedelta = timedelta()

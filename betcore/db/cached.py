@@ -9,7 +9,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Cached(Generic[K, V]):
+class Cache(Generic[K, V]):
     """Values by key, each trusted for ``seconds`` after it was asked for; the oldest leave when ``size`` is reached.
 
     Absent values (None) are kept apart, so that callers who ask for what does not exist push nothing real out.

@@ -143,7 +143,7 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RequestContext:
     """What stood in the database when the call came; ``seen_at`` is the database's clock.
 
     ``ids_since`` is since when no request id was lost: a call that was sent before may have been answered already.
@@ -155,7 +155,7 @@ class Seen:
     record: BetRecord | None
 
 
-class Calls:
+class ProviderRequests:
     """The API's side of the database."""
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -163,7 +163,7 @@ class Calls:
 
     async def look_up(
         self, provider_id: int, request_id: str, session_id: str, provider_bet_id: str | None
-    ) -> Seen | None:
+    ) -> RequestContext | None:
         """Claim the request id and read what the call is about; None where the id was used before."""
         row = await one_row(
             self._engine,
@@ -175,7 +175,7 @@ class Calls:
         )
         if not row.is_new:
             return None
-        return Seen(
+        return RequestContext(
             row.seen_at,
             row.ids_since or await self._noticed(),
             _session_of(row),
@@ -206,7 +206,7 @@ class Calls:
         row = await one_row(self._engine, _FIND, provider_id=provider_id, provider_bet_id=provider_bet_id)
         return None if row is None else record_of(row)
 
-    async def tell(self, bet_id: int, request_id: str) -> bool:
+    async def mark_told(self, bet_id: int, request_id: str) -> bool:
         """Record that the provider is told "done" for its PayIn; False where the bet was taken back before."""
         data = as_json({"answer": "pay_in", "request_id": request_id})
         return await one_row(self._engine, _TELL, bet_id=bet_id, data=data) is not None

@@ -118,7 +118,7 @@ class Breaker:
 _WELL = State(0, None, None)
 
 
-class Health:
+class CircuitBreakers:
     """The health of the casinos of one database, as one process sees and reports it; what it reads is trusted for
     ``cache_seconds``."""
 

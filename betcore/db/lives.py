@@ -85,7 +85,7 @@ class OpenRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Resumption:
     """The workflow to start for a row that is left alone."""
 
     row: OpenRow
@@ -104,13 +104,13 @@ class Order:
         """Its id."""
         return _resumed_id(self.row.kind, self.row.bet_id, self.life)
 
-    def in_another_life(self) -> "Order":
+    def in_the_next_life(self) -> "Resumption":
         """The same under the next number."""
         resumed = Resumed(bet_id=self.row.bet_id, owner=self.row.owner, life=self.life + 1)
         return replace(self, life=self.life + 1, argument=self.argument.model_copy(update={"resumed": resumed}))
 
 
-class Lives:
+class OpenBets:
     """Who should be carrying what is open."""
 
     kinds = (BET, REVERSAL)
@@ -142,7 +142,7 @@ class Lives:
         async with self._engine.connect() as connection:
             return [_open_row(BET, row) for row in await connection.execute(text(_ENDED), given)]
 
-    async def order(self, row: OpenRow) -> Order | None:
+    async def resumption(self, row: OpenRow) -> Resumption | None:
         """What to start for a row; None where it has ended meanwhile.
 
         The bet follows its partners' profiles of now. The last moment of a debit is the one in its row. Raises
@@ -158,7 +158,7 @@ class Lives:
             raise UnreadableRow(f"bet {row.bet_id}: {error}") from error
 
     @staticmethod
-    def _ordered(row: OpenRow, found: Any) -> Order:
+    def _ordered(row: OpenRow, found: Any) -> Resumption:
         resumed = Resumed(bet_id=row.bet_id, owner=row.owner, life=row.lives + 1)
         argument = _pay_in(found, resumed) if row.kind == BET else _reverse(found, resumed)
         attributes = visibility.at_start(
@@ -170,8 +170,10 @@ class Lives:
             status="open" if row.kind == BET else "reversing",
         )
         if isinstance(argument, PayIn):
-            return Order(row, row.lives + 1, argument, attributes, visibility.summary(argument, found.provider_game_id))
-        return Order(row, row.lives + 1, argument, attributes, visibility.reversal_summary(argument))
+            return Resumption(
+                row, row.lives + 1, argument, attributes, visibility.summary(argument, found.provider_game_id)
+            )
+        return Resumption(row, row.lives + 1, argument, attributes, visibility.reversal_summary(argument))
 
 
 def _open_row(kind: str, row: Any) -> OpenRow:

@@ -20,20 +20,20 @@ from betcore.vault import Vault
 Json = dict[str, Any]
 NEW_SECRET_BYTES = 32  # 43 characters of URL-safe base64
 
-Word = Literal["provider", "casino"]
+PartnerKind = Literal["provider", "casino"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
     """Where the rows of a kind of partner are, and what its identity and its address are called."""
 
-    word: Word
+    word: PartnerKind
     table: Table
     identity: str
     address: str
 
 
-_KINDS: dict[Word, _Kind] = {
+_KINDS: dict[PartnerKind, _Kind] = {
     "provider": _Kind("provider", tables.provider, "counterparty_id", "base_url"),
     "casino": _Kind("casino", tables.casino, "partner_client_id", "api_host"),
 }
@@ -60,24 +60,26 @@ class Onboarding:
         """A new casino: its ``partner_client_id`` and ``secret``; ``confirmation`` overrides that of the YAML."""
         return await self._add(_KINDS["casino"], name, api_host, _casino_profile(profile, confirmation))
 
-    async def listed(self, word: Word) -> list[Json]:
+    async def listed(self, word: PartnerKind) -> list[Json]:
         """All partners of a kind by name, without secrets."""
         kind = _KINDS[word]
         return [_shown(kind, row) for row in await self._all(_with_overlap(kind).order_by(kind.table.c.name))]
 
-    async def shown(self, word: Word, name: str) -> Json:
+    async def shown(self, word: PartnerKind, name: str) -> Json:
         """Return one partner as it is listed, with its profile in force."""
         kind = _KINDS[word]
         row = await self._row(kind, name, _with_overlap(kind).where(kind.table.c.name == name))
         return _shown(kind, row) | {"profile": _profile(kind, row.profile).model_dump(mode="json")}
 
-    async def profile(self, word: Word, name: str) -> Json:
+    async def profile(self, word: PartnerKind, name: str) -> Json:
         """The profile in force, every field."""
         kind = _KINDS[word]
         row = await self._row(kind, name, _with_overlap(kind).where(kind.table.c.name == name))
         return _profile(kind, row.profile).model_dump(mode="json")
 
-    async def change(self, word: Word, name: str, *, profile: str | None = None, address: str | None = None) -> Json:
+    async def change(
+        self, word: PartnerKind, name: str, *, profile: str | None = None, address: str | None = None
+    ) -> Json:
         """Replace the profile, the address, or both at once; what is None stays.
 
         A field that the new profile (YAML) does not give has its default, not its value of before. Calls go to a new
@@ -92,7 +94,7 @@ class Onboarding:
             values[kind.address] = entries.address(kind.address, address)
         return _shown(kind, await self._change(kind, name, **values))
 
-    async def disable(self, word: Word, name: str) -> Json:
+    async def disable(self, word: PartnerKind, name: str) -> Json:
         """Take no new stakes of the partner; open bets go on. Disabling twice keeps the first time.
 
         The access tokens of a casino end. It can buy others, because it still confirms what is open.
@@ -101,7 +103,7 @@ class Onboarding:
         disabled = {"disabled_at": _first_time(kind.table.c.disabled_at), **_no_tokens(kind)}
         return _shown(kind, await self._change(kind, name, **disabled))
 
-    async def enable(self, word: Word, name: str) -> Json:
+    async def enable(self, word: PartnerKind, name: str) -> Json:
         """Take new stakes of the partner again. One that is enabled stays so."""
         kind = _KINDS[word]
         return _shown(kind, await self._change(kind, name, disabled_at=None))
@@ -112,7 +114,7 @@ class Onboarding:
         since = _first_time(kind.table.c.suspended_at) if suspended else None
         return _shown(kind, await self._change(kind, name, suspended_at=since))
 
-    async def rotate_secret(self, word: Word, name: str, overlap: int) -> Json:
+    async def rotate_secret(self, word: PartnerKind, name: str, overlap: int) -> Json:
         """A new ``secret``; the one of before holds ``overlap`` seconds longer, an older one no more.
 
         Without an overlap the access tokens that a casino has bought end too.
@@ -135,7 +137,7 @@ class Onboarding:
             "previous_secret_until": row.previous_until.isoformat(),
         }
 
-    async def secret(self, word: Word, name: str) -> str:
+    async def secret(self, word: PartnerKind, name: str) -> str:
         """The newest secret in clear: for the sandbox alone, whose secrets guard nothing."""
         kind = _KINDS[word]
         row = await self._row(kind, name, select(kind.table).where(kind.table.c.name == name))

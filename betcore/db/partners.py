@@ -8,7 +8,7 @@ from sqlalchemy import Row, Select, Table, case, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db import tables
-from betcore.db.cached import Cached
+from betcore.db.cached import Cache
 from betcore.errors import SetupRefused
 from betcore.profiles import CasinoProfile, ProviderProfile
 from betcore.vault import Vault
@@ -60,9 +60,9 @@ class Partners:
     def __init__(self, engine: AsyncEngine, vault: Vault, cache_seconds: float) -> None:
         self._engine = engine
         self._vault = vault
-        self._providers: Cached[str, Provider] = Cached(self._read_provider, cache_seconds)
-        self._casinos: Cached[int, Casino] = Cached(self._read_casino, cache_seconds)
-        self._accounts: Cached[int, CasinoAccount] = Cached(self._read_account, cache_seconds)
+        self._providers: Cache[str, Provider] = Cache(self._read_provider, cache_seconds)
+        self._casinos: Cache[int, Casino] = Cache(self._read_casino, cache_seconds)
+        self._accounts: Cache[int, CasinoAccount] = Cache(self._read_account, cache_seconds)
 
     async def provider(self, counterparty_id: str) -> Provider | None:
         """The provider of an ``X-Counterparty-Id``, disabled or not; None for an unknown one, or what is no UUID."""

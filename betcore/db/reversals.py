@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db import reversal_sql
-from betcore.db.bets import CasinoWord, Claim, claim_of, claimed
+from betcore.db.bets import Claim, Confirmation, claim_of, claimed
 from betcore.db.engine import one_row
 from betcore.db.records import as_json, record_of
 from betcore.ids import TransactionType
@@ -51,11 +51,11 @@ class Reversals:
         row = await self._claimed(reversal_sql.BEGIN_CLAW_BACK, bet_id, owner, not_after=not_after)
         c = claim_of(row)
         return ClaimedBack(
-            c.record, c.attempts, c.counted, c.heard, c.was_parked, c.partner_user_id, c.waits,
+            c.record, c.attempts, c.counted, c.accept, c.was_parked, c.partner_user_id, c.waits,
             not_after=row.not_after, movement=row.movement,
         )  # fmt: skip
 
-    async def clawed_back(self, bet_id: int, owner: str, word: CasinoWord) -> BetRecord:
+    async def clawed_back(self, bet_id: int, owner: str, word: Confirmation) -> BetRecord:
         """The casino has taken the win back."""
         return await self._change(
             reversal_sql.CLAWED_BACK,
@@ -101,7 +101,7 @@ class Reversals:
         return claim_of(row)
 
     async def credit_done(
-        self, bet_id: int, owner: str, kind: TransactionType, word: CasinoWord, how: str = "done"
+        self, bet_id: int, owner: str, kind: TransactionType, word: Confirmation, how: str = "done"
     ) -> BetRecord:
         """The player has the stake back; the reversal is over. ``how`` as for a bet."""
         return await self._change(

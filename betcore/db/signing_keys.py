@@ -19,7 +19,7 @@ from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from betcore.db import tables
-from betcore.db.cached import Cached
+from betcore.db.cached import Cache
 from betcore.errors import SetupRefused
 from betcore.vault import Vault
 
@@ -44,9 +44,9 @@ class SigningKeys:
     def __init__(self, engine: AsyncEngine, vault: Vault, cache_seconds: float) -> None:
         self._engine = engine
         self._vault = vault
-        self._current: Cached[str, SigningKey] = Cached(self._read_current, cache_seconds)
-        self._listed: Cached[str, list[SigningKey]] = Cached(self._read_listed, cache_seconds)
-        self._public: Cached[str, RSAPublicKey] = Cached(self._read_public, cache_seconds)
+        self._current: Cache[str, SigningKey] = Cache(self._read_current, cache_seconds)
+        self._listed: Cache[str, list[SigningKey]] = Cache(self._read_listed, cache_seconds)
+        self._public: Cache[str, RSAPublicKey] = Cache(self._read_public, cache_seconds)
         self._parsed: dict[str, SigningKey] = {}
 
     async def current(self) -> SigningKey:

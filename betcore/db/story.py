@@ -61,7 +61,7 @@ _RESUMED = re.compile(r"resume(?:-reversal)?:([0-9]{1,18}):[0-9]+")
 _FIRST = re.compile(r"(?:bet|reversal):([0-9a-f-]{36}):(.+)")
 
 
-class Carried(NamedTuple):
+class BetWorkflows(NamedTuple):
     """A bet and the workflows that carry it, or have carried it, the bet's first. ``open`` is the id of the one that
     may still act on it; None where all is over. ``state`` says how bet and reversal stand."""
 
@@ -72,13 +72,13 @@ class Carried(NamedTuple):
     open: str | None
 
 
-class Stories:
+class BetHistory:
     """Reads bets for people."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def find(self, named: str) -> Carried:
+    async def find(self, named: str) -> BetWorkflows:
         """A bet by our BetId, by ``<provider>/<betId>``, or by the id of a workflow. Raises SetupRefused(not_found)."""
         how, given = _asked(named)
         row = await one_row(self._engine, _CARRIED + _NAMED[how], **given) if how else None
@@ -121,15 +121,15 @@ def _asked(named: str) -> tuple[str, Json]:
     return ("provider", {"provider": provider, "provider_bet_id": provider_bet_id}) if slash else ("", {})
 
 
-def _carried(row: Any) -> Carried:
+def _carried(row: Any) -> BetWorkflows:
     key = BetKey(str(row.counterparty_id), row.provider_bet_id)
     bet = carrier_of_bet(key, row.bet_id, row.lives)
     state = f"{row.state} ({row.refusal})" if row.refusal else row.state
     if not row.has_reversal:
-        return Carried(row.bet_id, row.currency, state, (bet,), None if row.closed_at else bet)
+        return BetWorkflows(row.bet_id, row.currency, state, (bet,), None if row.closed_at else bet)
     reversal = carrier_of_reversal(key, row.bet_id, row.reversal_lives)
     state = f"{state}, its reversal {row.reversal_state}"
-    return Carried(row.bet_id, row.currency, state, (bet, reversal), None if row.reversal_closed_at else reversal)
+    return BetWorkflows(row.bet_id, row.currency, state, (bet, reversal), None if row.reversal_closed_at else reversal)
 
 
 async def bet_now(connection: AsyncConnection, bet_id: int | None) -> Json:

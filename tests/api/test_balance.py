@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from sqlalchemy import text
 
-from betcore.db.bets import CasinoWord
+from betcore.db.bets import Confirmation
 from betcore.messages import BetState
 from tests.api.wire import Signer, post, running_api
 from tests.floor import open_floor
@@ -24,7 +24,7 @@ async def test_a_balance_that_raises_changes_no_code(
         signer = Signer(provider.counterparty_id, provider.secrets[0])
         bet = await floor.pay_in("10.00")
         claim = await floor.bets.open(bet, "run", BetState.ACCEPTING, None)
-        await floor.bets.accept(claim.record.bet_id, "run", CasinoWord("200", None, None))
+        await floor.bets.accept(claim.record.bet_id, "run", Confirmation("200", None, None))
         async with floor.engine.connect() as connection:
             await connection.execute(text("UPDATE signing_key SET retired_at = now()"))
         session = f"/v1/sessions/{floor.session.session_id}"

@@ -14,7 +14,7 @@ from temporalio.client import Client
 
 from betcore.clients.bearer import AUDIENCE, SCOPE
 from betcore.clients.hints import Hints
-from betcore.db.bets import CasinoWord
+from betcore.db.bets import Confirmation
 from betcore.db.onboarding import Onboarding
 from betcore.db.signing_keys import SigningKey, SigningKeys
 from betcore.errors import Code
@@ -31,7 +31,7 @@ DONE = (200, 200)
 MALFORMED, CONTRADICTION, UNKNOWN_BET = (400, 103801), (200, 103803), (200, 103804)
 NOT_AUTHORISED = (401, 401)
 UNAVAILABLE = (503, 102823)
-WORD = CasinoWord("102145", None, None)
+WORD = Confirmation("102145", None, None)
 
 
 @dataclass(frozen=True)

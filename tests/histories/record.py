@@ -19,7 +19,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from betcore.db.engine import create_engine
-from betcore.db.lives import BET, REVERSAL, Lives, OpenRow
+from betcore.db.lives import BET, REVERSAL, OpenBets, OpenRow
 from betcore.db.migrate import migrate
 from betcore.errors import Code
 from betcore.ids import BETS_QUEUE, BetKey, reversal_workflow_id
@@ -267,8 +267,8 @@ async def return_of_what_was_never_closed(client: Client, floor: Floor) -> Rever
     await floor.bets.refuse_absent(row.bet_id, row.owner, Code.CASINO_UNAVAILABLE)
     await floor.release()
     await handle.result()
-    (found,) = await Lives(floor.engine).open_rows(REVERSAL, 0, 10)
-    order = await Lives(floor.engine).order(found)
+    (found,) = await OpenBets(floor.engine).open_rows(REVERSAL, 0, 10)
+    order = await OpenBets(floor.engine).resumption(found)
     assert order is not None
     return await client.start_workflow(Reversal.run, order.argument, id=order.workflow_id, task_queue=BETS_QUEUE)
 
@@ -342,10 +342,10 @@ async def reversal_in_another_window(client: Client, floor: Floor) -> ReversalHa
 async def resumed_bet(client: Client, floor: Floor) -> Handle:
     bet = await floor.pay_in()
     record, first = await start(client, bet)
-    await floor.calls.tell(record.bet_id, "r")
+    await floor.calls.mark_told(record.bet_id, "r")
     await first.terminate()
     lost = OpenRow(BET, record.bet_id, record.owner, record.lives, first.id)
-    order = await Lives(floor.engine).order(lost)
+    order = await OpenBets(floor.engine).resumption(lost)
     assert order is not None
     handle = await client.start_workflow(Bet.run, order.argument, id=order.workflow_id, task_queue=BETS_QUEUE)
     await update(handle, "pay_out", floor.pay_out(bet, "25.00"))
@@ -541,7 +541,7 @@ async def _operate(handle: Handle, action: Action, operator: str = "ann", win: M
 async def reminded_of_what_it_owes(client: Client, floor: Floor) -> Handle:
     bet = await floor.pay_in()
     record, handle = await start(client, bet)
-    await floor.calls.tell(record.bet_id, "r")
+    await floor.calls.mark_told(record.bet_id, "r")
 
     async def waits() -> bool:
         return (await events(handle)).count(EventType.EVENT_TYPE_TIMER_STARTED) == 2

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from betcore.casino_values import Doubt
 from betcore.clients.hints import Hints, publish
 from betcore.db.accepts import Accepts, CasinoAccept, Outcome, Stored
-from betcore.db.bets import Bets, CasinoWord
+from betcore.db.bets import Bets, Confirmation
 from betcore.db.engine import create_engine
 from betcore.errors import Code, SetupRefused
 from betcore.ids import TransactionType
@@ -110,7 +110,7 @@ async def test_an_accept_is_stored_as_it_was_said(desk: Desk) -> None:
     assert await desk.accepts.read(bet_id, STAKE) is None
     found = await desk.store(bet_id, balance="990.00", message="fine")
     assert found == Stored(Outcome.STORED, hinted=True)
-    word = CasinoWord("200", "t-1", Money(minor=99_000, currency="EUR"))
+    word = Confirmation("200", "t-1", Money(minor=99_000, currency="EUR"))
     assert await desk.accepts.read(bet_id, STAKE) == word
     row = await desk.movement(bet_id)
     assert (row.state, row.attempts, row.accept_at is None) == ("sending", 1, False)
@@ -214,7 +214,7 @@ async def test_the_first_one_stands(desk: Desk, again: dict[str, Any]) -> None:
     bet_id = await desk.bet(code="200", theirs="t-1")
     for _ in range(2):
         assert await desk.store(bet_id, **again) == Stored(Outcome.CONTRADICTED)
-    assert await desk.accepts.read(bet_id, STAKE) == CasinoWord("200", "t-1", None)
+    assert await desk.accepts.read(bet_id, STAKE) == Confirmation("200", "t-1", None)
     assert [incident.kind for incident in await desk.incidents()] == ["accept_contradicts"]
 
 
@@ -268,14 +268,14 @@ async def test_a_stake_that_was_taken_after_its_bets_end_is_owed_back(
 ) -> None:
     bet_id = await desk.bet(state=state, bet_state="refused", code=before)
     found = await desk.store(bet_id)
-    assert (found.outcome, found.word) == (Outcome.ENDED, CasinoWord("200", "t-1", None))
+    assert (found.outcome, found.confirmation) == (Outcome.ENDED, Confirmation("200", "t-1", None))
     assert found.ended is not None
     assert (found.ended.bet_id, found.ended.state, found.ended.refusal) == (bet_id, BetState.REFUSED, Code.NO_MONEY)
     # Whoever dies here is asked again, and comes to the same.
     assert (await desk.store(bet_id)).outcome is Outcome.ENDED
     assert await desk.incidents() == []
-    assert found.word is not None
-    await Bets(desk.engine).taken_after_the_end(found.ended, found.word, {})
+    assert found.confirmation is not None
+    await Bets(desk.engine).taken_after_the_end(found.ended, found.confirmation, {})
     assert await desk.store(bet_id) == Stored(Outcome.REPEATED)
     assert (await desk.movement(bet_id)).state == "done"
     assert [incident.kind for incident in await desk.incidents()] == ["debited_after_the_end"]
@@ -387,8 +387,8 @@ async def test_an_accept_that_waits_for_the_row_sees_what_became_of_it(desk: Des
     found = await task
     assert found.outcome is Outcome.ENDED
     assert found.ended is not None
-    assert found.word is not None
-    record = await Bets(desk.engine).taken_after_the_end(found.ended, found.word, {})
+    assert found.confirmation is not None
+    record = await Bets(desk.engine).taken_after_the_end(found.ended, found.confirmation, {})
     assert record.state is BetState.REFUSED
     assert (await desk.movement(bet_id)).state == "done"
 

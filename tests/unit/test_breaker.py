@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from activities.pressure import FAST, SLOW, Busy, Pressure
 from betcore.clients.casino import CasinoAnswer
-from betcore.db.health import Health
+from betcore.db.health import CircuitBreakers
 from betcore.db.partners import Casino
 from tests.unit.house import House
 
@@ -25,7 +25,7 @@ class Ward:
         self.casino = casino
 
     def process(self, at_once: int = 100) -> Pressure:
-        return Pressure(Health(self.house.engine, 0), at_once)
+        return Pressure(CircuitBreakers(self.house.engine, 0), at_once)
 
     async def fail(self, times: int, process: Pressure | None = None) -> None:
         for _ in range(times):
@@ -92,7 +92,9 @@ async def test_a_probe_that_fails_leaves_it_open_and_one_that_does_not_closes_it
     assert await probe.may_stake(ward.casino)
     await probe.told(ward.casino, WELL)
     assert await ward.takes()
-    assert [(one.failures, one.open_since) for one in await Health(ward.house.engine, 0).shown()] == [(0, None)]
+    assert [(one.failures, one.open_since) for one in await CircuitBreakers(ward.house.engine, 0).shown()] == [
+        (0, None)
+    ]
 
 
 async def test_what_is_owed_waits_for_the_probe_while_the_breaker_is_open(ward: Ward) -> None:
@@ -107,7 +109,7 @@ async def test_what_is_owed_waits_for_the_probe_while_the_breaker_is_open(ward: 
 
 
 async def test_turns_of_what_is_owed_are_given_out_at_the_pace_of_the_casino(ward: Ward) -> None:
-    processes = [Health(ward.house.engine, 0) for _ in range(5)]
+    processes = [CircuitBreakers(ward.house.engine, 0) for _ in range(5)]
     turns = [await processes[number % 5].owed_turn(ward.casino) for number in range(40)]
     given = [turn for turn in turns if turn is not None]
     # A second ahead at ten a second, and the one that is now.
@@ -124,7 +126,7 @@ async def test_turns_of_what_is_owed_are_given_out_at_the_pace_of_the_casino(war
 
 
 async def test_a_casino_that_is_well_costs_no_statement(ward: Ward) -> None:
-    process = Pressure(Health(ward.house.engine, 60))
+    process = Pressure(CircuitBreakers(ward.house.engine, 60))
     assert await process.may_stake(ward.casino)
     statements: list[str] = []
     event.listen(
@@ -149,7 +151,7 @@ async def test_a_casino_has_its_part_of_each_lane_and_no_more(ward: Ward) -> Non
 
 
 async def test_a_breaker_is_told_in_words(ward: Ward) -> None:
-    health = Health(ward.house.engine, 0)
+    health = CircuitBreakers(ward.house.engine, 0)
     assert [one.told for one in await health.shown()] == ["closed"]
     await ward.fail(1)
     assert [one.told for one in await health.shown()] == ["closed, 1 failed"]

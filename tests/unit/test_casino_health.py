@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from betcore.db.health import Health
+from betcore.db.health import CircuitBreakers
 from betcore.db.partners import Casino
 from tests.unit.house import House
 
@@ -24,8 +24,8 @@ class Ward:
     royal: Casino
     windsor: Casino
 
-    def processes(self, number: int, cache_seconds: float = 0) -> list[Health]:
-        return [Health(self.house.engine, cache_seconds) for _ in range(number)]
+    def processes(self, number: int, cache_seconds: float = 0) -> list[CircuitBreakers]:
+        return [CircuitBreakers(self.house.engine, cache_seconds) for _ in range(number)]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from betcore.cli.telling import EVENTS_AT_EACH_END
-from betcore.db.bets import CasinoWord
+from betcore.db.bets import Confirmation
 from betcore.db.incidents import KINDS, Incidents
 from betcore.db.reversals import Reversals
 from betcore.ids import TransactionType
@@ -36,7 +36,7 @@ class Desk:
         """A bet whose stake the casino has."""
         order = await self.floor.pay_in(stake, **changed)
         opened = (await self.floor.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
-        word = CasinoWord("200", "T-1", Money.parse("990.00", "EUR"))
+        word = Confirmation("200", "T-1", Money.parse("990.00", "EUR"))
         return order, await self.floor.bets.accept(opened.bet_id, OWNER, word)
 
     async def file(self, record: BetRecord | None, kind: str = "cancelled", **sides: dict[str, str]) -> None:
@@ -300,5 +300,5 @@ async def _pay_out(desk: Desk, record: BetRecord, win: str = "25.00") -> None:
         retry=policy.retry,
     )
     await desk.floor.bets.begin_credit(order)
-    word = CasinoWord("200", "T-2", Money.parse("1015.00", "EUR"))
+    word = Confirmation("200", "T-2", Money.parse("1015.00", "EUR"))
     await desk.floor.bets.credit_done(record.bet_id, OWNER, TransactionType.PAY_OUT, word)

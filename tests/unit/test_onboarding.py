@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from betcore.db.onboarding import Word
+from betcore.db.onboarding import PartnerKind
 from tests.unit.house import House, refused
 
 SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -174,7 +174,7 @@ async def test_an_address_that_cannot_be_called_is_refused(house: House, address
 
 
 async def test_unknown_partners_are_said_to_be_unknown(house: House) -> None:
-    kinds: tuple[Word, ...] = ("provider", "casino")
+    kinds: tuple[PartnerKind, ...] = ("provider", "casino")
     for kind in kinds:
         for act in (house.onboarding.disable, house.onboarding.change, house.onboarding.profile):
             with refused("not_found", kind):

@@ -24,7 +24,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from betcore import visibility
 from betcore.clients import carriers
 from betcore.clients.temporal import connect
-from betcore.db.bets import CasinoWord
+from betcore.db.bets import Confirmation
 from betcore.db.lives import OpenRow
 from betcore.db.reversals import Reversals
 from betcore.ids import BetKey, TransactionType, bet_workflow_id
@@ -138,8 +138,8 @@ class Desk:
         return error["code"], error["message"]
 
 
-def _word(transaction: str) -> CasinoWord:
-    return CasinoWord("200", transaction, Money.parse("990.00", "EUR"))
+def _word(transaction: str) -> Confirmation:
+    return Confirmation("200", transaction, Money.parse("990.00", "EUR"))
 
 
 def _id(order: PayIn) -> str:

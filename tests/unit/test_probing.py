@@ -13,7 +13,7 @@ from activities.pressure import Pressure
 from activities.probing import Probing
 from betcore.clients.casino import CasinoAnswer, CasinoClient
 from betcore.db.engine import create_engine
-from betcore.db.health import Health
+from betcore.db.health import CircuitBreakers
 from betcore.db.partners import Casino
 from betcore.settings import Settings
 from betcore.stack.ports import free
@@ -53,17 +53,17 @@ class Ward:
 
     def probing(self, asked: Asked, engine: AsyncEngine | None = None) -> Probing:
         """A worker process."""
-        health = Health(engine or self.house.engine, 0)
+        health = CircuitBreakers(engine or self.house.engine, 0)
         return Probing(health, self.house.partners, cast(CasinoClient, asked))
 
     async def opens(self, casino: Casino | None = None) -> None:
-        await Health(self.house.engine, 0).failed(casino or self.casino, at_once=True)
+        await CircuitBreakers(self.house.engine, 0).failed(casino or self.casino, at_once=True)
 
     async def later(self, seconds: int) -> None:
         await self.house.sql(f"UPDATE casino_health SET probe_at = probe_at - interval '{seconds} seconds'")  # noqa: S608  words of this file
 
     async def shown(self) -> list[str]:
-        return [one.told.partition(" since")[0] for one in await Health(self.house.engine, 0).shown()]
+        return [one.told.partition(" since")[0] for one in await CircuitBreakers(self.house.engine, 0).shown()]
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ async def test_a_casino_that_answers_is_back_and_one_failure_away_from_open(ward
     asked = Asked(answer)
     await ward.probing(asked).probe_all()
     assert (asked.bets, await ward.shown()) == ([("royal", 0)], ["closed, 2 failed"])
-    movements = Pressure(Health(ward.house.engine, 0))
+    movements = Pressure(CircuitBreakers(ward.house.engine, 0))
     assert await movements.may_stake(ward.casino)
     await movements.told(ward.casino, LATE)
     assert await ward.shown() == ["open"]
@@ -92,7 +92,7 @@ async def test_a_casino_that_answers_is_back_and_one_failure_away_from_open(ward
 async def test_a_movement_that_is_answered_ends_what_the_probe_has_left(ward: Ward) -> None:
     await ward.later(10)
     await ward.probing(Asked(WELL)).probe_all()
-    movements = Pressure(Health(ward.house.engine, 0))
+    movements = Pressure(CircuitBreakers(ward.house.engine, 0))
     assert await movements.may_stake(ward.casino)
     await movements.told(ward.casino, CasinoAnswer("done", "ok"))
     for _ in range(2):
@@ -116,7 +116,7 @@ async def test_a_movement_is_the_probe_before_a_question_is(ward: Ward) -> None:
     # Due for a movement, and for an interval for nothing else.
     await ward.probing(asked).probe_all()
     assert asked.bets == []
-    assert await Pressure(Health(ward.house.engine, 0)).may_stake(ward.casino)
+    assert await Pressure(CircuitBreakers(ward.house.engine, 0)).may_stake(ward.casino)
     await ward.later(9)
     await ward.probing(asked).probe_all()
     assert asked.bets == []

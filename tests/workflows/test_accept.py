@@ -187,5 +187,5 @@ async def test_no_send_is_counted_while_an_accept_waits_to_be_read(database_url:
         assert await Casino(floor, temporal).accepts(bet, STAKE, 103802) is Outcome.STORED
         claim = await floor.bets.open(bet, "run", BetState.ACCEPTING, None)
         assert (claim.counted, claim.attempts) == (False, 1)
-        assert claim.heard is not None
-        assert claim.heard.error_code == "103802"
+        assert claim.accept is not None
+        assert claim.accept.error_code == "103802"

@@ -143,7 +143,7 @@ async def test_a_stake_that_nobody_was_told_of_goes_back(database_url: str, skip
         handle = await begin(skipping.client, bet)
         assert await handle.result() is BetState.REFUNDED
         assert await floor.journal() == [(-1, "10.00"), (2, "10.00")]
-        assert not await floor.calls.tell((await floor.row(bet)).bet_id, "r")
+        assert not await floor.calls.mark_told((await floor.row(bet)).bet_id, "r")
 
 
 async def test_a_bet_is_open_for_thirty_days_and_then_refunded_where_the_profile_says_so(
@@ -180,7 +180,7 @@ async def test_a_refund_during_the_debit_holds(database_url: str, temporal: Clie
         await paying
         assert await handle.result() is BetState.REFUNDED
         assert await floor.journal() == [(-1, "10.00"), (2, "10.00")]
-        assert not await floor.calls.tell((await floor.row(bet)).bet_id, "r")
+        assert not await floor.calls.mark_told((await floor.row(bet)).bet_id, "r")
 
 
 @pytest.mark.parametrize("first", ["pay_out", "refund"])

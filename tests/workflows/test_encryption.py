@@ -71,7 +71,7 @@ async def _open_bet(client: Client, floor: Floor, bet: PayIn | None = None) -> t
     bet = bet or await floor.pay_in()
     record, handle = await start(client, bet)
     assert record.state is BetState.ACCEPTANCE
-    await floor.calls.tell(record.bet_id, "r")
+    await floor.calls.mark_told(record.bet_id, "r")
     return bet, handle
 
 

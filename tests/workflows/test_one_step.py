@@ -47,7 +47,7 @@ async def test_a_bet_of_one_step_is_over_when_it_is_known_though_nobody_was_told
         assert await handle.result() is BetState.SETTLED
         row = await floor.row(bet)
         assert (row.told_at, row.withdrawn_at) == (None, None)
-        assert await floor.calls.tell(row.bet_id, "r")
+        assert await floor.calls.mark_told(row.bet_id, "r")
         assert await floor.journal() == BOTH
 
 
@@ -64,7 +64,7 @@ async def test_a_refund_before_the_win_is_sent_returns_the_stake(database_url: s
         assert (await refunding).state is BetState.REFUNDED
         assert await handle.result() is BetState.REFUNDED
         assert await floor.journal() == [(-1, "10.00"), (2, "10.00")]
-        assert not await floor.calls.tell((await floor.row(bet)).bet_id, "r")
+        assert not await floor.calls.mark_told((await floor.row(bet)).bet_id, "r")
 
 
 async def test_a_refund_after_the_win_was_sent_is_a_reversal_that_follows_it(

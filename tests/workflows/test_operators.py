@@ -227,7 +227,7 @@ async def test_a_proposal_lasts_an_hour(database_url: str, skipping: WorkflowEnv
         with skipping.with_time_skipping_disabled():
             bet = await floor.pay_in()
             record, handle = await start(skipping.client, bet)
-            await floor.calls.tell(record.bet_id, "r")
+            await floor.calls.mark_told(record.bet_id, "r")
             assert not (await _ask(handle, Action.VOID)).done
         await skipping.fast_forward(handle, timedelta(hours=1, minutes=1))
         with skipping.with_time_skipping_disabled():

@@ -72,7 +72,7 @@ async def _taken(client: Client, floor: Floor, casino: Casino, bet: PayIn) -> Ha
     await casino.sent(STAKE)
     await casino.accepts(bet, STAKE)
     record, handle = await playing
-    await floor.calls.tell(record.bet_id, "r")
+    await floor.calls.mark_told(record.bet_id, "r")
     return handle
 
 

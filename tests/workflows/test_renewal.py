@@ -161,7 +161,7 @@ async def test_a_bet_that_waits_for_its_result_goes_on_waiting(database_url: str
     ):
         bet = await floor.pay_in()
         record, handle = await start(forgetful, bet)
-        await floor.calls.tell(record.bet_id, "r")
+        await floor.calls.mark_told(record.bet_id, "r")
         first = await _run(handle)
         named = forgetful.get_workflow_handle(handle.id)
 

@@ -38,7 +38,7 @@ async def test_a_bet_is_taken_back_win_first(database_url: str, temporal: Client
         assert await floor.journal() == BACK
         assert (await floor.row(bet)).reversed_by == record.reversal.reversal_id
         # Who hears of the PayInOut for the first time now hears that it is off.
-        assert not await floor.calls.tell(settled.bet_id, "r")
+        assert not await floor.calls.mark_told(settled.bet_id, "r")
 
 
 async def test_a_loss_has_nothing_to_take_back(database_url: str, temporal: Client) -> None:
@@ -216,7 +216,7 @@ async def test_a_terminated_bet_is_taken_up_again(database_url: str, temporal: C
     async with _numbered_floor(database_url) as floor, working(temporal, floor):
         bet = await floor.pay_in()
         record, handle = await start(temporal, bet)
-        await floor.calls.tell(record.bet_id, "r")
+        await floor.calls.mark_told(record.bet_id, "r")
         await _aged(floor)
         assert await sweep(floor, temporal) == 0
         await _gone(temporal, handle)
@@ -273,7 +273,7 @@ async def test_of_two_lives_one_takes_the_bet_over(database_url: str, temporal: 
     async with _numbered_floor(database_url) as floor, working(temporal, floor):
         bet = await floor.pay_in()
         record, handle = await start(temporal, bet)
-        await floor.calls.tell(record.bet_id, "r")
+        await floor.calls.mark_told(record.bet_id, "r")
         await _aged(floor)
         await _gone(temporal, handle)
         await resumed(floor, temporal)
@@ -293,7 +293,7 @@ async def test_a_life_that_ended_before_it_began_is_followed_by_another(database
         async with working(temporal, floor):
             bet = await floor.pay_in()
             record, handle = await start(temporal, bet)
-            await floor.calls.tell(record.bet_id, "r")
+            await floor.calls.mark_told(record.bet_id, "r")
             await _aged(floor)
         await _gone(temporal, handle)
         await resumed(floor, temporal)

@@ -15,9 +15,9 @@ from activities.teller import Teller
 from activities.wallet import Wallet
 from betcore import answers
 from betcore.db import bet_sql
-from betcore.db.bets import CasinoWord
-from betcore.db.health import Health
-from betcore.db.lives import Lives
+from betcore.db.bets import Confirmation
+from betcore.db.health import CircuitBreakers
+from betcore.db.lives import OpenBets
 from betcore.db.reversals import Reversals
 from betcore.errors import Code
 from betcore.messages import Action, BetState, Operate, Operated, PayIn
@@ -138,7 +138,7 @@ async def test_a_stake_that_was_begun_is_left_to_the_slow_lane_where_a_new_one_w
             await first
         else:
             await floor.held()
-            full = Pressure(Health(floor.engine, 0), at_once=0)
+            full = Pressure(CircuitBreakers(floor.engine, 0), at_once=0)
             teller = Teller(floor.bets, floor.partners, floor.casinos, floor.hints, full)
             wallet = Wallet(teller, floor.bets, Reversals(floor.engine))
         step = await ActivityEnvironment().run(wallet.try_stake, order)
@@ -189,7 +189,7 @@ async def test_what_another_attempt_has_recorded_first_is_told_as_it_stands(data
     """Two attempts hear of one Accept. Else the slower one reads its own old snapshot, takes a stake or a credit that
     is done for parked, and the workflow waits for a person for ever."""
     async with open_floor(database_url) as floor:
-        bet, bets, word = await floor.pay_in("10.00"), floor.bets, CasinoWord("200", None, None)
+        bet, bets, word = await floor.pay_in("10.00"), floor.bets, Confirmation("200", None, None)
         bet_id = (await bets.open(bet, "run", BetState.ACCEPTING, None)).record.bet_id
         engine = floor.engine.execution_options(isolation_level="READ COMMITTED")
         async with engine.begin() as another:
@@ -231,7 +231,7 @@ async def test_a_win_whose_message_was_lost_with_temporal_is_paid(
     async with open_floor(database_url, provider=provider) as floor, working(temporal, floor):
         bet = await floor.pay_in("10.00")
         record, handle = await start(temporal, bet)
-        await floor.calls.tell(record.bet_id, "r")
+        await floor.calls.mark_told(record.bet_id, "r")
         if unconfirmed_within < 1:
             await eventually(lambda: _waits_on(handle))
         await floor.bets.begin_credit(floor.credit(bet, record, "25.00"))
@@ -262,11 +262,11 @@ async def test_a_bet_that_waits_although_its_row_has_ended_is_over(
     async with open_floor(database_url, provider=provider) as floor, working(temporal, floor):
         bet = await floor.pay_in("10.00")
         record, handle = await start(temporal, bet)
-        await floor.calls.tell(record.bet_id, "r")
+        await floor.calls.mark_told(record.bet_id, "r")
         await eventually(lambda: _waits_on(handle))
         pay = floor.credit(bet, record, "25.00")
         await floor.bets.begin_credit(pay)
-        await floor.bets.credit_done(record.bet_id, pay.owner, pay.transaction_type, CasinoWord("200", "t", None))
+        await floor.bets.credit_done(record.bet_id, pay.owner, pay.transaction_type, Confirmation("200", "t", None))
         sweeps = floor.activities(temporal).sweeps
         # What has ended a moment ago is about to tell so.
         assert await sweeps.remind(timedelta(minutes=2)) == 0
@@ -285,10 +285,10 @@ async def test_whoever_comes_first_to_the_row_decides_what_is_told(database_url:
         for told_first in (True, False):
             record, _ = await start(temporal, await floor.pay_in("10.00"))
             if told_first:
-                assert await floor.calls.tell(record.bet_id, "r")
+                assert await floor.calls.mark_told(record.bet_id, "r")
             withdrawn = await floor.bets.withdraw(record.bet_id, record.owner or "")
             assert (withdrawn.withdrawn_at is None) is told_first
-            assert await floor.calls.tell(record.bet_id, "r") is told_first
+            assert await floor.calls.mark_told(record.bet_id, "r") is told_first
 
 
 @pytest.mark.edge_case(75)
@@ -298,10 +298,10 @@ async def test_only_a_bet_that_waits_is_reminded(database_url: str, temporal: Cl
         record, handle = await start(temporal, bet)
         with pytest.raises(WorkflowUpdateFailedError):
             await handle.execute_update("recheck")
-        assert await Lives(floor.engine).quiet(timedelta(), 10) == []
+        assert await OpenBets(floor.engine).quiet(timedelta(), 10) == []
         await floor.bets.begin_credit(floor.credit(bet, record, "25.00"))
-        assert [row.workflow_id for row in await Lives(floor.engine).quiet(timedelta(), 10)] == [handle.id]
-        assert await Lives(floor.engine).quiet(timedelta(minutes=2), 10) == []
+        assert [row.workflow_id for row in await OpenBets(floor.engine).quiet(timedelta(), 10)] == [handle.id]
+        assert await OpenBets(floor.engine).quiet(timedelta(minutes=2), 10) == []
 
 
 async def _waits_on(handle: Handle) -> bool:
@@ -337,7 +337,7 @@ async def test_a_bet_that_was_withdrawn_is_not_paid_out(database_url: str, tempo
                 await _settled_by_hand(handle, "25.00")
         assert await handle.result() is BetState.REFUNDED
         assert await floor.journal() == [(-1, "10.00"), (2, "10.00")]
-        assert not await floor.calls.tell(record.bet_id, "r")
+        assert not await floor.calls.mark_told(record.bet_id, "r")
         assert (await floor.row(bet)).win is None
         assert [incident.kind for incident in await floor.incidents()] == ["already_refunded"]
 
@@ -372,7 +372,7 @@ async def test_a_win_that_has_begun_is_paid_and_no_other(
         pay = floor.credit(bet, record, "25.00")
         await floor.bets.begin_credit(pay)
         if ended:
-            await floor.bets.credit_done(record.bet_id, pay.owner, pay.transaction_type, CasinoWord("200", "t", None))
+            await floor.bets.credit_done(record.bet_id, pay.owner, pay.transaction_type, Confirmation("200", "t", None))
         if filed == "asked":
             call = floor.pay_out(bet, "30.00")
             assert answers.to_pay_out(await update(handle, "pay_out", call), call) is Code.DIFFERENT_DATA

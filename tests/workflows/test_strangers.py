@@ -88,7 +88,7 @@ async def test_a_bet_that_is_resumed_by_hand_with_other_rows_moves_nothing(datab
         other = await _other_rows(floor)
         bet = await floor.pay_in()
         record, handle = await start(temporal, bet)
-        await floor.calls.tell(record.bet_id, "r")
+        await floor.calls.mark_told(record.bet_id, "r")
         await handle.terminate("by hand")
         life, owner = 1, record.owner
         for changed in ({"casino_id": other["casino_id"]}, {"stake": Money.parse("777.00", "EUR")}):

@@ -8,7 +8,7 @@ from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
 from betcore.db.accepts import Outcome
-from betcore.db.bets import CasinoWord
+from betcore.db.bets import Confirmation
 from betcore.db.reversals import Reversals
 from betcore.errors import Code
 from betcore.messages import BetState, PayIn
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.edge_case(39)
 
 OWNER = "run"
 NO_MONEY = 103802
-SAID = CasinoWord("200", "t", None)
+SAID = Confirmation("200", "t", None)
 
 
 async def _sent(floor: Floor) -> PayIn:
@@ -46,7 +46,7 @@ async def test_a_refusal_in_the_answer_to_make_does_not_end_what_an_accept_has_c
         refused = {"movement": "refused", "error_code": str(NO_MONEY)}
         record = await floor.bets.refuse_only_send(row.bet_id, OWNER, Code.NO_MONEY, **refused)
         assert record.state is BetState.ACCEPTING
-        heard = (await floor.bets.open(bet, OWNER, BetState.ACCEPTING, None)).heard
+        heard = (await floor.bets.open(bet, OWNER, BetState.ACCEPTING, None)).accept
         assert (heard and heard.error_code, await floor.attempts()) == ("200", {STAKE: 1})
 
 
