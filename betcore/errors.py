@@ -1,7 +1,8 @@
-"""The tree of refusals and failures. Every class has a stable ``code``.
+"""The tree of refusals and failures. Every error has a stable ``code``.
 
-The same code is the ``type`` of an ``ApplicationError`` inside Temporal, stands in the bet's row, and is looked up in
-the one table of ``api/envelope.py`` that gives ``_responseCode`` and HTTP status::
+The codes of the upper half answer providers: one table in ``api/envelope.py`` maps them to ``_responseCode`` and HTTP
+status, a bet's row stores them, and inside Temporal they are the ``type`` of an ``ApplicationError``. The codes of the
+lower half answer operators: a command prints them (``--json``: ``error.code``) and exits with status 1::
 
     BetcoreError
     ├── NotAuthorised          not_authorised
@@ -11,13 +12,23 @@ the one table of ``api/envelope.py`` that gives ``_responseCode`` and HTTP statu
     ├── SessionRefused         session_unknown, session_demo
     ├── Contradiction          different_data
     ├── OutcomeUnknown         outcome_unknown
-    └── SetupRefused           invalid_profile, not_found, already_exists, ... (onboarding; never on the wire)
+    │
+    ├── InvalidInput           invalid_name, invalid_address, invalid_profile, invalid_limits, invalid_overlap,
+    │                          invalid_mode, invalid_time, invalid_window, invalid_folder, invalid_kind,
+    │                          invalid_operation, unknown_currency, not_supported
+    ├── NotFound               not_found
+    ├── PreconditionFailed     already_exists, provider_disabled, provider_suspended, casino_disabled, game_disabled,
+    │                          operation_refused
+    ├── Misconfigured          invalid_settings, no_database, no_temporal, no_secret_key, wrong_secret_key,
+    │                          no_signing_key
+    └── Unavailable            unreachable, database_refused, ended, unknown
 
 What a bet's row answers (no_money, already_settled, below_min_bet, ...) is not raised: it is a ``Code`` in the row, and
 travels as a value.
 """
 
 from enum import StrEnum
+from typing import Literal
 
 
 class Code(StrEnum):
@@ -100,7 +111,64 @@ class OutcomeUnknown(BetcoreError):
     code = Code.OUTCOME_UNKNOWN
 
 
-class SetupRefused(BetcoreError):
-    """A command of onboarding or operation was refused; nothing changed."""
+InputCode = Literal[
+    "invalid_name",
+    "invalid_address",
+    "invalid_profile",
+    "invalid_limits",
+    "invalid_overlap",
+    "invalid_mode",
+    "invalid_time",
+    "invalid_window",
+    "invalid_folder",
+    "invalid_kind",
+    "invalid_operation",
+    "unknown_currency",
+    "not_supported",
+]
+PreconditionCode = Literal[
+    "already_exists",
+    "provider_disabled",
+    "provider_suspended",
+    "casino_disabled",
+    "game_disabled",
+    "operation_refused",
+]
+ConfigurationCode = Literal[
+    "invalid_settings", "no_database", "no_temporal", "no_secret_key", "wrong_secret_key", "no_signing_key"
+]
+FailureCode = Literal["unreachable", "database_refused", "ended", "unknown"]
 
-    code = "invalid"
+
+class InvalidInput(BetcoreError):
+    """What an operator entered is not valid; the message says where. Nothing changed."""
+
+    def __init__(self, message: str, *, code: InputCode) -> None:
+        super().__init__(message, code=code)
+
+
+class NotFound(BetcoreError):
+    """What a command names does not exist. Nothing changed."""
+
+    code = "not_found"
+
+
+class PreconditionFailed(BetcoreError):
+    """What a command asks for does not fit the present state. Nothing changed."""
+
+    def __init__(self, message: str, *, code: PreconditionCode) -> None:
+        super().__init__(message, code=code)
+
+
+class Misconfigured(BetcoreError):
+    """A setting, a key or an address is missing or wrong, so that the process cannot work."""
+
+    def __init__(self, message: str, *, code: ConfigurationCode) -> None:
+        super().__init__(message, code=code)
+
+
+class Unavailable(BetcoreError):
+    """A server or a workflow did not answer, or failed; what a command asked for may have happened."""
+
+    def __init__(self, message: str, *, code: FailureCode) -> None:
+        super().__init__(message, code=code)

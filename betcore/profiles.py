@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from betcore.errors import SetupRefused
+from betcore.errors import InvalidInput
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -141,18 +141,18 @@ P = TypeVar("P", ProviderProfile, CasinoProfile)
 def read(kind: type[P], text: str, **overrides: object) -> P:
     """The profile in a YAML text, ``overrides`` (those that are not None) on top.
 
-    Raises SetupRefused(invalid_profile) naming the path of the first field that does not fit.
+    Raises InvalidInput(invalid_profile) naming the path of the first field that does not fit.
     """
     try:
         given = yaml.safe_load(text) if text.strip() else {}
     except yaml.YAMLError as error:
-        raise SetupRefused(f"not YAML: {error}", code="invalid_profile") from error
+        raise InvalidInput(f"not YAML: {error}", code="invalid_profile") from error
     if not isinstance(given, dict):
-        raise SetupRefused("a profile is a mapping of fields", code="invalid_profile")
+        raise InvalidInput("a profile is a mapping of fields", code="invalid_profile")
     given |= {name: value for name, value in overrides.items() if value is not None}
     try:
         return kind.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         path = ".".join(str(part) for part in first["loc"]) or "profile"
-        raise SetupRefused(f"{path}: {first['msg']}", code="invalid_profile") from error
+        raise InvalidInput(f"{path}: {first['msg']}", code="invalid_profile") from error

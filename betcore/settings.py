@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from betcore.errors import SetupRefused
+from betcore.errors import Misconfigured
 
 STACK_FILE = "stack.json"
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -111,6 +111,6 @@ class _RunningStack(PydanticBaseSettingsSource):
         except FileNotFoundError:
             return {}
         except ValueError:
-            raise SetupRefused(f"{self._file} is damaged: start the stack again", code="invalid_settings") from None
+            raise Misconfigured(f"{self._file} is damaged: start the stack again", code="invalid_settings") from None
         known = self.settings_cls.model_fields
         return {name: value for name, value in found.get("settings", {}).items() if name in known}

@@ -20,12 +20,12 @@ from betcore.cli.books import SandboxCasino
 from betcore.cli.seats import Place, Seat, take_seats
 from betcore.db.onboarding import Onboarding, PartnerKind
 from betcore.db.onboarding_catalogue import Catalogue
-from betcore.errors import SetupRefused
+from betcore.errors import Unavailable
 from betcore.sandbox.provider import rounds
 from betcore.sandbox.provider.book import Book, BookedBet, Stake
 from betcore.sandbox.provider.client import AggregatorClient, Answer
 from betcore.sandbox.provider.croupier import Croupier, opening_call
-from betcore.stack.failures import StartFailed
+from betcore.stack.failures import SandboxRefused, StartFailed
 
 # A debit that a killed worker leaves in doubt until its last moment is looked for within seconds, not minutes.
 _CASINO = "clock_leeway: 3\neffect_within: 3\naccept_within: 2\nretry: {cap: 10}\nsend: {close: true}"
@@ -36,7 +36,7 @@ _ANSWER_WITHIN = 8
 _OVERLAP = 120
 # A server that was killed is back long before.
 _PATIENCE = 60.0
-OUTAGES = (SetupRefused, SQLAlchemyError, OSError, TimeoutError, StartFailed)
+OUTAGES = (Unavailable, SandboxRefused, SQLAlchemyError, OSError, TimeoutError, StartFailed)
 T = TypeVar("T")
 
 

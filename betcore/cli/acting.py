@@ -12,7 +12,7 @@ from betcore.cli import listing
 from betcore.cli.desk import Desk, Json
 from betcore.cli.watching import temporal
 from betcore.db.story import BetHistory, BetWorkflows
-from betcore.errors import Malformed, SetupRefused
+from betcore.errors import InvalidInput, Malformed, PreconditionFailed, Unavailable
 from betcore.messages import Action, Operate, Operated
 from betcore.money import Money
 
@@ -32,8 +32,8 @@ async def operated(
 ) -> Json:
     """Take an action on a bet; for a mark on a debit, ``show`` what the casino lists before it is sent.
 
-    Raises SetupRefused, and nothing has changed: ``not_found``, ``invalid_operation``, ``operation_refused`` with the
-    bet's state; or ``unknown`` if no worker has answered.
+    Nothing has changed after NotFound, InvalidInput(invalid_operation), and PreconditionFailed(operation_refused) with
+    the bet's state. Raises Unavailable(unknown) if no worker has answered.
     """
     stories = BetHistory(desk.engine)
     bet = await stories.find(named)
@@ -49,7 +49,7 @@ async def operated(
         show(listed)
         if action is Action.MARK_NOT_TAKEN and listed["says"] == "ours":
             message = f"the bet is {bet.state}: the casino lists {listed['transaction_id']} as ours, it is taken"
-            raise SetupRefused(message, code="operation_refused")
+            raise PreconditionFailed(message, code="operation_refused")
     # Where the rows have ended its workflow says so itself; it may not have seen it yet.
     handle = (await temporal(desk)).get_workflow_handle(bet.open or bet.workflow_ids[-1])
     try:
@@ -59,7 +59,7 @@ async def operated(
     except WorkflowUpdateFailedError as error:
         cause = error.cause
         message = cause.message if isinstance(cause, ApplicationError) else str(error)
-        raise SetupRefused(message, code="operation_refused") from error
+        raise PreconditionFailed(message, code="operation_refused") from error
     except WorkflowUpdateRPCTimeoutOrCancelledError as error:
         raise _unknown("no worker has answered") from error
     except RPCError as error:
@@ -80,7 +80,7 @@ async def operated(
 def _said(name: str, given: str) -> str:
     said = given.strip()
     if not said or len(said) > _LONGEST or not said.isprintable():
-        raise SetupRefused(f"{name}: 1 to {_LONGEST} printable characters", code="invalid_operation")
+        raise InvalidInput(f"{name}: 1 to {_LONGEST} printable characters", code="invalid_operation")
     return said
 
 
@@ -88,26 +88,26 @@ def _win(given: str, currency: str) -> Money:
     try:
         return Money.parse(given, currency)
     except Malformed as error:
-        raise SetupRefused(f"win: {error}", code="invalid_operation") from None
+        raise InvalidInput(f"win: {error}", code="invalid_operation") from None
 
 
-def _unknown(why: str) -> SetupRefused:
+def _unknown(why: str) -> Unavailable:
     message = (
         "it is not known whether the action is taken. `ops show` tells; to run the same command again does no harm"
     )
-    return SetupRefused(f"{why}: {message}", code="unknown")
+    return Unavailable(f"{why}: {message}", code="unknown")
 
 
-def _ended(bet: BetWorkflows) -> SetupRefused:
-    return SetupRefused(f"the bet is {bet.state}: it has ended", code="operation_refused")
+def _ended(bet: BetWorkflows) -> PreconditionFailed:
+    return PreconditionFailed(f"the bet is {bet.state}: it has ended", code="operation_refused")
 
 
-async def _gone(stories: BetHistory, before: BetWorkflows) -> SetupRefused:
+async def _gone(stories: BetHistory, before: BetWorkflows) -> PreconditionFailed:
     """Its workflow has ended: with the bet, or without it."""
     bet = await stories.find(str(before.bet_id))
     if bet.open is None:
         return _ended(bet)
-    return SetupRefused(
+    return PreconditionFailed(
         f"the bet is {bet.state}, and no workflow carries it: the minute's look resumes it, try again then",
         code="operation_refused",
     )

@@ -9,9 +9,10 @@ import aiohttp
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.errors import SetupRefused
+from betcore.errors import Unavailable
 from betcore.money import Money, minor_units
 from betcore.sandbox.provider.compare import AggregatorBet, CasinoMovement
+from betcore.stack.failures import SandboxRefused
 
 ROWS_AT_ONCE = 5000
 
@@ -81,7 +82,7 @@ def _bet(row: Any) -> AggregatorBet:
 
 
 class SandboxCasino:
-    """The handles of the sandbox casino for one of its casinos. Raises SetupRefused where it refuses."""
+    """The handles of the sandbox casino for one of its casinos. Raises SandboxRefused if it refuses."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str, partner_client_id: str) -> None:
         self._http = http
@@ -138,7 +139,7 @@ class SandboxCasino:
         try:
             async with self._http.request(method, self._url + path, params=query, json=data) as response:
                 if response.status != 200:
-                    raise SetupRefused(f"sandbox casino, {path}: {await response.text()}", code="sandbox_refused")
+                    raise SandboxRefused(f"sandbox casino, {path}: {await response.text()}")
                 return await response.json()
         except aiohttp.ClientError as failure:
-            raise SetupRefused(f"sandbox casino at {self._url}: {failure}", code="unreachable") from failure
+            raise Unavailable(f"sandbox casino at {self._url}: {failure}", code="unreachable") from failure

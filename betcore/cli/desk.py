@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from betcore.cli.output import answering, emit, read_settings
-from betcore.errors import SetupRefused
+from betcore.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -32,7 +32,7 @@ class Desk:
 
     @property
     def partners(self) -> "Onboarding":
-        """Providers and casinos, with the vault of the settings. Raises SetupRefused(no_secret_key)."""
+        """Providers and casinos, with the vault of the settings. Raises Misconfigured(no_secret_key)."""
         from betcore.db.onboarding import Onboarding
         from betcore.vault import Vault
 
@@ -57,24 +57,24 @@ def act(as_json: bool, data_dir: Path | None, work: Work, words: Callable[[Json]
 
 
 def read_file(path: Path | None) -> str:
-    """A profile's text, empty without a file. Raises SetupRefused(invalid_profile) when it cannot be read."""
+    """A profile's text, empty without a file. Raises InvalidInput(invalid_profile) when it cannot be read."""
     if path is None:
         return ""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise SetupRefused(f"{path}: {error.strerror}", code="invalid_profile") from None
+        raise InvalidInput(f"{path}: {error.strerror}", code="invalid_profile") from None
     except UnicodeDecodeError:
-        raise SetupRefused(f"{path}: not UTF-8 text", code="invalid_profile") from None
+        raise InvalidInput(f"{path}: not UTF-8 text", code="invalid_profile") from None
 
 
 def moment(option: str, given: str) -> datetime:
-    """What an option says of time, UTC where it names no zone. Raises SetupRefused(invalid_time)."""
+    """What an option says of time, UTC where it names no zone. Raises InvalidInput(invalid_time)."""
     try:
         found = datetime.fromisoformat(given)
     except ValueError:
         message = f"{option}: a day or a time such as 2026-11-22 or 2026-11-22T10:30:00Z; not {given!r}"
-        raise SetupRefused(message, code="invalid_time") from None
+        raise InvalidInput(message, code="invalid_time") from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
@@ -101,8 +101,8 @@ async def _at_desk(settings: "Settings", work: Work) -> Json:
             await engine.dispose()
     except DBAPIError as error:
         # The driver's words alone: SQLAlchemy would add the statement and its values.
-        raise SetupRefused(f"the database refused: {error.orig}", code="database_refused") from error
+        raise Unavailable(f"the database refused: {error.orig}", code="database_refused") from error
     except asyncpg.PostgresError as error:
-        raise SetupRefused(f"the database refused: {error}", code="database_refused") from error
+        raise Unavailable(f"the database refused: {error}", code="database_refused") from error
     except SQLAlchemyError as error:
-        raise SetupRefused(f"database: {type(error).__name__}", code="database_refused") from error
+        raise Unavailable(f"database: {type(error).__name__}", code="database_refused") from error

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from betcore.cli.desk import Desk, Json
-from betcore.errors import SetupRefused
+from betcore.errors import PreconditionFailed
 
 if TYPE_CHECKING:
     from betcore.listed import Listed
@@ -19,7 +19,7 @@ async def of_parked_debit(desk: Desk, bet_id: int) -> Json | None:
 
     (bet,) = await Reconciliations(desk.engine).bets([bet_id])
     if isinstance(bet, UnreadBet):
-        raise SetupRefused(f"bet {bet_id} cannot be read: {bet.why}", code="operation_refused")
+        raise PreconditionFailed(f"bet {bet_id} cannot be read: {bet.why}", code="operation_refused")
     debit = next((one for one in bet.movements if one.transaction_type < 0 and one.state == "parked"), None)
     if debit is None:
         return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from betcore.errors import BetcoreError, SetupRefused
+from betcore.errors import BetcoreError, Misconfigured
 
 if TYPE_CHECKING:
     from betcore.settings import Settings
@@ -65,7 +65,7 @@ def _of_a_server(failure: Exception) -> bool:
 
 
 def read_settings(data_dir: Path | None = None, **given: Any) -> "Settings":
-    """The settings of this process, or SetupRefused (``invalid_settings``) naming the variables that are wrong.
+    """Return the settings of this process. Raises Misconfigured(invalid_settings) naming the variables that are wrong.
 
     ``data_dir`` is the option of the same name; ``given`` overrides the environment.
     """
@@ -79,10 +79,10 @@ def read_settings(data_dir: Path | None = None, **given: Any) -> "Settings":
     try:
         return Settings(**given)
     except SettingsError as wrong:
-        raise SetupRefused(f"BETCORE_... that is not JSON: {wrong}", code="invalid_settings") from None
+        raise Misconfigured(f"BETCORE_... that is not JSON: {wrong}", code="invalid_settings") from None
     except ValidationError as wrong:
         faults = "; ".join(f"BETCORE_{_name(fault['loc'])}: {fault['msg']}" for fault in wrong.errors())
-        raise SetupRefused(faults, code="invalid_settings") from None
+        raise Misconfigured(faults, code="invalid_settings") from None
 
 
 def _name(location: tuple[int | str, ...]) -> str:

@@ -57,7 +57,10 @@ class Plan:
 
 
 async def play(settings: Settings, plan: Plan) -> dict[str, Any]:
-    """Play the plan on the running stack; the summary. Raises SetupRefused without a stack or its sandbox."""
+    """Play the plan on the running stack; the summary.
+
+    Raises Misconfigured without a stack, NotFound without its sandbox.
+    """
     run = f"{time.strftime('%y%m%d%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
     path = plan.book or settings.data_dir / "play" / f"{run}.jsonl"
     keys = await sandbox_keys(settings)

@@ -13,7 +13,7 @@ import typer
 
 from betcore.cli.desk import Desk, Json, act, moment
 from betcore.cli.output import AsJson, DataDir
-from betcore.errors import SetupRefused
+from betcore.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from temporalio.client import WorkflowHandle
@@ -62,7 +62,7 @@ async def _reconciled(desk: Desk, casino: str, opened_from: datetime, opened_to:
     try:
         client = await connect(desk.settings)
     except RuntimeError as error:
-        raise SetupRefused(f"Temporal: {error}", code="unreachable") from error
+        raise Unavailable(f"Temporal: {error}", code="unreachable") from error
     handle = await _started(client, wanted)
     async with _progress(runs, wanted.workflow_id):
         result = await _result(handle)
@@ -89,7 +89,7 @@ async def _started(client: Any, wanted: "Wanted") -> "WorkflowHandle[Any, Any]":
     try:
         await start_run(client, wanted)
     except RPCError as error:
-        raise SetupRefused(f"Temporal: {error}", code="unreachable") from error
+        raise Unavailable(f"Temporal: {error}", code="unreachable") from error
     handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(wanted.workflow_id, result_type=Reconciled)
     return handle
 
@@ -100,7 +100,7 @@ async def _result(handle: "WorkflowHandle[Any, Any]") -> Any:
     try:
         return await handle.result()
     except WorkflowFailureError as error:
-        raise SetupRefused(f"the run was ended from outside: {error.cause}", code="ended") from error
+        raise Unavailable(f"the run was ended from outside: {error.cause}", code="ended") from error
 
 
 @asynccontextmanager
@@ -153,14 +153,14 @@ def _cell(value: object) -> object:
 
 
 def _writable(folder: Path) -> None:
-    """Raises SetupRefused(invalid_folder), before anything is started, where no report can be written."""
+    """Raises InvalidInput(invalid_folder), before anything is started, where no report can be written."""
     probe = folder / ".reconciliation.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise SetupRefused(f"out: {folder}: {error.strerror}", code="invalid_folder") from None
+        raise InvalidInput(f"out: {folder}: {error.strerror}", code="invalid_folder") from None
 
 
 def _words(done: Json) -> str:

@@ -17,7 +17,7 @@ import typer
 
 from betcore.cli.desk import Desk, Json, act
 from betcore.cli.output import AsJson, DataDir, answering, emit, read_settings
-from betcore.errors import SetupRefused
+from betcore.errors import NotFound, Unavailable
 
 if TYPE_CHECKING:
     from betcore.cli.books import SandboxCasino
@@ -215,7 +215,7 @@ async def _introduce(provider_url: str, counterparty_id: str, secret: str) -> No
         async with http_session(raise_for_status=True) as http:
             await http.post(f"{provider_url}/_counterparty", json=known)
     except aiohttp.ClientError as error:
-        raise SetupRefused(f"the sandbox provider at {provider_url}: {error}", code="unreachable") from error
+        raise Unavailable(f"the sandbox provider at {provider_url}: {error}", code="unreachable") from error
 
 
 async def _casino(partners: "Onboarding", url: str) -> Json:
@@ -227,10 +227,8 @@ async def _moved(partners: "Onboarding", word: "PartnerKind", name: str, url: st
     """The partner at its address of this start (ports change), or None where it is not there yet."""
     try:
         return await partners.change(word, name, address=url)
-    except SetupRefused as refused:
-        if refused.code == "not_found":
-            return None
-        raise
+    except NotFound:
+        return None
 
 
 async def _player(casino_url: str, partner_client_id: int) -> None:
@@ -252,4 +250,4 @@ async def _player(casino_url: str, partner_client_id: int) -> None:
             else:
                 found.raise_for_status()
     except aiohttp.ClientError as error:
-        raise SetupRefused(f"the sandbox casino at {casino_url}: {error}", code="unreachable") from error
+        raise Unavailable(f"the sandbox casino at {casino_url}: {error}", code="unreachable") from error

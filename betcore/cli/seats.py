@@ -18,11 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from betcore.cli.books import SandboxCasino
 from betcore.db.engine import create_engine
 from betcore.db.onboarding_catalogue import Catalogue
-from betcore.errors import SetupRefused
+from betcore.errors import Misconfigured, NotFound, Unavailable
 from betcore.sandbox.provider import rounds
 from betcore.sandbox.provider.book import Stake
 from betcore.sandbox.provider.client import AggregatorClient
 from betcore.settings import STACK_FILE, Settings
+from betcore.stack.failures import SandboxRefused
 
 CURRENCY = "EUR"
 HERE = "http://127.0.0.1"
@@ -104,12 +105,12 @@ class Seat:
 
 @asynccontextmanager
 async def database(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    """An engine for as long as it is needed; a database that fails in between is a SetupRefused."""
+    """An engine for as long as it is needed; one that fails in between raises Unavailable."""
     engine = create_engine(settings)
     try:
         yield engine
     except SQLAlchemyError as failure:
-        raise SetupRefused(f"database: {type(failure).__name__}", code="database_refused") from failure
+        raise Unavailable(f"database: {type(failure).__name__}", code="database_refused") from failure
     finally:
         await engine.dispose()
 
@@ -117,10 +118,10 @@ async def database(settings: Settings) -> AsyncIterator[AsyncEngine]:
 async def sandbox_keys(settings: Settings) -> dict[str, Any]:
     """Addresses and keys of the sandbox: those that the running stack tells, where it has the database of the settings.
 
-    Elsewhere the sandbox's partners are registered, or found. Raises SetupRefused with what went wrong.
+    Elsewhere the sandbox's partners are registered, or found. Raises SandboxRefused with what went wrong.
     """
     if settings.database_url is None:
-        raise SetupRefused("no stack is running here: start `python -m betcore up`", code="no_database")
+        raise Misconfigured("no stack is running here: start `python -m betcore up`", code="no_database")
     try:
         ready: dict[str, Any] = json.loads((settings.data_dir / STACK_FILE).read_text())["ready"]
     except (OSError, ValueError, KeyError):
@@ -139,21 +140,21 @@ async def _prepare(settings: Settings) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(said)
     except ValueError:
-        raise SetupRefused("`python -m betcore sandbox prepare` said nothing", code="sandbox_refused") from None
+        raise SandboxRefused("`python -m betcore sandbox prepare` said nothing") from None
     if "error" in found:
-        raise SetupRefused(found["error"]["message"], code=found["error"]["code"])
+        raise SandboxRefused(found["error"]["message"], code=found["error"]["code"])
     return found
 
 
 async def find_sandbox(settings: Settings, engine: AsyncEngine, keys: dict[str, Any]) -> Sandbox:
     """The sandbox that ``keys`` (of ``sandbox_keys``, or of a stack that says it is ready) belong to.
 
-    Raises SetupRefused where the database does not know the session in it.
+    Raises NotFound if the database does not know the session in it.
     """
     async with engine.connect() as connection:
         row = (await connection.execute(_TABLE, {"session_id": keys["session_id"]})).one_or_none()
     if row is None:
-        raise SetupRefused("the sandbox's session is in another database", code="not_found")
+        raise NotFound("the sandbox's session is in another database")
     return Sandbox(
         api=keys.get("api", f"{HERE}:{settings.api_port}") + settings.provider_api_prefix,
         casino_url=_casino_url(settings, keys),

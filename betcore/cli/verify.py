@@ -64,7 +64,7 @@ async def _verified(settings: "Settings", wanted: "Wanted") -> "Report":
     import asyncpg
     from sqlalchemy.exc import SQLAlchemyError
 
-    from betcore.errors import SetupRefused
+    from betcore.errors import Unavailable
     from betcore.verify.sources import open_sources
     from betcore.verify.verifying import verify as check
 
@@ -73,7 +73,7 @@ async def _verified(settings: "Settings", wanted: "Wanted") -> "Report":
             with _progress() as tell:
                 return await check(sources, tell)
     except (SQLAlchemyError, asyncpg.PostgresError) as failure:
-        raise SetupRefused(f"database: {type(failure).__name__}", code="database_refused") from failure
+        raise Unavailable(f"database: {type(failure).__name__}", code="database_refused") from failure
 
 
 @contextmanager

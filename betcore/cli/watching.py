@@ -14,7 +14,7 @@ from betcore.clients.temporal import connect
 from betcore.db.lives import OpenBets, OpenRow
 from betcore.db.records import UnreadableRow
 from betcore.db.story import BetHistory, known_casino
-from betcore.errors import SetupRefused
+from betcore.errors import Misconfigured, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -39,7 +39,7 @@ async def shown(desk: Desk, named: str) -> Json:
         async with asyncio.timeout(_WITHIN):
             client = await temporal(desk)
             standing = [await carriers.standing(client, workflow_id) for workflow_id in bet.workflow_ids]
-    except (SetupRefused, TimeoutError, RPCError) as error:
+    except (Misconfigured, Unavailable, TimeoutError, RPCError) as error:
         return found | {"next": [], "no_next": f"Temporal does not answer: {str(error) or 'no answer in time'}"}
     known = [_in_words(one) for one in standing if one is not None]
     return found | {"next": known, "no_next": None if known else "Temporal does not know its workflow any more"}
@@ -48,7 +48,7 @@ async def shown(desk: Desk, named: str) -> Json:
 async def listed(desk: Desk, casino: str | None, limit: int) -> Json:
     """Bets that do not come on by themselves, each with the first reason that it has.
 
-    Raises SetupRefused: ``not_found`` for a casino that there is not, ``unreachable`` where Temporal does not answer.
+    Raises NotFound if there is no such casino, Unavailable(unreachable) if Temporal does not answer.
     """
     if casino is not None:
         await known_casino(desk.engine, casino)
@@ -56,7 +56,7 @@ async def listed(desk: Desk, casino: str | None, limit: int) -> Json:
     try:
         return {"stuck": await _stuck(desk, client, casino, limit)}
     except RPCError as error:
-        raise SetupRefused(f"Temporal: {error}", code="unreachable") from error
+        raise Unavailable(f"Temporal: {error}", code="unreachable") from error
 
 
 async def _stuck(desk: Desk, client: "Client", casino: str | None, limit: int) -> list[Json]:
@@ -77,11 +77,11 @@ async def _stuck(desk: Desk, client: "Client", casino: str | None, limit: int) -
 
 
 async def temporal(desk: Desk) -> "Client":
-    """The Temporal of the settings. Raises SetupRefused(unreachable)."""
+    """The Temporal of the settings. Raises Unavailable(unreachable)."""
     try:
         return await connect(desk.settings)
     except RuntimeError as error:
-        raise SetupRefused(f"Temporal: {error}", code="unreachable") from error
+        raise Unavailable(f"Temporal: {error}", code="unreachable") from error
 
 
 async def _alone(desk: Desk, client: "Client") -> AsyncIterator[tuple[OpenRow, str]]:
@@ -108,7 +108,7 @@ async def _line(stories: BetHistory, client: "Client", workflow_id: str, why: st
     standing = await carriers.standing(client, workflow_id)
     try:
         bet = await stories.find(workflow_id)
-    except SetupRefused:
+    except NotFound:
         return None if standing is None else _without_row(standing, why)
     # The list lags behind: what it names may have ended.
     if bet.open is None and (standing is None or standing.status != "RUNNING"):

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.errors import SetupRefused
+from betcore.errors import Misconfigured
 from betcore.ids import TransactionType, transaction_id
 from betcore.settings import Settings
 
@@ -43,12 +43,12 @@ class Hints:
     """The hints that reach one process, while the block ``async with Hints(settings)`` lasts.
 
     It has a connection of its own, and makes another one ``gap`` seconds after that is lost. ``listening`` is set
-    while there is one. Raises SetupRefused(no_database) without an address.
+    while there is one. Raises Misconfigured(no_database) without an address.
     """
 
     def __init__(self, settings: Settings, gap: float = 1.0) -> None:
         if settings.database_url is None:
-            raise SetupRefused("no database: set BETCORE_DATABASE_URL", code="no_database")
+            raise Misconfigured("no database: set BETCORE_DATABASE_URL", code="no_database")
         url = make_url(settings.database_url.get_secret_value()).set(drivername="postgresql")
         self._url = url.render_as_string(hide_password=False)
         self._gap = gap

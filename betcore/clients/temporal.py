@@ -8,7 +8,7 @@ from temporalio.converter import DataConverter, DefaultFailureConverterWithEncod
 from temporalio.runtime import Runtime
 
 from betcore.clients.payload_encryption import Encryption
-from betcore.errors import SetupRefused
+from betcore.errors import Misconfigured
 from betcore.settings import Settings
 
 
@@ -26,9 +26,9 @@ def data_converter(settings: Settings) -> DataConverter:
 
 
 async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
-    """A client for the configured Temporal. Raises SetupRefused without an address, RuntimeError out of reach."""
+    """A client for the configured Temporal. Raises Misconfigured without an address, RuntimeError out of reach."""
     if settings.temporal_address is None:
-        raise SetupRefused(
+        raise Misconfigured(
             "no Temporal: start `python -m betcore up`, or set BETCORE_TEMPORAL_ADDRESS", code="no_temporal"
         )
     key = settings.temporal_api_key

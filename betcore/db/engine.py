@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from betcore.errors import SetupRefused
+from betcore.errors import Misconfigured
 from betcore.settings import Settings
 
 
@@ -13,10 +13,12 @@ def create_engine(settings: Settings) -> AsyncEngine:
     """An engine in autocommit: one statement, one round trip, one transaction.
 
     Where several statements must stand or fall together they are written as one (with CTEs); onboarding, which is not
-    in a hurry, opens transactions with ``isolation_level="READ COMMITTED"``. Raises SetupRefused without an address.
+    in a hurry, opens transactions with ``isolation_level="READ COMMITTED"``. Raises Misconfigured without an address.
     """
     if settings.database_url is None:
-        raise SetupRefused("no database: start `python -m betcore up`, or set BETCORE_DATABASE_URL", code="no_database")
+        raise Misconfigured(
+            "no database: start `python -m betcore up`, or set BETCORE_DATABASE_URL", code="no_database"
+        )
     url = make_url(settings.database_url.get_secret_value()).set(drivername="postgresql+asyncpg")
     return create_async_engine(
         url,

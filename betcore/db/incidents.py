@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from betcore.db.story import bet_now
-from betcore.errors import SetupRefused
+from betcore.errors import InvalidInput, NotFound
 
 Json = dict[str, Any]
 
@@ -78,7 +78,7 @@ class Incidents:
     ) -> list[Json]:
         """At most ``limit`` incidents that fit everything given, newest first; ``before`` is the id to go on from.
 
-        Raises SetupRefused: ``invalid_kind`` for a kind that there is not, ``not_found`` for an unknown provider.
+        Raises InvalidInput(invalid_kind) for an unknown kind, NotFound for an unknown provider.
         """
         asked = {
             "kind": kind,
@@ -90,7 +90,7 @@ class Incidents:
         }
         given = {name: value for name, value in asked.items() if value is not None}
         if kind is not None and kind not in KINDS:
-            raise SetupRefused(f"a kind is one of {', '.join(KINDS)}; not {kind!r}", code="invalid_kind")
+            raise InvalidInput(f"a kind is one of {', '.join(KINDS)}; not {kind!r}", code="invalid_kind")
         where = " AND ".join(_FILTERS[name] for name in given) or "true"
         query = f"{_INCIDENTS} WHERE {where} ORDER BY i.incident_id DESC LIMIT :limit"
         async with self._engine.connect() as connection:
@@ -103,13 +103,13 @@ class Incidents:
         """One incident: both sides, and the bet, its movements, events and reversal, all of one moment.
 
         ``differs`` names what both sides name differently. ``bet`` and ``reversal`` are None where there is none.
-        Raises SetupRefused(not_found).
+        Raises NotFound.
         """
         async with self._engine.execution_options(isolation_level="REPEATABLE READ").begin() as connection:
             query = _sides(f"{_INCIDENTS} WHERE i.incident_id = :incident_id")
             row = (await connection.execute(query, {"incident_id": incident_id})).one_or_none()
             if row is None:
-                raise SetupRefused(f"there is no incident {incident_id}", code="not_found")
+                raise NotFound(f"there is no incident {incident_id}")
             return _head(row) | await bet_now(connection, row.bet_id)
 
     async def counts(self) -> dict[str, int]:
@@ -127,7 +127,7 @@ def _sides(query: str) -> Executable:
 async def _known_provider(connection: AsyncConnection, name: str) -> None:
     query = text("SELECT 1 FROM provider WHERE name = :name")
     if (await connection.execute(query, {"name": name})).one_or_none() is None:
-        raise SetupRefused(f"there is no provider {name!r}", code="not_found")
+        raise NotFound(f"there is no provider {name!r}")
 
 
 def _line(row: Row[Any]) -> Json:

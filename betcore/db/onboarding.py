@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore import profiles
 from betcore.db import entries, tables
-from betcore.errors import SetupRefused
+from betcore.errors import InvalidInput, NotFound, PreconditionFailed
 from betcore.profiles import CasinoProfile, ProviderProfile
 from betcore.vault import Vault
 
@@ -42,9 +42,9 @@ _KINDS: dict[PartnerKind, _Kind] = {
 class Onboarding:
     """Adds and changes providers and casinos; a partner is addressed by its kind and its name.
 
-    Every method raises SetupRefused: ``not_found`` for an unknown name, ``already_exists`` for a name that is taken,
-    ``invalid_name``, ``invalid_address``, ``invalid_profile``, ``invalid_overlap``, and ``not_supported`` for a
-    casino's profile that wants to be sent what this service does not send yet.
+    Every method raises NotFound for an unknown name, PreconditionFailed(already_exists) for a name that is taken, and
+    InvalidInput: ``invalid_name``, ``invalid_address``, ``invalid_profile``, ``invalid_overlap``, and ``not_supported``
+    for a casino's profile that wants to be sent what this service does not send yet.
     """
 
     def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
@@ -157,7 +157,7 @@ class Onboarding:
         statement = insert(kind.table).values(**values).on_conflict_do_nothing(index_elements=["name"])
         rows = await self._all(statement.returning(kind.table))
         if not rows:
-            raise SetupRefused(f"there is a {kind.word} {name!r} already", code="already_exists")
+            raise PreconditionFailed(f"there is a {kind.word} {name!r} already", code="already_exists")
         return {"name": name, kind.identity: getattr(rows[0], kind.identity), "secret": secret}
 
     async def _change(self, kind: _Kind, partner: str, **values: Any) -> Row[Any]:
@@ -167,7 +167,7 @@ class Onboarding:
     async def _row(self, kind: _Kind, name: str, statement: Executable) -> Row[Any]:
         rows = await self._all(statement) if entries.name("name", name) else []
         if not rows:
-            raise SetupRefused(f"there is no {kind.word} {name!r}", code="not_found")
+            raise NotFound(f"there is no {kind.word} {name!r}")
         return rows[0]
 
     async def _all(self, statement: Executable) -> Sequence[Row[Any]]:
@@ -215,5 +215,5 @@ def _casino_profile(text: str, confirmation: str | None = None) -> CasinoProfile
     profile = profiles.read(CasinoProfile, text, confirmation=confirmation)
     for name in ("list", "tax", "promo"):
         if getattr(profile.send, name):
-            raise SetupRefused(f"send.{name}: true is not supported yet", code="not_supported")
+            raise InvalidInput(f"send.{name}: true is not supported yet", code="not_supported")
     return profile

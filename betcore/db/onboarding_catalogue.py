@@ -11,15 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from betcore.db import entries
 from betcore.db.onboarding import Json
 from betcore.db.tables import casino, game, player, provider, session
-from betcore.errors import SetupRefused
+from betcore.errors import InvalidInput, NotFound, PreconditionCode, PreconditionFailed
 
 
 class Catalogue:
     """Adds and changes games, players and sessions; providers and casinos are addressed by name.
 
-    Every method raises SetupRefused: ``not_found``, ``already_exists``, ``invalid_name``, ``invalid_limits``,
-    ``invalid_mode``, ``unknown_currency``, and ``provider_disabled``, ``provider_suspended``, ``casino_disabled`` or
-    ``game_disabled`` where a session would be opened on what is switched off.
+    Every method raises NotFound, PreconditionFailed(already_exists), and InvalidInput: ``invalid_name``,
+    ``invalid_limits``, ``invalid_mode``, ``unknown_currency``. A session on what is switched off is PreconditionFailed:
+    ``provider_disabled``, ``provider_suspended``, ``casino_disabled``, ``game_disabled``.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -41,7 +41,7 @@ class Catalogue:
             )
             row = (await connection.execute(statement.on_conflict_do_nothing().returning(game))).one_or_none()
         if row is None:
-            raise SetupRefused(f"{provider_name!r} has a game {game_id!r} already", code="already_exists")
+            raise PreconditionFailed(f"{provider_name!r} has a game {game_id!r} already", code="already_exists")
         return _game(provider_name, row)
 
     async def games(self, provider_name: str | None = None) -> list[Json]:
@@ -93,12 +93,12 @@ class Catalogue:
     ) -> Json:
         """Open a session, registering the player when new; its ``session_id`` is a UUID."""
         if mode not in ("real", "demo"):
-            raise SetupRefused("mode: real or demo", code="invalid_mode")
+            raise InvalidInput("mode: real or demo", code="invalid_mode")
         async with self._transaction() as connection:
             house = await _enabled(connection, select(casino).where(casino.c.name == casino_name), "casino")
             owner = await _enabled(connection, select(provider).where(provider.c.name == provider_name), "provider")
             if owner.suspended_at is not None:
-                raise SetupRefused("the provider is suspended", code="provider_suspended")
+                raise PreconditionFailed("the provider is suspended", code="provider_suspended")
             of_owner = game.c.provider_id == owner.provider_id
             played = await _enabled(
                 connection, select(game).where(of_owner, game.c.provider_game_id == game_id), "game"
@@ -142,6 +142,11 @@ class Catalogue:
         return self._engine.execution_options(isolation_level="READ COMMITTED").begin()
 
 
+_DISABLED: dict[str, PreconditionCode] = {
+    "provider": "provider_disabled",
+    "casino": "casino_disabled",
+    "game": "game_disabled",
+}
 _OF_PROVIDER = provider.c.provider_id == game.c.provider_id
 _AT_CASINO = casino.c.casino_id == player.c.casino_id
 
@@ -153,14 +158,14 @@ async def _all(connection: AsyncConnection, statement: Executable) -> Sequence[R
 async def _one(connection: AsyncConnection, statement: Executable, what: str) -> Row[Any]:
     rows = await _all(connection, statement)
     if not rows:
-        raise SetupRefused(f"there is no such {what}", code="not_found")
+        raise NotFound(f"there is no such {what}")
     return rows[0]
 
 
 async def _enabled(connection: AsyncConnection, statement: Executable, what: str) -> Row[Any]:
     row = await _one(connection, statement, what)
     if row.disabled_at is not None:
-        raise SetupRefused(f"the {what} is disabled", code=f"{what}_disabled")
+        raise PreconditionFailed(f"the {what} is disabled", code=_DISABLED[what])
     return row
 
 

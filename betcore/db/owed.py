@@ -54,7 +54,7 @@ class Owed:
     async def listed(self, casino: str | None = None) -> list[Json]:
         """Number and sum (major units) of what is owed for each casino, currency and age; the oldest first.
 
-        Raises SetupRefused(not_found) for a casino that there is not.
+        Raises NotFound for a casino that there is not.
         """
         if casino is not None:
             await known_casino(self._engine, casino)

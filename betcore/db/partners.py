@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db import tables
 from betcore.db.cached import Cache
-from betcore.errors import SetupRefused
+from betcore.errors import NotFound
 from betcore.profiles import CasinoProfile, ProviderProfile
 from betcore.vault import Vault
 
@@ -70,10 +70,10 @@ class Partners:
         return await self._providers.get(known_as) if _UUID.fullmatch(known_as) else None
 
     async def casino(self, casino_id: int) -> Casino:
-        """The casino of a row that names it, disabled or not. Raises SetupRefused(not_found)."""
+        """The casino of a row that names it, disabled or not. Raises NotFound."""
         found = await self._casinos.get(casino_id)
         if found is None:
-            raise SetupRefused(f"no casino {casino_id}", code="not_found")
+            raise NotFound(f"no casino {casino_id}")
         return found
 
     async def account(self, partner_client_id: int) -> CasinoAccount | None:

@@ -18,7 +18,7 @@ from betcore.currencies import decimals
 from betcore.db import reconciliation_sql
 from betcore.db.engine import one_row
 from betcore.db.records import NOT_READ, money_of, record_of
-from betcore.errors import SetupRefused
+from betcore.errors import InvalidInput, NotFound
 from betcore.ids import BetKey
 from betcore.reconciling import (
     SCHEDULED,
@@ -77,16 +77,16 @@ class Reconciliations:
     async def wanted(self, casino: str, opened_from: datetime, opened_to: datetime) -> Wanted:
         """The run of a window: the one that has not ended, or a new one.
 
-        Raises SetupRefused: ``not_found`` for an unknown casino, ``invalid_window`` for one that is empty or not over.
+        Raises NotFound for an unknown casino, InvalidInput(invalid_window) for a window that is empty or not over.
         """
         if opened_from >= opened_to:
-            raise SetupRefused("from has to be before to", code="invalid_window")
+            raise InvalidInput("from has to be before to", code="invalid_window")
         given = {"casino": casino, "opened_from": opened_from, "opened_to": opened_to}
         row = await one_row(self._engine, reconciliation_sql.WINDOW, **given)
         if row is None:
-            raise SetupRefused(f"there is no casino {casino!r}", code="not_found")
+            raise NotFound(f"there is no casino {casino!r}")
         if opened_to > row.now:
-            raise SetupRefused("to is in the future: bets of then cannot be compared yet", code="invalid_window")
+            raise InvalidInput("to is in the future: bets of then cannot be compared yet", code="invalid_window")
         order = Reconcile(casino_id=row.casino_id, opened_from=opened_from, opened_to=opened_to)
         return Wanted(order, run_id(casino, opened_from, opened_to, row.times))
 

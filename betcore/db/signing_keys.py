@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from betcore.db import tables
 from betcore.db.cached import Cache
-from betcore.errors import SetupRefused
+from betcore.errors import Misconfigured, NotFound
 from betcore.vault import Vault
 
 # Any number: processes that would make a key at the same time wait for each other under it.
@@ -50,10 +50,10 @@ class SigningKeys:
         self._parsed: dict[str, SigningKey] = {}
 
     async def current(self) -> SigningKey:
-        """The newest key that is not retired. Raises SetupRefused(no_signing_key) when there is none."""
+        """The newest key that is not retired. Raises Misconfigured(no_signing_key) when there is none."""
         found = await self._current.get("")
         if found is None:
-            raise SetupRefused("no signing key: run `python -m betcore migrate`", code="no_signing_key")
+            raise Misconfigured("no signing key: run `python -m betcore migrate`", code="no_signing_key")
         return found
 
     async def jwks(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class SigningKeys:
     async def revoke(self, kid: str) -> str:
         """Take a key off the JWKS and never sign with it again; return the kid that is in force then.
 
-        Where it was the one in force a new one is made. Raises SetupRefused(not_found).
+        Where it was the one in force a new one is made. Raises NotFound.
         """
         key = tables.signing_key.c
         async with self._engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
@@ -100,7 +100,7 @@ class SigningKeys:
                 )
             )
             if (await connection.execute(revoked.returning(key.kid))).first() is None:
-                raise SetupRefused(f"there is no key {kid!r}", code="not_found")
+                raise NotFound(f"there is no key {kid!r}")
             newest = (await connection.execute(_IN_FORCE.limit(1))).first()
             in_force: str = newest.kid if newest else await self._make(connection)
         self._forget()

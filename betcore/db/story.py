@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from betcore.db.engine import one_row
 from betcore.db.records import amount_text as _amount
-from betcore.errors import SetupRefused
+from betcore.errors import NotFound
 from betcore.ids import BetKey, TransactionType, carrier_of_bet, carrier_of_reversal
 
 Json = dict[str, Any]
@@ -79,11 +79,11 @@ class BetHistory:
         self._engine = engine
 
     async def find(self, named: str) -> BetWorkflows:
-        """A bet by our BetId, by ``<provider>/<betId>``, or by the id of a workflow. Raises SetupRefused(not_found)."""
+        """A bet by our BetId, by ``<provider>/<betId>``, or by the id of a workflow. Raises NotFound."""
         how, given = _asked(named)
         row = await one_row(self._engine, _CARRIED + _NAMED[how], **given) if how else None
         if row is None:
-            raise SetupRefused(f"there is no bet {named!r}", code="not_found")
+            raise NotFound(f"there is no bet {named!r}")
         return _carried(row)
 
     async def concerns(self, bet_id: int) -> Json:
@@ -105,9 +105,9 @@ class BetHistory:
 
 
 async def known_casino(engine: AsyncEngine, name: str) -> None:
-    """Raises SetupRefused(not_found) where there is no casino of that name."""
+    """Raises NotFound where there is no casino of that name."""
     if await one_row(engine, "SELECT 1 FROM casino WHERE name = :name", name=name) is None:
-        raise SetupRefused(f"there is no casino {name!r}", code="not_found")
+        raise NotFound(f"there is no casino {name!r}")
 
 
 def _asked(named: str) -> tuple[str, Json]:

@@ -1,14 +1,16 @@
-"""What can keep the stack from starting::
+"""What can keep the stack from starting, and what its sandbox refuses::
 
-StackRefused       folder_in_use, port_in_use, not_installed, no_identity
-└── StartFailed    start_failed: a process ended, or was not ready in time
-    └── PortTaken  port_in_use: somebody else took its port between our choice and its start
+BetcoreError
+├── StackRefused       folder_in_use, port_in_use, not_installed, no_identity, wrong_keys
+│   └── StartFailed    start_failed: a process ended, or was not ready in time
+│       └── PortTaken  port_in_use: another process took its port between our choice and its start
+└── SandboxRefused     sandbox_refused, or the code of the command that prepares the sandbox
 """
 
-from betcore.errors import SetupRefused
+from betcore.errors import BetcoreError
 
 
-class StackRefused(SetupRefused):
+class StackRefused(BetcoreError):
     """The stack was not started."""
 
     code = "stack_refused"
@@ -24,3 +26,9 @@ class PortTaken(StartFailed):
     """A process did not come up because its port is somebody else's; another free port may work."""
 
     code = "port_in_use"
+
+
+class SandboxRefused(BetcoreError):
+    """The sandbox's control API, or the command that prepares the sandbox, refused."""
+
+    code = "sandbox_refused"

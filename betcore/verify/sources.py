@@ -18,7 +18,7 @@ from betcore.clients.temporal import connect
 from betcore.db.engine import create_engine
 from betcore.db.partners import Casino, Partners
 from betcore.db.signing_keys import SigningKeys
-from betcore.errors import SetupRefused
+from betcore.errors import Misconfigured
 from betcore.settings import STACK_FILE, Settings
 from betcore.vault import Vault
 from betcore.verify.carried import Moment
@@ -44,13 +44,13 @@ class Wanted:
 
 @asynccontextmanager
 async def open_sources(settings: Settings, wanted: Wanted) -> AsyncIterator[Sources]:
-    """The sources for as long as they are needed. Raises SetupRefused without a database; Temporal may be missing."""
+    """The sources for as long as they are needed. Raises Misconfigured without a database; Temporal may be missing."""
     engine, left_out, why_not = create_engine(settings), {}, {}
     client: Client | None = None
     if wanted.temporal:
         try:
             client = await connect(settings)
-        except (RuntimeError, SetupRefused) as error:
+        except (RuntimeError, Misconfigured) as error:
             why_not = {name: f"Temporal: {error}" for name in ("workflows", "owed")}
     else:
         left_out = {name: _LEFT_OUT for name in ("workflows", "owed")}

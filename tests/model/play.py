@@ -16,7 +16,7 @@ import aiohttp
 
 from betcore.cli.acting import operated
 from betcore.cli.desk import Desk
-from betcore.errors import SetupRefused
+from betcore.errors import BetcoreError
 from betcore.messages import Action
 from tests.table import Stack, Table
 
@@ -185,7 +185,7 @@ class Play:
         desk, action = Desk(self._stack.settings, self._stack.engine), Action(step["action"])
         try:
             done = await operated(desk, action, str(bet_id), operator, "a test", step["win"])
-        except SetupRefused as refusal:
+        except BetcoreError as refusal:
             return "refused" if refusal.code == "operation_refused" else str(refusal.code)
         return "done" if done["done"] else "proposed"
 

@@ -15,7 +15,7 @@ from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
 from betcore.db.partners import Partners
 from betcore.db.signing_keys import SigningKeys
-from betcore.errors import SetupRefused
+from betcore.errors import BetcoreError
 from betcore.settings import Settings
 from betcore.vault import Vault
 
@@ -57,7 +57,7 @@ class House:
 
 
 class refused:  # noqa: N801 (reads as a phrase)
-    """``with refused("code"):`` the block must raise SetupRefused with that code."""
+    """``with refused("code"):`` the block must raise a BetcoreError with that code."""
 
     def __init__(self, code: str, match: str = "") -> None:
         self._code, self._match = code, match
@@ -66,7 +66,7 @@ class refused:  # noqa: N801 (reads as a phrase)
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        assert isinstance(error, SetupRefused), f"want a refusal with {self._code}, got {error!r}"
+        assert isinstance(error, BetcoreError), f"want a refusal with {self._code}, got {error!r}"
         assert error.code == self._code
         assert re.search(self._match, str(error)), str(error)
         return True

@@ -14,7 +14,7 @@ from betcore.clients.hints import Hints, publish
 from betcore.db.accepts import Accepts, CasinoAccept, Outcome, Stored
 from betcore.db.bets import Bets, Confirmation
 from betcore.db.engine import create_engine
-from betcore.errors import Code, SetupRefused
+from betcore.errors import Code, Misconfigured
 from betcore.ids import TransactionType
 from betcore.messages import BetState
 from betcore.money import Money
@@ -462,5 +462,5 @@ async def test_a_database_out_of_reach_stops_nobody(database_url: str) -> None:
                 async with asyncio.timeout(0.2):
                     await told.wait()
         assert not hints.listening.is_set()
-    with pytest.raises(SetupRefused):
+    with pytest.raises(Misconfigured):
         Hints(Settings(database_url=None))

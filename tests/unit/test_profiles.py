@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from betcore.errors import SetupRefused
+from betcore.errors import InvalidInput
 from betcore.profiles import CasinoProfile, ProviderProfile, read
 
 
@@ -98,7 +98,7 @@ def test_an_override_wins_unless_it_is_none() -> None:
     ],
 )
 def test_a_refusal_names_the_place_in_a_providers_profile(text: str, place: str) -> None:
-    with pytest.raises(SetupRefused, match=f"^{place}: ") as refused:
+    with pytest.raises(InvalidInput, match=f"^{place}: ") as refused:
         read(ProviderProfile, text)
     assert refused.value.code == "invalid_profile"
 
@@ -114,18 +114,18 @@ def test_a_refusal_names_the_place_in_a_providers_profile(text: str, place: str)
     ],
 )
 def test_a_refusal_names_the_place_in_a_casinos_profile(text: str, place: str) -> None:
-    with pytest.raises(SetupRefused, match=f"^{place}: "):
+    with pytest.raises(InvalidInput, match=f"^{place}: "):
         read(CasinoProfile, text)
 
 
 def test_a_casino_that_accepts_late_must_not_be_given_up_early() -> None:
-    with pytest.raises(SetupRefused, match="effect_within"):
+    with pytest.raises(InvalidInput, match="effect_within"):
         read(CasinoProfile, "effect_within: 29")
     assert read(CasinoProfile, "effect_within: 29\nconfirmation: reply").effect_within == 29
 
 
 @pytest.mark.parametrize("text", ["- a\n- b", "just words", "a: [", "a: b: c", "!!python/object:os.system {}"])
 def test_what_is_no_mapping_in_yaml_is_refused(text: str) -> None:
-    with pytest.raises(SetupRefused) as refused:
+    with pytest.raises(InvalidInput) as refused:
         read(ProviderProfile, text)
     assert refused.value.code == "invalid_profile"

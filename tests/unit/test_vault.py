@@ -5,7 +5,7 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from betcore.errors import SetupRefused
+from betcore.errors import Misconfigured
 from betcore.settings import Settings
 from betcore.vault import Vault
 
@@ -31,7 +31,7 @@ def test_the_newest_key_seals() -> None:
 
 def test_another_key_is_refused_without_showing_it() -> None:
     sealed = Vault(OLD).seal("secret")
-    with pytest.raises(SetupRefused) as refused:
+    with pytest.raises(Misconfigured) as refused:
         Vault(NEW).open(sealed)
     assert refused.value.code == "wrong_secret_key"
     assert NEW not in str(refused.value)
@@ -39,7 +39,7 @@ def test_another_key_is_refused_without_showing_it() -> None:
 
 @pytest.mark.parametrize("keys", ["", " , ", "short", f"{NEW},short", NEW[:-4]], ids=range(5))
 def test_keys_that_are_none_are_refused_without_showing_them(keys: str) -> None:
-    with pytest.raises(SetupRefused) as refused:
+    with pytest.raises(Misconfigured) as refused:
         Vault(keys)
     assert refused.value.code == "no_secret_key"
     assert "BETCORE_SECRET_KEY" in str(refused.value)
@@ -51,5 +51,5 @@ def test_the_settings_give_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BETCORE_SECRET_KEY", NEW)
     assert Vault(NEW).open(Vault.of(Settings()).seal("secret")) == "secret"
     monkeypatch.delenv("BETCORE_SECRET_KEY")
-    with pytest.raises(SetupRefused, match="BETCORE_SECRET_KEY"):
+    with pytest.raises(Misconfigured, match="BETCORE_SECRET_KEY"):
         Vault.of(Settings(data_dir="nowhere"))
