@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from temporalio import activity
 
 from activities.pressure import FAST, SLOW, Lane
-from activities.teller import NO_WORD, Teller, at_once, now, pursued, word_of
+from activities.teller import NO_CONFIRMATION, Teller, at_once, confirmation_of, now, pursued
 from betcore import failpoints
 from betcore.clients.casino import LastMomentPassed, Movement, MovementDiffers
 from betcore.db.partners import Casino
@@ -69,7 +69,7 @@ class ClawBacks:
             record = await self._reversals.park(reverse.bet_id, owner, _KIND, DUPLICATE, difference.theirs)
             return _step(record, owner, Progress.PARKED, str(difference))
         if found:
-            record = await self._reversals.clawed_back(reverse.bet_id, owner, NO_WORD)
+            record = await self._reversals.clawed_back(reverse.bet_id, owner, NO_CONFIRMATION)
             return _step(record, owner, Progress.DONE)
         if not order.second_look:
             return Step(progress=Progress.UNKNOWN, detail="absent at the first look")
@@ -100,7 +100,7 @@ class ClawBacks:
                 detail = f"not sent: {made.answer.message}"
                 return await self._not_sent(order, detail, over=now() >= order.not_after)
             case Progress.DONE:
-                record = await self._reversals.clawed_back(reverse.bet_id, owner, word_of(made))
+                record = await self._reversals.clawed_back(reverse.bet_id, owner, confirmation_of(made))
                 progress = Progress.DONE
                 if record.reversal is not None and record.reversal.state is ReversalState.REFUSED:
                     await self._teller.taken_after_the_end(record, movement)

@@ -7,14 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 from activities.pressure import FAST, SLOW
-from activities.teller import NO_WORD, Teller, now, word_of
+from activities.teller import NO_CONFIRMATION, Teller, confirmation_of, now
 from betcore import failpoints
 from betcore.clients.casino import LastMomentPassed, MakeAnswer, Movement, MovementDiffers
 from betcore.db.bets import Bets, Claim, Confirmation
 from betcore.db.partners import Casino
 from betcore.db.reversals import Reversals
 from betcore.ids import TransactionType
-from betcore.judgement import DUPLICATE, NOT_SENT, Verdict
+from betcore.judgement import DUPLICATE, NOT_SENT, Classification
 from betcore.messages import BetRecord, BetState
 from betcore.orders import PAID_TWICE, FindCredit, Incident, Pay, Progress, Step
 
@@ -48,9 +48,9 @@ class Credits:
         if not found and not order.second_look:
             return Step(progress=Progress.UNKNOWN, detail="absent at the first look")
         if found:
-            await self._paid_twice(pay, NO_WORD)
+            await self._paid_twice(pay, NO_CONFIRMATION)
         how = "done" if found else "paid_by_hand"
-        record = await rows.credit_done(pay.bet_id, pay.owner, kind, NO_WORD, how)
+        record = await rows.credit_done(pay.bet_id, pay.owner, kind, NO_CONFIRMATION, how)
         return _credited(record, pay, how.replace("_", " "))
 
     async def attempt(self, order: Pay) -> Step:
@@ -76,7 +76,7 @@ class Credits:
 
     async def _made(
         self, casino: Casino, movement: Movement, claim: Claim, within: timedelta, patience: timedelta
-    ) -> tuple[MakeAnswer, Verdict]:
+    ) -> tuple[MakeAnswer, Classification]:
         """Send a credit, or find that it was made: one that was parked is looked for before it is sent again, and any
         other one once its answers decide nothing. Raises LastMomentPassed."""
         looked = claim.counted and claim.was_parked
@@ -101,7 +101,7 @@ class Credits:
         not_after = now() + timedelta(seconds=casino.profile.message_lifetime)
         await failpoints.reach("credit_counted")
         if order.amount.minor == 0 and kind is TransactionType.BET_RETURN and not casino.profile.send.zero_stakes:
-            record = await rows.credit_done(order.bet_id, owner, kind, NO_WORD)
+            record = await rows.credit_done(order.bet_id, owner, kind, NO_CONFIRMATION)
             return _credited(record, order, "a free round is not returned")
         movement = replace(_credit_of(order), not_after=not_after, partner_user_id=claim.partner_user_id)
         try:
@@ -111,7 +111,7 @@ class Credits:
         await failpoints.reach("credit_answered")
         match verdict.progress:
             case Progress.DONE:
-                record = await rows.credit_done(order.bet_id, owner, kind, word_of(made))
+                record = await rows.credit_done(order.bet_id, owner, kind, confirmation_of(made))
             case Progress.PARKED:
                 record = await rows.park(order.bet_id, owner, kind, made.answer.error_code, made.theirs)
             case _:
@@ -120,7 +120,7 @@ class Credits:
         return _credited(record, order, made.answer.message)
 
 
-def _may_be_made(claim: Claim, made: MakeAnswer, verdict: Verdict) -> bool:
+def _may_be_made(claim: Claim, made: MakeAnswer, verdict: Classification) -> bool:
     """Whether the answer to a credit may hide that an earlier send of it was made: a casino may answer repeats in words
     of its own. A duplicate was looked for already, and a casino that was not reached has no list either."""
     sends = claim.attempts or 0

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 from temporalio import activity
 
-from activities.teller import NO_WORD, Teller
+from activities.teller import NO_CONFIRMATION, Teller
 from betcore.clients.casino import CasinoClient, Movement, MovementDiffers
 from betcore.db.bets import Bets, Confirmation
 from betcore.db.partners import Casino
 from betcore.db.reversals import Reversals
 from betcore.ids import TransactionType
-from betcore.judgement import DONE, judge
+from betcore.judgement import DONE, classify
 from betcore.messages import BetRecord, BetState, ReversalState
 from betcore.orders import MarkClawBack, MarkStake, Progress, Step
 
@@ -60,15 +60,15 @@ class Marks:
         casino has confirmed it, or lists it as ours, meanwhile."""
         kind = movement.transaction_type
         word = await self._bets.await_accept(movement.bet_id, kind, timedelta(), movement.amount.currency)
-        if word is not None and judge(kind, casino.profile.error_codes.get(word.error_code or ""), 1) == DONE:
+        if word is not None and classify(kind, casino.profile.error_codes.get(word.error_code or ""), 1) == DONE:
             return word, True
         if marked_taken:
-            return NO_WORD, True
+            return NO_CONFIRMATION, True
         try:
             listed = await self._casinos.has(casino, movement, within)
         except MovementDiffers:
             listed = False
-        return (NO_WORD, True) if listed else (word or NO_WORD, False)
+        return (NO_CONFIRMATION, True) if listed else (word or NO_CONFIRMATION, False)
 
 
 def _told(taken: bool) -> str:

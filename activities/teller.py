@@ -17,7 +17,7 @@ from betcore.clients.hints import Hints
 from betcore.db.bets import Bets, Claim, Confirmation
 from betcore.db.partners import Casino, Partners
 from betcore.errors import Code
-from betcore.judgement import AWAITED, DONE, DUPLICATE, PARKED, UNKNOWN, Verdict, judge, judge_duplicate
+from betcore.judgement import AWAITED, DONE, DUPLICATE, PARKED, UNKNOWN, Classification, classify, classify_duplicate
 from betcore.messages import BetRecord, Retry
 from betcore.orders import Incident, Progress, Step
 
@@ -42,7 +42,7 @@ class Teller:
 
     async def make(
         self, casino: Casino, movement: Movement, claim: Claim, within: timedelta, patience: timedelta = _NO_TIME
-    ) -> tuple[MakeAnswer, Verdict]:
+    ) -> tuple[MakeAnswer, Classification]:
         """Send a movement whose send was counted, and judge what the casino says of it.
 
         ``within`` is how long the answer may take; where the casino confirms with Accept, ``patience`` is how long
@@ -60,7 +60,7 @@ class Teller:
         meaning = casino.profile.error_codes.get(word.error_code or "")
         answer = CasinoAnswer(meaning, _ACCEPT, word.error_code)
         made = MakeAnswer(answer, word.partner_transaction_id, word.balance)
-        verdict = judge(movement.transaction_type, meaning, claim.attempts or 0)
+        verdict = classify(movement.transaction_type, meaning, claim.attempts or 0)
         # A refusal that decides nothing is a failure, as an error in the answer to make is.
         decides = verdict.progress is not Progress.UNKNOWN
         await self.pressure.told(casino, answer if decides else replace(answer, meaning=None))
@@ -68,25 +68,25 @@ class Teller:
 
     async def _send(
         self, casino: Casino, movement: Movement, claim: Claim, within: timedelta
-    ) -> tuple[MakeAnswer, Verdict, bool]:
+    ) -> tuple[MakeAnswer, Classification, bool]:
         """The answer, the verdict on it, and whether payments/info has shown the movement."""
         made = await self._casinos.make(casino, movement, within)
         if not _only_taken(casino, made.answer):
             await self.pressure.told(casino, made.answer)
         if made.answer.meaning != DUPLICATE:
-            return made, judge(movement.transaction_type, made.answer.meaning, claim.attempts or 0), False
+            return made, classify(movement.transaction_type, made.answer.meaning, claim.attempts or 0), False
         # What was parked may be another movement under our identity: then our own sends since prove nothing.
         attempts = 1 if claim.was_parked else claim.attempts or 0
         is_done = casino.profile.duplicate_is_done
         if is_done and attempts > 1:
-            return made, judge_duplicate(None, attempts, is_done=True), False
+            return made, classify_duplicate(None, attempts, is_done=True), False
         try:
             listed = (await self._looked(casino, movement, within)).found
         except MovementDiffers as difference:
             return replace(made, theirs=difference.theirs), PARKED, False
         if listed:
             await self.pressure.told(casino, made.answer)
-        verdict = judge_duplicate(listed, attempts, is_done=is_done)
+        verdict = classify_duplicate(listed, attempts, is_done=is_done)
         if listed is False and verdict == UNKNOWN and await self._is_absent_for_good(casino, movement, claim):
             verdict = PARKED
         return made, verdict, bool(listed)
@@ -100,7 +100,9 @@ class Teller:
         within = timedelta(seconds=casino.profile.effect_within)
         return await self._bets.duplicate_absent(movement.bet_id, owned.owner or "", movement.transaction_type, within)
 
-    async def find(self, casino: Casino, movement: Movement, within: timedelta) -> tuple[MakeAnswer, Verdict] | None:
+    async def find(
+        self, casino: Casino, movement: Movement, within: timedelta
+    ) -> tuple[MakeAnswer, Classification] | None:
         """Look for a credit that may have been made; None if payments/info does not list it, or is unclear."""
         try:
             found = (await self._looked(casino, movement, within)).found
@@ -138,7 +140,7 @@ class Teller:
         if word is None:
             return None
         meaning = casino.profile.error_codes.get(word.error_code or "")
-        if judge(movement.transaction_type, meaning, 1) == DONE:
+        if classify(movement.transaction_type, meaning, 1) == DONE:
             return word
         await self._bets.forget_refusal(movement.bet_id, movement.transaction_type, word.error_code)
         return None
@@ -187,7 +189,7 @@ class Teller:
             raise ApplicationError("the casino did not confirm the close", type=Code.OUTCOME_UNKNOWN)
 
     async def unknown(
-        self, casino: Casino, claim: Claim, movement: Movement, made: MakeAnswer, verdict: Verdict, retry: Retry
+        self, casino: Casino, claim: Claim, movement: Movement, made: MakeAnswer, verdict: Classification, retry: Retry
     ) -> Step:
         """Write down an answer that decides nothing, and after a refusing Accept when the next send may leave."""
         answer, kind, record = made.answer, movement.transaction_type, claim.record
@@ -215,17 +217,17 @@ def _only_taken(casino: Casino, answer: CasinoAnswer) -> bool:
     return casino.profile.confirmation == _ACCEPT and answer.meaning in ("done", DUPLICATE)
 
 
-def _is_taken(made: MakeAnswer, verdict: Verdict) -> bool:
+def _is_taken(made: MakeAnswer, verdict: Classification) -> bool:
     """Whether a casino that confirms with Accept has the movement, and its Accept is still to come: a repeat that it
     calls a duplicate may be one that it has not applied yet."""
     return verdict == DONE or (verdict == UNKNOWN and made.answer.meaning == DUPLICATE)
 
 
 # What a movement that is not sent leaves in its row.
-NO_WORD = Confirmation(None, None, None)
+NO_CONFIRMATION = Confirmation(None, None, None)
 
 
-def word_of(made: MakeAnswer) -> Confirmation:
+def confirmation_of(made: MakeAnswer) -> Confirmation:
     """What the casino's answer adds to the row."""
     return Confirmation(made.answer.error_code, made.partner_transaction_id, made.balance)
 

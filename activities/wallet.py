@@ -13,7 +13,7 @@ from temporalio import activity
 
 from activities.credits import Credits
 from activities.pressure import FAST, SLOW, Busy
-from activities.teller import NO_WORD, Teller, at_once, now, pursued, word_of
+from activities.teller import NO_CONFIRMATION, Teller, at_once, confirmation_of, now, pursued
 from betcore import failpoints
 from betcore.clients.casino import LastMomentPassed, MakeAnswer, Movement, MovementDiffers
 from betcore.db.bets import Bets, Claim
@@ -69,7 +69,7 @@ class Wallet:
             record = await self._bets.park(bet_id, owner, kind, DUPLICATE, theirs)
             return Step(progress=_standing(record, owner), detail=str(difference), record=record)
         if found:
-            record = await self._bets.accept(bet_id, owner, NO_WORD)
+            record = await self._bets.accept(bet_id, owner, NO_CONFIRMATION)
             return Step(progress=_standing(record, owner), record=record)
         if not order.second_look:
             return Step(progress=Progress.UNKNOWN, detail="absent at the first look")
@@ -141,7 +141,7 @@ class Wallet:
         if claim.counted and claim.attempts == 1 and now() > pay_in.answer_by:
             return await self._never_sent(record.bet_id, owner)
         if pay_in.stake.minor == 0 and not casino.profile.send.zero_stakes:
-            record = await self._bets.accept(record.bet_id, owner, NO_WORD)
+            record = await self._bets.accept(record.bet_id, owner, NO_CONFIRMATION)
             return Step(progress=_standing(record, owner), detail="a free round is not sent", record=record)
         return await self._debit(casino, pay_in, owner, claim, patience)
 
@@ -158,7 +158,7 @@ class Wallet:
         await failpoints.reach("debit_answered")
         match verdict.progress:
             case Progress.DONE:
-                record = await self._bets.accept(bet_id, owner, word_of(made))
+                record = await self._bets.accept(bet_id, owner, confirmation_of(made))
                 if record.state.is_terminal and record.accepted_at is None:
                     return await self._taken_after_its_end(record, movement, made)
             case Progress.REFUSED:
@@ -185,7 +185,7 @@ class Wallet:
 
     async def _taken_after_its_end(self, record: BetRecord, movement: Movement, made: MakeAnswer) -> Step:
         """The casino took a stake whose bet has ended without it: it is owed back, and the outcome stays."""
-        record = await self._bets.taken_after_the_end(record, word_of(made), movement.facts())
+        record = await self._bets.taken_after_the_end(record, confirmation_of(made), movement.facts())
         return Step(progress=Progress.REFUSED, detail="debited after the end", record=record)
 
 

@@ -28,18 +28,18 @@ DUPLICATE = "duplicate"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Classification:
     """How the movement stands after an answer."""
 
     progress: Progress
     refusal: Code | None = None
 
 
-DONE, UNKNOWN, PARKED = Verdict(Progress.DONE), Verdict(Progress.UNKNOWN), Verdict(Progress.PARKED)
-AWAITED = Verdict(Progress.AWAITED)
+DONE, UNKNOWN, PARKED = Classification(Progress.DONE), Classification(Progress.UNKNOWN), Classification(Progress.PARKED)
+AWAITED = Classification(Progress.AWAITED)
 
 
-def judge(transaction_type: TransactionType, meaning: str | None, attempts: int) -> Verdict:
+def classify(transaction_type: TransactionType, meaning: str | None, attempts: int) -> Classification:
     """The verdict on one answer other than "duplicate".
 
     ``meaning`` is a casino profile's word for the ErrorCode, ``unauthorised``, ``not_sent``, or None for anything
@@ -53,13 +53,13 @@ def judge(transaction_type: TransactionType, meaning: str | None, attempts: int)
     if transaction_type.is_debit:
         if attempts > 1:
             return UNKNOWN
-        return Verdict(Progress.REFUSED, _STAKE_REFUSALS.get(meaning, Code.CASINO_REFUSED))
+        return Classification(Progress.REFUSED, _STAKE_REFUSALS.get(meaning, Code.CASINO_REFUSED))
     if transaction_type is TransactionType.PAY_OUT and meaning in _PARKING:
         return PARKED
     return UNKNOWN
 
 
-def judge_duplicate(listed: bool | None, attempts: int, *, is_done: bool = False) -> Verdict:
+def classify_duplicate(listed: bool | None, attempts: int, *, is_done: bool = False) -> Classification:
     """Judge "duplicate transaction": done if the casino lists our movement, else unknown.
 
     ``listed`` is what payments/info says of our movement, None if that is unclear. ``is_done`` is for a casino without

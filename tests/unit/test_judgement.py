@@ -4,7 +4,7 @@ import pytest
 
 from betcore.errors import Code
 from betcore.ids import TransactionType
-from betcore.judgement import DONE, PARKED, UNKNOWN, Verdict, judge, judge_duplicate
+from betcore.judgement import DONE, PARKED, UNKNOWN, Classification, classify, classify_duplicate
 from betcore.orders import Progress
 
 DEBITS = [kind for kind in TransactionType if kind.is_debit]
@@ -14,45 +14,47 @@ REFUSALS = ["no_money", "player_blocked", "limit_reached", "unauthorised", "fail
 @pytest.mark.parametrize("kind", DEBITS)
 @pytest.mark.parametrize("meaning", REFUSALS)
 def test_a_refusal_of_a_debit_that_may_be_a_repeat_says_nothing(kind: TransactionType, meaning: str) -> None:
-    assert judge(kind, meaning, 1).progress is Progress.REFUSED
+    assert classify(kind, meaning, 1).progress is Progress.REFUSED
     for attempts in (2, 3, 100):
-        assert judge(kind, meaning, attempts) == UNKNOWN
+        assert classify(kind, meaning, attempts) == UNKNOWN
 
 
 def test_a_refusal_keeps_the_casinos_reason() -> None:
-    assert judge(TransactionType.ACCEPT_BET, "no_money", 1) == Verdict(Progress.REFUSED, Code.NO_MONEY)
-    assert judge(TransactionType.ACCEPT_BET, "unauthorised", 1) == Verdict(Progress.REFUSED, Code.CASINO_REFUSED)
+    assert classify(TransactionType.ACCEPT_BET, "no_money", 1) == Classification(Progress.REFUSED, Code.NO_MONEY)
+    assert classify(TransactionType.ACCEPT_BET, "unauthorised", 1) == Classification(
+        Progress.REFUSED, Code.CASINO_REFUSED
+    )
 
 
 @pytest.mark.parametrize("kind", list(TransactionType))
 @pytest.mark.parametrize("attempts", [1, 2])
 def test_what_is_not_a_definite_answer_is_unknown(kind: TransactionType, attempts: int) -> None:
-    assert judge(kind, None, attempts) == UNKNOWN
-    assert judge(kind, "done", attempts) == DONE
+    assert classify(kind, None, attempts) == UNKNOWN
+    assert classify(kind, "done", attempts) == DONE
 
 
 @pytest.mark.parametrize("meaning", REFUSALS)
 def test_a_return_is_never_given_up(meaning: str) -> None:
-    assert judge(TransactionType.BET_RETURN, meaning, 1) == UNKNOWN
+    assert classify(TransactionType.BET_RETURN, meaning, 1) == UNKNOWN
 
 
 @pytest.mark.parametrize("attempts", [1, 2])
 def test_a_duplicate_is_ours_if_it_is_listed_and_else_unknown(attempts: int) -> None:
-    assert judge_duplicate(True, attempts) == DONE
-    assert judge_duplicate(False, attempts) == UNKNOWN
-    assert judge_duplicate(None, attempts) == UNKNOWN
+    assert classify_duplicate(True, attempts) == DONE
+    assert classify_duplicate(False, attempts) == UNKNOWN
+    assert classify_duplicate(None, attempts) == UNKNOWN
 
 
 @pytest.mark.parametrize("listed", [False, None])
 def test_a_casino_without_a_list_is_believed_on_a_repeat_alone(listed: bool | None) -> None:
-    assert judge_duplicate(True, 1, is_done=True) == DONE
-    assert judge_duplicate(listed, 2, is_done=True) == DONE
-    assert judge_duplicate(listed, 1, is_done=True) == PARKED
+    assert classify_duplicate(True, 1, is_done=True) == DONE
+    assert classify_duplicate(listed, 2, is_done=True) == DONE
+    assert classify_duplicate(listed, 1, is_done=True) == PARKED
 
 
 def test_what_was_not_sent_is_refused_if_it_is_the_only_send_of_a_debit() -> None:
     for kind in DEBITS:
-        assert judge(kind, "not_sent", 1) == Verdict(Progress.REFUSED, Code.CASINO_UNAVAILABLE)
-        assert judge(kind, "not_sent", 2) == UNKNOWN
+        assert classify(kind, "not_sent", 1) == Classification(Progress.REFUSED, Code.CASINO_UNAVAILABLE)
+        assert classify(kind, "not_sent", 2) == UNKNOWN
     for kind in (TransactionType.PAY_OUT, TransactionType.BET_RETURN):
-        assert judge(kind, "not_sent", 1) == UNKNOWN
+        assert classify(kind, "not_sent", 1) == UNKNOWN

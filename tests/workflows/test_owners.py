@@ -1,6 +1,6 @@
 """The rows end a credit for the workflow that owns them alone, whatever a worker that was frozen books later."""
 
-from activities.teller import NO_WORD
+from activities.teller import NO_CONFIRMATION
 from betcore.db.reversals import Reversals
 from betcore.ids import TransactionType
 from betcore.messages import BetState, ReversalState
@@ -13,7 +13,7 @@ async def _paying_out(floor: Floor) -> int:
     """A bet whose win was sent to the casino; no workflow carries it."""
     bet = await floor.pay_in()
     claim = await floor.bets.open(bet, RUN, BetState.ACCEPTING, None)
-    record = await floor.bets.accept(claim.record.bet_id, RUN, NO_WORD)
+    record = await floor.bets.accept(claim.record.bet_id, RUN, NO_CONFIRMATION)
     await floor.bets.begin_credit(floor.credit(bet, record, "25.00"))
     return record.bet_id
 
@@ -27,7 +27,7 @@ async def test_only_the_owner_of_a_bet_books_its_credit_as_done(database_url: st
     async with open_floor(database_url) as floor:
         bet_id = await _paying_out(floor)
         for owner, state, movement in ((BEFORE, BetState.SETTLING, "sending"), (RUN, BetState.SETTLED, "done")):
-            record = await floor.bets.credit_done(bet_id, owner, TransactionType.PAY_OUT, NO_WORD)
+            record = await floor.bets.credit_done(bet_id, owner, TransactionType.PAY_OUT, NO_CONFIRMATION)
             assert record.state is state
             assert await _movement(floor, bet_id, TransactionType.PAY_OUT) == movement
 
@@ -36,21 +36,21 @@ async def test_only_the_owner_of_a_reversal_books_the_return_as_done(database_ur
     async with open_floor(database_url) as floor:
         bet = await floor.pay_in()
         bet_id = (await floor.bets.open(bet, RUN, BetState.ACCEPTING, None)).record.bet_id
-        record = await floor.bets.accept(bet_id, RUN, NO_WORD)
+        record = await floor.bets.accept(bet_id, RUN, NO_CONFIRMATION)
         pay = floor.credit(bet, record, "25.00")
         await floor.bets.begin_credit(pay)
-        await floor.bets.credit_done(bet_id, RUN, TransactionType.PAY_OUT, NO_WORD)
+        await floor.bets.credit_done(bet_id, RUN, TransactionType.PAY_OUT, NO_CONFIRMATION)
         reversals = Reversals(floor.engine)
         await reversals.open(bet_id, RUN, None)
         await reversals.begin_claw_back(bet_id, RUN, bet.not_after)
-        await reversals.clawed_back(bet_id, RUN, NO_WORD)
+        await reversals.clawed_back(bet_id, RUN, NO_CONFIRMATION)
         back = {"transaction_type": TransactionType.BET_RETURN, "amount": bet.stake, "reverses": True}
         assert (await reversals.begin_credit(pay.model_copy(update=back))).attempts == 1
         for owner, state, movement in (
             (BEFORE, ReversalState.REVERSING, "sending"),
             (RUN, ReversalState.REVERSED, "done"),
         ):
-            record = await reversals.credit_done(bet_id, owner, TransactionType.BET_RETURN, NO_WORD)
+            record = await reversals.credit_done(bet_id, owner, TransactionType.BET_RETURN, NO_CONFIRMATION)
             assert record.reversal is not None
             assert record.reversal.state is state
             assert await _movement(floor, bet_id, TransactionType.BET_RETURN) == movement
