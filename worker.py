@@ -15,18 +15,18 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from activities.bets import BetRows
+from activities.bets import BetRecords
 from activities.claw_backs import ClawBacks
 from activities.failures import ShortFailures
 from activities.marks import Marks
-from activities.pressure import AT_ONCE, Pressure
+from activities.pressure import AT_ONCE, AdmissionControl
 from activities.probing import Probing
-from activities.reconciliation import Reconciling
-from activities.sweeps import Sweeps
-from activities.teller import Teller
+from activities.reconciliation import Reconciler
+from activities.sweeps import Recovery
+from activities.teller import CasinoGateway
 from activities.wallet import Wallet
 from betcore.clients.casino import CasinoClient
-from betcore.clients.hints import Hints
+from betcore.clients.hints import AcceptNotifications
 from betcore.clients.http import http_session
 from betcore.clients.schedules import keep_schedules
 from betcore.clients.temporal import connect
@@ -67,9 +67,9 @@ class Activities:
     wallet: Wallet
     claw_backs: ClawBacks
     marks: Marks
-    rows: BetRows
-    sweeps: Sweeps
-    reconciling: Reconciling
+    rows: BetRecords
+    sweeps: Recovery
+    reconciling: Reconciler
 
     @classmethod
     def on(
@@ -77,20 +77,20 @@ class Activities:
         engine: AsyncEngine,
         partners: Partners,
         casinos: CasinoClient,
-        hints: Hints,
+        hints: AcceptNotifications,
         health: CircuitBreakers,
         client: Client,
     ) -> "Activities":
         """All activities over one database, the casinos and Temporal."""
         bets, reversals = Bets(engine), Reversals(engine)
-        teller = Teller(bets, partners, casinos, hints, Pressure(health))
+        gateway = CasinoGateway(bets, partners, casinos, hints, AdmissionControl(health))
         return cls(
-            Wallet(teller, bets, reversals),
-            ClawBacks(teller, reversals),
-            Marks(teller, casinos, bets, reversals),
-            BetRows(bets),
-            Sweeps(client, OpenBets(engine)),
-            Reconciling(client, Runs(engine), bets, partners, casinos),
+            Wallet(gateway, bets, reversals),
+            ClawBacks(gateway, reversals),
+            Marks(gateway, casinos, bets, reversals),
+            BetRecords(bets),
+            Recovery(client, OpenBets(engine)),
+            Reconciler(client, Runs(engine), bets, partners, casinos),
         )
 
 
@@ -157,7 +157,7 @@ async def main() -> None:
         keys = SigningKeys(engine, vault, settings.partner_cache_seconds)
         partners = Partners(engine, vault, settings.partner_cache_seconds)
         client = await connect(settings)
-        hints = await stack.enter_async_context(Hints(settings))
+        hints = await stack.enter_async_context(AcceptNotifications(settings))
         casinos, health = (
             CasinoClient(http, keys, settings.issuer),
             CircuitBreakers(engine, settings.partner_cache_seconds),

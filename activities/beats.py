@@ -13,7 +13,7 @@ MISSED_AFTER = timedelta(seconds=15)
 
 
 @asynccontextmanager
-async def beating() -> AsyncIterator[None]:
+async def heartbeat() -> AsyncIterator[None]:
     """Tell Temporal inside the block that this process lives, however long others take to answer it."""
 
     async def beat() -> None:

@@ -8,7 +8,7 @@ from betcore.messages import BetRecord
 from betcore.orders import Incident, Operation, TakeOver, Unpark, Withdraw
 
 
-class BetRows:
+class BetRecords:
     """The rows of bets."""
 
     def __init__(self, bets: Bets) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from temporalio import activity
 
 from activities.pressure import FAST, SLOW, Lane
-from activities.teller import NO_CONFIRMATION, Teller, at_once, confirmation_of, now, pursued
+from activities.teller import NO_CONFIRMATION, CasinoGateway, at_once, confirmation_of, now, pursued
 from betcore import failpoints
 from betcore.clients.casino import LastMomentPassed, Movement, MovementDiffers
 from betcore.db.partners import Casino
@@ -28,8 +28,8 @@ _ENDED = {"done": Progress.DONE, "refused": Progress.REFUSED}
 class ClawBacks:
     """What a reversal asks beside the return of the stake, which is a credit like any other."""
 
-    def __init__(self, teller: Teller, reversals: Reversals) -> None:
-        self._teller = teller
+    def __init__(self, gateway: CasinoGateway, reversals: Reversals) -> None:
+        self._gateway = gateway
         self._reversals = reversals
 
     @activity.defn(name="open_reversal")
@@ -59,12 +59,12 @@ class ClawBacks:
         Raises ApplicationError(outcome_unknown), to be retried, where the casino's answer is unclear.
         """
         reverse, owner = order.reverse, order.owner
-        casino, policy = await self._teller.casino(reverse.casino_id), reverse.policy
-        if word := await self._teller.confirmed(casino, _movement(order)):
+        casino, policy = await self._gateway.casino(reverse.casino_id), reverse.policy
+        if word := await self._gateway.confirmed(casino, _movement(order)):
             record = await self._reversals.clawed_back(reverse.bet_id, owner, word)
             return _step(record, owner, Progress.DONE, "confirmed by an Accept")
         try:
-            found = await self._teller.look(casino, _movement(order), policy.retry, policy.attempt_timeout)
+            found = await self._gateway.look(casino, _movement(order), policy.retry, policy.attempt_timeout)
         except MovementDiffers as difference:
             record = await self._reversals.park(reverse.bet_id, owner, _KIND, DUPLICATE, difference.theirs)
             return _step(record, owner, Progress.PARKED, str(difference))
@@ -77,9 +77,9 @@ class ClawBacks:
         return _step(record, owner, Progress.ABSENT if absent else Progress.UNKNOWN, "the casino never took it")
 
     async def _take(self, order: ClawBack, lane: Lane) -> Step:
-        casino = await self._teller.casino(order.reverse.casino_id)
+        casino = await self._gateway.casino(order.reverse.casino_id)
         patience = order.reverse.policy.attempt_timeout if lane is FAST else timedelta()
-        with self._teller.pressure.place(casino, lane):
+        with self._gateway.admission.slot(casino, lane):
             return await self._taken(casino, order, patience)
 
     async def _taken(self, casino: Casino, order: ClawBack, patience: timedelta) -> Step:
@@ -91,7 +91,7 @@ class ClawBacks:
         # The row's last moment, and not the order's: a window of before may still be open.
         movement = replace(_movement(order, claim.not_after), partner_user_id=claim.partner_user_id)
         try:
-            made, verdict = await self._teller.make(casino, movement, claim, reverse.policy.attempt_timeout, patience)
+            made, verdict = await self._gateway.make(casino, movement, claim, reverse.policy.attempt_timeout, patience)
         except LastMomentPassed:
             return await self._not_sent(order, "its last moment has passed", over=True)
         await failpoints.reach("claw_back_answered")
@@ -103,7 +103,7 @@ class ClawBacks:
                 record = await self._reversals.clawed_back(reverse.bet_id, owner, confirmation_of(made))
                 progress = Progress.DONE
                 if record.reversal is not None and record.reversal.state is ReversalState.REFUSED:
-                    await self._teller.taken_after_the_end(record, movement)
+                    await self._gateway.taken_after_the_end(record, movement)
             case Progress.REFUSED:
                 record = await self._reversals.refuse_only_send(reverse.bet_id, owner, made.answer.error_code)
                 refused = record.reversal is not None and record.reversal.state is ReversalState.REFUSED
@@ -112,7 +112,7 @@ class ClawBacks:
                 record = await self._reversals.park(reverse.bet_id, owner, _KIND, made.answer.error_code, made.theirs)
                 progress = Progress.PARKED
             case _:
-                return await self._teller.unknown(casino, claim, movement, made, verdict, reverse.policy.retry)
+                return await self._gateway.unknown(casino, claim, movement, made, verdict, reverse.policy.retry)
         await failpoints.reach("claw_back_recorded")
         return _step(record, owner, progress, made.answer.message)
 

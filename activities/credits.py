@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from activities.pressure import FAST, SLOW
-from activities.teller import NO_CONFIRMATION, Teller, confirmation_of, now
+from activities.teller import NO_CONFIRMATION, CasinoGateway, confirmation_of, now
 from betcore import failpoints
 from betcore.clients.casino import LastMomentPassed, MakeAnswer, Movement, MovementDiffers
 from betcore.db.bets import Bets, Claim, Confirmation
@@ -25,8 +25,8 @@ _LOOKED_FOR_FROM = 3
 class Credits:
     """Hold the credits, and the rows in which they are counted and recorded."""
 
-    def __init__(self, teller: Teller, bets: Bets, reversals: Reversals) -> None:
-        self._teller = teller
+    def __init__(self, gateway: CasinoGateway, bets: Bets, reversals: Reversals) -> None:
+        self._gateway = gateway
         self._bets = bets
         self._reversals = reversals
 
@@ -36,12 +36,12 @@ class Credits:
         Raises ApplicationError(outcome_unknown), to be retried, if the casino's answer is unclear.
         """
         pay = order.pay
-        casino, rows, kind = await self._teller.casino(pay.casino_id), self._rows(pay), pay.transaction_type
-        if word := await self._teller.confirmed(casino, _credit_of(pay)):
+        casino, rows, kind = await self._gateway.casino(pay.casino_id), self._rows(pay), pay.transaction_type
+        if word := await self._gateway.confirmed(casino, _credit_of(pay)):
             await self._paid_twice(pay, word)
             return _credited(await rows.credit_done(pay.bet_id, pay.owner, kind, word), pay, "confirmed by an Accept")
         try:
-            found = await self._teller.look(casino, _credit_of(pay), pay.retry, pay.attempt_timeout)
+            found = await self._gateway.look(casino, _credit_of(pay), pay.retry, pay.attempt_timeout)
         except MovementDiffers as difference:
             record = await rows.park(pay.bet_id, pay.owner, kind, DUPLICATE, difference.theirs)
             return Step(progress=Progress.PARKED, detail=str(difference), record=record)
@@ -54,17 +54,17 @@ class Credits:
         return _credited(record, pay, how.replace("_", " "))
 
     async def attempt(self, order: Pay) -> Step:
-        """Send a credit once in the fast lane. Raises Busy if the casino does not answer anyway."""
-        casino = await self._teller.casino(order.casino_id)
-        await self._teller.admit(casino, _credit_of(order), self._teller.pressure.may_try_credit)
-        with self._teller.pressure.place(casino, FAST):
+        """Send a credit once in the fast lane. Raises NotAdmitted if the casino does not answer anyway."""
+        casino = await self._gateway.casino(order.casino_id)
+        await self._gateway.admit(casino, _credit_of(order), self._gateway.admission.may_try_credit)
+        with self._gateway.admission.slot(casino, FAST):
             return await self._credit(casino, order, order.attempt_timeout)
 
     async def pursue(self, order: Pay) -> Step:
-        """Send a credit once in the slow lane, when its turn has come. Raises Busy."""
-        casino = await self._teller.casino(order.casino_id)
-        with self._teller.pressure.place(casino, SLOW):
-            await self._teller.admit(casino, _credit_of(order), self._teller.pressure.owed_turn)
+        """Send a credit once in the slow lane, when its turn has come. Raises NotAdmitted."""
+        casino = await self._gateway.casino(order.casino_id)
+        with self._gateway.admission.slot(casino, SLOW):
+            await self._gateway.admit(casino, _credit_of(order), self._gateway.admission.owed_turn)
             return await self._credit(casino, order)
 
     async def _paid_twice(self, pay: Pay, word: Confirmation) -> None:
@@ -80,11 +80,11 @@ class Credits:
         """Send a credit, or find that it was made: one that was parked is looked for before it is sent again, and any
         other one once its answers decide nothing. Raises LastMomentPassed."""
         looked = claim.counted and claim.was_parked
-        if looked and (found := await self._teller.find(casino, movement, within)):
+        if looked and (found := await self._gateway.find(casino, movement, within)):
             return found
-        made, verdict = await self._teller.make(casino, movement, claim, within, patience)
+        made, verdict = await self._gateway.make(casino, movement, claim, within, patience)
         wanted = not looked and _may_be_made(claim, made, verdict)
-        if wanted and (found := await self._teller.find(casino, movement, within)):
+        if wanted and (found := await self._gateway.find(casino, movement, within)):
             return found
         return made, verdict
 
@@ -115,7 +115,7 @@ class Credits:
             case Progress.PARKED:
                 record = await rows.park(order.bet_id, owner, kind, made.answer.error_code, made.theirs)
             case _:
-                return await self._teller.unknown(casino, claim, movement, made, verdict, order.retry)
+                return await self._gateway.unknown(casino, claim, movement, made, verdict, order.retry)
         await failpoints.reach("credit_recorded")
         return _credited(record, order, made.answer.message)
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from temporalio import activity
 
-from activities.teller import NO_CONFIRMATION, Teller
+from activities.teller import NO_CONFIRMATION, CasinoGateway
 from betcore.clients.casino import CasinoClient, Movement, MovementDiffers
 from betcore.db.bets import Bets, Confirmation
 from betcore.db.partners import Casino
@@ -18,8 +18,8 @@ from betcore.orders import MarkClawBack, MarkStake, Progress, Step
 class Marks:
     """The marks that end a parked debit."""
 
-    def __init__(self, teller: Teller, casinos: CasinoClient, bets: Bets, reversals: Reversals) -> None:
-        self._teller = teller
+    def __init__(self, gateway: CasinoGateway, casinos: CasinoClient, bets: Bets, reversals: Reversals) -> None:
+        self._gateway = gateway
         self._casinos = casinos
         self._bets = bets
         self._reversals = reversals
@@ -29,7 +29,7 @@ class Marks:
         """Book a parked stake as taken, or end its bet without it."""
         pay_in, bet_id, owner = order.pay_in, order.bet_id, order.owner
         movement = Movement(bet_id, TransactionType.ACCEPT_BET, pay_in.partner_user_id, pay_in.stake)
-        casino = await self._teller.casino(pay_in.casino_id)
+        casino = await self._gateway.casino(pay_in.casino_id)
         word, taken = await self._said(casino, movement, pay_in.policy.attempt_timeout, order.taken)
         if taken:
             record = await self._bets.accept(bet_id, owner, word)
@@ -45,7 +45,7 @@ class Marks:
         if reverse.win is None:
             raise ValueError(f"bet {reverse.bet_id} has no win to take back")
         movement = Movement(reverse.bet_id, TransactionType.PAY_OUT_RETURN, reverse.partner_user_id, reverse.win)
-        casino = await self._teller.casino(reverse.casino_id)
+        casino = await self._gateway.casino(reverse.casino_id)
         word, taken = await self._said(casino, movement, reverse.policy.attempt_timeout, order.taken)
         if taken:
             record = await self._reversals.clawed_back(reverse.bet_id, owner, word)

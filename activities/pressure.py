@@ -50,7 +50,7 @@ def is_definite(answer: CasinoAnswer) -> bool:
     return answer.meaning not in (None, UNAUTHORISED, NOT_SENT)
 
 
-class Busy(Exception):
+class NotAdmitted(Exception):
     """Not now; after ``wait`` it is worth another try. Nothing was counted or sent."""
 
     def __init__(self, why: str, wait: timedelta | None = None) -> None:
@@ -58,27 +58,27 @@ class Busy(Exception):
         super().__init__(why)
 
 
-class Pressure:
+class AdmissionControl:
     """The gate of one process to all casinos."""
 
     def __init__(self, health: CircuitBreakers, at_once: int = AT_ONCE) -> None:
         self._health = health
         self._at_once = at_once
-        self._places: Counter[tuple[int, Lane]] = Counter()
+        self._taken: Counter[tuple[int, Lane]] = Counter()
 
     @contextmanager
-    def place(self, casino: Casino, lane: Lane) -> Iterator[None]:
-        """One of the casino's places in a lane of this process. Raises Busy at once where all are taken."""
+    def slot(self, casino: Casino, lane: Lane) -> Iterator[None]:
+        """One of the casino's places in a lane of this process. Raises NotAdmitted at once where all are taken."""
         key = (casino.casino_id, lane)
-        if self._places[key] >= self._at_once:
+        if self._taken[key] >= self._at_once:
             BUSY.labels(casino.name, lane).inc()
-            raise Busy("the casino is slow: all its places are taken")
-        self._places[key] += 1
+            raise NotAdmitted("the casino is slow: all its places are taken")
+        self._taken[key] += 1
         IN_FLIGHT.labels(casino.name, lane).inc()
         try:
             yield
         finally:
-            self._places[key] -= 1
+            self._taken[key] -= 1
             IN_FLIGHT.labels(casino.name, lane).dec()
 
     async def may_stake(self, casino: Casino) -> bool:
@@ -86,24 +86,26 @@ class Pressure:
         return await self._health.until_probe(casino) is None
 
     async def may_try_credit(self, casino: Casino) -> None:
-        """Raises Busy where the breaker is open: what is owed goes on in the slow lane."""
+        """Raises NotAdmitted where the breaker is open: what is owed goes on in the slow lane."""
         if await self._health.is_open(casino):
-            raise Busy("the casino does not answer")
+            raise NotAdmitted("the casino does not answer")
 
     async def owed_turn(self, casino: Casino) -> None:
-        """Wait for the turn of something owed. Raises Busy where that takes long, or the casino does not answer and
-        somebody else is the probe."""
+        """Wait for the turn of something owed.
+
+        Raises NotAdmitted if that takes long, or if the casino does not answer and another movement is the probe.
+        """
         if await self._health.is_open(casino):
             wait = await self._health.until_probe(casino)
             if wait is not None:
-                raise Busy("the casino does not answer", wait)
+                raise NotAdmitted("the casino does not answer", wait)
             return
         turn = await self._health.owed_turn(casino)
         if turn is None:
-            raise Busy("others are owed before")
+            raise NotAdmitted("others are owed before")
         await asyncio.sleep(turn.total_seconds())
 
-    async def told(self, casino: Casino, answer: CasinoAnswer) -> None:
+    async def record_result(self, casino: Casino, answer: CasinoAnswer) -> None:
         """What came of a send. Where the database does not take it the movement goes on: its answer is known."""
         try:
             if is_definite(answer):

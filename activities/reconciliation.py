@@ -11,11 +11,11 @@ from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateR
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
-from activities.beats import beating
+from activities.beats import heartbeat
 from betcore import failpoints
-from betcore.clients.asking import Asking
+from betcore.clients.asking import ThrottledLookup
 from betcore.clients.casino import CasinoClient
-from betcore.clients.runs import start_run
+from betcore.clients.runs import start_reconciliation
 from betcore.db.bets import Bets, Confirmation
 from betcore.db.partners import Casino, Partners
 from betcore.db.reconciliations import OpenFinding, Reconciliations, Run, Wanted
@@ -52,7 +52,7 @@ Compared = Sequence[Difference] | None
 Read = OurBet | UnreadBet
 
 
-class Reconciling:
+class Reconciler:
     """The books of one service and its casinos."""
 
     def __init__(
@@ -68,11 +68,11 @@ class Reconciling:
     async def start_reconciliations(self) -> int:
         """Start the scheduled run of every casino that is due; how many. One that runs already goes on alone."""
         started = 0
-        async with beating():
+        async with heartbeat():
             for wanted in await self._runs.due(_MARGIN):
                 # The row first: a schedule that comes round before the run has begun finds it.
                 await self._runs.open(wanted)
-                started += await start_run(self._client, wanted)
+                started += await start_reconciliation(self._client, wanted)
         return started
 
     @activity.defn(name="open_reconciliation")
@@ -92,7 +92,7 @@ class Reconciling:
         run = await self._runs.run(reconciliation_id)
         casino = await self._partners.casino(run.casino_id)
         comparing, began = _Comparing(self._casinos, self._runs, casino), run.compared
-        async with beating():
+        async with heartbeat():
             while bets := await self._runs.bets_behind(run, _BATCH):
                 found = await comparing.each(bets)
                 clear = list(takewhile(lambda one: one is not None, found))
@@ -114,7 +114,7 @@ class Reconciling:
         run = await self._runs.run(reconciliation_id)
         casino = await self._partners.casino(run.casino_id)
         comparing, after, decided = _Comparing(self._casinos, self._runs, casino), 0, False
-        async with beating():
+        async with heartbeat():
             while findings := await self._runs.open_findings(reconciliation_id, after, _BATCH):
                 bets = await self._runs.bets(sorted({finding.bet_id for finding in findings}))
                 found = await comparing.each(bets)
@@ -223,7 +223,7 @@ class _Comparing:
     """Compares bets with one casino's book, some at a time."""
 
     def __init__(self, casinos: CasinoClient, runs: Reconciliations, casino: Casino) -> None:
-        self._asking = Asking(casinos, casino)
+        self._lookup = ThrottledLookup(casinos, casino)
         self._runs = runs
         self._leeway = timedelta(seconds=casino.profile.clock_leeway)
         self._places = asyncio.Semaphore(_AT_ONCE)
@@ -251,7 +251,7 @@ class _Comparing:
     async def _bet(self, bet: OurBet) -> Compared:
         found: Sequence[Difference] = ()
         for _ in range(_READINGS):
-            listed = await self._asking.listed(bet.bet_id)
+            listed = await self._lookup.listed(bet.bet_id)
             if listed is None:
                 return None
             found = compare(bet, listed, self._leeway, datetime.now(UTC))

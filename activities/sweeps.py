@@ -13,7 +13,7 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from activities.beats import beating
+from activities.beats import heartbeat
 from betcore.clients import carriers
 from betcore.db.lives import OpenBets, OpenRow
 from betcore.db.records import UnreadableRow
@@ -36,7 +36,7 @@ _TOLD_FOR = 180
 STUCK = prometheus_client.Gauge("betcore_stuck", "Bets at the minute's look that this process made last", ["why"])
 
 
-class Sweeps:
+class Recovery:
     """Compares open rows with open workflows, resumes what is left alone, and says who needs somebody."""
 
     def __init__(self, client: Client, lives: OpenBets) -> None:
@@ -51,11 +51,11 @@ class Sweeps:
         that cannot be read would keep all behind it from being resumed: it is told, and passed over.
         """
         resumed = unreadable = 0
-        async with beating():
+        async with heartbeat():
             for kind in self._lives.kinds:
                 after = 0
                 while rows := await self._lives.open_rows(kind, after, _AT_ONCE):
-                    for row in await carriers.left_alone(self._client, rows):
+                    for row in await carriers.without_execution(self._client, rows):
                         try:
                             resumed += await self._start(row)
                         except UnreadableRow as error:
@@ -69,7 +69,7 @@ class Sweeps:
     @activity.defn(name="remind_quiet")
     async def remind_quiet(self) -> int:
         """Have bets whose rows know more than they do read them again; how many did."""
-        async with beating():
+        async with heartbeat():
             return await self.remind(_QUIET_FOR)
 
     async def remind(self, quiet: timedelta) -> int:
@@ -78,7 +78,7 @@ class Sweeps:
         reminded = 0
         for row in await self._lives.quiet(quiet, _AT_ONCE):
             reminded += await self._remind(row)
-        async for ids in carriers.waiting(self._client, quiet, _LISTED):
+        async for ids in carriers.started_before(self._client, quiet, _LISTED):
             for row in await self._lives.ended(_carried(ids), quiet):
                 reminded += await self._remind(row)
         return reminded
@@ -96,11 +96,11 @@ class Sweeps:
     async def name_stuck(self) -> dict[str, int]:
         """How many bets have failing workflow tasks, and how many are past their time; the first ones are logged."""
         counts = {}
-        async with beating():
+        async with heartbeat():
             for why in ("failing", "overdue"):
-                counts[why] = await carriers.count(self._client, why)
+                counts[why] = await carriers.count_stuck(self._client, why)
                 _tell(why, counts[why])
-                async for found in carriers.troubled(self._client, why, limit=_NAMED):
+                async for found in carriers.find_stuck(self._client, why, limit=_NAMED):
                     _log.warning("stuck", why=why, workflow_id=found.id)
         return counts
 
@@ -121,7 +121,7 @@ class Sweeps:
                     static_summary=order.summary,
                 )
             except WorkflowAlreadyStartedError:
-                if await carriers.runs(self._client, order.workflow_id):
+                if await carriers.is_open(self._client, order.workflow_id):
                     return 0
                 # A life that ended before it took the row over; the next one has another number.
                 order = order.in_the_next_life()

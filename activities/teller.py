@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.pressure import Busy, Pressure
+from activities.pressure import AdmissionControl, NotAdmitted
 from betcore.casino_values import short
 from betcore.clients.casino import CasinoAnswer, CasinoClient, Look, MakeAnswer, Movement, MovementDiffers
-from betcore.clients.hints import Hints
+from betcore.clients.hints import AcceptNotifications
 from betcore.db.bets import Bets, Claim, Confirmation
 from betcore.db.partners import Casino, Partners
 from betcore.errors import Code
@@ -26,15 +26,22 @@ _WHILE_BUSY = timedelta(seconds=30)
 _ACCEPT, _LISTED = "accept", "listed"
 
 
-class Teller:
+class CasinoGateway:
     """The counter at which movements are handed to casinos."""
 
-    def __init__(self, bets: Bets, partners: Partners, casinos: CasinoClient, hints: Hints, pressure: Pressure) -> None:
+    def __init__(
+        self,
+        bets: Bets,
+        partners: Partners,
+        casinos: CasinoClient,
+        hints: AcceptNotifications,
+        admission: AdmissionControl,
+    ) -> None:
         self._bets = bets
         self._partners = partners
         self._casinos = casinos
         self._hints = hints
-        self.pressure = pressure
+        self.admission = admission
 
     async def casino(self, casino_id: int) -> Casino:
         """The casino as it is known now: every attempt goes to the address of the moment."""
@@ -63,7 +70,7 @@ class Teller:
         verdict = classify(movement.transaction_type, meaning, claim.attempts or 0)
         # A refusal that decides nothing is a failure, as an error in the answer to make is.
         decides = verdict.progress is not Progress.UNKNOWN
-        await self.pressure.told(casino, answer if decides else replace(answer, meaning=None))
+        await self.admission.record_result(casino, answer if decides else replace(answer, meaning=None))
         return made, verdict
 
     async def _send(
@@ -72,7 +79,7 @@ class Teller:
         """The answer, the verdict on it, and whether payments/info has shown the movement."""
         made = await self._casinos.make(casino, movement, within)
         if not _only_taken(casino, made.answer):
-            await self.pressure.told(casino, made.answer)
+            await self.admission.record_result(casino, made.answer)
         if made.answer.meaning != DUPLICATE:
             return made, classify(movement.transaction_type, made.answer.meaning, claim.attempts or 0), False
         # What was parked may be another movement under our identity: then our own sends since prove nothing.
@@ -85,7 +92,7 @@ class Teller:
         except MovementDiffers as difference:
             return replace(made, theirs=difference.theirs), PARKED, False
         if listed:
-            await self.pressure.told(casino, made.answer)
+            await self.admission.record_result(casino, made.answer)
         verdict = classify_duplicate(listed, attempts, is_done=is_done)
         if listed is False and verdict == UNKNOWN and await self._is_absent_for_good(casino, movement, claim):
             verdict = PARKED
@@ -126,10 +133,10 @@ class Teller:
         return await self._heard(movement, within)
 
     async def admit(self, casino: Casino, movement: Movement, gate: Callable[[Casino], Awaitable[None]]) -> None:
-        """Pass a gate with something owed. Raises Busy, unless an Accept waits in the row, which is only heard."""
+        """Pass a gate with something owed. Raises NotAdmitted, unless an Accept waits in the row: it is only read."""
         try:
             await gate(casino)
-        except Busy:
+        except NotAdmitted:
             if casino.profile.confirmation != _ACCEPT or not await self.was_told(movement):
                 raise
 
@@ -241,7 +248,7 @@ async def at_once(send: Callable[[], Awaitable[Step]], sends: int, until: dateti
             if over or (until is not None and now() >= until):
                 break
             step = await send()
-    except Busy as busy:
+    except NotAdmitted as busy:
         return Step(progress=Progress.UNKNOWN, detail=str(busy))
     return step
 
@@ -255,7 +262,7 @@ async def pursued(
     """
     try:
         step = await send()
-    except Busy as busy:
+    except NotAdmitted as busy:
         # It comes back soon enough to be the probe, or to be among the first when the casino is back.
         often = retry.model_copy(update={"cap": min(retry.cap, _WHILE_BUSY)})
         raise again(str(busy), often, busy.wait) from None

@@ -12,8 +12,8 @@ from datetime import timedelta
 from temporalio import activity
 
 from activities.credits import Credits
-from activities.pressure import FAST, SLOW, Busy
-from activities.teller import NO_CONFIRMATION, Teller, at_once, confirmation_of, now, pursued
+from activities.pressure import FAST, SLOW, NotAdmitted
+from activities.teller import NO_CONFIRMATION, CasinoGateway, at_once, confirmation_of, now, pursued
 from betcore import failpoints
 from betcore.clients.casino import LastMomentPassed, MakeAnswer, Movement, MovementDiffers
 from betcore.db.bets import Bets, Claim
@@ -29,10 +29,10 @@ from betcore.orders import CloseAtCasino, FindCredit, FindStake, Pay, Progress, 
 class Wallet:
     """The casinos' wallets, and the rows in which their movements are counted and recorded."""
 
-    def __init__(self, teller: Teller, bets: Bets, reversals: Reversals) -> None:
-        self._teller = teller
+    def __init__(self, gateway: CasinoGateway, bets: Bets, reversals: Reversals) -> None:
+        self._gateway = gateway
         self._bets = bets
-        self._credits = Credits(teller, bets, reversals)
+        self._credits = Credits(gateway, bets, reversals)
 
     @activity.defn(name="try_stake")
     async def try_stake(self, order: TakeStake) -> Step:
@@ -58,12 +58,12 @@ class Wallet:
         Raises ApplicationError(outcome_unknown), to be retried, where the casino's answer is unclear.
         """
         pay_in, bet_id, owner = order.pay_in, order.bet_id, order.owner
-        casino, policy, movement = await self._teller.casino(pay_in.casino_id), pay_in.policy, _debit(pay_in, bet_id)
-        if word := await self._teller.confirmed(casino, movement):
+        casino, policy, movement = await self._gateway.casino(pay_in.casino_id), pay_in.policy, _debit(pay_in, bet_id)
+        if word := await self._gateway.confirmed(casino, movement):
             record = await self._bets.accept(bet_id, owner, word)
             return Step(progress=_standing(record, owner), detail="confirmed by an Accept", record=record)
         try:
-            found = await self._teller.look(casino, movement, policy.retry, policy.attempt_timeout)
+            found = await self._gateway.look(casino, movement, policy.retry, policy.attempt_timeout)
         except MovementDiffers as difference:
             kind, theirs = movement.transaction_type, difference.theirs
             record = await self._bets.park(bet_id, owner, kind, DUPLICATE, theirs)
@@ -78,7 +78,7 @@ class Wallet:
         else:
             record = await self._bets.refuse_absent(bet_id, owner, Code.CASINO_UNAVAILABLE)
         progress = _standing(record, owner)
-        if progress is Progress.PARKED and await self._teller.was_told(movement):
+        if progress is Progress.PARKED and await self._gateway.was_told(movement):
             return Step(progress=Progress.UNKNOWN, detail="an Accept has come meanwhile", record=record)
         return Step(progress=progress, detail="the casino never took it", record=record)
 
@@ -104,25 +104,25 @@ class Wallet:
     async def close_at_casino(self, order: CloseAtCasino) -> None:
         """Tell the casino that the bet is over, or open again. Raises ApplicationError, to be retried, until it has
         understood."""
-        casino = await self._teller.casino(order.casino_id)
-        await self._teller.close(casino, order.bet_id, order.attempt_timeout, closed=order.closed)
+        casino = await self._gateway.casino(order.casino_id)
+        await self._gateway.close(casino, order.bet_id, order.attempt_timeout, closed=order.closed)
 
     async def _try_stake(self, order: TakeStake) -> Step:
         """In the fast lane a new stake is refused at once where the casino does not answer, or has its hands full; one
         that was begun before is left to the slow lane then."""
-        casino = await self._teller.casino(order.pay_in.casino_id)
+        casino = await self._gateway.casino(order.pay_in.casino_id)
         patience = min(order.pay_in.policy.attempt_timeout, order.pay_in.answer_by - now())
         with ExitStack() as held:
             try:
-                held.enter_context(self._teller.pressure.place(casino, FAST))
-                admitted = await self._teller.pressure.may_stake(casino)
-            except Busy:
+                held.enter_context(self._gateway.admission.slot(casino, FAST))
+                admitted = await self._gateway.admission.may_stake(casino)
+            except NotAdmitted:
                 admitted = False
             return await self._take_stake(casino, order, patience, admitted=admitted)
 
     async def _pursue_stake(self, order: TakeStake) -> Step:
-        casino = await self._teller.casino(order.pay_in.casino_id)
-        with self._teller.pressure.place(casino, SLOW):
+        casino = await self._gateway.casino(order.pay_in.casino_id)
+        with self._gateway.admission.slot(casino, SLOW):
             return await self._take_stake(casino, order)
 
     async def _take_stake(
@@ -136,7 +136,7 @@ class Wallet:
         if claim.attempts is None:
             return Step(progress=_standing(record, owner), record=record)
         if claim.counted and not admitted:
-            raise Busy("the casino does not answer, or is slow: all its places are taken")
+            raise NotAdmitted("the casino does not answer, or is slow: all its places are taken")
         await failpoints.reach("debit_counted")
         if claim.counted and claim.attempts == 1 and now() > pay_in.answer_by:
             return await self._never_sent(record.bet_id, owner)
@@ -150,7 +150,7 @@ class Wallet:
         bet_id = record.bet_id
         movement = replace(_debit(pay_in, bet_id), partner_user_id=claim.partner_user_id)
         try:
-            made, verdict = await self._teller.make(casino, movement, claim, pay_in.policy.attempt_timeout, patience)
+            made, verdict = await self._gateway.make(casino, movement, claim, pay_in.policy.attempt_timeout, patience)
         except LastMomentPassed:
             if claim.attempts == 1:
                 return await self._never_sent(bet_id, owner)
@@ -174,7 +174,7 @@ class Wallet:
                     bet_id, owner, movement.transaction_type, made.answer.error_code, made.theirs
                 )
             case _:
-                return await self._teller.unknown(casino, claim, movement, made, verdict, pay_in.policy.retry)
+                return await self._gateway.unknown(casino, claim, movement, made, verdict, pay_in.policy.retry)
         await failpoints.reach("debit_recorded")
         return Step(progress=_standing(record, owner), detail=made.answer.message, record=record)
 

@@ -61,7 +61,7 @@ class Confirmations:
         bet_id, kind = accept.bet_id, accept.transaction_type
         if stored.hinted:
             try:
-                await hints.publish(self._engine, bet_id, kind)
+                await hints.notify(self._engine, bet_id, kind)
             except (SQLAlchemyError, OSError, TimeoutError) as error:
                 _log.warning("a hint of an Accept was lost", bet_id=bet_id, error=type(error).__name__)
         if stored.carrier is not None:

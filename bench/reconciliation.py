@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
-from activities.reconciliation import Reconciling
+from activities.reconciliation import Reconciler
 from bench import harness
 from betcore.clients.casino import CasinoClient
 from betcore.db.bets import Bets
@@ -112,7 +112,7 @@ async def _compared(engine: AsyncEngine, settings: Settings, bets: int) -> dict[
     async with aiohttp.ClientSession() as http:
         keys, partners = SigningKeys(engine, vault, 60), Partners(engine, vault, 60)
         client = await Client.connect("127.0.0.1:1", lazy=True)
-        books = Reconciling(client, runs, Bets(engine), partners, CasinoClient(http, keys, "bench"))
+        books = Reconciler(client, runs, Bets(engine), partners, CasinoClient(http, keys, "bench"))
         began = time.monotonic()
         await ActivityEnvironment().run(books.compare_books, run.reconciliation_id)
         seconds = time.monotonic() - began

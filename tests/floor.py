@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from betcore.clients.casino import CasinoClient
-from betcore.clients.hints import Hints
+from betcore.clients.hints import AcceptNotifications
 from betcore.db.bets import Bets
 from betcore.db.calls import ProviderRequests, Session
 from betcore.db.engine import create_engine
@@ -48,7 +48,7 @@ class Floor:
     calls: ProviderRequests
     partners: Partners
     casinos: CasinoClient
-    hints: Hints
+    hints: AcceptNotifications
     bets: Bets
     counterparty_id: str
     partner_client_id: int
@@ -186,7 +186,7 @@ async def open_floor(
     async with (
         asyncpg.create_pool(database_url, min_size=1, max_size=5) as pool,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
-        Hints(settings) as hints,
+        AcceptNotifications(settings) as hints,
     ):
         runner = web.AppRunner(create_app(pool, keys.jwks), access_log=None)
         await runner.setup()

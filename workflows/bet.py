@@ -16,7 +16,7 @@ from workflows.life import Life
 from workflows.successor import start_reversal
 
 with workflow.unsafe.imports_passed_through():
-    from activities.bets import BetRows
+    from activities.bets import BetRecords
     from activities.marks import Marks
     from activities.wallet import Wallet
     from betcore import answers, visibility
@@ -132,7 +132,7 @@ class Bet:
         if self._pay_in.resumed is None:
             return True
         order = TakeOver(resumed=self._pay_in.resumed, owner=self._life.owner)
-        self._life.record = await self._life.lanes.rows(BetRows.take_over, order, "take the bet over")
+        self._life.record = await self._life.lanes.rows(BetRecords.take_over, order, "take the bet over")
         return self._life.bet.owner == self._life.owner
 
     async def _take_stake(self) -> Step:
@@ -209,7 +209,7 @@ class Bet:
         while True:
             order = Withdraw(bet_id=self._life.bet.bet_id, owner=self._life.owner)
             what = "take the bet back if nobody was told"
-            self._life.record = await self._life.lanes.rows(BetRows.withdraw, order, what)
+            self._life.record = await self._life.lanes.rows(BetRecords.withdraw, order, what)
             if self._life.bet.withdrawn_at is not None:
                 self._life.board.say("nobody was told that the bet stands: its stake goes back")
                 return None

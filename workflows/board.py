@@ -9,7 +9,7 @@ from temporalio.common import SearchAttributeUpdate
 from workflows.lanes import Lanes
 
 with workflow.unsafe.imports_passed_through():
-    from activities.bets import BetRows
+    from activities.bets import BetRecords
     from betcore.messages import BetRecord
     from betcore.orders import Incident, Operation, Step
     from betcore.visibility import BET_STATUS, NEEDS_ATTENTION, Timeline
@@ -79,12 +79,12 @@ class Board:
         """File an incident; the clerk writes it down."""
         bet_id = self.record.bet_id if self.record else None
         incident = Incident(bet_id=bet_id, kind=kind, ours=ours, theirs=theirs)
-        self._papers.append((BetRows.file_incident, incident, "file an incident"))
+        self._papers.append((BetRecords.file_incident, incident, "file an incident"))
 
     def operated(self, operation: Operation) -> None:
         """Tell what an operator has asked for; the clerk writes it down."""
         self.say(f"{operation.operator} asks for {operation.action} ({operation.reason}): {operation.detail}")
-        self._papers.append((BetRows.note_operation, operation, "write down an operator's action"))
+        self._papers.append((BetRecords.note_operation, operation, "write down an operator's action"))
 
     @property
     def all_written(self) -> bool:

@@ -13,7 +13,7 @@ from workflows.operators import Concern
 from workflows.renewal import Renewal
 
 with workflow.unsafe.imports_passed_through():
-    from activities.bets import BetRows
+    from activities.bets import BetRecords
     from activities.wallet import Wallet
     from betcore.ids import TransactionType
     from betcore.messages import Action, BetPolicy
@@ -104,7 +104,7 @@ class Parked:
         """Let it be sent again."""
         self._nudge.clear()
         order = Unpark(bet_id=self._board.bet.bet_id, owner=self._owner, transaction_type=kind)
-        await self._lanes.rows(BetRows.unpark, order, "let it be sent again")
+        await self._lanes.rows(BetRecords.unpark, order, "let it be sent again")
         return Step(progress=Progress.UNKNOWN)
 
     async def _marked(self, debit: Debit, find: Callable[[Debit], Awaitable[Step]]) -> Step | None:

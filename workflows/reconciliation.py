@@ -9,7 +9,7 @@ from temporalio.common import RetryPolicy
 from workflows.at_length import at_length
 
 with workflow.unsafe.imports_passed_through():
-    from activities.reconciliation import Reconciling
+    from activities.reconciliation import Reconciler
     from betcore.ids import WALLET_QUEUE
     from betcore.reconciling import Reconcile, Reconciled
 
@@ -23,12 +23,12 @@ class Reconciliation:
     @workflow.run
     async def run(self, order: Reconcile) -> Reconciled:
         """How many bets were compared and what was found; it ends only when all are."""
-        number: int = await self._do(Reconciling.open_reconciliation, order, "begin the run, or find it")
-        look = await self._at_length(Reconciling.compare_books, number, "compare the books")
+        number: int = await self._do(Reconciler.open_reconciliation, order, "begin the run, or find it")
+        look = await self._at_length(Reconciler.compare_books, number, "compare the books")
         if look.wanted:
             await workflow.sleep(look.after, summary="until a replica of the casino has caught up")
-            await self._at_length(Reconciling.look_again, number, "look again at what differs")
-        result: Reconciled = await self._do(Reconciling.end_reconciliation, number, "end the run")
+            await self._at_length(Reconciler.look_again, number, "look again at what differs")
+        result: Reconciled = await self._do(Reconciler.end_reconciliation, number, "end the run")
         return result
 
     async def _do(self, method: Any, order: Any, summary: str) -> Any:

@@ -8,7 +8,7 @@ from temporalio.common import RetryPolicy
 from workflows.at_length import at_length
 
 with workflow.unsafe.imports_passed_through():
-    from activities.reconciliation import Reconciling
+    from activities.reconciliation import Reconciler
 
 
 @workflow.defn(name="Reconciliations")
@@ -19,7 +19,7 @@ class Reconciliations:
     async def run(self) -> int:
         """How many runs were started."""
         started: int = await at_length(
-            Reconciling.start_reconciliations,
+            Reconciler.start_reconciliations,
             summary="start a run for each casino that is due",
             within=timedelta(minutes=10),
             # The next hour's round takes up what is left.

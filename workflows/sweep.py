@@ -9,7 +9,7 @@ from temporalio.common import RetryPolicy
 from workflows.at_length import at_length
 
 with workflow.unsafe.imports_passed_through():
-    from activities.sweeps import Sweeps
+    from activities.sweeps import Recovery
 
 
 @workflow.defn(name="Sweep")
@@ -19,10 +19,10 @@ class Sweep:
     @workflow.run
     async def run(self) -> dict[str, int]:
         """How many workflows were started for rows that had none, were reminded, fail, and are past their time."""
-        resumed = await self._look(Sweeps.resume_lost, "resume bets whose workflow is gone")
-        reminded = await self._look(Sweeps.remind_quiet, "remind bets that owe money and are quiet")
+        resumed = await self._look(Recovery.resume_lost, "resume bets whose workflow is gone")
+        reminded = await self._look(Recovery.remind_quiet, "remind bets that owe money and are quiet")
         # After it, so that a list that does not answer keeps nobody from being resumed.
-        stuck = await self._look(Sweeps.name_stuck, "name what is stuck")
+        stuck = await self._look(Recovery.name_stuck, "name what is stuck")
         return {"resumed": resumed, "reminded": reminded, **stuck}
 
     async def _look(self, method: Any, summary: str) -> Any:

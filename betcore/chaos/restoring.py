@@ -154,6 +154,6 @@ async def left_alone(client: Client, lives: OpenBets) -> list[OpenRow]:
     for kind in lives.kinds:
         after = 0
         while rows := await lives.open_rows(kind, after, _ROWS):
-            found += await carriers.left_alone(client, rows)
+            found += await carriers.without_execution(client, rows)
             after = rows[-1].bet_id
     return found

@@ -168,7 +168,7 @@ class Run:
             for player in players:
                 bet_ids = [bet.stake.bet_id for bet in player.book]
                 restless |= await patiently(partial(not_at_rest, engine, player.counterparty_id, bet_ids))
-            async for ids in carriers.waiting(client, timedelta(), _PAGE):
+            async for ids in carriers.started_before(client, timedelta(), _PAGE):
                 ended = await lives.ended([parse_carrier(one) for one in ids], timedelta())
                 restless |= {row.workflow_id: "its workflow goes on" for row in ended}
             restless |= {row.workflow_id: "no workflow carries it" for row in await left_alone(client, lives)}

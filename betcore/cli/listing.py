@@ -46,7 +46,7 @@ def words(found: Json) -> str:
 
 
 async def _listed(desk: Desk, casino_id: int, bet_id: int) -> "list[Listed] | None":
-    from betcore.clients.asking import Asking
+    from betcore.clients.asking import ThrottledLookup
     from betcore.clients.casino import CasinoClient
     from betcore.clients.http import http_session
     from betcore.db.partners import Partners
@@ -56,4 +56,4 @@ async def _listed(desk: Desk, casino_id: int, bet_id: int) -> "list[Listed] | No
     vault = Vault.of(desk.settings)
     async with http_session() as http:
         casinos = CasinoClient(http, SigningKeys(desk.engine, vault, 0), desk.settings.issuer)
-        return await Asking(casinos, await Partners(desk.engine, vault, 0).casino(casino_id)).listed(bet_id)
+        return await ThrottledLookup(casinos, await Partners(desk.engine, vault, 0).casino(casino_id)).listed(bet_id)

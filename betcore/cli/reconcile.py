@@ -83,11 +83,11 @@ async def _reconciled(desk: Desk, casino: str, opened_from: datetime, opened_to:
 async def _started(client: Any, wanted: "Wanted") -> "WorkflowHandle[Any, Any]":
     from temporalio.service import RPCError
 
-    from betcore.clients.runs import start_run
+    from betcore.clients.runs import start_reconciliation
     from betcore.reconciling import Reconciled
 
     try:
-        await start_run(client, wanted)
+        await start_reconciliation(client, wanted)
     except RPCError as error:
         raise Unavailable(f"Temporal: {error}", code="unreachable") from error
     handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(wanted.workflow_id, result_type=Reconciled)

@@ -38,7 +38,7 @@ async def shown(desk: Desk, named: str) -> Json:
     try:
         async with asyncio.timeout(_WITHIN):
             client = await temporal(desk)
-            standing = [await carriers.standing(client, workflow_id) for workflow_id in bet.workflow_ids]
+            standing = [await carriers.describe(client, workflow_id) for workflow_id in bet.workflow_ids]
     except (Misconfigured, Unavailable, TimeoutError, RPCError) as error:
         return found | {"next": [], "no_next": f"Temporal does not answer: {str(error) or 'no answer in time'}"}
     known = [_in_words(one) for one in standing if one is not None]
@@ -61,8 +61,8 @@ async def listed(desk: Desk, casino: str | None, limit: int) -> Json:
 
 async def _stuck(desk: Desk, client: "Client", casino: str | None, limit: int) -> list[Json]:
     stories, seen = BetHistory(desk.engine), dict[str, Json]()
-    for why in carriers.TROUBLES:
-        async for found in carriers.troubled(client, why, casino, limit):
+    for why in carriers.STUCK:
+        async for found in carriers.find_stuck(client, why, casino, limit):
             line = await _line(stories, client, found.id, why)
             if line is not None:
                 seen.setdefault(line["bet"], line)
@@ -90,7 +90,7 @@ async def _alone(desk: Desk, client: "Client") -> AsyncIterator[tuple[OpenRow, s
     for kind in lives.kinds:
         after = 0
         while rows := await lives.open_rows(kind, after, _PAGE):
-            for row in await carriers.left_alone(client, rows):
+            for row in await carriers.without_execution(client, rows):
                 yield row, await _why_alone(lives, row)
             after = rows[-1].bet_id
 
@@ -105,7 +105,7 @@ async def _why_alone(lives: OpenBets, row: OpenRow) -> str:
 
 async def _line(stories: BetHistory, client: "Client", workflow_id: str, why: str) -> Json | None:
     """What the list tells of a bet; None where it has come to its end meanwhile."""
-    standing = await carriers.standing(client, workflow_id)
+    standing = await carriers.describe(client, workflow_id)
     try:
         bet = await stories.find(workflow_id)
     except NotFound:
@@ -129,7 +129,7 @@ async def _line(stories: BetHistory, client: "Client", workflow_id: str, why: st
     }
 
 
-def _without_row(standing: carriers.Standing, why: str) -> Json:
+def _without_row(standing: carriers.Description, why: str) -> Json:
     """A workflow that has not come as far as its bet's row."""
     return {
         "bet_id": None,
@@ -144,7 +144,7 @@ def _without_row(standing: carriers.Standing, why: str) -> Json:
     }
 
 
-def _in_words(standing: carriers.Standing) -> Json:
+def _in_words(standing: carriers.Description) -> Json:
     """As JSON: times are text."""
     told = asdict(standing)
     for facts in (told, *told["pending"]):

@@ -11,7 +11,7 @@ from betcore.listed import Listed
 _ASKS, _PAUSE = 5, 0.2
 
 
-class Asking:
+class ThrottledLookup:
     """By payments/info, no faster than the casino's profile says (``owed_per_second``)."""
 
     def __init__(self, casinos: CasinoClient, casino: Casino) -> None:

@@ -30,7 +30,7 @@ _log = structlog.get_logger()
 _RUNNING = "ExecutionStatus = 'Running'"
 _CARRIERS = f"{_RUNNING} AND WorkflowType IN ('Bet', 'Reversal')"
 # Why a bet does not come on, and the query that finds those. A reversal has its bet's SettleBy, long past as a rule.
-TROUBLES = {
+STUCK = {
     "failing": f"{_CARRIERS} AND TemporalReportedProblems IS NOT NULL",
     "attention": f"{_CARRIERS} AND NeedsAttention = true",
     "overdue": f"{_RUNNING} AND WorkflowType = 'Bet' AND SettleBy < '{{now}}'",
@@ -41,7 +41,7 @@ _LAST_EVENTS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingActivity:
     """An activity that is under way or waits for its next attempt."""
 
     what: str
@@ -52,7 +52,7 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Description:
     """How a workflow stands in Temporal; ``task_attempt`` is above 1 where its workflow tasks fail."""
 
     workflow_id: str
@@ -64,7 +64,7 @@ class Standing:
     settle_by: datetime | None
     task_attempt: int
     task_failure: str | None
-    pending: Sequence[Pending]
+    pending: Sequence[PendingActivity]
 
     @property
     def next_at(self) -> datetime | None:
@@ -72,10 +72,10 @@ class Standing:
         return min((one.next_at for one in self.pending if one.next_at), default=None)
 
 
-async def left_alone(client: Client, rows: Sequence[OpenRow]) -> list[OpenRow]:
+async def without_execution(client: Client, rows: Sequence[OpenRow]) -> list[OpenRow]:
     """Those of at most a hundred open rows whose workflow does not run."""
     listed = await _listed(client, [row.workflow_id for row in rows])
-    return [row for row in rows if row.workflow_id not in listed and not await runs(client, row.workflow_id)]
+    return [row for row in rows if row.workflow_id not in listed and not await is_open(client, row.workflow_id)]
 
 
 async def _listed(client: Client, workflow_ids: Sequence[str]) -> set[str]:
@@ -89,21 +89,21 @@ async def _listed(client: Client, workflow_ids: Sequence[str]) -> set[str]:
         return set()
 
 
-async def runs(client: Client, workflow_id: str) -> bool:
+async def is_open(client: Client, workflow_id: str) -> bool:
     """Whether a workflow is open, by its own word; one that somebody has paused is."""
     info = await _described(client, workflow_id)
     status = info and info.workflow_execution_info.status
     return status in (Status.WORKFLOW_EXECUTION_STATUS_RUNNING, Status.WORKFLOW_EXECUTION_STATUS_PAUSED)
 
 
-async def standing(client: Client, workflow_id: str) -> Standing | None:
+async def describe(client: Client, workflow_id: str) -> Description | None:
     """How a workflow stands; None where Temporal does not know it."""
     found = await _described(client, workflow_id)
     if found is None:
         return None
     info, attempt = found.workflow_execution_info, found.pending_workflow_task.attempt
     told = decode_typed_search_attributes(info.search_attributes)
-    return Standing(
+    return Description(
         workflow_id=workflow_id,
         status=Status.Name(info.status).removeprefix("WORKFLOW_EXECUTION_STATUS_"),
         bet_status=told.get(BET_STATUS),
@@ -117,11 +117,11 @@ async def standing(client: Client, workflow_id: str) -> Standing | None:
     )
 
 
-async def troubled(
-    client: Client, trouble: str, casino: str | None = None, limit: int | None = None
+async def find_stuck(
+    client: Client, why: str, casino: str | None = None, limit: int | None = None
 ) -> AsyncIterator[WorkflowExecution]:
-    """Workflows of bets and reversals in one of the ``TROUBLES``, of one casino where that is named."""
-    query, left = _query(trouble), limit
+    """Yield the workflows of bets and reversals that are ``STUCK`` in this way, of one casino if that is named."""
+    query, left = _query(why), limit
     # The server reads quotes and backslashes within a value in ways of its own.
     if casino is not None and _PLAIN.fullmatch(casino):
         query += f" AND {CASINO.name} = '{casino}'"
@@ -133,7 +133,7 @@ async def troubled(
                 break
 
 
-async def waiting(client: Client, quiet: timedelta, at_once: int) -> AsyncIterator[list[str]]:
+async def started_before(client: Client, quiet: timedelta, at_once: int) -> AsyncIterator[list[str]]:
     """The ids of the bets' workflows that run and were started longer ago than ``quiet``, so many at a time."""
     before = (datetime.now(UTC) - quiet).strftime("%Y-%m-%dT%H:%M:%SZ")
     query = f"{_RUNNING} AND WorkflowType = 'Bet' AND StartTime < '{before}'"
@@ -147,13 +147,13 @@ async def waiting(client: Client, quiet: timedelta, at_once: int) -> AsyncIterat
         yield ids
 
 
-async def count(client: Client, trouble: str) -> int:
-    """How many workflows are in a trouble."""
-    return (await client.count_workflows(_query(trouble))).count
+async def count_stuck(client: Client, why: str) -> int:
+    """Return how many workflows are stuck in this way."""
+    return (await client.count_workflows(_query(why))).count
 
 
-def _query(trouble: str) -> str:
-    return TROUBLES[trouble].format(now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+def _query(why: str) -> str:
+    return STUCK[why].format(now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
 async def _described(client: Client, workflow_id: str) -> Any:
@@ -181,9 +181,9 @@ async def _task_failure(client: Client, execution: Named) -> str | None:
     return None
 
 
-async def _pending(client: Client, workflow_id: str, activity: Any) -> Pending:
+async def _pending(client: Client, workflow_id: str, activity: Any) -> PendingActivity:
     scheduled = activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
-    return Pending(
+    return PendingActivity(
         activity.activity_type.name,
         activity.attempt,
         PendingActivityState.Name(activity.state).removeprefix("PENDING_ACTIVITY_STATE_").lower(),

@@ -29,7 +29,7 @@ _ASK_EVERY = 15.0
 _FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
-async def publish(engine: AsyncEngine, bet_id: int, transaction_type: TransactionType) -> None:
+async def notify(engine: AsyncEngine, bet_id: int, transaction_type: TransactionType) -> None:
     """Tell every worker that the movement's Accept is in its row. Raises what the database raises.
 
     A statement of its own: NOTIFY holds a lock of the whole server until its transaction is over, and one that writes
@@ -39,8 +39,8 @@ async def publish(engine: AsyncEngine, bet_id: int, transaction_type: Transactio
         await connection.execute(_NOTIFY, {"channel": CHANNEL, "movement": transaction_id(bet_id, transaction_type)})
 
 
-class Hints:
-    """The hints that reach one process, while the block ``async with Hints(settings)`` lasts.
+class AcceptNotifications:
+    """The hints that reach one process, while the block ``async with AcceptNotifications(settings)`` lasts.
 
     It has a connection of its own, and makes another one ``gap`` seconds after that is lost. ``listening`` is set
     while there is one. Raises Misconfigured(no_database) without an address.

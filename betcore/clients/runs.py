@@ -8,7 +8,7 @@ from betcore.db.reconciliations import Wanted
 from betcore.ids import BETS_QUEUE
 
 
-async def start_run(client: Client, wanted: Wanted) -> bool:
+async def start_reconciliation(client: Client, wanted: Wanted) -> bool:
     """Start the workflow of a run, again where it was ended from outside; whether it was not there already."""
     try:
         await client.start_workflow(

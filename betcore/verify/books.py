@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from betcore.clients.asking import Asking
+from betcore.clients.asking import ThrottledLookup
 from betcore.clients.casino import CasinoClient
 from betcore.db.partners import Casino
 from betcore.listed import Listed
@@ -30,12 +30,12 @@ class Info:
     """By payments/info."""
 
     def __init__(self, casinos: CasinoClient, casino: Casino) -> None:
-        self._asking = Asking(casinos, casino)
+        self._lookup = ThrottledLookup(casinos, casino)
         self._name = casino.name
 
     async def of_bet(self, bet_id: int) -> list[Listed]:
         """Its movements of a bet. Raises Unclear where no answer of several is clear."""
-        listed = await self._asking.listed(bet_id)
+        listed = await self._lookup.listed(bet_id)
         if listed is None:
             raise Unclear(f"payments/info of {self._name} gave no clear answer for bet {bet_id}")
         return listed

@@ -102,7 +102,10 @@ class Carried:
 
     async def _suspicious(self, kind: str, rows: Sequence[Any]) -> list[Suspect]:
         """Those that nobody carries, and those that are owed and not being tried."""
-        lost = {row.workflow_id for row in await carriers.left_alone(self._client, [_open(kind, one) for one in rows])}
+        lost = {
+            row.workflow_id
+            for row in await carriers.without_execution(self._client, [_open(kind, one) for one in rows])
+        }
         carried = [(row, _carrier(kind, row)) for row in rows]
         due = [(row, name) for row, name in carried if name not in lost and row.due]
         whys = await _each(due, lambda one: self._idle(one[1], parked=one[0].parked))
@@ -123,7 +126,7 @@ class Carried:
 
     async def _judge(self, kind: str, row: Any) -> None:
         name = _carrier(kind, row)
-        if not await carriers.runs(self._client, name):
+        if not await carriers.is_open(self._client, name):
             if not await self._is_open(kind, row):
                 return
             self._report.add(named("workflows", row, f"its {kind} is open and no workflow carries it ({name})"))
@@ -140,7 +143,7 @@ class Carried:
 
     async def _idle(self, workflow_id: str, *, parked: bool) -> str | None:
         """Why nothing will move what a workflow owes; None where something will, or where a person has to."""
-        standing = await carriers.standing(self._client, workflow_id)
+        standing = await carriers.describe(self._client, workflow_id)
         if standing is None:
             return None if parked else "its workflow is gone"
         if standing.status == "PAUSED" or any("pause" in one.state for one in standing.pending):
@@ -214,7 +217,7 @@ class Carried:
     async def _judge_after_the_end(self, suspect: Suspect) -> None:
         """One that has a task or an attempt before it is only behind, as where workers are busy, and gets its time."""
         for _ in range(_LOOKS):
-            standing = await carriers.standing(self._client, suspect.workflow_id)
+            standing = await carriers.describe(self._client, suspect.workflow_id)
             if standing is None or standing.status not in ("RUNNING", "PAUSED"):
                 return
             if any(one.what == _CLOSING for one in standing.pending):

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from temporalio.client import Client
 
 from betcore.clients.bearer import AUDIENCE, SCOPE
-from betcore.clients.hints import Hints
+from betcore.clients.hints import AcceptNotifications
 from betcore.db.bets import Confirmation
 from betcore.db.onboarding import Onboarding
 from betcore.db.signing_keys import SigningKey, SigningKeys
@@ -544,7 +544,7 @@ async def test_a_stake_that_was_taken_though_its_bet_was_refused_is_owed_back(ho
 async def test_the_worker_that_waits_is_told(house: House, wire_database: str) -> None:
     _, body = await house.open()
     async with (
-        Hints(Settings(database_url=wire_database)) as hints,
+        AcceptNotifications(Settings(database_url=wire_database)) as hints,
         hints.expect(body["BetId"], TransactionType.ACCEPT_BET) as told,
         asyncio.timeout(15),
     ):

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.casino_values import Doubt
-from betcore.clients.hints import Hints, publish
+from betcore.clients.hints import AcceptNotifications, notify
 from betcore.db.accepts import Accepts, CasinoAccept, Outcome, Stored
 from betcore.db.bets import Bets, Confirmation
 from betcore.db.engine import create_engine
@@ -401,25 +401,27 @@ async def _all_wait(desk: Desk, number: int) -> None:
             await asyncio.sleep(0.01)
 
 
-# Hints
+# Notifications of Accepts
 
 
 @pytest.fixture
-async def hints(database_url: str) -> AsyncIterator[Hints]:
-    async with Hints(Settings(database_url=SecretStr(database_url)), gap=0.01) as listening:
+async def hints(database_url: str) -> AsyncIterator[AcceptNotifications]:
+    async with AcceptNotifications(Settings(database_url=SecretStr(database_url)), gap=0.01) as listening:
         async with asyncio.timeout(PATIENCE):
             await listening.listening.wait()
         yield listening
 
 
-async def test_a_hint_wakes_all_that_expect_the_movement_and_nobody_else(desk: Desk, hints: Hints) -> None:
+async def test_a_hint_wakes_all_that_expect_the_movement_and_nobody_else(
+    desk: Desk, hints: AcceptNotifications
+) -> None:
     async with (
         hints.expect(7, STAKE) as first,
         hints.expect(7, STAKE) as second,
         hints.expect(7, PAY_OUT) as another,
         hints.expect(77, STAKE) as other,
     ):
-        await publish(desk.engine, 7, STAKE)
+        await notify(desk.engine, 7, STAKE)
         async with asyncio.timeout(PATIENCE):
             await asyncio.gather(first.wait(), second.wait())
         assert not another.is_set()
@@ -427,7 +429,7 @@ async def test_a_hint_wakes_all_that_expect_the_movement_and_nobody_else(desk: D
     assert hints._expected == {}
 
 
-async def test_nothing_is_left_of_those_who_stop_waiting(hints: Hints) -> None:
+async def test_nothing_is_left_of_those_who_stop_waiting(hints: AcceptNotifications) -> None:
     async def wait() -> None:
         async with hints.expect(7, STAKE) as told:
             await told.wait()
@@ -441,7 +443,7 @@ async def test_nothing_is_left_of_those_who_stop_waiting(hints: Hints) -> None:
     assert hints._expected == {}
 
 
-async def test_a_connection_that_is_lost_is_replaced(desk: Desk, hints: Hints) -> None:
+async def test_a_connection_that_is_lost_is_replaced(desk: Desk, hints: AcceptNotifications) -> None:
     ended = """
         SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
         WHERE application_name = 'betcore hints' AND datname = current_database()
@@ -450,17 +452,17 @@ async def test_a_connection_that_is_lost_is_replaced(desk: Desk, hints: Hints) -
         assert len(await desk.sql(ended)) == 1
         async with asyncio.timeout(PATIENCE):
             while not told.is_set():
-                await publish(desk.engine, 7, STAKE)
+                await notify(desk.engine, 7, STAKE)
                 await asyncio.sleep(0.01)
 
 
 async def test_a_database_out_of_reach_stops_nobody(database_url: str) -> None:
     nowhere = f"{database_url.rpartition('/')[0]}/nowhere"
-    async with Hints(Settings(database_url=SecretStr(nowhere)), gap=0.01) as hints:
+    async with AcceptNotifications(Settings(database_url=SecretStr(nowhere)), gap=0.01) as hints:
         async with hints.expect(7, STAKE) as told:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.2):
                     await told.wait()
         assert not hints.listening.is_set()
     with pytest.raises(Misconfigured):
-        Hints(Settings(database_url=None))
+        AcceptNotifications(Settings(database_url=None))

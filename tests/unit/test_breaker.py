@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from activities.pressure import FAST, SLOW, Busy, Pressure
+from activities.pressure import FAST, SLOW, AdmissionControl, NotAdmitted
 from betcore.clients.casino import CasinoAnswer
 from betcore.db.health import CircuitBreakers
 from betcore.db.partners import Casino
@@ -24,10 +24,10 @@ class Ward:
         self.house = house
         self.casino = casino
 
-    def process(self, at_once: int = 100) -> Pressure:
-        return Pressure(CircuitBreakers(self.house.engine, 0), at_once)
+    def process(self, at_once: int = 100) -> AdmissionControl:
+        return AdmissionControl(CircuitBreakers(self.house.engine, 0), at_once)
 
-    async def fail(self, times: int, process: Pressure | None = None) -> None:
+    async def fail(self, times: int, process: AdmissionControl | None = None) -> None:
         for _ in range(times):
             await (process or self.process()).told(self.casino, LATE)
 
@@ -57,7 +57,7 @@ async def test_a_run_of_failures_opens_for_all_processes_and_not_before(ward: Wa
 async def test_a_definite_answer_ends_the_run(ward: Ward) -> None:
     process = ward.process()
     await ward.fail(2, process)
-    await process.told(ward.casino, CasinoAnswer("no_money", "refused"))
+    await process.record_result(ward.casino, CasinoAnswer("no_money", "refused"))
     await ward.fail(2, process)
     assert await ward.takes()
 
@@ -90,7 +90,7 @@ async def test_a_probe_that_fails_leaves_it_open_and_one_that_does_not_closes_it
     assert not await ward.takes()
     await ward.later("probe_at", 5)
     assert await probe.may_stake(ward.casino)
-    await probe.told(ward.casino, WELL)
+    await probe.record_result(ward.casino, WELL)
     assert await ward.takes()
     assert [(one.failures, one.open_since) for one in await CircuitBreakers(ward.house.engine, 0).shown()] == [
         (0, None)
@@ -99,10 +99,10 @@ async def test_a_probe_that_fails_leaves_it_open_and_one_that_does_not_closes_it
 
 async def test_what_is_owed_waits_for_the_probe_while_the_breaker_is_open(ward: Ward) -> None:
     await ward.fail(3)
-    with pytest.raises(Busy) as busy:
+    with pytest.raises(NotAdmitted) as busy:
         await ward.process().owed_turn(ward.casino)
     assert timedelta(seconds=4) < busy.value.wait <= timedelta(seconds=5)
-    with pytest.raises(Busy):
+    with pytest.raises(NotAdmitted):
         await ward.process().may_try_credit(ward.casino)
     await ward.later("probe_at", 5)
     await ward.process().owed_turn(ward.casino)
@@ -126,7 +126,7 @@ async def test_turns_of_what_is_owed_are_given_out_at_the_pace_of_the_casino(war
 
 
 async def test_a_casino_that_is_well_costs_no_statement(ward: Ward) -> None:
-    process = Pressure(CircuitBreakers(ward.house.engine, 60))
+    process = AdmissionControl(CircuitBreakers(ward.house.engine, 60))
     assert await process.may_stake(ward.casino)
     statements: list[str] = []
     event.listen(
@@ -135,18 +135,18 @@ async def test_a_casino_that_is_well_costs_no_statement(ward: Ward) -> None:
     for _ in range(5):
         assert await process.may_stake(ward.casino)
         await process.may_try_credit(ward.casino)
-        await process.told(ward.casino, WELL)
+        await process.record_result(ward.casino, WELL)
     assert statements == []
 
 
 async def test_a_casino_has_its_part_of_each_lane_and_no_more(ward: Ward) -> None:
     process = ward.process(at_once=2)
-    with process.place(ward.casino, FAST), process.place(ward.casino, FAST):
-        with pytest.raises(Busy), process.place(ward.casino, FAST):
+    with process.slot(ward.casino, FAST), process.slot(ward.casino, FAST):
+        with pytest.raises(NotAdmitted), process.slot(ward.casino, FAST):
             raise AssertionError("a third place was given")
-        with process.place(ward.casino, SLOW):
+        with process.slot(ward.casino, SLOW):
             pass
-    with process.place(ward.casino, FAST):
+    with process.slot(ward.casino, FAST):
         pass
 
 

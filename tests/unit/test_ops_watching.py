@@ -123,7 +123,7 @@ class Desk:
         """Wait until Temporal's list has so many of this desk's bets."""
 
         async def known() -> bool:
-            return len([one async for one in carriers.troubled(self.temporal, trouble, self.casino)]) == number
+            return len([one async for one in carriers.find_stuck(self.temporal, trouble, self.casino)]) == number
 
         await eventually(known, 60)
 
@@ -332,7 +332,7 @@ async def test_what_the_list_does_not_tell_is_asked_of_each_workflow(desk: Desk)
     runs, gone = f"it's {uuid4()}", f"it's {uuid4()}"
     await desk.carried(runs)
     rows = [OpenRow("bet", number, OWNER, 0, name) for number, name in enumerate((runs, gone), 1)]
-    assert [row.workflow_id for row in await carriers.left_alone(desk.temporal, rows)] == [gone]
+    assert [row.workflow_id for row in await carriers.without_execution(desk.temporal, rows)] == [gone]
 
 
 async def test_the_look_counts_what_is_stuck_and_forgets_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.pressure import Pressure
+from activities.pressure import AdmissionControl
 from activities.probing import Probing
 from betcore.clients.casino import CasinoAnswer, CasinoClient
 from betcore.db.engine import create_engine
@@ -82,9 +82,9 @@ async def test_a_casino_that_answers_is_back_and_one_failure_away_from_open(ward
     asked = Asked(answer)
     await ward.probing(asked).probe_all()
     assert (asked.bets, await ward.shown()) == ([("royal", 0)], ["closed, 2 failed"])
-    movements = Pressure(CircuitBreakers(ward.house.engine, 0))
+    movements = AdmissionControl(CircuitBreakers(ward.house.engine, 0))
     assert await movements.may_stake(ward.casino)
-    await movements.told(ward.casino, LATE)
+    await movements.record_result(ward.casino, LATE)
     assert await ward.shown() == ["open"]
     assert not await movements.may_stake(ward.casino)
 
@@ -92,11 +92,11 @@ async def test_a_casino_that_answers_is_back_and_one_failure_away_from_open(ward
 async def test_a_movement_that_is_answered_ends_what_the_probe_has_left(ward: Ward) -> None:
     await ward.later(10)
     await ward.probing(Asked(WELL)).probe_all()
-    movements = Pressure(CircuitBreakers(ward.house.engine, 0))
+    movements = AdmissionControl(CircuitBreakers(ward.house.engine, 0))
     assert await movements.may_stake(ward.casino)
-    await movements.told(ward.casino, CasinoAnswer("done", "ok"))
+    await movements.record_result(ward.casino, CasinoAnswer("done", "ok"))
     for _ in range(2):
-        await movements.told(ward.casino, LATE)
+        await movements.record_result(ward.casino, LATE)
     assert await ward.shown() == ["closed, 2 failed"]
 
 
@@ -116,7 +116,7 @@ async def test_a_movement_is_the_probe_before_a_question_is(ward: Ward) -> None:
     # Due for a movement, and for an interval for nothing else.
     await ward.probing(asked).probe_all()
     assert asked.bets == []
-    assert await Pressure(CircuitBreakers(ward.house.engine, 0)).may_stake(ward.casino)
+    assert await AdmissionControl(CircuitBreakers(ward.house.engine, 0)).may_stake(ward.casino)
     await ward.later(9)
     await ward.probing(asked).probe_all()
     assert asked.bets == []

@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
-from betcore.clients.hints import Hints
+from betcore.clients.hints import AcceptNotifications
 from betcore.ids import TransactionType
 from betcore.messages import Action, BetState, Operate, Operated
 from betcore.money import Money
@@ -285,7 +285,7 @@ async def test_a_bet_of_one_step_is_not_settled_by_an_operator(database_url: str
         assert await handle.result() is BetState.SETTLED
 
 
-class Freezing(Hints):
+class Freezing(AcceptNotifications):
     """Hints that hold their caller between the count of a send and the send, as a frozen process is held."""
 
     def __init__(self, settings: Settings) -> None:

@@ -10,8 +10,8 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.testing import ActivityEnvironment
 
-from activities.pressure import Pressure
-from activities.teller import Teller
+from activities.pressure import AdmissionControl
+from activities.teller import CasinoGateway
 from activities.wallet import Wallet
 from betcore import answers
 from betcore.db import bet_sql
@@ -138,9 +138,9 @@ async def test_a_stake_that_was_begun_is_left_to_the_slow_lane_where_a_new_one_w
             await first
         else:
             await floor.held()
-            full = Pressure(CircuitBreakers(floor.engine, 0), at_once=0)
-            teller = Teller(floor.bets, floor.partners, floor.casinos, floor.hints, full)
-            wallet = Wallet(teller, floor.bets, Reversals(floor.engine))
+            full = AdmissionControl(CircuitBreakers(floor.engine, 0), at_once=0)
+            gateway = CasinoGateway(floor.bets, floor.partners, floor.casinos, floor.hints, full)
+            wallet = Wallet(gateway, floor.bets, Reversals(floor.engine))
         step = await ActivityEnvironment().run(wallet.try_stake, order)
         assert step.progress is Progress.UNKNOWN
         assert await floor.attempts() == {-1: 2}
