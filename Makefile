@@ -67,4 +67,4 @@ lock: ## compile requirements*.txt from requirements*.in (needs uv)
 
 clean: ## remove .venv and caches; the data in .betcore stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find api activities betcore tests workflows -name __pycache__ -type d -prune -exec rm -rf {} +
+	find activities api bench betcore devkit tests workflows -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -34,8 +34,8 @@ from betcore.db.reconciliations import Reconciliations, Wanted
 from betcore.db.signing_keys import SigningKeys
 from betcore.reconciling import Reconcile
 from betcore.settings import Settings
-from betcore.stack import postgres
 from betcore.vault import Vault
+from devkit.stack import postgres
 
 _FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 # As many bets as one statement makes, and one bet in so many whose win the casino lacks.

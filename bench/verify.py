@@ -27,10 +27,10 @@ from betcore.clients.temporal import connect
 from betcore.db.engine import create_engine
 from betcore.ids import BetKey, bet_workflow_id
 from betcore.settings import Settings
-from betcore.stack import postgres, temporal
 from betcore.verify.report import Report
 from betcore.verify.sources import Wanted, open_sources
 from betcore.verify.verifying import verify
+from devkit.stack import postgres, temporal
 
 # As many bets as one statement makes; one in so many is open; and players.
 _AT_ONCE, _OPEN, _PLAYERS = 50_000, 2_000, 10_000

@@ -12,8 +12,8 @@ import asyncpg
 from betcore.db.engine import create_engine
 from betcore.db.migrate import migrate
 from betcore.settings import Settings
-from betcore.stack import postgres
-from betcore.stack.folder import Folder
+from devkit.stack import postgres
+from devkit.stack.folder import Folder
 
 # Beside the stack's own database: the one that a test's database is a copy of.
 MIGRATED = "migrated"

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import asyncpg
 import pytest
 
-from betcore.stack import postgres, temporal
+from devkit.stack import postgres, temporal
 from tests import cluster
 from tests.order import long_first
 from tests.table import Stack, start_stack

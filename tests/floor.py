@@ -28,9 +28,9 @@ from betcore.ids import TransactionType
 from betcore.messages import BetPolicy, BetRecord, PayIn, PayOut, Refund, Reverse
 from betcore.money import Money
 from betcore.orders import Pay
-from betcore.sandbox.casino.app import create_app
 from betcore.settings import Settings
 from betcore.vault import Vault
+from devkit.sandbox.casino.app import create_app
 from worker import Activities
 
 # A key of the tests alone.

@@ -20,9 +20,9 @@ class Row(NamedTuple):
 
 
 COMMANDS = {
-    "up": Row("betcore.cli.up:up", "Run the whole stack on this machine until Ctrl-C."),
-    "demo": Row("betcore.cli.demo:demo", "Run the stack and play a set of bets on it."),
-    "play": Row("betcore.cli.play:play", "Let the sandbox provider play bets on the running stack."),
+    "up": Row("devkit.cli.up:up", "Run the whole stack on this machine until Ctrl-C."),
+    "demo": Row("devkit.cli.demo:demo", "Run the stack and play a set of bets on it."),
+    "play": Row("devkit.cli.play:play", "Let the sandbox provider play bets on the running stack."),
     "migrate": Row("betcore.cli.migrate:command", "Bring the database to the newest schema."),
     "provider": Row(
         "betcore.cli.partners:provider", "Game providers: add, show, list, set-profile, disable, suspend, ..."
@@ -35,8 +35,8 @@ COMMANDS = {
     "incident": Row("betcore.cli.incident:incident", "Where two sides say different things of a bet: list, show."),
     "ops": Row("betcore.cli.ops:ops", "Bets: show, stuck, owed, retry, settle, void, mark-paid; reconcile."),
     "verify": Row("betcore.cli.verify:verify", "Check what must always be true of bets, workflows and casinos' books."),
-    "chaos": Row("betcore.cli.chaos:chaos", "Break a stack of its own under load, and verify it afterwards."),
-    "sandbox": Row("betcore.cli.sandbox:sandbox", "The sandbox partners' accounts."),
+    "chaos": Row("devkit.cli.chaos:chaos", "Break a stack of its own under load, and verify it afterwards."),
+    "sandbox": Row("devkit.cli.sandbox:sandbox", "The sandbox partners' accounts."),
 }
 
 

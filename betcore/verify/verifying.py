@@ -10,9 +10,9 @@ from temporalio.client import Client
 
 from betcore.verify.carried import Carried, Moment
 from betcore.verify.casinos import Casinos
-from betcore.verify.heard import check_book
 from betcore.verify.report import CHECKS, Report, Tell, quietly
 from betcore.verify.rows import check_rows, first_after
+from devkit.verify.provider_book import check_book
 
 
 @dataclass(frozen=True, slots=True)

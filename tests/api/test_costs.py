@@ -17,7 +17,7 @@ from api.parsing import PayInBody, PayOutBody
 from betcore.db.engine import create_engine
 from betcore.db.migrate import migrate
 from betcore.settings import Settings
-from betcore.stack import postgres
+from devkit.stack import postgres
 from tests.floor import Floor, open_floor
 from tests.workflows.bets import working
 

@@ -15,7 +15,7 @@ from api import health
 from betcore.db.engine import create_engine
 from betcore.db.incidents import KINDS
 from betcore.settings import Settings
-from betcore.stack.ports import free
+from devkit.stack.ports import free
 from tests.api.wire import Answer, Api, served
 from tests.table import Stack
 from tests.unit.house import House

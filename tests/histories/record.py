@@ -27,7 +27,7 @@ from betcore.messages import Action, BetState, Operate, Operated, PayIn
 from betcore.money import Money
 from betcore.reconciling import Reconcile
 from betcore.settings import Settings
-from betcore.stack import postgres
+from devkit.stack import postgres
 from tests.floor import Floor, open_floor
 from tests.workflows.accepting import PAY_OUT, RETURN, STAKE, Casino
 from tests.workflows.bets import (

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from betcore.clients.schedules import SWEEP
-from betcore.stack import ports
+from devkit.stack import ports
 from tests.leashed import leashed
 from tests.table import ROOT, Stack, Table, eventually, start_stack
 

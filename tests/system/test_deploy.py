@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from betcore.stack import temporal, wheels
+from devkit.stack import binaries, temporal
 
 _ROOT = Path(__file__).parents[2]
 
@@ -48,7 +48,7 @@ def test_scripts_are_sound_and_may_be_run(script: str) -> None:
 
 
 def test_the_namespace_job_adds_every_search_attribute_and_may_run_again(temporal_address: str) -> None:
-    tool = wheels.program(temporal.WHEEL, "temporal")
+    tool = binaries.program(temporal.WHEEL, "temporal")
     environment = {
         "PATH": f"{tool.parent}:{os.environ['PATH']}",
         "TEMPORAL_ADDRESS": temporal_address,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from betcore.stack.ports import free
+from devkit.stack.ports import free
 from tests.system.scenarios import DONE, HASTY, UNAVAILABLE, UNKNOWN, taken
 from tests.table import Stack, Table, eventually, until
 from tests.watch import holds, in_state, sends, status

@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 from temporalio.client import Client
 
-from betcore.stack import orphans, ports
+from devkit.stack import orphans, ports
 from tests.leashed import leashed
 
 _ROOT = Path(__file__).parents[2]

@@ -14,8 +14,8 @@ import jwt
 from aiohttp import ClientSession, web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from betcore.sandbox.casino.app import create_app
-from betcore.sandbox.casino.database import open_pool
+from devkit.sandbox.casino.app import create_app
+from devkit.sandbox.casino.database import open_pool
 
 KID = "key-1"
 _client_ids = itertools.count(int(time.time()))

@@ -21,7 +21,7 @@ from betcore.messages import BetPolicy, BetState, PayIn
 from betcore.money import Money
 from betcore.profiles import CasinoProfile, ProviderProfile
 from betcore.settings import Settings
-from betcore.stack import postgres
+from devkit.stack import postgres
 from tests.unit.partner_rows import COUNTERPARTY, PARTNERS, SESSION
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from aiohttp import web
 
-from betcore.chaos.proxy import Link, Trouble
+from devkit.chaos.proxy import Link, Trouble
 
 
 async def test_a_commit_whose_answer_is_lost_is_a_commit(database_url: str) -> None:

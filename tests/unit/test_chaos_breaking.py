@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from betcore.chaos import breaking
-from betcore.chaos.breaking import Breaker
-from betcore.chaos.proxy import Link
-from betcore.chaos.schedule import Fault
-from betcore.chaos.wiring import Wiring
-from betcore.stack import orphans
+from devkit.chaos import fault_injector
+from devkit.chaos.fault_injector import Breaker
+from devkit.chaos.proxy import Link
+from devkit.chaos.schedule import Fault
+from devkit.chaos.wiring import Wiring
+from devkit.stack import orphans
 
 
 def _breaker(folder: Path, wiring: Wiring | None = None) -> Breaker:
@@ -35,7 +35,7 @@ async def test_the_process_of_the_pid_file_is_killed(tmp_path: Path) -> None:
 
 
 async def test_a_stranger_with_the_pid_of_a_dead_process_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(breaking, "_BACK_WITHIN", 0.2)
+    monkeypatch.setattr(fault_injector, "_BACK_WITHIN", 0.2)
     breaker, stranger = _breaker(tmp_path), await _sleeper()
     (tmp_path / "run" / "api.pid").write_text(f"{stranger.pid} 15 another-boot/1")
     try:

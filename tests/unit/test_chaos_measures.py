@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from betcore.chaos import measures
-from betcore.sandbox.provider.book import BookedBet, Heard, Stake
-from betcore.sandbox.provider.client import Operation
+from devkit.chaos import metrics
+from devkit.sandbox.provider.book import BookedBet, Heard, Stake
+from devkit.sandbox.provider.client import Operation
 
 BEGAN = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -36,29 +36,29 @@ REFUSED = _bet("refused", (PAY_IN, 20.2, 7, 100))
 
 
 def test_recovered_is_when_a_stake_that_began_after_the_end_is_confirmed() -> None:
-    calls = measures.asked([QUICK, DOUBTED, REFUSED], BEGAN)
-    assert measures.recovered(calls, 9.0) == 1.1
+    calls = metrics.asked([QUICK, DOUBTED, REFUSED], BEGAN)
+    assert metrics.recovered(calls, 9.0) == 1.1
     # Begun before this end, or refused: says nothing of it.
-    assert measures.recovered(calls, 10.05) is None
-    assert measures.recovered(calls, 30.0) is None
+    assert metrics.recovered(calls, 10.05) is None
+    assert metrics.recovered(calls, 30.0) is None
 
 
 def test_a_doubt_lasts_from_the_first_sending_to_the_definite_answer() -> None:
-    calls = measures.asked([QUICK, DOUBTED], BEGAN)
-    assert measures.longest_doubt(calls) == (11.5, "doubted")
-    assert measures.longest_doubt(measures.asked([QUICK], BEGAN)) == (0.0, None)
+    calls = metrics.asked([QUICK, DOUBTED], BEGAN)
+    assert metrics.longest_doubt(calls) == (11.5, "doubted")
+    assert metrics.longest_doubt(metrics.asked([QUICK], BEGAN)) == (0.0, None)
 
 
 def test_a_call_that_was_given_up_is_in_doubt_until_the_bet_is_called_off() -> None:
     given_up = _bet("given up", (PAY_IN, 11.0, None, 1000), (PAY_IN, 15.0, 99, 4000), (Operation.REFUND, 25.0, 1, 500))
-    calls = measures.asked([given_up], BEGAN)
-    assert measures.longest_doubt(calls) == (15.0, "given up")
-    assert measures.recovered(calls, 0.0) is None
+    calls = metrics.asked([given_up], BEGAN)
+    assert metrics.longest_doubt(calls) == (15.0, "given up")
+    assert metrics.recovered(calls, 0.0) is None
 
 
 def test_the_seconds_add_up_to_the_run() -> None:
     bets = [QUICK, DOUBTED, REFUSED]
-    seconds = measures.series(bets, measures.asked(bets, BEGAN), BEGAN)
+    seconds = metrics.series(bets, metrics.asked(bets, BEGAN), BEGAN)
     assert len(seconds) == 22
     assert sum(one["bets_begun"] for one in seconds) == 3
     assert sum(one["answers_definite"] for one in seconds) == 4
@@ -67,5 +67,5 @@ def test_the_seconds_add_up_to_the_run() -> None:
 
 
 def test_a_spread_leaves_out_what_is_not_known() -> None:
-    assert measures.spread([3.0, None, 1.0, 2.0]) == {"p50": 2.0, "p90": 3.0, "max": 3.0}
-    assert measures.spread([None]) == {"p50": None, "p90": None, "max": None}
+    assert metrics.spread([3.0, None, 1.0, 2.0]) == {"p50": 2.0, "p90": 3.0, "max": 3.0}
+    assert metrics.spread([None]) == {"p50": None, "p90": None, "max": None}

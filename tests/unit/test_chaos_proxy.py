@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from betcore.chaos.proxy import Link, Trouble
+from devkit.chaos.proxy import Link, Trouble
 from tests.unit.chaos_streams import LONG, Server, connect, hear_reset, let_go, linked, say, tear
 
 

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from betcore.chaos.charts import MAX_COLUMNS, columns, timeline
-from betcore.chaos.report import draw
+from devkit.chaos.charts import MAX_COLUMNS, columns, timeline
+from devkit.chaos.report import draw
 
 HOSTILE = """<script>alert("x")</script>'&<img src=x onerror=y>"""
 VOID = {"meta", "link", "img", "br"}

@@ -17,21 +17,21 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.chaos.parties import Load, Player
-from betcore.chaos.restoring import Restoring
-from betcore.chaos.wiring import Wiring
 from betcore.db.bets import Bets
 from betcore.db.engine import create_engine
 from betcore.messages import BetPolicy, BetState, PayIn
 from betcore.money import Money
 from betcore.profiles import CasinoProfile, ProviderProfile
-from betcore.sandbox.provider.book import Book, Stake
-from betcore.sandbox.provider.compare import CasinoMovement
 from betcore.settings import Settings
-from betcore.stack import ports
-from betcore.stack.folder import Folder
-from betcore.stack.postgres import Postgres
-from betcore.stack.supervisor import Supervisor
+from devkit.chaos.load import Load, Player
+from devkit.chaos.restoring import Restoring
+from devkit.chaos.wiring import Wiring
+from devkit.sandbox.provider.book import Book, Stake
+from devkit.sandbox.provider.compare import CasinoMovement
+from devkit.stack import ports
+from devkit.stack.folder import Folder
+from devkit.stack.postgres import Postgres
+from devkit.stack.supervisor import Supervisor
 from tests.unit.partner_rows import COUNTERPARTY, PARTNERS, SESSION
 
 

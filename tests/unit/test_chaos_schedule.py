@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from betcore.chaos.schedule import KINDS, LINKS, PROCESSES, RESTORE, TROUBLES, kinds_named, schedule
+from devkit.chaos.schedule import KINDS, LINKS, PROCESSES, RESTORE, TROUBLES, kinds_named, schedule
 
 seeds = st.integers(0, 2**32)
 

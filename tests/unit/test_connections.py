@@ -11,7 +11,7 @@ import pytest
 from betcore.clients.casino import CasinoClient
 from betcore.db.partners import Casino
 from betcore.profiles import CasinoProfile
-from betcore.stack.ports import free
+from devkit.stack.ports import free
 from tests.unit.house import House
 
 pytestmark = pytest.mark.edge_case(100)

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from betcore.db.migrate import config
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("api", "workflows", "activities", "betcore")
+PACKAGES = ("api", "workflows", "activities", "betcore", "devkit")
 SOURCES = [ROOT / "worker.py", *(file for name in PACKAGES for file in sorted((ROOT / name).rglob("*.py")))]
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
@@ -27,14 +27,14 @@ MONEY = [
     *(ROOT / "betcore" / "reconciling.py", ROOT / "api" / "accept_parsing.py"),
     *(ROOT / "betcore" / "clients" / "casino.py", ROOT / "api" / "envelope.py", ROOT / "api" / "parsing.py"),
     *sorted((ROOT / "workflows").glob("*.py")),
-    *sorted((ROOT / "betcore" / "sandbox").rglob("*.py")),
+    *sorted((ROOT / "devkit" / "sandbox").rglob("*.py")),
 ]
 # file -> why a float may stand in it
 FLOATS_ALLOWED = {
-    "betcore/sandbox/casino/control.py": "seconds to wait",
-    "betcore/sandbox/casino/faults.py": "seconds of delay, probabilities",
-    "betcore/sandbox/casino/__main__.py": "seconds to finish",
-    "betcore/sandbox/provider/client.py": "seconds to wait",
+    "devkit/sandbox/casino/control.py": "seconds to wait",
+    "devkit/sandbox/casino/faults.py": "seconds of delay, probabilities",
+    "devkit/sandbox/casino/__main__.py": "seconds to finish",
+    "devkit/sandbox/provider/client.py": "seconds to wait",
 }
 
 

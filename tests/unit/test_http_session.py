@@ -37,7 +37,7 @@ def test_every_session_of_the_product_is_such_a_one() -> None:
     """The sandbox partners stand for other companies' programs, and have their own."""
     product = [
         ROOT / "worker.py",
-        *(p for part in ("api", "activities", "betcore") for p in (ROOT / part).rglob("*.py")),
+        *(p for part in ("api", "activities", "betcore", "devkit") for p in (ROOT / part).rglob("*.py")),
     ]
     makers = [
         file.relative_to(ROOT).as_posix()

@@ -17,7 +17,7 @@ from cryptography.fernet import Fernet
 from typer.testing import CliRunner
 
 from betcore.cli.main import app
-from betcore.sandbox.provider.server import create_app as sandbox_provider
+from devkit.sandbox.provider.server import create_app as sandbox_provider
 
 ROOT = Path(__file__).parents[2]
 

@@ -32,9 +32,9 @@ from betcore.messages import BetRecord, BetState, PayIn
 from betcore.money import Money
 from betcore.orders import Pay
 from betcore.settings import Settings
-from betcore.stack import temporal
 from betcore.verify.carried import Carried, Moment
 from betcore.verify.report import Report
+from devkit.stack import temporal
 from tests.floor import Floor, open_floor
 from tests.unit.test_onboarding_cli import Cli, Ran
 from tests.workflows.bets import eventually

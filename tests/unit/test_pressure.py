@@ -14,7 +14,7 @@ from betcore.db.health import CircuitBreakers
 from betcore.db.partners import Casino
 from betcore.profiles import CasinoProfile
 from betcore.settings import Settings
-from betcore.stack.ports import free
+from devkit.stack.ports import free
 from tests.unit.house import House
 
 UNCLEAR = ("timeout", "connection", "http_500", "http_404", "not_json", "no_error_code", "unmapped_code", "mismatch")

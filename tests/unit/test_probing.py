@@ -16,7 +16,7 @@ from betcore.db.engine import create_engine
 from betcore.db.health import CircuitBreakers
 from betcore.db.partners import Casino
 from betcore.settings import Settings
-from betcore.stack.ports import free
+from devkit.stack.ports import free
 from tests.unit.house import House
 
 pytestmark = pytest.mark.edge_case(100)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from betcore.cli.books import not_at_rest, read_ours
-from betcore.cli.playing import come_to_rest
-from betcore.sandbox.provider.book import Book, Stake
-from betcore.sandbox.provider.client import Answer, Operation
-from betcore.sandbox.provider.compare import AggregatorBet, CasinoMovement
+from devkit.play.books import not_at_rest, read_ours
+from devkit.play.runner import come_to_rest
+from devkit.sandbox.provider.book import Book, Stake
+from devkit.sandbox.provider.client import Answer, Operation
+from devkit.sandbox.provider.compare import AggregatorBet, CasinoMovement
 from tests.unit.house import House
 
 BET = """

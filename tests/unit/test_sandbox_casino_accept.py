@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from betcore.sandbox.casino.accepts import State
-from betcore.sandbox.casino.aggregator import Aggregator as AggregatorClient
-from betcore.sandbox.casino.casinos import Casino as PlainCasino
-from betcore.sandbox.casino.casinos import Credentials
-from betcore.sandbox.casino.outbox import MOST_TRIES, Outbox, gap_after
-from betcore.sandbox.casino.wire import Accept
+from devkit.sandbox.casino.accepts import State
+from devkit.sandbox.casino.aggregator import Aggregator as AggregatorClient
+from devkit.sandbox.casino.casinos import Casino as PlainCasino
+from devkit.sandbox.casino.casinos import Credentials
+from devkit.sandbox.casino.outbox import MOST_TRIES, Outbox, gap_after
+from devkit.sandbox.casino.wire import Accept
 from tests.unit.sandbox_casino_aggregator import HANG_UP, Aggregator, Late, running_aggregator
 from tests.unit.sandbox_casino_support import Sandbox, new_bet, running_sandbox
 

@@ -14,11 +14,11 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from betcore.cli.main import app
-from betcore.cli.sandbox import CASINO_NAME
 from betcore.db.engine import create_engine
 from betcore.db.onboarding import Onboarding
 from betcore.settings import Settings
 from betcore.vault import Vault
+from devkit.cli.sandbox import CASINO_NAME
 from tests.unit.sandbox_casino_aggregator import Aggregator, running_aggregator
 from tests.unit.sandbox_casino_support import Casino, new_bet, running_sandbox
 

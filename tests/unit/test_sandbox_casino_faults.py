@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import ClientPayloadError, ServerDisconnectedError
 
-from betcore.sandbox.casino.calls import Call, read_call
-from betcore.sandbox.casino.faults import OF_ACCEPT_ALONE, Fault, Kind, Plan
-from betcore.sandbox.casino.kinds import KINDS
+from devkit.sandbox.casino.call_log import Call, read_call
+from devkit.sandbox.casino.fault_kinds import KINDS
+from devkit.sandbox.casino.faults import OF_ACCEPT_ALONE, Fault, Kind, Plan
 from tests.unit.sandbox_casino_support import Casino, Sandbox, new_bet, running_sandbox
 
 STAKE = [(-1, "10.00")]

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import asyncpg
 import pytest
 
-from betcore.sandbox.casino.database import create_schema
+from devkit.sandbox.casino.database import create_schema
 from tests.unit.sandbox_casino_support import Casino, Sandbox, new_bet, running_sandbox
 
 

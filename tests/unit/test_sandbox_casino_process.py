@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 async def _start(folder: Path, **environment: str) -> Process:
     given = {"PATH": os.environ["PATH"], "BETCORE_DATA_DIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1"} | environment
-    command = (sys.executable, "-m", "betcore.sandbox.casino")
+    command = (sys.executable, "-m", "devkit.sandbox.casino")
     return await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=given, stderr=PIPE)
 
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from betcore.sandbox.casino.rules import Book, Entry, Movement, Player, Switches, Type, judge
-from betcore.sandbox.casino.wire import Code, decimals_written, print_amount, read_amount
+from devkit.sandbox.casino.rules import Book, Entry, Movement, Player, Switches, Type, judge
+from devkit.sandbox.casino.wire import Code, decimals_written, print_amount, read_amount
 
 TIMES = datetime(2026, 1, 1, tzinfo=UTC)
 AMOUNTS = st.integers(0, 10**20 - 1).map(lambda minor: Decimal(minor).scaleb(-2))

@@ -15,12 +15,12 @@ from aiohttp import web
 from rich.progress import Progress
 
 from betcore import xsign
-from betcore.cli.playing import Plan, Run, drawn, summarise
-from betcore.sandbox.provider import client, rounds
-from betcore.sandbox.provider.book import Book, Ending, Outcome, Stake
-from betcore.sandbox.provider.client import AggregatorClient, Answer, Backoff, Operation, read_answer
-from betcore.sandbox.provider.compare import Difference
-from betcore.sandbox.provider.croupier import PATIENT_SENDS, Croupier
+from devkit.play.runner import Plan, Run, drawn, summarise
+from devkit.sandbox.provider import client, rounds
+from devkit.sandbox.provider.book import Book, Ending, Outcome, Stake
+from devkit.sandbox.provider.client import AggregatorClient, Answer, Backoff, Operation, read_answer
+from devkit.sandbox.provider.compare import Difference
+from devkit.sandbox.provider.croupier import PATIENT_SENDS, Croupier
 
 COUNTERPARTY, SECRET = "11111111-2222-4333-8444-555555555555", "example-shared-secret-not-real"
 CUT, HTML = "cut", "html"

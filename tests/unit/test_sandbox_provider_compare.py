@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from betcore.sandbox.provider.book import Book, BookedBet, Ending, Stake
-from betcore.sandbox.provider.client import Answer
-from betcore.sandbox.provider.compare import AggregatorBet, CasinoMovement, compare
+from devkit.sandbox.provider.book import Book, BookedBet, Ending, Stake
+from devkit.sandbox.provider.client import Answer
+from devkit.sandbox.provider.compare import AggregatorBet, CasinoMovement, compare
 
 TEN, ZERO, WIN = Decimal("10.00"), Decimal(0), Decimal("19.60")
 REFUNDED = Ending(None)

@@ -12,11 +12,11 @@ import pytest
 from aiohttp import web
 from rich.console import Console
 
-from betcore.cli.books import SandboxCasino
-from betcore.cli.demo_scenes import SCENES, Played, Stage, show
-from betcore.cli.seats import Seat
-from betcore.sandbox.provider.book import Book
-from betcore.sandbox.provider.client import AggregatorClient, Backoff
+from devkit.play.books import SandboxCasino
+from devkit.play.players import Seat
+from devkit.play.scenes import SCENES, Played, Stage, show
+from devkit.sandbox.provider.book import Book
+from devkit.sandbox.provider.client import AggregatorClient, Backoff
 
 COUNTERPARTY = "11111111-2222-4333-8444-555555555555"
 

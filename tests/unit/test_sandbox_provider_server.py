@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from betcore import xsign
-from betcore.sandbox.provider.server import create_app
+from devkit.sandbox.provider.server import create_app
 
 COUNTERPARTY, SECRET = "11111111-2222-4333-8444-555555555555", "example-shared-secret-not-real"
 LAUNCH = {
@@ -75,7 +75,7 @@ async def test_an_unsigned_a_wrongly_signed_and_a_repeated_request_are_refused(h
 
 async def test_the_process_serves_and_stops_on_sigterm() -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "betcore.sandbox.provider",
+        sys.executable, "-m", "devkit.sandbox.provider",
         env=os.environ | {"BETCORE_SANDBOX_PROVIDER_PORT": "0"}, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:

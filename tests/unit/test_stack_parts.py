@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from betcore.stack import leash, orphans, ports, probes
-from betcore.stack.failures import PortTaken, StackRefused, StartFailed
-from betcore.stack.folder import Folder
-from betcore.stack.postgres import choose_identity
-from betcore.stack.process import Service, run_once
-from betcore.stack.supervisor import Supervisor
+from devkit.stack import orphans, ports, probes, spawn
+from devkit.stack.errors import PortTaken, StackRefused, StartFailed
+from devkit.stack.folder import Folder
+from devkit.stack.postgres import choose_identity
+from devkit.stack.process import Service, run_once
+from devkit.stack.supervisor import Supervisor
 
 _FOREVER = "import signal; signal.pause()"
 _POLITE = """
@@ -88,7 +88,7 @@ async def test_an_orphan_is_ended_and_a_stranger_with_its_pid_is_not(tmp_path: P
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the pid files do it")
 def test_a_child_ends_when_its_parent_is_killed() -> None:
     child = "import time\nprint('up', flush=True)\ntime.sleep(60)\nprint('lived')"
-    leashed = (sys.executable, leash.__file__, "PARENT", "15", "self", "", sys.executable, "-c", child)
+    leashed = (sys.executable, spawn.__file__, "PARENT", "15", "self", "", sys.executable, "-c", child)
     parent = (
         "import os, subprocess\n"
         f"subprocess.Popen([str(os.getpid()) if word == 'PARENT' else word for word in {leashed!r}])\n"
@@ -104,9 +104,9 @@ def test_a_child_ends_when_its_parent_is_killed() -> None:
 
 def test_the_leash_says_what_it_cannot_do(tmp_path: Path) -> None:
     (tmp_path / "closed").write_text("")
-    command = [sys.executable, leash.__file__, str(os.getpid()), "15", "self", str(tmp_path / "closed"), "/bin/true"]
+    command = [sys.executable, spawn.__file__, str(os.getpid()), "15", "self", str(tmp_path / "closed"), "/bin/true"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == leash.REFUSED
+    assert done.returncode == spawn.REFUSED
     assert f"cannot reach {tmp_path / 'closed'}" in done.stderr
 
 
@@ -161,7 +161,7 @@ def test_a_port_is_chosen_by_one_process_at_a_time(monkeypatch: pytest.MonkeyPat
         port = gone.getsockname()[1]
     monkeypatch.setattr(ports, "_FREE", range(port, port + 1))
     choose = f"ports._FREE = range({port}, {port + 1}); print(*ports.free(1), flush=True); input()"
-    command = [sys.executable, "-c", f"from betcore.stack import ports; {choose}"]
+    command = [sys.executable, "-c", f"from devkit.stack import ports; {choose}"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as chooser:
         assert chooser.stdout is not None
         assert chooser.stdout.readline().split() == [str(port).encode()]

@@ -27,7 +27,7 @@ from betcore.ids import (
 from betcore.messages import PayOut, Refund
 from betcore.money import Money
 from betcore.reconciling import run_id, scheduled_run_id
-from betcore.stack.temporal import SEARCH_ATTRIBUTES as REGISTERED
+from devkit.stack.temporal import SEARCH_ATTRIBUTES as REGISTERED
 from tests.unit import wire
 from workflows.operators import REFUSED
 

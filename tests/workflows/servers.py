@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from betcore.stack.temporal import DYNAMIC_CONFIG, SEARCH_ATTRIBUTES
-from betcore.stack.wheels import program
+from devkit.stack.binaries import program
+from devkit.stack.temporal import DYNAMIC_CONFIG, SEARCH_ATTRIBUTES
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from temporalio.testing import ActivityEnvironment
 from betcore.errors import Code
 from betcore.messages import BetState, ReversalState
 from betcore.orders import Progress, TakeStake
-from betcore.stack.ports import free
+from devkit.stack.ports import free
 from tests.floor import Floor, open_floor
 from tests.workflows.bets import eventually, reverse, start, update, working
 

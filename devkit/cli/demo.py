@@ -1,0 +1,53 @@
+"""``python -m betcore demo``: start the stack, play a handful of bets, show what each did."""
+
+import asyncio
+import sys
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from betcore.cli.output import answering, read_settings
+
+if TYPE_CHECKING:
+    from devkit.stack.up import Ready
+
+app = typer.Typer()
+_DATA_DIR = typer.Option(envvar="BETCORE_DATA_DIR", help="Folder of the stack's databases, logs and keys.")
+
+
+class _Over(Exception):
+    """The bets are played, and nobody wants the stack any more."""
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Stop the stack when the bets are played.")] = False,
+    data_dir: Annotated[Path, _DATA_DIR] = Path(".betcore"),
+) -> None:
+    """Start the whole stack, play a set of bets, and leave it up until Ctrl-C.
+
+    Exit status 1 when a bet did not come out as it must, or when a signal ended it all before that was known.
+    """
+    from devkit.play.demo import perform as play  # here: `demo --help` starts faster without
+    from devkit.play.demo import stage_console
+    from devkit.stack.folder import Folder
+    from devkit.stack.up import run
+
+    console = stage_console()
+    verdict: list[bool] = []
+
+    async def perform(ready: "Ready") -> None:
+        verdict.append(await play(console, read_settings(data_dir), asdict(ready)))
+        if once:
+            raise _Over
+        where = f"API {ready.api}, Temporal UI {ready.temporal_ui}"
+        console.print(f"\nThe stack is up: {where}. Ctrl-C stops it.", soft_wrap=True, highlight=False)
+
+    print(f"starting the stack; its logs are in {data_dir / 'logs'}", file=sys.stderr, flush=True)
+    with answering(as_json=False), suppress(_Over):
+        asyncio.run(run(lambda: read_settings(data_dir), Folder(data_dir), perform))
+    if verdict != [True]:
+        raise typer.Exit(1)

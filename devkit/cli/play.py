@@ -1,0 +1,41 @@
+"""``python -m betcore play``: the sandbox provider plays rounds, and three books are compared at the end."""
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from betcore.cli.output import AsJson, DataDir, answering, emit, read_settings
+
+app = typer.Typer()
+
+
+@app.command()
+def play(
+    bets: Annotated[int, typer.Option(min=1, help="How many bets.")] = 100,
+    rate: Annotated[float, typer.Option(min=0.01, help="Bets begun a second.")] = 20,
+    players: Annotated[int, typer.Option(min=1, help="How many players share them.")] = 5,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same rounds.")] = 1,
+    at_once: Annotated[int, typer.Option(min=1, help="Bets under way at the same time, at most.")] = 200,
+    patience: Annotated[int, typer.Option(min=0, help="Seconds to go on repeating after the last bet began.")] = 900,
+    one_step: Annotated[float, typer.Option(min=0, max=1, help="The share of rounds in one step (PayInOut).")] = 0.25,
+    book: Annotated[Path | None, typer.Option(help="The provider's book; bets open in it are finished first.")] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Play rounds of the sandbox's dice game, and compare the provider's book with ours and the casino's.
+
+    Exit status 1 when any bet differs, has no definite end, or is not at rest with us: its outcome unknown, money owed,
+    a reversal not over.
+    """
+    from devkit.play import runner  # here: `play --help` starts faster without
+
+    with answering(as_json):
+        settings = read_settings(data_dir)
+        plan = runner.Plan(bets, rate, players, seed, at_once, patience, book, Decimal(str(one_step)))
+        summary = asyncio.run(runner.play(settings, plan))
+        emit(summary, as_json, "" if as_json else runner.drawn(summary))
+    if any(summary[name] for name in ("differences", "unresolved", "not_begun", "not_at_rest")):
+        raise typer.Exit(1)

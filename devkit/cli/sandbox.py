@@ -1,0 +1,253 @@
+"""``python -m betcore sandbox ...``: the sandbox partners of a development stack.
+
+``prepare`` onboards them as any others are; ``confirm`` sets how the casino confirms; ``break``, ``mend`` and
+``faults`` are for the casino's faults.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from betcore.cli.desk import Desk, Json, act
+from betcore.cli.output import AsJson, DataDir, answering, emit, read_settings
+from betcore.errors import NotFound, Unavailable
+
+if TYPE_CHECKING:
+    from betcore.db.onboarding import Onboarding, PartnerKind
+    from devkit.play.books import SandboxCasino
+
+PROVIDER_NAME = "sandbox-provider"
+CASINO_NAME = "sandbox-casino"
+GAME_ID = "dice-1"
+PLAYER = "demo-player"
+CURRENCY = "EUR"
+BALANCE = "1000.00"
+_TABLE = (PROVIDER_NAME, CASINO_NAME, GAME_ID, PLAYER)
+
+
+class Way(StrEnum):
+    """How a casino confirms a movement: in its answer to make, or by a later Accept."""
+
+    REPLY = "reply"
+    ACCEPT = "accept"
+
+
+sandbox = typer.Typer(no_args_is_help=True, help="The sandbox partners of a development stack.")
+
+
+@sandbox.command("prepare")
+def prepare(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Onboard the sandbox's partners, or find them, at the ports of the settings; prints keys and an open session."""
+    act(as_json, data_dir, _prepare)
+
+
+@sandbox.command("confirm")
+def confirm(
+    way: Annotated[Way, typer.Argument(help="reply: the answer to make is final; accept: Accept tells the outcome.")],
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Have the sandbox casino confirm in this way, and the service expect it. Bets that are open keep their way."""
+    act(as_json, data_dir, lambda desk: _confirm(desk, way))
+
+
+@sandbox.command("break")
+def break_casino(
+    kind: Annotated[
+        str, typer.Option(help="What goes wrong: lost, delay, drop, repeat, ... (docs/sandbox-casino.md).")
+    ],
+    path: Annotated[
+        str | None, typer.Option(help="Only calls of this path: /payments/make, /payments/accept, ...")
+    ] = None,
+    transaction_type: Annotated[int | None, typer.Option("--type", help="Only movements of this type.")] = None,
+    bet_id: Annotated[int | None, typer.Option(help="Only calls about this BetId.")] = None,
+    player: Annotated[str | None, typer.Option(help="Only calls about this PartnerUserId.")] = None,
+    probability: Annotated[float | None, typer.Option(help="Which part of the calls, 0 to 1; all unless told.")] = None,
+    times: Annotated[int | None, typer.Option(help="For so many calls, then no more.")] = None,
+    delay: Annotated[float | None, typer.Option(help="Seconds, for the kind delay.")] = None,
+    status: Annotated[int | None, typer.Option(help="HTTP status, for the kinds error and status.")] = None,
+    error_code: Annotated[int | None, typer.Option(help="For error_code, refuse_after_commit and contradict.")] = None,
+    commit: Annotated[bool | None, typer.Option("--commit", help="Take the movement before failing.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed and calls give the same faults.")] = 0,
+    add: Annotated[bool, typer.Option("--add", help="Keep the faults in force; their counts begin anew.")] = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Make the sandbox casino of the running stack fail, until `mend`. Replaces the faults in force."""
+    given = {
+        "kind": kind,
+        "path": path,
+        "transaction_type": transaction_type,
+        "bet_id": bet_id,
+        "partner_user_id": player,
+        "probability": probability,
+        "times": times,
+        "delay": delay,
+        "status": status,
+        "error_code": error_code,
+        "commit": commit,
+    }
+    fault = {name: value for name, value in given.items() if value is not None}
+
+    async def set_faults(casino: "SandboxCasino") -> list[Json]:
+        kept = await casino.faults() if add else []
+        for one in kept:
+            del one["fired"]
+        return await casino.set_faults(*kept, fault, seed=seed)
+
+    _at_casino(as_json, data_dir, set_faults)
+
+
+@sandbox.command("mend")
+def mend_casino(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """A sandbox casino without faults."""
+    _at_casino(as_json, data_dir, lambda casino: casino.set_faults())
+
+
+@sandbox.command("faults")
+def show_faults(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """The faults of the sandbox casino, and how often each has met a call."""
+    _at_casino(as_json, data_dir, lambda casino: casino.faults())
+
+
+def _at_casino(as_json: bool, data_dir: Path | None, work: "Callable[[SandboxCasino], Awaitable[list[Json]]]") -> None:
+    """Do something about the faults of the running stack's casino, and print those in force."""
+
+    async def go() -> list[Json]:
+        from betcore.clients.http import http_session
+        from devkit.play.players import sandbox_casino, sandbox_keys
+
+        settings = read_settings(data_dir)
+        keys = await sandbox_keys(settings)
+        async with http_session() as http:
+            return await work(sandbox_casino(http, settings, keys))
+
+    with answering(as_json):
+        faults = asyncio.run(go())
+        emit({"faults": faults}, as_json, "\n".join(map(_words, faults)) or "the sandbox casino has no faults")
+
+
+def _words(fault: Json) -> str:
+    return "  ".join(f"{name} {value}" for name, value in fault.items())
+
+
+async def _prepare(desk: Desk) -> Json:
+    partners, catalogue = desk.partners, desk.catalogue
+    casino_url = f"http://127.0.0.1:{desk.settings.sandbox_casino_port}"
+    provider_url = f"http://127.0.0.1:{desk.settings.sandbox_provider_port}"
+    provider = await _provider(partners, provider_url)
+    secret = await partners.secret("provider", PROVIDER_NAME)
+    await _introduce(provider_url, provider["counterparty_id"], secret)
+    casino = await _casino(partners, casino_url)
+    if GAME_ID not in {game["game_id"] for game in await catalogue.games(PROVIDER_NAME)}:
+        await catalogue.add_game(PROVIDER_NAME, GAME_ID, "Dice", "0.10", "500")
+    await _heal(desk)
+    await _player(casino_url, casino["partner_client_id"])
+    async with _casino_of(desk, casino) as handles:
+        await handles.introduce(await partners.secret("casino", CASINO_NAME))
+    session = await catalogue.open_session_of(*_TABLE) or await catalogue.open_session(*_TABLE, CURRENCY)
+    await catalogue.block(CASINO_NAME, PLAYER, blocked=False)
+    return {
+        "counterparty_id": provider["counterparty_id"],
+        "secret": secret,
+        "partner_client_id": casino["partner_client_id"],
+        "session_id": session["session_id"],
+    }
+
+
+async def _heal(desk: Desk) -> None:
+    """Switch on again what somebody has tried to switch off: a demo must not end with it."""
+    await desk.partners.suspend(PROVIDER_NAME, suspended=False)
+    await desk.partners.enable("provider", PROVIDER_NAME)
+    await desk.partners.enable("casino", CASINO_NAME)
+    await desk.catalogue.enable_game(PROVIDER_NAME, GAME_ID)
+
+
+async def _confirm(desk: Desk, way: Way) -> Json:
+    partners = desk.partners
+    profile = await partners.profile("casino", CASINO_NAME)
+    # JSON is YAML too.
+    changed = json.dumps(profile | {"confirmation": way})
+    async with _casino_of(desk, await partners.change("casino", CASINO_NAME)) as casino:
+        await casino.introduce(await partners.secret("casino", CASINO_NAME))
+        # A service that takes "taken" for the outcome would err. So it is the first to expect Accepts, in all of its
+        # processes, and the last.
+        if way is Way.REPLY:
+            await casino.confirm_by(way)
+        await partners.change("casino", CASINO_NAME, profile=changed)
+        if way is Way.ACCEPT:
+            await asyncio.sleep(desk.settings.partner_cache_seconds)
+            await casino.confirm_by(way)
+    return {"casino": CASINO_NAME, "confirmation": str(way)}
+
+
+@asynccontextmanager
+async def _casino_of(desk: Desk, casino: Json) -> "AsyncIterator[SandboxCasino]":
+    """The control API of the casino at the port of the settings."""
+    from betcore.clients.http import http_session
+    from devkit.play.books import SandboxCasino
+
+    url = f"http://127.0.0.1:{desk.settings.sandbox_casino_port}"
+    async with http_session() as http:
+        yield SandboxCasino(http, url, str(casino["partner_client_id"]))
+
+
+async def _provider(partners: "Onboarding", url: str) -> Json:
+    found = await _moved(partners, "provider", PROVIDER_NAME, url)
+    return found or await partners.add_provider(PROVIDER_NAME, url)
+
+
+async def _introduce(provider_url: str, counterparty_id: str, secret: str) -> None:
+    """Tell the sandbox provider the secret by which it knows our calls."""
+    import aiohttp
+
+    from betcore.clients.http import http_session
+
+    known = {"counterparty_id": counterparty_id, "secret": secret}
+    try:
+        async with http_session(raise_for_status=True) as http:
+            await http.post(f"{provider_url}/_counterparty", json=known)
+    except aiohttp.ClientError as error:
+        raise Unavailable(f"the sandbox provider at {provider_url}: {error}", code="unreachable") from error
+
+
+async def _casino(partners: "Onboarding", url: str) -> Json:
+    found = await _moved(partners, "casino", CASINO_NAME, url)
+    return found or await partners.add_casino(CASINO_NAME, url, confirmation="reply")
+
+
+async def _moved(partners: "Onboarding", word: "PartnerKind", name: str, url: str) -> Json | None:
+    """The partner at its address of this start (ports change), or None where it is not there yet."""
+    try:
+        return await partners.change(word, name, address=url)
+    except NotFound:
+        return None
+
+
+async def _player(casino_url: str, partner_client_id: int) -> None:
+    import aiohttp
+
+    from betcore.clients.http import http_session
+
+    new = {
+        "partner_client_id": partner_client_id,
+        "partner_user_id": PLAYER,
+        "currency": CURRENCY,
+        "balance": BALANCE,
+    }
+    try:
+        async with http_session(raise_for_status=True) as http:
+            found = await http.get(f"{casino_url}/_players/{partner_client_id}/{PLAYER}", raise_for_status=False)
+            if found.status == HTTPStatus.NOT_FOUND:
+                await http.post(f"{casino_url}/_players", json=new)
+            else:
+                found.raise_for_status()
+    except aiohttp.ClientError as error:
+        raise Unavailable(f"the sandbox casino at {casino_url}: {error}", code="unreachable") from error

@@ -1,0 +1,53 @@
+"""What ``python -m betcore demo`` plays on a stack that is up, and how it tells what came of it."""
+
+import secrets
+import sys
+import time
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+
+from betcore.clients.http import http_session
+from betcore.db.onboarding_catalogue import Catalogue
+from betcore.settings import Settings
+from devkit.play.books import read_ours
+from devkit.play.players import database, find_sandbox, take_seats
+from devkit.play.scenes import NARROWEST, SCENES, Played, Scene, Stage, show
+from devkit.sandbox.provider.book import Book
+from devkit.sandbox.provider.compare import compare
+
+RICH_MONEY, POOR_MONEY = Decimal("1000.00"), Decimal("3.00")
+
+
+def stage_console() -> Console:
+    """Standard output, wide enough for the table where it is no terminal."""
+    return Console() if sys.stdout.isatty() else Console(width=NARROWEST)
+
+
+async def perform(console: Console, settings: Settings, ready: dict[str, Any]) -> bool:
+    """Play all scenes and show them; whether every one came out as it must, in all three books."""
+    name = f"demo-{time.strftime('%y%m%d%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+    book = Book()
+    async with database(settings) as engine, http_session() as http:
+        sandbox = await find_sandbox(settings, engine, ready)
+        casino = sandbox.casino_handles(http)
+        catalogue = Catalogue(engine)
+        (rich,) = await take_seats(catalogue, sandbox.place, casino, [f"{name}-rich"], RICH_MONEY)
+        (poor,) = await take_seats(catalogue, sandbox.place, casino, [f"{name}-poor"], POOR_MONEY)
+        stage = Stage(sandbox.aggregator(http), casino, book, name, rich, poor)
+        played = [await _act(stage, number, scene) for number, scene in enumerate(SCENES)]
+        ours = await read_ours(engine, sandbox.counterparty_id, [bet.stake.bet_id for bet in book])
+        differences = compare(book, ours, await casino.movements([rich.player, poor.player]))
+    pages = f"{ready['temporal_ui']}/namespaces/{settings.temporal_namespace}/workflows"
+    show(console, played, pages, sandbox.counterparty_id)
+    for one in differences:
+        console.print(f"[red]{one.bet_id}: {one.what}")
+    return not differences and not any(one.wrong for one in played)
+
+
+async def _act(stage: Stage, number: int, scene: Scene) -> Played:
+    print(f"playing {scene.name}: stake {scene.stake}", file=sys.stderr, flush=True)
+    played = await stage.play(number, scene)
+    print(f"  {played.said()}: {played.bet.outcome}", file=sys.stderr, flush=True)
+    return played

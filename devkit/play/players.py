@@ -1,0 +1,187 @@
+"""A seat at the sandbox's game: where its parties are, and players with money and an open session."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import aiohttp
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from betcore.db.engine import create_engine
+from betcore.db.onboarding_catalogue import Catalogue
+from betcore.errors import Misconfigured, NotFound, Unavailable
+from betcore.settings import STACK_FILE, Settings
+from devkit.play.books import SandboxCasino
+from devkit.sandbox.provider import rounds
+from devkit.sandbox.provider.book import Stake
+from devkit.sandbox.provider.client import AggregatorClient
+from devkit.stack.errors import SandboxRefused
+
+CURRENCY = "EUR"
+HERE = "http://127.0.0.1"
+# More than the API's own deadline for an answer, so that its 99 is heard rather than a time-out of ours.
+ANSWER_WITHIN_SECONDS = 8
+
+_TABLE = text("""
+    SELECT p.name AS provider, c.name AS casino, g.provider_game_id AS game, u.partner_user_id AS player
+    FROM session s
+    JOIN provider p USING (provider_id)
+    JOIN game g USING (game_id)
+    JOIN player u USING (player_id)
+    JOIN casino c ON c.casino_id = u.casino_id
+    WHERE s.session_id = :session_id""")
+
+
+class Place(NamedTuple):
+    """Where a game is played, by the names of provider and casino and the provider's id of the game."""
+
+    provider: str
+    casino: str
+    game: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """The sandbox of a running stack; ``session_id`` and ``player`` are those of its ready-made player."""
+
+    api: str
+    casino_url: str
+    counterparty_id: str
+    secret: str
+    partner_client_id: str
+    session_id: str
+    provider: str
+    casino: str
+    game: str
+    player: str
+
+    @property
+    def place(self) -> Place:
+        """Where its players sit."""
+        return Place(self.provider, self.casino, self.game)
+
+    def aggregator(self, http: aiohttp.ClientSession) -> AggregatorClient:
+        """The service as the sandbox provider calls it."""
+        return AggregatorClient(
+            http, self.api, self.counterparty_id, self.secret, timeout_seconds=ANSWER_WITHIN_SECONDS
+        )
+
+    def casino_handles(self, http: aiohttp.ClientSession) -> SandboxCasino:
+        """The casino's control API."""
+        return SandboxCasino(http, self.casino_url, self.partner_client_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A player with an open session; ``player`` is the casino's PartnerUserId."""
+
+    player: str
+    session_id: str
+
+    def stake(
+        self, seed: int, number: int, bet_id: str, round_id: str, one_step: Decimal = rounds.ONE_STEP_SHARE
+    ) -> Stake:
+        """What the seed lets this player put on a round; ``one_step`` is the share of rounds of one step."""
+        amount = rounds.stake(seed, number)
+        return Stake(
+            bet_id=bet_id,
+            number=number,
+            session_id=self.session_id,
+            player=self.player,
+            round_id=round_id,
+            currency=CURRENCY,
+            amount=amount,
+            win=rounds.win(seed, number, amount) if rounds.is_one_step(seed, number, one_step) else None,
+        )
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """An engine for as long as it is needed; one that fails in between raises Unavailable."""
+    engine = create_engine(settings)
+    try:
+        yield engine
+    except SQLAlchemyError as failure:
+        raise Unavailable(f"database: {type(failure).__name__}", code="database_refused") from failure
+    finally:
+        await engine.dispose()
+
+
+async def sandbox_keys(settings: Settings) -> dict[str, Any]:
+    """Addresses and keys of the sandbox: those that the running stack tells, where it has the database of the settings.
+
+    Elsewhere the sandbox's partners are registered, or found. Raises SandboxRefused with what went wrong.
+    """
+    if settings.database_url is None:
+        raise Misconfigured("no stack is running here: start `python -m betcore up`", code="no_database")
+    try:
+        ready: dict[str, Any] = json.loads((settings.data_dir / STACK_FILE).read_text())["ready"]
+    except (OSError, ValueError, KeyError):
+        return await _prepare(settings)
+    same = ready["database"] == settings.database_url.get_secret_value() and ready["session_id"]
+    return ready if same else await _prepare(settings)
+
+
+async def _prepare(settings: Settings) -> dict[str, Any]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "betcore", "sandbox", "prepare", "--json"),
+        env=os.environ | {"BETCORE_DATA_DIR": str(settings.data_dir)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    try:
+        found: dict[str, Any] = json.loads(said)
+    except ValueError:
+        raise SandboxRefused("`python -m betcore sandbox prepare` said nothing") from None
+    if "error" in found:
+        raise SandboxRefused(found["error"]["message"], code=found["error"]["code"])
+    return found
+
+
+async def find_sandbox(settings: Settings, engine: AsyncEngine, keys: dict[str, Any]) -> Sandbox:
+    """The sandbox that ``keys`` (of ``sandbox_keys``, or of a stack that says it is ready) belong to.
+
+    Raises NotFound if the database does not know the session in it.
+    """
+    async with engine.connect() as connection:
+        row = (await connection.execute(_TABLE, {"session_id": keys["session_id"]})).one_or_none()
+    if row is None:
+        raise NotFound("the sandbox's session is in another database")
+    return Sandbox(
+        api=keys.get("api", f"{HERE}:{settings.api_port}") + settings.provider_api_prefix,
+        casino_url=_casino_url(settings, keys),
+        counterparty_id=keys["counterparty_id"],
+        secret=keys["secret"],
+        partner_client_id=str(keys["partner_client_id"]),
+        session_id=keys["session_id"],
+        **row._mapping,
+    )
+
+
+def sandbox_casino(http: aiohttp.ClientSession, settings: Settings, keys: dict[str, Any]) -> SandboxCasino:
+    """The control API of the casino that ``keys`` (of ``sandbox_keys``) belong to."""
+    return SandboxCasino(http, _casino_url(settings, keys), str(keys["partner_client_id"]))
+
+
+def _casino_url(settings: Settings, keys: dict[str, Any]) -> str:
+    return str(keys.get("sandbox_casino", f"{HERE}:{settings.sandbox_casino_port}"))
+
+
+async def take_seats(
+    catalogue: Catalogue, place: Place, casino: SandboxCasino, players: Sequence[str], money: Decimal
+) -> list[Seat]:
+    """Give each player this much money at the casino and a session of its own; players who are new get registered."""
+    seats = []
+    for player in players:
+        await casino.open_player(player, CURRENCY, money)
+        opened = await catalogue.open_session(*place, player, CURRENCY)
+        seats.append(Seat(player, opened["session_id"]))
+    return seats

@@ -1,0 +1,118 @@
+"""Surface D: what a casino calls at the aggregator. A bearer token for its secret, and Accept with that token.
+
+Source of the names: the BETCORE Aggregator reference, and ``docs/protocol.md`` where the reference is silent.
+"""
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+
+from devkit.sandbox.casino.casinos import Casino, Credentials
+from devkit.sandbox.casino.wire import ACCEPT_PATH, Code
+
+_PREFIX = "/mis-api/api/v2"
+_ANSWER_WITHIN = aiohttp.ClientTimeout(total=10)
+# How long before its end a token is used no more, where its life is long enough for that.
+_MARGIN_SECONDS = 30
+
+
+class NotTold(Exception):  # it is told where it is caught, in words
+    """The aggregator gave no answer to an Accept; the text says why."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back: the HTTP status, and the envelope's ``ErrorCode`` and ``Value`` where there is an envelope."""
+
+    status: int
+    code: int | None = None
+    value: object = None
+
+
+@dataclass(frozen=True)
+class _Token:
+    text: str
+    bought_with: Credentials
+    good_until: datetime
+
+    def serves(self, credentials: Credentials) -> bool:
+        return self.bought_with == credentials and datetime.now(UTC) < self.good_until
+
+
+class Aggregator:
+    """The aggregator at ``base``, or where a casino's credentials say; usable inside ``session``."""
+
+    def __init__(self, base: str | None) -> None:
+        self._base = base
+        self._http: aiohttp.ClientSession
+        self._tokens: dict[int, _Token] = {}
+        self._buying: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[None]:
+        """Connections to call with."""
+        async with aiohttp.ClientSession(timeout=_ANSWER_WITHIN) as self._http:
+            yield
+
+    async def accept(self, casino: Casino, body: Mapping[str, object]) -> Reply:
+        """Send the body of an Accept once. A token that is not taken is forgotten: the next try gets another.
+
+        Raises NotTold.
+        """
+        credentials = casino.credentials
+        if credentials is None:
+            raise NotTold("the casino has no secret: POST /_credentials gives it one")
+        token = await self._token(casino.client_id, credentials)
+        reply = await self._post(credentials, ACCEPT_PATH, body, {"Authorization": f"Bearer {token.text}"})
+        if reply.status == HTTPStatus.UNAUTHORIZED and self._tokens.get(casino.client_id) is token:
+            del self._tokens[casino.client_id]
+        return reply
+
+    async def _token(self, client_id: int, credentials: Credentials) -> _Token:
+        async with self._buying[client_id]:
+            held = self._tokens.get(client_id)
+            if held is None or not held.serves(credentials):
+                held = self._tokens[client_id] = await self._buy(client_id, credentials)
+            return held
+
+    async def _buy(self, client_id: int, credentials: Credentials) -> _Token:
+        asked = {"PartnerClientId": client_id, "Secret": credentials.secret}
+        since = datetime.now(UTC)
+        reply = await self._post(credentials, "/auth/token", asked, {})
+        value = reply.value if isinstance(reply.value, dict) else {}
+        text, seconds = value.get("AccessToken"), value.get("ExpiresIn")
+        if reply.code != Code.SUCCESS or not isinstance(text, str) or not isinstance(seconds, int):
+            raise NotTold(f"auth/token gave no token: HTTP {reply.status}, ErrorCode {reply.code}")
+        used_for = timedelta(seconds=seconds - min(_MARGIN_SECONDS, seconds // 10))
+        return _Token(text, credentials, since + used_for)
+
+    async def _post(
+        self, credentials: Credentials, path: str, body: Mapping[str, object], headers: Mapping[str, str]
+    ) -> Reply:
+        base = credentials.aggregator_url or self._base
+        if base is None:
+            raise NotTold("nobody has said where the aggregator is")
+        try:
+            url = base.rstrip("/") + _PREFIX + path
+            async with self._http.post(url, json=body, headers=headers, allow_redirects=False) as response:
+                return _read(response.status, await response.read())
+        except (aiohttp.ClientError, TimeoutError) as failure:
+            raise NotTold(f"{type(failure).__name__}: {failure}") from failure
+
+
+def _read(status: int, body: bytes) -> Reply:
+    try:
+        envelope: Any = json.loads(body)
+    except ValueError:
+        return Reply(status)
+    if not isinstance(envelope, dict) or type(envelope.get("ErrorCode")) is not int:
+        return Reply(status)
+    return Reply(status, envelope["ErrorCode"], envelope.get("Value"))

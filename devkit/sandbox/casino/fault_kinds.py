@@ -1,0 +1,210 @@
+"""What a fault does to a call: one small function for each kind.
+
+Each gets the exchange with one caller and decides in which order the movement is taken (``process``, which commits)
+and the caller is answered (``reply``), or not at all. Without a fault it is the one, then the other.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from aiohttp import web
+
+from devkit.sandbox.casino.call_log import Call
+from devkit.sandbox.casino.casinos import Gate
+from devkit.sandbox.casino.faults import Fault, Kind
+from devkit.sandbox.casino.rewrites import dressed
+from devkit.sandbox.casino.wire import Accept, Answer
+
+_PAGE = "<!DOCTYPE html><html><head><title>Oops</title></head><body><h1>Something went wrong</h1></body></html>"
+
+
+@dataclass
+class Exchange:
+    """One call on its way through. A fault that waits for ``POST /_release`` waits at ``gate``.
+
+    ``tell`` sees to the Accept of a movement; unless it is told to hurry, it lets the caller be ``answered`` first.
+    """
+
+    request: web.Request
+    call: Call
+    gate: Gate
+    operation: Callable[[], Awaitable[Answer]]
+    tell: Callable[[Accept, asyncio.Event], Awaitable[None]]
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def process(self) -> Answer:
+        """Do what was asked for, and commit it; at a casino that confirms with Accept, that is on its way then."""
+        answer = await self.operation()
+        self.call.wallet_code = answer.verdict
+        if answer.accept is not None:
+            await self.tell(answer.accept, self.answered)
+        return answer
+
+    async def serve(self) -> web.StreamResponse:
+        """Do it and answer, without a fault."""
+        try:
+            response = self.reply(await self.process())
+            # Written here, so that what waits for the answer comes after it.
+            with suppress(ConnectionError):
+                await response.prepare(self.request)
+                await response.write_eof()
+            return response
+        finally:
+            self.answered.set()
+
+    async def fail(self, fault: Fault) -> web.StreamResponse:
+        """Do and answer what the fault makes of it. The answer may never come: an Accept does not wait for it."""
+        self.call.fault = fault.kind
+        self.answered.set()
+        return await KINDS[fault.kind](self, fault)
+
+    async def maybe_process(self, fault: Fault) -> None:
+        """The same for the faults that can be had both ways."""
+        if fault.commit:
+            await self.process()
+
+    def reply(self, answer: Answer) -> web.StreamResponse:
+        """Answer in the envelope."""
+        self.call.answer_code, self.call.status = answer.code, answer.status
+        return self.send(answer.body(), "application/json", answer.status)
+
+    def send(self, body: bytes | str, content_type: str, status: int) -> web.StreamResponse:
+        """Answer with any bytes."""
+        self.call.status = status
+        content = body.encode() if isinstance(body, str) else body
+        return web.Response(body=content, content_type=content_type, status=status)
+
+    def hang_up(self) -> web.StreamResponse:
+        """Close the connection; what is returned reaches nobody."""
+        if self.request.transport is not None:
+            self.request.transport.abort()
+        return web.Response()
+
+
+async def _delay(exchange: Exchange, fault: Fault) -> web.StreamResponse:
+    answer = await exchange.process()
+    await asyncio.sleep(fault.delay)
+    return exchange.reply(answer)
+
+
+async def _error(exchange: Exchange, fault: Fault) -> web.StreamResponse:
+    await exchange.maybe_process(fault)
+    return exchange.send(_PAGE, "text/html", fault.status)
+
+
+async def _error_code(exchange: Exchange, fault: Fault) -> web.StreamResponse:
+    await exchange.maybe_process(fault)
+    return exchange.reply(Answer(fault.error_code))
+
+
+async def _status(exchange: Exchange, fault: Fault) -> web.StreamResponse:
+    await exchange.maybe_process(fault)
+    status = fault.status
+    return exchange.reply(Answer(status, message=f"HTTP {status}", status=status))
+
+
+async def _lost(exchange: Exchange, _fault: Fault) -> web.StreamResponse:
+    await exchange.process()
+    return exchange.hang_up()
+
+
+async def _cut(exchange: Exchange, _fault: Fault) -> web.StreamResponse:
+    body = (await exchange.process()).body()
+    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(body))})
+    await response.prepare(exchange.request)
+    await response.write(body[: len(body) // 2])
+    exchange.call.status = response.status
+    if exchange.request.transport is not None:
+        exchange.request.transport.close()  # unlike abort() it sends what was written
+    return response
+
+
+async def _garbage(exchange: Exchange, _fault: Fault) -> web.StreamResponse:
+    await exchange.process()
+    return exchange.send(_PAGE, "text/html", 200)
+
+
+async def _wrong_bet(exchange: Exchange, _fault: Fault) -> web.StreamResponse:
+    answer = await exchange.process()
+    return exchange.reply(replace(answer, value=_one_more(answer.value, "BetId")))
+
+
+async def _wrong_type(exchange: Exchange, _fault: Fault) -> web.StreamResponse:
+    answer = await exchange.process()
+    return exchange.reply(replace(answer, value=_one_more(answer.value, "TransactionType")))
+
+
+def _one_more(value: object, name: str) -> object:
+    """The value with one number in it raised by 1, in each item of a list."""
+    if isinstance(value, list):
+        return [_one_more(one, name) for one in value]
+    if isinstance(value, dict) and name in value:
+        return value | {name: value[name] + 1}
+    return value
+
+
+async def _missing(exchange: Exchange, _fault: Fault) -> web.StreamResponse:
+    envelope = (await exchange.process()).envelope()
+    del envelope["ErrorCode"]
+    return exchange.send(json.dumps(envelope), "application/json", 200)
+
+
+async def _duplicate(exchange: Exchange, _fault: Fault) -> web.StreamResponse:
+    await exchange.process()
+    return exchange.reply(await exchange.process())
+
+
+async def _refuse_after_commit(exchange: Exchange, fault: Fault) -> web.StreamResponse:
+    await exchange.process()
+    return exchange.reply(Answer(fault.error_code))
+
+
+async def _hold(exchange: Exchange, _fault: Fault) -> web.StreamResponse:
+    await exchange.gate.wait()
+    return exchange.reply(await exchange.process())
+
+
+async def _hold_after(exchange: Exchange, _fault: Fault) -> web.StreamResponse:
+    answer = await exchange.process()
+    await exchange.gate.wait()
+    return exchange.reply(answer)
+
+
+async def _drop(exchange: Exchange, _fault: Fault) -> web.StreamResponse:
+    return exchange.hang_up()
+
+
+async def _answer(exchange: Exchange, fault: Fault) -> web.StreamResponse:
+    await exchange.maybe_process(fault)
+    return exchange.send(fault.body, "application/json", fault.status)
+
+
+async def _rewrite(exchange: Exchange, fault: Fault) -> web.StreamResponse:
+    answer = await exchange.process()
+    return exchange.reply(replace(answer, value=dressed(answer.value, fault.rewritten)))
+
+
+KINDS: dict[Kind, Callable[[Exchange, Fault], Awaitable[web.StreamResponse]]] = {
+    Kind.DELAY: _delay,
+    Kind.ERROR: _error,
+    Kind.ERROR_CODE: _error_code,
+    Kind.STATUS: _status,
+    Kind.LOST: _lost,
+    Kind.CUT: _cut,
+    Kind.GARBAGE: _garbage,
+    Kind.WRONG_BET: _wrong_bet,
+    Kind.WRONG_TYPE: _wrong_type,
+    Kind.MISSING: _missing,
+    Kind.DUPLICATE: _duplicate,
+    Kind.REFUSE_AFTER_COMMIT: _refuse_after_commit,
+    Kind.HOLD: _hold,
+    Kind.HOLD_AFTER: _hold_after,
+    Kind.DROP: _drop,
+    Kind.ANSWER: _answer,
+    Kind.REWRITE: _rewrite,
+    Kind.OTHER_TYPES: _rewrite,
+    Kind.DIRTY_TEXTS: _rewrite,
+}

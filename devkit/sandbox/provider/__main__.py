@@ -1,0 +1,36 @@
+"""``python -m devkit.sandbox.provider``: serve the sandbox provider until SIGINT or SIGTERM."""
+
+import asyncio
+import os
+import signal
+import sys
+
+from aiohttp import web
+
+from devkit.sandbox.provider.server import create_app
+
+PORT_SETTING = "BETCORE_SANDBOX_PROVIDER_PORT"
+
+
+async def serve(port: int) -> None:
+    """Serve on the loopback address; port 0 takes a free one, which is printed. Raises OSError for a port in use."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    runner = web.AppRunner(create_app(), access_log=None, shutdown_timeout=2)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", port)
+        await site.start()
+        bound = runner.addresses[0][1]
+        sys.stderr.write(f"sandbox provider on http://127.0.0.1:{bound}\n")
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(serve(int(os.environ.get(PORT_SETTING, "8082"))))
+    except OSError as failure:
+        sys.exit(f"sandbox provider: {failure} ({PORT_SETTING})")

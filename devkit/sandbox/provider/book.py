@@ -1,0 +1,236 @@
+"""The provider's own book of its bets: what it asked for, what it was told, what it holds to be true.
+
+Kept as JSON lines that are only ever appended to; a provider that crashes reads its book again and goes on. A bet is
+written down before its first call leaves the house, so that no stake can be taken that the book does not know.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+from devkit.sandbox.provider.client import (
+    BET_REFUSED,
+    CASINO_REFUSED,
+    CONTRADICTION,
+    REFUSED,
+    Answer,
+    Operation,
+)
+
+
+class Outcome(StrEnum):
+    """How a bet stands in the provider's eyes."""
+
+    OPEN = "open"  # a call about it still has no definite answer
+    SETTLED = "settled"
+    REFUNDED = "refunded"
+    REFUSED = "refused"
+    CONTESTED = "contested"  # the end that the provider asked for was refused: a person must look
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """What a bet is: fixed before the first call. Amounts are in major units.
+
+    ``win`` is there where the round has one step: it is known before the stake is taken, and travels with it.
+    """
+
+    bet_id: str
+    number: int
+    session_id: str
+    player: str
+    round_id: str
+    currency: str
+    amount: Decimal
+    win: Decimal | None = None
+
+    @property
+    def one_step(self) -> bool:
+        """Whether stake and win travel together."""
+        return self.win is not None
+
+    @property
+    def opening(self) -> Operation:
+        """The call that takes the stake."""
+        return Operation.PAY_IN_OUT if self.one_step else Operation.PAY_IN
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the provider means to end a bet: with its win, or with a Refund (no win)."""
+
+    win: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One request and what came back."""
+
+    at: str
+    operation: Operation
+    code: int | None
+    status: int | None
+    reason: str
+    took_ms: int
+    definite: bool
+    balance: Decimal | None
+
+
+@dataclass(slots=True)
+class BookedBet:
+    """One page of the book."""
+
+    stake: Stake
+    ending: Ending | None = None
+    heard: list[Heard] = field(default_factory=list)
+
+    def definite(self, operation: Operation) -> Heard | None:
+        """The last definite answer to the operation."""
+        return next((one for one in reversed(self.heard) if one.operation is operation and one.definite), None)
+
+    def was_done(self, operation: Operation) -> bool:
+        """Whether the provider was told that the operation is done."""
+        said = self.definite(operation)
+        return said is not None and said.code in (1, 104)
+
+    @property
+    def was_opened(self) -> bool:
+        """Whether the provider was told that the stake is taken."""
+        return self.was_done(self.stake.opening)
+
+    @property
+    def win(self) -> Decimal | None:
+        """What the player wins if the bet settles; None where that was not drawn."""
+        return self.stake.win if self.ending is None or self.ending.win is None else self.ending.win
+
+    @property
+    def closing(self) -> Operation | None:
+        """The call that ends the bet, None until it is decided; the one that opened it where it settles in one step."""
+        if self.ending is None:
+            return None
+        if self.ending.win is None:
+            return Operation.REFUND
+        return self.stake.opening if self.stake.one_step else Operation.PAY_OUT
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the bet stands, from the definite answers alone."""
+        if self.closing is None:
+            refused = self.definite(self.stake.opening) is not None and not self.was_opened
+            return Outcome.REFUSED if refused else Outcome.OPEN
+        said = self.definite(self.closing)
+        if said is None:
+            return Outcome.OPEN
+        if self.closing is not Operation.REFUND:
+            return Outcome.SETTLED if self.was_done(self.closing) else Outcome.CONTESTED
+        return Outcome.REFUNDED if self.was_done(self.closing) else self._refund_refused(said)
+
+    def _refund_refused(self, said: Heard) -> Outcome:
+        if (said.code, said.reason) == (CONTRADICTION, BET_REFUSED) and not self.was_opened:
+            return Outcome.REFUSED
+        # The casino does not give the win back, and so the bet stands with both of its legs.
+        if (said.code, said.reason) == (REFUSED, CASINO_REFUSED) and self.stake.one_step:
+            return Outcome.SETTLED
+        return Outcome.CONTESTED
+
+
+class Book:
+    """All bets of a provider, in memory and, where a path is given, in a file that outlives the process."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._bets: dict[str, BookedBet] = {}
+        self._file: TextIOWrapper | None = None
+        if path is not None:
+            self._open(path)
+
+    def __iter__(self) -> Iterator[BookedBet]:
+        return iter(self._bets.values())
+
+    def __len__(self) -> int:
+        return len(self._bets)
+
+    def __getitem__(self, bet_id: str) -> BookedBet:
+        return self._bets[bet_id]
+
+    def open_bet(self, stake: Stake) -> BookedBet:
+        """Write down a new bet. Raises ValueError for a bet id that is in the book."""
+        if stake.bet_id in self._bets:
+            raise ValueError(f"bet {stake.bet_id} is in the book")
+        bet = self._bets[stake.bet_id] = BookedBet(stake)
+        self._write("bet", stake.bet_id, asdict(stake))
+        return bet
+
+    def decide(self, bet: BookedBet, ending: Ending) -> None:
+        """Write down how the bet is to end. Raises ValueError where that was decided: a decision stands."""
+        if bet.ending is not None:
+            raise ValueError(f"bet {bet.stake.bet_id} has its ending")
+        bet.ending = ending
+        self._write("ending", bet.stake.bet_id, asdict(ending))
+
+    def hear(self, bet: BookedBet, operation: Operation, answer: Answer) -> None:
+        """Write down an answer, or that none came."""
+        heard = Heard(
+            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            operation=operation,
+            code=answer.code,
+            status=answer.status,
+            reason=answer.reason,
+            took_ms=answer.took_ms,
+            definite=answer.definite,
+            balance=answer.balance,
+        )
+        bet.heard.append(heard)
+        self._write("heard", bet.stake.bet_id, asdict(heard))
+
+    def unresolved(self) -> list[BookedBet]:
+        """The bets that still need a definite answer."""
+        return [bet for bet in self if bet.outcome is Outcome.OPEN]
+
+    def close(self) -> None:
+        """Close the file; the book stays readable in memory."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _open(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            whole = path.read_text()
+            kept = whole[: whole.rfind("\n") + 1]  # a crash can cut the last line short: it was never acted on
+            self._read(kept.splitlines())
+            if kept != whole:
+                path.write_text(kept)
+        self._file = path.open("a")
+
+    def _read(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            entry = json.loads(line)
+            kind, bet_id, data = entry["kind"], entry["bet_id"], entry["data"]
+            if kind == "bet":
+                self._bets[bet_id] = BookedBet(_stake(data))
+            elif kind == "ending":
+                self._bets[bet_id].ending = Ending(_decimal(data["win"]))
+            else:
+                read = {"operation": Operation(data["operation"]), "balance": _decimal(data["balance"])}
+                self._bets[bet_id].heard.append(Heard(**(data | read)))
+
+    def _write(self, kind: str, bet_id: str, data: dict[str, object]) -> None:
+        if self._file is None:
+            return
+        self._file.write(json.dumps({"kind": kind, "bet_id": bet_id, "data": data}, default=str) + "\n")
+        self._file.flush()
+
+
+def _stake(data: dict[str, Any]) -> Stake:
+    amounts = {"amount": Decimal(data["amount"]), "win": _decimal(data.get("win"))}
+    return Stake(**(data | amounts))
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

@@ -1,0 +1,74 @@
+"""The croupier: takes one bet from its first call to its end, as a provider should.
+
+The story: take the stake; draw; pay out what was won (0 for a loss), or refund where the draw failed. In a round of one
+step the win is drawn first and travels with the stake; where the draw then fails, a Refund takes both back. Where
+nobody can say whether the stake was taken, a provider may go on asking or call the bet off with a Refund; both must end
+well, and the seed says which it is this time. What was decided is written into the book first and never changed.
+"""
+
+from devkit.sandbox.provider import client, rounds
+from devkit.sandbox.provider.book import Book, BookedBet, Ending, Outcome, Stake
+from devkit.sandbox.provider.client import AggregatorClient, Answer, Call
+
+# So many sendings of a bet's first call may stay without a definite answer before it is thought of calling it off.
+PATIENT_SENDS = 3
+
+
+class Croupier:
+    """Plays bets of one seeded run and keeps the book."""
+
+    def __init__(self, aggregator: AggregatorClient, book: Book, seed: int) -> None:
+        self._aggregator = aggregator
+        self._book = book
+        self._seed = seed
+
+    async def play(self, stake: Stake) -> BookedBet:
+        """Play a new bet to its end. Runs for as long as the other side gives no definite answer."""
+        bet = self._book.open_bet(stake)
+        await self.finish(bet)
+        return bet
+
+    async def finish(self, bet: BookedBet) -> None:
+        """Go on with a bet from wherever the book says it stands; a bet that has ended stays as it is."""
+        if bet.ending is None and not bet.was_opened:
+            await self._take_stake(bet)
+        if bet.ending is None and bet.was_opened:
+            self._book.decide(bet, self._draw(bet.stake))
+        if bet.ending is not None and bet.outcome is Outcome.OPEN:
+            await self._until_definite(bet, ending_call(bet.stake, bet.ending))
+
+    def _draw(self, stake: Stake) -> Ending:
+        if rounds.fails(self._seed, stake.number, one_step=stake.one_step):
+            return Ending(None)
+        return Ending(rounds.win(self._seed, stake.number, stake.amount) if stake.win is None else stake.win)
+
+    async def _take_stake(self, bet: BookedBet) -> None:
+        stake = bet.stake
+        call = opening_call(stake)
+        answer = await self._until_definite(bet, call, sends=PATIENT_SENDS)
+        if answer.definite:
+            return
+        if rounds.chance(self._seed, stake.number, "call off") % 2:
+            self._book.decide(bet, Ending(None))
+        else:
+            await self._until_definite(bet, call)
+
+    async def _until_definite(self, bet: BookedBet, call: Call, *, sends: int | None = None) -> Answer:
+        def heard(answer: Answer) -> None:
+            self._book.hear(bet, call.operation, answer)
+
+        return await self._aggregator.repeat(call, heard, sends=sends)
+
+
+def opening_call(stake: Stake) -> Call:
+    """The call that takes the stake, and pays the win where it is known."""
+    if stake.win is None:
+        return client.pay_in(stake.session_id, stake.bet_id, stake.round_id, stake.amount)
+    return client.pay_in_out(stake.session_id, stake.bet_id, stake.round_id, stake.amount, stake.win)
+
+
+def ending_call(stake: Stake, ending: Ending) -> Call:
+    """The call that ends a bet. One that settles in one step has none: it is over when it was opened."""
+    if ending.win is None:
+        return client.refund(stake.session_id, stake.bet_id)
+    return client.pay_out(stake.session_id, stake.bet_id, stake.round_id, ending.win)

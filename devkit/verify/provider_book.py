@@ -1,0 +1,193 @@
+"""A provider's own book against our rows: every definite answer that it has heard must be on record.
+
+The book is read line by line and never written, so that its provider may be at work.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from betcore.db import verify_sql
+from betcore.db.records import amount_text
+from betcore.money import AMOUNT
+from betcore.verify.casinos import read
+from betcore.verify.report import Progress, Report, Tell, Violation
+from devkit.sandbox.provider.client import (
+    ALREADY_DONE,
+    BET_REFUSED,
+    CASINO_REFUSED,
+    CONTRADICTION,
+    DONE,
+    NOT_ENOUGH_MONEY,
+    REFUSED,
+    Operation,
+)
+
+_BATCH = 1000
+_UNKNOWN_SESSION, _NEVER_SEEN = 3, 5
+_OPENING = (Operation.PAY_IN, Operation.PAY_IN_OUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a book: a stake (``bet``), how it is to end (``ending``), or an answer (``heard``)."""
+
+    kind: str
+    bet_id: str
+    data: Mapping[str, Any]
+
+
+async def check_book(engine: AsyncEngine, path: Path, report: Report, tell: Tell) -> None:
+    """Compare a book with our rows. A book that cannot be read is told as unchecked."""
+    try:
+        provider_id, provider = None, ""
+        for batch in _batches(path):
+            if provider_id is None:
+                session = next((line.data["session_id"] for line in batch if line.kind == "bet"), None)
+                found = await read(engine, verify_sql.PROVIDER_OF, session_id=session)
+                if not found:
+                    report.could_not("heard", f"{path}: its bets are of a session that we do not have")
+                    return
+                provider_id, provider = found[0]
+            asked = sorted({line.bet_id for line in batch})
+            rows = await read(engine, verify_sql.HEARD, provider_id=provider_id, bet_ids=asked)
+            _judge(batch, {row.provider_bet_id: row for row in rows}, provider, report)
+            report.checks["heard"].looked_at += sum(_is_answer(line) for line in batch)
+            tell(Progress("answers in the book", report.checks["heard"].looked_at, None))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        report.could_not("heard", f"{path}: not a provider's book ({type(error).__name__})")
+
+
+def _batches(path: Path) -> Iterator[Sequence[Line]]:
+    lines: list[Line] = []
+    with path.open(encoding="utf-8") as file:
+        for written in file:
+            # A provider that is at work may be in the middle of its last line.
+            if not written.endswith("\n"):
+                break
+            entry = json.loads(written)
+            lines.append(Line(entry["kind"], entry["bet_id"], entry["data"]))
+            if len(lines) == _BATCH:
+                yield lines
+                lines = []
+    if lines:
+        yield lines
+
+
+def _judge(lines: Sequence[Line], rows: Mapping[str, Any], provider: str, report: Report) -> None:
+    for line in lines:
+        row = rows.get(line.bet_id)
+        wrong = _wrong_answer(line, row) if _is_answer(line) else _wrong_amount(line, row)
+        if wrong:
+            number = "" if row is None else str(row.bet_id)
+            report.add(Violation("heard", number, line.bet_id, wrong, provider))
+
+
+def _is_answer(line: Line) -> bool:
+    return line.kind == "heard" and bool(line.data["definite"])
+
+
+def _wrong_answer(line: Line, row: Any) -> str | None:
+    operation, code, reason = Operation(line.data["operation"]), line.data["code"], line.data["reason"]
+    holds = _MEANING.get((operation, DONE if code == ALREADY_DONE else code, _reason(code, reason)))
+    if holds is None or holds(row):
+        return None
+    stands = "we have no such bet" if row is None else f"our row says {_told(row)}"
+    return f"{operation} was answered {code} {reason}".rstrip() + f" at {line.data['at']}, and {stands}"
+
+
+def _reason(code: int, reason: str) -> str | None:
+    """The reason, where the meaning hangs on it."""
+    if code == CONTRADICTION or (code, reason) == (REFUSED, CASINO_REFUSED):
+        return reason
+    return None
+
+
+def _told(row: Any) -> str:
+    state = f"{row.state} ({row.refusal})" if row.refusal else str(row.state)
+    reversal = f", its reversal {row.reversal_is}" if row.reversal_is else ""
+    return f"{state}{reversal}, {'told' if row.told_at else 'not told'}"
+
+
+def _wrong_amount(line: Line, row: Any) -> str | None:
+    """Where our row has another stake or another win than the book; what is not in our row yet is no difference."""
+    if row is None or line.kind not in ("bet", "ending"):
+        return None
+    named = ("stake", "amount") if line.kind == "bet" else ("win", "win")
+    ours, theirs = amount_text(getattr(row, named[0]), row.currency), line.data[named[1]]
+    if ours is None or theirs is None or (named[0] == "win" and row.state != "settled"):
+        return None
+    if not AMOUNT.fullmatch(ours):
+        return f"its {named[0]} cannot be read: {ours} of {row.currency}"
+    return None if Decimal(ours) == Decimal(theirs) else f"its {named[0]} is {theirs} in the book, {ours} here"
+
+
+def _opened(row: Any) -> bool:
+    settled = row is not None and (row.state == "settled" or not row.one_step)
+    return settled and row.told_at is not None and row.accepted_at is not None
+
+
+def _settled(row: Any) -> bool:
+    return row is not None and row.state == "settled"
+
+
+def _back(row: Any) -> bool:
+    """The player has the stake: it was returned, or never taken."""
+    if row is None or row.state not in ("refunded", "settled"):
+        return False
+    if row.state == "settled":
+        return bool(row.reversal_is == "reversed" and row.returned)
+    return bool(row.returned or (row.accepted_at is None and row.reversal_is is None))
+
+
+def _refused(row: Any) -> bool:
+    return row is not None and row.state == "refused"
+
+
+def _never_told(row: Any) -> bool:
+    taken_back = row is not None and (row.withdrawn_at is not None or row.reversed_by is not None)
+    return taken_back and row.told_at is None
+
+
+def _taken_back(row: Any) -> bool:
+    return row is not None and (row.state in ("refunding", "refunded") or row.reversed_by is not None)
+
+
+def _paid_out(row: Any) -> bool:
+    return row is not None and row.state in ("settling", "settled")
+
+
+def _nothing_or_refused(row: Any) -> bool:
+    return row is None or row.state == "refused"
+
+
+def _kept(row: Any) -> bool:
+    return row is not None and row.reversal_is == "refused"
+
+
+# What our row must say once an operation was answered with a code (and reason). What is not here says nothing of it.
+_MEANING: dict[tuple[Operation, int, str | None], Callable[[Any], bool]] = {
+    (Operation.PAY_OUT, DONE, None): _settled,
+    (Operation.PAY_OUT, _NEVER_SEEN, None): _refused,
+    (Operation.PAY_OUT, CONTRADICTION, BET_REFUSED): _refused,
+    (Operation.PAY_OUT, CONTRADICTION, "already_refunded"): _taken_back,
+    (Operation.REFUND, DONE, None): _back,
+    (Operation.REFUND, CONTRADICTION, BET_REFUSED): _refused,
+    (Operation.REFUND, CONTRADICTION, "already_settled"): _paid_out,
+    (Operation.REFUND, REFUSED, CASINO_REFUSED): _kept,
+}
+for _operation in _OPENING:
+    _MEANING |= {
+        (_operation, DONE, None): _opened,
+        (_operation, _UNKNOWN_SESSION, None): _nothing_or_refused,
+        (_operation, NOT_ENOUGH_MONEY, None): _refused,
+        (_operation, REFUSED, None): _refused,
+        (_operation, REFUSED, CASINO_REFUSED): _refused,
+        (_operation, CONTRADICTION, BET_REFUSED): _refused,
+        (_operation, CONTRADICTION, "already_refunded"): _never_told,
+    }
