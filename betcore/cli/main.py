@@ -1,11 +1,12 @@
 """The root of the command line. A command's module is imported when the command runs, not before.
 
-Each row of ``COMMANDS`` names a module and an attribute of it: a function, which is the command, or a ``typer.Typer``,
-which is a group of commands. The help text stands in the row, so that ``--help`` imports nothing either.
+Each row of ``COMMANDS`` and ``DEVKIT`` names a module and an attribute of it: a function, which is the command, or a
+``typer.Typer``, which is a group of commands. The help text is in the row, so that ``--help`` imports nothing either.
 """
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import typer
@@ -20,9 +21,6 @@ class Row(NamedTuple):
 
 
 COMMANDS = {
-    "up": Row("devkit.cli.up:up", "Run the whole stack on this machine until Ctrl-C."),
-    "demo": Row("devkit.cli.demo:demo", "Run the stack and play a set of bets on it."),
-    "play": Row("devkit.cli.play:play", "Let the sandbox provider play bets on the running stack."),
     "migrate": Row("betcore.cli.migrate:command", "Bring the database to the newest schema."),
     "provider": Row(
         "betcore.cli.partners:provider", "Game providers: add, show, list, set-profile, disable, suspend, ..."
@@ -35,27 +33,39 @@ COMMANDS = {
     "incident": Row("betcore.cli.incident:incident", "Where two sides say different things of a bet: list, show."),
     "ops": Row("betcore.cli.ops:ops", "Bets: show, stuck, owed, retry, settle, void, mark-paid; reconcile."),
     "verify": Row("betcore.cli.verify:verify", "Check what must always be true of bets, workflows and casinos' books."),
+}
+# The image leaves ``devkit`` out. Its ``verify`` takes the place of the one above, and has one option more.
+DEVKIT = {
+    "up": Row("devkit.cli.up:up", "Run the whole stack on this machine until Ctrl-C."),
+    "demo": Row("devkit.cli.demo:demo", "Run the stack and play a set of bets on it."),
+    "play": Row("devkit.cli.play:play", "Let the sandbox provider play bets on the running stack."),
     "chaos": Row("devkit.cli.chaos:chaos", "Break a stack of its own under load, and verify it afterwards."),
     "sandbox": Row("devkit.cli.sandbox:sandbox", "The sandbox partners' accounts."),
+    "verify": Row("devkit.cli.verify:verify", COMMANDS["verify"].help),
 }
+
+
+def commands() -> dict[str, Row]:
+    """Return the commands that this installation has."""
+    return COMMANDS | DEVKIT if find_spec("devkit") else COMMANDS
 
 
 class LazyGroup(TyperGroup):
     """Lists commands from the table, and loads the one that is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """In the order of the table."""
-        return list(COMMANDS)
+        """Return them in the order of the tables."""
+        return list(commands())
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A stand-in with the help text; ``resolve_command`` puts the command itself in its place."""
-        row = COMMANDS.get(cmd_name)
+        row = commands().get(cmd_name)
         return row and TyperCommand(cmd_name, help=row.help)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command that the arguments name, imported."""
         name, _, rest = super().resolve_command(ctx, args)
-        return name, _load(COMMANDS[name].where) if name else None, rest
+        return name, _load(commands()[name].where) if name else None, rest
 
 
 def _load(where: str) -> Any:

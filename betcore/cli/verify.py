@@ -1,7 +1,7 @@
 """``python -m betcore verify``: what must always be true of bets, workflows and casinos' books."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from betcore.settings import Settings
     from betcore.verify.report import Report
     from betcore.verify.sources import Wanted
+    from betcore.verify.verifying import ProviderBook
 
 app = typer.Typer()
 SHOWN = 50  # violations in a list for a person
@@ -30,14 +31,16 @@ class Books(StrEnum):
     NONE = "none"
 
 
+AskCasinos = Annotated[Books, typer.Option(help="How casinos are asked; auto: the sandbox's journal, else info.")]
+NoTemporal = Annotated[bool, typer.Option("--no-temporal", help="Leave out what only Temporal can tell.")]
+Since = Annotated[str | None, typer.Option(metavar="TIME", help="Bets opened then or later (UTC).")]
+
+
 @app.command()
 def verify(
-    casino: Annotated[Books, typer.Option(help="How casinos are asked; auto: the sandbox's journal, else info.")] = (
-        Books.AUTO
-    ),
-    no_temporal: Annotated[bool, typer.Option("--no-temporal", help="Leave out what only Temporal can tell.")] = False,
-    book: Annotated[list[Path] | None, typer.Option(help="A provider's book: its answers must be on record.")] = None,
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="Bets opened then or later (UTC).")] = None,
+    casino: AskCasinos = Books.AUTO,
+    no_temporal: NoTemporal = False,
+    since: Since = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -46,12 +49,24 @@ def verify(
     Reads only, and may run beside a live system. Exit status 1 where anything is violated, 2 where nothing is but
     something could not be checked.
     """
+    check(casino, no_temporal, since, (), as_json, data_dir)
+
+
+def check(
+    casino: Books,
+    no_temporal: bool,
+    since: str | None,
+    books: "Sequence[ProviderBook]",
+    as_json: bool,
+    data_dir: Path | None,
+) -> None:
+    """Print the report of what is wanted, and exit with its status."""
     from betcore.verify.sources import Wanted
 
     try:
         with answering(as_json):
             opened_from = moment("since", since) if since else None
-            wanted = Wanted(casino.value, not no_temporal, book or (), opened_from)
+            wanted = Wanted(casino.value, not no_temporal, books, opened_from)
             report = asyncio.run(_verified(read_settings(data_dir), wanted))
             emit(report.as_json(), as_json, "" if as_json else _words(report))
     except typer.Exit:
@@ -66,12 +81,12 @@ async def _verified(settings: "Settings", wanted: "Wanted") -> "Report":
 
     from betcore.errors import Unavailable
     from betcore.verify.sources import open_sources
-    from betcore.verify.verifying import verify as check
+    from betcore.verify.verifying import verify as report_on
 
     try:
         async with open_sources(settings, wanted) as sources:
             with _progress() as tell:
-                return await check(sources, tell)
+                return await report_on(sources, tell)
     except (SQLAlchemyError, asyncpg.PostgresError) as failure:
         raise Unavailable(f"database: {type(failure).__name__}", code="database_refused") from failure
 

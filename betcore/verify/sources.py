@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Literal
 
 import aiohttp
@@ -23,7 +22,7 @@ from betcore.settings import STACK_FILE, Settings
 from betcore.vault import Vault
 from betcore.verify.carried import Moment
 from betcore.verify.casinos import Casinos, Way
-from betcore.verify.verifying import Sources
+from betcore.verify.verifying import ProviderBook, Sources
 
 _CACHE_SECONDS = 60
 _LEFT_OUT = "not wanted"
@@ -36,7 +35,7 @@ class Wanted:
 
     casinos: Literal["auto", "journal", "info", "none"] = "auto"
     temporal: bool = True
-    books: Sequence[Path] = ()
+    books: Sequence[ProviderBook] = ()
     since: datetime | None = None
     sandbox: str | None = None
     moment: Moment = field(default_factory=Moment)

@@ -1,9 +1,8 @@
 """``verify``: everything that must always be true, looked at on a live or on a stopped system. Nothing is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
@@ -12,7 +11,9 @@ from betcore.verify.carried import Carried, Moment
 from betcore.verify.casinos import Casinos
 from betcore.verify.report import CHECKS, Report, Tell, quietly
 from betcore.verify.rows import check_rows, first_after
-from devkit.verify.provider_book import check_book
+
+# Compares our rows with the answers that a provider has received, as its own book has them.
+ProviderBook = Callable[[AsyncEngine, Report, Tell], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Sources:
     engine: AsyncEngine
     client: Client | None = None
     casinos: Casinos | None = None
-    books: Sequence[Path] = ()
+    books: Sequence[ProviderBook] = ()
     since: datetime | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     why_not: Mapping[str, str] = field(default_factory=dict)
@@ -51,7 +52,7 @@ async def verify(sources: Sources, progress: Tell = quietly) -> Report:
             await sources.casinos.check(after, moment.again_after, report, progress)
     with report.timed("books"):
         for book in sources.books:
-            await check_book(sources.engine, book, report, progress)
+            await book(sources.engine, report, progress)
     _say_what_is_missing(sources, report)
     return report
 

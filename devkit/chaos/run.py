@@ -43,6 +43,7 @@ from devkit.stack.folder import Folder
 from devkit.stack.postgres import Postgres
 from devkit.stack.process import ROOT
 from devkit.stack.up import Ready
+from devkit.verify.provider_book import provider_book
 
 PROVIDERS = 3
 # How long bets may take to come to rest by themselves once nothing is broken any more.
@@ -192,7 +193,7 @@ class Run:
             "not_at_rest": [{"bet_id": bet_id, "what": what} for bet_id, what in restless.items()],
             "given_again": await restoring.given_again(),
         }
-        wanted = Wanted("journal", books=[player.path for player in players], since=restoring.at)
+        wanted = Wanted("journal", books=[provider_book(player.path) for player in players], since=restoring.at)
         async with open_sources(self._settings, wanted) as sources:
             verified = await verify(sources)
         unchecked = [f"{name}: {why}" for name, check in verified.checks.items() for why in check.unchecked]

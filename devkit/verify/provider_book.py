@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from betcore.db.records import amount_text
 from betcore.money import AMOUNT
 from betcore.verify.casinos import read
 from betcore.verify.report import Progress, Report, Tell, Violation
+from betcore.verify.verifying import ProviderBook
 from devkit.sandbox.provider.client import (
     ALREADY_DONE,
     BET_REFUSED,
@@ -42,8 +44,13 @@ class Line:
     data: Mapping[str, Any]
 
 
-async def check_book(engine: AsyncEngine, path: Path, report: Report, tell: Tell) -> None:
-    """Compare a book with our rows. A book that cannot be read is told as unchecked."""
+def provider_book(path: Path) -> ProviderBook:
+    """Return the check of the sandbox provider's book in this file."""
+    return partial(_check, path)
+
+
+async def _check(path: Path, engine: AsyncEngine, report: Report, tell: Tell) -> None:
+    """Compare a book with our rows. A book that cannot be read is reported as unchecked."""
     try:
         provider_id, provider = None, ""
         for batch in _batches(path):

@@ -19,6 +19,7 @@ from betcore.verify.carried import Moment
 from betcore.verify.report import Report
 from betcore.verify.sources import Wanted, open_sources
 from betcore.verify.verifying import verify
+from devkit.verify.provider_book import provider_book
 from tests.system.scenarios import DONE, HASTY, definitely, taken
 from tests.table import ROOT, Stack, Table, eventually, start_stack, until
 
@@ -218,11 +219,11 @@ async def test_a_provider_s_book_that_heard_what_is_not_on_record(table: Table, 
     heard = {"operation": "pay-out", "code": 1, "reason": "", "definite": True, "at": "then"}
     lines = [("bet", stake), ("ending", {"win": "25.00"}), ("heard", heard)]
     _write(book, bet, lines)
-    assert (await _verified(table.stack, **ROWS_ALONE, books=[book])).checks["heard"].violations == 0
+    assert (await _verified(table.stack, **ROWS_ALONE, books=[provider_book(book)])).checks["heard"].violations == 0
     _write(book, bet, [("bet", stake | {"amount": "11.00"}), ("ending", {"win": "26.00"})])
     _write(book, bet, [("heard", heard | {"operation": "refund"})], "a")
     _write(book, "never-there", [("heard", heard | {"operation": "pay-in"})], "a")
-    report = await _verified(table.stack, **ROWS_ALONE, books=[book])
+    report = await _verified(table.stack, **ROWS_ALONE, books=[provider_book(book)])
     found = [one for one in report.violations if one.check == "heard"]
     assert [one.provider_bet_id for one in found] == [bet, bet, bet, "never-there"]
     assert report.checks["heard"].looked_at == 2

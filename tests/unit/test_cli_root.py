@@ -6,14 +6,14 @@ from importlib import import_module
 
 import pytest
 
-from betcore.cli.main import COMMANDS
+from betcore.cli.main import COMMANDS, DEVKIT, Row, commands
 
 _HEAVY = ("aiohttp", "asyncpg", "betcore.settings", "fastapi", "sqlalchemy", "temporalio")
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_is_where_the_table_says(name: str) -> None:
-    module, _, attribute = COMMANDS[name].where.partition(":")
+@pytest.mark.parametrize("row", [*COMMANDS.values(), *DEVKIT.values()], ids=lambda row: row.where)
+def test_every_command_is_where_the_table_says(row: Row) -> None:
+    module, _, attribute = row.where.partition(":")
     assert callable(getattr(import_module(module), attribute))
 
 
@@ -32,4 +32,4 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
 
 def test_help_lists_every_command() -> None:
     done = subprocess.run([sys.executable, "-m", "betcore", "--help"], capture_output=True, text=True, check=True)
-    assert [name for name in COMMANDS if f"│ {name} " not in done.stdout] == []
+    assert [name for name in commands() if f"│ {name} " not in done.stdout] == []
