@@ -29,7 +29,7 @@ class Ward:
 
     async def fail(self, times: int, process: AdmissionControl | None = None) -> None:
         for _ in range(times):
-            await (process or self.process()).told(self.casino, LATE)
+            await (process or self.process()).record_result(self.casino, LATE)
 
     async def later(self, column: str, seconds: int) -> None:
         """Let time pass for one column of the casino's row."""
@@ -70,7 +70,7 @@ async def test_failures_that_lie_apart_are_no_run(ward: Ward) -> None:
 
 
 async def test_an_authentication_that_fails_opens_at_once(ward: Ward) -> None:
-    await ward.process().told(ward.casino, CasinoAnswer("unauthorised", "unauthorised", "401"))
+    await ward.process().record_result(ward.casino, CasinoAnswer("unauthorised", "unauthorised", "401"))
     assert not await ward.takes()
 
 
