@@ -16,7 +16,7 @@ import pytest
 from devkit.stack import postgres, temporal
 from tests import cluster
 from tests.order import long_first
-from tests.table import Stack, start_stack
+from tests.partner import Stack, start_stack
 
 # Sources are compiled once, whatever the environment says, and not by each of the hundred processes of a run.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

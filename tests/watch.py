@@ -5,24 +5,24 @@ from datetime import datetime
 from typing import Any
 
 from betcore.visibility import BET_STATUS, NEEDS_ATTENTION
-from tests.table import Table, eventually
+from tests.partner import TestPartner, eventually
 
 
-async def sends(table: Table, bet: str) -> list[dict[str, Any]]:
+async def sends(partner: TestPartner, bet: str) -> list[dict[str, Any]]:
     """Every send of a movement of a bet that reached the casino, taken or not, oldest first."""
-    row = await table.row(bet)
-    made = [call for call in await table.calls() if call["path"] == "/payments/make"]
+    row = await partner.row(bet)
+    made = [call for call in await partner.calls() if call["path"] == "/payments/make"]
     return [] if row is None else [call for call in made if call["bet_id"] == row.bet_id]
 
 
-async def sent(table: Table, bet: str, times: int) -> None:
+async def sent(partner: TestPartner, bet: str, times: int) -> None:
     """Wait until so many sends of a bet have reached the casino."""
-    await holds(lambda: sends(table, bet), lambda found: len(found) >= times)
+    await holds(lambda: sends(partner, bet), lambda found: len(found) >= times)
 
 
-async def in_state(table: Table, bet: str, *states: str) -> None:
+async def in_state(partner: TestPartner, bet: str, *states: str) -> None:
     """Wait until the bet's row is in one of these states."""
-    await holds(lambda: table.row(bet), lambda row: row is not None and row.state in states)
+    await holds(lambda: partner.row(bet), lambda row: row is not None and row.state in states)
 
 
 async def holds(read: Callable[[], Awaitable[Any]], condition: Callable[[Any], bool], seconds: float = 90) -> None:
@@ -34,36 +34,36 @@ async def holds(read: Callable[[], Awaitable[Any]], condition: Callable[[Any], b
     await eventually(holds_now, seconds)
 
 
-async def status(table: Table, bet: str) -> tuple[str | None, bool | None]:
+async def status(partner: TestPartner, bet: str) -> tuple[str | None, bool | None]:
     """What the search attributes tell ops of a bet: BetStatus and NeedsAttention."""
-    told = (await table.workflow(bet).describe()).typed_search_attributes
+    told = (await partner.workflow(bet).describe()).typed_search_attributes
     return told.get(BET_STATUS), told.get(NEEDS_ATTENTION)
 
 
-async def has_status(table: Table, bet: str, *wanted: object) -> None:
+async def has_status(partner: TestPartner, bet: str, *wanted: object) -> None:
     """Wait until ops see this BetStatus and NeedsAttention."""
-    await holds(lambda: status(table, bet), lambda found: found == wanted)
+    await holds(lambda: status(partner, bet), lambda found: found == wanted)
 
 
-async def answers(table: Table, bet: str) -> list[dict[str, Any]]:
+async def answers(partner: TestPartner, bet: str) -> list[dict[str, Any]]:
     """The casino's answers as the bet's events tell them, oldest first."""
     query = """SELECT data FROM bet_event JOIN bet USING (bet_id) JOIN provider USING (provider_id)
                WHERE counterparty_id = :c AND provider_bet_id = :b AND kind = 'answer' ORDER BY event_id"""
-    return [event.data for event in await table.sql(query, c=table.counterparty_id, b=bet)]
+    return [event.data for event in await partner.sql(query, c=partner.counterparty_id, b=bet)]
 
 
-async def movement(table: Table, bet: str, kind: int) -> Any:
+async def movement(partner: TestPartner, bet: str, kind: int) -> Any:
     """Our row of one movement of a bet."""
-    row = await table.row(bet)
+    row = await partner.row(bet)
     query = "SELECT * FROM movement WHERE bet_id = :b AND transaction_type = :k"
-    return (await table.sql(query, b=row.bet_id, k=kind))[0]
+    return (await partner.sql(query, b=row.bet_id, k=kind))[0]
 
 
-async def passed(table: Table, bet: str) -> None:
+async def passed(partner: TestPartner, bet: str) -> None:
     """Wait until the last moment of a bet's debit has passed, by the database's clock."""
-    row = await table.row(bet)
+    row = await partner.row(bet)
     query = "SELECT now() > not_after AS passed FROM movement WHERE bet_id = :b AND transaction_type = -1"
-    await holds(lambda: table.sql(query, b=row.bet_id), lambda found: bool(found[0].passed))
+    await holds(lambda: partner.sql(query, b=row.bet_id), lambda found: bool(found[0].passed))
 
 
 def at(call: dict[str, Any]) -> datetime:

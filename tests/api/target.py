@@ -10,7 +10,7 @@ from typing import Any
 from api import parsing
 from betcore import xsign
 from tests.api.wire import JSON, Answer, Api, Signer
-from tests.table import Table
+from tests.partner import TestPartner
 
 Told = tuple[int, int, str | None]
 Attempts = Mapping[str, Awaitable[Answer]]
@@ -35,16 +35,16 @@ MOVEMENTS = """SELECT movement.* FROM movement JOIN bet USING (bet_id) JOIN prov
 
 @dataclass(frozen=True)
 class Target:
-    """An operation at a table where one bet is open and one is settled, and somebody else's table beside it."""
+    """An operation of a partner with one open and one settled bet, and another partner beside it."""
 
     api: Api
-    table: Table
-    other: Table
+    partner: TestPartner
+    other: TestPartner
     operation: str = ""
 
     @property
     def path(self) -> str:
-        return self.at(self.table.session_id)
+        return self.at(self.partner.session_id)
 
     def at(self, session: str) -> str:
         return f"/v1/sessions/{session}/bets/{self.operation}"
@@ -59,7 +59,7 @@ class Target:
 
     @property
     def signer(self) -> Signer:
-        return Signer(self.table.counterparty_id, self.table.secret)
+        return Signer(self.partner.counterparty_id, self.partner.secret)
 
     def written(self, field: str, literal: str) -> bytes:
         """The good body with this piece of JSON in a field."""
@@ -91,14 +91,14 @@ class Target:
 
     async def state(self) -> dict[str, Any]:
         """Whatever money has left behind: at the casino, and in our rows."""
-        given = {"a": self.table.counterparty_id, "b": self.other.counterparty_id}
-        player = f"/_players/{self.table.partner_client_id}/anna"
+        given = {"a": self.partner.counterparty_id, "b": self.other.counterparty_id}
+        player = f"/_players/{self.partner.partner_client_id}/anna"
         return {
-            "journal": [await one.entries() for one in (self.table, self.other)],
-            "balance": await self.table.at_casino("GET", player),
-            "bets": [tuple(row) for row in await self.table.sql(BETS, **given)],
-            "movements": [tuple(row) for row in await self.table.sql(MOVEMENTS, **given)],
-            "calls": [call for one in (self.table, self.other) for call in await one.calls() if not _reads(call)],
+            "journal": [await one.entries() for one in (self.partner, self.other)],
+            "balance": await self.partner.at_casino("GET", player),
+            "bets": [tuple(row) for row in await self.partner.sql(BETS, **given)],
+            "movements": [tuple(row) for row in await self.partner.sql(MOVEMENTS, **given)],
+            "calls": [call for one in (self.partner, self.other) for call in await one.calls() if not _reads(call)],
         }
 
 

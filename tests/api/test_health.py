@@ -17,7 +17,7 @@ from betcore.db.incidents import KINDS
 from betcore.settings import Settings
 from devkit.stack.ports import free
 from tests.api.wire import Answer, Api, served
-from tests.table import Stack
+from tests.partner import Stack
 from tests.unit.house import House
 
 
@@ -96,12 +96,12 @@ async def test_parts_that_hang_are_down_after_the_same_wait(monkeypatch: pytest.
 
 
 async def test_incidents_are_counted_as_they_stand_in_the_table(stack: Stack) -> None:
-    table, before = await stack.table(), await incidents(stack)
+    partner, before = await stack.partner(), await incidents(stack)
     assert set(KINDS) <= set(before)
-    bet = table.new_bet()
-    assert (await table.pay_in(bet)).code == 1
+    bet = partner.new_bet()
+    assert (await partner.pay_in(bet)).code == 1
     for amount in ("12.00", "13.00", "12.00"):
-        assert (await table.pay_in(bet, amount)).said == (6, "different_data")
+        assert (await partner.pay_in(bet, amount)).said == (6, "different_data")
     # The third says what the first has said.
     assert await incidents(stack) == before | {"different_data": before["different_data"] + 2}
 

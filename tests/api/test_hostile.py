@@ -12,8 +12,8 @@ import pytest
 from betcore import xsign
 from tests.api.target import FRESH, OPEN, SERVED, SETTLED, Attempts, Target, Told, all_told, nothing_moves
 from tests.api.wire import JSON, MALFORMED, NOT_AUTHORISED, TOO_LARGE, Api, Signer
+from tests.partner import Stack
 from tests.system.test_scenarios_money import NO_AMOUNTS
-from tests.table import Stack
 
 UNKNOWN_ROUTE: Told = (404, 2, "unknown_route")
 WRONG_METHOD: Told = (405, 2, "wrong_method")
@@ -31,22 +31,22 @@ OTHER_TYPES = [[], [""], ["text/plain"], ["application/x-www-form-urlencoded"], 
 
 @pytest.fixture(scope="module")
 async def scene(stack: Stack) -> AsyncIterator[Target]:
-    """The tables; at the end the open bet can still be paid out and a new one be opened."""
-    table, other = await stack.table(min_bet="0.10", max_bet="500"), await stack.table()
+    """The partners; at the end the open bet can still be paid out and a new one be opened."""
+    partner, other = await stack.partner(min_bet="0.10", max_bet="500"), await stack.partner()
     for bet in (OPEN, SETTLED):
-        assert (await table.pay_in(bet)).code == 1
-    assert (await table.pay_out(SETTLED)).code == 1
-    scene = Target(Api(urlsplit(stack.addresses["api"]).port or 0), table, other)
+        assert (await partner.pay_in(bet)).code == 1
+    assert (await partner.pay_out(SETTLED)).code == 1
+    scene = Target(Api(urlsplit(stack.addresses["api"]).port or 0), partner, other)
     async with nothing_moves(scene):
         yield scene
-    assert (await table.pay_in(FRESH)).said == (1, None)
-    assert (await table.pay_out(OPEN)).said == (1, None)
+    assert (await partner.pay_in(FRESH)).said == (1, None)
+    assert (await partner.pay_out(OPEN)).said == (1, None)
 
 
 @pytest.fixture(params=SERVED)
 def target(scene: Target, request: pytest.FixtureRequest) -> Target:
     """One of the operations."""
-    return Target(scene.api, scene.table, scene.other, request.param)
+    return Target(scene.api, scene.partner, scene.other, request.param)
 
 
 # What cannot be read
@@ -78,11 +78,13 @@ async def test_what_is_no_id_or_is_not_there(target: Target) -> None:
     bodies = [target.written(name, json.dumps(one)) for name in ids for one in (*NO_IDS, "\ud800")]
     bodies += [xsign.compact({k: v for k, v in target.good.items() if k != missing}) for missing in target.good]
     bodies += [xsign.compact({k.lower(): v for k, v in target.good.items()})]
-    sessions = [target.other.session_id, target.table.session_id.upper(), f"{target.table.session_id} ", *NO_IDS]
+    sessions = [target.other.session_id, target.partner.session_id.upper(), f"{target.partner.session_id} ", *NO_IDS]
     bodies += [xsign.compact({**target.good, "sessionId": session}) for session in sessions]
     async with nothing_moves(target):
         await all_told(MALFORMED, target.each(bodies))
-        paths = [target.at(one) for one in ("%20", "%00", "a%0A", "%C3%A4", "a" * 129, f"{target.table.session_id}%20")]
+        paths = [
+            target.at(one) for one in ("%20", "%00", "a%0A", "%C3%A4", "a" * 129, f"{target.partner.session_id}%20")
+        ]
         await all_told(MALFORMED, {path: target.send(path=path) for path in paths})
 
 
@@ -95,7 +97,7 @@ async def test_what_is_too_large(target: Target) -> None:
 async def test_another_path_method_or_type(target: Target) -> None:
     path, sign = target.path, target.signer.sign
     elsewhere = [f"{path}/", f"{path}x", path.upper(), path.replace("/bets", ""), path.replace("/v1/", "/v1//")]
-    elsewhere += [target.at(f"{target.table.session_id}%2F.."), f"/v1/bets/{target.operation}"]
+    elsewhere += [target.at(f"{target.partner.session_id}%2F.."), f"/v1/bets/{target.operation}"]
     methods = ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
     async with nothing_moves(target):
         await all_told(UNKNOWN_ROUTE, {one: target.send(path=one) for one in elsewhere})
@@ -130,13 +132,13 @@ async def test_no_signature_or_half_of_one(target: Target) -> None:
 
 
 async def test_a_signature_of_something_else(target: Target) -> None:
-    table, other, body = target.table, target.other, target.body
+    partner, other, body = target.partner, target.other, target.body
     bodies = [b"", body + b" ", json.dumps(target.good).encode(), body.replace(b"round-1", b"round-2") + b"\n"]
     signers = {
-        "our id, another's secret": Signer(table.counterparty_id, other.secret),
-        "another's id, our secret": Signer(other.counterparty_id, table.secret),
-        "nobody's id": Signer("99999999-2222-4333-8444-555555555555", table.secret),
-        "no secret": Signer(table.counterparty_id, ""),
+        "our id, another's secret": Signer(partner.counterparty_id, other.secret),
+        "another's id, our secret": Signer(other.counterparty_id, partner.secret),
+        "nobody's id": Signer("99999999-2222-4333-8444-555555555555", partner.secret),
+        "no secret": Signer(partner.counterparty_id, ""),
     }
     async with nothing_moves(target):
         signed = {repr(one): target.with_headers(target.signer.sign(one).items()) for one in bodies}
@@ -184,7 +186,7 @@ async def test_bytes_that_were_first_seen_elsewhere(target: Target) -> None:
     async with nothing_moves(target):
         await spent(UNKNOWN_ROUTE, path="/v1/elsewhere")
         await spent(UNKNOWN_ROUTE, path=f"{target.path}/")
-        await spent(MALFORMED, path=f"/v1/sessions/{target.table.session_id}/balance", method="GET")
+        await spent(MALFORMED, path=f"/v1/sessions/{target.partner.session_id}/balance", method="GET")
         await spent(WRONG_METHOD, method="PUT")
         await spent(WRONG_TYPE, kind="text/plain")
         await spent(MALFORMED, path=target.at("%20"))
@@ -198,8 +200,8 @@ async def test_bytes_that_were_first_seen_elsewhere(target: Target) -> None:
 
 async def test_sessions_of_others(target: Target) -> None:
     stranger = Signer(target.other.counterparty_id, target.other.secret)
-    table = target.table
-    opened = await table.catalogue.open_session(table.provider, table.casino, "dice", "anna", "EUR", "demo")
+    partner = target.partner
+    opened = await partner.catalogue.open_session(partner.provider, partner.casino, "dice", "anna", "EUR", "demo")
     unknown: Attempts = {
         "nobody's session": target.send(path=target.at("nobody")),
         "another provider's session": target.send(path=target.at(target.other.session_id)),

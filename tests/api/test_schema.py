@@ -18,7 +18,7 @@ from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 
 from betcore import xsign
-from tests.table import Stack, Table
+from tests.partner import Stack, TestPartner
 
 Document = dict[str, Any]
 Moved = dict[tuple[str, int], Decimal]
@@ -67,21 +67,21 @@ class Told:
 
 @dataclass
 class Wire(requests.auth.AuthBase):
-    """Keeps what is sent, and signs as the table's provider; a forger has no secret to do so.
+    """Keeps what is sent, and signs as the partner's provider; a forger has no secret to do so.
 
     A header of the signature that is generated in its form gets its right value, another one is sent as it is: a
     negative example stays one.
     """
 
     forms: dict[str, str]
-    table: Table
+    partner: TestPartner
     forger: bool = False
     told: list[Told] = field(default_factory=list)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         body = _bytes(request.body)
-        secret = "guessed" if self.forger else self.table.secret
-        for name, value in xsign.headers(secret, self.table.counterparty_id, body).items():
+        secret = "guessed" if self.forger else self.partner.secret
+        for name, value in xsign.headers(secret, self.partner.counterparty_id, body).items():
             if re.fullmatch(self.forms[name], _text(request.headers.get(name, ""))):
                 request.headers[name] = value
 
@@ -118,8 +118,8 @@ async def document(stack: Stack) -> Document:
 
 
 @pytest.fixture
-async def table(stack: Stack) -> Table:
-    return await stack.table(ORDERED, min_bet="0.10", max_bet="500")
+async def partner(stack: Stack) -> TestPartner:
+    return await stack.partner(ORDERED, min_bet="0.10", max_bet="500")
 
 
 def _calls(document: Document) -> dict[str, Any]:
@@ -209,11 +209,11 @@ def _owed(told: list[Told], operations: dict[str, Any]) -> Moved:
     return moved
 
 
-async def _moved(table: Table) -> Moved:
+async def _moved(partner: TestPartner) -> Moved:
     """The movements that the casino tells of; none of them stands there twice."""
     query = "SELECT bet_id, provider_bet_id FROM bet JOIN provider USING (provider_id) WHERE counterparty_id = :c"
-    names = {row.bet_id: row.provider_bet_id for row in await table.sql(query, c=table.counterparty_id)}
-    entries = [((names[one["bet_id"]], one["transaction_type"]), one["amount"]) for one in await table.entries()]
+    names = {row.bet_id: row.provider_bet_id for row in await partner.sql(query, c=partner.counterparty_id)}
+    entries = [((names[one["bet_id"]], one["transaction_type"]), one["amount"]) for one in await partner.entries()]
     assert len(entries) == len(dict(entries))
     return {movement: Decimal(amount) for movement, amount in entries}
 
@@ -223,40 +223,40 @@ def _below_v1(told: list[Told]) -> list[Told]:
 
 
 async def test_without_a_good_signature_nothing_is_told_and_nothing_moves(
-    stack: Stack, table: Table, document: Document
+    stack: Stack, partner: TestPartner, document: Document
 ) -> None:
-    wire = Wire(_forms(document), table, forger=True)
-    fixed = {"path.session_id": table.session_id}
+    wire = Wire(_forms(document), partner, forger=True)
+    fixed = {"path.session_id": partner.session_id}
     assert await _play(document, stack, wire, parameters=fixed, checks=UNSIGNED) == []
     assert {(call.status, call.code) for call in _below_v1(wire.told)} == {(401, 8)}
-    assert await table.calls() == []
+    assert await partner.calls() == []
 
 
-async def test_a_session_of_nobody_moves_nothing(stack: Stack, table: Table, document: Document) -> None:
-    wire = Wire(_forms(document), table)
+async def test_a_session_of_nobody_moves_nothing(stack: Stack, partner: TestPartner, document: Document) -> None:
+    wire = Wire(_forms(document), partner)
     assert await _play(document, stack, wire, checks=ANY_ANSWER) == []
     told = Counter(call.code for call in _below_v1(wire.told))
     assert set(told) <= {2, 3, 8}
     assert told[3] > 10
-    assert await table.calls() == []
+    assert await partner.calls() == []
 
 
 async def test_calls_are_answered_as_documented_and_money_moves_for_those_answered_1(
-    stack: Stack, table: Table, document: Document
+    stack: Stack, partner: TestPartner, document: Document
 ) -> None:
-    wire, calls = Wire(_forms(document), table), _calls(document)
+    wire, calls = Wire(_forms(document), partner), _calls(document)
     seated = copy.deepcopy(document)
     for name, operation in _calls(seated).items():
-        _seat(name, operation, table.session_id)
-    assert (await table.pay_in(OPEN)).code == 1
-    fixed = {"path.session_id": table.session_id}
+        _seat(name, operation, partner.session_id)
+    assert (await partner.pay_in(OPEN)).code == 1
+    fixed = {"path.session_id": partner.session_id}
     assert await _play(seated, stack, wire, 25, parameters=fixed, checks=CHECKS) == []
 
     opened = Told("POST", "/pay-in", b'{"betId":"%b","betAmount":"10.00"}' % OPEN.encode(), 200, 1)
-    moved = await _moved(table)
+    moved = await _moved(partner)
     assert moved == _owed([opened, *wire.told], calls)
     assert {kind for _, kind in moved} >= {-1, 1, 2}
-    player = await table.at_casino("GET", f"/_players/{table.partner_client_id}/anna")
+    player = await partner.at_casino("GET", f"/_players/{partner.partner_client_id}/anna")
     assert Decimal(player["balance"]) == 1000 + sum(SIGNS[kind] * amount for (_, kind), amount in moved.items())
     # Each call was taken and was refused. Only a PayOut that came before its PayIn, and a balance, may be left open.
     told = {name: Counter(call.code for call in wire.told if call.path.endswith(f"/{name}")) for name in calls}

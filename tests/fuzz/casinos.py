@@ -50,7 +50,7 @@ class Casinos:
         accept = self._scene.accept(OWED, 1, TaxAmount="0.10")
         return [
             *(self._judged(dice, body) for body in swept(accept)),
-            *(self._log_in(dice, body) for body in swept(self._account(self._scene.house))),
+            *(self._log_in(dice, body) for body in swept(self._account(self._scene.accepting))),
             *(self._question(dice, body) for body in swept({"Token": self._scene.message})),
             # A reader of bytes may guess these.
             *(
@@ -74,7 +74,7 @@ class Casinos:
 
     def _judged(self, random: Random, body: bytes, more: Headers = ()) -> Case:
         told = self._told(body)
-        holder = self._scene.house
+        holder = self._scene.accepting
         if told is None:
             told, holder = UNKNOWN_BET, self._scene.other
         chunk = random.choice((0, 0, 0, 0, 13))
@@ -117,7 +117,7 @@ class Casinos:
         request = self._judged(random, b"{}").request
         fields = self._scene.accept(bet, kind)
         body = bent(random, members(fields)) if random.random() < 0.3 else members_written(fields)
-        token = self._scene.tokens[self._scene.house.partner_client_id]
+        token = self._scene.tokens[self._scene.accepting.partner_client_id]
         bad = broken_token(random, token)
         wrong: list[Headers] = [
             (),
@@ -136,8 +136,8 @@ class Casinos:
     # auth
 
     def _token(self, random: Random) -> Case:
-        house, other = self._scene.house, self._scene.other
-        fields = self._account(house) | {"Secret": random.choice((house, other)).casino_secret}
+        entry, other = self._scene.accepting, self._scene.other
+        fields = self._account(entry) | {"Secret": random.choice((entry, other)).casino_secret}
         return self._log_in(random, bent(random, members(fields)))
 
     def _log_in(self, random: Random, body: bytes) -> Case:
@@ -145,15 +145,15 @@ class Casinos:
         return Case(Request("POST", TOKEN, _typed(random), body), told)
 
     @staticmethod
-    def _account(table: Any) -> dict[str, object]:
-        return {"PartnerClientId": table.partner_client_id, "Secret": table.casino_secret}
+    def _account(partner: Any) -> dict[str, object]:
+        return {"PartnerClientId": partner.partner_client_id, "Secret": partner.casino_secret}
 
     def _of_a_log_in(self, found: dict[str, Any] | None) -> Told:
         client = _integer(found.get("PartnerClientId")) if found else None
         secret = found.get("Secret") if found else None
         if client is None or not isinstance(secret, str):
             return MALFORMED
-        known = {one.partner_client_id: one.casino_secret for one in (self._scene.house, self._scene.other)}
+        known = {one.partner_client_id: one.casino_secret for one in (self._scene.accepting, self._scene.other)}
         return DONE if known.get(client) == secret else NOT_AUTHORISED
 
     def _verify(self, random: Random) -> Case:
@@ -172,7 +172,7 @@ class Casinos:
 
     def _wrapping(self, random: Random) -> Case:
         body = members_written(self._scene.accept(OWED, 1))
-        bearer = self._bearer(self._scene.house)
+        bearer = self._bearer(self._scene.accepting)
         if random.random() < 0.4:
             path = random.choice((TOKEN, VERIFY, ACCEPT))
             return Case(Request(random.choice((*odd.METHODS, "GET")), path, (*_typed(random), bearer), body), NO_METHOD)
@@ -185,11 +185,11 @@ class Casinos:
 
     def _cut(self, random: Random) -> Case:
         body = members_written(self._scene.accept(OWED, 1))
-        headers = (*_typed(random), self._bearer(self._scene.house))
+        headers = (*_typed(random), self._bearer(self._scene.accepting))
         return Case(Request("POST", ACCEPT, headers, body, random.choice((0, 16)), cut=True), None)
 
-    def _bearer(self, table: Any) -> tuple[str, str]:
-        return ("Authorization", f"Bearer {self._scene.tokens[table.partner_client_id]}")
+    def _bearer(self, partner: Any) -> tuple[str, str]:
+        return ("Authorization", f"Bearer {self._scene.tokens[partner.partner_client_id]}")
 
 
 # kind -> how often

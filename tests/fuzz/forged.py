@@ -14,7 +14,7 @@ from tests.fuzz.wire import Headers
 
 def broken_headers(random: Random, headers: dict[str, str], scene: Scene, body: bytes) -> Headers:
     """The four headers with something wrong about them."""
-    table, other = scene.table, scene.other
+    partner, other = scene.partner, scene.other
     name = random.choice((xsign.COUNTERPARTY_ID, xsign.TIMESTAMP, xsign.REQUEST_ID, xsign.SIGNATURE))
     value = headers[name]
     made: list[tuple[str, str]] = list(headers.items())
@@ -45,17 +45,17 @@ def broken_headers(random: Random, headers: dict[str, str], scene: Scene, body: 
         case 4:
             signed = xsign.headers(
                 random.choice(("", "guessed", other.secret)),
-                table.counterparty_id,
+                partner.counterparty_id,
                 body,
             )
         case 5:
             nobody = f"{secrets.token_hex(4)}-2222-4333-8444-{secrets.token_hex(6)}"
-            signed = xsign.headers(table.secret, random.choice((other.counterparty_id, nobody)), body)
+            signed = xsign.headers(partner.secret, random.choice((other.counterparty_id, nobody)), body)
         case _:
             off = random.choice((-1, 1)) * random.choice((66_000, 86_400_000, 10**12))
             at_time = str(max(time.time_ns() // 1_000_000 + off, 0))[:15]
             request_id = secrets.token_hex(16)
-            good = xsign.sign(table.secret, table.counterparty_id, at_time, request_id, body)
+            good = xsign.sign(partner.secret, partner.counterparty_id, at_time, request_id, body)
             signed = dict(headers) | {xsign.TIMESTAMP: at_time, xsign.REQUEST_ID: request_id, xsign.SIGNATURE: good}
     rest = tuple(one for one in made if one[0] not in signed)
     return (*rest, *signed.items())

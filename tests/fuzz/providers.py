@@ -71,7 +71,7 @@ class Providers:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._sessions = {
-            scene.table.session_id: "ours",
+            scene.partner.session_id: "ours",
             scene.demo: "demo",
             scene.other.session_id: "another's",
         }
@@ -84,7 +84,7 @@ class Providers:
 
     def sweep(self) -> list[Case]:
         """Each field of each operation with each of the sharp pieces in it, where it would move money."""
-        found, ours = [], self._scene.table.session_id
+        found, ours = [], self._scene.partner.session_id
         for operation, fields in FIELDS.items():
             bet = FRESH if "betAmount" in fields else OPEN
             optional = {"sessionId": ours} | ({"winOdd": "2.5"} if "winAmount" in fields else {})
@@ -132,7 +132,7 @@ class Providers:
         return self._judged(random, call)
 
     def _balance(self, random: Random, number: int) -> Case:
-        call = _Call("balance", self._scene.table.session_id, b"", "GET", types=())
+        call = _Call("balance", self._scene.partner.session_id, b"", "GET", types=())
         match random.randrange(5):
             case 0:
                 call = replace(call, body=bent(random, members({"betId": OPEN})) or b" ")
@@ -162,12 +162,12 @@ class Providers:
         bet = f"limit-{number}"
         operation = random.choice(("pay-in", "pay-in-out"))
         body = xsign.compact(dict(FIELDS[operation], betId=bet, betAmount=amount))
-        return Case(self._signed(_Call(operation, self._scene.table.session_id, body)), told, refused=bet)
+        return Case(self._signed(_Call(operation, self._scene.partner.session_id, body)), told, refused=bet)
 
     def _early(self, random: Random, number: int) -> Case:
         """Winnings of a bet that nobody has seen, or that is somebody else's."""
         body = xsign.compact(dict(FIELDS["pay-out"], betId=f"early-{number}"))
-        return Case(self._signed(_Call("pay-out", self._scene.table.session_id, body)), EARLY)
+        return Case(self._signed(_Call("pay-out", self._scene.partner.session_id, body)), EARLY)
 
     def _cut(self, random: Random, number: int) -> Case:
         call = replace(self._good(random), chunk=random.choice((0, 0, 16)))
@@ -206,7 +206,7 @@ class Providers:
         operation = random.choice(list(FIELDS))
         bet = FRESH if "betAmount" in FIELDS[operation] else OPEN
         body = xsign.compact(dict(FIELDS[operation], betId=bet))
-        return _Call(operation, self._scene.table.session_id, body)
+        return _Call(operation, self._scene.partner.session_id, body)
 
     def _judged(self, random: Random, call: _Call) -> Case:
         told = self._told(call)
@@ -242,8 +242,8 @@ class Providers:
         return _in_session(whose) or _meant(operation, fields)
 
     def _signed(self, call: _Call) -> Request:
-        table = self._scene.table
-        signature = xsign.headers(table.secret, table.counterparty_id, call.body).items()
+        partner = self._scene.partner
+        signature = xsign.headers(partner.secret, partner.counterparty_id, call.body).items()
         types = tuple(("Content-Type", one) for one in call.types)
         return Request(call.method, call.target, (*types, *call.more, *signature), call.body, call.chunk)
 

@@ -1,6 +1,6 @@
 """Money that a hostile call could move, and the proof that it stayed where it was.
 
-At a provider's table one bet is open and one is settled; at a casino that confirms by Accept one bet is settled and the
+At one provider one bet is open and one is settled; at a casino that confirms by Accept one bet is settled and the
 winnings of another are owed: the casino has made them and has not said so yet.
 """
 
@@ -15,7 +15,7 @@ import jwt
 
 from betcore.db.signing_keys import SigningKeys
 from betcore.vault import Vault
-from tests.table import Answer, Stack, Table, eventually, until
+from tests.partner import Answer, Stack, TestPartner, eventually, until
 from tests.watch import in_state, movement
 
 OPEN, SETTLED, FRESH = "bet-open", "bet-settled", "bet-fresh"
@@ -39,12 +39,12 @@ _REFUSED = """SELECT provider_bet_id, state, refusal FROM bet WHERE provider_bet
 
 @dataclass
 class Scene:
-    """The tables, and what casinos need to call."""
+    """The partners, and what casinos need to call."""
 
     stack: Stack
-    table: Table
-    other: Table
-    house: Table
+    partner: TestPartner
+    other: TestPartner
+    accepting: TestPartner
     demo: str
     message: str
     bets: dict[str, int]
@@ -53,11 +53,11 @@ class Scene:
 
     async def log_in(self) -> None:
         """New access tokens: they do not live as long as a soak."""
-        for table in (self.house, self.other):
-            asked = {"PartnerClientId": table.partner_client_id, "Secret": table.casino_secret}
+        for partner in (self.accepting, self.other):
+            asked = {"PartnerClientId": partner.partner_client_id, "Secret": partner.casino_secret}
             url = self.stack.addresses["api"] + "/mis-api/api/v2/auth/token"
             async with self.stack.http.post(url, json=asked) as response:
-                self.tokens[table.partner_client_id] = (await response.json())["Value"]["AccessToken"]
+                self.tokens[partner.partner_client_id] = (await response.json())["Value"]["AccessToken"]
 
     def accept(self, bet: str, kind: int, **changed: Any) -> dict[str, Any]:
         """The Accept of a movement as the casino sends it."""
@@ -76,17 +76,19 @@ class Scene:
     async def state(self) -> dict[str, Any]:
         """Journals, balances and calls at the casinos, and our rows; incidents and refusals of our own are left out."""
         found: dict[str, Any] = {
-            name: [row._asdict() for row in await self.table.sql(query)] for name, query in _TABLES.items()
+            name: [row._asdict() for row in await self.partner.sql(query)] for name, query in _TABLES.items()
         }
-        for table in (self.table, self.other, self.house):
-            found[f"journal {table.casino}"] = await table.entries()
-            found[f"balance {table.casino}"] = await table.at_casino("GET", f"/_players/{table.partner_client_id}/anna")
-            found[f"calls {table.casino}"] = [one for one in await table.calls() if one["path"] != "/users/data"]
+        for partner in (self.partner, self.other, self.accepting):
+            found[f"journal {partner.casino}"] = await partner.entries()
+            found[f"balance {partner.casino}"] = await partner.at_casino(
+                "GET", f"/_players/{partner.partner_client_id}/anna"
+            )
+            found[f"calls {partner.casino}"] = [one for one in await partner.calls() if one["path"] != "/users/data"]
         return found
 
     async def refused(self) -> set[str]:
         """The new bets that were refused at our own limits; each row says so and has no movement."""
-        rows = await self.table.sql(_REFUSED)
+        rows = await self.partner.sql(_REFUSED)
         assert {(row.state, row.refusal) for row in rows} <= {
             ("refused", "below_min_bet"),
             ("refused", "above_max_bet"),
@@ -95,40 +97,40 @@ class Scene:
 
     async def at_the_end(self) -> None:
         """All that could have moved still can, once."""
-        assert (await self.table.pay_in(FRESH)).said == (1, None)
-        assert (await self.table.pay_out(OPEN)).said == (1, None)
-        assert (await self.table.refund(SETTLED)).said == (6, "already_settled")
-        word = await self.house.accept(self.accept(OWED, 1))
+        assert (await self.partner.pay_in(FRESH)).said == (1, None)
+        assert (await self.partner.pay_out(OPEN)).said == (1, None)
+        assert (await self.partner.refund(SETTLED)).said == (6, "already_settled")
+        word = await self.accepting.accept(self.accept(OWED, 1))
         assert word["ErrorCode"] == 200
-        await in_state(self.house, OWED, "settled")
-        assert await self.house.journal(OWED) == [(-1, STAKE), (1, WIN)]
-        assert await self.table.journal(OPEN) == [(-1, STAKE), (1, WIN)]
+        await in_state(self.accepting, OWED, "settled")
+        assert await self.accepting.journal(OWED) == [(-1, STAKE), (1, WIN)]
+        assert await self.partner.journal(OPEN) == [(-1, STAKE), (1, WIN)]
 
 
 async def set_up(stack: Stack) -> Scene:
     """The scene, at rest."""
-    table = await stack.table(LENIENT, min_bet=MIN_BET, max_bet=MAX_BET)
-    other = await stack.table("", "", "accept")
-    house = await stack.table(HASTY, UNHURRIED, "accept")
+    partner = await stack.partner(LENIENT, min_bet=MIN_BET, max_bet=MAX_BET)
+    other = await stack.partner("", "", "accept")
+    accepting = await stack.partner(HASTY, UNHURRIED, "accept")
     for bet in (OPEN, SETTLED):
-        await _done(partial(table.pay_in, bet, STAKE, ROUND))
-    await _done(partial(table.pay_out, SETTLED, WIN, ROUND))
+        await _done(partial(partner.pay_in, bet, STAKE, ROUND))
+    await _done(partial(partner.pay_out, SETTLED, WIN, ROUND))
     await _done(partial(other.pay_in, "bet-of-another"))
     for bet in (SETTLED, OWED):
-        await _done(partial(house.pay_in, bet))
-    await _done(partial(house.pay_out, SETTLED))
-    await house.faults({"kind": "drop", "path": "/payments/accept"})
-    assert (await house.pay_out(OWED)).code == 99
-    await eventually(lambda: _waited_for(house))
-    opened = await table.catalogue.open_session(table.provider, table.casino, "dice", "anna", "EUR", "demo")
-    rows = {bet: (await house.row(bet)).bet_id for bet in (SETTLED, OWED)}
+        await _done(partial(accepting.pay_in, bet))
+    await _done(partial(accepting.pay_out, SETTLED))
+    await accepting.faults({"kind": "drop", "path": "/payments/accept"})
+    assert (await accepting.pay_out(OWED)).code == 99
+    await eventually(lambda: _waited_for(accepting))
+    opened = await partner.catalogue.open_session(partner.provider, partner.casino, "dice", "anna", "EUR", "demo")
+    rows = {bet: (await accepting.row(bet)).bet_id for bet in (SETTLED, OWED)}
     rows["bet-of-another"] = (await other.row("bet-of-another")).bet_id
     words = {
         (bet, entry["transaction_type"]): f"SC-{entry['id']}"
         for bet in (SETTLED, OWED)
-        for entry in await house.entries(rows[bet])
+        for entry in await accepting.entries(rows[bet])
     }
-    scene = Scene(stack, table, other, house, opened["session_id"], await _message(stack), rows, words)
+    scene = Scene(stack, partner, other, accepting, opened["session_id"], await _message(stack), rows, words)
     await scene.log_in()
     return scene
 
@@ -137,9 +139,9 @@ async def _done(call: Callable[[], Awaitable[Answer]]) -> None:
     assert (await until(call)).code == 1
 
 
-async def _waited_for(house: Table) -> bool:
+async def _waited_for(accepting: TestPartner) -> bool:
     """The casino has made the winnings, and the bet waits for its word."""
-    return (await movement(house, OWED, 1)).awaited_until is not None
+    return (await movement(accepting, OWED, 1)).awaited_until is not None
 
 
 async def _message(stack: Stack) -> str:

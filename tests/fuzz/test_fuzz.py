@@ -19,7 +19,7 @@ import pytest
 
 from tests.fuzz.run import Fuzzer
 from tests.fuzz.scene import Scene, moved, set_up
-from tests.table import Stack, start_stack
+from tests.partner import Stack, start_stack
 
 SHORT, LONG = 2_000, 100_000
 # The effect of a slice is looked for after it, so that a culprit is one of few.
@@ -58,7 +58,7 @@ async def test_whatever_is_sent_the_answer_is_documented_and_nothing_moves(
     soak = request.config.getoption("--soak")
     fuzzer = _fuzzer(scene, soak)
     before = await scene.state()
-    assert all(before[f"journal {table.casino}"] for table in (scene.table, scene.other, scene.house))
+    assert all(before[f"journal {partner.casino}"] for partner in (scene.partner, scene.other, scene.accepting))
     if "FUZZ_CASE" in os.environ:
         await fuzzer.send_only(int(os.environ["FUZZ_CASE"]))
         _show(fuzzer)

@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.model import book
 from tests.model.book import UNKNOWN, Bets, Call, Said, World
 from tests.model.play import BALANCE, PLAYERS, Play, Step
-from tests.table import Stack
+from tests.partner import Stack
 
 _T = TypeVar("_T")
 _DEFINITE_WITHIN = 30

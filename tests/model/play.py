@@ -1,4 +1,4 @@
-"""Carries out the steps of a script at a running stack: one table, its players, and names instead of ids.
+"""Carries out the steps of a script at a running stack: one partner, its players, and names instead of ids.
 
 A step is JSON: ``{"do": "calls", ...}``, ``{"do": "faults", ...}`` and so on. Bets and sessions have names of the
 script's own, so that it can be played again; signatures are made when a call leaves.
@@ -18,7 +18,7 @@ from betcore.cli.acting import operated
 from betcore.cli.desk import Desk
 from betcore.errors import BetcoreError
 from betcore.messages import Action
-from tests.table import Stack, Table
+from tests.partner import Stack, TestPartner
 
 Step = dict[str, Any]
 PLAYERS = ("anna", "boris")
@@ -49,17 +49,17 @@ class Play:
     def __init__(self, stack: Stack, still: float = _STILL) -> None:
         self._stack = stack
         self.still = still
-        self._table: Table | None = None
+        self._partner: TestPartner | None = None
         self._sessions: dict[str, str] = {}
         self._bets: dict[str, str] = {}
         self._armed: tuple[str, int] | None = None
         self._operations = 0
 
     @property
-    def table(self) -> Table:
-        """The table of this script; the step "open" comes first."""
-        assert self._table is not None, "the script opens no table"
-        return self._table
+    def partner(self) -> TestPartner:
+        """The partner of this script; the step "open" comes first."""
+        assert self._partner is not None, "the script opens no partner"
+        return self._partner
 
     async def do(self, step: Step) -> Any:
         """Carry out one step; what was heard or seen, as JSON."""
@@ -69,34 +69,34 @@ class Play:
         """A provider, a casino, two games, two players with money, and sessions ``<player>-<name>``."""
         limits = {"min_bet": "0.10", "max_bet": "6000"}
         stack = self._stack
-        self._table = await stack.table(step["provider"], step["casino"], step["confirmation"], **limits)
-        await self.table.switches(**step["switches"])
-        await self.table.catalogue.add_game(self.table.provider, GAMES[1], "Wheel", **limits)
+        self._partner = await stack.partner(step["provider"], step["casino"], step["confirmation"], **limits)
+        await self.partner.switches(**step["switches"])
+        await self.partner.catalogue.add_game(self.partner.provider, GAMES[1], "Wheel", **limits)
         for player in PLAYERS:
-            self._sessions[f"{player}-0"] = await self.table.seat(player, str(BALANCE))
+            self._sessions[f"{player}-0"] = await self.partner.seat(player, str(BALANCE))
             await self._session({"name": f"{player}-usd", "player": player, "currency": "USD"})
             await self._session({"name": f"{player}-wheel", "player": player, "game": GAMES[1]})
 
     async def _session(self, step: Step) -> None:
-        table, game, currency = self.table, step.get("game", GAMES[0]), step.get("currency", "EUR")
-        opened = await table.catalogue.open_session(table.provider, table.casino, game, step["player"], currency)
+        partner, game, currency = self.partner, step.get("game", GAMES[0]), step.get("currency", "EUR")
+        opened = await partner.catalogue.open_session(partner.provider, partner.casino, game, step["player"], currency)
         self._sessions[step["name"]] = opened["session_id"]
 
     async def _end_session(self, step: Step) -> None:
-        await self.table.catalogue.close_session(self._sessions[step["name"]])
+        await self.partner.catalogue.close_session(self._sessions[step["name"]])
 
     async def _block(self, step: Step) -> None:
         player, blocked = step["player"], step["blocked"]
         if step["where"] == "casino":
-            path = f"/_players/{self.table.partner_client_id}/{player}"
-            await self.table.at_casino("PATCH", path, json={"blocked": blocked})
+            path = f"/_players/{self.partner.partner_client_id}/{player}"
+            await self.partner.at_casino("PATCH", path, json={"blocked": blocked})
         else:
-            await self.table.catalogue.block(self.table.casino, player, blocked=blocked)
+            await self.partner.catalogue.block(self.partner.casino, player, blocked=blocked)
 
     async def _faults(self, step: Step) -> None:
-        await self.table.faults(*step["faults"])
+        await self.partner.faults(*step["faults"])
         if not step["faults"]:
-            await self.table.release()
+            await self.partner.release()
 
     async def _arm(self, step: Step) -> None:
         """The process that reaches this point next dies there."""
@@ -154,7 +154,7 @@ class Play:
         session = self._sessions[call["session"]]
         try:
             async with asyncio.timeout(_PATIENCE.total):
-                answer = await self.table.post(call["operation"], body, session)
+                answer = await self.partner.post(call["operation"], body, session)
         except (aiohttp.ClientError, TimeoutError) as error:
             return [99, f"no answer: {type(error).__name__}"]
         assert answer.status == (503 if answer.code == 99 else 200), answer
@@ -162,14 +162,14 @@ class Play:
 
     def _bet(self, name: str) -> str:
         if name not in self._bets:
-            self._bets[name] = Table.new_bet()
+            self._bets[name] = TestPartner.new_bet()
         return self._bets[name]
 
     # Operators
 
     async def _operate(self, step: Step) -> str:
         """An operator's action, as the command takes it: done, refused, or unknown. A mark takes two of them."""
-        row = await self.table.row(self._bet(step["bet"]))
+        row = await self.partner.row(self._bet(step["bet"]))
         if row is None:
             return "refused"
         self._operations += 1
@@ -193,7 +193,7 @@ class Play:
 
     async def _look(self, step: Step) -> list[list[Any]]:
         """The casino's journal of a bet as it is now."""
-        return [list(movement) for movement in await self.table.journal(self._bet(step["bet"]))]
+        return [list(movement) for movement in await self.partner.journal(self._bet(step["bet"]))]
 
     async def _rest(self, step: Step) -> dict[str, Any]:
         """The casino is well; wait until each bet is as ``allowed`` has it, at most for a while."""
@@ -217,14 +217,14 @@ class Play:
         return {"bets": views, "balances": await self._balances(), "own": await self._own_books(bets)}
 
     async def _view(self, bet: str) -> dict[str, Any]:
-        row = await self.table.row(bet)
+        row = await self.partner.row(bet)
         if row is None:
             return {"state": None, "refusal": None, "told": False, "reversal": None, "parked": [], "journal": []}
         query = """SELECT (SELECT state FROM reversal WHERE bet_id = :b) AS reversal,
                           ARRAY(SELECT transaction_type FROM movement WHERE bet_id = :b AND state = 'parked') AS parked
                 """
-        (beside,) = await self.table.sql(query, b=row.bet_id)
-        entries = await self.table.entries(row.bet_id)
+        (beside,) = await self.partner.sql(query, b=row.bet_id)
+        entries = await self.partner.entries(row.bet_id)
         return {
             "state": row.state,
             "refusal": row.refusal,
@@ -235,18 +235,20 @@ class Play:
         }
 
     async def _balances(self) -> dict[str, str]:
-        client_id = self.table.partner_client_id
-        found = [await self.table.at_casino("GET", f"/_players/{client_id}/{player}") for player in PLAYERS]
+        client_id = self.partner.partner_client_id
+        found = [await self.partner.at_casino("GET", f"/_players/{client_id}/{player}") for player in PLAYERS]
         return {player: one["balance"] for player, one in zip(PLAYERS, found, strict=True)}
 
     async def _own_books(self, bets: dict[str, str]) -> dict[str, Any]:
         """Where our movements and the casino's journal differ."""
         query = """SELECT movement.bet_id, transaction_type FROM movement JOIN bet USING (bet_id)
                    JOIN provider USING (provider_id) WHERE counterparty_id = :c AND movement.state = 'done'"""
-        ours = {(row.bet_id, row.transaction_type) for row in await self.table.sql(query, c=self.table.counterparty_id)}
-        entries = await self.table.entries()
+        ours = {
+            (row.bet_id, row.transaction_type) for row in await self.partner.sql(query, c=self.partner.counterparty_id)
+        }
+        entries = await self.partner.entries()
         theirs = {(entry["bet_id"], entry["transaction_type"]) for entry in entries}
-        rows = {name: await self.table.row(bet) for name, bet in bets.items()}
+        rows = {name: await self.partner.row(bet) for name, bet in bets.items()}
         known = {row.bet_id: name for name, row in rows.items() if row is not None}
 
         def named(found: set[tuple[int, int]]) -> list[Any]:

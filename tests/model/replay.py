@@ -16,9 +16,9 @@ from typing import Any
 from betcore.clients.temporal import connect
 from betcore.db.engine import create_engine
 from betcore.settings import Settings
-from tests import table
+from tests import partner
 from tests.model.play import Play, Step
-from tests.table import Stack
+from tests.partner import Stack
 
 
 def as_text(script: list[Step]) -> str:
@@ -83,11 +83,11 @@ async def _main(script: list[Step], data_dir: Path) -> int:
         "api": f"http://127.0.0.1:{settings.api_port}",
         "sandbox_casino": f"http://127.0.0.1:{settings.sandbox_casino_port}",
     }
-    # The stack may know the names that an earlier process has given to its tables.
-    table._numbers = itertools.count(time.time_ns())
+    # The stack may know the names that an earlier process has given to its partners.
+    partner._numbers = itertools.count(time.time_ns())
     engine = create_engine(settings)
     try:
-        async with table.caller() as http:
+        async with partner.caller() as http:
             stack = Stack(data_dir, addresses, settings, engine, await connect(settings), http)
             played, wrong = await replay(stack, script)
     finally:

@@ -14,7 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.model.machine import Enough, Machine, Trials
 from tests.model.replay import as_text
-from tests.table import start_stack
+from tests.partner import start_stack
 
 _MINUTE, _SOAK = 60, 1800
 _STEPS, _EXAMPLES = 14, 1_000_000

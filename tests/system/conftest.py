@@ -11,7 +11,7 @@ import pytest
 from betcore.clients.schedules import SWEEP
 from devkit.stack import ports
 from tests.leashed import leashed
-from tests.table import ROOT, Stack, Table, eventually, start_stack
+from tests.partner import ROOT, Stack, TestPartner, eventually, start_stack
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +33,9 @@ async def sweeping(swept: Stack) -> AsyncIterator[Stack]:
 
 
 @pytest.fixture
-async def table(stack: Stack) -> Table:
-    """A table whose provider waits long, with defaults else; limits of 0.10 and 500."""
-    return await stack.table(min_bet="0.10", max_bet="500")
+async def partner(stack: Stack) -> TestPartner:
+    """A partner whose provider waits long, with defaults else; limits of 0.10 and 500."""
+    return await stack.partner(min_bet="0.10", max_bet="500")
 
 
 @pytest.fixture(scope="session")

@@ -17,13 +17,13 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.service import RPCError, RPCStatusCode
 
-from tests.table import Answer, Stack, Table, eventually, until
+from tests.partner import Answer, Stack, TestPartner, eventually, until
 from tests.watch import sends
 
 Journal = list[tuple[int, str]]
 Said = tuple[int, str | None]
 Stake = Callable[[str], Awaitable[Answer]]
-Resolve = Callable[[Table, str], Awaitable[Answer]]
+Resolve = Callable[[TestPartner, str], Awaitable[Answer]]
 
 DONE = (1, None)
 STAKED: Journal = [(-1, "10.00")]
@@ -52,7 +52,7 @@ def fault(kind: str, transaction_type: int, times: int | None = None, **given: o
 
 
 def side_by_side(**cases: Sequence[object]) -> Callable[[Callable[..., Awaitable[None]]], Callable[[Stack], object]]:
-    """Play a test for every combination at the same time, each at a table of its own: most of it is waiting."""
+    """Play a test for every combination at the same time, each with a partner of its own: most of it is waiting."""
 
     def decorate(play: Callable[..., Awaitable[None]]) -> Callable[[Stack], object]:
         async def one(stack: Stack, case: dict[str, object]) -> None:
@@ -72,67 +72,67 @@ def side_by_side(**cases: Sequence[object]) -> Callable[[Callable[..., Awaitable
     return decorate
 
 
-async def taken(table: Table, stake: Stake) -> str:
+async def taken(partner: TestPartner, stake: Stake) -> str:
     """A new bet whose stake is taken, as its provider was told; one that a busy machine has refused as too late, or
     returned before it could be told, is followed by another."""
     async with asyncio.timeout(60):
-        while (answer := await until(partial(stake, bet := table.new_bet()))).said != DONE:
+        while (answer := await until(partial(stake, bet := partner.new_bet()))).said != DONE:
             assert answer.said in (UNAVAILABLE, REFUNDED_ALREADY)
     return bet
 
 
-async def has_left(table: Table, bet: str) -> bool:
+async def has_left(partner: TestPartner, bet: str) -> bool:
     """Wait until the bet's stake was sent; False where a busy machine has refused it, as too late to send."""
 
     async def one_of_them() -> bool:
-        row = await table.row(bet)
-        return row is not None and (row.state == "refused" or bool(await sends(table, bet)))
+        row = await partner.row(bet)
+        return row is not None and (row.state == "refused" or bool(await sends(partner, bet)))
 
     await eventually(one_of_them, 60)
-    return bool(await sends(table, bet))
+    return bool(await sends(partner, bet))
 
 
-async def under_way(table: Table, stake: Stake) -> tuple[str, asyncio.Task[Answer]]:
+async def under_way(partner: TestPartner, stake: Stake) -> tuple[str, asyncio.Task[Answer]]:
     """A new bet whose stake has left for the casino, and the call of its provider, who may be waiting still."""
     async with asyncio.timeout(120):
         while True:
-            bet = table.new_bet()
+            bet = partner.new_bet()
             call = asyncio.create_task(stake(bet))
-            if await has_left(table, bet):
+            if await has_left(partner, bet):
                 return bet, call
             assert (await call).said in (UNKNOWN, UNAVAILABLE)
 
 
-async def undecided(table: Table, stake: Stake) -> str:
+async def undecided(partner: TestPartner, stake: Stake) -> str:
     """A new bet whose stake has left, and of which its provider has heard that nobody knows."""
-    bet, call = await under_way(table, stake)
+    bet, call = await under_way(partner, stake)
     answer = await call
     assert (answer.said, answer.status) == (UNKNOWN, 503)
     return bet
 
 
-async def brought(table: Table, calls: Sequence[Stake], *faults: dict[str, object]) -> str:
+async def brought(partner: TestPartner, calls: Sequence[Stake], *faults: dict[str, object]) -> str:
     """A new bet after these calls. The last of them meets the casino's faults, if there are any, and nobody knows how
     it ends; without them it is done, as all before it."""
     stake, *later = calls
     if faults and not later:
-        await table.faults(*faults)
-        return await undecided(table, stake)
-    bet = await taken(table, stake)
+        await partner.faults(*faults)
+        return await undecided(partner, stake)
+    bet = await taken(partner, stake)
     for turn, call in enumerate(later, 1):
         if faults and turn == len(later):
-            await table.faults(*faults)
+            await partner.faults(*faults)
             assert (await call(bet)).said == UNKNOWN
         else:
             assert (await until(partial(call, bet))).said == DONE
     return bet
 
 
-async def left_unknown(stack: Stack, casino: str, *faults: dict[str, object]) -> tuple[Table, str]:
+async def left_unknown(stack: Stack, casino: str, *faults: dict[str, object]) -> tuple[TestPartner, str]:
     """A PayInOut at a casino with these faults; its provider has heard at a short deadline that nobody knows."""
-    table = await stack.table(provider=HASTY, casino=casino)
-    await table.faults(*faults)
-    return table, await undecided(table, table.pay_in_out)
+    partner = await stack.partner(provider=HASTY, casino=casino)
+    await partner.faults(*faults)
+    return partner, await undecided(partner, partner.pay_in_out)
 
 
 async def in_parallel(copies: int, call: Callable[[], Awaitable[Answer]]) -> list[Answer]:
@@ -157,43 +157,43 @@ async def definitely(call: Callable[[], Awaitable[Answer]], seconds: float = 60)
     return said
 
 
-async def arrived(table: Table, calls: int) -> None:
-    """Wait until the API has looked at so many calls of the table's provider."""
+async def arrived(partner: TestPartner, calls: int) -> None:
+    """Wait until the API has looked at so many calls of the partner's provider."""
     query = "SELECT request_id FROM request_id JOIN provider USING (provider_id) WHERE counterparty_id = :c"
 
     async def enough() -> bool:
-        return len(await table.sql(query, c=table.counterparty_id)) >= calls
+        return len(await partner.sql(query, c=partner.counterparty_id)) >= calls
 
     await eventually(enough)
 
 
-async def journal_is(table: Table, bet: str, journal: Journal) -> None:
+async def journal_is(partner: TestPartner, bet: str, journal: Journal) -> None:
     """Wait until the casino's journal of a bet is this."""
 
     async def is_so() -> bool:
-        return await table.journal(bet) == journal
+        return await partner.journal(bet) == journal
 
     await eventually(is_so)
 
 
-async def forget(table: Table, bet: str) -> None:
+async def forget(partner: TestPartner, bet: str) -> None:
     """Wait until the bet's workflow is over, and remove it from Temporal with its history.
 
     The server does that when its queues have been written down, which may take it tens of seconds.
     """
-    client, handle = table.stack.client, table.workflow(bet)
+    client, handle = partner.stack.client, partner.workflow(bet)
     await handle.result()
     execution = WorkflowExecution(workflow_id=handle.id)
     await client.workflow_service.delete_workflow_execution(
         DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
     )
-    await eventually(lambda: forgotten(table, bet), seconds=90)
+    await eventually(lambda: forgotten(partner, bet), seconds=90)
 
 
-async def forgotten(table: Table, bet: str) -> bool:
+async def forgotten(partner: TestPartner, bet: str) -> bool:
     """Whether Temporal knows no workflow of the bet."""
     try:
-        await table.workflow(bet).describe()
+        await partner.workflow(bet).describe()
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return True
@@ -202,10 +202,10 @@ async def forgotten(table: Table, bet: str) -> bool:
 
 
 @asynccontextmanager
-async def no_writes(table: Table) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+async def no_writes(partner: TestPartner) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
     """Keep everybody from writing a row of a bet inside the block; yields what waits until so many want to."""
     query = text("SELECT count(*) FROM pg_locks WHERE relation = 'bet'::regclass AND NOT granted")
-    engine = table.stack.engine.execution_options(isolation_level="READ COMMITTED")
+    engine = partner.stack.engine.execution_options(isolation_level="READ COMMITTED")
     async with engine.begin() as connection:
         await connection.execute(text("LOCK TABLE bet IN SHARE MODE"))
 
@@ -219,7 +219,7 @@ async def no_writes(table: Table) -> AsyncIterator[Callable[[int], Awaitable[Non
 
 
 @asynccontextmanager
-async def kept(table: Table, *bets: str) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+async def kept(partner: TestPartner, *bets: str) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
     """Keep everybody from changing the rows of these bets inside the block; yields what waits until so many want to.
 
     Of those who want the same row, the one who came first goes first afterwards.
@@ -228,8 +228,8 @@ async def kept(table: Table, *bets: str) -> AsyncIterator[Callable[[int], Awaita
     query = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%UPDATE bet SET%'"
     )
-    engine = table.stack.engine.execution_options(isolation_level="READ COMMITTED")
-    async with engine.begin() as connection, table.stack.engine.connect() as watcher:
+    engine = partner.stack.engine.execution_options(isolation_level="READ COMMITTED")
+    async with engine.begin() as connection, partner.stack.engine.connect() as watcher:
         assert len((await connection.execute(lock, {"bets": list(bets)})).all()) == len(bets)
 
         async def waiting(writers: int) -> None:
@@ -241,6 +241,6 @@ async def kept(table: Table, *bets: str) -> AsyncIterator[Callable[[int], Awaita
         yield waiting
 
 
-def elsewhere(table: Table, url: str) -> Table:
-    """The same table, reached through another API process."""
-    return replace(table, stack=replace(table.stack, addresses={**table.stack.addresses, "api": url}))
+def elsewhere(partner: TestPartner, url: str) -> TestPartner:
+    """Return the same partner, reached through another API process."""
+    return replace(partner, stack=replace(partner.stack, addresses={**partner.stack.addresses, "api": url}))

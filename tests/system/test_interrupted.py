@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.leashed import leashed
+from tests.partner import ROOT, eventually
 from tests.system.waiting import READY
-from tests.table import ROOT, eventually
 
 PYTEST = ("-m", "pytest", "-q", "-n", "1", "-p", "no:cacheprovider", "tests/system/waiting.py")
 

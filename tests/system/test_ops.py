@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.partner import ROOT, Stack, TestPartner
 from tests.system.scenarios import DONE, HASTY, taken
-from tests.table import ROOT, Stack, Table
 from tests.watch import has_status, in_state
 
 MAKE = "/payments/make"
@@ -51,14 +51,14 @@ def ops(stack: Stack) -> Ops:
     return Ops(stack)
 
 
-async def _parked(stack: Stack, casino: str = QUICK) -> tuple[Table, str, str]:
-    """A bet whose win is parked: its table, the provider's id and ours."""
-    table = await stack.table(provider=HASTY, casino=casino)
-    bet = await taken(table, table.pay_in)
-    await table.faults(BLOCKED)
-    assert (await table.pay_out(bet)).code == 99
-    await has_status(table, bet, "parked", True)
-    return table, bet, str((await table.row(bet)).bet_id)
+async def _parked(stack: Stack, casino: str = QUICK) -> tuple[TestPartner, str, str]:
+    """A bet whose win is parked: its partner, the provider's id and ours."""
+    partner = await stack.partner(provider=HASTY, casino=casino)
+    bet = await taken(partner, partner.pay_in)
+    await partner.faults(BLOCKED)
+    assert (await partner.pay_out(bet)).code == 99
+    await has_status(partner, bet, "parked", True)
+    return partner, bet, str((await partner.row(bet)).bet_id)
 
 
 def _by(operator: str) -> tuple[str, ...]:
@@ -66,15 +66,15 @@ def _by(operator: str) -> tuple[str, ...]:
 
 
 async def test_a_parked_bet_is_seen_tried_again_and_paid(stack: Stack, ops: Ops) -> None:
-    table, bet, number = await _parked(stack)
+    partner, bet, number = await _parked(stack)
     [line] = [one for one in (await ops("stuck"))["stuck"] if str(one["bet_id"]) == number]
     assert (line["status"], line["state"], line["why"]) == ("parked", "settling", "needs attention")
     owed = (await ops("owed", "--casino", line["casino"]))["owed"]
     assert [(one["bets"], one["currency"], one["amount"]) for one in owed] == [(1, "EUR", "25.00")]
     assert "parked" in await ops.said("show", number)
-    await table.faults()
+    await partner.faults()
     assert (await ops("retry", number, *_by("ann")))["done"]
-    await in_state(table, bet, "settled")
+    await in_state(partner, bet, "settled")
     told = await ops("show", line["bet"])
     assert told["bet"]["state"] == "settled"
     assert [(one["type"], one["state"]) for one in told["movements"]] == [(-1, "done"), (1, "done")]
@@ -86,12 +86,12 @@ async def test_a_parked_bet_is_seen_tried_again_and_paid(stack: Stack, ops: Ops)
 
 
 async def test_what_is_pursued_shows_its_attempt_its_failure_and_the_next_one(stack: Stack, ops: Ops) -> None:
-    table = await stack.table(provider=HASTY, casino="retry: {first: 100, cap: 100}")
-    bet = await taken(table, table.pay_in)
-    await table.faults({"kind": "error", "path": MAKE})
-    assert (await table.pay_out(bet)).code == 99
-    await has_status(table, bet, "owed", True)
-    number = str((await table.row(bet)).bet_id)
+    partner = await stack.partner(provider=HASTY, casino="retry: {first: 100, cap: 100}")
+    bet = await taken(partner, partner.pay_in)
+    await partner.faults({"kind": "error", "path": MAKE})
+    assert (await partner.pay_out(bet)).code == 99
+    await has_status(partner, bet, "owed", True)
+    number = str((await partner.row(bet)).bet_id)
     async with asyncio.timeout(30):
         while not (pending := (await ops("show", number))["next"][0]["pending"]) or pending[0]["attempt"] < 2:
             pass
@@ -99,39 +99,39 @@ async def test_what_is_pursued_shows_its_attempt_its_failure_and_the_next_one(st
     assert pending[0]["next_at"]
     said = await ops.said("show", number)
     assert "pursue_credit: scheduled, attempt 2, next at" in said
-    await table.faults()
+    await partner.faults()
     await ops("retry", number, *_by("ann"))
-    await in_state(table, bet, "settled")
+    await in_state(partner, bet, "settled")
 
 
 async def test_a_large_sum_takes_two(stack: Stack, ops: Ops) -> None:
-    table = await stack.table(casino=SMALL)
-    bet = await taken(table, table.pay_in)
-    number = str((await table.row(bet)).bet_id)
+    partner = await stack.partner(casino=SMALL)
+    bet = await taken(partner, partner.pay_in)
+    number = str((await partner.row(bet)).bet_id)
     assert "second operator" in await ops.said("settle", number, "--win", "25", *_by("ann"))
     code, message = await ops.refused("settle", number, "--win", "25", *_by("ann"))
     assert (code, "another operator" in message) == ("operation_refused", True)
-    assert await table.journal(bet) == [(-1, "10.00")]
+    assert await partner.journal(bet) == [(-1, "10.00")]
     assert "under way" in await ops.said("settle", number, "--win", "25.00", *_by("ben"))
-    await in_state(table, bet, "settled")
-    assert (await table.pay_out(bet)).said == DONE
-    assert await table.journal(bet) == [(-1, "10.00"), (1, "25.00")]
+    await in_state(partner, bet, "settled")
+    assert (await partner.pay_out(bet)).said == DONE
+    assert await partner.journal(bet) == [(-1, "10.00"), (1, "25.00")]
 
 
 async def test_a_bet_is_voided(stack: Stack, ops: Ops) -> None:
-    table = await stack.table()
-    bet = await taken(table, table.pay_in)
-    number = str((await table.row(bet)).bet_id)
+    partner = await stack.partner()
+    bet = await taken(partner, partner.pay_in)
+    number = str((await partner.row(bet)).bet_id)
     assert (await ops("void", number, *_by("ann")))["done"]
-    await in_state(table, bet, "refunded")
-    assert (await table.refund(bet)).said == DONE
-    assert await table.journal(bet) == [(-1, "10.00"), (2, "10.00")]
+    await in_state(partner, bet, "refunded")
+    assert (await partner.refund(bet)).said == DONE
+    assert await partner.journal(bet) == [(-1, "10.00"), (2, "10.00")]
     code, message = await ops.refused("void", number, *_by("ann"))
     assert (code, "refunded" in message) == ("operation_refused", True)
 
 
 async def test_what_cannot_be_done_is_refused_and_changes_nothing(stack: Stack, ops: Ops) -> None:
-    table, bet, number = await _parked(stack)
+    partner, bet, number = await _parked(stack)
     before = await ops("show", number)
     assert (await ops.refused("show", "nobody/nothing"))[0] == "not_found"
     assert (await ops.refused("retry", "999999999", *_by("ann")))[0] == "not_found"
@@ -143,39 +143,39 @@ async def test_what_cannot_be_done_is_refused_and_changes_nothing(stack: Stack, 
         assert (code, "settling" in message) == ("operation_refused", True)
     after = await ops("show", number)
     assert (after["events"], after["movements"]) == (before["events"], before["movements"])
-    assert (await table.row(bet)).state == "settling"
+    assert (await partner.row(bet)).state == "settling"
 
 
 @pytest.mark.edge_case(90)
 async def test_a_parked_stake_is_ended_by_two_who_see_what_the_casino_lists(stack: Stack, ops: Ops) -> None:
     hurried = "{clock_leeway: 0.2, effect_within: 0.3, message_lifetime: 1, retry: {first: 0.1, cap: 0.3}}"
-    table = await stack.table(provider=HASTY, casino=hurried)
+    partner = await stack.partner(provider=HASTY, casino=hurried)
     duplicate = {"kind": "refuse_after_commit", "error_code": 103803, "path": MAKE, "transaction_type": -1}
     another = {"kind": "rewrite", "path": "/payments/info", "fields": {"Amount": "9.00"}}
-    await table.faults(duplicate, another)
-    bet = await _parked_stake(table)
-    number = str((await table.row(bet)).bet_id)
+    await partner.faults(duplicate, another)
+    bet = await _parked_stake(partner)
+    number = str((await partner.row(bet)).bet_id)
     assert "lists another movement in its place" in await ops.said("mark-not-taken", number, *_by("ann"))
     assert (await ops.refused("mark-not-taken", number, *_by("Ann")))[0] == "operation_refused"
     # What is ours is taken, whoever says what.
-    await table.faults(duplicate)
+    await partner.faults(duplicate)
     code, message = await ops.refused("mark-not-taken", number, *_by("ben"))
     assert (code, "lists" in message, "accepting" in message) == ("operation_refused", True, True)
     # An answer that is not clear keeps nobody from saying what the casino has said in another way.
-    await table.faults(duplicate, {"kind": "garbage", "path": "/payments/info"})
+    await partner.faults(duplicate, {"kind": "garbage", "path": "/payments/info"})
     done = await ops("mark-not-taken", number, *_by("ben"))
     assert (done["done"], done["casino"]["says"]) == (True, "unclear")
-    await in_state(table, bet, "refused")
-    assert (await table.pay_in(bet)).said == (7, "casino_refused")
+    await in_state(partner, bet, "refused")
+    assert (await partner.pay_in(bet)).said == (7, "casino_refused")
     code, message = await ops.refused("mark-taken", number, *_by("ann"))
     assert (code, "refused" in message) == ("operation_refused", True)
 
 
-async def _parked_stake(table: Table) -> str:
+async def _parked_stake(partner: TestPartner) -> str:
     """A bet whose stake is parked; a busy machine may have refused one as too late."""
     async with asyncio.timeout(60):
         while True:
-            bet = table.new_bet()
-            if (await table.pay_in(bet)).code == 99:
-                await has_status(table, bet, "parked", True)
+            bet = partner.new_bet()
+            if (await partner.pay_in(bet)).code == 99:
+                await has_status(partner, bet, "parked", True)
                 return bet

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from devkit.stack.ports import free
+from tests.partner import Stack, TestPartner, eventually, until
 from tests.system.scenarios import DONE, HASTY, UNAVAILABLE, UNKNOWN, taken
-from tests.table import Stack, Table, eventually, until
 from tests.watch import holds, in_state, sends, status
 
 MAKE, INFO = "/payments/make", "/payments/info"
@@ -34,84 +34,84 @@ breaker: {failures: 10000}
 """
 
 
-async def _broken(table: Table) -> str:
+async def _broken(partner: TestPartner) -> str:
     """Break the casino, and play until its breaker is open; a bet that is refused for that."""
-    await table.faults(DOWN)
+    await partner.faults(DOWN)
     async with asyncio.timeout(60):
         # One stake a second is the probe, and is sent.
-        while (await table.pay_in(bet := table.new_bet())).said != UNAVAILABLE or not await _is_open(table):
+        while (await partner.pay_in(bet := partner.new_bet())).said != UNAVAILABLE or not await _is_open(partner):
             pass
     return bet
 
 
 @pytest.mark.edge_case(37)
 async def test_a_casino_that_is_down_fails_stakes_fast_and_gets_what_is_owed_when_it_is_back(stack: Stack) -> None:
-    table = await stack.table(provider=HASTY, casino=FRAIL)
-    owed = [await taken(table, table.pay_in) for _ in range(5)]
-    await table.faults(DOWN)
-    answers = await asyncio.gather(*(table.pay_out(bet) for bet in owed))
+    partner = await stack.partner(provider=HASTY, casino=FRAIL)
+    owed = [await taken(partner, partner.pay_in) for _ in range(5)]
+    await partner.faults(DOWN)
+    answers = await asyncio.gather(*(partner.pay_out(bet) for bet in owed))
     assert {answer.code for answer in answers} == {99}
-    refused = await _broken(table)
-    assert await sends(table, refused) == []
+    refused = await _broken(partner)
+    assert await sends(partner, refused) == []
     # The refusal stands, however well the casino is later; what is owed is neither dropped nor turned round.
-    await table.faults()
+    await partner.faults()
     for bet in owed:
-        await in_state(table, bet, "settled")
-        assert await table.journal(bet) == [(-1, "10.00"), (1, "25.00")]
-    assert (await table.pay_in(refused)).said == UNAVAILABLE
-    assert await table.journal(refused) == []
+        await in_state(partner, bet, "settled")
+        assert await partner.journal(bet) == [(-1, "10.00"), (1, "25.00")]
+    assert (await partner.pay_in(refused)).said == UNAVAILABLE
+    assert await partner.journal(refused) == []
 
     async def plays_again() -> bool:
-        return (await table.pay_in(table.new_bet())).said == DONE
+        return (await partner.pay_in(partner.new_bet())).said == DONE
 
     await eventually(plays_again, 30)
 
 
 @pytest.mark.edge_case(37)
 async def test_what_is_owed_is_the_probe_where_nobody_plays(stack: Stack) -> None:
-    table = await stack.table(provider=HASTY, casino=FRAIL)
-    bet = await taken(table, table.pay_in)
-    await _broken(table)
-    assert (await table.pay_out(bet)).code == 99
-    assert await _is_open(table)
-    await table.faults()
-    await in_state(table, bet, "settled")
-    await holds(lambda: _is_open(table), lambda is_open: not is_open)
+    partner = await stack.partner(provider=HASTY, casino=FRAIL)
+    bet = await taken(partner, partner.pay_in)
+    await _broken(partner)
+    assert (await partner.pay_out(bet)).code == 99
+    assert await _is_open(partner)
+    await partner.faults()
+    await in_state(partner, bet, "settled")
+    await holds(lambda: _is_open(partner), lambda is_open: not is_open)
 
 
 @pytest.mark.edge_case(100)
 async def test_a_casino_that_is_back_is_played_at_again_though_nothing_is_sent_to_it(stack: Stack) -> None:
     """Its connection is refused for a while: what did not leave is refused at once, and a worker finds it back."""
-    table = await stack.table(casino=FRAIL)
-    await _moves(table, f"http://127.0.0.1:{free(1)[0]}")
+    partner = await stack.partner(casino=FRAIL)
+    await _moves(partner, f"http://127.0.0.1:{free(1)[0]}")
     async with asyncio.timeout(60):
-        while not await _is_open(table):
-            bet = table.new_bet()
-            assert (await table.pay_in(bet)).said == UNAVAILABLE
-            assert (await table.row(bet)).state == "refused"
-    await _moves(table, stack.addresses["sandbox_casino"])
-    await holds(lambda: _is_open(table), lambda is_open: not is_open)
-    paths = {call["path"] for call in await table.calls()}
+        while not await _is_open(partner):
+            bet = partner.new_bet()
+            assert (await partner.pay_in(bet)).said == UNAVAILABLE
+            assert (await partner.row(bet)).state == "refused"
+    await _moves(partner, stack.addresses["sandbox_casino"])
+    await holds(lambda: _is_open(partner), lambda is_open: not is_open)
+    paths = {call["path"] for call in await partner.calls()}
     assert INFO in paths
     assert MAKE not in paths
-    await taken(table, table.pay_in)
+    await taken(partner, partner.pay_in)
 
 
-async def _moves(table: Table, address: str) -> None:
-    await table.sql("UPDATE casino SET api_host = :a WHERE name = :n", a=address, n=table.casino)
+async def _moves(partner: TestPartner, address: str) -> None:
+    await partner.sql("UPDATE casino SET api_host = :a WHERE name = :n", a=address, n=partner.casino)
 
 
-async def _is_open(table: Table) -> bool:
+async def _is_open(partner: TestPartner) -> bool:
     query = """SELECT open_since FROM casino_health JOIN casino USING (casino_id) WHERE partner_client_id = :id"""
-    found = await table.sql(query, id=table.partner_client_id)
+    found = await partner.sql(query, id=partner.partner_client_id)
     return bool(found and found[0].open_since)
 
 
 @pytest.mark.edge_case(37)
 async def test_the_breaker_is_told_in_the_metrics(stack: Stack) -> None:
-    table = await stack.table(provider=HASTY, casino=FRAIL)
-    await _broken(table)
-    [casino] = await table.sql("SELECT name FROM casino WHERE partner_client_id = :id", id=table.partner_client_id)
+    partner = await stack.partner(provider=HASTY, casino=FRAIL)
+    await _broken(partner)
+    [casino] = await partner.sql("SELECT name FROM casino WHERE partner_client_id = :id", id=partner.partner_client_id)
     async with stack.http.get(stack.addresses["api"] + "/metrics") as answer:
         found = await answer.text()
     assert f'betcore_breaker_open{{casino="{casino.name}"}} 1.0' in found
@@ -120,19 +120,19 @@ async def test_the_breaker_is_told_in_the_metrics(stack: Stack) -> None:
 @pytest.mark.edge_case(29)
 async def test_a_casino_that_does_not_know_us_any_more_is_not_asked_by_every_stake(stack: Stack) -> None:
     # It says no once, and that is enough: the next stake is not sent.
-    table = await stack.table(casino="breaker: {failures: 10, window: 30, probe_every: 60}")
-    await table.faults({"kind": "status", "status": 401, "path": MAKE})
-    assert (await table.pay_in(table.new_bet())).said == (7, "casino_refused")
-    bet = table.new_bet()
-    assert (await table.pay_in(bet)).said == UNAVAILABLE
-    assert await sends(table, bet) == []
+    partner = await stack.partner(casino="breaker: {failures: 10, window: 30, probe_every: 60}")
+    await partner.faults({"kind": "status", "status": 401, "path": MAKE})
+    assert (await partner.pay_in(partner.new_bet())).said == (7, "casino_refused")
+    bet = partner.new_bet()
+    assert (await partner.pay_in(bet)).said == UNAVAILABLE
+    assert await sends(partner, bet) == []
 
 
 @pytest.mark.edge_case(37)
 async def test_a_slow_casino_does_not_slow_another(sweeping: Stack) -> None:
     # It is too slow for every call, no breaker helps, and it has more callers than its hundred places.
-    slow = await sweeping.table(provider="answer_deadline: 2", casino=SLUGGISH)
-    quick = await sweeping.table(provider="answer_deadline: 30")
+    slow = await sweeping.partner(provider="answer_deadline: 2", casino=SLUGGISH)
+    quick = await sweeping.partner(provider="answer_deadline: 30")
     await slow.faults({"kind": "hold", "path": MAKE})
     bets = [slow.new_bet() for _ in range(120)]
     heard = await asyncio.gather(*(slow.pay_in(bet, "1.00") for bet in bets))
@@ -153,14 +153,14 @@ async def test_a_slow_casino_does_not_slow_another(sweeping: Stack) -> None:
         assert last.said == (DONE if (await slow.row(bet)).bet_id in at_casino else UNAVAILABLE)
 
 
-async def _undecided(table: Table) -> list[Any]:
+async def _undecided(partner: TestPartner) -> list[Any]:
     query = """SELECT bet_id FROM bet JOIN casino USING (casino_id)
                WHERE partner_client_id = :id AND bet.state = 'accepting'"""
-    return await table.sql(query, id=table.partner_client_id)
+    return await partner.sql(query, id=partner.partner_client_id)
 
 
 @pytest.mark.edge_case(37)
 async def test_a_bet_that_is_refused_for_the_casino_needs_nobody(stack: Stack) -> None:
-    table = await stack.table(provider=HASTY, casino=FRAIL)
-    bet = await _broken(table)
-    assert await status(table, bet) == ("refused", False)
+    partner = await stack.partner(provider=HASTY, casino=FRAIL)
+    bet = await _broken(partner)
+    assert await status(partner, bet) == ("refused", False)

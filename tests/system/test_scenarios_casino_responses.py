@@ -12,8 +12,8 @@ from betcore.db.signing_keys import SigningKeys
 from betcore.ids import TransactionType
 from betcore.money import Money
 from betcore.vault import Vault
+from tests.partner import Answer, Stack, TestPartner, until
 from tests.system.scenarios import CREDIT, DEBIT, DONE, HASTY, QUICK, RETURN, UNKNOWN, taken, undecided, under_way
-from tests.table import Answer, Stack, Table, until
 from tests.watch import answers, at, has_status, movement, sends, sent
 
 # Nothing that was sent can take effect long after: absence is certain within two seconds of the deadline.
@@ -43,9 +43,9 @@ UNCLEAR = [
 ]
 
 
-async def _same_movement(table: Table, bet: str, kind: int) -> int:
+async def _same_movement(partner: TestPartner, bet: str, kind: int) -> int:
     """How often a movement was sent; each send must have been the same one."""
-    made = [call for call in await sends(table, bet) if call["transaction_type"] == kind]
+    made = [call for call in await sends(partner, bet) if call["transaction_type"] == kind]
     named = {(call["transaction_id"], call["amount"], call["partner_user_id"]) for call in made}
     assert len(named) == 1
     return len(made)
@@ -56,66 +56,66 @@ async def _same_movement(table: Table, bet: str, kind: int) -> int:
 async def test_an_unclear_answer_is_unknown(stack: Stack, fault: dict[str, object], counted: str) -> None:
     """To both sends of the fast lane, for debit and credit; the slow lane hears an answer."""
     waits = fault["kind"] in ("delay", "hold")
-    table = await stack.table(casino="{attempt_timeout: 0.3, retry: {first: 0.1}}" if waits else QUICK)
-    bet = table.new_bet()
-    await table.faults(*(fault | {"path": MAKE, "transaction_type": kind, "times": 2} for kind in (DEBIT, CREDIT)))
-    assert (await until(lambda: table.pay_in(bet))).said == DONE
-    assert (await until(lambda: table.pay_out(bet))).said == DONE
-    await table.release()
-    assert await table.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
-    unclear = [answer for answer in await answers(table, bet) if answer["progress"] == "unknown"]
+    partner = await stack.partner(casino="{attempt_timeout: 0.3, retry: {first: 0.1}}" if waits else QUICK)
+    bet = partner.new_bet()
+    await partner.faults(*(fault | {"path": MAKE, "transaction_type": kind, "times": 2} for kind in (DEBIT, CREDIT)))
+    assert (await until(lambda: partner.pay_in(bet))).said == DONE
+    assert (await until(lambda: partner.pay_out(bet))).said == DONE
+    await partner.release()
+    assert await partner.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
+    unclear = [answer for answer in await answers(partner, bet) if answer["progress"] == "unknown"]
     for kind in (DEBIT, CREDIT):
-        assert await _same_movement(table, bet, kind) >= 3
+        assert await _same_movement(partner, bet, kind) >= 3
         assert [answer["kind"] for answer in unclear if answer["type"] == kind][:2] == [counted] * 2
 
 
 @pytest.mark.edge_case(26)
-async def test_a_lost_answer_is_asked_for_again_inside_the_deadline(table: Table) -> None:
-    bet = table.new_bet()
-    await table.faults({"kind": "lost", "path": MAKE, "times": 1})
-    first = await table.pay_in(bet)
+async def test_a_lost_answer_is_asked_for_again_inside_the_deadline(partner: TestPartner) -> None:
+    bet = partner.new_bet()
+    await partner.faults({"kind": "lost", "path": MAKE, "times": 1})
+    first = await partner.pay_in(bet)
     assert (first.said, first.body["balance"]) == (DONE, 990)
-    assert await table.journal(bet) == [(DEBIT, "10.00")]
-    assert await _same_movement(table, bet, DEBIT) == 2
+    assert await partner.journal(bet) == [(DEBIT, "10.00")]
+    assert await _same_movement(partner, bet, DEBIT) == 2
 
 
 @pytest.mark.edge_case(26)
 async def test_a_debit_that_stays_unknown_is_told_so_and_pursued(stack: Stack) -> None:
-    table = await stack.table(provider=HASTY, casino=QUICK)
-    await table.faults({"kind": "lost", "path": MAKE})
-    bet = await undecided(table, table.pay_in)
-    assert (await table.row(bet)).state == "accepting"
-    await has_status(table, bet, "unknown", True)
-    known = len(await sends(table, bet))
-    await sent(table, bet, known + 1)
-    await table.faults()
-    assert (await until(lambda: table.pay_in(bet))).said == DONE
-    assert await table.journal(bet) == [(DEBIT, "10.00")]
-    await _same_movement(table, bet, DEBIT)
+    partner = await stack.partner(provider=HASTY, casino=QUICK)
+    await partner.faults({"kind": "lost", "path": MAKE})
+    bet = await undecided(partner, partner.pay_in)
+    assert (await partner.row(bet)).state == "accepting"
+    await has_status(partner, bet, "unknown", True)
+    known = len(await sends(partner, bet))
+    await sent(partner, bet, known + 1)
+    await partner.faults()
+    assert (await until(lambda: partner.pay_in(bet))).said == DONE
+    assert await partner.journal(bet) == [(DEBIT, "10.00")]
+    await _same_movement(partner, bet, DEBIT)
 
 
 @pytest.mark.edge_case(26)
 async def test_a_refund_during_the_doubt_returns_what_was_taken(stack: Stack) -> None:
-    table = await stack.table(provider=HASTY, casino=QUICK)
-    await table.faults({"kind": "lost", "path": MAKE, "transaction_type": DEBIT})
-    bet = await undecided(table, table.pay_in)
-    assert (await table.refund(bet)).code == 99
-    assert await table.journal(bet) == [(DEBIT, "10.00")]
-    await table.faults()
-    assert (await until(lambda: table.refund(bet))).said == DONE
-    assert await table.journal(bet) == [(DEBIT, "10.00"), (RETURN, "10.00")]
-    assert (await table.pay_in(bet)).said == (6, "already_refunded")
+    partner = await stack.partner(provider=HASTY, casino=QUICK)
+    await partner.faults({"kind": "lost", "path": MAKE, "transaction_type": DEBIT})
+    bet = await undecided(partner, partner.pay_in)
+    assert (await partner.refund(bet)).code == 99
+    assert await partner.journal(bet) == [(DEBIT, "10.00")]
+    await partner.faults()
+    assert (await until(lambda: partner.refund(bet))).said == DONE
+    assert await partner.journal(bet) == [(DEBIT, "10.00"), (RETURN, "10.00")]
+    assert (await partner.pay_in(bet)).said == (6, "already_refunded")
 
 
 @pytest.mark.edge_case(27)
 async def test_a_debit_that_the_casino_never_saw_is_repeated(stack: Stack) -> None:
-    table = await stack.table(provider=HASTY, casino=QUICK)
-    await table.faults({"kind": "drop", "path": MAKE})
-    bet = await undecided(table, table.pay_in)
-    assert await table.journal(bet) == []
-    await table.faults()
-    assert (await until(lambda: table.pay_in(bet))).said == DONE
-    assert await table.journal(bet) == [(DEBIT, "10.00")]
+    partner = await stack.partner(provider=HASTY, casino=QUICK)
+    await partner.faults({"kind": "drop", "path": MAKE})
+    bet = await undecided(partner, partner.pay_in)
+    assert await partner.journal(bet) == []
+    await partner.faults()
+    assert (await until(lambda: partner.pay_in(bet))).said == DONE
+    assert await partner.journal(bet) == [(DEBIT, "10.00")]
 
 
 @pytest.mark.edge_case(27)
@@ -124,36 +124,36 @@ async def test_absence_is_believed_after_two_looks(stack: Stack) -> None:
 
 
 async def _absent(stack: Stack, *, refunded: bool) -> None:
-    table = await stack.table(provider=HASTY, casino=SHORT)
-    await table.faults({"kind": "drop", "path": MAKE})
-    bet = await undecided(table, table.pay_in)
+    partner = await stack.partner(provider=HASTY, casino=SHORT)
+    await partner.faults({"kind": "drop", "path": MAKE})
+    bet = await undecided(partner, partner.pay_in)
     if refunded:
-        assert (await until(lambda: table.refund(bet))).said == DONE
+        assert (await until(lambda: partner.refund(bet))).said == DONE
     refused = (6, "already_refunded") if refunded else (7, "casino_unavailable")
-    assert (await until(lambda: table.pay_in(bet))).said == refused
-    not_after = (await movement(table, bet, DEBIT)).not_after
-    looks = [at(call) for call in await table.calls() if call["path"] == "/payments/info"]
+    assert (await until(lambda: partner.pay_in(bet))).said == refused
+    not_after = (await movement(partner, bet, DEBIT)).not_after
+    looks = [at(call) for call in await partner.calls() if call["path"] == "/payments/info"]
     assert len(looks) == 2
     assert (looks[0] - not_after).total_seconds() >= 0.5
     assert (looks[1] - looks[0]).total_seconds() >= 0.5
-    assert max(at(call) for call in await sends(table, bet)) <= not_after
-    await table.faults()
-    assert (await table.pay_in(bet)).said == refused
-    assert await table.journal(bet) == []
+    assert max(at(call) for call in await sends(partner, bet)) <= not_after
+    await partner.faults()
+    assert (await partner.pay_in(bet)).said == refused
+    assert await partner.journal(bet) == []
 
 
 @pytest.mark.edge_case(29)
 @pytest.mark.parametrize("status", [401, 403])
 async def test_an_unauthorised_debit_is_refused(stack: Stack, status: int) -> None:
-    table = await stack.table()
-    bet = table.new_bet()
-    await table.faults({"kind": "status", "status": status, "path": MAKE})
-    refused = await table.pay_in(bet)
+    partner = await stack.partner()
+    bet = partner.new_bet()
+    await partner.faults({"kind": "status", "status": status, "path": MAKE})
+    refused = await partner.pay_in(bet)
     assert (refused.said, refused.status) == ((7, "casino_refused"), 200)
-    await table.faults()
-    assert (await table.pay_in(bet)).said == (7, "casino_refused")
-    assert await _same_movement(table, bet, DEBIT) == 1
-    assert await table.journal(bet) == []
+    await partner.faults()
+    assert (await partner.pay_in(bet)).said == (7, "casino_refused")
+    assert await _same_movement(partner, bet, DEBIT) == 1
+    assert await partner.journal(bet) == []
 
 
 @pytest.mark.edge_case(29)
@@ -163,107 +163,109 @@ async def test_an_unauthorised_credit_is_owed(stack: Stack) -> None:
 
 async def _unauthorised(stack: Stack, status: int, kind: int) -> None:
     # Its breaker opens at once: what is owed is the probe.
-    table = await stack.table(provider=HASTY, casino="{retry: {first: 0.1, cap: 0.3}, breaker: {probe_every: 1}}")
-    bet = await taken(table, table.pay_in)
-    await table.faults({"kind": "status", "status": status, "path": MAKE})
+    partner = await stack.partner(provider=HASTY, casino="{retry: {first: 0.1, cap: 0.3}, breaker: {probe_every: 1}}")
+    bet = await taken(partner, partner.pay_in)
+    await partner.faults({"kind": "status", "status": status, "path": MAKE})
 
     async def resolve() -> Answer:
-        return await (table.pay_out(bet) if kind == CREDIT else table.refund(bet))
+        return await (partner.pay_out(bet) if kind == CREDIT else partner.refund(bet))
 
     assert (await resolve()).code == 99
-    await has_status(table, bet, "owed", True)
-    await sent(table, bet, 5)
-    await table.faults()
+    await has_status(partner, bet, "owed", True)
+    await sent(partner, bet, 5)
+    await partner.faults()
     assert (await until(resolve)).said == DONE
-    assert await table.journal(bet) == [(DEBIT, "10.00"), (kind, "25.00" if kind == CREDIT else "10.00")]
+    assert await partner.journal(bet) == [(DEBIT, "10.00"), (kind, "25.00" if kind == CREDIT else "10.00")]
 
 
 @pytest.mark.edge_case(30)
 async def test_no_money_on_the_first_send_is_final(stack: Stack) -> None:
-    table = await stack.table()
-    bet = table.new_bet()
-    refused = await table.pay_in(bet, "1000.01")
+    partner = await stack.partner()
+    bet = partner.new_bet()
+    refused = await partner.pay_in(bet, "1000.01")
     assert (refused.said, refused.status, refused.body["balance"]) == ((4, "no_money"), 200, 1000)
-    await table.seat(balance="5000.00")
-    assert (await table.pay_in(bet, "1000.01")).said == (4, "no_money")
-    assert (await table.refund(bet)).said == (6, "bet_refused")
-    assert (await table.pay_out(bet)).said == (6, "bet_refused")
-    assert await _same_movement(table, bet, DEBIT) == 1
-    assert await table.entries() == []
+    await partner.seat(balance="5000.00")
+    assert (await partner.pay_in(bet, "1000.01")).said == (4, "no_money")
+    assert (await partner.refund(bet)).said == (6, "bet_refused")
+    assert (await partner.pay_out(bet)).said == (6, "bet_refused")
+    assert await _same_movement(partner, bet, DEBIT) == 1
+    assert await partner.entries() == []
 
 
 @pytest.mark.edge_case(32)
 @pytest.mark.parametrize("kind", [DEBIT, CREDIT], ids=["debit", "credit"])
-async def test_a_duplicate_is_success_on_a_repeat(table: Table, kind: int) -> None:
-    bet = table.new_bet()
-    await table.switches(repeats="duplicate")
-    await table.faults({"kind": "lost", "path": MAKE, "transaction_type": kind, "times": 1})
-    assert (await table.pay_in(bet)).said == DONE
-    assert (await table.pay_out(bet)).said == DONE
-    assert await table.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
-    assert await _same_movement(table, bet, kind) == 2
-    told = [call["answer_code"] for call in await sends(table, bet) if call["transaction_type"] == kind]
+async def test_a_duplicate_is_success_on_a_repeat(partner: TestPartner, kind: int) -> None:
+    bet = partner.new_bet()
+    await partner.switches(repeats="duplicate")
+    await partner.faults({"kind": "lost", "path": MAKE, "transaction_type": kind, "times": 1})
+    assert (await partner.pay_in(bet)).said == DONE
+    assert (await partner.pay_out(bet)).said == DONE
+    assert await partner.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
+    assert await _same_movement(partner, bet, kind) == 2
+    told = [call["answer_code"] for call in await sends(partner, bet) if call["transaction_type"] == kind]
     assert told == [None, 103803]
 
 
 @pytest.mark.edge_case(32)
 @pytest.mark.parametrize("kind", [DEBIT, CREDIT], ids=["debit", "credit"])
-async def test_a_duplicate_on_the_first_send_is_success_where_the_casino_lists_it(table: Table, kind: int) -> None:
-    bet = table.new_bet()
+async def test_a_duplicate_on_the_first_send_is_success_where_the_casino_lists_it(
+    partner: TestPartner, kind: int
+) -> None:
+    bet = partner.new_bet()
     lie = {"kind": "error_code", "error_code": 103803, "commit": True, "times": 1}
-    await table.faults(lie | {"path": MAKE, "transaction_type": kind})
-    assert (await table.pay_in(bet)).said == DONE
-    assert (await table.pay_out(bet)).said == DONE
-    assert await table.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
-    assert await _same_movement(table, bet, kind) == 1
+    await partner.faults(lie | {"path": MAKE, "transaction_type": kind})
+    assert (await partner.pay_in(bet)).said == DONE
+    assert (await partner.pay_out(bet)).said == DONE
+    assert await partner.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
+    assert await _same_movement(partner, bet, kind) == 1
 
 
 @pytest.mark.edge_case(88)
 async def test_a_duplicate_that_is_not_listed_is_no_stake(stack: Stack) -> None:
-    table = await stack.table(provider=HASTY, casino=SHORT)
-    await table.faults({"kind": "error_code", "error_code": 103803, "path": MAKE})
-    bet = await undecided(table, table.pay_in)
-    assert (await until(lambda: table.pay_in(bet))).said == (7, "casino_unavailable")
-    assert (await table.incidents(bet), await table.journal(bet)) == ([], [])
-    assert (await movement(table, bet, DEBIT)).state == "absent"
+    partner = await stack.partner(provider=HASTY, casino=SHORT)
+    await partner.faults({"kind": "error_code", "error_code": 103803, "path": MAKE})
+    bet = await undecided(partner, partner.pay_in)
+    assert (await until(lambda: partner.pay_in(bet))).said == (7, "casino_unavailable")
+    assert (await partner.incidents(bet), await partner.journal(bet)) == ([], [])
+    assert (await movement(partner, bet, DEBIT)).state == "absent"
 
 
 @pytest.mark.edge_case(84)
 async def test_a_credit_that_was_made_is_found_and_told(stack: Stack) -> None:
     """The casino pays, and answers every send of it with 409."""
-    table = await stack.table(provider=HASTY, casino=QUICK)
-    bet = await taken(table, table.pay_in)
-    await table.faults({"kind": "status", "status": 409, "commit": True, "path": MAKE})
-    assert (await until(lambda: table.pay_out(bet))).said == DONE
-    assert await table.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
-    assert await _same_movement(table, bet, CREDIT) >= 3
+    partner = await stack.partner(provider=HASTY, casino=QUICK)
+    bet = await taken(partner, partner.pay_in)
+    await partner.faults({"kind": "status", "status": 409, "commit": True, "path": MAKE})
+    assert (await until(lambda: partner.pay_out(bet))).said == DONE
+    assert await partner.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
+    assert await _same_movement(partner, bet, CREDIT) >= 3
 
 
 @pytest.mark.edge_case(32)
 async def test_a_duplicate_with_other_data_is_parked(stack: Stack) -> None:
     """While our debit is held, somebody makes another movement of the same bet and type."""
-    table = await stack.table(provider=HASTY, casino="attempt_timeout: 5")
-    await table.faults({"kind": "hold", "path": MAKE, "times": 1})
-    bet, _ = await under_way(table, table.pay_in)
-    await table.held()
-    row = await table.row(bet)
-    await _make(table, row.casino_id, row.bet_id, "77.00")
-    await table.release()
-    await _parked(table, bet, DEBIT)
-    assert (await table.pay_in(bet)).said == UNKNOWN
-    assert await table.journal(bet) == [(DEBIT, "77.00")]
+    partner = await stack.partner(provider=HASTY, casino="attempt_timeout: 5")
+    await partner.faults({"kind": "hold", "path": MAKE, "times": 1})
+    bet, _ = await under_way(partner, partner.pay_in)
+    await partner.held()
+    row = await partner.row(bet)
+    await _make(partner, row.casino_id, row.bet_id, "77.00")
+    await partner.release()
+    await _parked(partner, bet, DEBIT)
+    assert (await partner.pay_in(bet)).said == UNKNOWN
+    assert await partner.journal(bet) == [(DEBIT, "77.00")]
 
 
-async def _parked(table: Table, bet: str, kind: int) -> None:
-    await has_status(table, bet, "parked", True)
-    assert await table.incidents(bet) == ["parked"]
-    parked = await movement(table, bet, kind)
+async def _parked(partner: TestPartner, bet: str, kind: int) -> None:
+    await has_status(partner, bet, "parked", True)
+    assert await partner.incidents(bet) == ["parked"]
+    parked = await movement(partner, bet, kind)
     assert (parked.state, parked.attempts) == ("parked", 1)
 
 
-async def _make(table: Table, casino_id: int, bet_id: int, amount: str) -> None:
+async def _make(partner: TestPartner, casino_id: int, bet_id: int, amount: str) -> None:
     """A debit beside the service, signed with its key."""
-    stack, vault = table.stack, Vault.of(table.stack.settings)
+    stack, vault = partner.stack, Vault.of(partner.stack.settings)
     async with aiohttp.ClientSession() as http:
         client = CasinoClient(http, SigningKeys(stack.engine, vault, 0), stack.settings.issuer)
         casino = await Partners(stack.engine, vault, 0).casino(casino_id)

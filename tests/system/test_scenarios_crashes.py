@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from temporalio.api.enums.v1 import EventType
 
+from tests.partner import Answer, Stack, TestPartner, eventually
 from tests.system.scenarios import (
     BACK,
     DONE,
@@ -30,10 +31,9 @@ from tests.system.scenarios import (
     kept,
     taken,
 )
-from tests.table import Answer, Stack, Table, eventually
 from tests.watch import holds, in_state, sends
 
-Call = Callable[[Table, str], Awaitable[Answer]]
+Call = Callable[[TestPartner, str], Awaitable[Answer]]
 
 OFF, ALREADY_SETTLED = (6, "already_refunded"), (6, "already_settled")
 # Over before Temporal misses a worker, and long enough for many new stakes at once.
@@ -74,123 +74,133 @@ class Fate:
 
 
 TAKEN = Fate(
-    call=Table.pay_in,
-    then=Table.pay_in,
+    call=TestPartner.pay_in,
+    then=TestPartner.pay_in,
     hears=DONE,
     state="acceptance",
     journal=STAKED,
     told=True,
-    later=[(Table.pay_in, DONE), (Table.pay_out, DONE), (Table.refund, ALREADY_SETTLED)],
+    later=[(TestPartner.pay_in, DONE), (TestPartner.pay_out, DONE), (TestPartner.refund, ALREADY_SETTLED)],
     at_last=SETTLED,
 )
 TAKEN_BACK = Fate(
-    call=Table.pay_in,
-    then=Table.refund,
+    call=TestPartner.pay_in,
+    then=TestPartner.refund,
     hears=DONE,
     state="refunded",
     journal=REFUNDED,
     told=False,
     withdrawn=True,
-    later=[(Table.pay_in, OFF), (Table.refund, DONE), (Table.pay_out, OFF)],
+    later=[(TestPartner.pay_in, OFF), (TestPartner.refund, DONE), (TestPartner.pay_out, OFF)],
 )
 WON = Fate(
-    call=Table.pay_in_out,
-    then=Table.pay_in_out,
+    call=TestPartner.pay_in_out,
+    then=TestPartner.pay_in_out,
     hears=DONE,
     state="settled",
     journal=SETTLED,
     told=True,
-    later=[(Table.pay_in_out, DONE)],
+    later=[(TestPartner.pay_in_out, DONE)],
 )
 # The stake goes back alone where the win was not sent before the Refund.
-WON_NOTHING = replace(TAKEN_BACK, call=Table.pay_in_out, later=[(Table.pay_in_out, OFF), (Table.refund, DONE)])
+WON_NOTHING = replace(
+    TAKEN_BACK, call=TestPartner.pay_in_out, later=[(TestPartner.pay_in_out, OFF), (TestPartner.refund, DONE)]
+)
 WON_UNHEARD = replace(
     WON,
     then=None,
     hears=None,
     told=False,
-    later=[(Table.refund, DONE), (Table.pay_in_out, OFF)],
+    later=[(TestPartner.refund, DONE), (TestPartner.pay_in_out, OFF)],
     at_last=BACK,
 )
 REVERSED = replace(
-    WON, then=Table.refund, journal=BACK, told=False, later=[(Table.pay_in_out, OFF), (Table.refund, DONE)]
+    WON,
+    then=TestPartner.refund,
+    journal=BACK,
+    told=False,
+    later=[(TestPartner.pay_in_out, OFF), (TestPartner.refund, DONE)],
 )
 PAID = replace(
     TAKEN,
-    before=Table.pay_in,
-    call=Table.pay_out,
-    then=Table.pay_out,
+    before=TestPartner.pay_in,
+    call=TestPartner.pay_out,
+    then=TestPartner.pay_out,
     state="settled",
     journal=SETTLED,
-    later=[(Table.pay_out, DONE), (Table.refund, ALREADY_SETTLED), (Table.pay_in, DONE)],
+    later=[(TestPartner.pay_out, DONE), (TestPartner.refund, ALREADY_SETTLED), (TestPartner.pay_in, DONE)],
 )
 RETURNED = replace(
     TAKEN_BACK,
-    before=Table.pay_in,
-    call=Table.refund,
+    before=TestPartner.pay_in,
+    call=TestPartner.refund,
     told=True,
-    later=[(Table.refund, DONE), (Table.pay_out, OFF), (Table.pay_in, DONE)],
+    later=[(TestPartner.refund, DONE), (TestPartner.pay_out, OFF), (TestPartner.pay_in, DONE)],
 )
 GIVEN_BACK = replace(
     REVERSED,
-    before=Table.pay_in_out,
-    call=Table.refund,
+    before=TestPartner.pay_in_out,
+    call=TestPartner.refund,
     told=True,
-    later=[(Table.refund, DONE), (Table.pay_in_out, DONE)],
+    later=[(TestPartner.refund, DONE), (TestPartner.pay_in_out, DONE)],
 )
 
 PAY_IN = [TAKEN, TAKEN_BACK, replace(TAKEN_BACK, then=None, hears=None)]
-PAY_OUT = [PAID, replace(PAID, then=Table.refund, hears=ALREADY_SETTLED), replace(PAID, then=None, hears=None)]
-REFUND = [RETURNED, replace(RETURNED, then=Table.pay_out, hears=OFF), replace(RETURNED, then=None, hears=None)]
-REVERSAL = [GIVEN_BACK, replace(GIVEN_BACK, then=Table.pay_in_out), replace(GIVEN_BACK, then=None, hears=None)]
+PAY_OUT = [PAID, replace(PAID, then=TestPartner.refund, hears=ALREADY_SETTLED), replace(PAID, then=None, hears=None)]
+REFUND = [RETURNED, replace(RETURNED, then=TestPartner.pay_out, hears=OFF), replace(RETURNED, then=None, hears=None)]
+REVERSAL = [GIVEN_BACK, replace(GIVEN_BACK, then=TestPartner.pay_in_out), replace(GIVEN_BACK, then=None, hears=None)]
 
 # In the API, where the row has said already that the provider is told.
-STANDS = replace(TAKEN, then=None, hears=None, later=[(Table.pay_out, DONE), (Table.pay_in, DONE)])
+STANDS = replace(TAKEN, then=None, hears=None, later=[(TestPartner.pay_out, DONE), (TestPartner.pay_in, DONE)])
 TOLD = [
     TAKEN,
-    replace(TAKEN_BACK, told=True, later=[(Table.pay_in, DONE), (Table.refund, DONE), (Table.pay_out, OFF)]),
+    replace(
+        TAKEN_BACK,
+        told=True,
+        later=[(TestPartner.pay_in, DONE), (TestPartner.refund, DONE), (TestPartner.pay_out, OFF)],
+    ),
     STANDS,
-    replace(STANDS, later=[(Table.refund, DONE), (Table.pay_in, DONE)], at_last=REFUNDED),
+    replace(STANDS, later=[(TestPartner.refund, DONE), (TestPartner.pay_in, DONE)], at_last=REFUNDED),
     WON,
-    replace(REVERSED, told=True, later=[(Table.pay_in_out, DONE), (Table.refund, DONE)]),
-    replace(WON_UNHEARD, told=True, later=[(Table.pay_in_out, DONE)], at_last=SETTLED),
+    replace(REVERSED, told=True, later=[(TestPartner.pay_in_out, DONE), (TestPartner.refund, DONE)]),
+    replace(WON_UNHEARD, told=True, later=[(TestPartner.pay_in_out, DONE)], at_last=SETTLED),
 ]
 
 
 @dataclass
 class Victim:
-    """A bet that dies at a point, with its fate, at a table."""
+    """A bet that dies at a point, with its fate, of a partner."""
 
     point: str
     fate: Fate
-    table: Table
+    partner: TestPartner
     bet: str
 
     def says(self, call: Call) -> Callable[[], Awaitable[Answer]]:
         """A call of its provider."""
-        return partial(call, self.table, self.bet)
+        return partial(call, self.partner, self.bet)
 
     async def prepare(self) -> None:
         """Play what comes before."""
         if self.fate.before:
-            self.bet = await taken(self.table, partial(self.fate.before, self.table))
+            self.bet = await taken(self.partner, partial(self.fate.before, self.partner))
 
     async def calls(self) -> Said | None:
         """What it hears of its call. It makes it with another bet where a busy machine has refused its stake, as too
         late to send."""
         said = await heard(self.says(self.fate.call))
         while self.fate.before is None and said in (None, UNAVAILABLE) and await self._is_refused():
-            self.bet = self.table.new_bet()
+            self.bet = self.partner.new_bet()
             said = await heard(self.says(self.fate.call))
         return said
 
     async def _is_refused(self) -> bool:
         async def is_known() -> bool:
-            row = await self.table.row(self.bet)
+            row = await self.partner.row(self.bet)
             return row is not None and (row.state != "accepting" or await self._is_there())
 
         await eventually(is_known, 60)
-        return bool((await self.table.row(self.bet)).state == "refused")
+        return bool((await self.partner.row(self.bet)).state == "refused")
 
     async def is_there(self) -> None:
         """Wait until all is done that comes before its point."""
@@ -198,36 +208,36 @@ class Victim:
 
     async def _is_there(self) -> bool:
         stands = {"counted": ("sending", 0), "answered": ("sending", 1), "recorded": ("done", 1)}.get(self._stage)
-        row, journal = await self.table.row(self.bet), await self.table.journal(self.bet)
+        row, journal = await self.partner.row(self.bet), await self.partner.journal(self.bet)
         ours = (await self._movements(row)).get(self._movement or 0)
         theirs = sum(kind == self._movement for kind, _ in journal)
         return ours is not None and (ours.state, theirs) == stands
 
     async def goes_on(self) -> None:
         """What its provider does after the death, and what comes of it."""
-        fate, table, bet = self.fate, self.table, self.bet
+        fate, partner, bet = self.fate, self.partner, self.bet
         if fate.then:
             assert await definitely(self.says(fate.then)) == fate.hears
         row = await self._at_rest()
-        assert (row.state, await table.journal(bet)) == (fate.state, fate.journal)
+        assert (row.state, await partner.journal(bet)) == (fate.state, fate.journal)
         assert (row.told_at is not None, row.withdrawn_at is not None) == (fate.told, fate.withdrawn)
         await self._books_agree(row)
         for call, said in fate.later:
             assert await definitely(self.says(call)) == said, call.__name__
-        assert await table.journal(bet) == (fate.at_last or fate.journal)
+        assert await partner.journal(bet) == (fate.at_last or fate.journal)
 
     async def _at_rest(self) -> Any:
         """The row once nothing more comes by itself."""
-        await in_state(self.table, self.bet, self.fate.state, "settled", "refunded", "refused")
+        await in_state(self.partner, self.bet, self.fate.state, "settled", "refunded", "refused")
         if self.fate.journal == BACK:
-            await holds(lambda: self.table.row(self.bet), lambda row: row.reversed_by is not None)
+            await holds(lambda: self.partner.row(self.bet), lambda row: row.reversed_by is not None)
         if self.fate.state == "acceptance" and self.fate.then is None:
-            await _time_to_hear_is_over(self.table, self.bet)
-        return await self.table.row(self.bet)
+            await _time_to_hear_is_over(self.partner, self.bet)
+        return await self.partner.row(self.bet)
 
     async def _books_agree(self, row: Any) -> None:
         """Every movement is in our book as it is in the casino's, and every send was counted before it left."""
-        ours, made = await self._movements(row), await sends(self.table, self.bet)
+        ours, made = await self._movements(row), await sends(self.partner, self.bet)
         booked = {(kind, f"{found.amount / 100:.2f}", found.state) for kind, found in ours.items()}
         assert booked == {(*entry, "done") for entry in self.fate.journal}
         for kind, movement in ours.items():
@@ -242,12 +252,12 @@ class Victim:
         """What the casino has said to the last send of a movement; None where nothing was heard of it yet."""
         query = """SELECT kind, data FROM bet_event WHERE bet_id = :b AND kind IN ('send', 'answer')
                    AND (data->>'type')::int = :t ORDER BY event_id DESC LIMIT 1"""
-        [event] = await self.table.sql(query, b=(await self.table.row(self.bet)).bet_id, t=kind)
+        [event] = await self.partner.sql(query, b=(await self.partner.row(self.bet)).bet_id, t=kind)
         return event.data["progress"] if event.kind == "answer" else None
 
     async def _movements(self, row: Any) -> dict[int, Any]:
         query = "SELECT transaction_type, amount, state, attempts FROM movement WHERE bet_id = :b"
-        found = await self.table.sql(query, b=row and row.bet_id)
+        found = await self.partner.sql(query, b=row and row.bet_id)
         return {movement.transaction_type: movement for movement in found}
 
     @property
@@ -257,28 +267,28 @@ class Victim:
     @property
     def _movement(self) -> int | None:
         """The movement that is under way at a point of the worker."""
-        credit = 2 if self.fate.call is Table.refund else 1
+        credit = 2 if self.fate.call is TestPartner.refund else 1
         return {"debit": -1, "credit": credit, "claw_back": -2}.get(self.point.rpartition("_")[0])
 
 
-async def _time_to_hear_is_over(table: Table, bet: str) -> None:
+async def _time_to_hear_is_over(partner: TestPartner, bet: str) -> None:
     """Wait until the time to hear of a bet has run out, and the bet waits on or has taken itself back."""
     started, fired = EventType.EVENT_TYPE_TIMER_STARTED, EventType.EVENT_TYPE_TIMER_FIRED
 
     async def over() -> bool:
-        history = await table.workflow(bet).fetch_history()
+        history = await partner.workflow(bet).fetch_history()
         timers = [event.event_type for event in history.events if "TIMER" in EventType.Name(event.event_type)]
-        return timers == [started, fired, started] or (await table.row(bet)).withdrawn_at is not None
+        return timers == [started, fired, started] or (await partner.row(bet)).withdrawn_at is not None
 
     await eventually(over, 60)
 
 
 async def _victims(stack: Stack, points: Mapping[str, Sequence[Fate]], deadline: str) -> list[Victim]:
-    """Bets at two tables: of a provider that goes on, and of one that falls silent."""
-    goes_on = await stack.table(provider=deadline, casino=CASINO)
-    silent = await stack.table(provider=f"{{{deadline}, unconfirmed_within: 2}}", casino=CASINO)
+    """Bets of two partners: of a provider that goes on, and of one that falls silent."""
+    goes_on = await stack.partner(provider=deadline, casino=CASINO)
+    silent = await stack.partner(provider=f"{{{deadline}, unconfirmed_within: 2}}", casino=CASINO)
     victims = [
-        Victim(point, fate, goes_on if fate.then else silent, Table.new_bet())
+        Victim(point, fate, goes_on if fate.then else silent, TestPartner.new_bet())
         for point, fates in points.items()
         for fate in fates
     ]
@@ -370,28 +380,28 @@ async def test_an_api_killed_after_it_told(stack: Stack) -> None:
 @pytest.mark.edge_case(77)
 async def test_a_bet_is_told_of_at_the_moment_in_which_it_is_taken_back(stack: Stack) -> None:
     """Both want the row, now the one first and now the other; a PayOut that comes too late changes nothing."""
-    table = await stack.table(provider="{answer_deadline: 4, unconfirmed_within: 2}", casino=SLOW)
-    told, withdrawn, paid = bets = [table.new_bet() for _ in range(3)]
-    await table.faults({"kind": "hold_after", "path": "/payments/make", "times": 3})
-    assert [answer.code for answer in await asyncio.gather(*(table.pay_in(bet) for bet in bets))] == [99] * 3
-    await table.release()
-    await asyncio.gather(*(in_state(table, bet, "acceptance") for bet in bets))
-    async with kept(table, *bets) as waiting:
-        calls = [asyncio.create_task(heard(partial(table.pay_in, told)))]
+    partner = await stack.partner(provider="{answer_deadline: 4, unconfirmed_within: 2}", casino=SLOW)
+    told, withdrawn, paid = bets = [partner.new_bet() for _ in range(3)]
+    await partner.faults({"kind": "hold_after", "path": "/payments/make", "times": 3})
+    assert [answer.code for answer in await asyncio.gather(*(partner.pay_in(bet) for bet in bets))] == [99] * 3
+    await partner.release()
+    await asyncio.gather(*(in_state(partner, bet, "acceptance") for bet in bets))
+    async with kept(partner, *bets) as waiting:
+        calls = [asyncio.create_task(heard(partial(partner.pay_in, told)))]
         await waiting(1)
         # All three take themselves back now.
         await waiting(4)
-        calls.append(asyncio.create_task(heard(partial(table.pay_in, withdrawn))))
+        calls.append(asyncio.create_task(heard(partial(partner.pay_in, withdrawn))))
         await waiting(5)
-        calls.append(asyncio.create_task(definitely(partial(table.pay_out, paid))))
+        calls.append(asyncio.create_task(definitely(partial(partner.pay_out, paid))))
     assert await asyncio.gather(*calls) == [DONE, OFF, OFF]
-    await asyncio.gather(*(in_state(table, bet, "refunded") for bet in (withdrawn, paid)))
-    await _time_to_hear_is_over(table, told)
-    assert [await table.journal(bet) for bet in bets] == [STAKED, REFUNDED, REFUNDED]
-    rows: list[Any] = [await table.row(bet) for bet in bets]
+    await asyncio.gather(*(in_state(partner, bet, "refunded") for bet in (withdrawn, paid)))
+    await _time_to_hear_is_over(partner, told)
+    assert [await partner.journal(bet) for bet in bets] == [STAKED, REFUNDED, REFUNDED]
+    rows: list[Any] = [await partner.row(bet) for bet in bets]
     moments = [(row.told_at is not None, row.withdrawn_at is not None) for row in rows]
     assert moments == [(True, False), (False, True), (False, True)]
     for bet, said in ((told, DONE), (withdrawn, OFF), (paid, OFF)):
-        assert (await table.pay_in(bet)).said == said
-    assert [(await table.refund(bet)).said for bet in bets] == [DONE] * 3
-    assert list(chain(*[await table.journal(bet) for bet in bets])) == REFUNDED * 3
+        assert (await partner.pay_in(bet)).said == said
+    assert [(await partner.refund(bet)).said for bet in bets] == [DONE] * 3
+    assert list(chain(*[await partner.journal(bet) for bet in bets])) == REFUNDED * 3

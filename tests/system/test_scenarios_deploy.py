@@ -22,6 +22,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
 from betcore.visibility import BET_STATUS
 from tests.leashed import leashed
+from tests.partner import ROOT, Stack, TestPartner, eventually, start_stack, until
 from tests.system.scenarios import (
     BACK,
     CLAW_BACK,
@@ -38,7 +39,6 @@ from tests.system.scenarios import (
     journal_is,
     taken,
 )
-from tests.table import ROOT, Stack, Table, eventually, start_stack, until
 from tests.watch import holds
 
 T = TypeVar("T")
@@ -203,38 +203,40 @@ class Waiting:
     """One of these bets."""
 
     wait: Wait
-    table: Table
+    partner: TestPartner
     bet: str
 
     @classmethod
     async def open(cls, stack: Stack, wait: Wait) -> "Waiting":
         """Bring a bet to where it waits."""
-        table = await stack.table(provider=wait.provider, casino=wait.casino)
-        waiting = cls(wait, table, await brought(table, [getattr(table, name) for name in wait.calls], *wait.faults))
+        partner = await stack.partner(provider=wait.provider, casino=wait.casino)
+        waiting = cls(
+            wait, partner, await brought(partner, [getattr(partner, name) for name in wait.calls], *wait.faults)
+        )
         await holds(waiting.status, lambda status: status == wait.shows, 30)
         if wait.casino == SHORT_LIVED:
-            await holds(waiting.table.calls, lambda calls: any(call["path"] == "/payments/info" for call in calls))
+            await holds(waiting.partner.calls, lambda calls: any(call["path"] == "/payments/info" for call in calls))
         return waiting
 
     async def definitely(self, name: str) -> None:
         """Make a call until it is answered, with 1."""
-        assert (await until(lambda: getattr(self.table, name)(self.bet))).said == DONE
+        assert (await until(lambda: getattr(self.partner, name)(self.bet))).said == DONE
 
     async def in_vain(self, name: str) -> None:
         """Make a call that is answered with 99."""
-        assert (await getattr(self.table, name)(self.bet)).said == UNKNOWN
+        assert (await getattr(self.partner, name)(self.bet)).said == UNKNOWN
 
     async def go_on(self) -> None:
         """After the deploy, at a casino that works: to the end that the provider hears of, and its repeats."""
-        await self.table.faults()
+        await self.partner.faults()
         for name in self.wait.later:
             await self.definitely(name)
             await self.definitely(name)
         if not self.wait.later:
             await self.in_vain("pay_out")
-        assert await self.table.journal(self.bet) == self.wait.journal
+        assert await self.partner.journal(self.bet) == self.wait.journal
         assert await _steps(self.handle) == list(self.wait.steps)
-        assert await _failed(self.table.workflow(self.bet)) == []
+        assert await _failed(self.partner.workflow(self.bet)) == []
         assert await _failed(self.handle) == []
 
     async def status(self) -> str | None:
@@ -246,7 +248,7 @@ class Waiting:
     def handle(self) -> Any:
         """The workflow that waits: the bet's, or its reversal's."""
         reverses = self.wait.journal == BACK
-        return self.table.reversal(self.bet) if reverses else self.table.workflow(self.bet)
+        return self.partner.reversal(self.bet) if reverses else self.partner.workflow(self.bet)
 
 
 async def _steps(handle: Any) -> list[str]:
@@ -291,13 +293,13 @@ async def test_bets_in_every_state_go_on_under_the_next_release(bare: Stack, tmp
                 await one.in_vain(one.wait.meanwhile)
         await deployment.deploy(release)
         await _each(waiting, Waiting.go_on)
-        table = await bare.table()
-        bet = table.new_bet()
-        new = Waiting(WAITS["told, then won"], table, bet)
+        partner = await bare.partner()
+        bet = partner.new_bet()
+        new = Waiting(WAITS["told, then won"], partner, bet)
         for call in ("pay_in", "pay_out"):
             await new.definitely(call)
         assert await _steps(new.handle) == [BEFORE_THE_DEBIT, BEFORE_THE_CREDIT]
-        assert await table.journal(bet) == SETTLED
+        assert await partner.journal(bet) == SETTLED
 
 
 async def _stuck(handle: Any) -> None:
@@ -314,14 +316,14 @@ async def test_a_release_without_patched_stops_bets_and_the_right_one_heals_them
         owed = await Waiting.open(bare, WAITS["win of one step owed"])
         await deployment.deploy(wrong)
         await told.in_vain("pay_out")
-        await owed.table.faults()
+        await owed.partner.faults()
         await asyncio.gather(_stuck(told.handle), _stuck(owed.handle))
         # An owed win is paid by an activity, which knows nothing of workflows; the other bet's is not begun.
-        await journal_is(owed.table, owed.bet, SETTLED)
-        assert await told.table.journal(told.bet) == STAKED
-        assert (await told.table.row(told.bet)).state == "acceptance"
-        table = await bare.table(provider=PLAIN)
-        late = Waiting(WAITS["told, then won"], table, await taken(table, table.pay_in))
+        await journal_is(owed.partner, owed.bet, SETTLED)
+        assert await told.partner.journal(told.bet) == STAKED
+        assert (await told.partner.row(told.bet)).state == "acceptance"
+        partner = await bare.partner(provider=PLAIN)
+        late = Waiting(WAITS["told, then won"], partner, await taken(partner, partner.pay_in))
 
         await deployment.deploy(right)
         await asyncio.gather(told.definitely("pay_out"), owed.definitely("pay_in_out"))
@@ -331,7 +333,7 @@ async def test_a_release_without_patched_stops_bets_and_the_right_one_heals_them
         await _reset(bare, late.handle)
         await late.definitely("pay_out")
         for one in (told, owed, late):
-            assert await one.table.journal(one.bet) == SETTLED
+            assert await one.partner.journal(one.bet) == SETTLED
             # The row says it before the workflow has ended; one that failed raises here.
             await one.handle.result()
 

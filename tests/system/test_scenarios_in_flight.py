@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 from temporalio.api.enums.v1 import EventType
 
+from tests.partner import Answer, Stack, TestPartner, until
 from tests.system.scenarios import (
     DONE,
     HASTY,
@@ -24,7 +25,6 @@ from tests.system.scenarios import (
     undecided,
     under_way,
 )
-from tests.table import Answer, Stack, Table, until
 
 # One send in the fast lane; the next, in the slow lane, may take its time.
 LOSING = "{breaker: {failures: 1000}, attempt_timeout: 12, fast_attempts: 1, retry: {first: 0.1}}"
@@ -35,167 +35,167 @@ def _hold(kind: str = "hold_after", transaction_type: int = -1) -> dict[str, obj
     return {"kind": kind, "transaction_type": transaction_type, "times": 1}
 
 
-async def _kept(table: Table, bet: str) -> list[str]:
+async def _kept(partner: TestPartner, bet: str) -> list[str]:
     """The signals that the bet's workflow has in its history."""
-    events = (await table.workflow(bet).fetch_history()).events
+    events = (await partner.workflow(bet).fetch_history()).events
     signals = [event for event in events if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED]
     return [event.workflow_execution_signaled_event_attributes.signal_name for event in signals]
 
 
 @pytest.mark.edge_case(17)
 async def test_a_refund_is_kept_while_the_debit_is_in_flight(stack: Stack) -> None:
-    table = await stack.table(provider=HASTY, casino=SLOW)
-    await table.faults(_hold(), _hold("hold", 2))
-    bet, pay_in = await under_way(table, table.pay_in)
-    await table.held()
-    refund = await table.refund(bet)
+    partner = await stack.partner(provider=HASTY, casino=SLOW)
+    await partner.faults(_hold(), _hold("hold", 2))
+    bet, pay_in = await under_way(partner, partner.pay_in)
+    await partner.held()
+    refund = await partner.refund(bet)
     assert (refund.said, refund.status) == ((99, "outcome_unknown"), 503)
     assert (await pay_in).code == 99
-    await table.release()
+    await partner.release()
     # Nobody asks again, and the stake goes back; until it is back nobody is told that it is.
-    await table.held()
-    assert (await table.refund(bet)).code == 99
-    assert (await table.pay_in(bet)).said == (6, "already_refunded")
-    assert await table.journal(bet) == STAKED
-    await table.release()
-    await journal_is(table, bet, REFUNDED)
-    assert (await until(lambda: table.refund(bet))).said == DONE
-    assert (await table.pay_in(bet)).said == (6, "already_refunded")
-    assert await table.sent(bet) == [-1, 2]
+    await partner.held()
+    assert (await partner.refund(bet)).code == 99
+    assert (await partner.pay_in(bet)).said == (6, "already_refunded")
+    assert await partner.journal(bet) == STAKED
+    await partner.release()
+    await journal_is(partner, bet, REFUNDED)
+    assert (await until(lambda: partner.refund(bet))).said == DONE
+    assert (await partner.pay_in(bet)).said == (6, "already_refunded")
+    assert await partner.sent(bet) == [-1, 2]
 
 
 @pytest.mark.edge_case(17)
 async def test_a_refund_that_waits_for_the_debit(stack: Stack) -> None:
-    table = await stack.table(casino=SLOW)
-    bet = table.new_bet()
-    await table.faults(_hold())
-    pay_in = asyncio.create_task(table.pay_in(bet))
-    await table.held()
-    refund = asyncio.create_task(table.refund(bet))
-    await arrived(table, 2)
-    await table.release()
+    partner = await stack.partner(casino=SLOW)
+    bet = partner.new_bet()
+    await partner.faults(_hold())
+    pay_in = asyncio.create_task(partner.pay_in(bet))
+    await partner.held()
+    refund = asyncio.create_task(partner.refund(bet))
+    await arrived(partner, 2)
+    await partner.release()
     assert (await refund).said == DONE
     paid_in = (await pay_in).said
     # An attempt under way may still hear "done": the Refund holds all the same, and repeats hear the same.
     assert paid_in in (DONE, (6, "already_refunded"))
-    assert (await table.pay_in(bet)).said == paid_in
-    assert await table.journal(bet) == REFUNDED
+    assert (await partner.pay_in(bet)).said == paid_in
+    assert await partner.journal(bet) == REFUNDED
 
 
 @pytest.mark.edge_case(17, 18)
 @pytest.mark.parametrize("resolution", ["refund", "pay_out"])
 async def test_nothing_follows_a_debit_that_is_refused(stack: Stack, resolution: str) -> None:
-    table = await stack.table(casino=SLOW)
-    bet = table.new_bet()
-    resolve = table.refund if resolution == "refund" else table.pay_out
-    await table.seat(balance="9.99")
-    await table.faults(_hold("hold"))
-    pay_in = asyncio.create_task(table.pay_in(bet))
-    await table.held()
+    partner = await stack.partner(casino=SLOW)
+    bet = partner.new_bet()
+    resolve = partner.refund if resolution == "refund" else partner.pay_out
+    await partner.seat(balance="9.99")
+    await partner.faults(_hold("hold"))
+    pay_in = asyncio.create_task(partner.pay_in(bet))
+    await partner.held()
     in_flight = asyncio.create_task(resolve(bet))
-    await arrived(table, 2)
-    await table.release()
+    await arrived(partner, 2)
+    await partner.release()
     assert (await pay_in).said == (4, "no_money")
     assert (await in_flight).said == (6, "bet_refused")
     assert (await resolve(bet)).said == (6, "bet_refused")
-    assert await table.sent(bet) == [-1]
-    assert await table.journal(bet) == []
+    assert await partner.sent(bet) == [-1]
+    assert await partner.journal(bet) == []
 
 
 @pytest.mark.edge_case(17, 18)
 @pytest.mark.parametrize("resolution", ["refund", "pay_out"])
 async def test_what_is_kept_is_durable_and_follows_the_debit(stack: Stack, resolution: str) -> None:
-    table = await stack.table(provider="answer_deadline: 2", casino=SLOW)
-    resolve = table.refund if resolution == "refund" else table.pay_out
+    partner = await stack.partner(provider="answer_deadline: 2", casino=SLOW)
+    resolve = partner.refund if resolution == "refund" else partner.pay_out
     # Every other debit is refused.
-    broke = await table.seat("bob", "9.99")
-    seated = [table.session_id, broke] * 4
-    await table.faults({"kind": "hold", "transaction_type": -1, "times": len(seated)})
-    stakes = [partial(table.pay_in, session=seat) for seat in seated]
-    bets, pay_ins = zip(*await asyncio.gather(*(under_way(table, stake) for stake in stakes)), strict=True)
+    broke = await partner.seat("bob", "9.99")
+    seated = [partner.session_id, broke] * 4
+    await partner.faults({"kind": "hold", "transaction_type": -1, "times": len(seated)})
+    stakes = [partial(partner.pay_in, session=seat) for seat in seated]
+    bets, pay_ins = zip(*await asyncio.gather(*(under_way(partner, stake) for stake in stakes)), strict=True)
     seats = list(zip(bets, seated, strict=True))
-    await table.held(len(bets))
+    await partner.held(len(bets))
     answers = await asyncio.gather(*(resolve(bet, session=seat) for bet, seat in seats), *pay_ins)
     assert {answer.said for answer in answers} == {(99, "outcome_unknown")}
-    await table.release()
+    await partner.release()
     for bet, seat in seats:
         # Nobody asks again: what ends the bet is what was kept.
-        await table.workflow(bet).result()
-        assert await _kept(table, bet) == [resolution]
+        await partner.workflow(bet).result()
+        assert await _kept(partner, bet) == [resolution]
         if seat != broke:
-            assert await table.journal(bet) == (REFUNDED if resolution == "refund" else SETTLED)
+            assert await partner.journal(bet) == (REFUNDED if resolution == "refund" else SETTLED)
             continue
-        assert (await table.pay_in(bet, session=seat)).said == (4, "no_money")
+        assert (await partner.pay_in(bet, session=seat)).said == (4, "no_money")
         assert (await resolve(bet, session=seat)).said == (6, "bet_refused")
-        assert await table.sent(bet) == [-1]
-        assert await table.journal(bet) == []
+        assert await partner.sent(bet) == [-1]
+        assert await partner.journal(bet) == []
 
 
 @pytest.mark.edge_case(17)
 async def test_a_refund_while_the_debits_answer_is_lost(stack: Stack) -> None:
-    table = await stack.table(provider=HASTY, casino=LOSING)
-    await table.faults(LOST, _hold("hold"))
-    bet, pay_in = await under_way(table, table.pay_in)
+    partner = await stack.partner(provider=HASTY, casino=LOSING)
+    await partner.faults(LOST, _hold("hold"))
+    bet, pay_in = await under_way(partner, partner.pay_in)
     # The first send took the money and its answer is lost; the second is held.
-    await table.held()
-    assert await table.journal(bet) == STAKED
-    assert (await table.refund(bet)).code == 99
+    await partner.held()
+    assert await partner.journal(bet) == STAKED
+    assert (await partner.refund(bet)).code == 99
     assert (await pay_in).code == 99
-    assert await table.journal(bet) == STAKED
-    await table.release()
-    await journal_is(table, bet, REFUNDED)
-    assert (await until(lambda: table.refund(bet))).said == DONE
-    assert (await table.pay_in(bet)).said == (6, "already_refunded")
-    assert await table.sent(bet) == [-1, -1, 2]
+    assert await partner.journal(bet) == STAKED
+    await partner.release()
+    await journal_is(partner, bet, REFUNDED)
+    assert (await until(lambda: partner.refund(bet))).said == DONE
+    assert (await partner.pay_in(bet)).said == (6, "already_refunded")
+    assert await partner.sent(bet) == [-1, -1, 2]
 
 
 @pytest.mark.edge_case(17)
 async def test_a_refund_of_a_debit_that_never_arrived(stack: Stack) -> None:
-    table = await stack.table(provider=HASTY, casino=SHORT_LIVED)
-    await table.faults({"kind": "drop", "path": "/payments/make"})
-    bet = await undecided(table, table.pay_in)
-    assert (await table.refund(bet)).code == 99
-    assert (await until(lambda: table.refund(bet))).said == DONE
-    assert (await table.pay_in(bet)).said == (6, "already_refunded")
-    row = await table.row(bet)
+    partner = await stack.partner(provider=HASTY, casino=SHORT_LIVED)
+    await partner.faults({"kind": "drop", "path": "/payments/make"})
+    bet = await undecided(partner, partner.pay_in)
+    assert (await partner.refund(bet)).code == 99
+    assert (await until(lambda: partner.refund(bet))).said == DONE
+    assert (await partner.pay_in(bet)).said == (6, "already_refunded")
+    row = await partner.row(bet)
     assert (row.state, row.told_at) == ("refunded", None)
-    assert set(await table.sent(bet)) == {-1}
-    assert await table.journal(bet) == []
+    assert set(await partner.sent(bet)) == {-1}
+    assert await partner.journal(bet) == []
 
 
 @pytest.mark.edge_case(18)
 async def test_a_pay_out_waits_for_the_debit(stack: Stack) -> None:
-    table = await stack.table(casino=SLOW)
-    bet = table.new_bet()
-    await table.faults(_hold())
-    pay_in = asyncio.create_task(table.pay_in(bet))
-    await table.held()
-    pay_out = asyncio.create_task(table.pay_out(bet))
-    await arrived(table, 2)
-    assert await table.sent(bet) == [-1]
-    await table.release()
+    partner = await stack.partner(casino=SLOW)
+    bet = partner.new_bet()
+    await partner.faults(_hold())
+    pay_in = asyncio.create_task(partner.pay_in(bet))
+    await partner.held()
+    pay_out = asyncio.create_task(partner.pay_out(bet))
+    await arrived(partner, 2)
+    assert await partner.sent(bet) == [-1]
+    await partner.release()
     assert [(await call).said for call in (pay_in, pay_out)] == [DONE, DONE]
-    assert await table.journal(bet) == SETTLED
-    assert await table.sent(bet) == [-1, 1]
+    assert await partner.journal(bet) == SETTLED
+    assert await partner.sent(bet) == [-1, 1]
 
 
 @pytest.mark.edge_case(18)
 @pytest.mark.parametrize("lane", ["fast", "slow"])
 async def test_a_pay_out_is_kept_while_the_debit_is_unknown(stack: Stack, lane: str) -> None:
-    table = await stack.table(provider=HASTY, casino=LOSING)
-    await table.faults(*([LOST] if lane == "slow" else []), _hold("hold"))
-    bet, pay_in = await under_way(table, table.pay_in)
-    await table.held()
-    answer = await table.pay_out(bet)
+    partner = await stack.partner(provider=HASTY, casino=LOSING)
+    await partner.faults(*([LOST] if lane == "slow" else []), _hold("hold"))
+    bet, pay_in = await under_way(partner, partner.pay_in)
+    await partner.held()
+    answer = await partner.pay_out(bet)
     assert (answer.said, answer.status) == ((99, "outcome_unknown"), 503)
     assert (await pay_in).code == 99
-    assert await table.journal(bet) == (STAKED if lane == "slow" else [])
-    await table.release()
+    assert await partner.journal(bet) == (STAKED if lane == "slow" else [])
+    await partner.release()
     # Nobody asks again.
-    await journal_is(table, bet, SETTLED)
-    assert (await until(lambda: table.pay_out(bet))).said == DONE
-    assert (await table.pay_in(bet)).said == DONE
-    assert await table.sent(bet) == ([-1, -1, 1] if lane == "slow" else [-1, 1])
+    await journal_is(partner, bet, SETTLED)
+    assert (await until(lambda: partner.pay_out(bet))).said == DONE
+    assert (await partner.pay_in(bet)).said == DONE
+    assert await partner.sent(bet) == ([-1, -1, 1] if lane == "slow" else [-1, 1])
 
 
 def _one_of_two(pay_out: Answer, refund: Answer) -> bool:
@@ -207,15 +207,15 @@ def _one_of_two(pay_out: Answer, refund: Answer) -> bool:
 
 @pytest.mark.edge_case(22)
 async def test_pay_out_and_refund_at_the_same_moment(stack: Stack) -> None:
-    table = await stack.table()
+    partner = await stack.partner()
 
     async def race(turn: int) -> bool:
-        bet = await taken(table, table.pay_in)
-        calls = [until(lambda: table.pay_out(bet)), until(lambda: table.refund(bet))]
+        bet = await taken(partner, partner.pay_in)
+        calls = [until(lambda: partner.pay_out(bet)), until(lambda: partner.refund(bet))]
         answers = await asyncio.gather(*(calls if turn % 2 else reversed(calls)))
         settled = _one_of_two(*(answers if turn % 2 else reversed(answers)))
-        assert await table.journal(bet) == (SETTLED if settled else REFUNDED)
-        assert (await table.row(bet)).state == ("settled" if settled else "refunded")
+        assert await partner.journal(bet) == (SETTLED if settled else REFUNDED)
+        assert (await partner.row(bet)).state == ("settled" if settled else "refunded")
         return settled
 
     outcomes = await asyncio.gather(*(race(turn) for turn in range(40)))
@@ -225,33 +225,33 @@ async def test_pay_out_and_refund_at_the_same_moment(stack: Stack) -> None:
 @pytest.mark.edge_case(22, 17, 18)
 @pytest.mark.parametrize("first", ["pay_out", "refund"])
 async def test_the_first_that_is_kept_wins(stack: Stack, first: str) -> None:
-    table = await stack.table(provider=HASTY, casino=SLOW)
-    await table.faults(_hold())
-    bet, pay_in = await under_way(table, table.pay_in)
-    await table.held()
-    calls = [partial(table.pay_out, bet), partial(table.refund, bet)]
+    partner = await stack.partner(provider=HASTY, casino=SLOW)
+    await partner.faults(_hold())
+    bet, pay_in = await under_way(partner, partner.pay_in)
+    await partner.held()
+    calls = [partial(partner.pay_out, bet), partial(partner.refund, bet)]
     for call in calls if first == "pay_out" else reversed(calls):
         assert (await call()).code == 99
     assert (await pay_in).code == 99
-    await table.release()
-    await journal_is(table, bet, SETTLED if first == "pay_out" else REFUNDED)
-    answers = await asyncio.gather(until(lambda: table.pay_out(bet)), until(lambda: table.refund(bet)))
+    await partner.release()
+    await journal_is(partner, bet, SETTLED if first == "pay_out" else REFUNDED)
+    answers = await asyncio.gather(until(lambda: partner.pay_out(bet)), until(lambda: partner.refund(bet)))
     assert _one_of_two(*answers) == (first == "pay_out")
-    assert await table.sent(bet) == [-1, 1 if first == "pay_out" else 2]
+    assert await partner.sent(bet) == [-1, 1 if first == "pay_out" else 2]
 
 
 @pytest.mark.edge_case(22)
 async def test_all_three_calls_at_the_same_moment(stack: Stack) -> None:
-    table = await stack.table()
+    partner = await stack.partner()
 
     async def race() -> None:
-        bet = table.new_bet()
+        bet = partner.new_bet()
         pay_in, pay_out, refund = await asyncio.gather(
-            until(lambda: table.pay_in(bet)), until(lambda: table.pay_out(bet)), until(lambda: table.refund(bet))
+            until(lambda: partner.pay_in(bet)), until(lambda: partner.pay_out(bet)), until(lambda: partner.refund(bet))
         )
         settled = _one_of_two(pay_out, refund)
-        debited = (await table.row(bet)).accepted_at is not None
-        assert await table.journal(bet) == (SETTLED if settled else REFUNDED if debited else [])
+        debited = (await partner.row(bet)).accepted_at is not None
+        assert await partner.journal(bet) == (SETTLED if settled else REFUNDED if debited else [])
         assert pay_in.said in ([DONE] if settled else [DONE, (6, "already_refunded")])
 
     await asyncio.gather(*(race() for _ in range(20)))
@@ -261,20 +261,20 @@ async def test_all_three_calls_at_the_same_moment(stack: Stack) -> None:
 @pytest.mark.parametrize("lane", ["fast", "slow"])
 async def test_the_deadline_is_kept(stack: Stack, lane: str) -> None:
     """The casino holds each call for longer than that, until it is let go."""
-    table = await stack.table(provider="answer_deadline: 2", casino=LOSING)
-    bets = [table.new_bet() for _ in range(8)]
+    partner = await stack.partner(provider="answer_deadline: 2", casino=LOSING)
+    bets = [partner.new_bet() for _ in range(8)]
     lost = [{**LOST, "times": len(bets)}] if lane == "slow" else []
-    await table.faults(*lost, {"kind": "hold", "transaction_type": -1, "times": len(bets)})
+    await partner.faults(*lost, {"kind": "hold", "transaction_type": -1, "times": len(bets)})
     began = time.monotonic()
-    answers = await asyncio.gather(*(table.pay_in(bet) for bet in bets))
+    answers = await asyncio.gather(*(partner.pay_in(bet) for bet in bets))
     took = time.monotonic() - began
     assert {answer.said for answer in answers} == {UNKNOWN}
     # An answer that waited for a held call would come after its 12 seconds.
     assert took < 11
-    left = sum(await asyncio.gather(*(has_left(table, bet) for bet in bets)))
-    await table.held(left)
-    await table.release()
-    answers = await asyncio.gather(*(until(partial(table.pay_in, bet)) for bet in bets))
+    left = sum(await asyncio.gather(*(has_left(partner, bet) for bet in bets)))
+    await partner.held(left)
+    await partner.release()
+    answers = await asyncio.gather(*(until(partial(partner.pay_in, bet)) for bet in bets))
     assert [answer.said for answer in answers].count(DONE) == left > 0
     books = {DONE: STAKED, UNAVAILABLE: []}
-    assert [await table.journal(bet) for bet in bets] == [books[answer.said] for answer in answers]
+    assert [await partner.journal(bet) for bet in bets] == [books[answer.said] for answer in answers]

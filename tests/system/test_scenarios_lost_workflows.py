@@ -20,6 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from betcore.clients.schedules import SWEEP
 from betcore.ids import resumed_reversal_id, resumed_workflow_id
 from betcore.visibility import BET_STATUS, CASINO, GAME, NEEDS_ATTENTION, PLAYER, PROVIDER, SETTLE_BY
+from tests.partner import Answer, Stack, TestPartner, eventually, until
 from tests.system.scenarios import (
     BACK,
     DONE,
@@ -36,7 +37,6 @@ from tests.system.scenarios import (
     no_writes,
     taken,
 )
-from tests.table import Answer, Stack, Table, eventually, until
 from tests.watch import holds, sent
 
 # A debit may be sent again for long enough to be sent by the next life.
@@ -46,7 +46,7 @@ DEADLINE = "answer_deadline: 2.5"
 WITHIN = 120
 
 T = TypeVar("T")
-Call = Callable[[Table, str], Awaitable[Answer]]
+Call = Callable[[TestPartner, str], Awaitable[Answer]]
 
 
 @pytest.fixture(scope="module")
@@ -108,47 +108,69 @@ class Case:
 
 
 CASES = {
-    "in acceptance, to be won": Case([Table.pay_in], None, [Table.pay_in, Table.pay_out], SETTLED, "open"),
-    "in acceptance, to be lost": Case([Table.pay_in], None, [Table.refund, Table.pay_in], REFUNDED, "open"),
-    "debit unknown": Case([Table.pay_in], -1, [Table.pay_in, Table.pay_out], SETTLED, "unknown"),
-    "debit not taken": Case([Table.pay_in], -1, [Table.pay_in, Table.refund], REFUNDED, "unknown", "error"),
-    "win owed": Case([Table.pay_in, Table.pay_out], 1, [Table.pay_out, Table.pay_in], SETTLED, "owed"),
-    "win owed, not taken": Case([Table.pay_in, Table.pay_out], 1, [Table.pay_out], SETTLED, "owed", "error"),
-    "return owed": Case([Table.pay_in, Table.refund], 2, [Table.refund, Table.pay_in], REFUNDED, "owed"),
-    "one step, win owed": Case([Table.pay_in_out], 1, [Table.pay_in_out], SETTLED, "owed"),
-    "one step, win owed, refunded": Case([Table.pay_in_out], 1, [Table.refund], BACK, "owed"),
-    "one step, debit unknown": Case([Table.pay_in_out], -1, [Table.pay_in_out], SETTLED, "unknown"),
+    "in acceptance, to be won": Case(
+        [TestPartner.pay_in], None, [TestPartner.pay_in, TestPartner.pay_out], SETTLED, "open"
+    ),
+    "in acceptance, to be lost": Case(
+        [TestPartner.pay_in], None, [TestPartner.refund, TestPartner.pay_in], REFUNDED, "open"
+    ),
+    "debit unknown": Case([TestPartner.pay_in], -1, [TestPartner.pay_in, TestPartner.pay_out], SETTLED, "unknown"),
+    "debit not taken": Case(
+        [TestPartner.pay_in], -1, [TestPartner.pay_in, TestPartner.refund], REFUNDED, "unknown", "error"
+    ),
+    "win owed": Case(
+        [TestPartner.pay_in, TestPartner.pay_out], 1, [TestPartner.pay_out, TestPartner.pay_in], SETTLED, "owed"
+    ),
+    "win owed, not taken": Case(
+        [TestPartner.pay_in, TestPartner.pay_out], 1, [TestPartner.pay_out], SETTLED, "owed", "error"
+    ),
+    "return owed": Case(
+        [TestPartner.pay_in, TestPartner.refund], 2, [TestPartner.refund, TestPartner.pay_in], REFUNDED, "owed"
+    ),
+    "one step, win owed": Case([TestPartner.pay_in_out], 1, [TestPartner.pay_in_out], SETTLED, "owed"),
+    "one step, win owed, refunded": Case([TestPartner.pay_in_out], 1, [TestPartner.refund], BACK, "owed"),
+    "one step, debit unknown": Case([TestPartner.pay_in_out], -1, [TestPartner.pay_in_out], SETTLED, "unknown"),
     "claw-back unknown": Case(
-        [Table.pay_in_out, Table.refund], -2, [Table.refund, Table.pay_in_out], BACK, "unknown", reversal=True
+        [TestPartner.pay_in_out, TestPartner.refund],
+        -2,
+        [TestPartner.refund, TestPartner.pay_in_out],
+        BACK,
+        "unknown",
+        reversal=True,
     ),
     "reversal's return owed": Case(
-        [Table.pay_in_out, Table.refund], 2, [Table.refund, Table.pay_in_out], BACK, "owed", reversal=True
+        [TestPartner.pay_in_out, TestPartner.refund],
+        2,
+        [TestPartner.refund, TestPartner.pay_in_out],
+        BACK,
+        "owed",
+        reversal=True,
     ),
 }
 
 
 @dataclass
 class Lost:
-    """A bet of a case, at a table of its own."""
+    """A bet of a case, of a partner of its own."""
 
     case: Case
-    table: Table
+    partner: TestPartner
     bet: str
 
     @classmethod
     async def of(cls, stack: Stack, case: Case) -> "Lost":
         """Play it up to the moment at which its workflow is lost."""
-        table = await stack.table(provider=DEADLINE, casino=QUICK)
+        partner = await stack.partner(provider=DEADLINE, casino=QUICK)
         broken = [] if case.kind is None else [fault(case.fault, case.kind), NO_LIST]
-        bet = await brought(table, [partial(call, table) for call in case.calls], *broken)
-        await holds(lambda: table.sent(bet), lambda found: not broken or found.count(case.kind) > 3)
-        return cls(case, table, bet)
+        bet = await brought(partner, [partial(call, partner) for call in case.calls], *broken)
+        await holds(lambda: partner.sent(bet), lambda found: not broken or found.count(case.kind) > 3)
+        return cls(case, partner, bet)
 
     async def resumed(self) -> Any:
         """Wait until another life runs; its description."""
-        bet_id = (await self.table.row(self.bet)).bet_id
+        bet_id = (await self.partner.row(self.bet)).bet_id
         name = (resumed_reversal_id if self.case.reversal else resumed_workflow_id)(bet_id, 1)
-        handle = self.table.stack.client.get_workflow_handle(name)
+        handle = self.partner.stack.client.get_workflow_handle(name)
         await eventually(lambda: _runs(handle), WITHIN)
 
         async def seen() -> bool:
@@ -161,14 +183,14 @@ class Lost:
     @property
     def first(self) -> Any:
         """The workflow that is lost."""
-        return self.table.reversal(self.bet) if self.case.reversal else self.table.workflow(self.bet)
+        return self.partner.reversal(self.bet) if self.case.reversal else self.partner.workflow(self.bet)
 
     async def unanswered(self) -> None:
         """What the rows do not decide is unknown while nobody carries the bet."""
         for call in self.case.ends:
-            decided = call is Table.pay_in and self.case.kind != -1
-            decided |= call is Table.pay_in_out and self.case.reversal
-            play = partial(call, self.table, self.bet)
+            decided = call is TestPartner.pay_in and self.case.kind != -1
+            decided |= call is TestPartner.pay_in_out and self.case.reversal
+            play = partial(call, self.partner, self.bet)
             assert (await (until(play) if decided else play())).said == (DONE if decided else UNKNOWN)
 
     async def goes_on(self) -> None:
@@ -176,27 +198,27 @@ class Lost:
         told = await self.resumed()
         assert told.get(NEEDS_ATTENTION) == (self.case.kind is not None)
         assert (told.get(CASINO), told.get(PROVIDER), told.get(GAME)) == (
-            self.table.casino,
-            self.table.provider,
+            self.partner.casino,
+            self.partner.provider,
             "dice",
         )
         assert None not in (told.get(PLAYER), told.get(SETTLE_BY))
-        await self.table.faults()
+        await self.partner.faults()
         for call in self.case.ends:
-            assert (await until(partial(call, self.table, self.bet))).said in (DONE, (6, "already_refunded"))
+            assert (await until(partial(call, self.partner, self.bet))).said in (DONE, (6, "already_refunded"))
         for call in self.case.ends:
-            assert (await call(self.table, self.bet)).code != 99
-        assert await self.table.journal(self.bet) == self.case.journal
-        row = await self.table.row(self.bet)
+            assert (await call(self.partner, self.bet)).code != 99
+        assert await self.partner.journal(self.bet) == self.case.journal
+        row = await self.partner.row(self.bet)
         assert (row.closed_at is not None, row.lives) == (True, 0 if self.case.reversal else 1)
 
     async def ends_in_its_first_life(self) -> None:
         """The casino answers again, and nobody has taken the bet over."""
-        await self.table.faults()
+        await self.partner.faults()
         for call in self.case.ends:
-            assert (await until(partial(call, self.table, self.bet))).said in (DONE, (6, "already_refunded"))
-        assert await self.table.journal(self.bet) == self.case.journal
-        assert (await self.table.row(self.bet)).lives == 0
+            assert (await until(partial(call, self.partner, self.bet))).said in (DONE, (6, "already_refunded"))
+        assert await self.partner.journal(self.bet) == self.case.journal
+        assert (await self.partner.row(self.bet)).lives == 0
 
 
 @pytest.mark.edge_case(81)
@@ -233,7 +255,7 @@ async def _all(names: Iterable[str], play: Callable[[str], Awaitable[T]]) -> lis
 @pytest.mark.edge_case(81)
 async def test_every_life_is_followed_by_another(stack: Stack) -> None:
     lost = await Lost.of(stack, CASES["win owed"])
-    bet_id = (await lost.table.row(lost.bet)).bet_id
+    bet_id = (await lost.partner.row(lost.bet)).bet_id
     await lost.first.terminate()
     for life in (1, 2, 3):
         handle = stack.client.get_workflow_handle(resumed_workflow_id(bet_id, life))
@@ -241,9 +263,9 @@ async def test_every_life_is_followed_by_another(stack: Stack) -> None:
         await eventually(partial(_lives, lost, life), WITHIN)
         if life < 3:
             await handle.terminate()
-    await lost.table.faults()
-    assert (await until(partial(lost.table.pay_out, lost.bet))).said == DONE
-    assert await lost.table.journal(lost.bet) == SETTLED
+    await lost.partner.faults()
+    assert (await until(partial(lost.partner.pay_out, lost.bet))).said == DONE
+    assert await lost.partner.journal(lost.bet) == SETTLED
 
 
 def _freeze(stack: Stack, number: signal.Signals) -> None:
@@ -251,46 +273,46 @@ def _freeze(stack: Stack, number: signal.Signals) -> None:
 
 
 @pytest.mark.edge_case(81, 14)
-@pytest.mark.parametrize("call", [Table.pay_in, Table.pay_in_out], ids=["pay_in", "pay_in_out"])
+@pytest.mark.parametrize("call", [TestPartner.pay_in, TestPartner.pay_in_out], ids=["pay_in", "pay_in_out"])
 async def test_a_bet_that_is_lost_before_its_row_is_refused(stack: Stack, call: Call) -> None:
-    table = await stack.table(provider=HASTY)
-    bet = table.new_bet()
+    partner = await stack.partner(provider=HASTY)
+    bet = partner.new_bet()
     _freeze(stack, signal.SIGSTOP)
     try:
-        assert (await call(table, bet)).said == UNKNOWN
-        await table.workflow(bet).terminate()
-        assert [(await call(table, bet)).said for _ in range(2)] == [UNAVAILABLE] * 2
+        assert (await call(partner, bet)).said == UNKNOWN
+        await partner.workflow(bet).terminate()
+        assert [(await call(partner, bet)).said for _ in range(2)] == [UNAVAILABLE] * 2
     finally:
         _freeze(stack, signal.SIGCONT)
     # The worker is awake again: others are served.
-    assert (await until(partial(call, table, other := table.new_bet()))).said == DONE
-    assert await table.journal(other) == (STAKED if call is Table.pay_in else SETTLED)
-    assert (await call(table, bet)).said == UNAVAILABLE
-    assert (await table.refund(bet)).said == (6, "bet_refused")
-    assert await table.sent(bet) == []
+    assert (await until(partial(call, partner, other := partner.new_bet()))).said == DONE
+    assert await partner.journal(other) == (STAKED if call is TestPartner.pay_in else SETTLED)
+    assert (await call(partner, bet)).said == UNAVAILABLE
+    assert (await partner.refund(bet)).said == (6, "bet_refused")
+    assert await partner.sent(bet) == []
 
 
 @pytest.mark.edge_case(81)
 async def test_a_bet_that_is_lost_while_it_opens_its_row(stack: Stack) -> None:
     """The worker is at the row when the workflow is terminated, and a repeat buries the bet: one of them wins."""
-    table = await stack.table()
-    bets = [table.new_bet() for _ in range(3)]
-    async with no_writes(table) as waiting:
-        first = [asyncio.create_task(table.pay_in(bet)) for bet in bets]
+    partner = await stack.partner()
+    bets = [partner.new_bet() for _ in range(3)]
+    async with no_writes(partner) as waiting:
+        first = [asyncio.create_task(partner.pay_in(bet)) for bet in bets]
         await waiting(3)
         for bet in bets:
-            await table.workflow(bet).terminate()
-        again = [asyncio.create_task(until(partial(table.pay_in, bet), WITHIN)) for bet in bets]
+            await partner.workflow(bet).terminate()
+        again = [asyncio.create_task(until(partial(partner.pay_in, bet), WITHIN)) for bet in bets]
         await waiting(6)
     for bet, heard, repeat in zip(bets, first, again, strict=True):
         said = (await repeat).said
         assert said in (DONE, UNAVAILABLE)
         assert (await heard).said in (UNKNOWN, said)
-        assert (await table.pay_in(bet)).said == said
-        assert await table.journal(bet) == (STAKED if said == DONE else [])
+        assert (await partner.pay_in(bet)).said == said
+        assert await partner.journal(bet) == (STAKED if said == DONE else [])
         if said == DONE:
-            assert (await until(partial(table.pay_out, bet), WITHIN)).said == DONE
-            assert await table.journal(bet) == SETTLED
+            assert (await until(partial(partner.pay_out, bet), WITHIN)).said == DONE
+            assert await partner.journal(bet) == SETTLED
 
 
 @pytest.mark.edge_case(81)
@@ -298,7 +320,7 @@ async def test_a_cancelled_workflow_goes_on_and_tells(stack: Stack) -> None:
     async def play(name: str) -> None:
         lost = await Lost.of(stack, CASES[name])
         await lost.first.cancel()
-        await holds(lambda: lost.table.incidents(lost.bet), lambda found: found == ["cancelled"])
+        await holds(lambda: lost.partner.incidents(lost.bet), lambda found: found == ["cancelled"])
         assert await _runs(lost.first)
         await lost.ends_in_its_first_life()
 
@@ -332,11 +354,11 @@ async def _reset(handle: Any) -> None:
 async def test_a_reset_workflow_moves_no_money_twice(stack: Stack) -> None:
     async def play(name: str) -> None:
         lost = await Lost.of(stack, CASES[name])
-        sends = len(await lost.table.sent(lost.bet))
+        sends = len(await lost.partner.sent(lost.bet))
         await _reset(lost.first)
         if lost.case.kind is not None:
             # The run that goes on sends again what had no answer.
-            await sent(lost.table, lost.bet, sends + 2)
+            await sent(lost.partner, lost.bet, sends + 2)
         await lost.ends_in_its_first_life()
 
     await _all(CASES, play)
@@ -367,7 +389,7 @@ async def _has_acted(schedule: Any, before: int) -> bool:
 
 
 async def _lives(lost: Lost, life: int) -> bool:
-    return bool((await lost.table.row(lost.bet)).lives == life)
+    return bool((await lost.partner.row(lost.bet)).lives == life)
 
 
 @pytest.mark.edge_case(81)
@@ -388,12 +410,12 @@ async def test_a_schedule_that_was_deleted_is_made_anew(stack: Stack) -> None:
 
 @pytest.mark.edge_case(46, 81)
 async def test_a_reversal_that_is_lost_before_its_row_is_taken_up_from_the_refund(stack: Stack) -> None:
-    table = await stack.table(provider=DEADLINE, casino=QUICK)
-    bet = await taken(table, table.pay_in_out)
+    partner = await stack.partner(provider=DEADLINE, casino=QUICK)
+    bet = await taken(partner, partner.pay_in_out)
     # Its workflow, on a queue at which nobody works: it ends before it has done anything.
-    gone = table.reversal(bet)
+    gone = partner.reversal(bet)
     await stack.client.start_workflow("Reversal", id=gone.id, task_queue="nobody")
     await gone.terminate()
-    assert (await table.refund(bet)).said == UNKNOWN
-    assert (await until(lambda: table.refund(bet), WITHIN)).said == DONE
-    assert await table.journal(bet) == BACK
+    assert (await partner.refund(bet)).said == UNKNOWN
+    assert (await until(lambda: partner.refund(bet), WITHIN)).said == DONE
+    assert await partner.journal(bet) == BACK

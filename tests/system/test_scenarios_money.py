@@ -9,76 +9,76 @@ from typing import Any
 
 import pytest
 
+from tests.partner import CRYPTO, Answer, Stack, TestPartner, until
 from tests.system.scenarios import DONE
-from tests.table import CRYPTO, Answer, Stack, Table, until
 
 MALFORMED = (2, "malformed")
 MAKE = "/payments/make"
 
 
-async def _raw(table: Table, operation: str, bet: str, literal: str, session: str | None = None) -> Answer:
+async def _raw(partner: TestPartner, operation: str, bet: str, literal: str, session: str | None = None) -> Answer:
     """A PayIn or PayOut whose amount is this piece of JSON, byte for byte."""
     name = {"pay-in": "betAmount", "pay-out": "winAmount"}[operation]
     body = f'{{"{name}":{literal},"betId":"{bet}","gameRoundId":"round-1"}}'.encode()
-    return await table.call("POST", f"/v1/sessions/{session or table.session_id}/bets/{operation}", body)
+    return await partner.call("POST", f"/v1/sessions/{session or partner.session_id}/bets/{operation}", body)
 
 
 @pytest.mark.edge_case(40)
 @pytest.mark.parametrize("nothing", ["0", "0.00", '"0"', '"0.0"'])
-async def test_a_pay_out_of_nothing_closes_the_bet_at_the_casino(table: Table, nothing: str) -> None:
-    bet = table.new_bet()
-    assert (await table.pay_in(bet)).said == DONE
-    lost = await _raw(table, "pay-out", bet, nothing)
+async def test_a_pay_out_of_nothing_closes_the_bet_at_the_casino(partner: TestPartner, nothing: str) -> None:
+    bet = partner.new_bet()
+    assert (await partner.pay_in(bet)).said == DONE
+    lost = await _raw(partner, "pay-out", bet, nothing)
     assert (lost.said, lost.status, lost.body["balance"]) == (DONE, 200, 990)
-    assert await table.journal(bet) == [(-1, "10.00"), (1, "0.00")]
-    row = await table.row(bet)
+    assert await partner.journal(bet) == [(-1, "10.00"), (1, "0.00")]
+    row = await partner.row(bet)
     assert (row.state, row.win) == ("settled", 0)
-    assert await _raw(table, "pay-out", bet, nothing) == lost
-    assert (await table.refund(bet)).said == (6, "already_settled")
-    assert await table.journal(bet) == [(-1, "10.00"), (1, "0.00")]
+    assert await _raw(partner, "pay-out", bet, nothing) == lost
+    assert (await partner.refund(bet)).said == (6, "already_settled")
+    assert await partner.journal(bet) == [(-1, "10.00"), (1, "0.00")]
 
 
 @pytest.mark.edge_case(40)
 async def test_a_pay_out_of_nothing_is_owed_like_any_other(stack: Stack) -> None:
-    table = await stack.table(casino="{retry: {first: 0.1}}")
-    bet = table.new_bet()
-    assert (await table.pay_in(bet)).said == DONE
-    await table.faults({"kind": "error", "path": MAKE, "times": 3})
-    assert (await until(lambda: table.pay_out(bet, "0"))).said == DONE
-    assert await table.journal(bet) == [(-1, "10.00"), (1, "0.00")]
+    partner = await stack.partner(casino="{retry: {first: 0.1}}")
+    bet = partner.new_bet()
+    assert (await partner.pay_in(bet)).said == DONE
+    await partner.faults({"kind": "error", "path": MAKE, "times": 3})
+    assert (await until(lambda: partner.pay_out(bet, "0"))).said == DONE
+    assert await partner.journal(bet) == [(-1, "10.00"), (1, "0.00")]
 
 
 @pytest.mark.edge_case(41)
 @pytest.mark.parametrize("resolved", ["won", "lost", "refunded"])
 async def test_a_free_round_is_a_bet_like_any_other(stack: Stack, resolved: str) -> None:
-    table = await stack.table()
-    bet = table.new_bet()
-    taken = await table.pay_in(bet, "0")
+    partner = await stack.partner()
+    bet = partner.new_bet()
+    taken = await partner.pay_in(bet, "0")
     assert (taken.said, taken.body["balance"]) == (DONE, 1000)
-    assert await table.pay_in(bet, "0.00") == taken
-    assert (await table.pay_in(bet, "0.01")).said == (6, "different_data")
-    assert await table.journal(bet) == [(-1, "0.00")]
+    assert await partner.pay_in(bet, "0.00") == taken
+    assert (await partner.pay_in(bet, "0.01")).said == (6, "different_data")
+    assert await partner.journal(bet) == [(-1, "0.00")]
     if resolved == "refunded":
-        assert (await table.refund(bet)).said == DONE
-        assert (await table.pay_out(bet)).said == (6, "already_refunded")
-        assert await table.journal(bet) == [(-1, "0.00"), (2, "0.00")]
+        assert (await partner.refund(bet)).said == DONE
+        assert (await partner.pay_out(bet)).said == (6, "already_refunded")
+        assert await partner.journal(bet) == [(-1, "0.00"), (2, "0.00")]
         return
     win = {"won": "5.00", "lost": "0.00"}[resolved]
-    assert (await table.pay_out(bet, win)).said == DONE
-    assert await table.journal(bet) == [(-1, "0.00"), (1, win)]
+    assert (await partner.pay_out(bet, win)).said == DONE
+    assert await partner.journal(bet) == [(-1, "0.00"), (1, win)]
 
 
 @pytest.mark.edge_case(41)
 async def test_a_free_round_is_not_sent_where_the_profile_says_so(stack: Stack) -> None:
-    table = await stack.table(casino="send: {zero_stakes: false}")
-    free, paid = table.new_bet(), table.new_bet()
-    assert (await table.pay_in(free, "0")).said == DONE
-    assert (await table.refund(free)).said == DONE
-    assert (await table.pay_in(free, "0")).said == DONE
-    assert (await table.row(free)).state == "refunded"
-    assert MAKE not in [call["path"] for call in await table.calls()]
-    assert (await table.pay_in(paid)).said == DONE
-    assert await table.journal(paid) == [(-1, "10.00")]
+    partner = await stack.partner(casino="send: {zero_stakes: false}")
+    free, paid = partner.new_bet(), partner.new_bet()
+    assert (await partner.pay_in(free, "0")).said == DONE
+    assert (await partner.refund(free)).said == DONE
+    assert (await partner.pay_in(free, "0")).said == DONE
+    assert (await partner.row(free)).state == "refunded"
+    assert MAKE not in [call["path"] for call in await partner.calls()]
+    assert (await partner.pay_in(paid)).said == DONE
+    assert await partner.journal(paid) == [(-1, "10.00")]
 
 
 # currency, decimals, what fits, what does not
@@ -95,23 +95,23 @@ DECIMALS = [
 async def test_more_decimals_than_the_currency_has_are_refused(
     stack: Stack, currency: str, decimals: int, fitting: list[str], unfit: list[str]
 ) -> None:
-    table = await stack.table()
-    seated = _seat_by_command(table) if currency == "BTC" else table.seat("berta", "1000", currency, decimals)
+    partner = await stack.partner()
+    seated = _seat_by_command(partner) if currency == "BTC" else partner.seat("berta", "1000", currency, decimals)
     session = await seated
     for literal in _both(unfit):
-        bet = table.new_bet()
-        refused = await _raw(table, "pay-in", bet, literal, session)
+        bet = partner.new_bet()
+        refused = await _raw(partner, "pay-in", bet, literal, session)
         assert (literal, refused.said, refused.status) == (literal, MALFORMED, 400)
-        assert await table.row(bet) is None
-    assert await table.calls() == []
+        assert await partner.row(bet) is None
+    assert await partner.calls() == []
     for literal in _both(fitting):
-        bet, moved = table.new_bet(), f"{float(literal.strip(chr(34))):.{decimals}f}"
-        assert (await _raw(table, "pay-in", bet, literal, session)).said == DONE
+        bet, moved = partner.new_bet(), f"{float(literal.strip(chr(34))):.{decimals}f}"
+        assert (await _raw(partner, "pay-in", bet, literal, session)).said == DONE
         for wrong in _both(unfit):
-            assert (await _raw(table, "pay-out", bet, wrong, session)).said == MALFORMED
-        assert await table.journal(bet) == [(-1, moved)]
-        assert (await _raw(table, "pay-out", bet, literal, session)).said == DONE
-        assert await table.journal(bet) == [(-1, moved), (1, moved)]
+            assert (await _raw(partner, "pay-out", bet, wrong, session)).said == MALFORMED
+        assert await partner.journal(bet) == [(-1, moved)]
+        assert (await _raw(partner, "pay-out", bet, literal, session)).said == DONE
+        assert await partner.journal(bet) == [(-1, moved), (1, moved)]
 
 
 def _both(amounts: list[str]) -> list[str]:
@@ -119,14 +119,14 @@ def _both(amounts: list[str]) -> list[str]:
     return [*amounts, *(json.dumps(amount) for amount in amounts)]
 
 
-async def _seat_by_command(table: Table) -> str:
+async def _seat_by_command(partner: TestPartner) -> str:
     """A session in a currency that the stack's processes know from their settings, and this process does not."""
     about = {"partner_user_id": "berta", "currency": "BTC", "balance": "1000", "decimals": 8}
-    await table.at_casino("POST", "/_players", json={"partner_client_id": table.partner_client_id, **about})
-    at = ("--provider", table.provider, "--casino", table.casino, "--game", "dice", "--player", "berta")
+    await partner.at_casino("POST", "/_players", json={"partner_client_id": partner.partner_client_id, **about})
+    at = ("--provider", partner.provider, "--casino", partner.casino, "--game", "dice", "--player", "berta")
     process = await create_subprocess_exec(
         *(sys.executable, "-m", "betcore", "session", "open", "--json", "--currency", "BTC", *at),
-        env={**os.environ, **CRYPTO, "BETCORE_DATA_DIR": str(table.stack.folder)},
+        env={**os.environ, **CRYPTO, "BETCORE_DATA_DIR": str(partner.stack.folder)},
         stdout=PIPE,
     )
     printed, _ = await process.communicate()
@@ -147,83 +147,83 @@ NO_AMOUNTS = [
 
 
 @pytest.mark.edge_case(61)
-async def test_what_is_no_amount_is_refused_and_moves_nothing(table: Table) -> None:
-    open_bet = table.new_bet()
-    assert (await table.pay_in(open_bet)).said == DONE
-    entries, calls = await table.entries(), await table.calls()
+async def test_what_is_no_amount_is_refused_and_moves_nothing(partner: TestPartner) -> None:
+    open_bet = partner.new_bet()
+    assert (await partner.pay_in(open_bet)).said == DONE
+    entries, calls = await partner.entries(), await partner.calls()
     told = {}
     for literal in NO_AMOUNTS:
-        for operation, bet in (("pay-in", table.new_bet()), ("pay-out", open_bet)):
-            answer = await _raw(table, operation, bet, literal)
+        for operation, bet in (("pay-in", partner.new_bet()), ("pay-out", open_bet)):
+            answer = await _raw(partner, operation, bet, literal)
             told[operation, literal] = (*answer.said, answer.status)
     assert {asked: answer for asked, answer in told.items() if answer != (*MALFORMED, 400)} == {}
     # Not even the balance was asked for.
-    assert await table.calls() == calls
-    assert await table.entries() == entries
-    assert (await table.row(open_bet)).state == "acceptance"
-    assert [row.provider_bet_id for row in await _bets(table)] == [open_bet]
-    assert (await table.pay_out(open_bet)).said == DONE
-    assert await table.journal(open_bet) == [(-1, "10.00"), (1, "25.00")]
+    assert await partner.calls() == calls
+    assert await partner.entries() == entries
+    assert (await partner.row(open_bet)).state == "acceptance"
+    assert [row.provider_bet_id for row in await _bets(partner)] == [open_bet]
+    assert (await partner.pay_out(open_bet)).said == DONE
+    assert await partner.journal(open_bet) == [(-1, "10.00"), (1, "25.00")]
 
 
 @pytest.mark.edge_case(61)
-async def test_an_amount_that_is_missing_or_stands_twice_is_refused(table: Table) -> None:
-    path = f"/v1/sessions/{table.session_id}/bets/pay-in"
+async def test_an_amount_that_is_missing_or_stands_twice_is_refused(partner: TestPartner) -> None:
+    path = f"/v1/sessions/{partner.session_id}/bets/pay-in"
     for amount in (b"", b'"betAmount":1,"betAmount":2,', b'"winAmount":1,', b'"BetAmount":1,'):
-        refused = await table.call("POST", path, b"{" + amount + b'"betId":"b","gameRoundId":"r"}')
+        refused = await partner.call("POST", path, b"{" + amount + b'"betId":"b","gameRoundId":"r"}')
         assert (refused.said, refused.status) == (MALFORMED, 400)
-    assert await table.calls() == []
-    assert await _bets(table) == []
+    assert await partner.calls() == []
+    assert await _bets(partner) == []
 
 
 @pytest.mark.edge_case(61)
 async def test_the_greatest_amount_reaches_the_casino_digit_by_digit(stack: Stack) -> None:
-    table = await stack.table()
-    await table.seat(balance="999999999999999.99")
-    bet = table.new_bet()
-    assert (await _raw(table, "pay-in", bet, "999999999999999.99")).said == DONE
-    assert await table.journal(bet) == [(-1, "999999999999999.99")]
+    partner = await stack.partner()
+    await partner.seat(balance="999999999999999.99")
+    bet = partner.new_bet()
+    assert (await _raw(partner, "pay-in", bet, "999999999999999.99")).said == DONE
+    assert await partner.journal(bet) == [(-1, "999999999999999.99")]
 
 
-async def _bets(table: Table) -> list[Any]:
+async def _bets(partner: TestPartner) -> list[Any]:
     query = "SELECT provider_bet_id FROM bet JOIN provider USING (provider_id) WHERE counterparty_id = :c"
-    return await table.sql(query, c=table.counterparty_id)
+    return await partner.sql(query, c=partner.counterparty_id)
 
 
 @pytest.mark.edge_case(70)
-async def test_the_balance_of_a_repeated_answer_is_a_balance_of_the_player(table: Table) -> None:
-    first, second = table.new_bet(), table.new_bet()
-    assert (await table.pay_in(first)).body["balance"] == 990
-    assert (await table.pay_in(second)).body["balance"] == 980
-    repeated = await table.pay_in(first)
+async def test_the_balance_of_a_repeated_answer_is_a_balance_of_the_player(partner: TestPartner) -> None:
+    first, second = partner.new_bet(), partner.new_bet()
+    assert (await partner.pay_in(first)).body["balance"] == 990
+    assert (await partner.pay_in(second)).body["balance"] == 980
+    repeated = await partner.pay_in(first)
     assert (repeated.said, repeated.body["balance"] in (990, 980)) == (DONE, True)
-    assert (await table.pay_out(first)).body["balance"] == 1005
-    repeated = await table.pay_in(first)
+    assert (await partner.pay_out(first)).body["balance"] == 1005
+    repeated = await partner.pay_in(first)
     assert (repeated.said, repeated.body["balance"] in (990, 1005)) == (DONE, True)
 
 
 @pytest.mark.edge_case(70)
 async def test_a_balance_that_cannot_be_read_changes_no_code(stack: Stack) -> None:
-    table = await stack.table()
-    await table.switches(balance_in_answer=False)
-    read, unread = table.new_bet(), table.new_bet()
-    assert (await table.pay_in(read)).body["balance"] == 990
+    partner = await stack.partner()
+    await partner.switches(balance_in_answer=False)
+    read, unread = partner.new_bet(), partner.new_bet()
+    assert (await partner.pay_in(read)).body["balance"] == 990
     for kind in ("error", "garbage", "drop", "missing", "hold"):
-        await table.faults({"kind": kind, "path": "/users/data"})
-        answer = await table.pay_in(unread)
+        await partner.faults({"kind": kind, "path": "/users/data"})
+        answer = await partner.pay_in(unread)
         assert (kind, answer.said, answer.status, answer.body["balance"]) == (kind, DONE, 200, None)
         assert answer.body["currency"] == "EUR"
-    assert (await table.pay_out(unread)).said == DONE
-    assert (await table.pay_in(table.new_bet(), "2000.00")).said == (4, "no_money")
-    await table.release()
-    assert await table.journal(unread) == [(-1, "10.00"), (1, "25.00")]
+    assert (await partner.pay_out(unread)).said == DONE
+    assert (await partner.pay_in(partner.new_bet(), "2000.00")).said == (4, "no_money")
+    await partner.release()
+    assert await partner.journal(unread) == [(-1, "10.00"), (1, "25.00")]
 
 
 @pytest.mark.edge_case(70)
 async def test_the_last_known_balance_stands_in_for_one_that_cannot_be_read(stack: Stack) -> None:
-    table = await stack.table()
-    assert (await table.pay_in(table.new_bet())).body["balance"] == 990
-    await table.switches(balance_in_answer=False)
-    await table.faults({"kind": "error", "path": "/users/data"})
-    later = await table.pay_in(table.new_bet())
+    partner = await stack.partner()
+    assert (await partner.pay_in(partner.new_bet())).body["balance"] == 990
+    await partner.switches(balance_in_answer=False)
+    await partner.faults({"kind": "error", "path": "/users/data"})
+    later = await partner.pay_in(partner.new_bet())
     assert (later.said, later.body["balance"]) == (DONE, 990)

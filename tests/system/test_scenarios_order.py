@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from tests.partner import Stack, TestPartner, until
 from tests.system.scenarios import (
     DONE,
     REFUNDED,
@@ -16,209 +17,212 @@ from tests.system.scenarios import (
     in_parallel,
     no_writes,
 )
-from tests.table import Stack, Table, until
 
 # How long a PayOut for a bet that nobody has seen is answered "not known yet".
 WINDOW = "order_window: 0.5"
 
 
 @pytest.mark.edge_case(15, 16)
-async def test_a_refund_before_its_pay_in_keeps_it_out(table: Table) -> None:
-    bet = table.new_bet()
+async def test_a_refund_before_its_pay_in_keeps_it_out(partner: TestPartner) -> None:
+    bet = partner.new_bet()
     for _ in range(2):
-        answer = await table.refund(bet)
+        answer = await partner.refund(bet)
         assert (answer.said, answer.status) == (DONE, 200)
-    row = await table.row(bet)
+    row = await partner.row(bet)
     assert (row.state, row.stake) == ("refunded", None)
     for _ in range(2):
-        answer = await table.pay_in(bet)
+        answer = await partner.pay_in(bet)
         assert (answer.said, answer.status) == ((6, "already_refunded"), 200)
-    assert (await table.refund(bet)).said == DONE
-    assert await table.row(bet) == row
-    assert await table.calls() == []
-    assert await table.entries() == []
-    assert await forgotten(table, bet)
+    assert (await partner.refund(bet)).said == DONE
+    assert await partner.row(bet) == row
+    assert await partner.calls() == []
+    assert await partner.entries() == []
+    assert await forgotten(partner, bet)
 
 
 @pytest.mark.edge_case(15, 7)
-async def test_parallel_refunds_of_an_unknown_bet_are_one_tombstone(table: Table) -> None:
-    bet = table.new_bet()
-    assert {answer.said for answer in await in_parallel(20, lambda: table.refund(bet))} == {DONE}
-    assert (await table.pay_in(bet)).said == (6, "already_refunded")
-    assert await table.entries() == []
+async def test_parallel_refunds_of_an_unknown_bet_are_one_tombstone(partner: TestPartner) -> None:
+    bet = partner.new_bet()
+    assert {answer.said for answer in await in_parallel(20, lambda: partner.refund(bet))} == {DONE}
+    assert (await partner.pay_in(bet)).said == (6, "already_refunded")
+    assert await partner.entries() == []
 
 
-async def _is_off(table: Table, bet: str, refunded: tuple[int, str | None], paid_in: tuple[int, str | None]) -> bool:
+async def _is_off(
+    partner: TestPartner, bet: str, refunded: tuple[int, str | None], paid_in: tuple[int, str | None]
+) -> bool:
     """Check what must hold after PayIn and Refund, whoever was first. Returns whether the stake was taken on the way:
     a Refund that is filed before the stake is first sent keeps it in."""
-    journal = await table.journal(bet)
-    row = await table.row(bet)
+    journal = await partner.journal(bet)
+    row = await partner.row(bet)
     assert refunded == DONE
     assert row.state == "refunded"
     assert paid_in in (DONE, (6, "already_refunded"))
     taken = row.accepted_at is not None
     assert journal == (REFUNDED if taken else [])
     assert (row.told_at is not None) == (paid_in == DONE)
-    assert (await table.pay_in(bet)).said == paid_in
-    assert await table.journal(bet) == journal
+    assert (await partner.pay_in(bet)).said == paid_in
+    assert await partner.journal(bet) == journal
     return taken
 
 
 @pytest.mark.edge_case(15, 16, 17)
 async def test_refund_and_pay_in_at_the_same_moment(stack: Stack) -> None:
-    table = await stack.table()
+    partner = await stack.partner()
 
     async def race(turn: int) -> None:
-        bet = table.new_bet()
-        calls = [until(partial(table.pay_in, bet)), until(partial(table.refund, bet))]
+        bet = partner.new_bet()
+        calls = [until(partial(partner.pay_in, bet)), until(partial(partner.refund, bet))]
         answers = await asyncio.gather(*(calls if turn % 2 else reversed(calls)))
         paid_in, refunded = answers if turn % 2 else reversed(answers)
-        await _is_off(table, bet, refunded.said, paid_in.said)
+        await _is_off(partner, bet, refunded.said, paid_in.said)
 
     await asyncio.gather(*(race(turn) for turn in range(30)))
 
 
 @pytest.mark.edge_case(15, 16)
 async def test_a_tombstone_and_a_bet_meet_at_the_row(stack: Stack) -> None:
-    table = await stack.table()
+    partner = await stack.partner()
     taken = set()
     for _ in range(8):
-        bet = table.new_bet()
-        async with no_writes(table) as waiting:
+        bet = partner.new_bet()
+        async with no_writes(partner) as waiting:
             # Refund has found neither row nor workflow, and PayIn has begun: only the row is left to decide.
-            refund = asyncio.create_task(until(partial(table.refund, bet)))
+            refund = asyncio.create_task(until(partial(partner.refund, bet)))
             await waiting(1)
-            pay_in = asyncio.create_task(until(partial(table.pay_in, bet)))
+            pay_in = asyncio.create_task(until(partial(partner.pay_in, bet)))
             await waiting(2)
-        taken.add(await _is_off(table, bet, (await refund).said, (await pay_in).said))
+        taken.add(await _is_off(partner, bet, (await refund).said, (await pay_in).said))
     # The Refund has waited longer: it is not always the second.
     assert False in taken
 
 
 @pytest.mark.edge_case(15, 17)
 async def test_a_pay_in_that_got_there_first_takes_the_refund(stack: Stack) -> None:
-    table = await stack.table()
-    bet = table.new_bet()
-    async with no_writes(table) as waiting:
-        pay_in = asyncio.create_task(table.pay_in(bet))
+    partner = await stack.partner()
+    bet = partner.new_bet()
+    async with no_writes(partner) as waiting:
+        pay_in = asyncio.create_task(partner.pay_in(bet))
         await waiting(1)
         # No row yet, but a workflow: the Refund goes there, and leaves no tombstone.
-        refund = asyncio.create_task(table.refund(bet))
-        await arrived(table, 2)
+        refund = asyncio.create_task(partner.refund(bet))
+        await arrived(partner, 2)
     refunded, paid_in = await refund, await pay_in
-    assert (await table.row(bet)).stake == 1000
-    assert await _is_off(table, bet, refunded.said, paid_in.said)
+    assert (await partner.row(bet)).stake == 1000
+    assert await _is_off(partner, bet, refunded.said, paid_in.said)
 
 
 @pytest.mark.edge_case(19)
 @pytest.mark.parametrize("amount", ["25.00", "0"])
 async def test_a_pay_out_without_a_bet_is_unknown_then_never_seen(stack: Stack, amount: str) -> None:
-    table = await stack.table(provider=WINDOW)
-    bet = table.new_bet()
-    answer = await table.pay_out(bet, amount)
+    partner = await stack.partner(provider=WINDOW)
+    bet = partner.new_bet()
+    answer = await partner.pay_out(bet, amount)
     assert (answer.said, answer.status) == ((99, "outcome_unknown"), 503)
-    assert await table.row(bet) is None
-    assert await forgotten(table, bet)
+    assert await partner.row(bet) is None
+    assert await forgotten(partner, bet)
     # The window is counted from the first PayOut: repeats, which come more often, do not extend it.
-    answer = await until(lambda: table.pay_out(bet, amount), seconds=5)
+    answer = await until(lambda: partner.pay_out(bet, amount), seconds=5)
     assert (answer.said, answer.status) == ((5, "never_seen"), 200)
-    row = await table.row(bet)
+    row = await partner.row(bet)
     assert (row.state, row.refusal) == ("refused", "never_seen")
-    assert (await table.pay_in(bet)).said == (6, "bet_refused")
-    assert (await table.pay_out(bet, amount)).said == (5, "never_seen")
-    assert (await table.refund(bet)).said == (6, "bet_refused")
-    assert await table.row(bet) == row
-    assert await table.entries() == []
-    assert await forgotten(table, bet)
+    assert (await partner.pay_in(bet)).said == (6, "bet_refused")
+    assert (await partner.pay_out(bet, amount)).said == (5, "never_seen")
+    assert (await partner.refund(bet)).said == (6, "bet_refused")
+    assert await partner.row(bet) == row
+    assert await partner.entries() == []
+    assert await forgotten(partner, bet)
 
 
 @pytest.mark.edge_case(19)
 async def test_a_pay_in_may_come_after_its_pay_out(stack: Stack) -> None:
-    table = await stack.table(provider="order_window: 600")
-    bet = table.new_bet()
-    assert (await table.pay_out(bet)).code == 99
-    assert (await table.pay_in(bet)).said == DONE
-    assert await table.journal(bet) == STAKED
-    assert (await table.pay_out(bet)).said == DONE
-    assert await table.journal(bet) == SETTLED
+    partner = await stack.partner(provider="order_window: 600")
+    bet = partner.new_bet()
+    assert (await partner.pay_out(bet)).code == 99
+    assert (await partner.pay_in(bet)).said == DONE
+    assert await partner.journal(bet) == STAKED
+    assert (await partner.pay_out(bet)).said == DONE
+    assert await partner.journal(bet) == SETTLED
 
 
 @pytest.mark.edge_case(19)
 async def test_never_seen_and_a_late_bet_meet_at_the_row(stack: Stack) -> None:
-    table = await stack.table(provider="order_window: 0.001")
+    partner = await stack.partner(provider="order_window: 0.001")
     for _ in range(8):
-        bet = table.new_bet()
-        assert (await table.pay_out(bet)).code == 99
-        async with no_writes(table) as waiting:
-            pay_out = asyncio.create_task(until(partial(table.pay_out, bet)))
+        bet = partner.new_bet()
+        assert (await partner.pay_out(bet)).code == 99
+        async with no_writes(partner) as waiting:
+            pay_out = asyncio.create_task(until(partial(partner.pay_out, bet)))
             await waiting(1)
-            pay_in = asyncio.create_task(until(partial(table.pay_in, bet)))
+            pay_in = asyncio.create_task(until(partial(partner.pay_in, bet)))
             await waiting(2)
         said = (await pay_in).said, (await pay_out).said
         assert said in ((DONE, DONE), ((6, "bet_refused"), (5, "never_seen")))
-        assert await table.journal(bet) == (SETTLED if said[0] == DONE else [])
+        assert await partner.journal(bet) == (SETTLED if said[0] == DONE else [])
 
 
 @pytest.mark.edge_case(20)
 @pytest.mark.parametrize("amount", ["25.00", "0"])
-async def test_a_settled_bet_is_not_refunded(table: Table, amount: str) -> None:
-    bet = table.new_bet()
-    await table.pay_in(bet)
-    assert (await table.pay_out(bet, amount)).said == DONE
-    row, entries = await table.row(bet), await table.entries()
+async def test_a_settled_bet_is_not_refunded(partner: TestPartner, amount: str) -> None:
+    bet = partner.new_bet()
+    await partner.pay_in(bet)
+    assert (await partner.pay_out(bet, amount)).said == DONE
+    row, entries = await partner.row(bet), await partner.entries()
     for _ in range(2):
-        answer = await table.refund(bet)
+        answer = await partner.refund(bet)
         assert (answer.said, answer.status) == ((6, "already_settled"), 200)
-    assert (await table.row(bet), await table.entries()) == (row, entries)
+    assert (await partner.row(bet), await partner.entries()) == (row, entries)
     assert [entry["transaction_type"] for entry in entries] == [-1, 1]
 
 
 @pytest.mark.edge_case(21)
 @pytest.mark.parametrize(("amount", "incidents"), [("25.00", ["already_refunded"]), ("0", [])])
 @pytest.mark.parametrize("tombstone", [False, True], ids=["bet", "tombstone"])
-async def test_a_refunded_bet_is_not_paid_out(table: Table, amount: str, incidents: list[str], tombstone: bool) -> None:
-    bet = table.new_bet()
+async def test_a_refunded_bet_is_not_paid_out(
+    partner: TestPartner, amount: str, incidents: list[str], tombstone: bool
+) -> None:
+    bet = partner.new_bet()
     if not tombstone:
-        await table.pay_in(bet)
-    assert (await table.refund(bet)).said == DONE
-    row, entries = await table.row(bet), await table.entries()
-    answer = await table.pay_out(bet, amount)
+        await partner.pay_in(bet)
+    assert (await partner.refund(bet)).said == DONE
+    row, entries = await partner.row(bet), await partner.entries()
+    answer = await partner.pay_out(bet, amount)
     assert (answer.said, answer.status) == ((6, "already_refunded"), 200)
-    assert await table.incidents(bet) == incidents
-    assert (await table.row(bet), await table.entries()) == (row, entries)
+    assert await partner.incidents(bet) == incidents
+    assert (await partner.row(bet), await partner.entries()) == (row, entries)
     assert [entry["transaction_type"] for entry in entries] == ([] if tombstone else [-1, 2])
 
 
 @pytest.mark.edge_case(20, 21)
 @pytest.mark.parametrize("first", ["pay_out", "refund"])
 async def test_a_resolution_in_flight_keeps_the_other_out(stack: Stack, first: str) -> None:
-    table = await stack.table(casino=SLOW)
-    bet = table.new_bet()
-    await table.pay_in(bet)
-    await table.faults({"kind": "hold", "transaction_type": 1 if first == "pay_out" else 2, "times": 1})
-    calls = {"pay_out": lambda: table.pay_out(bet), "refund": lambda: table.refund(bet)}
+    partner = await stack.partner(casino=SLOW)
+    bet = partner.new_bet()
+    await partner.pay_in(bet)
+    await partner.faults({"kind": "hold", "transaction_type": 1 if first == "pay_out" else 2, "times": 1})
+    calls = {"pay_out": lambda: partner.pay_out(bet), "refund": lambda: partner.refund(bet)}
     in_flight = asyncio.create_task(calls.pop(first)())
-    await table.held()
+    await partner.held()
     late = "already_settled" if first == "pay_out" else "already_refunded"
     assert (await calls.popitem()[1]()).said == (6, late)
-    assert await table.journal(bet) == STAKED
-    await table.release()
+    assert await partner.journal(bet) == STAKED
+    await partner.release()
     assert (await in_flight).said == DONE
-    assert await table.journal(bet) == (SETTLED if first == "pay_out" else REFUNDED)
-    assert await table.incidents(bet) == ([] if first == "pay_out" else ["already_refunded"])
+    assert await partner.journal(bet) == (SETTLED if first == "pay_out" else REFUNDED)
+    assert await partner.incidents(bet) == ([] if first == "pay_out" else ["already_refunded"])
 
 
 @pytest.mark.edge_case(24)
-async def test_a_second_pay_out_is_not_added(table: Table) -> None:
-    bet = table.new_bet()
-    await table.pay_in(bet)
-    first = await table.pay_out(bet)
+async def test_a_second_pay_out_is_not_added(partner: TestPartner) -> None:
+    bet = partner.new_bet()
+    await partner.pay_in(bet)
+    first = await partner.pay_out(bet)
     assert first.said == DONE
-    row, entries = await table.row(bet), await table.entries()
+    row, entries = await partner.row(bet), await partner.entries()
     others = (("30.00", "round-1"), ("25.00", "round-2"), ("0", "round-2"))
     for amount, round_id in others * 2:
-        assert (await table.pay_out(bet, amount, round_id)).said == (6, "different_data")
+        assert (await partner.pay_out(bet, amount, round_id)).said == (6, "different_data")
     # One for each that contradicts, however often it comes.
-    assert await table.incidents(bet) == ["different_data"] * len(others)
-    assert await table.pay_out(bet) == first
-    assert (await table.row(bet), await table.entries()) == (row, entries)
+    assert await partner.incidents(bet) == ["different_data"] * len(others)
+    assert await partner.pay_out(bet) == first
+    assert (await partner.row(bet), await partner.entries()) == (row, entries)

@@ -19,6 +19,7 @@ from temporalio.api.enums.v1 import EventType
 
 from betcore import xsign
 from tests.leashed import leashed
+from tests.partner import ROOT, Answer, Stack, TestPartner, eventually, start_stack, until
 from tests.system.scenarios import (
     BACK,
     DONE,
@@ -33,10 +34,9 @@ from tests.system.scenarios import (
     taken,
     under_way,
 )
-from tests.table import ROOT, Answer, Stack, Table, eventually, start_stack, until
 from tests.watch import answers, at, holds, in_state, movement, sends
 
-Call = Callable[[Table, str], Awaitable[Answer]]
+Call = Callable[[TestPartner, str], Awaitable[Answer]]
 
 REFUNDED_BEFORE = (6, "already_refunded")
 MAKE, USERS = "/payments/make", "/users/data"
@@ -103,39 +103,39 @@ def _unknown(answers: list[Answer]) -> bool:
     return {(answer.status, *answer.said) for answer in answers} == {(503, *UNKNOWN)}
 
 
-async def _books_agree(table: Table) -> None:
+async def _books_agree(partner: TestPartner) -> None:
     """The casino has each movement once that our rows have as done, and no other."""
     query = """SELECT bet_id, transaction_type, amount FROM movement JOIN bet USING (bet_id)
                JOIN casino USING (casino_id) WHERE partner_client_id = :c AND movement.state = 'done'"""
     ours = Counter(
-        (m.bet_id, m.transaction_type, int(m.amount)) for m in await table.sql(query, c=table.partner_client_id)
+        (m.bet_id, m.transaction_type, int(m.amount)) for m in await partner.sql(query, c=partner.partner_client_id)
     )
     theirs = Counter(
         (entry["bet_id"], entry["transaction_type"], int(entry["amount"].replace(".", "")))
-        for entry in await table.entries()
+        for entry in await partner.entries()
     )
     assert ours == theirs
     assert set(theirs.values()) <= {1}
 
 
-async def _at_rest(table: Table) -> None:
-    """Wait until no movement of the table is on its way, and every bet waits for its provider or is over."""
+async def _at_rest(partner: TestPartner) -> None:
+    """Wait until no movement of the partner is on its way, and every bet waits for its provider or is over."""
     query = """SELECT provider_bet_id, bet.state FROM bet JOIN casino USING (casino_id)
                LEFT JOIN movement USING (bet_id)
                WHERE partner_client_id = :c AND closed_at IS NULL
                  AND (bet.state <> 'acceptance' OR told_at IS NULL OR movement.state = 'sending')"""
-    await holds(lambda: table.sql(query, c=table.partner_client_id), lambda found: not found, WITHIN)
+    await holds(lambda: partner.sql(query, c=partner.partner_client_id), lambda found: not found, WITHIN)
 
 
-async def _no_late_stake(table: Table, bets: list[str]) -> None:
+async def _no_late_stake(partner: TestPartner, bets: list[str]) -> None:
     """No stake was first sent after its answer was due. It is looked at before it leaves; a busy casino may note it a
     moment later."""
     for bet in bets:
-        if (await table.row(bet)) is None:
+        if (await partner.row(bet)) is None:
             continue
-        stakes = [call for call in await sends(table, bet) if call["transaction_type"] == DEBIT]
+        stakes = [call for call in await sends(partner, bet) if call["transaction_type"] == DEBIT]
         if stakes:
-            due = (await movement(table, bet, DEBIT)).not_after - LIFETIME
+            due = (await movement(partner, bet, DEBIT)).not_after - LIFETIME
             assert at(stakes[0]) <= due + timedelta(seconds=1)
 
 
@@ -193,35 +193,35 @@ async def _killed(stack: Stack, name: str) -> AsyncIterator[None]:
     await stack.engine.dispose()
 
 
-async def _staked(table: Table, count: int) -> list[str]:
+async def _staked(partner: TestPartner, count: int) -> list[str]:
     """So many new bets whose stake is taken, and whose provider was told."""
-    return [await taken(table, table.pay_in) for _ in range(count)]
+    return [await taken(partner, partner.pay_in) for _ in range(count)]
 
 
-async def _ends_of(table: Table, staked: list[str], opened: list[str]) -> None:
+async def _ends_of(partner: TestPartner, staked: list[str], opened: list[str]) -> None:
     """Wait until the bets of a wave have ended, by themselves."""
     half = len(staked) // 2
     for bet in staked[:half]:
-        await in_state(table, bet, "settled")
-        assert await table.journal(bet) == SETTLED
+        await in_state(partner, bet, "settled")
+        assert await partner.journal(bet) == SETTLED
     for bet in staked[half:]:
-        await in_state(table, bet, "refunded")
-        assert await table.journal(bet) == REFUNDED
+        await in_state(partner, bet, "refunded")
+        assert await partner.journal(bet) == REFUNDED
     for bet in opened:
-        await in_state(table, bet, "refused", "refunded")
-        assert await table.journal(bet) in ([], REFUNDED)
+        await in_state(partner, bet, "refused", "refunded")
+        assert await partner.journal(bet) in ([], REFUNDED)
 
 
-def _ends(table: Table, staked: list[str]) -> list[Callable[[], Awaitable[Answer]]]:
+def _ends(partner: TestPartner, staked: list[str]) -> list[Callable[[], Awaitable[Answer]]]:
     """A PayOut for the first half of the bets, a Refund for the others."""
     half = len(staked) // 2
-    return [partial(table.pay_out if turn < half else table.refund, bet) for turn, bet in enumerate(staked)]
+    return [partial(partner.pay_out if turn < half else partner.refund, bet) for turn, bet in enumerate(staked)]
 
 
-def _wave(table: Table, staked: list[str], opened: list[str]) -> list["asyncio.Task[Answer]"]:
+def _wave(partner: TestPartner, staked: list[str], opened: list[str]) -> list["asyncio.Task[Answer]"]:
     """A PayIn for each of the new bets, and an end for each of the others, at once."""
-    calls: list[Callable[[], Awaitable[Answer]]] = [partial(table.pay_in, bet) for bet in opened]
-    return [asyncio.create_task(_heard(call)) for call in (*calls, *_ends(table, staked))]
+    calls: list[Callable[[], Awaitable[Answer]]] = [partial(partner.pay_in, bet) for bet in opened]
+    return [asyncio.create_task(_heard(call)) for call in (*calls, *_ends(partner, staked))]
 
 
 async def _heard(call: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -234,19 +234,19 @@ async def _heard(call: Callable[[], Awaitable[Answer]]) -> Answer:
 async def test_a_server_that_is_down_costs_answers_and_no_money(bare: Stack, name: str, outage: Any) -> None:
     """A wave of calls that is at the casino when the server goes, and another one while it is away."""
     async with _worker(bare):
-        table = await bare.table(provider=FORGETFUL, casino=QUICK)
-        flying, waiting = await _staked(table, 4), await _staked(table, 4)
-        [settled] = await _staked(table, 1)
-        assert (await until(partial(table.pay_out, settled))).said == DONE
-        late = [table.new_bet() for _ in range(2)]
-        await table.faults({"kind": "hold", "path": MAKE})
-        stakes = await asyncio.gather(*(under_way(table, table.pay_in) for _ in range(2)))
+        partner = await bare.partner(provider=FORGETFUL, casino=QUICK)
+        flying, waiting = await _staked(partner, 4), await _staked(partner, 4)
+        [settled] = await _staked(partner, 1)
+        assert (await until(partial(partner.pay_out, settled))).said == DONE
+        late = [partner.new_bet() for _ in range(2)]
+        await partner.faults({"kind": "hold", "path": MAKE})
+        stakes = await asyncio.gather(*(under_way(partner, partner.pay_in) for _ in range(2)))
         opened = [bet for bet, _ in stakes]
-        first = [*(call for _, call in stakes), *_wave(table, flying, [])]
-        await table.held(len(first))
+        first = [*(call for _, call in stakes), *_wave(partner, flying, [])]
+        await partner.held(len(first))
         async with outage(bare, name):
-            second = _wave(table, waiting, late)
-            repeats = [asyncio.create_task(table.pay_in(settled)), asyncio.create_task(table.pay_out(settled))]
+            second = _wave(partner, waiting, late)
+            repeats = [asyncio.create_task(partner.pay_in(settled)), asyncio.create_task(partner.pay_out(settled))]
             assert _unknown(list(await asyncio.gather(*first)))
             heard, again = list(await asyncio.gather(*second)), list(await asyncio.gather(*repeats))
         if outage is _frozen:
@@ -257,62 +257,62 @@ async def test_a_server_that_is_down_costs_answers_and_no_money(bare: Stack, nam
             assert {answer.said for answer in (*heard, *again)} <= {UNKNOWN, DONE, UNAVAILABLE}
             assert all(answer.status == 503 for answer in (*heard, *again) if answer.said == UNKNOWN)
         await bare.engine.dispose()
-        await table.faults()
-        await table.release()
+        await partner.faults()
+        await partner.release()
         if name == "temporal" and outage is _killed:
-            assert {(await until(call, WITHIN)).said for call in _ends(table, flying)} == {DONE}
-        await _ends_of(table, flying, opened)
-        await _at_rest(table)
-        await _no_late_stake(table, [*opened, *late])
+            assert {(await until(call, WITHIN)).said for call in _ends(partner, flying)} == {DONE}
+        await _ends_of(partner, flying, opened)
+        await _at_rest(partner)
+        await _no_late_stake(partner, [*opened, *late])
         if outage is _frozen:
-            assert [await table.sent(bet) for bet in late] == [[], []]
-        await _books_agree(table)
+            assert [await partner.sent(bet) for bet in late] == [[], []]
+        await _books_agree(partner)
         # What was not kept is sent again, as 99 asks for.
-        ends = [await until(call, WITHIN) for call in _ends(table, waiting)]
+        ends = [await until(call, WITHIN) for call in _ends(partner, waiting)]
         assert {answer.said for answer in ends} == {DONE}
-        await _ends_of(table, waiting, [])
+        await _ends_of(partner, waiting, [])
         for bet in late:
-            said = (await until(partial(table.pay_in, bet))).said
+            said = (await until(partial(partner.pay_in, bet))).said
             assert said in (DONE, UNAVAILABLE, REFUNDED_BEFORE)
-            assert await table.journal(bet) == {DONE: STAKED, UNAVAILABLE: [], REFUNDED_BEFORE: REFUNDED}[said]
-        await _no_late_stake(table, [*opened, *late])
-        await _books_agree(table)
+            assert await partner.journal(bet) == {DONE: STAKED, UNAVAILABLE: [], REFUNDED_BEFORE: REFUNDED}[said]
+        await _no_late_stake(partner, [*opened, *late])
+        await _books_agree(partner)
 
 
 @pytest.mark.edge_case(75)
 @pytest.mark.parametrize("unconfirmed_within", [3, 0.2], ids=["early", "late"])
-@pytest.mark.parametrize("call", [Table.pay_out, Table.refund], ids=["win", "return"])
+@pytest.mark.parametrize("call", [TestPartner.pay_out, TestPartner.refund], ids=["win", "return"])
 async def test_an_end_whose_message_is_lost_with_temporal_goes_on_from_its_row(
     bare: Stack, call: Call, unconfirmed_within: float
 ) -> None:
     """Its first send is counted, its worker has not told Temporal yet, and nobody repeats the call."""
     async with _worker(bare):
         provider = f"{{answer_deadline: {SECONDS}, unconfirmed_within: {unconfirmed_within}}}"
-        table = await bare.table(provider=provider, casino=QUICK)
-        [bet] = await _staked(table, 1)
+        partner = await bare.partner(provider=provider, casino=QUICK)
+        [bet] = await _staked(partner, 1)
         if unconfirmed_within < 1:
-            await holds(lambda: _timers(table, bet), lambda found: found == 2)
-        await table.faults({"kind": "hold", "path": MAKE})
-        first: asyncio.Task[Answer] = asyncio.create_task(_heard(partial(call, table, bet)))
-        await table.held()
+            await holds(lambda: _timers(partner, bet), lambda found: found == 2)
+        await partner.faults({"kind": "hold", "path": MAKE})
+        first: asyncio.Task[Answer] = asyncio.create_task(_heard(partial(call, partner, bet)))
+        await partner.held()
         # What reaches a server that stands still dies with it.
         os.kill(bare.pid("temporal"), signal.SIGSTOP)
         assert _unknown([await first])
-        await holds(lambda: answers(table, bet), lambda found: len(found) > 2)
+        await holds(lambda: answers(partner, bet), lambda found: len(found) > 2)
         async with _killed(bare, "temporal"):
             pass
-        await table.faults()
-        await table.release()
-        read = _aged if unconfirmed_within < 1 else Table.row
-        await holds(lambda: read(table, bet), lambda row: row.closed_at is not None, 40)
-        await table.workflow(bet).result()
-        assert await table.journal(bet) == (SETTLED if call is Table.pay_out else REFUNDED)
+        await partner.faults()
+        await partner.release()
+        read = _aged if unconfirmed_within < 1 else TestPartner.row
+        await holds(lambda: read(partner, bet), lambda row: row.closed_at is not None, 40)
+        await partner.workflow(bet).result()
+        assert await partner.journal(bet) == (SETTLED if call is TestPartner.pay_out else REFUNDED)
 
 
-async def _aged(table: Table, bet: str) -> Any:
+async def _aged(partner: TestPartner, bet: str) -> Any:
     """The bet's row; what has happened to it was an hour ago: nothing is heard of it any more."""
-    row = await table.row(bet)
-    async with table.stack.engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
+    row = await partner.row(bet)
+    async with partner.stack.engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
         # Nobody may change what happened, but for the database's own user.
         await connection.execute(text("SET LOCAL session_replication_role = 'replica'"))
         query = text("UPDATE bet_event SET at = at - interval '1 hour' WHERE bet_id = :b")
@@ -320,45 +320,45 @@ async def _aged(table: Table, bet: str) -> Any:
     return row
 
 
-async def _timers(table: Table, bet: str) -> int:
+async def _timers(partner: TestPartner, bet: str) -> int:
     """How many times the bet has begun to wait."""
-    events = (await table.workflow(bet).fetch_history()).events
+    events = (await partner.workflow(bet).fetch_history()).events
     return sum(event.event_type == EventType.EVENT_TYPE_TIMER_STARTED for event in events)
 
 
 @pytest.mark.edge_case(75)
 async def test_a_stake_whose_row_waited_for_the_database_is_not_sent_late(bare: Stack) -> None:
     async with _worker(bare):
-        table = await bare.table(provider=HASTY, casino=QUICK)
-        await _staked(table, 1)
-        bets = [table.new_bet() for _ in range(3)]
-        async with no_writes(table) as waiting:
-            calls = [asyncio.create_task(table.pay_in(bet)) for bet in bets]
+        partner = await bare.partner(provider=HASTY, casino=QUICK)
+        await _staked(partner, 1)
+        bets = [partner.new_bet() for _ in range(3)]
+        async with no_writes(partner) as waiting:
+            calls = [asyncio.create_task(partner.pay_in(bet)) for bet in bets]
             await waiting(3)
             async with _frozen(bare, "postgres"):
                 assert _unknown(list(await asyncio.gather(*calls)))
         for bet in bets:
-            assert (await until(partial(table.pay_in, bet))).said == UNAVAILABLE
-            assert (await table.pay_out(bet)).said == (6, "bet_refused")
-            assert await table.sent(bet) == []
-        await _at_rest(table)
-        await _books_agree(table)
+            assert (await until(partial(partner.pay_in, bet))).said == UNAVAILABLE
+            assert (await partner.pay_out(bet)).said == (6, "bet_refused")
+            assert await partner.sent(bet) == []
+        await _at_rest(partner)
+        await _books_agree(partner)
 
 
 @pytest.mark.edge_case(104)
 async def test_what_was_signed_before_postgresql_crashed_is_unknown(bare: Stack) -> None:
     """The crash has emptied the unlogged table of request ids; a call of before is not taken for a new one."""
-    table = await bare.table()
-    path, session = f"/v1/sessions/{table.session_id}/balance", table.session_id
-    before, spare = (xsign.headers(table.secret, table.counterparty_id, b"") for _ in range(2))
-    assert (await table.call("GET", path, headers=before)).said == DONE
-    assert (await table.call("GET", path, headers=before)).said == (8, "not_authorised")
+    partner = await bare.partner()
+    path, session = f"/v1/sessions/{partner.session_id}/balance", partner.session_id
+    before, spare = (xsign.headers(partner.secret, partner.counterparty_id, b"") for _ in range(2))
+    assert (await partner.call("GET", path, headers=before)).said == DONE
+    assert (await partner.call("GET", path, headers=before)).said == (8, "not_authorised")
     async with _killed(bare, "postgres"):
         pass
     for headers in (before, spare):
-        again = await table.call("GET", path, headers=headers)
+        again = await partner.call("GET", path, headers=headers)
         assert (again.status, again.said) == (503, UNKNOWN)
-    assert (await table.balance(session)).said == DONE
+    assert (await partner.balance(session)).said == DONE
 
 
 # No worker
@@ -386,55 +386,60 @@ async def _back(stack: Stack, worker: Process, how: str) -> AsyncIterator[None]:
 @pytest.mark.parametrize("how", ["stopped", "killed with temporal", "frozen"])
 async def test_what_is_sent_while_every_worker_is_down_is_done_when_one_is_back(bare: Stack, how: str) -> None:
     async with _worker(bare) as worker:
-        table = await bare.table(provider=HASTY, casino=QUICK)
-        paid, returned, contested, quarrel = await _staked(table, 4)
-        one_step = await taken(table, table.pay_in_out)
-        journals = [await table.journal(bet) for bet in (paid, returned, contested, quarrel, one_step)]
+        partner = await bare.partner(provider=HASTY, casino=QUICK)
+        paid, returned, contested, quarrel = await _staked(partner, 4)
+        one_step = await taken(partner, partner.pay_in_out)
+        journals = [await partner.journal(bet) for bet in (paid, returned, contested, quarrel, one_step)]
         await _stop(worker, how)
         try:
-            calls = [table.pay_out(paid), table.refund(returned), table.refund(one_step), table.pay_out(contested)]
-            heard = await _all([*calls, table.pay_out(quarrel)])
+            calls = [
+                partner.pay_out(paid),
+                partner.refund(returned),
+                partner.refund(one_step),
+                partner.pay_out(contested),
+            ]
+            heard = await _all([*calls, partner.pay_out(quarrel)])
             # A repeat, other winnings, the other end: none of them changes what came first.
-            heard += await _all([table.pay_out(paid), table.refund(contested), table.pay_out(quarrel, "30.00")])
+            heard += await _all([partner.pay_out(paid), partner.refund(contested), partner.pay_out(quarrel, "30.00")])
             assert _unknown(heard)
             if how == "killed with temporal":
                 # It holds updates that nobody has taken in memory alone.
                 async with _killed(bare, "temporal"):
                     pass
-            assert [await table.journal(bet) for bet in (paid, returned, contested, quarrel, one_step)] == journals
+            assert [await partner.journal(bet) for bet in (paid, returned, contested, quarrel, one_step)] == journals
         finally:
             if how == "frozen":
                 worker.send_signal(signal.SIGCONT)
         async with _back(bare, worker, how):
             for bet in (paid, contested, quarrel):
-                await in_state(table, bet, "settled")
-                await journal_is(table, bet, SETTLED)
-            await in_state(table, returned, "refunded")
-            assert await table.journal(returned) == REFUNDED
-            await journal_is(table, one_step, BACK)
+                await in_state(partner, bet, "settled")
+                await journal_is(partner, bet, SETTLED)
+            await in_state(partner, returned, "refunded")
+            assert await partner.journal(returned) == REFUNDED
+            await journal_is(partner, one_step, BACK)
             # Nobody has repeated anything; those who do so now hear it.
-            assert (await table.pay_out(paid)).said == DONE
-            assert (await table.refund(returned)).said == DONE
-            assert (await until(partial(table.refund, one_step))).said == DONE
-            assert (await table.refund(contested)).said == (6, "already_settled")
-            assert (await table.pay_out(quarrel, "30.00")).said == (6, "different_data")
-            assert "different_data" in await table.incidents(quarrel)
-            await _at_rest(table)
-            await _books_agree(table)
+            assert (await partner.pay_out(paid)).said == DONE
+            assert (await partner.refund(returned)).said == DONE
+            assert (await until(partial(partner.refund, one_step))).said == DONE
+            assert (await partner.refund(contested)).said == (6, "already_settled")
+            assert (await partner.pay_out(quarrel, "30.00")).said == (6, "different_data")
+            assert "different_data" in await partner.incidents(quarrel)
+            await _at_rest(partner)
+            await _books_agree(partner)
 
 
 @pytest.mark.edge_case(76)
 @pytest.mark.parametrize("how", ["stopped", "killed", "frozen"])
 async def test_a_stake_that_meets_no_worker_is_never_sent(bare: Stack, how: str) -> None:
     async with _worker(bare) as worker:
-        table = await bare.table(provider=HASTY, casino=QUICK)
-        await _staked(table, 1)
-        silent, asked, won, off, at_once = bets = [table.new_bet() for _ in range(5)]
+        partner = await bare.partner(provider=HASTY, casino=QUICK)
+        await _staked(partner, 1)
+        silent, asked, won, off, at_once = bets = [partner.new_bet() for _ in range(5)]
         await _stop(worker, how)
         try:
-            stakes = [table.pay_in_out(bet) if bet is at_once else table.pay_in(bet) for bet in bets]
+            stakes = [partner.pay_in_out(bet) if bet is at_once else partner.pay_in(bet) for bet in bets]
             assert _unknown(await _all([*stakes]))
-            assert _unknown(await _all([table.pay_out(won), table.refund(off), table.pay_in(asked)]))
+            assert _unknown(await _all([partner.pay_out(won), partner.refund(off), partner.pay_in(asked)]))
             loop = asyncio.get_running_loop()
             due = loop.time() + SECONDS
 
@@ -447,58 +452,60 @@ async def test_a_stake_that_meets_no_worker_is_never_sent(bare: Stack, how: str)
                 worker.send_signal(signal.SIGCONT)
         async with _back(bare, worker, how):
             for bet in (asked, at_once):
-                call = table.pay_in_out if bet is at_once else table.pay_in
+                call = partner.pay_in_out if bet is at_once else partner.pay_in
                 assert (await until(partial(call, bet), WITHIN)).said == UNAVAILABLE
-            assert (await until(partial(table.pay_out, won))).said == (6, "bet_refused")
+            assert (await until(partial(partner.pay_out, won))).said == (6, "bet_refused")
             # A worker that was frozen may have read the PayIn alone: it is refused then, before the Refund is read.
             ends = [(DONE, REFUNDED_BEFORE), *([((6, "bet_refused"), UNAVAILABLE)] if how == "frozen" else [])]
-            refund = await until(partial(table.refund, off))
-            assert (refund.said, (await until(partial(table.pay_in, off))).said) in ends
-            await in_state(table, silent, "refused")
-            results = {bet: await table.workflow(bet).result() for bet in bets}
+            refund = await until(partial(partner.refund, off))
+            assert (refund.said, (await until(partial(partner.pay_in, off))).said) in ends
+            await in_state(partner, silent, "refused")
+            results = {bet: await partner.workflow(bet).result() for bet in bets}
             assert results.pop(off) == ("refunded" if refund.said == DONE else "refused")
             assert set(results.values()) == {"refused"}
-            assert [await table.sent(bet) for bet in bets] == [[]] * 5
-            await _books_agree(table)
+            assert [await partner.sent(bet) for bet in bets] == [[]] * 5
+            await _books_agree(partner)
 
 
 @pytest.mark.edge_case(83)
 async def test_a_right_call_does_not_inherit_the_rejection_of_a_wrong_one(bare: Stack) -> None:
     """Both are in flight while the worker is away for a moment and the bet has no row, the wrong one first."""
     async with _worker(bare) as worker:
-        table = await bare.table(provider="answer_deadline: 45", casino=QUICK)
-        bob = await table.seat("bob")
-        await _staked(table, 1)
-        won, off, at_once, twice = ([table.new_bet() for _ in range(5)] for _ in range(4))
+        partner = await bare.partner(provider="answer_deadline: 45", casino=QUICK)
+        bob = await partner.seat("bob")
+        await _staked(partner, 1)
+        won, off, at_once, twice = ([partner.new_bet() for _ in range(5)] for _ in range(4))
         await _stop(worker, "frozen")
         try:
-            stakes = await _in_flight(table, [partial(table.pay_in, bet) for bet in (*won, *off, *twice)])
-            stakes += await _in_flight(table, [partial(table.pay_in_out, bet) for bet in at_once])
-            wrong = [partial(table.pay_out, bet, round_id="round-2") for bet in won]
-            wrong += [partial(table.pay_out, bet, session=bob) for bet in (*won, *at_once)]
-            wrong += [partial(table.refund, bet, session=bob) for bet in (*off, *at_once)]
-            refused = await _in_flight(table, [*wrong, *(partial(table.pay_in_out, bet) for bet in twice)])
-            right = [partial(table.pay_out, bet) for bet in won] + [partial(table.refund, bet) for bet in off]
-            heard = await _in_flight(table, right)
+            stakes = await _in_flight(partner, [partial(partner.pay_in, bet) for bet in (*won, *off, *twice)])
+            stakes += await _in_flight(partner, [partial(partner.pay_in_out, bet) for bet in at_once])
+            wrong = [partial(partner.pay_out, bet, round_id="round-2") for bet in won]
+            wrong += [partial(partner.pay_out, bet, session=bob) for bet in (*won, *at_once)]
+            wrong += [partial(partner.refund, bet, session=bob) for bet in (*off, *at_once)]
+            refused = await _in_flight(partner, [*wrong, *(partial(partner.pay_in_out, bet) for bet in twice)])
+            right = [partial(partner.pay_out, bet) for bet in won] + [partial(partner.refund, bet) for bet in off]
+            heard = await _in_flight(partner, right)
         finally:
             worker.send_signal(signal.SIGCONT)
         assert {answer.said for answer in await asyncio.gather(*heard)} == {DONE}
         assert {answer.said for answer in await asyncio.gather(*refused)} == {(6, "different_data")}
         said = [answer.said for answer in await asyncio.gather(*stakes)]
         assert set(said[:5] + said[10:]) == {DONE}
-        assert [await table.journal(bet) for bet in (*won, *at_once, *twice)] == [SETTLED] * 10 + [STAKED] * 5
+        assert [await partner.journal(bet) for bet in (*won, *at_once, *twice)] == [SETTLED] * 10 + [STAKED] * 5
         # No stake is first sent once its Refund is there.
-        assert all([await table.journal(bet) in ([], REFUNDED) for bet in off])
+        assert all([await partner.journal(bet) in ([], REFUNDED) for bet in off])
 
 
-async def _in_flight(table: Table, calls: list[Callable[[], Awaitable[Answer]]]) -> list["asyncio.Task[Answer]"]:
+async def _in_flight(
+    partner: TestPartner, calls: list[Callable[[], Awaitable[Answer]]]
+) -> list["asyncio.Task[Answer]"]:
     """Start calls one after the other; each of them is at its workflow when the next one begins, as a rule."""
     started = []
     for call in calls:
         query = "SELECT count(*) FROM request_id JOIN provider USING (provider_id) WHERE counterparty_id = :c"
-        before = (await table.sql(query, c=table.counterparty_id))[0].count
+        before = (await partner.sql(query, c=partner.counterparty_id))[0].count
         started.append(asyncio.create_task(_heard(call)))
-        await arrived(table, before + 1)
+        await arrived(partner, before + 1)
     return started
 
 
@@ -507,30 +514,39 @@ async def _in_flight(table: Table, calls: list[Callable[[], Awaitable[Answer]]])
 
 @pytest.mark.edge_case(70)
 async def test_a_repeated_answer_names_the_balance_of_the_first(stack: Stack) -> None:
-    table = await stack.table()
-    paid, returned, one_step, lost = (table.new_bet() for _ in range(4))
-    calls: list[Call] = [Table.pay_in, Table.pay_out, Table.pay_in, Table.refund, Table.pay_in_out]
+    partner = await stack.partner()
+    paid, returned, one_step, lost = (partner.new_bet() for _ in range(4))
+    calls: list[Call] = [
+        TestPartner.pay_in,
+        TestPartner.pay_out,
+        TestPartner.pay_in,
+        TestPartner.refund,
+        TestPartner.pay_in_out,
+    ]
     bets = [paid, paid, returned, returned, one_step]
-    first = [await call(table, bet) for call, bet in zip(calls, bets, strict=True)]
+    first = [await call(partner, bet) for call, bet in zip(calls, bets, strict=True)]
     assert [answer.body["balance"] for answer in first] == [990, 1015, 1005, 1015, 1030]
-    assert (await table.pay_in(lost, "30.00")).body["balance"] == 1000
-    await table.faults({"kind": "error", "path": USERS})
-    again = [await call(table, bet) for call, bet in zip(calls, bets, strict=True)]
+    assert (await partner.pay_in(lost, "30.00")).body["balance"] == 1000
+    await partner.faults({"kind": "error", "path": USERS})
+    again = [await call(partner, bet) for call, bet in zip(calls, bets, strict=True)]
     assert [answer.body for answer in again] == [answer.body for answer in first]
 
 
 @pytest.mark.edge_case(70)
 async def test_a_balance_that_the_casino_does_not_name_is_read_anew(stack: Stack) -> None:
-    table = await stack.table()
-    await table.switches(balance_in_answer=False)
-    paid, returned, one_step = (table.new_bet() for _ in range(3))
-    assert [(await table.pay_in(bet)).body["balance"] for bet in (paid, returned)] == [990, 980]
-    assert (await table.pay_in(paid)).body["balance"] == 980
-    assert [(await table.pay_out(paid)).body["balance"], (await table.refund(returned)).body["balance"]] == [1005, 1015]
-    assert (await table.pay_in_out(one_step)).body["balance"] == 1030
-    calls: list[Call] = [Table.pay_in, Table.pay_out, Table.refund, Table.pay_in_out]
+    partner = await stack.partner()
+    await partner.switches(balance_in_answer=False)
+    paid, returned, one_step = (partner.new_bet() for _ in range(3))
+    assert [(await partner.pay_in(bet)).body["balance"] for bet in (paid, returned)] == [990, 980]
+    assert (await partner.pay_in(paid)).body["balance"] == 980
+    assert [(await partner.pay_out(paid)).body["balance"], (await partner.refund(returned)).body["balance"]] == [
+        1005,
+        1015,
+    ]
+    assert (await partner.pay_in_out(one_step)).body["balance"] == 1030
+    calls: list[Call] = [TestPartner.pay_in, TestPartner.pay_out, TestPartner.refund, TestPartner.pay_in_out]
     for call, bet in zip(calls, (paid, paid, returned, one_step), strict=True):
-        answer = await call(table, bet)
+        answer = await call(partner, bet)
         assert (answer.said, answer.body["balance"]) == (DONE, 1030)
 
 
@@ -538,23 +554,28 @@ async def test_a_balance_that_the_casino_does_not_name_is_read_anew(stack: Stack
 @pytest.mark.parametrize(("profile", "code"), [("", 1), ("{duplicates: code_104}", 104)])
 async def test_no_balance_at_all_changes_no_code(stack: Stack, profile: str, code: int) -> None:
     """Neither of what is done, nor of a refusal, nor of a repeat; a Balance has nothing to say then."""
-    table = await stack.table(provider=profile, min_bet="0.10", max_bet="500")
-    await table.switches(balance_in_answer=False)
-    await table.faults({"kind": "garbage", "path": USERS})
-    paid, returned, one_step, limit = (table.new_bet() for _ in range(4))
+    partner = await stack.partner(provider=profile, min_bet="0.10", max_bet="500")
+    await partner.switches(balance_in_answer=False)
+    await partner.faults({"kind": "garbage", "path": USERS})
+    paid, returned, one_step, limit = (partner.new_bet() for _ in range(4))
     calls: list[tuple[Call, str]] = [
-        *((Table.pay_in, paid), (Table.pay_out, paid), (Table.pay_in, returned), (Table.refund, returned)),
-        (Table.pay_in_out, one_step),
+        *(
+            (TestPartner.pay_in, paid),
+            (TestPartner.pay_out, paid),
+            (TestPartner.pay_in, returned),
+            (TestPartner.refund, returned),
+        ),
+        (TestPartner.pay_in_out, one_step),
     ]
     for expected in (1, code):
         for call, bet in calls:
-            answer = await call(table, bet)
+            answer = await call(partner, bet)
             assert (answer.code, answer.status, answer.body["balance"]) == (expected, 200, None)
     refusals = [
-        (await table.pay_in(limit, "501.00")),
-        (await table.pay_out(paid, "26.00")),
-        (await table.pay_out(returned)),
-        (await table.pay_in(table.new_bet(), "0.001")),
+        (await partner.pay_in(limit, "501.00")),
+        (await partner.pay_out(paid, "26.00")),
+        (await partner.pay_out(returned)),
+        (await partner.pay_in(partner.new_bet(), "0.001")),
     ]
     assert [(answer.code, answer.body["balance"]) for answer in refusals] == [
         (7, None),
@@ -562,26 +583,26 @@ async def test_no_balance_at_all_changes_no_code(stack: Stack, profile: str, cod
         (6, None),
         (2, None),
     ]
-    assert (await table.balance()).said == UNKNOWN
-    await table.faults()
-    assert (await table.balance()).body["balance"] == 1015 + 15
+    assert (await partner.balance()).said == UNKNOWN
+    await partner.faults()
+    assert (await partner.balance()).body["balance"] == 1015 + 15
 
 
 @pytest.mark.edge_case(70)
 async def test_the_last_known_balance_decides_nothing(stack: Stack) -> None:
-    table = await stack.table()
-    await table.seat(balance="10.00")
-    assert (await table.pay_in(table.new_bet())).body["balance"] == 0
+    partner = await stack.partner()
+    await partner.seat(balance="10.00")
+    assert (await partner.pay_in(partner.new_bet())).body["balance"] == 0
     # The player's money comes and goes at the casino, and we do not hear of it.
-    await table.seat(balance="1000.00")
-    await table.switches(balance_in_answer=False)
-    await table.faults({"kind": "error", "path": USERS})
-    rich = table.new_bet()
-    answer = await table.pay_in(rich, "500.00")
+    await partner.seat(balance="1000.00")
+    await partner.switches(balance_in_answer=False)
+    await partner.faults({"kind": "error", "path": USERS})
+    rich = partner.new_bet()
+    answer = await partner.pay_in(rich, "500.00")
     assert (answer.said, answer.body["balance"]) == (DONE, 0)
-    await table.switches(balance_in_answer=True)
-    assert (await table.pay_in(table.new_bet())).body["balance"] == 490
-    await table.seat(balance="0")
-    answer = await table.pay_in(table.new_bet())
+    await partner.switches(balance_in_answer=True)
+    assert (await partner.pay_in(partner.new_bet())).body["balance"] == 490
+    await partner.seat(balance="0")
+    answer = await partner.pay_in(partner.new_bet())
     assert (answer.said, answer.body["balance"]) == ((4, "no_money"), 490)
-    assert await table.journal(rich) == [(DEBIT, "500.00")]
+    assert await partner.journal(rich) == [(DEBIT, "500.00")]

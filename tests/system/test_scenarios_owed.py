@@ -9,8 +9,8 @@ from typing import TypeVar
 import pytest
 from temporalio.api.enums.v1 import EventType
 
+from tests.partner import Stack, TestPartner, until
 from tests.system.scenarios import CREDIT, DEBIT, DONE, HASTY, NO_LIST, QUICK, RETURN, UNKNOWN, taken, undecided
-from tests.table import Stack, Table, until
 from tests.watch import at, has_status, holds, in_state, movement, sends, sent
 
 MAKE = "/payments/make"
@@ -34,64 +34,64 @@ async def _side_by_side(cases: dict[str, T], play: Callable[[T], Awaitable[R]]) 
     return dict(zip(cases, await asyncio.gather(*(play(case) for case in cases.values())), strict=True))
 
 
-async def _staked(table: Table, *faults: dict[str, object]) -> str:
-    bet = await taken(table, table.pay_in)
-    await table.faults(*faults)
+async def _staked(partner: TestPartner, *faults: dict[str, object]) -> str:
+    bet = await taken(partner, partner.pay_in)
+    await partner.faults(*faults)
     return bet
 
 
 @pytest.mark.edge_case(33)
 async def test_a_credit_that_is_never_acknowledged_is_sent_for_ever(stack: Stack) -> None:
-    table = await stack.table(provider=HASTY, casino="{retry: {first: 0.1, factor: 3, cap: 0.9}}")
-    bet = await _staked(table, {"kind": "error", "path": MAKE})
-    assert (await table.pay_out(bet)).said == UNKNOWN
+    partner = await stack.partner(provider=HASTY, casino="{retry: {first: 0.1, factor: 3, cap: 0.9}}")
+    bet = await _staked(partner, {"kind": "error", "path": MAKE})
+    assert (await partner.pay_out(bet)).said == UNKNOWN
     # The debit, two sends in the fast lane, then the slow one.
-    await sent(table, bet, 7)
-    made = (await sends(table, bet))[3:]
+    await sent(partner, bet, 7)
+    made = (await sends(partner, bet))[3:]
     gaps = [(at(after) - at(before)).total_seconds() for before, after in pairwise(made)]
     # Jitter takes a fifth away at most.
     assert all(gap >= 0.8 * least for gap, least in zip(gaps, [0.1, 0.3, 0.9], strict=False))
     assert {(call["transaction_type"], call["amount"], call["transaction_id"]) for call in made} == {
-        (CREDIT, "25.00", f"{(await table.row(bet)).bet_id}:1")
+        (CREDIT, "25.00", f"{(await partner.row(bet)).bet_id}:1")
     }
-    owed = f"WorkflowId = '{table.workflow(bet).id}' AND BetStatus = 'owed' AND NeedsAttention = true"
-    await holds(lambda: table.stack.client.count_workflows(owed), lambda found: found.count == 1)
-    assert (await table.refund(bet)).said == (6, "already_settled")
-    assert (await table.row(bet)).state == "settling"
-    await table.faults()
-    settled = await until(lambda: table.pay_out(bet))
+    owed = f"WorkflowId = '{partner.workflow(bet).id}' AND BetStatus = 'owed' AND NeedsAttention = true"
+    await holds(lambda: partner.stack.client.count_workflows(owed), lambda found: found.count == 1)
+    assert (await partner.refund(bet)).said == (6, "already_settled")
+    assert (await partner.row(bet)).state == "settling"
+    await partner.faults()
+    settled = await until(lambda: partner.pay_out(bet))
     assert (settled.said, settled.body["balance"]) == (DONE, 1015)
-    assert await table.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
-    await has_status(table, bet, "settled", False)
+    assert await partner.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
+    await has_status(partner, bet, "settled", False)
 
 
 @pytest.mark.edge_case(33)
 async def test_a_credit_whose_answers_are_lost_is_made_once(stack: Stack) -> None:
-    table = await stack.table(provider=HASTY, casino=QUICK)
-    bet = await _staked(table, {"kind": "lost", "path": MAKE}, NO_LIST)
-    assert (await table.pay_out(bet)).said == UNKNOWN
-    await sent(table, bet, 5)
-    await table.faults()
-    assert (await until(lambda: table.pay_out(bet))).said == DONE
-    assert await table.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
+    partner = await stack.partner(provider=HASTY, casino=QUICK)
+    bet = await _staked(partner, {"kind": "lost", "path": MAKE}, NO_LIST)
+    assert (await partner.pay_out(bet)).said == UNKNOWN
+    await sent(partner, bet, 5)
+    await partner.faults()
+    assert (await until(lambda: partner.pay_out(bet))).said == DONE
+    assert await partner.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
 
 
 @pytest.mark.edge_case(34)
 async def test_a_payout_that_the_casino_will_not_take_is_parked_with_the_reason(stack: Stack) -> None:
     async def play(code: int) -> None:
-        table = await stack.table(provider=HASTY, casino=QUICK)
-        bet = await _staked(table, {"kind": "error_code", "error_code": code, "path": MAKE})
-        assert (await table.pay_out(bet)).said == UNKNOWN
-        await has_status(table, bet, "parked", True)
-        assert await table.incidents(bet) == ["parked"]
-        parked = await movement(table, bet, CREDIT)
+        partner = await stack.partner(provider=HASTY, casino=QUICK)
+        bet = await _staked(partner, {"kind": "error_code", "error_code": code, "path": MAKE})
+        assert (await partner.pay_out(bet)).said == UNKNOWN
+        await has_status(partner, bet, "parked", True)
+        assert await partner.incidents(bet) == ["parked"]
+        parked = await movement(partner, bet, CREDIT)
         assert (parked.state, parked.error_code) == ("parked", str(code))
-        await table.faults()
-        assert (await table.pay_out(bet)).said == UNKNOWN
-        assert (await table.refund(bet)).said == (6, "already_settled")
-        assert await table.journal(bet) == [(DEBIT, "10.00")]
-        assert len(await sends(table, bet)) == 2
-        assert (await table.row(bet)).state == "settling"
+        await partner.faults()
+        assert (await partner.pay_out(bet)).said == UNKNOWN
+        assert (await partner.refund(bet)).said == (6, "already_settled")
+        assert await partner.journal(bet) == [(DEBIT, "10.00")]
+        assert len(await sends(partner, bet)) == 2
+        assert (await partner.row(bet)).state == "settling"
 
     await _side_by_side(PARKING, play)
 
@@ -99,10 +99,10 @@ async def test_a_payout_that_the_casino_will_not_take_is_parked_with_the_reason(
 @pytest.mark.edge_case(34)
 async def test_any_other_refusal_of_a_payout_is_retried(stack: Stack) -> None:
     async def play(code: int) -> list[tuple[int, str]]:
-        table = await stack.table(casino=QUICK)
-        bet = await _staked(table, {"kind": "error_code", "error_code": code, "path": MAKE, "times": 3})
-        assert (await until(lambda: table.pay_out(bet))).said == DONE
-        return await table.journal(bet)
+        partner = await stack.partner(casino=QUICK)
+        bet = await _staked(partner, {"kind": "error_code", "error_code": code, "path": MAKE, "times": 3})
+        assert (await until(lambda: partner.pay_out(bet))).said == DONE
+        return await partner.journal(bet)
 
     assert await _side_by_side(RETRIED, play) == {name: [(DEBIT, "10.00"), (CREDIT, "25.00")] for name in RETRIED}
 
@@ -110,10 +110,10 @@ async def test_any_other_refusal_of_a_payout_is_retried(stack: Stack) -> None:
 @pytest.mark.edge_case(34)
 async def test_a_refused_return_is_retried_always(stack: Stack) -> None:
     async def play(code: int) -> list[tuple[int, str]]:
-        table = await stack.table(casino=QUICK)
-        bet = await _staked(table, {"kind": "error_code", "error_code": code, "path": MAKE, "times": 3})
-        assert (await until(lambda: table.refund(bet))).said == DONE
-        return await table.journal(bet)
+        partner = await stack.partner(casino=QUICK)
+        bet = await _staked(partner, {"kind": "error_code", "error_code": code, "path": MAKE, "times": 3})
+        assert (await until(lambda: partner.refund(bet))).said == DONE
+        return await partner.journal(bet)
 
     every = PARKING | RETRIED
     assert await _side_by_side(every, play) == {name: [(DEBIT, "10.00"), (RETURN, "10.00")] for name in every}
@@ -122,17 +122,17 @@ async def test_a_refused_return_is_retried_always(stack: Stack) -> None:
 @pytest.mark.edge_case(36)
 async def test_a_failing_return_is_retried_until_the_money_is_back(stack: Stack) -> None:
     async def play(kind: str) -> None:
-        table = await stack.table(provider=HASTY, casino=QUICK)
-        bet = await _staked(table, {"kind": kind, "path": MAKE}, NO_LIST)
-        assert (await table.refund(bet)).said == UNKNOWN
-        await has_status(table, bet, "owed", True)
-        await sent(table, bet, 5)
-        assert (await table.refund(bet)).said == UNKNOWN
-        assert (await table.pay_out(bet)).said == (6, "already_refunded")
-        await table.faults()
-        returned = await until(lambda: table.refund(bet))
+        partner = await stack.partner(provider=HASTY, casino=QUICK)
+        bet = await _staked(partner, {"kind": kind, "path": MAKE}, NO_LIST)
+        assert (await partner.refund(bet)).said == UNKNOWN
+        await has_status(partner, bet, "owed", True)
+        await sent(partner, bet, 5)
+        assert (await partner.refund(bet)).said == UNKNOWN
+        assert (await partner.pay_out(bet)).said == (6, "already_refunded")
+        await partner.faults()
+        returned = await until(lambda: partner.refund(bet))
         assert (returned.said, returned.body["balance"]) == (DONE, 1000)
-        assert await table.journal(bet) == [(DEBIT, "10.00"), (RETURN, "10.00")]
+        assert await partner.journal(bet) == [(DEBIT, "10.00"), (RETURN, "10.00")]
 
     await asyncio.gather(play("error"), play("lost"))
 
@@ -155,12 +155,12 @@ async def test_a_refusal_of_what_may_be_a_repeat_is_not_trusted(stack: Stack) ->
     async def play(first: str, lie: dict[str, object]) -> Outcome:
         async with asyncio.timeout(120):
             while True:
-                table = await stack.table(provider=HASTY, casino=short)
-                await table.faults({"kind": first, "path": MAKE, "times": 1}, lie | {"path": MAKE})
-                bet = await undecided(table, table.pay_in)
-                answer = await until(partial(table.pay_in, bet))
-                if len(await sends(table, bet)) > 2:
-                    return answer.said, await table.journal(bet)
+                partner = await stack.partner(provider=HASTY, casino=short)
+                await partner.faults({"kind": first, "path": MAKE, "times": 1}, lie | {"path": MAKE})
+                bet = await undecided(partner, partner.pay_in)
+                answer = await until(partial(partner.pay_in, bet))
+                if len(await sends(partner, bet)) > 2:
+                    return answer.said, await partner.journal(bet)
                 # A busy machine was too slow to send it again before its last moment.
 
     taken, not_taken, taken_later = await asyncio.gather(
@@ -173,43 +173,43 @@ async def test_a_refusal_of_what_may_be_a_repeat_is_not_trusted(stack: Stack) ->
     assert taken_later == {"no_money": (DONE, [(DEBIT, "10.00")])}
 
 
-async def _unanswered(stack: Stack) -> tuple[Table, str]:
+async def _unanswered(stack: Stack) -> tuple[TestPartner, str]:
     """A bet whose PayIn was answered 99, and whose debit stands at the casino, which has not said so yet."""
-    table = await stack.table(
+    partner = await stack.partner(
         provider=f"{{{HASTY}, unconfirmed_within: 1.5}}", casino="{attempt_timeout: 5, fast_attempts: 1}"
     )
-    await table.faults({"kind": "hold_after", "path": MAKE, "times": 1})
-    bet = await undecided(table, table.pay_in)
-    await table.held()
-    return table, bet
+    await partner.faults({"kind": "hold_after", "path": MAKE, "times": 1})
+    bet = await undecided(partner, partner.pay_in)
+    await partner.held()
+    return partner, bet
 
 
 @pytest.mark.edge_case(77)
 async def test_a_stake_that_nobody_was_told_of_goes_back(stack: Stack) -> None:
-    table, bet = await _unanswered(stack)
-    await table.release()
-    await in_state(table, bet, "refunded")
-    assert await table.journal(bet) == [(DEBIT, "10.00"), (RETURN, "10.00")]
-    assert (await table.pay_in(bet)).said == (6, "already_refunded")
-    assert (await table.pay_out(bet)).said == (6, "already_refunded")
-    assert (await table.refund(bet)).said == DONE
-    assert await table.journal(bet) == [(DEBIT, "10.00"), (RETURN, "10.00")]
+    partner, bet = await _unanswered(stack)
+    await partner.release()
+    await in_state(partner, bet, "refunded")
+    assert await partner.journal(bet) == [(DEBIT, "10.00"), (RETURN, "10.00")]
+    assert (await partner.pay_in(bet)).said == (6, "already_refunded")
+    assert (await partner.pay_out(bet)).said == (6, "already_refunded")
+    assert (await partner.refund(bet)).said == DONE
+    assert await partner.journal(bet) == [(DEBIT, "10.00"), (RETURN, "10.00")]
 
 
 @pytest.mark.edge_case(77)
 async def test_a_stake_that_somebody_was_told_of_stays(stack: Stack) -> None:
-    table, bet = await _unanswered(stack)
-    repeating = asyncio.create_task(until(lambda: table.pay_in(bet)))
-    await table.release()
+    partner, bet = await _unanswered(stack)
+    repeating = asyncio.create_task(until(lambda: partner.pay_in(bet)))
+    await partner.release()
     assert (await repeating).said == DONE
 
     async def timers() -> list[int]:
-        history = await table.workflow(bet).fetch_history()
+        history = await partner.workflow(bet).fetch_history()
         return [event.event_type for event in history.events if "TIMER" in EventType.Name(event.event_type)]
 
     # The time to hear of it is over; the bet now waits for its next timer, settle_within.
     started = EventType.EVENT_TYPE_TIMER_STARTED
     await holds(timers, lambda found: found == [started, EventType.EVENT_TYPE_TIMER_FIRED, started])
-    assert await table.journal(bet) == [(DEBIT, "10.00")]
-    assert (await until(lambda: table.pay_out(bet))).said == DONE
-    assert await table.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
+    assert await partner.journal(bet) == [(DEBIT, "10.00")]
+    assert (await until(lambda: partner.pay_out(bet))).said == DONE
+    assert await partner.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]

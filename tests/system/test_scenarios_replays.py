@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pytest
 
 from betcore import xsign
+from tests.partner import Answer, Stack, TestPartner, eventually
 from tests.system.scenarios import DONE, STAKED, elsewhere
-from tests.table import Answer, Stack, Table, eventually
 
 NOT_AUTHORISED = (8, "not_authorised")
 
@@ -21,51 +21,51 @@ class Recorded:
     headers: dict[str, str]
 
     @classmethod
-    def pay_in(cls, table: Table, bet: str, late: float = 0) -> "Recorded":
+    def pay_in(cls, partner: TestPartner, bet: str, late: float = 0) -> "Recorded":
         """A PayIn of 10.00, signed ``late`` seconds ago."""
         body = xsign.compact({"betId": bet, "betAmount": "10.00", "gameRoundId": "round-1"})
-        headers = xsign.headers(table.secret, table.counterparty_id, body)
+        headers = xsign.headers(partner.secret, partner.counterparty_id, body)
         headers[xsign.TIMESTAMP] = stamp = str(int(headers[xsign.TIMESTAMP]) - int(late * 1000))
         request_id = headers[xsign.REQUEST_ID]
-        headers[xsign.SIGNATURE] = xsign.sign(table.secret, table.counterparty_id, stamp, request_id, body)
-        return cls(f"/v1/sessions/{table.session_id}/bets/pay-in", body, headers)
+        headers[xsign.SIGNATURE] = xsign.sign(partner.secret, partner.counterparty_id, stamp, request_id, body)
+        return cls(f"/v1/sessions/{partner.session_id}/bets/pay-in", body, headers)
 
-    async def play(self, table: Table, path: str | None = None, method: str = "POST") -> Answer:
+    async def play(self, partner: TestPartner, path: str | None = None, method: str = "POST") -> Answer:
         """Send it, to another path if one is given."""
-        return await table.call(method, path or self.path, self.body, self.headers)
+        return await partner.call(method, path or self.path, self.body, self.headers)
 
 
 @pytest.mark.edge_case(64)
-async def test_a_request_played_again_inside_the_window_is_refused(table: Table, second_api: str) -> None:
-    bet, there = table.new_bet(), elsewhere(table, second_api)
-    recorded = Recorded.pay_in(table, bet)
-    assert (await recorded.play(table)).said == DONE
-    calls = await table.calls()
-    for reached in (table, there, table, there):
+async def test_a_request_played_again_inside_the_window_is_refused(partner: TestPartner, second_api: str) -> None:
+    bet, there = partner.new_bet(), elsewhere(partner, second_api)
+    recorded = Recorded.pay_in(partner, bet)
+    assert (await recorded.play(partner)).said == DONE
+    calls = await partner.calls()
+    for reached in (partner, there, partner, there):
         again = await recorded.play(reached)
         assert (again.said, again.status) == (NOT_AUTHORISED, 401)
-    assert await table.calls() == calls
+    assert await partner.calls() == calls
     # An honest repeat, signed anew.
-    assert (await table.pay_in(bet)).said == DONE
+    assert (await partner.pay_in(bet)).said == DONE
     assert (await there.pay_in(bet)).said == DONE
-    assert await table.journal(bet) == STAKED
+    assert await partner.journal(bet) == STAKED
 
 
 @pytest.mark.edge_case(64)
-async def test_of_copies_at_two_processes_at_once_one_is_heard(table: Table, second_api: str) -> None:
-    bet, there = table.new_bet(), elsewhere(table, second_api)
-    recorded = Recorded.pay_in(table, bet)
-    copies = await asyncio.gather(*(recorded.play(reached) for reached in (table, there) * 8))
+async def test_of_copies_at_two_processes_at_once_one_is_heard(partner: TestPartner, second_api: str) -> None:
+    bet, there = partner.new_bet(), elsewhere(partner, second_api)
+    recorded = Recorded.pay_in(partner, bet)
+    copies = await asyncio.gather(*(recorded.play(reached) for reached in (partner, there) * 8))
     assert sorted(answer.code for answer in copies) == [1] + [8] * 15
-    assert await table.journal(bet) == STAKED
+    assert await partner.journal(bet) == STAKED
 
 
 @pytest.mark.edge_case(64)
 async def test_a_request_outside_the_window_is_refused_by_its_time(stack: Stack, second_api: str) -> None:
-    table = await stack.table(provider="freshness_window: 1")
-    bet, there = table.new_bet(), elsewhere(table, second_api)
-    recorded = Recorded.pay_in(table, bet)
-    assert (await recorded.play(table)).said == DONE
+    partner = await stack.partner(provider="freshness_window: 1")
+    bet, there = partner.new_bet(), elsewhere(partner, second_api)
+    recorded = Recorded.pay_in(partner, bet)
+    assert (await recorded.play(partner)).said == DONE
 
     async def by_its_time() -> bool:
         again = await recorded.play(there)
@@ -74,12 +74,12 @@ async def test_a_request_outside_the_window_is_refused_by_its_time(stack: Stack,
 
     await eventually(by_its_time)
     # Even when its id has been forgotten, and for one that nobody has seen.
-    await table.sql("DELETE FROM request_id WHERE request_id = :r", r=recorded.headers[xsign.REQUEST_ID])
-    assert (await recorded.play(table)).said == NOT_AUTHORISED
+    await partner.sql("DELETE FROM request_id WHERE request_id = :r", r=recorded.headers[xsign.REQUEST_ID])
+    assert (await recorded.play(partner)).said == NOT_AUTHORISED
     for late in (1.5, -3.5):
-        assert (await Recorded.pay_in(table, table.new_bet(), late).play(table)).said == NOT_AUTHORISED
-    assert (await table.pay_in(bet)).said == DONE
-    assert [(entry["transaction_type"], entry["amount"]) for entry in await table.entries()] == STAKED
+        assert (await Recorded.pay_in(partner, partner.new_bet(), late).play(partner)).said == NOT_AUTHORISED
+    assert (await partner.pay_in(bet)).said == DONE
+    assert [(entry["transaction_type"], entry["amount"]) for entry in await partner.entries()] == STAKED
 
 
 @pytest.mark.edge_case(64)
@@ -93,21 +93,21 @@ async def test_a_request_outside_the_window_is_refused_by_its_time(stack: Stack,
     ],
 )
 async def test_a_request_first_seen_at_another_place_is_spent(
-    table: Table, second_api: str, method: str, path: str, status: int
+    partner: TestPartner, second_api: str, method: str, path: str, status: int
 ) -> None:
-    bet = table.new_bet()
-    recorded = Recorded.pay_in(table, bet)
-    assert (await recorded.play(table, path.format(table.session_id), method)).status == status
-    for reached in (table, elsewhere(table, second_api)):
+    bet = partner.new_bet()
+    recorded = Recorded.pay_in(partner, bet)
+    assert (await recorded.play(partner, path.format(partner.session_id), method)).status == status
+    for reached in (partner, elsewhere(partner, second_api)):
         assert (await recorded.play(reached)).said == NOT_AUTHORISED
-    assert await table.row(bet) is None
-    assert await table.calls() == []
+    assert await partner.row(bet) is None
+    assert await partner.calls() == []
 
 
 @pytest.mark.edge_case(64)
-async def test_a_pay_in_played_again_as_a_refund_is_refused(table: Table) -> None:
-    bet = table.new_bet()
-    recorded = Recorded.pay_in(table, bet)
-    assert (await recorded.play(table)).said == DONE
-    assert (await recorded.play(table, recorded.path.replace("pay-in", "refund"))).said == NOT_AUTHORISED
-    assert await table.journal(bet) == STAKED
+async def test_a_pay_in_played_again_as_a_refund_is_refused(partner: TestPartner) -> None:
+    bet = partner.new_bet()
+    recorded = Recorded.pay_in(partner, bet)
+    assert (await recorded.play(partner)).said == DONE
+    assert (await recorded.play(partner, recorded.path.replace("pay-in", "refund"))).said == NOT_AUTHORISED
+    assert await partner.journal(bet) == STAKED

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from tests.partner import Answer, Stack, TestPartner, eventually, until
 from tests.system.scenarios import (
     BACK,
     CLAW_BACK,
@@ -28,199 +29,198 @@ from tests.system.scenarios import (
     taken,
 )
 from tests.system.test_ops import Ops
-from tests.table import Answer, Stack, Table, eventually, until
 from tests.watch import has_status, holds, in_state, movement
 
 TAKEN: Journal = [*SETTLED, (CLAW_BACK, "25.00")]
 
 
-async def _in_one_step(table: Table, stake: str, win: str) -> str:
-    return await taken(table, lambda bet: table.pay_in_out(bet, stake, win))
+async def _in_one_step(partner: TestPartner, stake: str, win: str) -> str:
+    return await taken(partner, lambda bet: partner.pay_in_out(bet, stake, win))
 
 
-async def _in_two_steps(table: Table, stake: str, win: str) -> str:
-    bet = await taken(table, lambda bet: table.pay_in(bet, stake))
-    assert (await until(lambda: table.pay_out(bet, win))).said == DONE
+async def _in_two_steps(partner: TestPartner, stake: str, win: str) -> str:
+    bet = await taken(partner, lambda bet: partner.pay_in(bet, stake))
+    assert (await until(lambda: partner.pay_out(bet, win))).said == DONE
     return bet
 
 
-Play = Callable[[Table, str, str], Awaitable[str]]
+Play = Callable[[TestPartner, str, str], Awaitable[str]]
 STEPS = [_in_one_step, _in_two_steps]
 
 
 async def _settled(
     stack: Stack, play: Play, *, stake: str = "10.00", win: str = "25.00", casino: str = QUICK
-) -> tuple[Table, str]:
-    """A settled bet at a table whose provider may refund it, and hears of nothing that takes long."""
-    table = await stack.table(provider=f"{{{HASTY}, refund_after_pay_out: reverse}}", casino=casino)
-    return table, await play(table, stake, win)
+) -> tuple[TestPartner, str]:
+    """A settled bet of a partner whose provider may refund it, and hears of nothing that takes long."""
+    partner = await stack.partner(provider=f"{{{HASTY}, refund_after_pay_out: reverse}}", casino=casino)
+    return partner, await play(partner, stake, win)
 
 
-async def _refunded_in_vain(table: Table, bet: str) -> None:
+async def _refunded_in_vain(partner: TestPartner, bet: str) -> None:
     """Refund, as often as it takes until the reversal is on its way: a short deadline may pass before it is."""
     query = "SELECT reversal_id FROM reversal WHERE bet_id = :b"
 
     async def on_its_way() -> bool:
-        assert (await table.refund(bet)).said == UNKNOWN
-        return bool(await table.sql(query, b=(await table.row(bet)).bet_id))
+        assert (await partner.refund(bet)).said == UNKNOWN
+        return bool(await partner.sql(query, b=(await partner.row(bet)).bet_id))
 
     await eventually(on_its_way)
 
 
-async def _opened_again(table: Table, play: Play, bet: str) -> Answer:
-    return await (table.pay_in_out(bet) if play is _in_one_step else table.pay_in(bet))
+async def _opened_again(partner: TestPartner, play: Play, bet: str) -> Answer:
+    return await (partner.pay_in_out(bet) if play is _in_one_step else partner.pay_in(bet))
 
 
 @pytest.mark.edge_case(20, 46, 7)
 @side_by_side(play=STEPS)
 async def test_refunds_of_a_settled_bet_reverse_it_once(stack: Stack, play: Play) -> None:
-    table, bet = await _settled(stack, play)
-    answers = await in_parallel(20, lambda: until(lambda: table.refund(bet)))
-    assert answers == [await table.refund(bet)] * 20
+    partner, bet = await _settled(stack, play)
+    answers = await in_parallel(20, lambda: until(lambda: partner.refund(bet)))
+    assert answers == [await partner.refund(bet)] * 20
     assert (answers[0].said, answers[0].body["balance"]) == (DONE, 1000)
-    assert await table.sent(bet) == [DEBIT, CREDIT, CLAW_BACK, RETURN]
-    assert await table.journal(bet) == BACK
-    row = await table.row(bet)
+    assert await partner.sent(bet) == [DEBIT, CREDIT, CLAW_BACK, RETURN]
+    assert await partner.journal(bet) == BACK
+    row = await partner.row(bet)
     assert (row.state, row.reversed_by is not None) == ("settled", True)
-    assert (await _opened_again(table, play, bet)).said == DONE
+    assert (await _opened_again(partner, play, bet)).said == DONE
     if play is _in_two_steps:
-        assert (await table.pay_out(bet)).said == REFUNDED_ALREADY
-    assert await table.journal(bet) == BACK
+        assert (await partner.pay_out(bet)).said == REFUNDED_ALREADY
+    assert await partner.journal(bet) == BACK
 
 
 @pytest.mark.edge_case(20, 46)
 @side_by_side(play=STEPS, stake=["10.00", "0.00"], win=["25.00", "0.00"])
 async def test_a_win_of_nothing_is_not_taken_back(stack: Stack, play: Play, stake: str, win: str) -> None:
     journal = [(DEBIT, stake), (CREDIT, win), *([(CLAW_BACK, win)] if win == "25.00" else []), (RETURN, stake)]
-    table, bet = await _settled(stack, play, stake=stake, win=win)
-    assert (await until(lambda: table.refund(bet))).said == DONE
-    assert (await table.refund(bet)).said == DONE
-    assert await table.journal(bet) == journal
+    partner, bet = await _settled(stack, play, stake=stake, win=win)
+    assert (await until(lambda: partner.refund(bet))).said == DONE
+    assert (await partner.refund(bet)).said == DONE
+    assert await partner.journal(bet) == journal
 
 
 @pytest.mark.edge_case(46)
 @side_by_side(play=STEPS)
 async def test_a_closed_bet_is_opened_for_its_reversal(stack: Stack, play: Play) -> None:
-    table, bet = await _settled(stack, play, casino="{retry: {first: 0.1, cap: 0.3}, send: {close: true}}")
+    partner, bet = await _settled(stack, play, casino="{retry: {first: 0.1, cap: 0.3}, send: {close: true}}")
 
     async def paths() -> list[str]:
-        return [call["path"].rpartition("/")[2] for call in await table.calls() if "payments" in call["path"]]
+        return [call["path"].rpartition("/")[2] for call in await partner.calls() if "payments" in call["path"]]
 
     await holds(paths, lambda found: found == ["make", "make", "close"])
     # Opening it again takes some time.
-    await table.faults({"kind": "error", "path": "/payments/close", "times": 3})
-    assert (await until(lambda: table.refund(bet))).said == DONE
+    await partner.faults({"kind": "error", "path": "/payments/close", "times": 3})
+    assert (await until(lambda: partner.refund(bet))).said == DONE
     await holds(paths, lambda found: found == ["make", "make", *["close"] * 5, "make", "make", "close"])
-    assert await table.journal(bet) == BACK
+    assert await partner.journal(bet) == BACK
 
 
 @pytest.mark.edge_case(46, 47)
 @side_by_side(play=STEPS)
 async def test_a_win_that_the_player_has_spent_stays(stack: Stack, play: Play) -> None:
-    table, bet = await _settled(stack, play)
-    await table.seat(balance="24.99")
+    partner, bet = await _settled(stack, play)
+    await partner.seat(balance="24.99")
     refused = (7, "casino_refused")
-    assert {answer.said for answer in await in_parallel(5, lambda: until(lambda: table.refund(bet)))} == {refused}
-    await table.seat(balance="1000.00")
-    assert (await table.refund(bet)).said == refused
-    assert (await _opened_again(table, play, bet)).said == DONE
-    assert await table.incidents(bet) == ["reversal_refused"]
-    assert await table.sent(bet) == [DEBIT, CREDIT, CLAW_BACK]
-    assert await table.journal(bet) == SETTLED
-    row = await table.row(bet)
+    assert {answer.said for answer in await in_parallel(5, lambda: until(lambda: partner.refund(bet)))} == {refused}
+    await partner.seat(balance="1000.00")
+    assert (await partner.refund(bet)).said == refused
+    assert (await _opened_again(partner, play, bet)).said == DONE
+    assert await partner.incidents(bet) == ["reversal_refused"]
+    assert await partner.sent(bet) == [DEBIT, CREDIT, CLAW_BACK]
+    assert await partner.journal(bet) == SETTLED
+    row = await partner.row(bet)
     assert (row.state, row.reversed_by) == ("settled", None)
 
 
 @pytest.mark.edge_case(46)
 @side_by_side(play=STEPS, times=[1, 4])
 async def test_a_claw_back_whose_answer_is_lost_is_made_once(stack: Stack, play: Play, times: int) -> None:
-    table, bet = await _settled(stack, play)
-    await table.faults(fault("lost", CLAW_BACK, times))
-    assert (await until(lambda: table.refund(bet))).said == DONE
-    assert (await table.sent(bet))[2:] == [*[CLAW_BACK] * (times + 1), RETURN]
-    assert await table.journal(bet) == BACK
+    partner, bet = await _settled(stack, play)
+    await partner.faults(fault("lost", CLAW_BACK, times))
+    assert (await until(lambda: partner.refund(bet))).said == DONE
+    assert (await partner.sent(bet))[2:] == [*[CLAW_BACK] * (times + 1), RETURN]
+    assert await partner.journal(bet) == BACK
 
 
 @pytest.mark.edge_case(46, 47, 79)
 @side_by_side(first=["lost", "drop"])
 async def test_a_refused_repeat_of_a_claw_back_is_not_believed(stack: Stack, first: str) -> None:
     """payments/info tells whether the first send took the win; only then one more refusal can be the truth."""
-    table, bet = await _settled(stack, _in_one_step, casino=SHORT_LIVED)
-    await table.faults(fault(first, CLAW_BACK, 1), fault("error_code", CLAW_BACK, error_code=103802))
-    await _refunded_in_vain(table, bet)
-    await holds(lambda: table.sent(bet), lambda found: found.count(CLAW_BACK) > 1)
-    assert (await until(lambda: table.refund(bet))).said == (DONE if first == "lost" else (7, "casino_refused"))
-    assert await table.incidents(bet) == ([] if first == "lost" else ["reversal_refused"])
-    assert await table.journal(bet) == (BACK if first == "lost" else SETTLED)
+    partner, bet = await _settled(stack, _in_one_step, casino=SHORT_LIVED)
+    await partner.faults(fault(first, CLAW_BACK, 1), fault("error_code", CLAW_BACK, error_code=103802))
+    await _refunded_in_vain(partner, bet)
+    await holds(lambda: partner.sent(bet), lambda found: found.count(CLAW_BACK) > 1)
+    assert (await until(lambda: partner.refund(bet))).said == (DONE if first == "lost" else (7, "casino_refused"))
+    assert await partner.incidents(bet) == ([] if first == "lost" else ["reversal_refused"])
+    assert await partner.journal(bet) == (BACK if first == "lost" else SETTLED)
 
 
 @pytest.mark.edge_case(46)
 @side_by_side(again=[True, False])
 async def test_a_claw_back_that_never_arrives_is_sent_in_another_window(stack: Stack, again: bool) -> None:
-    table, bet = await _settled(stack, _in_one_step, casino=SHORT_LIVED)
-    await table.faults(fault("drop", CLAW_BACK))
-    await _refunded_in_vain(table, bet)
-    first = (await movement(table, bet, CLAW_BACK)).not_after
-    await holds(lambda: movement(table, bet, CLAW_BACK), lambda found: found.not_after > first)
-    assert await table.journal(bet) == SETTLED
-    await table.faults()
+    partner, bet = await _settled(stack, _in_one_step, casino=SHORT_LIVED)
+    await partner.faults(fault("drop", CLAW_BACK))
+    await _refunded_in_vain(partner, bet)
+    first = (await movement(partner, bet, CLAW_BACK)).not_after
+    await holds(lambda: movement(partner, bet, CLAW_BACK), lambda found: found.not_after > first)
+    assert await partner.journal(bet) == SETTLED
+    await partner.faults()
     if again:
-        assert (await until(lambda: table.refund(bet))).said == DONE
-    await journal_is(table, bet, BACK)
-    assert (await until(lambda: table.refund(bet))).said == DONE
+        assert (await until(lambda: partner.refund(bet))).said == DONE
+    await journal_is(partner, bet, BACK)
+    assert (await until(lambda: partner.refund(bet))).said == DONE
 
 
 @pytest.mark.edge_case(36, 46)
 @side_by_side(play=STEPS, kind=["error", "lost", "error_code"])
 async def test_the_return_after_a_claw_back_is_never_given_up(stack: Stack, play: Play, kind: str) -> None:
-    table, bet = await _settled(stack, play)
-    await table.faults(fault(kind, RETURN, **({"error_code": 103805} if kind == "error_code" else {})), NO_LIST)
-    await _refunded_in_vain(table, bet)
-    await holds(lambda: table.sent(bet), lambda found: found.count(RETURN) > 4)
-    assert (await table.refund(bet)).said == UNKNOWN
-    assert await table.journal(bet) == (BACK if kind == "lost" else TAKEN)
-    assert (await table.row(bet)).reversed_by is None
-    await table.faults()
-    assert (await until(lambda: table.refund(bet))).said == DONE
-    assert (await table.sent(bet)).count(CLAW_BACK) == 1
-    assert await table.journal(bet) == BACK
+    partner, bet = await _settled(stack, play)
+    await partner.faults(fault(kind, RETURN, **({"error_code": 103805} if kind == "error_code" else {})), NO_LIST)
+    await _refunded_in_vain(partner, bet)
+    await holds(lambda: partner.sent(bet), lambda found: found.count(RETURN) > 4)
+    assert (await partner.refund(bet)).said == UNKNOWN
+    assert await partner.journal(bet) == (BACK if kind == "lost" else TAKEN)
+    assert (await partner.row(bet)).reversed_by is None
+    await partner.faults()
+    assert (await until(lambda: partner.refund(bet))).said == DONE
+    assert (await partner.sent(bet)).count(CLAW_BACK) == 1
+    assert await partner.journal(bet) == BACK
 
 
 @pytest.mark.edge_case(1, 46)
 @side_by_side(told=[True, False])
 async def test_what_a_pay_in_out_was_told_stands(stack: Stack, told: bool) -> None:
-    table, bet = await left_unknown(stack, SLOW, fault("hold_after", CREDIT, 1))
-    await table.release()
-    await in_state(table, bet, "settled")
+    partner, bet = await left_unknown(stack, SLOW, fault("hold_after", CREDIT, 1))
+    await partner.release()
+    await in_state(partner, bet, "settled")
     if told:
-        assert (await table.pay_in_out(bet)).said == DONE
-    assert (await until(lambda: table.refund(bet))).said == DONE
+        assert (await partner.pay_in_out(bet)).said == DONE
+    assert (await until(lambda: partner.refund(bet))).said == DONE
     said = DONE if told else REFUNDED_ALREADY
-    assert [(await table.pay_in_out(bet)).said for _ in range(2)] == [said] * 2
-    assert await table.journal(bet) == BACK
+    assert [(await partner.pay_in_out(bet)).said for _ in range(2)] == [said] * 2
+    assert await partner.journal(bet) == BACK
 
 
 @pytest.mark.edge_case(89)
 async def test_a_reversal_behind_a_close_that_fails_is_seen(stack: Stack) -> None:
     """A provider hears 99, and people see why, from the first failure on."""
     casino = "{send: {close: true}, effect_within: 0.3, retry: {first: 0.1, cap: 0.3}, breaker: {failures: 1000}}"
-    table, ops = await stack.table(provider=HASTY, casino=casino), Ops(stack)
-    await table.faults({"kind": "error", "path": "/payments/close"})
-    bet = await _in_one_step(table, "10.00", "25.00")
-    number = (await table.row(bet)).bet_id
+    partner, ops = await stack.partner(provider=HASTY, casino=casino), Ops(stack)
+    await partner.faults({"kind": "error", "path": "/payments/close"})
+    bet = await _in_one_step(partner, "10.00", "25.00")
+    number = (await partner.row(bet)).bet_id
 
     async def stuck() -> list[tuple[str, str, str]]:
-        lines = (await ops("stuck", "--casino", table.casino))["stuck"]
+        lines = (await ops("stuck", "--casino", partner.casino))["stuck"]
         return [(one["status"], one["state"], one["why"]) for one in lines if one["bet_id"] == number]
 
-    await has_status(table, bet, "closing", True)
+    await has_status(partner, bet, "closing", True)
     await holds(stuck, lambda found: found == [("closing", "settled", "needs attention")])
-    assert (await table.refund(bet)).said == UNKNOWN
-    await has_status(table, bet, "settled", False)
+    assert (await partner.refund(bet)).said == UNKNOWN
+    await has_status(partner, bet, "settled", False)
     await holds(stuck, lambda found: found == [("reopening", "settled, its reversal reversing", "needs attention")])
-    assert (await table.refund(bet)).said == UNKNOWN
-    assert await table.journal(bet) == SETTLED
-    await table.faults()
-    assert (await until(lambda: table.refund(bet))).said == DONE
-    assert await table.journal(bet) == BACK
+    assert (await partner.refund(bet)).said == UNKNOWN
+    assert await partner.journal(bet) == SETTLED
+    await partner.faults()
+    assert (await until(lambda: partner.refund(bet))).said == DONE
+    assert await partner.journal(bet) == BACK
     await holds(stuck, lambda found: found == [])

@@ -7,37 +7,37 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 
+from tests.partner import Stack, TestPartner, eventually, until
 from tests.system.scenarios import DONE, HASTY, SETTLED, taken
-from tests.table import Stack, Table, eventually, until
 
 MAKE = "/payments/make"
 
 
-async def _accepted(table: Table) -> bool:
-    return (await table.balance()).code != 8
+async def _accepted(partner: TestPartner) -> bool:
+    return (await partner.balance()).code != 8
 
 
 @pytest.mark.edge_case(65)
-async def test_both_secrets_hold_while_one_takes_the_place_of_the_other(table: Table) -> None:
-    opened = [table.new_bet() for _ in range(2)]
+async def test_both_secrets_hold_while_one_takes_the_place_of_the_other(partner: TestPartner) -> None:
+    opened = [partner.new_bet() for _ in range(2)]
     for bet in opened:
-        assert (await table.pay_in(bet)).said == DONE
-    made = await table.desk.rotate_secret("provider", table.provider, 3600)
-    renewed = replace(table, secret=made["secret"])
+        assert (await partner.pay_in(bet)).said == DONE
+    made = await partner.desk.rotate_secret("provider", partner.provider, 3600)
+    renewed = replace(partner, secret=made["secret"])
     # A process trusts what it knows of a provider for two seconds.
     await eventually(lambda: _accepted(renewed))
-    assert (await table.pay_out(opened[0])).said == DONE
+    assert (await partner.pay_out(opened[0])).said == DONE
     assert (await renewed.pay_out(opened[1])).said == DONE
     # A repeat may be signed with either, whichever signed the first.
     assert (await renewed.pay_out(opened[0])).said == DONE
-    await table.desk.rotate_secret("provider", table.provider, 0)
+    await partner.desk.rotate_secret("provider", partner.provider, 0)
 
     async def refused() -> bool:
-        return not await _accepted(table)
+        return not await _accepted(partner)
 
     await eventually(refused)
     for bet in opened:
-        assert await table.journal(bet) == SETTLED
+        assert await partner.journal(bet) == SETTLED
 
 
 @asynccontextmanager
@@ -66,20 +66,20 @@ async def _new_house(stack: Stack) -> AsyncIterator[tuple[str, list[str]]]:
 
 @pytest.mark.edge_case(65)
 async def test_every_attempt_goes_to_the_address_of_now(stack: Stack) -> None:
-    table = await stack.table(provider=HASTY, casino="{retry: {first: 0.2, cap: 0.4}}")
-    won, back = await taken(table, table.pay_in), await taken(table, table.pay_in_out)
-    await table.faults({"kind": "error", "path": MAKE})
-    assert (await table.pay_out(won)).code == 99
-    assert (await table.refund(back)).code == 99
+    partner = await stack.partner(provider=HASTY, casino="{retry: {first: 0.2, cap: 0.4}}")
+    won, back = await taken(partner, partner.pay_in), await taken(partner, partner.pay_in_out)
+    await partner.faults({"kind": "error", "path": MAKE})
+    assert (await partner.pay_out(won)).code == 99
+    assert (await partner.refund(back)).code == 99
     async with _new_house(stack) as (address, seen):
-        await table.desk.change("casino", table.casino, address=address)
+        await partner.desk.change("casino", partner.casino, address=address)
 
         async def both_are_asked_for_there() -> bool:
             return seen.count(MAKE) > 5
 
         await eventually(both_are_asked_for_there)
-        await table.faults()
-        assert (await until(lambda: table.pay_out(won))).said == DONE
-        assert (await until(lambda: table.refund(back))).said == DONE
-        assert await table.journal(won) == SETTLED
-        assert await table.journal(back) == [*SETTLED, (-2, "25.00"), (2, "10.00")]
+        await partner.faults()
+        assert (await until(lambda: partner.pay_out(won))).said == DONE
+        assert (await until(lambda: partner.refund(back))).said == DONE
+        assert await partner.journal(won) == SETTLED
+        assert await partner.journal(back) == [*SETTLED, (-2, "25.00"), (2, "10.00")]

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy import text
 
+from tests.partner import Stack, TestPartner, eventually, until
 from tests.system.scenarios import DONE, HASTY, SETTLED, taken, undecided
-from tests.table import Stack, Table, eventually, until
 from tests.watch import at, holds, in_state, movement, passed, sends, sent
 
 WORKERS = ("worker-1", "worker-2")
@@ -25,7 +25,7 @@ async def test_a_worker_killed_between_the_answer_and_its_record(stack: Stack) -
 
     The debit's repeats are refused for a while: that says nothing of the first send, which took the money.
     """
-    staked, won = await stack.table(provider=HASTY, casino=PATIENT), await stack.table(provider=HASTY)
+    staked, won = await stack.partner(provider=HASTY, casino=PATIENT), await stack.partner(provider=HASTY)
     win = await taken(won, won.pay_in)
     points = [stack.failpoints / point for point in ("debit_answered", "credit_answered")]
     for armed in points:
@@ -45,20 +45,20 @@ async def test_a_worker_killed_between_the_answer_and_its_record(stack: Stack) -
     assert (await until(lambda: staked.pay_in(stake), 90)).said == DONE
     assert (await until(lambda: won.pay_out(win), 90)).said == DONE
     assert (await until(lambda: staked.pay_out(stake))).said == DONE
-    for table, bet, kind in ((staked, stake, -1), (won, win, 1)):
-        assert await table.journal(bet) == SETTLED
-        repeats = [call["wallet_code"] for call in await sends(table, bet) if call["transaction_type"] == kind]
+    for partner, bet, kind in ((staked, stake, -1), (won, win, 1)):
+        assert await partner.journal(bet) == SETTLED
+        repeats = [call["wallet_code"] for call in await sends(partner, bet) if call["transaction_type"] == kind]
         # The first and the last one: the wallet says to the repeat what it said before.
         assert (repeats[0], repeats[-1]) == (200, 200)
         # No send is uncounted; a count may be without its send, where the other bet's kill met the worker between them.
-        assert 1 < len(repeats) <= (await movement(table, bet, kind)).attempts
+        assert 1 < len(repeats) <= (await movement(partner, bet, kind)).attempts
 
 
 @pytest.mark.edge_case(66)
 async def test_workers_killed_between_pay_in_and_pay_out(stack: Stack) -> None:
-    table = await stack.table()
-    bet = table.new_bet()
-    assert (await table.pay_in(bet)).said == DONE
+    partner = await stack.partner()
+    bet = partner.new_bet()
+    assert (await partner.pay_in(bet)).said == DONE
     killed = {name: stack.pid(name) for name in WORKERS}
     for pid in killed.values():
         os.kill(pid, signal.SIGKILL)
@@ -69,17 +69,17 @@ async def test_workers_killed_between_pay_in_and_pay_out(stack: Stack) -> None:
         return all(now[name] not in ([], [str(pid)]) for name, pid in killed.items())
 
     await eventually(restarted, 60)
-    assert (await until(lambda: table.pay_out(bet), 90)).said == DONE
-    assert (await table.pay_in(bet)).said == DONE
-    assert await table.journal(bet) == SETTLED
-    assert len(await sends(table, bet)) == 2
+    assert (await until(lambda: partner.pay_out(bet), 90)).said == DONE
+    assert (await partner.pay_in(bet)).said == DONE
+    assert await partner.journal(bet) == SETTLED
+    assert len(await sends(partner, bet)) == 2
 
 
-async def _working(stack: Stack, casino: str) -> Table:
-    """A table, once a worker is there: those that the tests above have killed may still be starting."""
-    table = await stack.table(provider=HASTY, casino=casino)
-    await taken(table, table.pay_in)
-    return table
+async def _working(stack: Stack, casino: str) -> TestPartner:
+    """A partner, once a worker is there: those that the tests above have killed may still be starting."""
+    partner = await stack.partner(provider=HASTY, casino=casino)
+    await taken(partner, partner.pay_in)
+    return partner
 
 
 @asynccontextmanager
@@ -98,32 +98,32 @@ async def _frozen(stack: Stack) -> AsyncIterator[None]:
 @pytest.mark.edge_case(80)
 async def test_a_worker_that_wakes_up_late_repeats_no_debit(stack: Stack) -> None:
     short = "{message_lifetime: 1, clock_leeway: 0, effect_within: 0.5, retry: {first: 0.5, cap: 0.5}}"
-    table = await _working(stack, short)
+    partner = await _working(stack, short)
     # One that the worker has signed, and sends when it wakes up, is refused there.
-    await table.switches(leeway=0)
-    await table.faults({"kind": "drop", "path": MAKE})
-    bet = await undecided(table, table.pay_in)
+    await partner.switches(leeway=0)
+    await partner.faults({"kind": "drop", "path": MAKE})
+    bet = await undecided(partner, partner.pay_in)
     async with _frozen(stack):
-        await passed(table, bet)
-        await table.faults()
-    assert (await until(lambda: table.pay_in(bet))).said == (7, "casino_unavailable")
-    assert max(at(call) for call in await sends(table, bet)) <= (await movement(table, bet, -1)).not_after
-    assert await table.journal(bet) == []
+        await passed(partner, bet)
+        await partner.faults()
+    assert (await until(lambda: partner.pay_in(bet))).said == (7, "casino_unavailable")
+    assert max(at(call) for call in await sends(partner, bet)) <= (await movement(partner, bet, -1)).not_after
+    assert await partner.journal(bet) == []
 
 
 @pytest.mark.edge_case(80)
 async def test_a_debit_that_arrives_after_its_last_moment_is_refused_by_the_casino(stack: Stack) -> None:
     """The worker stops between its count and its signature: the key that it needs cannot be read."""
-    table = await _working(stack, "message_lifetime: 1")
-    await table.switches(leeway=0)
+    partner = await _working(stack, "message_lifetime: 1")
+    await partner.switches(leeway=0)
     async with stack.engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
         await connection.execute(text("LOCK TABLE signing_key IN ACCESS EXCLUSIVE MODE"))
         # A worker that has read the key lately goes on for a while.
-        while (await table.pay_in(bet := table.new_bet())).code != 99:
+        while (await partner.pay_in(bet := partner.new_bet())).code != 99:
             continue
-        await in_state(table, bet, "accepting")
-        await passed(table, bet)
-        assert await sends(table, bet) == []
-    await holds(table.calls, lambda calls: any(call["status"] == 401 for call in calls))
-    assert (await until(lambda: table.pay_in(bet))).said == (7, "casino_refused")
-    assert await table.journal(bet) == []
+        await in_state(partner, bet, "accepting")
+        await passed(partner, bet)
+        assert await sends(partner, bet) == []
+    await holds(partner.calls, lambda calls: any(call["status"] == 401 for call in calls))
+    assert (await until(lambda: partner.pay_in(bet))).said == (7, "casino_refused")
+    assert await partner.journal(bet) == []

@@ -20,8 +20,8 @@ from betcore.verify.report import Report
 from betcore.verify.sources import Wanted, open_sources
 from betcore.verify.verifying import verify
 from devkit.verify.provider_book import provider_book
+from tests.partner import ROOT, Stack, TestPartner, eventually, start_stack, until
 from tests.system.scenarios import DONE, HASTY, definitely, taken
-from tests.table import ROOT, Stack, Table, eventually, start_stack, until
 
 BRISK = Moment(settled=timedelta(seconds=1), again_after=timedelta(seconds=1))
 ROWS_ALONE: dict[str, Any] = {"casinos": "none", "temporal": False}
@@ -38,33 +38,33 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 
 
 @pytest.fixture
-async def table(stack: Stack) -> Table:
-    """A table whose provider may take back what was paid out."""
-    return await stack.table(provider=REVERSES)
+async def partner(stack: Stack) -> TestPartner:
+    """A partner whose provider may take back what was paid out."""
+    return await stack.partner(provider=REVERSES)
 
 
-async def test_what_was_played_holds(table: Table) -> None:
-    bets = {name: table.new_bet() for name in ("won", "lost", "back", "reversed", "open", "broke", "one", "taken")}
+async def test_what_was_played_holds(partner: TestPartner) -> None:
+    bets = {name: partner.new_bet() for name in ("won", "lost", "back", "reversed", "open", "broke", "one", "taken")}
     for name in ("won", "lost", "back", "reversed", "open"):
-        assert (await table.pay_in(bets[name])).said == DONE
-    assert (await table.pay_out(bets["won"])).said == DONE
-    assert (await table.pay_out(bets["lost"], "0")).said == DONE
-    assert (await table.refund(bets["back"])).said == DONE
-    assert (await table.pay_out(bets["reversed"])).said == DONE
-    assert await definitely(lambda: table.refund(bets["reversed"])) == DONE
-    assert (await table.pay_in(bets["broke"], "999999.00")).code == 4
-    assert (await table.pay_in_out(bets["one"])).said == DONE
-    assert (await table.pay_in_out(bets["taken"], "10.00", "0")).said == DONE
-    assert await definitely(lambda: table.refund(bets["taken"])) == DONE
-    assert (await table.refund(table.new_bet())).said == DONE
+        assert (await partner.pay_in(bets[name])).said == DONE
+    assert (await partner.pay_out(bets["won"])).said == DONE
+    assert (await partner.pay_out(bets["lost"], "0")).said == DONE
+    assert (await partner.refund(bets["back"])).said == DONE
+    assert (await partner.pay_out(bets["reversed"])).said == DONE
+    assert await definitely(lambda: partner.refund(bets["reversed"])) == DONE
+    assert (await partner.pay_in(bets["broke"], "999999.00")).code == 4
+    assert (await partner.pay_in_out(bets["one"])).said == DONE
+    assert (await partner.pay_in_out(bets["taken"], "10.00", "0")).said == DONE
+    assert await definitely(lambda: partner.refund(bets["taken"])) == DONE
+    assert (await partner.refund(partner.new_bet())).said == DONE
     for way in ("journal", "info"):
-        status, said = await _run(table.stack.folder, "--casino", way)
+        status, said = await _run(partner.stack.folder, "--casino", way)
         assert (status, said["violations"], said["total"]) == (0, [], 0), said
         assert all(not check["unchecked"] for check in said["checks"].values())
         assert said["checks"]["outcome"]["looked_at"] >= 9
         assert said["checks"]["journal"]["looked_at"] >= 9
         assert said["checks"]["workflows"]["looked_at"] >= 1
-    (ours,) = [one for one in said["sums"] if one["casino"] == table.casino]
+    (ours,) = [one for one in said["sums"] if one["casino"] == partner.casino]
     assert (ours["staked"], ours["paid"], ours["returned"], ours["clawed_back"]) == (
         *("70.00", "75.00", "30.00"),
         "25.00",
@@ -140,99 +140,99 @@ DAMAGE = {
 }
 
 
-async def test_what_is_damaged_is_found_and_named(table: Table) -> None:
-    bets = {damage: await _bet(table, kind) for damage, (kind, _, _) in DAMAGE.items()}
-    await _settled_down(table)
-    assert not set(bets.values()) & {one.provider_bet_id for one in (await _verified(table.stack)).violations}
-    rows = {damage: await table.row(bet) for damage, bet in bets.items()}
+async def test_what_is_damaged_is_found_and_named(partner: TestPartner) -> None:
+    bets = {damage: await _bet(partner, kind) for damage, (kind, _, _) in DAMAGE.items()}
+    await _settled_down(partner)
+    assert not set(bets.values()) & {one.provider_bet_id for one in (await _verified(partner.stack)).violations}
+    rows = {damage: await partner.row(bet) for damage, bet in bets.items()}
     for damage, (_, _, statement) in DAMAGE.items():
-        await _damage(table, statement, b=rows[damage].bet_id)
-    report = await _verified(table.stack)
+        await _damage(partner, statement, b=rows[damage].bet_id)
+    report = await _verified(partner.stack)
     for damage, (_, check, _) in DAMAGE.items():
         found = [one for one in report.violations if one.provider_bet_id == bets[damage]]
         assert check in {one.check for one in found}, (damage, found)
-        assert {(one.bet_id, one.provider) for one in found} == {(str(rows[damage].bet_id), table.provider)}
+        assert {(one.bet_id, one.provider) for one in found} == {(str(rows[damage].bet_id), partner.provider)}
     assert report.exit_code == 1
 
 
-async def test_a_movement_of_no_bet_at_the_casino_is_found(table: Table) -> None:
-    bet = await _bet(table, SETTLED)
-    row = await table.row(bet)
+async def test_a_movement_of_no_bet_at_the_casino_is_found(partner: TestPartner) -> None:
+    bet = await _bet(partner, SETTLED)
+    row = await partner.row(bet)
     await _damage(
-        table,
+        partner,
         """INSERT INTO sandbox_casino.entry (client_id, partner_user_id, bet_id, transaction_type, transaction_id,
                                              amount, balance_after)
            SELECT client_id, partner_user_id, 900000000 + bet_id, transaction_type, transaction_id, amount,
                   balance_after FROM sandbox_casino.entry WHERE bet_id = :b AND transaction_type = -1""",
         b=row.bet_id,
     )
-    found = (await _verified(table.stack)).violations
+    found = (await _verified(partner.stack)).violations
     assert [one.check for one in found if one.bet_id == str(900_000_000 + row.bet_id)] == ["journal"]
 
 
-async def test_an_open_bet_whose_workflow_is_gone_is_found(table: Table) -> None:
-    bet = await _bet(table, OPEN)
-    await table.workflow(bet).terminate()
-    await _settled_down(table)
-    found = [one for one in (await _verified(table.stack, casinos="none")).violations if one.provider_bet_id == bet]
+async def test_an_open_bet_whose_workflow_is_gone_is_found(partner: TestPartner) -> None:
+    bet = await _bet(partner, OPEN)
+    await partner.workflow(bet).terminate()
+    await _settled_down(partner)
+    found = [one for one in (await _verified(partner.stack, casinos="none")).violations if one.provider_bet_id == bet]
     assert [one.check for one in found] == ["workflows"]
 
 
 async def test_a_win_that_is_being_tried_is_no_violation_and_one_that_is_not_is(stack: Stack) -> None:
-    table = await stack.table(provider=HASTY)
-    bet = await _bet(table, OPEN)
-    await table.faults(BROKEN)
-    assert (await table.pay_out(bet)).code == 99
+    partner = await stack.partner(provider=HASTY)
+    bet = await _bet(partner, OPEN)
+    await partner.faults(BROKEN)
+    assert (await partner.pay_out(bet)).code == 99
 
     async def owed() -> bool:
-        described = await table.workflow(bet).describe()
+        described = await partner.workflow(bet).describe()
         return bool(described.raw_description.pending_activities)
 
     await eventually(owed)
-    await _settled_down(table)
-    assert bet not in {one.provider_bet_id for one in (await _verified(table.stack, casinos="none")).violations}
-    await table.workflow(bet).terminate()
-    await _settled_down(table)
-    found = [one for one in (await _verified(table.stack, casinos="none")).violations if one.provider_bet_id == bet]
+    await _settled_down(partner)
+    assert bet not in {one.provider_bet_id for one in (await _verified(partner.stack, casinos="none")).violations}
+    await partner.workflow(bet).terminate()
+    await _settled_down(partner)
+    found = [one for one in (await _verified(partner.stack, casinos="none")).violations if one.provider_bet_id == bet]
     assert {one.check for one in found} == {"workflows", "owed"}
 
 
-async def test_a_lost_unique_key_and_what_came_in_without_it(table: Table) -> None:
-    bet = await _bet(table, SETTLED)
-    row = await table.row(bet)
-    await table.sql("ALTER TABLE movement DROP CONSTRAINT movement_pkey")
+async def test_a_lost_unique_key_and_what_came_in_without_it(partner: TestPartner) -> None:
+    bet = await _bet(partner, SETTLED)
+    row = await partner.row(bet)
+    await partner.sql("ALTER TABLE movement DROP CONSTRAINT movement_pkey")
     try:
         copied = "INSERT INTO movement SELECT * FROM movement WHERE bet_id = :b AND transaction_type = 1"
-        await table.sql(copied, b=row.bet_id)
-        found = [one for one in (await _verified(table.stack, **ROWS_ALONE)).violations if one.check == "identity"]
+        await partner.sql(copied, b=row.bet_id)
+        found = [one for one in (await _verified(partner.stack, **ROWS_ALONE)).violations if one.check == "identity"]
         assert bet in {one.provider_bet_id for one in found}
         assert any("unique key movement" in one.what for one in found)
     finally:
         twin = "DELETE FROM movement a USING movement b WHERE a.ctid > b.ctid AND a.bet_id = b.bet_id AND a.bet_id = :b"
-        await _damage(table, twin + " AND a.transaction_type = b.transaction_type", b=row.bet_id)
-        await table.sql("ALTER TABLE movement ADD PRIMARY KEY (bet_id, transaction_type)")
+        await _damage(partner, twin + " AND a.transaction_type = b.transaction_type", b=row.bet_id)
+        await partner.sql("ALTER TABLE movement ADD PRIMARY KEY (bet_id, transaction_type)")
 
 
-async def test_a_provider_s_book_that_heard_what_is_not_on_record(table: Table, tmp_path: Path) -> None:
-    bet, book = await _bet(table, SETTLED), tmp_path / "book.jsonl"
-    stake = {"bet_id": bet, "session_id": table.session_id, "amount": "10.00", "win": None}
+async def test_a_provider_s_book_that_heard_what_is_not_on_record(partner: TestPartner, tmp_path: Path) -> None:
+    bet, book = await _bet(partner, SETTLED), tmp_path / "book.jsonl"
+    stake = {"bet_id": bet, "session_id": partner.session_id, "amount": "10.00", "win": None}
     heard = {"operation": "pay-out", "code": 1, "reason": "", "definite": True, "at": "then"}
     lines = [("bet", stake), ("ending", {"win": "25.00"}), ("heard", heard)]
     _write(book, bet, lines)
-    assert (await _verified(table.stack, **ROWS_ALONE, books=[provider_book(book)])).checks["heard"].violations == 0
+    assert (await _verified(partner.stack, **ROWS_ALONE, books=[provider_book(book)])).checks["heard"].violations == 0
     _write(book, bet, [("bet", stake | {"amount": "11.00"}), ("ending", {"win": "26.00"})])
     _write(book, bet, [("heard", heard | {"operation": "refund"})], "a")
     _write(book, "never-there", [("heard", heard | {"operation": "pay-in"})], "a")
-    report = await _verified(table.stack, **ROWS_ALONE, books=[provider_book(book)])
+    report = await _verified(partner.stack, **ROWS_ALONE, books=[provider_book(book)])
     found = [one for one in report.violations if one.check == "heard"]
     assert [one.provider_bet_id for one in found] == [bet, bet, bet, "never-there"]
     assert report.checks["heard"].looked_at == 2
 
 
-async def test_without_temporal_it_says_what_was_not_looked_at(table: Table) -> None:
-    (now,) = await table.sql("SELECT (clock_timestamp() + interval '1 day')::text AS now")
+async def test_without_temporal_it_says_what_was_not_looked_at(partner: TestPartner) -> None:
+    (now,) = await partner.sql("SELECT (clock_timestamp() + interval '1 day')::text AS now")
     nowhere = {"BETCORE_TEMPORAL_ADDRESS": "127.0.0.1:1"}
-    folder = table.stack.folder
+    folder = partner.stack.folder
     status, said = await _run(folder, "--since", now.now, "--casino", "none", **nowhere)
     assert (status, said["total"]) == (2, 0)
     assert said["checks"]["workflows"]["unchecked"]
@@ -242,34 +242,34 @@ async def test_without_temporal_it_says_what_was_not_looked_at(table: Table) -> 
     assert (status, said["error"]["code"]) == (2, "unreachable")
 
 
-async def test_a_casino_that_does_not_answer_is_told_as_unchecked(table: Table) -> None:
-    await table.desk.add_casino(f"dead-{table.number}", "http://127.0.0.1:1")
-    check = (await _verified(table.stack)).checks["journal"]
-    assert check.unchecked == [f"the journal of dead-{table.number}: ClientConnectorError"]
+async def test_a_casino_that_does_not_answer_is_told_as_unchecked(partner: TestPartner) -> None:
+    await partner.desk.add_casino(f"dead-{partner.number}", "http://127.0.0.1:1")
+    check = (await _verified(partner.stack)).checks["journal"]
+    assert check.unchecked == [f"the journal of dead-{partner.number}: ClientConnectorError"]
 
 
-async def _bet(table: Table, kind: str) -> str:
-    bet = await taken(table, table.pay_in)
+async def _bet(partner: TestPartner, kind: str) -> str:
+    bet = await taken(partner, partner.pay_in)
     if kind == SETTLED:
-        assert (await until(lambda: table.pay_out(bet))).said == DONE
+        assert (await until(lambda: partner.pay_out(bet))).said == DONE
     elif kind == REFUNDED:
-        assert (await until(lambda: table.refund(bet))).said == DONE
+        assert (await until(lambda: partner.refund(bet))).said == DONE
     return bet
 
 
-async def _settled_down(table: Table) -> None:
+async def _settled_down(partner: TestPartner) -> None:
     """Wait until rows are old enough to be judged: a second, by the clock that judges them."""
     query = "SELECT max(greatest(opened_at, closed_at)) < clock_timestamp() - interval '1 second' AS so FROM bet"
 
     async def settled() -> bool:
-        return bool((await table.sql(query))[0].so)
+        return bool((await partner.sql(query))[0].so)
 
     await eventually(settled)
 
 
-async def _damage(table: Table, statement: str, **given: Any) -> None:
+async def _damage(partner: TestPartner, statement: str, **given: Any) -> None:
     """What no statement of the service could do: the guards are switched off for this connection alone."""
-    engine = table.stack.engine.execution_options(isolation_level="READ COMMITTED")
+    engine = partner.stack.engine.execution_options(isolation_level="READ COMMITTED")
     async with engine.begin() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         assert (await connection.execute(text(statement), given)).rowcount

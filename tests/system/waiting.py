@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.leashed import leashed
-from tests.table import start_stack
+from tests.partner import start_stack
 from tests.workflows.servers import skipping_server
 
 READY = "TESTS_ARE_WAITING"

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.table import ROOT
+from tests.partner import ROOT
 
 BUSY = "import threading, time; threading.Thread(target=time.sleep, args=(600,)).start(); print('said'); "
 

@@ -1,4 +1,4 @@
-"""A game table on a running stack: a provider, a casino, a game and a player of their own, driven over HTTP alone."""
+"""A partner of a running stack: a provider, a casino, a game and a player of its own, driven over HTTP alone."""
 
 import asyncio
 import json
@@ -56,11 +56,13 @@ class Stack:
         """Where a test arms a failpoint: ``(stack.failpoints / name).touch()``."""
         return self.folder / "failpoints"
 
-    async def table(self, provider: str = "", casino: str = "", confirmation: str = "reply", **game: str) -> "Table":
-        """A new table; ``provider`` and ``casino`` are profiles in YAML; the casino confirms by reply or by accept.
+    async def partner(
+        self, provider: str = "", casino: str = "", confirmation: str = "reply", **game: str
+    ) -> "TestPartner":
+        """Set up a new partner; ``provider`` and ``casino`` are profiles in YAML, ``confirmation`` is reply or accept.
 
-        Where the profiles say nothing of it, the provider waits long, and the casino may take its time over a send: how
-        quick a machine is decides no answer, and no send is repeated because of it.
+        By default the provider waits long, and the casino may take its time over a send: the speed of the machine
+        decides no answer, and no send is repeated because of it.
         """
         provider = yaml.safe_dump(_UNHURRIED | (yaml.safe_load(provider) or {}))
         casino = yaml.safe_dump({"attempt_timeout": 12} | (yaml.safe_load(casino) or {}))
@@ -68,19 +70,19 @@ class Stack:
         vault = Vault.of(self.settings)
         desk, catalogue = Onboarding(self.engine, vault), Catalogue(self.engine)
         made = await desk.add_provider(f"provider-{number}", "http://127.0.0.1:1", provider)
-        house = await desk.add_casino(f"casino-{number}", self.addresses["sandbox_casino"], casino, confirmation)
+        entry = await desk.add_casino(f"casino-{number}", self.addresses["sandbox_casino"], casino, confirmation)
         await catalogue.add_game(f"provider-{number}", "dice", "Dice", game.get("min_bet"), game.get("max_bet"))
-        table = Table(
-            self, number, made["counterparty_id"], made["secret"], house["partner_client_id"], desk, catalogue
+        partner = TestPartner(
+            self, number, made["counterparty_id"], made["secret"], entry["partner_client_id"], desk, catalogue
         )
         if confirmation == "accept":
-            about = {"partner_client_id": table.partner_client_id}
-            known = {"secret": house["secret"], "aggregator_url": self.addresses["api"]}
-            await table.at_casino("POST", "/_credentials", json=about | known)
-            await table.switches(confirmation="accept")
-            table.casino_secret = house["secret"]
-        table.session_id = await table.seat()
-        return table
+            about = {"partner_client_id": partner.partner_client_id}
+            known = {"secret": entry["secret"], "aggregator_url": self.addresses["api"]}
+            await partner.at_casino("POST", "/_credentials", json=about | known)
+            await partner.switches(confirmation="accept")
+            partner.casino_secret = entry["secret"]
+        partner.session_id = await partner.seat()
+        return partner
 
     async def is_up(self) -> bool:
         """Whether the API answers, and finds its servers well."""
@@ -96,8 +98,10 @@ class Stack:
 
 
 @dataclass
-class Table:
+class TestPartner:
     """One provider's view: signed calls; and the test's view: the casino's journal, our rows, faults."""
+
+    __test__ = False  # pytest collects classes by this name
 
     stack: Stack
     number: int
@@ -189,7 +193,7 @@ class Table:
         return [] if row is None else [(e["transaction_type"], e["amount"]) for e in await self.entries(row.bet_id)]
 
     async def entries(self, bet_id: int | None = None) -> list[dict[str, Any]]:
-        """The casino's journal of bets: of one, or of all at this table."""
+        """The casino's journal of bets: of one, or of all of this partner."""
         asked = {"partner_client_id": self.partner_client_id} | ({} if bet_id is None else {"bet_id": bet_id})
         found: list[dict[str, Any]] = await self.at_casino("GET", "/_journal", params=asked)
         return [entry for entry in found if entry["bet_id"] is not None]
