@@ -25,6 +25,7 @@ from activities.reconciliation import Reconciler
 from activities.sweeps import Recovery
 from activities.teller import CasinoGateway
 from activities.wallet import Wallet
+from betcore import currencies, failpoints
 from betcore.clients.casino import CasinoClient
 from betcore.clients.hints import AcceptNotifications
 from betcore.clients.http import http_session
@@ -145,6 +146,8 @@ async def main() -> None:
     """Run until SIGINT or SIGTERM."""
     settings = Settings()
     configure(settings)
+    currencies.configure(settings.crypto_currencies)
+    failpoints.configure(settings.failpoints)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -21,6 +21,7 @@ from api.confirmations import Confirmations
 from api.envelope import refusal, render
 from api.messages import BetMessages
 from api.signed import Caller, SignedRequests
+from betcore import currencies, failpoints
 from betcore.clients.bearer import Tokens
 from betcore.clients.casino import CasinoClient
 from betcore.clients.http import http_session
@@ -46,6 +47,8 @@ def create_app() -> FastAPI:
     """The application of a running process, put together from the settings when it starts."""
     settings = Settings()
     configure(settings)
+    currencies.configure(settings.crypto_currencies)
+    failpoints.configure(settings.failpoints)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

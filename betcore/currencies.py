@@ -1,12 +1,13 @@
-"""How many decimals a currency has: ISO 4217 (list one, 2026), and others by configuration.
+"""How many decimals a currency has: ISO 4217 (list one, 2026), and those that the composition root adds.
 
-Currencies of ISO 4217 that stand for no money in a wallet (XXX, XTS, funds and metals) are left out.
+The table of a process is set once, before the process parses or prints an amount: workflows print amounts, and code of
+a workflow must read neither files nor the environment. Currencies of ISO 4217 that are no money in a wallet (XXX, XTS,
+funds and metals) are left out.
 """
 
-from functools import cache
+from collections.abc import Mapping
 
 from betcore.errors import Malformed
-from betcore.settings import Settings
 
 _TWO = """
 AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC CUP CVE
@@ -21,17 +22,21 @@ _THREE = "BHD IQD JOD KWD LYD OMR TND"
 ISO_4217 = dict.fromkeys(_TWO.split(), 2) | dict.fromkeys(_NONE.split(), 0) | dict.fromkeys(_THREE.split(), 3)
 
 
-@cache
-def _known() -> dict[str, int]:
-    return ISO_4217 | Settings().crypto_currencies
+_known: Mapping[str, int] = ISO_4217
+
+
+def configure(more: Mapping[str, int]) -> None:
+    """Set the currencies of this process beyond ISO 4217, each with its decimals. Composition roots call it."""
+    global _known
+    _known = {**ISO_4217, **more}
 
 
 def decimals(currency: str) -> int:
-    """Digits after the decimal point of the currency's minor unit.
+    """Return the digits after the decimal point of the currency's minor unit.
 
     Raises Malformed for a currency that is neither in ISO 4217 nor configured.
     """
     try:
-        return _known()[currency]
+        return _known[currency]
     except KeyError:
         raise Malformed(f"unknown currency {currency!r}") from None

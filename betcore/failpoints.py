@@ -1,19 +1,24 @@
 """Named points at which a test makes a process die, exactly there and once.
 
-Off unless ``BETCORE_FAILPOINTS`` names a folder. A test arms a point by making a file of its name there. The process
-that reaches the point takes the file away and kills itself, as a power cut would. A number in the file is how many have
-to be at the point: those that come before the last one wait there, and die with it.
+Off unless the setting ``failpoints`` names a folder. A test arms a point by making a file of its name there. The
+process that reaches the point deletes the file and kills itself, as a power cut would. A number in the file is how many
+tasks have to be at the point: those that reach it before the last one wait there, and die with it.
 """
 
 import asyncio
 import os
 import signal
 from collections import Counter
+from pathlib import Path
 
-from betcore.settings import Settings
-
-_folder = Settings().failpoints
+_folder: Path | None = None
 _waiting: Counter[str] = Counter()
+
+
+def configure(folder: Path | None) -> None:
+    """Set the folder in which tests arm failpoints; None switches them off. Composition roots call it."""
+    global _folder
+    _folder = folder
 
 
 async def reach(name: str) -> None:

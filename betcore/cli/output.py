@@ -65,24 +65,28 @@ def _of_a_server(failure: Exception) -> bool:
 
 
 def read_settings(data_dir: Path | None = None, **given: Any) -> "Settings":
-    """Return the settings of this process. Raises Misconfigured(invalid_settings) naming the variables that are wrong.
+    """Return the settings of this process, after setting its currencies from them: the composition root of a command.
 
-    ``data_dir`` is the option of the same name; ``given`` overrides the environment.
+    ``data_dir`` is the option of the same name; ``given`` overrides the environment. Raises
+    Misconfigured(invalid_settings) naming the variables that are wrong.
     """
     from pydantic import ValidationError  # here: a command that needs no settings starts faster
     from pydantic_settings import SettingsError
 
+    from betcore import currencies
     from betcore.settings import Settings
 
     if data_dir is not None:
         given["data_dir"] = data_dir
     try:
-        return Settings(**given)
+        settings = Settings(**given)
     except SettingsError as wrong:
         raise Misconfigured(f"BETCORE_... that is not JSON: {wrong}", code="invalid_settings") from None
     except ValidationError as wrong:
         faults = "; ".join(f"BETCORE_{_name(fault['loc'])}: {fault['msg']}" for fault in wrong.errors())
         raise Misconfigured(faults, code="invalid_settings") from None
+    currencies.configure(settings.crypto_currencies)
+    return settings
 
 
 def _name(location: tuple[int | str, ...]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from betcore.cli.output import AsJson, answering, emit
+from betcore.cli.output import AsJson, answering, emit, read_settings
 
 if TYPE_CHECKING:
     from devkit.stack.up import Ready
@@ -40,7 +40,6 @@ def chaos(
 
     Exit status 1 when anything is; the stack's folder is kept then.
     """
-    from betcore.settings import Settings
     from devkit.chaos.report import draw
     from devkit.chaos.run import Plan, Run
     from devkit.chaos.schedule import kinds_named
@@ -61,7 +60,7 @@ def chaos(
     free: dict[str, Any] = dict.fromkeys(PORTS, 0)
 
     async def perform(wiring: Wiring, ready: "Ready") -> None:
-        found.update(await Run(plan, Settings(data_dir=folder), wiring, _say).perform(ready))
+        found.update(await Run(plan, read_settings(folder), wiring, _say).perform(ready))
         raise _Over
 
     async def everything() -> None:
@@ -71,7 +70,7 @@ def chaos(
             aclosing(Wiring(casinos_database)) as wiring,
         ):
             work = partial(perform, wiring)
-            await run(lambda: Settings(data_dir=folder, **free), ours, work, processes=2, wire=wiring)
+            await run(lambda: read_settings(folder, **free), ours, work, processes=2, wire=wiring)
 
     try:
         with answering(as_json), suppress(_Over):

@@ -36,6 +36,8 @@ FLOATS_ALLOWED = {
     "devkit/sandbox/casino/__main__.py": "seconds to finish",
     "devkit/sandbox/provider/client.py": "seconds to wait",
 }
+# Each is the main module of a process. What they compose gets the settings, or a part of them, as an argument.
+COMPOSITION_ROOTS = {"worker.py", "api/main.py", "betcore/cli/output.py", "devkit/sandbox/casino/__main__.py"}
 
 
 def _tree(file: Path) -> ast.Module:
@@ -92,6 +94,13 @@ def _imports(file: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module)
     return found
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=_name)
+def test_settings_are_read_in_composition_roots_alone(file: Path) -> None:
+    calls = [node.func for node in ast.walk(_tree(file)) if isinstance(node, ast.Call)]
+    reads = any(isinstance(called, ast.Name) and called.id.endswith("Settings") for called in calls)
+    assert reads == (_name(file) in COMPOSITION_ROOTS)
 
 
 def test_the_worker_imports_neither_the_api_nor_the_tools() -> None:
