@@ -50,10 +50,12 @@ async def test_a_pay_in_sends_four_statements_and_a_pay_out_three(tmp_path: Path
             bets = Bets(floor.calls, floor.bets, floor.partners, floor.casinos, BetMessages(client))
 
             async def pay_in(bet: str) -> Reply:
-                return await bets.pay_in(await _call(floor), PayInBody(bet, "10.00", "round"))
+                body = PayInBody(bet_id=bet, bet_amount="10.00", game_round_id="round")
+                return await bets.pay_in(await _call(floor), body)
 
             async def pay_out(bet: str) -> Reply:
-                return await bets.pay_out(await _call(floor), PayOutBody(bet, "25.00", "round"))
+                body = PayOutBody(bet_id=bet, win_amount="25.00", game_round_id="round")
+                return await bets.pay_out(await _call(floor), body)
 
             # The first bet fills the caches of partners and keys.
             assert (await pay_in("first")).code is None
