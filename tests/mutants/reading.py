@@ -1,7 +1,7 @@
 """Defects made on purpose: each is a patch file that says which rule it breaks and which test must fail then.
 
 Three lines of head (``Rule``, ``Defect``, ``Caught by``) stand above a diff that ``git apply`` reads. The rules are
-told in docs/decisions/0018-rules-and-their-tests.md, the defects are listed in docs/reliability.md.
+told in docs/decisions/0018-rules-and-their-tests.md, the defects are listed in docs/testing.md.
 """
 
 import re

@@ -11,7 +11,7 @@ import pytest
 from tests.mutants.reading import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "reliability.md"
+PAGE = ROOT / "docs" / "testing.md"
 # Those that any service of this kind must be tried with.
 _CLASSIC = {
     "1-no-idempotency-check",
