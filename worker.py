@@ -1,4 +1,4 @@
-"""The worker process: composition root. Runs bets, and pursues at the casinos what had no definite answer."""
+"""The worker process: composition root. It runs workflows and activities, and probes casinos with an open breaker."""
 
 import asyncio
 import signal
@@ -53,17 +53,18 @@ from workflows.sweep import Sweep
 
 WORKFLOWS = [Bet, Reversal, Sweep, Reconciliation, Reconciliations]
 
-# Longer than the longest activity, so that a stop does not cut a call at a casino.
+# A shorter grace would cut requests to casinos at a stop: longer than the longest activity.
 _GRACE = timedelta(seconds=15)
-# Of each lane. One casino gets a part of them alone, so that others are served while it is slow.
+# Concurrent activities of each lane. A slow casino must not occupy all of them: AT_ONCE is the share of one.
 _SLOTS = 4 * AT_ONCE
-# A bet that sat in the memory of a worker that died is given to another one after this.
+# Temporal offers a workflow first to the worker that has it in memory. If that worker died, another one gets it after
+# this.
 _STICKY = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Activities:
-    """One of each class of activities."""
+    """One instance of each class of activities."""
 
     wallet: Wallet
     claw_backs: ClawBacks
@@ -82,7 +83,7 @@ class Activities:
         health: CircuitBreakers,
         client: Client,
     ) -> "Activities":
-        """All activities over one database, the casinos and Temporal."""
+        """Return all activities over one database, the casinos and Temporal."""
         bets, reversals = Bets(engine), Reversals(engine)
         gateway = CasinoGateway(bets, partners, casinos, hints, AdmissionControl(health))
         return cls(
@@ -96,7 +97,7 @@ class Activities:
 
 
 def workers(client: Client, do: Activities, *, sandbox: bool) -> list[Worker]:
-    """The two workers of a process: bets with their fast lane, and the slow lane on a queue of its own."""
+    """Return the two workers of a process: workflows with the fast lane, and the slow lane on a queue of its own."""
     fast: list[Callable[..., Any]] = [
         *(do.wallet.try_stake, do.wallet.try_credit, do.claw_backs.try_claw_back),
         *(do.rows.withdraw, do.rows.take_over, do.rows.unpark, do.claw_backs.open_reversal),
@@ -134,7 +135,7 @@ def workers(client: Client, do: Activities, *, sandbox: bool) -> list[Worker]:
 
 @contextmanager
 def _running(work: Coroutine[Any, Any, None]) -> Iterator[None]:
-    """Work that goes on beside the block, and ends with it."""
+    """Run the coroutine as a task while the block lasts."""
     task = asyncio.create_task(work)
     try:
         yield
@@ -143,7 +144,7 @@ def _running(work: Coroutine[Any, Any, None]) -> Iterator[None]:
 
 
 async def main() -> None:
-    """Run until SIGINT or SIGTERM."""
+    """Run the worker until SIGINT or SIGTERM."""
     settings = Settings()
     configure(settings)
     currencies.configure(settings.crypto_currencies)
@@ -154,7 +155,7 @@ async def main() -> None:
     async with AsyncExitStack() as stack:
         engine = create_engine(settings)
         stack.push_async_callback(engine.dispose)
-        # As many connections as there are places: a limit of its own would be one for all casinos together.
+        # A limit of connections would be common to all casinos, and a slow one would delay the others: there is none.
         http = await stack.enter_async_context(http_session())
         vault = Vault.of(settings)
         keys = SigningKeys(engine, vault, settings.partner_cache_seconds)

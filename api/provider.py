@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import structlog
 from fastapi import APIRouter, Request
@@ -15,7 +16,6 @@ from api.bets import Bets
 from api.call import Call, Reply
 from api.envelope import WIRE, render
 from api.openapi import operation
-from api.parsing import Body
 from api.signed import Caller
 from betcore import failpoints
 from betcore.errors import BetcoreError, Code, Malformed, WrongContentType
@@ -33,6 +33,8 @@ SECONDS = Histogram(
 # What arrives after its deadline is still given this long, so that its request id is recorded.
 _TO_CLAIM = 0.25
 
+Body = TypeVar("Body", parsing.PayInBody, parsing.PayOutBody, parsing.PayInOutBody, parsing.RefundBody)
+
 
 def router(bets: Bets) -> APIRouter:
     """The routes of the five operations."""
@@ -46,25 +48,25 @@ def router(bets: Bets) -> APIRouter:
         call = _call(caller, parsing.session_id(request.path_params["session_id"]))
         return await _answered("balance", caller, bets.balance(call))
 
-    def post(path: str, name: str, model: type[Body], do: Callable[[Call, Body], Awaitable[Reply]]) -> None:
+    def post(path: str, name: str, parse: Callable[..., Body], do: Callable[[Call, Body], Any]) -> None:
         async def handle(request: Request) -> Response:
             caller: Caller = request.state.caller
             if caller.body:
                 _check_content_type(request)
             session_id = parsing.session_id(request.path_params["session_id"])
-            call, ignore = _call(caller, session_id), caller.provider.profile.foreign_amounts == "ignore"
+            call = _call(caller, session_id)
             try:
-                body = parsing.read(model, caller.body, session_id, ignore_foreign_amounts=ignore)
+                body = parse(caller.body, session_id, foreign=caller.provider.profile.foreign_amounts == "ignore")
             except parsing.UnreadableWin as unreadable:
                 return await _answered(name, caller, bets.unreadable_win(call, unreadable))
             return await _answered(name, caller, do(call, body))
 
-        routes.post(path, **operation(name, model))(handle)
+        routes.post(path, **operation(name))(handle)
 
-    post("/bets/pay-in", "pay_in", parsing.PayInBody, bets.pay_in)
-    post("/bets/pay-out", "pay_out", parsing.PayOutBody, bets.pay_out)
-    post("/bets/pay-in-out", "pay_in_out", parsing.PayInOutBody, bets.pay_in_out)
-    post("/bets/refund", "refund", parsing.RefundBody, bets.refund)
+    post("/bets/pay-in", "pay_in", parsing.pay_in, bets.pay_in)
+    post("/bets/pay-out", "pay_out", parsing.pay_out, bets.pay_out)
+    post("/bets/pay-in-out", "pay_in_out", parsing.pay_in_out, bets.pay_in_out)
+    post("/bets/refund", "refund", parsing.refund, bets.refund)
     return routes
 
 

@@ -1,6 +1,6 @@
-"""What a provider hears, given a bet's row. Pure: the API and the workflow both answer from here.
+"""The answer to a provider's call, given the bet's row. Pure: the API and the workflow both answer from here.
 
-``None`` means done, ``Code.OUTCOME_UNKNOWN`` that the row does not decide it yet, anything else is a refusal.
+``None`` means done, ``Code.OUTCOME_UNKNOWN`` that the row does not decide it yet; any other code is a refusal.
 """
 
 from betcore.errors import Code
@@ -8,7 +8,7 @@ from betcore.messages import BetRecord, BetState, PayIn, PayOut, Refund, Reversa
 
 
 def to_pay_in(record: BetRecord, call: PayIn) -> Code | None:
-    """The answer to a PayIn or PayInOut. "Done" still has to be told: see ``told`` of the bets' table."""
+    """Return the answer to a PayIn or PayInOut. The API sends "done" only after it has recorded ``told_at``."""
     if record.stake is not None and not _is_of(record, call):
         return Code.DIFFERENT_DATA
     if record.state is BetState.REFUSED:
@@ -23,33 +23,33 @@ def to_pay_in(record: BetRecord, call: PayIn) -> Code | None:
 
 
 def _is_of(record: BetRecord, call: PayIn) -> bool:
-    """Whether a call is the one that opened the bet. The win of a PayIn comes later, and with another call."""
+    """Return whether a call repeats the one that opened the bet. A PayIn's win arrives later, in another call."""
     ours = (record.player_id, record.game_id, record.round_id, record.stake, record.one_step)
     theirs = (call.player_id, call.game_id, call.round_id, call.stake, call.win is not None)
     return ours == theirs and (call.win is None or call.win == record.win)
 
 
 def to_pay_out(record: BetRecord, call: PayOut) -> Code | None:
-    """The answer to a PayOut. Game and session are the bet's own: a newer session may carry the PayOut."""
+    """Return the answer to a PayOut. A provider may send it in a newer session than the bet's own."""
     if contradicts(record, call):
         return Code.DIFFERENT_DATA
     match record.state:
         case BetState.ACCEPTANCE if record.withdrawn_at is not None:
-            # No payout begins any more: the stake goes back.
+            # No pay-out can begin any more: the stake goes back.
             return Code.ALREADY_REFUNDED
         case BetState.REFUSED:
             return Code.NEVER_SEEN if record.refusal is Code.NEVER_SEEN else Code.BET_REFUSED
         case BetState.REFUNDING | BetState.REFUNDED:
             return Code.ALREADY_REFUNDED
         case BetState.SETTLED:
-            # What was paid out has been taken back since.
+            # A reversal has debited the win again.
             return Code.ALREADY_REFUNDED if record.reversed_by is not None else None
         case _:
             return Code.OUTCOME_UNKNOWN
 
 
 def to_refund(record: BetRecord, call: Refund) -> Code | None:
-    """The answer to a Refund: done only when the money is back."""
+    """Return the answer to a Refund: done only when the player has the stake again."""
     if record.player_id != call.player_id:
         return Code.DIFFERENT_DATA
     match record.state:
@@ -62,7 +62,7 @@ def to_refund(record: BetRecord, call: Refund) -> Code | None:
         case BetState.SETTLING | BetState.SETTLED:
             return Code.ALREADY_SETTLED
         case BetState.REFUNDED if record.reversal is not None:
-            # The casino turned out to have the stake after all: it is on its way back.
+            # The casino confirmed the stake after the bet had ended without it: a reversal returns it.
             return _to_reversal(record)
         case BetState.REFUNDED:
             return None
@@ -71,7 +71,7 @@ def to_refund(record: BetRecord, call: Refund) -> Code | None:
 
 
 def wants_reversal(record: BetRecord, call: Refund) -> bool:
-    """Whether a Refund takes the win back: always where it came with the stake, else where the profile allows it."""
+    """Return whether a Refund reverses a settled bet: always for a PayInOut, else if the profile allows it."""
     return record.one_step or record.reversal is not None or call.after_pay_out == "reverse"
 
 
@@ -86,14 +86,14 @@ def _to_reversal(record: BetRecord) -> Code | None:
 
 
 def is_of_another_bet(bet: PayIn, record: BetRecord | None, call: PayOut | Refund) -> bool:
-    """Whether a call names another bet, or contradicts this one. A call of an older release names none."""
+    """Return whether a call names another bet, or contradicts this one. A call of an older release names none."""
     if call.bet is not None and call.bet != (bet.counterparty_id, bet.provider_bet_id):
         return True
     return contradicts(record or bet, call)
 
 
 def contradicts(bet: BetRecord | PayIn, call: PayOut | Refund) -> bool:
-    """Whether a call names another player, currency, round or winnings than the bet has, or is no call for it."""
+    """Return whether a call names another player, currency, round or win than the bet has, or does not fit it."""
     if bet.player_id != call.player_id:
         return True
     if isinstance(call, Refund):
@@ -110,7 +110,7 @@ def contradicts(bet: BetRecord | PayIn, call: PayOut | Refund) -> bool:
 
 
 def conflicts(filed: PayOut | Refund, call: PayOut | Refund) -> bool:
-    """Whether a call that comes after the one that decides the bet wants money that it will not get."""
+    """Return whether a call after the deciding one asks for money that it will not get."""
     if not isinstance(call, PayOut):
         return False
     return call.win != filed.win if isinstance(filed, PayOut) else call.win.minor > 0

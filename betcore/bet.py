@@ -1,4 +1,4 @@
-"""A bet and its reversal as their rows stand."""
+"""States of a bet and of its reversal, and their rows."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +9,7 @@ from betcore.money import Money
 
 
 class BetState(StrEnum):
-    """Where a bet stands; the last three are terminal."""
+    """State of a bet. The last three are terminal."""
 
     ACCEPTING = "accepting"
     ACCEPTANCE = "acceptance"
@@ -21,12 +21,12 @@ class BetState(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether nothing can change any more."""
+        """Return whether the state is final."""
         return self in (BetState.SETTLED, BetState.REFUNDED, BetState.REFUSED)
 
 
 class ReversalState(StrEnum):
-    """Where a reversal stands; the last two are terminal."""
+    """State of a reversal. The last two are terminal."""
 
     REVERSING = "reversing"
     REVERSED = "reversed"
@@ -34,19 +34,19 @@ class ReversalState(StrEnum):
 
 
 class ReversalRecord(Message):
-    """A reversal's row as it stands."""
+    """A reversal's row."""
 
     reversal_id: int
     owner: str | None
     state: ReversalState
     lives: int
     closed_at: datetime | None
-    # The balance that the casino named with the return of the stake.
+    # The player's balance, as the casino reported it with the return of the stake.
     closed_balance: Money | None
 
 
 class BetRecord(Message):
-    """A bet's row as it stands: the one thing from which answers are given. Stake is None on a tombstone."""
+    """A bet's row, the only source of answers to providers. ``stake`` is None on a tombstone."""
 
     bet_id: int
     owner: str | None
@@ -63,11 +63,11 @@ class BetRecord(Message):
     withdrawn_at: datetime | None
     accepted_at: datetime | None
     closed_at: datetime | None
-    # The balances that the casino named with the debit, and with the credit that ended the bet.
+    # The player's balances, as the casino reported them with the debit, and with the credit that ended the bet.
     accepted_balance: Money | None
     closed_balance: Money | None
     one_step: bool = False
     lives: int = 0
     reversed_by: int | None = None
-    # Read along where a reversal can matter; a bet that is open has none.
+    # Only statements whose caller needs the reversal read it; an open bet has none.
     reversal: ReversalRecord | None = None

@@ -32,7 +32,7 @@ from typing import Literal
 
 
 class Code(StrEnum):
-    """Why a call was not answered "done". The words are the ``reason`` on the wire."""
+    """Why a call of a provider was not answered "done": the ``reason`` on the wire."""
 
     NOT_AUTHORISED = "not_authorised"
     MALFORMED = "malformed"
@@ -60,7 +60,7 @@ class Code(StrEnum):
 
 
 class BetcoreError(Exception):
-    """Anything that this service refuses or fails at in a way that a caller must be told."""
+    """A refusal or a failure that the caller must learn of. ``code`` is stable, the message is for people."""
 
     code: str = "internal"
 
@@ -70,43 +70,43 @@ class BetcoreError(Exception):
 
 
 class NotAuthorised(BetcoreError):
-    """The signature, its time, its request id or its sender does not hold."""
+    """The signature, its timestamp, its request id or its sender is not valid."""
 
     code = Code.NOT_AUTHORISED
 
 
 class Malformed(BetcoreError):
-    """The request cannot be read as what it should be; nothing moved."""
+    """The request does not have the form of its operation; no money moved."""
 
     code = Code.MALFORMED
 
 
 class TooLarge(Malformed):
-    """The body is over the limit."""
+    """The body is over the size limit."""
 
     code = Code.TOO_LARGE
 
 
 class WrongContentType(Malformed):
-    """A body that is not declared as JSON."""
+    """The body is not declared as JSON."""
 
     code = Code.WRONG_CONTENT_TYPE
 
 
 class SessionRefused(BetcoreError):
-    """The session is unknown, of another provider, demo, or has ended (for a new stake)."""
+    """The session is unknown, belongs to another provider, is a demo, or has ended (for a new stake)."""
 
     code = Code.SESSION_UNKNOWN
 
 
 class Contradiction(BetcoreError):
-    """The call contradicts what is recorded of the bet."""
+    """The call contradicts the bet's row."""
 
     code = Code.DIFFERENT_DATA
 
 
 class OutcomeUnknown(BetcoreError):
-    """The outcome is not known yet: the same call may be repeated."""
+    """The outcome is not known yet: the provider may repeat the same call."""
 
     code = Code.OUTCOME_UNKNOWN
 

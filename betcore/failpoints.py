@@ -16,13 +16,13 @@ _waiting: Counter[str] = Counter()
 
 
 def configure(folder: Path | None) -> None:
-    """Set the folder in which tests arm failpoints; None switches them off. Composition roots call it."""
+    """Set the folder in which tests arm failpoints; None turns them off. Composition roots call it."""
     global _folder
     _folder = folder
 
 
 async def reach(name: str) -> None:
-    """Die here if this point is armed."""
+    """Kill this process if the failpoint is armed."""
     if _folder is None:
         return
     armed = _folder / name

@@ -1,15 +1,15 @@
-"""Identities, each made in one place, with its inverse beside it."""
+"""Ids of bets, workflows and movements. Each format stands once, with its inverse beside it."""
 
 from datetime import timedelta
 from enum import IntEnum
 from typing import NamedTuple
 from uuid import UUID
 
-# Task queues: bets run on one, what has no definite answer yet is pursued on another.
+# Task queues: workflows and their fast attempts run on BETS_QUEUE, slow attempts at the casino on WALLET_QUEUE.
 BETS_QUEUE = "bets"
 WALLET_QUEUE = "wallet"
-# A worker that dies in the middle of a workflow task is missed after this, and another one goes on: soon enough for a
-# debit to be repeated long before its last moment. A task that takes longer tells Temporal so.
+# Workflow task timeout. After a worker dies in the middle of a workflow task, Temporal gives the task to another worker
+# this much later: a debit is repeated long before its last moment. A longer task sends heartbeats of its own.
 TASK_TIMEOUT = timedelta(seconds=5)
 
 _BIGINT_ENDS = 2**63
@@ -20,7 +20,7 @@ _RESUME_REVERSAL = "resume-reversal"
 
 
 class TransactionType(IntEnum):
-    """What a movement is at the casino; names and numbers of the reference."""
+    """The type of a movement, with the names and numbers of the reference."""
 
     PAY_OUT_RETURN = -2
     ACCEPT_BET = -1
@@ -30,12 +30,12 @@ class TransactionType(IntEnum):
 
     @property
     def is_debit(self) -> bool:
-        """Whether it takes money from the player."""
+        """Return whether it takes money from the player."""
         return self < 0
 
 
 class BetKey(NamedTuple):
-    """A bet as its provider knows it."""
+    """The provider's identity of a bet."""
 
     counterparty_id: str
     provider_bet_id: str
@@ -45,48 +45,48 @@ class BetKey(NamedTuple):
 
 
 def bet_workflow_id(key: BetKey) -> str:
-    """The id of a bet's workflow. The counterparty is a UUID, so the first colon after it ends it."""
+    """Return the id of a bet's first workflow. The counterparty is a UUID, so the colon after it ends it."""
     return f"{_BET}:{key.counterparty_id}:{key.provider_bet_id}"
 
 
 def reversal_workflow_id(key: BetKey) -> str:
-    """The id of the workflow that reverses a bet."""
+    """Return the id of the first workflow that reverses a bet."""
     return f"{_REVERSAL}:{key.counterparty_id}:{key.provider_bet_id}"
 
 
 def resumed_workflow_id(bet_id: int, life: int) -> str:
-    """The id of a bet's workflow in a later life, after the one before is gone. Lives count from 1."""
+    """Return the id of the workflow that resumes a bet after its previous workflow is lost. Lives count from 1."""
     return f"{_RESUME}:{bet_id}:{life}"
 
 
 def resumed_reversal_id(bet_id: int, life: int) -> str:
-    """The same for a reversal."""
+    """Return the id of the workflow that resumes a reversal."""
     return f"{_RESUME_REVERSAL}:{bet_id}:{life}"
 
 
 def carrier_of_bet(key: BetKey, bet_id: int, lives: int) -> str:
-    """The id of the workflow that carries a bet: its first one, or the one that has resumed it last."""
+    """Return the id of a bet's current workflow: its first one, or the one that resumed it last."""
     return resumed_workflow_id(bet_id, lives) if lives else bet_workflow_id(key)
 
 
 def carrier_of_reversal(key: BetKey, bet_id: int, lives: int) -> str:
-    """The same for a reversal."""
+    """Return the id of a reversal's current workflow: its first one, or the one that resumed it last."""
     return resumed_reversal_id(bet_id, lives) if lives else reversal_workflow_id(key)
 
 
 def parse_carrier(workflow_id: str) -> BetKey | int:
-    """The bet that a workflow of a bet or a reversal carries: its key or, in a later life, its BetId.
+    """Return the bet of a bet's or a reversal's workflow: its key or, for a resumed workflow, its BetId.
 
     The inverse of ``carrier_of_bet`` and ``carrier_of_reversal``. Raises ValueError for another workflow's id.
     """
-    kind, bet, rest = workflow_id.split(":", 2)
-    if kind in (_BET, _REVERSAL):
+    prefix, bet, rest = workflow_id.split(":", 2)
+    if prefix in (_BET, _REVERSAL):
         return BetKey(str(UUID(bet)), rest)
-    if kind in (_RESUME, _RESUME_REVERSAL) and 0 < int(bet) < _BIGINT_ENDS:
+    if prefix in (_RESUME, _RESUME_REVERSAL) and 0 < int(bet) < _BIGINT_ENDS:
         return int(bet)
     raise ValueError(f"{workflow_id!r} carries no bet")
 
 
 def transaction_id(bet_id: int, transaction_type: TransactionType) -> str:
-    """The identity of a movement, the same in every attempt and in every life of its bet."""
+    """Return a movement's idempotency key at the casino: the same in every attempt and every life of its bet."""
     return f"{bet_id}:{transaction_type.value}"

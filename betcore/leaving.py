@@ -1,4 +1,4 @@
-"""How a process that has used Temporal's SDK ends."""
+"""Ending a process that has used Temporal's SDK."""
 
 import os
 import sys
@@ -7,13 +7,13 @@ from typing import NoReturn
 
 
 def leave(status: int) -> NoReturn:
-    """End the process at once; whatever had to be ended in order has been.
+    """End the process at once with this exit status. Call it after everything is closed.
 
-    Threads of the SDK may still reach for the interpreter while it is taken down, and would end the process with a
-    signal, whatever its work came to.
+    Threads of the SDK may use the interpreter while it shuts down: the process would die from a signal, and its exit
+    status would be lost.
     """
     for stream in (sys.stdout, sys.stderr):
-        # Whoever was to read it may have gone.
+        # The reader of the pipe may be gone.
         with suppress(OSError):
             stream.flush()
     os._exit(status)

@@ -1,12 +1,11 @@
-"""How processes log: one line an event on standard error, JSON or for people; what is secret is blotted out.
+"""Logging: one line an event on standard error, as JSON or for people, with secrets replaced.
 
-Libraries that use the standard library's logging (uvicorn, SQLAlchemy, the Temporal SDK) come out in the same form.
+Libraries that use the standard library's logging (uvicorn, SQLAlchemy, the Temporal SDK) log in the same form.
 """
 
 import logging
 import sys
 from collections.abc import Mapping
-from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -18,13 +17,14 @@ _BLOT = "***"
 
 
 def configure(settings: Settings) -> None:
-    """Set up logging for this process. Raises KeyError for a level that does not exist."""
+    """Configure logging of this process. Raises KeyError for an unknown level."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     steps: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,  # the plain one: others print local variables, and secrets with them
+        # Formatters that print local variables would print secrets with them: only the plain one may stand here.
+        structlog.processors.format_exc_info,
         _blot,
     ]
     last: Processor = structlog.processors.JSONRenderer(ensure_ascii=False) if settings.log_json else _console()
@@ -42,10 +42,10 @@ def configure(settings: Settings) -> None:
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        # uvicorn brings handlers of its own; its lines go the common way.
+        # With uvicorn's own handlers its lines would have another form: they go to the root's handler.
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    # A line for every request is what the metrics are for.
+    # A log line for each request would only repeat what the metrics count.
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
 
 
@@ -57,7 +57,7 @@ def _blot(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return {name: _BLOT if _is_secret(name) else _without_secrets(value) for name, value in event.items()}
 
 
-def _without_secrets(value: Any) -> Any:
+def _without_secrets(value: object) -> object:
     if isinstance(value, Mapping):
         return {name: _BLOT if _is_secret(str(name)) else _without_secrets(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

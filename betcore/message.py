@@ -1,4 +1,4 @@
-"""What every message between API, workflow and activities is made of."""
+"""The base of all messages between API, workflows and activities."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -6,12 +6,15 @@ from betcore.money import Money
 
 
 class Message(BaseModel):
-    """Base of all messages. Unknown fields are ignored: an older worker can read a newer message."""
+    """Base of all messages. Unknown fields are ignored, so that an older worker can read a newer message."""
 
     model_config = ConfigDict(frozen=True)
 
     def facts(self) -> dict[str, str]:
-        """What it says of the bet, in words, for one side of an incident; a repeat says the same. No personal data."""
+        """Return the fields that describe the bet, as texts, for one side of an incident.
+
+        A repeated call gives the same facts. They hold no personal data.
+        """
         left_out = {"policy", "answer_by", "settle_by", "partner_user_id", "resumed", "after_pay_out", "reversal"}
         left_out.add("handed_on")
         given = {"call": getattr(self, "name", None)}

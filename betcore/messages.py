@@ -1,4 +1,4 @@
-"""What goes between API, workflow and activities. One object a message, so that a field can be added later."""
+"""Messages between API and workflows. Each has one object as its argument, so that a field can be added later."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,19 +19,19 @@ from betcore.profiles import CasinoProfile, ProviderProfile
 
 
 class Retry(Message):
-    """Gaps of the slow lane."""
+    """Backoff of the slow lane."""
 
     first: timedelta
     factor: float
     cap: timedelta
 
     def gap(self, attempts: int) -> timedelta:
-        """Return the gap after so many attempts."""
+        """Return the gap after the given number of attempts."""
         return min(self.first * self.factor ** min(attempts - 1, 30), self.cap)
 
 
 class BetPolicy(Message):
-    """What of the two profiles a bet follows from its start to its end, whatever the profiles say later."""
+    """The part of both profiles that a bet follows until it ends, even if an operator changes the profiles."""
 
     unconfirmed_within: timedelta
     settle_within: timedelta
@@ -43,19 +43,20 @@ class BetPolicy(Message):
     effect_within: timedelta
     retry: Retry
     close: bool
-    # How long an Accept may take; None where the casino's answer to make is final.
+    # How long an Accept may take; None if the casino's answer to make is final.
     accept_within: timedelta | None = None
-    # Major units by currency, above which an operator's action needs a second one. A currency without: always.
+    # Limits in major units by currency. An operator's action above its limit, or in a currency without a limit, needs
+    # a second operator.
     approval_above: dict[str, Decimal] = Field(default_factory=dict)
 
     def needs_approval(self, amount: Money) -> bool:
-        """Whether an operator needs a second one to move so much."""
+        """Return whether an operator's action that moves this amount needs a second operator."""
         limit = self.approval_above.get(amount.currency)
         return limit is None or Decimal(str(amount)) > limit
 
     @classmethod
     def of(cls, provider: ProviderProfile, casino: CasinoProfile) -> "BetPolicy":
-        """The policy of a bet that starts now."""
+        """Return the policy of a bet that starts now."""
         return cls(
             unconfirmed_within=timedelta(seconds=provider.unconfirmed_within),
             settle_within=timedelta(seconds=provider.settle_within),
@@ -77,9 +78,9 @@ class BetPolicy(Message):
 
 
 class Resumed(Message):
-    """The rows that a workflow takes over from one that is gone, and in which of their lives it does.
+    """The rows that a workflow takes over from one that is lost. ``life`` counts the workflows that resumed them.
 
-    ``owner`` is the one that was seen in the row: whoever finds another one there leaves.
+    ``owner`` is the row's owner when the loss was seen: a workflow that finds another owner there completes.
     """
 
     bet_id: int
@@ -88,9 +89,9 @@ class Resumed(Message):
 
 
 class PayIn(Message):
-    """A stake: the start argument of a bet's workflow. It holds all that the bet needs to be carried out.
+    """A stake: the start argument of a bet's workflow. It holds all that the workflow needs.
 
-    ``win`` makes it a PayInOut: stake and win come together, and the bet settles at once.
+    With ``win`` it is a PayInOut: stake and win arrive in one call, and the bet settles at once.
     """
 
     provider_id: int
@@ -104,7 +105,7 @@ class PayIn(Message):
     round_id: str
     stake: Money
     win: Money | None = None
-    # What our own checks said of the stake; recorded with the bet, so that a repeat hears the same.
+    # The API's own reason to refuse the stake; recorded with the bet, so that a repeated call gets the same answer.
     refusal: Code | None = None
     answer_by: datetime
     settle_by: datetime
@@ -114,16 +115,16 @@ class PayIn(Message):
 
     @property
     def name(self) -> str:
-        """The kind of its event."""
+        """Return the type of its event."""
         return "pay_in" if self.win is None else "pay_in_out"
 
     @property
     def not_after(self) -> datetime:
-        """The last moment of the debit: no token for it is valid later."""
+        """Return the last moment of the debit: all tokens for it expire by then."""
         return self.answer_by + self.policy.message_lifetime
 
     def reversed(self, bet: "BetRecord", answer_by: datetime) -> "Reverse":
-        """The reversal of this bet, as its row stands."""
+        """Return the start argument of this bet's reversal."""
         return Reverse(
             bet_id=bet.bet_id,
             counterparty_id=self.counterparty_id,
@@ -138,7 +139,7 @@ class PayIn(Message):
 
 
 class PayOut(Message):
-    """The winnings of a bet, 0 for a loss; from the session that the provider named, which may be a newer one."""
+    """The winnings of a bet, 0 for a loss. The provider may send it in a newer session than the stake's."""
 
     player_id: int
     round_id: str
@@ -148,7 +149,7 @@ class PayOut(Message):
 
     @property
     def name(self) -> str:
-        """The kind of its event."""
+        """Return the type of its event."""
         return "pay_out"
 
     def __str__(self) -> str:
@@ -156,7 +157,7 @@ class PayOut(Message):
 
 
 class Refund(Message):
-    """The bet is off: its stake goes back. ``after_pay_out`` says what that means where the player has the win."""
+    """The provider cancels the bet: its stake goes back. ``after_pay_out`` decides if the player has the win."""
 
     player_id: int
     answer_by: datetime
@@ -165,7 +166,7 @@ class Refund(Message):
 
     @property
     def name(self) -> str:
-        """The kind of its event."""
+        """Return the type of its event."""
         return "refund"
 
     def __str__(self) -> str:
@@ -173,9 +174,9 @@ class Refund(Message):
 
 
 class Accept(Message):
-    """The casino has confirmed or refused a movement: its row says how. A hint to look there, and nothing more.
+    """A hint that the casino has confirmed or refused a movement: its row says which.
 
-    ``success`` says whether the casino has made it: nothing else wakes what is parked. None in what an older API sends.
+    ``success`` is whether the casino made it: only that wakes a parked movement. None in messages of an older API.
     """
 
     transaction_type: int
@@ -183,7 +184,7 @@ class Accept(Message):
 
 
 class Action(StrEnum):
-    """What an operator can ask of a bet or a reversal that is open."""
+    """What an operator can do to an open bet or reversal."""
 
     RETRY = "retry"
     SETTLE = "settle"
@@ -194,7 +195,7 @@ class Action(StrEnum):
 
 
 class Operate(Message):
-    """An operator's action, and why. ``win`` is what to settle with, and None for the others."""
+    """An operator's action, and why. ``win`` is the win to settle with, and None for other actions."""
 
     action: Action
     operator: str
@@ -204,7 +205,7 @@ class Operate(Message):
 
 
 class Operated(Message):
-    """What came of an operator's action: ``done`` is false where a second operator has to ask for the same first."""
+    """Result of an operator's action: ``done`` is false if a second operator must ask for the same first."""
 
     done: bool
     state: str
@@ -212,7 +213,7 @@ class Operated(Message):
 
 
 class Proposal(Message):
-    """The word of a first operator: what was seen of the bet, and until when a second one may agree."""
+    """A first operator's proposal: the state of the bet then, and until when a second operator may agree."""
 
     action: Action
     operator: str
@@ -223,10 +224,10 @@ class Proposal(Message):
 
 
 class HandedOn(Message):
-    """What a run hands on to the next one of the same workflow when its history is nearly full. The rows have the rest.
+    """What a run passes to the next one when it continues as new. The rows have the rest.
 
-    ``refund_first`` is the order in which both calls were filed. ``wakes`` says that a movement that is parked may be
-    sent again: an Accept or an operator has said so at the last moment.
+    ``refund_first`` is the order in which both calls were filed. ``wakes`` means that a parked movement may be sent
+    again: an Accept or an operator allowed it just before the run ended.
     """
 
     pay_out: PayOut | None = None
@@ -240,9 +241,9 @@ class HandedOn(Message):
 
 
 class Reverse(Message):
-    """The start argument of a reversal: take the win back, if there is one, and then return the stake.
+    """The start argument of a reversal: debit the win, if there is one, then return the stake.
 
-    ``win`` is None for a bet that ended without its stake, which the casino has taken all the same.
+    ``win`` is None for a bet that ended without its stake, although the casino has taken it.
     """
 
     bet_id: int
@@ -255,11 +256,11 @@ class Reverse(Message):
     answer_by: datetime
     policy: BetPolicy
     resumed: Resumed | None = None
-    closed: bool = True  # a close of ours may have reached the casino
-    reopen_from: datetime | None = None  # until then one that was given up may still take effect
+    closed: bool = True  # the casino may have received a Close of the bet
+    reopen_from: datetime | None = None  # until then a Close that was given up may still take effect
     handed_on: "HandedOn | None" = None
 
     @property
     def not_after(self) -> datetime:
-        """The last moment of the claw-back's first window."""
+        """Return the last moment of the claw-back's first window."""
         return self.answer_by + self.policy.message_lifetime

@@ -11,12 +11,12 @@ from betcore.errors import Malformed
 
 # An amount on the wire, in major units: no sign, no exponent, no leading zero, fifteen digits before the point.
 AMOUNT = re.compile(r"(0|[1-9][0-9]{0,14})(?:\.([0-9]+))?")
-# numeric(38,0) is the column; no sum of amounts of the wire (15 + 18 digits) comes near it.
+# The column is numeric(38,0). An amount of the wire has at most 15 + 18 digits, so no sum of them overflows it.
 MAX_MINOR = 10**38 - 1
 
 
 class Money(BaseModel):
-    """An amount of money, never negative: the direction of a movement is its TransactionType."""
+    """An amount of money, never negative. A movement's TransactionType gives its direction."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
@@ -25,7 +25,7 @@ class Money(BaseModel):
 
     @classmethod
     def parse(cls, text: str, currency: str) -> "Money":
-        """Read major units as they stand on the wire.
+        """Return the amount that a text of the wire gives in major units.
 
         Raises Malformed for anything but plain digits, and for more decimals than the currency has: nothing is rounded.
         """
@@ -39,25 +39,25 @@ class Money(BaseModel):
         return cls(minor=int(whole + fraction.ljust(places, "0")), currency=currency)
 
     def __str__(self) -> str:
-        """Major units with all decimals of the currency: ``10.00``."""
+        """Return major units with all decimals of the currency: ``10.00``."""
         places = decimals(self.currency)
         digits = str(self.minor).rjust(places + 1, "0")
         return f"{digits[:-places]}.{digits[-places:]}" if places else digits
 
     def as_json_number(self) -> str:
-        """Major units as a JSON number without trailing zeros: ``125.5``."""
+        """Return major units as a JSON number without trailing zeros: ``125.5``."""
         text = str(self)
         return text.rstrip("0").rstrip(".") if "." in text else text
 
     def __lt__(self, other: "Money") -> bool:
-        """Order within a currency. Raises ValueError across currencies."""
+        """Compare amounts of one currency. Raises ValueError for two currencies."""
         if self.currency != other.currency:
             raise ValueError(f"cannot compare {self.currency} with {other.currency}")
         return self.minor < other.minor
 
 
 def minor_units(value: Decimal | int) -> int:
-    """A numeric(38,0) of the database as the integer it is. Raises ValueError if it has a fraction."""
+    """Return a numeric(38,0) of the database as an integer. Raises ValueError if it has a fraction."""
     whole = int(value)
     if whole != value:
         raise ValueError(f"{value} is not a whole number of minor units")

@@ -1,4 +1,5 @@
-"""What a bet's workflow asks of its activities, and what they report."""
+"""Inputs and results of the activities of bets and reversals. ``owner`` names the workflow run that asks: rows that
+another one has taken over stay as they are."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,26 +14,26 @@ from betcore.money import Money
 
 
 class Progress(StrEnum):
-    """How a movement stands after an activity has worked on it."""
+    """State of a movement after an activity."""
 
     DONE = "done"
     REFUSED = "refused"  # a debit that did not and will not happen
-    UNKNOWN = "unknown"  # it may have happened; only a credit may simply be sent again
-    AWAITED = "awaited"  # the casino has taken it and will confirm or refuse it with Accept
-    PARKED = "parked"  # a person must decide
+    UNKNOWN = "unknown"  # it may have happened; only a credit may be sent again without a look-up
+    AWAITED = "awaited"  # the casino has received it and will confirm or refuse it with an Accept
+    PARKED = "parked"  # an operator must decide
     ABSENT = "absent"  # a claw-back that is certainly not at the casino, and may be sent in another window
-    FOREIGN = "foreign"  # the row belongs to another life of the bet, or the bet is not of the rows that it names
+    FOREIGN = "foreign"  # another workflow owns the row, or the row is not of the bet that the input names
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody knows yet if the movement was made."""
+        """Return whether it is not known yet if the casino made the movement."""
         return self in (Progress.UNKNOWN, Progress.AWAITED)
 
 
 class Step(Message):
-    """What an activity reports: how the movement stands, why, and the bet's row after it.
+    """Result of an activity: the state of the movement, the reason for it, and the bet's row afterwards.
 
-    ``wait`` is how long the row keeps the next send back; None if it does not.
+    ``wait`` is how long the row holds the next send back; None if it does not.
     """
 
     progress: Progress
@@ -42,7 +43,7 @@ class Step(Message):
 
 
 class TakeStake(Message):
-    """Open the bet and debit its stake. ``owner`` is the life of the bet that asks, here and below."""
+    """Open the bet and debit its stake."""
 
     pay_in: PayIn
     owner: str
@@ -50,7 +51,7 @@ class TakeStake(Message):
 
 
 class FindStake(Message):
-    """Ask the casino whether it has the debit. After the second look absence is certain."""
+    """Look the debit up at the casino. After the second look its absence is certain."""
 
     pay_in: PayIn
     bet_id: int
@@ -60,7 +61,7 @@ class FindStake(Message):
 
 
 class ClawBack(Message):
-    """Take a win back. ``not_after`` is the last moment of this window."""
+    """Debit a win that was paid out. ``not_after`` is the last moment of this window."""
 
     reverse: Reverse
     owner: str
@@ -69,7 +70,7 @@ class ClawBack(Message):
 
 
 class Pay(Message):
-    """Credit what is owed to the player. ``reverses`` books it with the bet's reversal, and not with the bet."""
+    """Credit what is owed to the player. ``reverses`` records it with the bet's reversal instead of the bet."""
 
     bet_id: int
     owner: str
@@ -80,24 +81,26 @@ class Pay(Message):
     attempt_timeout: timedelta
     sends: int
     retry: Retry
-    # How long an Accept may take; None where the casino's answer to make is final.
+    # How long an Accept may take; None if the casino's answer to make is final.
     accept_within: timedelta | None = None
     reverses: bool = False
-    # The provider's message that asks for it, and when the bet got it; None where time has decided.
+    # The provider's message that asks for it, and when the bet received it; None if a deadline decided.
     message: str | None = None
     filed_at: datetime | None = None
 
 
 class FindCredit(Message):
-    """Ask the casino whether it has a parked credit that somebody says was paid by hand. After the second look absence
-    is certain, and the credit counts as paid."""
+    """Look up a parked credit that an operator reported as paid by hand.
+
+    After the second look its absence at the casino is certain, and the credit counts as paid.
+    """
 
     pay: Pay
     second_look: bool
 
 
 class MarkStake(Message):
-    """End a parked stake on the word of two operators: the casino has taken it, or has not and will not."""
+    """End a parked stake as two operators decided: the casino has taken it, or has not and will not."""
 
     pay_in: PayIn
     bet_id: int
@@ -107,7 +110,7 @@ class MarkStake(Message):
 
 
 class MarkClawBack(Message):
-    """The same for the claw-back of a reversal."""
+    """End a parked claw-back as two operators decided."""
 
     reverse: Reverse
     owner: str
@@ -115,7 +118,7 @@ class MarkClawBack(Message):
 
 
 class Unpark(Message):
-    """Let a parked movement be sent again."""
+    """Allow a parked movement to be sent again."""
 
     bet_id: int
     owner: str
@@ -123,7 +126,7 @@ class Unpark(Message):
 
 
 class Operation(Message):
-    """What an operator has asked for, for the timeline. ``asked_at`` tells it from another one in the same words."""
+    """An operator's action, for the timeline. ``asked_at`` distinguishes two actions with equal texts."""
 
     bet_id: int
     action: str
@@ -136,21 +139,21 @@ class Operation(Message):
 
 
 class Withdraw(Message):
-    """Take the bet back, provided that nobody was told that it stands."""
+    """Withdraw the bet, unless the provider has been answered that it stands."""
 
     bet_id: int
     owner: str
 
 
 class TakeOver(Message):
-    """Take over a bet whose workflow is gone."""
+    """Take over a bet whose workflow is lost."""
 
     resumed: Resumed
     owner: str
 
 
 class OpenReversal(Message):
-    """Write the row of a reversal before any of its money moves, or take it over."""
+    """Write a reversal's row before any of its money moves, or take the row over."""
 
     bet_id: int
     owner: str
@@ -158,7 +161,7 @@ class OpenReversal(Message):
 
 
 class CloseAtCasino(Message):
-    """Tell the casino that the bet is over; or, for a reversal, that it is open again."""
+    """Close the bet at the casino; or, for a reversal, open it again."""
 
     bet_id: int
     casino_id: int
@@ -166,12 +169,12 @@ class CloseAtCasino(Message):
     closed: bool = True
 
 
-# The kind of the incident of a payment that was marked as paid by hand, and that the casino has made as well.
+# The incident's kind if an operator marked a payment as paid by hand, and the casino has made it as well.
 PAID_TWICE = "paid_twice"
 
 
 class Incident(Message):
-    """Two sides say different things of one bet; a person should know."""
+    """Two sides disagree about one bet, and an operator should know."""
 
     bet_id: int | None
     kind: str

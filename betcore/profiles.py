@@ -1,11 +1,11 @@
-"""Profiles: what differs from provider to provider and from casino to casino, as versioned YAML.
+"""Profiles of providers and casinos: how the service treats each of them, as versioned YAML.
 
-A file gives only what differs from the defaults below. Durations are seconds and may be fractions.
+A file gives only what differs from the defaults below. Durations are in seconds and may be fractions.
 """
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -14,7 +14,7 @@ from betcore.errors import InvalidInput
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
-# What a casino's ErrorCode can mean to us; a code that is not mapped is unknown.
+# Meanings of a casino's ErrorCode; a code without one leaves the outcome unknown.
 Meaning = Literal[
     "done",
     "player_unknown",
@@ -33,14 +33,14 @@ class _Section(BaseModel):
 
 
 class Rate(_Section):
-    """Requests a provider may send."""
+    """How many requests a provider may send."""
 
     per_second: Annotated[int, Field(gt=0)] = 200
     burst: Annotated[int, Field(gt=0)] = 400
 
 
 class ProviderProfile(_Section):
-    """How we treat one provider."""
+    """How the service treats one provider."""
 
     version: Literal[1] = 1
     answer_deadline: Seconds = 4.0
@@ -57,7 +57,7 @@ class ProviderProfile(_Section):
 
 
 class Retry(_Section):
-    """Gaps of the slow lane: ``first`` seconds, times ``factor`` each, never more than ``cap``; jitter is added."""
+    """Backoff of the slow lane: ``first`` seconds, then times ``factor``, at most ``cap``; jitter is added."""
 
     first: Seconds = 1.0
     factor: Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)] = 2.0
@@ -65,7 +65,7 @@ class Retry(_Section):
 
 
 class Breaker(_Section):
-    """When stakes for a casino fail fast."""
+    """When the circuit breaker of a casino opens, so that stakes fail fast, and how often it is probed."""
 
     failures: Annotated[int, Field(gt=0)] = 10
     window: Seconds = 10.0
@@ -73,7 +73,7 @@ class Breaker(_Section):
 
 
 class Send(_Section):
-    """What a casino wants to be sent beyond the plain movement."""
+    """Optional parts of the casino's protocol that the service sends."""
 
     zero_stakes: bool = True
     aud: bool = True
@@ -97,7 +97,7 @@ DEFAULT_ERROR_CODES: dict[str, Meaning] = {
 
 
 class CasinoProfile(_Section):
-    """How we treat one casino."""
+    """How the service treats one casino."""
 
     version: Literal[1] = 1
     confirmation: Literal["accept", "reply"] = "accept"
@@ -117,7 +117,7 @@ class CasinoProfile(_Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _codes_add_to_defaults(cls, given: Any) -> Any:
+    def _codes_add_to_defaults(cls, given: object) -> object:
         if isinstance(given, dict) and isinstance(given.get("error_codes"), dict):
             codes = {str(code): meaning for code, meaning in given["error_codes"].items()}
             given = {**given, "error_codes": {**DEFAULT_ERROR_CODES, **codes}}
@@ -131,17 +131,17 @@ class CasinoProfile(_Section):
 
     @property
     def absence_after(self) -> timedelta:
-        """How long after a debit's last moment the casino may still come to apply it."""
+        """Return how long after a debit's last moment the casino may still apply it."""
         return timedelta(seconds=self.clock_leeway + self.effect_within)
 
 
 P = TypeVar("P", ProviderProfile, CasinoProfile)
 
 
-def read(kind: type[P], text: str, **overrides: object) -> P:
-    """The profile in a YAML text, ``overrides`` (those that are not None) on top.
+def read(profile: type[P], text: str, **overrides: object) -> P:
+    """Return the profile that a YAML text gives; ``overrides`` that are not None replace its fields.
 
-    Raises InvalidInput(invalid_profile) naming the path of the first field that does not fit.
+    Raises InvalidInput(invalid_profile) naming the path of the first invalid field.
     """
     try:
         given = yaml.safe_load(text) if text.strip() else {}
@@ -151,7 +151,7 @@ def read(kind: type[P], text: str, **overrides: object) -> P:
         raise InvalidInput("a profile is a mapping of fields", code="invalid_profile")
     given |= {name: value for name, value in overrides.items() if value is not None}
     try:
-        return kind.model_validate(given)
+        return profile.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         path = ".".join(str(part) for part in first["loc"]) or "profile"

@@ -1,8 +1,7 @@
-"""Every setting of the service: an environment variable ``BETCORE_<NAME>`` each.
+"""All settings of the service. Each is an environment variable ``BETCORE_<NAME>``.
 
-A command that is given neither a database nor a Temporal address looks for a running stack in the data folder:
-``python -m betcore up`` writes the addresses and keys of its own stack to ``<data_dir>/stack.json``, in the names used
-here.
+A setting without a variable is read from the running stack: ``python -m betcore up`` writes its addresses and keys to
+``<data_dir>/stack.json``, under the names of this module.
 """
 
 import json
@@ -21,7 +20,7 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
 class Settings(BaseSettings):
-    """The settings of one process; read once, in its composition root."""
+    """The settings of one process. Its composition root reads them once, when the process starts."""
 
     model_config = SettingsConfigDict(env_prefix="BETCORE_", extra="ignore", frozen=True)
 
@@ -40,45 +39,45 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(10, ge=1, description="Connections to PostgreSQL for each process.")
     temporal_address: str | None = Field(None, description="Temporal frontend, host:port.")
     temporal_namespace: str = Field("default", description="Temporal namespace.")
-    temporal_tls: bool = Field(False, description="Speak TLS to Temporal.")
+    temporal_tls: bool = Field(False, description="Use TLS to Temporal.")
     temporal_tls_ca: Path | None = Field(
         None, description="PEM file of the authority that signed Temporal's certificate."
     )
-    temporal_tls_cert: Path | None = Field(None, description="PEM file of our client certificate for Temporal.")
-    temporal_tls_key: Path | None = Field(None, description="PEM file of the key of that certificate.")
+    temporal_tls_cert: Path | None = Field(None, description="PEM file of the client certificate for Temporal.")
+    temporal_tls_key: Path | None = Field(None, description="PEM file of the client certificate's private key.")
     temporal_api_key: SecretStr | None = Field(None, description="API key for Temporal; turns TLS on.")
     temporal_payload_key: SecretStr | None = Field(
-        None, description="Fernet keys, comma separated, newest first: encrypts what Temporal stores of a bet."
+        None, description="Fernet keys, comma separated, newest first, that encrypt the payloads in Temporal."
     )
     temporal_plaintext: bool = Field(
         False,
-        description="With a payload key: read what is not encrypted too, while bets of before the key are still open.",
+        description="With a payload key: accept plaintext payloads too, until all bets from before the key have ended.",
     )
 
     secret_key: SecretStr | None = Field(
-        None, description="Fernet keys, comma separated, newest first: encrypts partners' secrets in the database."
+        None, description="Fernet keys, comma separated, newest first, that encrypt partners' secrets in the database."
     )
-    issuer: str = Field("betcore", description="Claim iss of the tokens that we sign for casinos.")
-    provider_api_prefix: str = Field("", description="Path in front of /v1 of the Aggregator API for providers.")
+    issuer: str = Field("betcore", description="Claim `iss` of the tokens that the service signs for casinos.")
+    provider_api_prefix: str = Field("", description="Path before /v1 of the Aggregator API for providers.")
     crypto_currencies: dict[str, int] = Field(
-        default_factory=dict, description='Currencies beyond ISO 4217 and their decimals, {"BTC": 8}.'
+        default_factory=dict, description='Currencies beyond ISO 4217 with their decimals, such as {"BTC": 8}.'
     )
-    workflow_sandbox: bool = Field(False, description="Run workflows in the SDK's sandbox, as their tests do.")
-    partner_cache_seconds: float = Field(2.0, ge=0, description="How long a process trusts what it read of a partner.")
+    workflow_sandbox: bool = Field(False, description="Run workflows in the SDK's sandbox, as the tests do.")
+    partner_cache_seconds: float = Field(2.0, ge=0, description="Seconds for which a process caches rows of partners.")
     sweep_seconds: float = Field(
-        60, gt=0, description="How often open bets are compared with open workflows; what is left alone is resumed."
+        60, gt=0, description="Interval in seconds of the sweep, which resumes open bets without a workflow."
     )
     reconcile_seconds: float = Field(
-        3600, ge=0, description="How often our rows are compared with the casinos' books; 0: only by hand."
+        3600, ge=0, description="Interval in seconds of reconciliation with the casinos' books; 0: only by command."
     )
     worker_metrics_port: Port | None = Field(
         None,
-        description="Port on 127.0.0.1 of a worker's /metrics for Prometheus; none without it.",
+        description="Port on 127.0.0.1 of a worker's /metrics for Prometheus; unset: no metrics.",
     )
-    log_level: str = Field("info", description="debug, info, warning or error.")
-    log_json: bool = Field(True, description="Log lines as JSON.")
+    log_level: str = Field("info", description="Least level of log lines: debug, info, warning or error.")
+    log_json: bool = Field(True, description="Log lines as JSON; false: as text for people.")
     failpoints: Path | None = Field(
-        None, description="For tests alone: a folder in which files name the points at which a process kills itself."
+        None, description="For tests only: folder whose files name the failpoints at which a process kills itself."
     )
 
     @classmethod
@@ -90,12 +89,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments first, then the environment, then the running stack in the data folder."""
+        """Return the sources by priority: arguments, the environment, the running stack in the data folder."""
         return init_settings, env_settings, _RunningStack(settings_cls, init_settings())
 
 
 class _RunningStack(PydanticBaseSettingsSource):
-    """The settings that a running stack wrote into its data folder; nothing where there is none."""
+    """The settings that a running stack wrote into its data folder; empty without one."""
 
     def __init__(self, settings_cls: type[BaseSettings], given: dict[str, Any]) -> None:
         super().__init__(settings_cls)

@@ -1,4 +1,4 @@
-"""The vault: partners' secrets and private keys are encrypted before they reach the database (Fernet, AES and HMAC)."""
+"""The vault encrypts partners' secrets and private keys before they reach the database (Fernet: AES and HMAC)."""
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -9,12 +9,12 @@ _HOW = "make one with `python -c 'from cryptography.fernet import Fernet; print(
 
 
 class Vault:
-    """Seals texts with the newest key and opens what any of the keys sealed."""
+    """Encrypts texts with the newest key and decrypts what any of the keys encrypted."""
 
     def __init__(self, keys: str) -> None:
-        """``keys``: Fernet keys, comma separated, newest first.
+        """Take Fernet keys, comma separated, newest first.
 
-        Raises Misconfigured(no_secret_key) when there is none, or one is not a Fernet key; the text never shows a key.
+        Raises Misconfigured(no_secret_key) without a key, or if one is not a Fernet key; its text never shows a key.
         """
         given = [key.strip() for key in keys.split(",") if key.strip()]
         if not given:
@@ -23,15 +23,15 @@ class Vault:
 
     @classmethod
     def of(cls, settings: Settings) -> "Vault":
-        """The vault of a process. Raises Misconfigured(no_secret_key) as the constructor does."""
+        """Return a vault with the keys of the settings. Raises Misconfigured(no_secret_key) as the constructor does."""
         return cls(settings.secret_key.get_secret_value() if settings.secret_key else "")
 
     def seal(self, text: str) -> str:
-        """The text encrypted, as ASCII; twice the same text gives two different results."""
+        """Return the text encrypted, as ASCII. Encrypting a text twice gives two different results."""
         return self._fernet.encrypt(text.encode()).decode()
 
     def open(self, sealed: str) -> str:
-        """The text that was sealed. Raises Misconfigured(wrong_secret_key) when none of the keys opens it."""
+        """Return the text that was sealed. Raises Misconfigured(wrong_secret_key) if no key decrypts it."""
         try:
             return self._fernet.decrypt(sealed.encode()).decode()
         except InvalidToken:

@@ -11,8 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
-
 from api import accept_parsing, parsing
 from betcore.errors import Malformed
 from betcore.profiles import DEFAULT_ERROR_CODES
@@ -53,12 +51,6 @@ OPERATIONS = {
     "pay_out": ("betId", "winAmount", "gameRoundId"),
     "pay_in_out": ("betId", "betAmount", "winAmount", "gameRoundId"),
     "refund": ("betId",),
-}
-MODELS = {
-    "pay_in": parsing.PayInBody,
-    "pay_out": parsing.PayOutBody,
-    "pay_in_out": parsing.PayInOutBody,
-    "refund": parsing.RefundBody,
 }
 FIELDS = (*BET, "winOdd", "sessionId", "further", "betid")
 CREDENTIALS = {"PartnerClientId": "7", "Secret": '"s"'}
@@ -142,8 +134,7 @@ def answers() -> Answers:
 
 
 def _provider(operation: str, *, foreign: bool = False) -> Read:
-    model = MODELS[operation]
-    return lambda body: parsing.read(model, body, SESSION, ignore_foreign_amounts=foreign)
+    return lambda body: getattr(parsing, operation)(body, SESSION, foreign=foreign)
 
 
 def _write(fields: Mapping[str, str]) -> bytes:
@@ -195,8 +186,6 @@ def _fields(found: Any) -> dict[str, object]:
             return {"text": found}
         case tuple():
             return {str(number): value for number, value in enumerate(found)}
-        case BaseModel():
-            return found.model_dump(exclude={"session_id", "win_odd"})
         case _:
             return asdict(found)
 
