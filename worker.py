@@ -15,40 +15,41 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from activities.bets import BetRecords
+from activities.admission import AT_ONCE, AdmissionControl
+from activities.bet_records import BetRecords
+from activities.casino_gateway import CasinoGateway
 from activities.claw_backs import ClawBacks
 from activities.failures import ShortFailures
 from activities.marks import Marks
-from activities.pressure import AT_ONCE, AdmissionControl
 from activities.probing import Probing
 from activities.reconciliation import Reconciler
-from activities.sweeps import Recovery
-from activities.teller import CasinoGateway
+from activities.recovery import Recovery
 from activities.wallet import Wallet
-from betcore import currencies, failpoints
-from betcore.clients.casino import CasinoClient
-from betcore.clients.hints import AcceptNotifications
-from betcore.clients.http import http_session
-from betcore.clients.schedules import keep_schedules
-from betcore.clients.temporal import connect
+from betcore.casino.accept_notifications import AcceptNotifications
+from betcore.casino.client import CasinoClient
+from betcore.casino.http_session import http_session
 from betcore.db.bets import Bets
+from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.engine import create_engine
-from betcore.db.health import CircuitBreakers
-from betcore.db.lives import OpenBets
+from betcore.db.open_bets import OpenBets
 from betcore.db.partners import Partners
 from betcore.db.reconciliations import Reconciliations as Runs
 from betcore.db.reversals import Reversals
 from betcore.db.signing_keys import SigningKeys
-from betcore.ids import BETS_QUEUE, WALLET_QUEUE
-from betcore.leaving import leave
-from betcore.logs import configure
-from betcore.settings import Settings
-from betcore.vault import Vault
+from betcore.domain import currencies
+from betcore.domain.ids import BETS_QUEUE, WALLET_QUEUE
+from betcore.runtime import failpoints
+from betcore.runtime.logging import configure
+from betcore.runtime.process import leave
+from betcore.runtime.settings import Settings
+from betcore.runtime.vault import Vault
+from betcore.temporal.client import connect
+from betcore.temporal.schedules import keep_schedules
 from workflows.bet import Bet
 from workflows.reconciliation import Reconciliation
-from workflows.reconciliations import Reconciliations
+from workflows.reconciliation_schedule import Reconciliations
 from workflows.reversal import Reversal
-from workflows.signals import SignalsOfOneArgument
+from workflows.support.signals import SignalsOfOneArgument
 from workflows.sweep import Sweep
 
 WORKFLOWS = [Bet, Reversal, Sweep, Reconciliation, Reconciliations]

@@ -9,16 +9,16 @@ from datetime import datetime, timedelta
 
 from temporalio import activity
 
-from activities.pressure import FAST, SLOW, Lane
-from activities.teller import NO_CONFIRMATION, CasinoGateway, at_once, confirmation_of, now, pursued
-from betcore import failpoints
-from betcore.clients.casino import LastMomentPassed, Movement, MovementDiffers
+from activities.admission import FAST, SLOW, Lane
+from activities.casino_gateway import NO_CONFIRMATION, CasinoGateway, at_once, confirmation_of, now, pursued
+from betcore.casino.client import LastMomentPassed, Movement, MovementDiffers
 from betcore.db.partners import Casino
 from betcore.db.reversals import Reversals
-from betcore.ids import TransactionType
-from betcore.judgement import DUPLICATE, NOT_SENT
-from betcore.messages import BetRecord, ReversalState
-from betcore.orders import ClawBack, OpenReversal, Progress, Step
+from betcore.domain.activity_inputs import ClawBack, OpenReversal, Progress, Step
+from betcore.domain.casino_responses import DUPLICATE, NOT_SENT
+from betcore.domain.ids import TransactionType
+from betcore.domain.messages import BetRecord, ReversalState
+from betcore.runtime import failpoints
 
 _KIND = TransactionType.PAY_OUT_RETURN
 # How the claw-back stands, by the state of its movement, where there is no send to make.

@@ -6,17 +6,17 @@ What is owed to the player is sent until the casino has made it, or a person has
 from dataclasses import replace
 from datetime import timedelta
 
-from activities.pressure import FAST, SLOW
-from activities.teller import NO_CONFIRMATION, CasinoGateway, confirmation_of, now
-from betcore import failpoints
-from betcore.clients.casino import LastMomentPassed, MakeAnswer, Movement, MovementDiffers
+from activities.admission import FAST, SLOW
+from activities.casino_gateway import NO_CONFIRMATION, CasinoGateway, confirmation_of, now
+from betcore.casino.client import LastMomentPassed, MakeAnswer, Movement, MovementDiffers
 from betcore.db.bets import Bets, Claim, Confirmation
 from betcore.db.partners import Casino
 from betcore.db.reversals import Reversals
-from betcore.ids import TransactionType
-from betcore.judgement import DUPLICATE, NOT_SENT, Classification
-from betcore.messages import BetRecord, BetState
-from betcore.orders import PAID_TWICE, FindCredit, Incident, Pay, Progress, Step
+from betcore.domain.activity_inputs import PAID_TWICE, FindCredit, Incident, Pay, Progress, Step
+from betcore.domain.casino_responses import DUPLICATE, NOT_SENT, Classification
+from betcore.domain.ids import TransactionType
+from betcore.domain.messages import BetRecord, BetState
+from betcore.runtime import failpoints
 
 # So many sends without a definite answer, and the casino is asked whether it has made the credit.
 _LOOKED_FOR_FROM = 3

@@ -6,7 +6,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from betcore.casino_values import short
+from betcore.domain.casino_values import short
 
 
 class ShortFailures(Interceptor):

@@ -4,15 +4,15 @@ from datetime import timedelta
 
 from temporalio import activity
 
-from activities.teller import NO_CONFIRMATION, CasinoGateway
-from betcore.clients.casino import CasinoClient, Movement, MovementDiffers
+from activities.casino_gateway import NO_CONFIRMATION, CasinoGateway
+from betcore.casino.client import CasinoClient, Movement, MovementDiffers
 from betcore.db.bets import Bets, Confirmation
 from betcore.db.partners import Casino
 from betcore.db.reversals import Reversals
-from betcore.ids import TransactionType
-from betcore.judgement import DONE, classify
-from betcore.messages import BetRecord, BetState, ReversalState
-from betcore.orders import MarkClawBack, MarkStake, Progress, Step
+from betcore.domain.activity_inputs import MarkClawBack, MarkStake, Progress, Step
+from betcore.domain.casino_responses import DONE, classify
+from betcore.domain.ids import TransactionType
+from betcore.domain.messages import BetRecord, BetState, ReversalState
 
 
 class Marks:

@@ -6,9 +6,9 @@ from typing import NoReturn
 
 import structlog
 
-from activities.pressure import is_definite
-from betcore.clients.casino import CasinoClient
-from betcore.db.health import CircuitBreakers
+from activities.admission import is_definite
+from betcore.casino.client import CasinoClient
+from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.partners import Casino, Partners
 
 _log = structlog.get_logger()

@@ -11,19 +11,17 @@ from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateR
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
-from activities.beats import heartbeat
-from betcore import failpoints
-from betcore.clients.asking import ThrottledLookup
-from betcore.clients.casino import CasinoClient
-from betcore.clients.runs import start_reconciliation
+from activities.heartbeat import heartbeat
+from betcore.casino.client import CasinoClient
+from betcore.casino.lookup import ThrottledLookup
 from betcore.db.bets import Bets, Confirmation
 from betcore.db.partners import Casino, Partners
 from betcore.db.reconciliations import OpenFinding, Reconciliations, Run, Wanted
-from betcore.errors import Code
-from betcore.ids import TransactionType, carrier_of_bet, carrier_of_reversal
-from betcore.messages import Action, Operate, Operated
-from betcore.orders import PAID_TWICE, Incident
-from betcore.reconciling import (
+from betcore.domain.activity_inputs import PAID_TWICE, Incident
+from betcore.domain.errors import Code
+from betcore.domain.ids import TransactionType, carrier_of_bet, carrier_of_reversal
+from betcore.domain.messages import Action, Operate, Operated
+from betcore.domain.reconciliation import (
     Difference,
     Kind,
     OurBet,
@@ -35,6 +33,8 @@ from betcore.reconciling import (
     compare,
     moving,
 )
+from betcore.runtime import failpoints
+from betcore.temporal.runs import start_reconciliation
 
 _log = structlog.get_logger()
 # Bets of one read and one write; calls at the casino at the same time; how often a bet that moves meanwhile is read.

@@ -11,19 +11,19 @@ from datetime import timedelta
 
 from temporalio import activity
 
+from activities.admission import FAST, SLOW, NotAdmitted
+from activities.casino_gateway import NO_CONFIRMATION, CasinoGateway, at_once, confirmation_of, now, pursued
 from activities.credits import Credits
-from activities.pressure import FAST, SLOW, NotAdmitted
-from activities.teller import NO_CONFIRMATION, CasinoGateway, at_once, confirmation_of, now, pursued
-from betcore import failpoints
-from betcore.clients.casino import LastMomentPassed, MakeAnswer, Movement, MovementDiffers
+from betcore.casino.client import LastMomentPassed, MakeAnswer, Movement, MovementDiffers
 from betcore.db.bets import Bets, Claim
 from betcore.db.partners import Casino
 from betcore.db.reversals import Reversals
-from betcore.errors import Code
-from betcore.ids import TransactionType
-from betcore.judgement import DUPLICATE, NOT_SENT
-from betcore.messages import BetRecord, BetState, PayIn
-from betcore.orders import CloseAtCasino, FindCredit, FindStake, Pay, Progress, Step, TakeStake
+from betcore.domain.activity_inputs import CloseAtCasino, FindCredit, FindStake, Pay, Progress, Step, TakeStake
+from betcore.domain.casino_responses import DUPLICATE, NOT_SENT
+from betcore.domain.errors import Code
+from betcore.domain.ids import TransactionType
+from betcore.domain.messages import BetRecord, BetState, PayIn
+from betcore.runtime import failpoints
 
 
 class Wallet:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.responses import JSONResponse, Response
 from temporalio.client import Client
 
-from betcore.db.health import Breaker, CircuitBreakers
+from betcore.db.circuit_breakers import Breaker, CircuitBreakers
 from betcore.db.incidents import Incidents
 
 _T = TypeVar("_T")

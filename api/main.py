@@ -15,26 +15,30 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from temporalio.client import Client
 
-from api import casino, health, jwks, provider
-from api.bets import Bets
-from api.confirmations import Confirmations
-from api.envelope import refusal, render
-from api.messages import BetMessages
-from api.signed import Caller, SignedRequests
-from betcore import currencies, failpoints
-from betcore.clients.bearer import Tokens
-from betcore.clients.casino import CasinoClient
-from betcore.clients.http import http_session
-from betcore.clients.temporal import connect
+from api import health
+from api.casino import jwks
+from api.casino import routes as casino_routes
+from api.casino.accepts import Confirmations
+from api.provider import routes as provider_routes
+from api.provider.operations import Bets
+from api.provider.responses import refusal, render
+from api.provider.signature import Caller, SignedRequests
+from api.provider.workflow_client import BetMessages
+from betcore.casino.client import CasinoClient
+from betcore.casino.http_session import http_session
+from betcore.casino.tokens import Tokens
 from betcore.db.bets import Bets as BetRows
-from betcore.db.calls import ProviderRequests
 from betcore.db.engine import create_engine
 from betcore.db.partners import Partners
+from betcore.db.provider_requests import ProviderRequests
 from betcore.db.signing_keys import SigningKeys
-from betcore.errors import BetcoreError, Code
-from betcore.logs import configure
-from betcore.settings import Settings
-from betcore.vault import Vault
+from betcore.domain import currencies
+from betcore.domain.errors import BetcoreError, Code
+from betcore.runtime import failpoints
+from betcore.runtime.logging import configure
+from betcore.runtime.settings import Settings
+from betcore.runtime.vault import Vault
+from betcore.temporal.client import connect
 
 _log = structlog.get_logger()
 _FORGET_EVERY = 30.0
@@ -92,9 +96,9 @@ def compose(
     casinos = CasinoClient(http, keys, settings.issuer)
     bets = Bets(calls, BetRows(engine), partners, casinos, BetMessages(client))
     app.state.bets, app.state.partners = bets, partners
-    app.include_router(provider.router(bets), prefix=settings.provider_api_prefix)
+    app.include_router(provider_routes.router(bets), prefix=settings.provider_api_prefix)
     app.include_router(jwks.router(keys))
-    app.include_router(casino.router(Tokens(keys, settings.issuer), partners, Confirmations(engine, client)))
+    app.include_router(casino_routes.router(Tokens(keys, settings.issuer), partners, Confirmations(engine, client)))
     app.include_router(health.router(engine, client))
     return calls
 
@@ -134,8 +138,8 @@ async def _refuse(request: Request, error: Exception) -> Response:
     A request that was signed but is refused before the service has looked at it gives up its request id all the same:
     its signature covers neither path nor method, so it must not be usable elsewhere.
     """
-    if casino.is_called(request.url.path):
-        return casino.refusal(error)
+    if casino_routes.is_called(request.url.path):
+        return casino_routes.refusal(error)
     caller: Caller | None = getattr(request.state, "caller", None)
     try:
         if caller and not caller.claimed:

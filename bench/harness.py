@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from betcore.db.migrate import migrate
 from betcore.db.onboarding import Onboarding
 from betcore.db.signing_keys import SigningKeys
-from betcore.settings import Settings
-from betcore.vault import Vault
+from betcore.runtime.settings import Settings
+from betcore.runtime.vault import Vault
 
 
 async def prepare(engine: AsyncEngine, settings: Settings, casino: str, profile: str = "") -> None:

@@ -26,15 +26,15 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.reconciliation import Reconciler
 from bench import harness
-from betcore.clients.casino import CasinoClient
+from betcore.casino.client import CasinoClient
 from betcore.db.bets import Bets
 from betcore.db.engine import create_engine
 from betcore.db.partners import Partners
 from betcore.db.reconciliations import Reconciliations, Wanted
 from betcore.db.signing_keys import SigningKeys
-from betcore.reconciling import Reconcile
-from betcore.settings import Settings
-from betcore.vault import Vault
+from betcore.domain.reconciliation import Reconcile
+from betcore.runtime.settings import Settings
+from betcore.runtime.vault import Vault
 from devkit.stack import postgres
 
 _FIRST = datetime(2026, 1, 1, tzinfo=UTC)

@@ -23,13 +23,13 @@ from pydantic import SecretStr
 from temporalio.client import Client
 
 from bench import harness
-from betcore.clients.temporal import connect
 from betcore.db.engine import create_engine
-from betcore.ids import BetKey, bet_workflow_id
-from betcore.settings import Settings
+from betcore.domain.ids import BetKey, bet_workflow_id
+from betcore.runtime.settings import Settings
+from betcore.temporal.client import connect
 from betcore.verify.report import Report
+from betcore.verify.run import verify
 from betcore.verify.sources import Wanted, open_sources
-from betcore.verify.verifying import verify
 from devkit.stack import postgres, temporal
 
 # As many bets as one statement makes; one in so many is open; and players.

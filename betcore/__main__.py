@@ -1,7 +1,7 @@
 """``python -m betcore``."""
 
 from betcore.cli.main import app
-from betcore.leaving import leave
+from betcore.runtime.process import leave
 
 if __name__ == "__main__":
     try:

@@ -11,7 +11,7 @@ import asyncpg
 
 from betcore.db.engine import create_engine
 from betcore.db.migrate import migrate
-from betcore.settings import Settings
+from betcore.runtime.settings import Settings
 from devkit.stack import postgres
 from devkit.stack.folder import Folder
 

@@ -14,22 +14,22 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from betcore.clients.casino import CasinoClient
-from betcore.clients.hints import AcceptNotifications
+from betcore.casino.accept_notifications import AcceptNotifications
+from betcore.casino.client import CasinoClient
 from betcore.db.bets import Bets
-from betcore.db.calls import ProviderRequests, Session
+from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.engine import create_engine
-from betcore.db.health import CircuitBreakers
 from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
 from betcore.db.partners import Partners
+from betcore.db.provider_requests import ProviderRequests, Session
 from betcore.db.signing_keys import SigningKeys
-from betcore.ids import TransactionType
-from betcore.messages import BetPolicy, BetRecord, PayIn, PayOut, Refund, Reverse
-from betcore.money import Money
-from betcore.orders import Pay
-from betcore.settings import Settings
-from betcore.vault import Vault
+from betcore.domain.activity_inputs import Pay
+from betcore.domain.ids import TransactionType
+from betcore.domain.messages import BetPolicy, BetRecord, PayIn, PayOut, Refund, Reverse
+from betcore.domain.money import Money
+from betcore.runtime.settings import Settings
+from betcore.runtime.vault import Vault
 from devkit.sandbox.casino.app import create_app
 from worker import Activities
 

@@ -18,14 +18,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from betcore import xsign
-from betcore.clients.temporal import connect
 from betcore.db.engine import create_engine
 from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
-from betcore.ids import BetKey, bet_workflow_id, reversal_workflow_id
-from betcore.settings import Settings
-from betcore.vault import Vault
+from betcore.domain.ids import BetKey, bet_workflow_id, reversal_workflow_id
+from betcore.provider import xsign
+from betcore.runtime.settings import Settings
+from betcore.runtime.vault import Vault
+from betcore.temporal.client import connect
 from tests import cluster
 from tests.leashed import leashed
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
-from betcore.visibility import BET_STATUS, NEEDS_ATTENTION
+from betcore.temporal.visibility import BET_STATUS, NEEDS_ATTENTION
 from tests.partner import TestPartner, eventually
 
 

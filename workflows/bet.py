@@ -8,23 +8,24 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from workflows.bet_actions import BetActions
-from workflows.closing import Closing
-from workflows.debit import Debit
-from workflows.inbox import Inbox
-from workflows.life import Life
-from workflows.successor import start_reversal
+from workflows.support.bet_actions import BetActions
+from workflows.support.closing import Closing
+from workflows.support.debit import Debit
+from workflows.support.inbox import Inbox
+from workflows.support.movements import Life
+from workflows.support.successor import start_reversal
 
 with workflow.unsafe.imports_passed_through():
-    from activities.bets import BetRecords
+    from activities.bet_records import BetRecords
     from activities.marks import Marks
     from activities.wallet import Wallet
-    from betcore import answers, visibility
-    from betcore.errors import Code
-    from betcore.ids import TransactionType
-    from betcore.messages import Accept, BetRecord, BetState, Operate, Operated, PayIn, PayOut, Refund
-    from betcore.money import Money
-    from betcore.orders import FindStake, MarkStake, Pay, Progress, Step, TakeOver, TakeStake, Withdraw
+    from betcore.domain import answers
+    from betcore.domain.activity_inputs import FindStake, MarkStake, Pay, Progress, Step, TakeOver, TakeStake, Withdraw
+    from betcore.domain.errors import Code
+    from betcore.domain.ids import TransactionType
+    from betcore.domain.messages import Accept, BetRecord, BetState, Operate, Operated, PayIn, PayOut, Refund
+    from betcore.domain.money import Money
+    from betcore.temporal import visibility
 
 
 @workflow.defn(name="Bet")

@@ -6,12 +6,12 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
-from workflows.at_length import at_length
+from workflows.support.at_length import at_length
 
 with workflow.unsafe.imports_passed_through():
     from activities.reconciliation import Reconciler
-    from betcore.ids import WALLET_QUEUE
-    from betcore.reconciling import Reconcile, Reconciled
+    from betcore.domain.ids import WALLET_QUEUE
+    from betcore.domain.reconciliation import Reconcile, Reconciled
 
 _RETRY = RetryPolicy(maximum_interval=timedelta(minutes=5))
 

@@ -8,19 +8,20 @@ from datetime import datetime
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from workflows.closing import Closing
-from workflows.debit import Debit
-from workflows.life import Life
-from workflows.operators import Concern
+from workflows.support.closing import Closing
+from workflows.support.debit import Debit
+from workflows.support.four_eyes import Concern
+from workflows.support.movements import Life
 
 with workflow.unsafe.imports_passed_through():
     from activities.claw_backs import ClawBacks
     from activities.marks import Marks
-    from betcore import answers, visibility
-    from betcore.errors import Code
-    from betcore.ids import TransactionType
-    from betcore.messages import Accept, BetRecord, BetState, Operate, Operated, Refund, ReversalState, Reverse
-    from betcore.orders import ClawBack, MarkClawBack, OpenReversal, Pay, Progress, Step
+    from betcore.domain import answers
+    from betcore.domain.activity_inputs import ClawBack, MarkClawBack, OpenReversal, Pay, Progress, Step
+    from betcore.domain.errors import Code
+    from betcore.domain.ids import TransactionType
+    from betcore.domain.messages import Accept, BetRecord, BetState, Operate, Operated, Refund, ReversalState, Reverse
+    from betcore.temporal import visibility
 
 
 @workflow.defn(name="Reversal")

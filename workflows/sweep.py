@@ -6,10 +6,10 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
-from workflows.at_length import at_length
+from workflows.support.at_length import at_length
 
 with workflow.unsafe.imports_passed_through():
-    from activities.sweeps import Recovery
+    from activities.recovery import Recovery
 
 
 @workflow.defn(name="Sweep")

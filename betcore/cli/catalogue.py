@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from betcore.cli.desk import Desk, Json, act, lines
+from betcore.cli.context import Desk, Json, act, lines
 from betcore.cli.output import AsJson, DataDir
 
 game = typer.Typer(no_args_is_help=True, help="Games of a provider.")

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from betcore.cli import telling
-from betcore.cli.desk import Desk, Json, act, moment
+from betcore.cli import formatting
+from betcore.cli.context import Desk, Json, act, moment
 from betcore.cli.output import AsJson, DataDir
 
 if TYPE_CHECKING:
@@ -64,14 +64,14 @@ def _incidents(desk: Desk) -> "Incidents":
 
 
 def _listing(found: Json) -> str:
-    return telling.table([row | {"differs": ", ".join(row["differs"]) or None} for row in found["incidents"]])
+    return formatting.table([row | {"differs": ", ".join(row["differs"]) or None} for row in found["incidents"]])
 
 
 def _words(found: Json) -> str:
-    head = f"incident {found['incident_id']}, {telling.time(found['at'])} UTC: {found['kind']}"
+    head = f"incident {found['incident_id']}, {formatting.time(found['at'])} UTC: {found['kind']}"
     parts = [head if found["meaning"] is None else f"{head}\n{found['meaning']}", _side_by_side(found)]
     return (
-        "\n\n".join([*parts, *telling.bet(found)])
+        "\n\n".join([*parts, *formatting.bet(found)])
         if found["bet"]
         else "\n\n".join([*parts, "there is no row of its bet"])
     )
@@ -86,4 +86,4 @@ def _side_by_side(found: Json) -> str:
         {" ": "!" if name in differs else " ", "what": name, "ours": ours.get(name), "theirs": theirs.get(name)}
         for name in names
     ]
-    return telling.table(rows) if differs else f"{telling.table(rows)}\n(nothing that both sides name differs)"
+    return formatting.table(rows) if differs else f"{formatting.table(rows)}\n(nothing that both sides name differs)"

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from betcore.cli.desk import Desk, Json, act, lines
+from betcore.cli.context import Desk, Json, act, lines
 from betcore.cli.output import AsJson, DataDir
 
 if TYPE_CHECKING:
@@ -39,6 +39,6 @@ def revoke_key(
 
 def _keys(desk: Desk) -> "SigningKeys":
     from betcore.db.signing_keys import SigningKeys
-    from betcore.vault import Vault
+    from betcore.runtime.vault import Vault
 
     return SigningKeys(desk.engine, Vault.of(desk.settings), 0)

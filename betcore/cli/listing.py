@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from betcore.cli.desk import Desk, Json
-from betcore.errors import PreconditionFailed
+from betcore.cli.context import Desk, Json
+from betcore.domain.errors import PreconditionFailed
 
 if TYPE_CHECKING:
-    from betcore.listed import Listed
+    from betcore.domain.payment_list import Listed
 
 
 async def of_parked_debit(desk: Desk, bet_id: int) -> Json | None:
@@ -15,7 +15,7 @@ async def of_parked_debit(desk: Desk, bet_id: int) -> Json | None:
     ``says`` is ``ours``, ``another``, ``nothing`` or ``unclear``; ``listed`` has what it lists of that type.
     """
     from betcore.db.reconciliations import Reconciliations
-    from betcore.reconciling import UnreadBet
+    from betcore.domain.reconciliation import UnreadBet
 
     (bet,) = await Reconciliations(desk.engine).bets([bet_id])
     if isinstance(bet, UnreadBet):
@@ -46,12 +46,12 @@ def words(found: Json) -> str:
 
 
 async def _listed(desk: Desk, casino_id: int, bet_id: int) -> "list[Listed] | None":
-    from betcore.clients.asking import ThrottledLookup
-    from betcore.clients.casino import CasinoClient
-    from betcore.clients.http import http_session
+    from betcore.casino.client import CasinoClient
+    from betcore.casino.http_session import http_session
+    from betcore.casino.lookup import ThrottledLookup
     from betcore.db.partners import Partners
     from betcore.db.signing_keys import SigningKeys
-    from betcore.vault import Vault
+    from betcore.runtime.vault import Vault
 
     vault = Vault.of(desk.settings)
     async with http_session() as http:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from betcore.cli.desk import Desk, Json, act
+from betcore.cli.context import Desk, Json, act
 from betcore.cli.output import AsJson, DataDir
 
 
@@ -20,7 +20,7 @@ def command(
     async def work(desk: Desk) -> Json:
         from betcore.db.migrate import migrate
         from betcore.db.signing_keys import SigningKeys
-        from betcore.vault import Vault
+        from betcore.runtime.vault import Vault
 
         keys = SigningKeys(desk.engine, Vault.of(desk.settings), 0)
         await migrate(desk.engine)

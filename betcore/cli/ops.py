@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from betcore.cli import telling
-from betcore.cli.desk import Desk, Json, act
+from betcore.cli import formatting
+from betcore.cli.context import Desk, Json, act
 from betcore.cli.output import AsJson, DataDir
 from betcore.cli.reconcile import reconcile
-from betcore.messages import Action
+from betcore.domain.messages import Action
 
 ops = typer.Typer(no_args_is_help=True, help="Watch over bets, and act on them.")
 ops.command("reconcile")(reconcile)
@@ -24,7 +24,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; stands on record.")]
 @ops.command("show")
 def show(bet: Bet, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Show all of a bet: its rows, every message, send and answer, and what comes next."""
-    from betcore.cli.watching import shown
+    from betcore.cli.ops_queries import shown
 
     act(as_json, data_dir, lambda desk: shown(desk, bet), _story)
 
@@ -37,9 +37,9 @@ def stuck(
     data_dir: DataDir = None,
 ) -> None:
     """List the bets that do not come on by themselves, and why."""
-    from betcore.cli.watching import listed
+    from betcore.cli.ops_queries import listed
 
-    act(as_json, data_dir, lambda desk: listed(desk, casino, limit), lambda found: telling.table(found["stuck"]))
+    act(as_json, data_dir, lambda desk: listed(desk, casino, limit), lambda found: formatting.table(found["stuck"]))
 
 
 @ops.command("owed")
@@ -51,7 +51,7 @@ def owed(casino: Casino = None, as_json: AsJson = False, data_dir: DataDir = Non
 
         return {"owed": await Owed(desk.engine).listed(casino)}
 
-    act(as_json, data_dir, work, lambda found: telling.table(found["owed"]))
+    act(as_json, data_dir, work, lambda found: formatting.table(found["owed"]))
 
 
 @ops.command("retry")
@@ -103,7 +103,7 @@ def _operate(
     action: Action, bet: str, operator: str, reason: str, as_json: bool, data_dir: DataDir, win: str | None = None
 ) -> None:
     from betcore.cli import listing
-    from betcore.cli.acting import operated
+    from betcore.cli.ops_actions import operated
 
     def show(listed: Json) -> None:
         if not as_json:
@@ -123,8 +123,8 @@ def _outcome(done: Json) -> str:
 
 
 def _story(found: Json) -> str:
-    incidents = telling.heading("incidents", telling.table(found["incidents"]))
-    return "\n\n".join([*telling.bet(found), incidents, telling.heading("what comes next", _next(found))])
+    incidents = formatting.heading("incidents", formatting.table(found["incidents"]))
+    return "\n\n".join([*formatting.bet(found), incidents, formatting.heading("what comes next", _next(found))])
 
 
 def _next(found: Json) -> str:
@@ -134,11 +134,11 @@ def _next(found: Json) -> str:
         if one["bet_status"]:
             told[-1] += f", {one['bet_status']}" + (", needs attention" if one["needs_attention"] else "")
         if one["task_attempt"] > 1:
-            failure = telling.plain(one["task_failure"] or "see the worker's log")
+            failure = formatting.plain(one["task_failure"] or "see the worker's log")
             told.append(f"  its workflow task fails, attempt {one['task_attempt']}: {failure}")
         for pending in one["pending"]:
-            at = f", next at {telling.time(pending['next_at'])}" if pending["next_at"] else ""
+            at = f", next at {formatting.time(pending['next_at'])}" if pending["next_at"] else ""
             told.append(f"  {pending['what']}: {pending['state']}, attempt {pending['attempt']}{at}")
             if pending["last_failure"]:
-                told.append(f"    {telling.plain(pending['last_failure'])}")
+                told.append(f"    {formatting.plain(pending['last_failure'])}")
     return "\n".join([*told, *([found["no_next"]] if found["no_next"] else [])])

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from betcore.errors import BetcoreError, Misconfigured
+from betcore.domain.errors import BetcoreError, Misconfigured
 
 if TYPE_CHECKING:
-    from betcore.settings import Settings
+    from betcore.runtime.settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object; logs go to standard error.")]
 DataDir = Annotated[
@@ -73,8 +73,8 @@ def read_settings(data_dir: Path | None = None, **given: Any) -> "Settings":
     from pydantic import ValidationError  # here: a command that needs no settings starts faster
     from pydantic_settings import SettingsError
 
-    from betcore import currencies
-    from betcore.settings import Settings
+    from betcore.domain import currencies
+    from betcore.runtime.settings import Settings
 
     if data_dir is not None:
         given["data_dir"] = data_dir

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from betcore.cli.desk import Desk, Json, act, lines, read_file
+from betcore.cli.context import Desk, Json, act, lines, read_file
 from betcore.cli.output import AsJson, DataDir
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _list(word: "PartnerKind", as_json: bool, data_dir: Path | None) -> None:
 
 
 async def _with_breakers(desk: Desk, casinos: list[Json]) -> list[Json]:
-    from betcore.db.health import CircuitBreakers
+    from betcore.db.circuit_breakers import CircuitBreakers
 
     told = {breaker.casino: breaker.told for breaker in await CircuitBreakers(desk.engine, 0).shown()}
     return [casino | {"breaker": told.get(casino["name"])} for casino in casinos]

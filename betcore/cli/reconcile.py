@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from betcore.cli.desk import Desk, Json, act, moment
+from betcore.cli.context import Desk, Json, act, moment
 from betcore.cli.output import AsJson, DataDir
-from betcore.errors import InvalidInput, Unavailable
+from betcore.domain.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from temporalio.client import WorkflowHandle
@@ -53,8 +53,8 @@ def reconcile(
 
 
 async def _reconciled(desk: Desk, casino: str, opened_from: datetime, opened_to: datetime, out: Path) -> Json:
-    from betcore.clients.temporal import connect
     from betcore.db.reconciliations import Reconciliations
+    from betcore.temporal.client import connect
 
     runs = Reconciliations(desk.engine)
     wanted = await runs.wanted(casino, opened_from, opened_to)
@@ -83,8 +83,8 @@ async def _reconciled(desk: Desk, casino: str, opened_from: datetime, opened_to:
 async def _started(client: Any, wanted: "Wanted") -> "WorkflowHandle[Any, Any]":
     from temporalio.service import RPCError
 
-    from betcore.clients.runs import start_reconciliation
-    from betcore.reconciling import Reconciled
+    from betcore.domain.reconciliation import Reconciled
+    from betcore.temporal.runs import start_reconciliation
 
     try:
         await start_reconciliation(client, wanted)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from betcore.cli.desk import moment
+from betcore.cli.context import moment
 from betcore.cli.output import AsJson, DataDir, answering, emit, read_settings
 
 if TYPE_CHECKING:
-    from betcore.settings import Settings
+    from betcore.runtime.settings import Settings
     from betcore.verify.report import Report
+    from betcore.verify.run import ProviderBook
     from betcore.verify.sources import Wanted
-    from betcore.verify.verifying import ProviderBook
 
 app = typer.Typer()
 SHOWN = 50  # violations in a list for a person
@@ -79,9 +79,9 @@ async def _verified(settings: "Settings", wanted: "Wanted") -> "Report":
     import asyncpg
     from sqlalchemy.exc import SQLAlchemyError
 
-    from betcore.errors import Unavailable
+    from betcore.domain.errors import Unavailable
+    from betcore.verify.run import verify as report_on
     from betcore.verify.sources import open_sources
-    from betcore.verify.verifying import verify as report_on
 
     try:
         async with open_sources(settings, wanted) as sources:

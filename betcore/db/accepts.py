@@ -10,15 +10,15 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore import casino_values
-from betcore.casino_values import Doubt, same_identity
-from betcore.db import accept_sql
 from betcore.db.bets import Confirmation, confirmation_in
 from betcore.db.engine import one_row
-from betcore.db.records import as_json, record_of
-from betcore.ids import BetKey, TransactionType, carrier_of_bet, carrier_of_reversal, transaction_id
-from betcore.messages import BetRecord
-from betcore.money import Money
+from betcore.db.row_mapping import as_json, record_of
+from betcore.db.statements import accepts
+from betcore.domain import casino_values
+from betcore.domain.casino_values import Doubt, same_identity
+from betcore.domain.ids import BetKey, TransactionType, carrier_of_bet, carrier_of_reversal, transaction_id
+from betcore.domain.messages import BetRecord
+from betcore.domain.money import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +81,11 @@ class Accepts:
 
         A movement that was never sent, and another casino's bet, are as unknown as a bet that there is not.
         """
-        bet = await one_row(self._engine, accept_sql.CURRENCY, bet_id=accept.bet_id, casino_id=casino_id)
+        bet = await one_row(self._engine, accepts.CURRENCY, bet_id=accept.bet_id, casino_id=casino_id)
         if bet is None:
             return Stored(Outcome.UNKNOWN)
         balance = casino_values.balance(accept.balance, bet.currency).money
-        row = await one_row(self._engine, accept_sql.STORE, **_given(accept, bet, balance))
+        row = await one_row(self._engine, accepts.STORE, **_given(accept, bet, balance))
         if row is None:
             return Stored(Outcome.UNKNOWN)
         outcome = Outcome(row.verdict)
@@ -109,11 +109,11 @@ class Accepts:
         said = as_json({"type": kind, "reason": doubt})
         async with self._engine.connect() as connection:
             given = {"bet_id": bet_id, "casino_id": casino_id, "said": said}
-            await connection.execute(text(accept_sql.UNREAD), given)
+            await connection.execute(text(accepts.UNREAD), given)
 
     async def read(self, bet_id: int, transaction_type: TransactionType) -> Confirmation | None:
         """The Accept of a movement; None where there is none."""
-        row = await one_row(self._engine, accept_sql.READ, bet_id=bet_id, kind=int(transaction_type))
+        row = await one_row(self._engine, accepts.READ, bet_id=bet_id, kind=int(transaction_type))
         return row and confirmation_in(row, row.currency)
 
 

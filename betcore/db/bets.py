@@ -13,14 +13,14 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.db import bet_sql, movement_sql
 from betcore.db.engine import one_row
-from betcore.db.records import as_json, money_of, record_of
-from betcore.errors import Code
-from betcore.ids import TransactionType
-from betcore.messages import BetRecord, BetState, PayIn, Resumed
-from betcore.money import Money
-from betcore.orders import Incident, Pay
+from betcore.db.row_mapping import as_json, money_of, record_of
+from betcore.db.statements import bets, movements
+from betcore.domain.activity_inputs import Incident, Pay
+from betcore.domain.errors import Code
+from betcore.domain.ids import TransactionType
+from betcore.domain.messages import BetRecord, BetState, PayIn, Resumed
+from betcore.domain.money import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Bets:
             ),
         }
         while True:
-            row = await one_row(self._engine, bet_sql.OPEN, **given)
+            row = await one_row(self._engine, bets.OPEN, **given)
             if row.bet_id is None and not row.known:
                 return None
             if row.bet_id is not None and not row.stale:
@@ -119,12 +119,12 @@ class Bets:
 
     async def take_over(self, resumed: Resumed, owner: str) -> BetRecord:
         """Become the owner of a bet whose workflow is gone; where another one was faster, the record names it."""
-        return await self._change(bet_sql.TAKE_OVER, resumed.bet_id, owner, seen_owner=resumed.owner, life=resumed.life)
+        return await self._change(bets.TAKE_OVER, resumed.bet_id, owner, seen_owner=resumed.owner, life=resumed.life)
 
     async def accept(self, bet_id: int, owner: str, word: Confirmation) -> BetRecord:
         """The casino holds the stake."""
         return await self._change(
-            bet_sql.ACCEPT,
+            bets.ACCEPT,
             bet_id,
             owner,
             error_code=word.error_code,
@@ -164,13 +164,13 @@ class Bets:
     ) -> BetRecord:
         ending = {"state": state, "refusal": refusal, "movement": "absent", "error_code": None, "attempts": None}
         ending["standing"] = "sending"
-        return await self._change(bet_sql.END_WITHOUT_STAKE, bet_id, owner, **ending | given)
+        return await self._change(bets.END_WITHOUT_STAKE, bet_id, owner, **ending | given)
 
     async def taken_after_the_end(self, record: BetRecord, word: Confirmation, theirs: Mapping[str, str]) -> BetRecord:
         """The casino holds the stake of a bet that has ended without it: it is owed back, and an incident says so."""
         row = await one_row(
             self._engine,
-            bet_sql.TAKEN_AFTER_THE_END,
+            bets.TAKEN_AFTER_THE_END,
             bet_id=record.bet_id,
             error_code=word.error_code,
             partner_transaction_id=word.partner_transaction_id,
@@ -187,7 +187,7 @@ class Bets:
         kind, amount = order.transaction_type, order.amount
         row = await claimed(
             self._engine,
-            bet_sql.BEGIN_CREDIT,
+            bets.BEGIN_CREDIT,
             bet_id=order.bet_id,
             owner=order.owner,
             kind=int(kind),
@@ -207,7 +207,7 @@ class Bets:
     ) -> BetRecord:
         """The player has the money; the bet is over. ``how`` is ``paid_by_hand`` where it did not come from us."""
         return await self._change(
-            bet_sql.CREDIT_DONE,
+            bets.CREDIT_DONE,
             bet_id,
             owner,
             kind=int(kind),
@@ -228,22 +228,22 @@ class Bets:
     ) -> BetRecord:
         """Leave the movement to a person, with the casino's reason and an incident; ``theirs`` is what it has."""
         given = {"kind": int(kind), "error_code": error_code, "theirs": as_json(theirs or {})}
-        return await self._change(bet_sql.PARK, bet_id, owner, **given)
+        return await self._change(bets.PARK, bet_id, owner, **given)
 
     async def withdraw(self, bet_id: int, owner: str) -> BetRecord:
         """Take the bet back if nobody was told that it stands; the record says whether it was."""
-        return await self._change(bet_sql.WITHDRAW, bet_id, owner)
+        return await self._change(bets.WITHDRAW, bet_id, owner)
 
     async def note(self, bet_id: int, event: str, **data: object) -> None:
         """Write down what happened to a bet."""
         async with self._engine.connect() as connection:
-            await connection.execute(text(bet_sql.NOTE), {"bet_id": bet_id, "kind": event, "data": as_json(data)})
+            await connection.execute(text(bets.NOTE), {"bet_id": bet_id, "kind": event, "data": as_json(data)})
 
     async def note_once(self, bet_id: int, event: str, data: Mapping[str, object]) -> None:
         """The same, once for the same words."""
         async with self._engine.connect() as connection:
             given = {"bet_id": bet_id, "kind": event, "data": as_json(data)}
-            await connection.execute(text(bet_sql.NOTE_ONCE), given)
+            await connection.execute(text(bets.NOTE_ONCE), given)
 
     async def await_accept(
         self, bet_id: int, kind: TransactionType, within: timedelta, currency: str
@@ -251,7 +251,7 @@ class Bets:
         """The Accept of a movement that was sent. Where there is none yet, one that comes later is signalled, and
         nothing more is sent before ``within`` has passed."""
         given = {"bet_id": bet_id, "kind": int(kind), "within": within}
-        row = await one_row(self._engine, movement_sql.HEAR, **given)
+        row = await one_row(self._engine, movements.HEAR, **given)
         return row and confirmation_in(row, currency)
 
     async def forget_refusal(
@@ -260,26 +260,26 @@ class Bets:
         """Let a movement that the casino has refused, and that is not over, be sent and confirmed again after a gap."""
         async with self._engine.connect() as connection:
             given = {"bet_id": bet_id, "kind": int(kind), "error_code": error_code, "gap": gap}
-            await connection.execute(text(movement_sql.FORGET_REFUSAL), given)
+            await connection.execute(text(movements.FORGET_REFUSAL), given)
 
     async def duplicate_absent(self, bet_id: int, owner: str, kind: TransactionType, within: timedelta) -> bool:
         """Note that the casino calls a movement a duplicate that it does not list; return whether it did so already
         ``within`` ago."""
         given = {"bet_id": bet_id, "owner": owner, "kind": int(kind), "within": within}
-        row = await one_row(self._engine, movement_sql.DUPLICATE_ABSENT, **given)
+        row = await one_row(self._engine, movements.DUPLICATE_ABSENT, **given)
         return row is not None and row.for_good
 
     async def unpark(self, bet_id: int, owner: str, kind: TransactionType) -> None:
         """Let a parked movement be sent again; one that is not parked, or of another life, stays as it is."""
         async with self._engine.connect() as connection:
             given = {"bet_id": bet_id, "owner": owner, "kind": int(kind)}
-            await connection.execute(text(movement_sql.UNPARK), given)
+            await connection.execute(text(movements.UNPARK), given)
 
     async def file_incident(self, incident: Incident) -> None:
         """Write down a contradiction for a person to look at, once for the same words."""
         async with self._engine.connect() as connection:
             await connection.execute(
-                text(bet_sql.FILE_INCIDENT),
+                text(bets.FILE_INCIDENT),
                 {
                     "bet_id": incident.bet_id,
                     "kind": incident.kind,
@@ -291,7 +291,7 @@ class Bets:
     async def _change(self, statement: str, bet_id: int, owner: str, **given: Any) -> BetRecord:
         row = await one_row(self._engine, statement, bet_id=bet_id, owner=owner, **given)
         if row is None:
-            row = await one_row(self._engine, bet_sql.AS_IT_STANDS, bet_id=bet_id)
+            row = await one_row(self._engine, bets.AS_IT_STANDS, bet_id=bet_id)
         if row is None:
             raise LookupError(f"no bet {bet_id}")
         return record_of(row)

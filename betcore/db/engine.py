@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from betcore.errors import Misconfigured
-from betcore.settings import Settings
+from betcore.domain.errors import Misconfigured
+from betcore.runtime.settings import Settings
 
 
 def create_engine(settings: Settings) -> AsyncEngine:

@@ -8,8 +8,8 @@ from sqlalchemy import Executable, Row, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from betcore.db.story import bet_now
-from betcore.errors import InvalidInput, NotFound
+from betcore.db.bet_history import bet_now
+from betcore.domain.errors import InvalidInput, NotFound
 
 Json = dict[str, Any]
 

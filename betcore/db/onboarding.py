@@ -11,11 +11,11 @@ from sqlalchemy import Executable, Row, Table, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore import profiles
-from betcore.db import entries, tables
-from betcore.errors import InvalidInput, NotFound, PreconditionFailed
-from betcore.profiles import CasinoProfile, ProviderProfile
-from betcore.vault import Vault
+from betcore.db import tables, validation
+from betcore.domain import profiles
+from betcore.domain.errors import InvalidInput, NotFound, PreconditionFailed
+from betcore.domain.profiles import CasinoProfile, ProviderProfile
+from betcore.runtime.vault import Vault
 
 Json = dict[str, Any]
 NEW_SECRET_BYTES = 32  # 43 characters of URL-safe base64
@@ -91,7 +91,7 @@ class Onboarding:
             read = _casino_profile(profile) if word == "casino" else profiles.read(ProviderProfile, profile)
             values["profile"] = read.model_dump(mode="json")
         if address is not None:
-            values[kind.address] = entries.address(kind.address, address)
+            values[kind.address] = validation.address(kind.address, address)
         return _shown(kind, await self._change(kind, name, **values))
 
     async def disable(self, word: PartnerKind, name: str) -> Json:
@@ -121,7 +121,7 @@ class Onboarding:
         """
         kind = _KINDS[word]
         secret = secrets.token_urlsafe(NEW_SECRET_BYTES)
-        ended = {} if entries.overlap(overlap) else _no_tokens(kind)
+        ended = {} if validation.overlap(overlap) else _no_tokens(kind)
         row = await self._change(
             kind,
             name,
@@ -148,8 +148,8 @@ class Onboarding:
     ) -> Json:
         secret = secrets.token_urlsafe(NEW_SECRET_BYTES)
         values = {
-            "name": entries.name("name", name),
-            kind.address: entries.address(kind.address, address),
+            "name": validation.name("name", name),
+            kind.address: validation.address(kind.address, address),
             "profile": profile.model_dump(mode="json"),
             "secret": self._vault.seal(secret),
             **more,
@@ -165,7 +165,7 @@ class Onboarding:
         return await self._row(kind, partner, changed.returning(kind.table, _previous_until(kind)))
 
     async def _row(self, kind: _Kind, name: str, statement: Executable) -> Row[Any]:
-        rows = await self._all(statement) if entries.name("name", name) else []
+        rows = await self._all(statement) if validation.name("name", name) else []
         if not rows:
             raise NotFound(f"there is no {kind.word} {name!r}")
         return rows[0]

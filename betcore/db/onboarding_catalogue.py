@@ -8,10 +8,10 @@ from sqlalchemy import Executable, Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from betcore.db import entries
+from betcore.db import validation
 from betcore.db.onboarding import Json
 from betcore.db.tables import casino, game, player, provider, session
-from betcore.errors import InvalidInput, NotFound, PreconditionCode, PreconditionFailed
+from betcore.domain.errors import InvalidInput, NotFound, PreconditionCode, PreconditionFailed
 
 
 class Catalogue:
@@ -29,13 +29,13 @@ class Catalogue:
         self, provider_name: str, game_id: str, name: str, min_bet: str | None = None, max_bet: str | None = None
     ) -> Json:
         """A new game of a provider; limits are decimals in major units of whatever currency a session has."""
-        least, greatest = entries.limits(min_bet, max_bet)
+        least, greatest = validation.limits(min_bet, max_bet)
         async with self._transaction() as connection:
             owner = await _one(connection, select(provider).where(provider.c.name == provider_name), "provider")
             statement = insert(game).values(
                 provider_id=owner.provider_id,
-                provider_game_id=entries.name("game-id", game_id),
-                name=entries.name("name", name),
+                provider_game_id=validation.name("game-id", game_id),
+                name=validation.name("name", name),
                 min_bet=least,
                 max_bet=greatest,
             )
@@ -108,7 +108,7 @@ class Catalogue:
                 "provider_id": owner.provider_id,
                 "player_id": await _registered(connection, house.casino_id, user),
                 "game_id": played.game_id,
-                "currency": entries.currency(currency, played.min_bet, played.max_bet),
+                "currency": validation.currency(currency, played.min_bet, played.max_bet),
                 "mode": mode,
             }
             row = (await connection.execute(insert(session).values(**values).returning(session))).one()
@@ -170,7 +170,7 @@ async def _enabled(connection: AsyncConnection, statement: Executable, what: str
 
 
 async def _registered(connection: AsyncConnection, casino_id: int, user: str) -> int:
-    values = {"casino_id": casino_id, "partner_user_id": entries.name("player", user)}
+    values = {"casino_id": casino_id, "partner_user_id": validation.name("player", user)}
     await connection.execute(insert(player).values(**values).on_conflict_do_nothing())
     query = select(player).where(player.c.casino_id == casino_id, player.c.partner_user_id == user)
     return int((await _one(connection, query, "player")).player_id)

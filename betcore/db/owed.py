@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.db.records import amount_text
-from betcore.db.story import known_casino
+from betcore.db.bet_history import known_casino
+from betcore.db.row_mapping import amount_text
 
 Json = dict[str, Any]
 

@@ -8,10 +8,10 @@ from sqlalchemy import Row, Select, Table, case, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db import tables
-from betcore.db.cached import Cache
-from betcore.errors import NotFound
-from betcore.profiles import CasinoProfile, ProviderProfile
-from betcore.vault import Vault
+from betcore.db.cache import Cache
+from betcore.domain.errors import NotFound
+from betcore.domain.profiles import CasinoProfile, ProviderProfile
+from betcore.runtime.vault import Vault
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

@@ -14,13 +14,13 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.currencies import decimals
-from betcore.db import reconciliation_sql
 from betcore.db.engine import one_row
-from betcore.db.records import NOT_READ, money_of, record_of
-from betcore.errors import InvalidInput, NotFound
-from betcore.ids import BetKey
-from betcore.reconciling import (
+from betcore.db.row_mapping import NOT_READ, money_of, record_of
+from betcore.db.statements import reconciliations
+from betcore.domain.currencies import decimals
+from betcore.domain.errors import InvalidInput, NotFound
+from betcore.domain.ids import BetKey
+from betcore.domain.reconciliation import (
     SCHEDULED,
     Difference,
     OurBet,
@@ -82,7 +82,7 @@ class Reconciliations:
         if opened_from >= opened_to:
             raise InvalidInput("from has to be before to", code="invalid_window")
         given = {"casino": casino, "opened_from": opened_from, "opened_to": opened_to}
-        row = await one_row(self._engine, reconciliation_sql.WINDOW, **given)
+        row = await one_row(self._engine, reconciliations.WINDOW, **given)
         if row is None:
             raise NotFound(f"there is no casino {casino!r}")
         if opened_to > row.now:
@@ -97,28 +97,28 @@ class Reconciliations:
         """
         given = {"margin": margin, "scheduled": f"{SCHEDULED}:"}
         async with self._engine.connect() as connection:
-            rows = (await connection.execute(text(reconciliation_sql.DUE), given)).all()
+            rows = (await connection.execute(text(reconciliations.DUE), given)).all()
         return [_wanted(row) for row in rows]
 
     async def open(self, wanted: Wanted) -> Run:
         """Begin a run, or find the one of this workflow."""
         given = wanted.order.model_dump() | {"workflow_id": wanted.workflow_id}
         while True:
-            row = await one_row(self._engine, reconciliation_sql.OPEN, **given)
+            row = await one_row(self._engine, reconciliations.OPEN, **given)
             if row is not None:
                 return _run(row)
             # A concurrent insert was not visible to this statement yet; it is to the next.
 
     async def run(self, reconciliation_id: int) -> Run:
         """The run as it stands. Raises LookupError."""
-        row = await one_row(self._engine, reconciliation_sql.RUN, reconciliation_id=reconciliation_id)
+        row = await one_row(self._engine, reconciliations.RUN, reconciliation_id=reconciliation_id)
         if row is None:
             raise LookupError(f"no reconciliation {reconciliation_id}")
         return _run(row)
 
     async def run_of(self, workflow_id: str) -> Run | None:
         """The run of a workflow; None where it has not begun yet."""
-        row = await one_row(self._engine, reconciliation_sql.RUN_OF, workflow_id=workflow_id)
+        row = await one_row(self._engine, reconciliations.RUN_OF, workflow_id=workflow_id)
         return row and _run(row)
 
     async def bets_behind(self, run: Run, limit: int) -> list[OurBet | UnreadBet]:
@@ -130,11 +130,11 @@ class Reconciliations:
             "opened_to": run.opened_to,
             "limit": limit,
         }
-        return await self._bets(reconciliation_sql.BETS_BEHIND, **given)
+        return await self._bets(reconciliations.BETS_BEHIND, **given)
 
     async def bets(self, bet_ids: Sequence[int]) -> list[OurBet | UnreadBet]:
         """These bets as they stand now, by their number."""
-        return await self._bets(reconciliation_sql.BETS_NAMED, bet_ids=list(bet_ids))
+        return await self._bets(reconciliations.BETS_NAMED, bet_ids=list(bet_ids))
 
     async def compared(
         self, run: Run, bets: Sequence[OurBet | UnreadBet], found: Sequence[tuple[int, Difference]]
@@ -145,7 +145,7 @@ class Reconciliations:
         """
         row = await one_row(
             self._engine,
-            reconciliation_sql.COMPARED,
+            reconciliations.COMPARED,
             reconciliation_id=run.reconciliation_id,
             seen=run.last_bet_id,
             bets=len(bets),
@@ -156,14 +156,14 @@ class Reconciliations:
 
     async def any_open(self, reconciliation_id: int) -> bool:
         """Whether a finding waits for its second look."""
-        row = await one_row(self._engine, reconciliation_sql.ANY_OPEN, reconciliation_id=reconciliation_id)
+        row = await one_row(self._engine, reconciliations.ANY_OPEN, reconciliation_id=reconciliation_id)
         return bool(row[0])
 
     async def open_findings(self, reconciliation_id: int, after: int, limit: int) -> list[OpenFinding]:
         """Findings behind one that wait for their second look."""
         given = {"reconciliation_id": reconciliation_id, "after": after, "limit": limit}
         async with self._engine.connect() as connection:
-            rows = await connection.execute(text(reconciliation_sql.OPEN_FINDINGS), given)
+            rows = await connection.execute(text(reconciliations.OPEN_FINDINGS), given)
             return [OpenFinding(*row) for row in rows]
 
     async def decide(self, decided: Sequence[tuple[int, str, Difference | None]]) -> None:
@@ -173,11 +173,11 @@ class Reconciliations:
             for finding_id, outcome, difference in decided
         ]
         async with self._engine.connect() as connection:
-            await connection.execute(text(reconciliation_sql.DECIDED), {"decided": json.dumps(words)})
+            await connection.execute(text(reconciliations.DECIDED), {"decided": json.dumps(words)})
 
     async def end(self, reconciliation_id: int) -> None:
         """The run is over. Raises RuntimeError where it has not compared all of its bets."""
-        row = await one_row(self._engine, reconciliation_sql.END, reconciliation_id=reconciliation_id)
+        row = await one_row(self._engine, reconciliations.END, reconciliation_id=reconciliation_id)
         if row is None:
             raise RuntimeError(f"reconciliation {reconciliation_id} has not compared all of its bets")
 
@@ -188,7 +188,7 @@ class Reconciliations:
         outcomes: dict[str, int] = {}
         given = {"reconciliation_id": reconciliation_id}
         async with self._engine.connect() as connection:
-            for row in await connection.execute(text(reconciliation_sql.COUNTS), given):
+            for row in await connection.execute(text(reconciliations.COUNTS), given):
                 outcome = row.outcome or "waits"
                 kinds[row.kind] = kinds.get(row.kind, 0) + row.findings
                 outcomes[outcome] = outcomes.get(outcome, 0) + row.findings
@@ -198,7 +198,7 @@ class Reconciliations:
 
     async def findings(self, reconciliation_id: int) -> AsyncIterator[Json]:
         """All findings of a run, as they are reported, a page at a time."""
-        query = text(reconciliation_sql.FINDINGS).columns(ours=JSONB, theirs=JSONB)
+        query = text(reconciliations.FINDINGS).columns(ours=JSONB, theirs=JSONB)
         after = 0
         while True:
             given = {"reconciliation_id": reconciliation_id, "after": after, "limit": _PAGE}

@@ -12,13 +12,13 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.db import reversal_sql
 from betcore.db.bets import Claim, Confirmation, claim_of, claimed
 from betcore.db.engine import one_row
-from betcore.db.records import as_json, record_of
-from betcore.ids import TransactionType
-from betcore.messages import BetRecord, Resumed
-from betcore.orders import Pay
+from betcore.db.row_mapping import as_json, record_of
+from betcore.db.statements import reversals
+from betcore.domain.activity_inputs import Pay
+from betcore.domain.ids import TransactionType
+from betcore.domain.messages import BetRecord, Resumed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +41,12 @@ class Reversals:
     async def open(self, bet_id: int, owner: str, resumed: Resumed | None) -> BetRecord:
         """Insert the reversal of a settled bet, find the one that is there, or take over one that is left alone."""
         if resumed is not None:
-            return await self._change(
-                reversal_sql.TAKE_OVER, bet_id, owner, seen_owner=resumed.owner, life=resumed.life
-            )
-        return await self._change(reversal_sql.OPEN, bet_id, owner)
+            return await self._change(reversals.TAKE_OVER, bet_id, owner, seen_owner=resumed.owner, life=resumed.life)
+        return await self._change(reversals.OPEN, bet_id, owner)
 
     async def begin_claw_back(self, bet_id: int, owner: str, not_after: datetime) -> ClaimedBack:
         """Count a send of the claw-back; no count where it has ended, is parked, or is not ours."""
-        row = await self._claimed(reversal_sql.BEGIN_CLAW_BACK, bet_id, owner, not_after=not_after)
+        row = await self._claimed(reversals.BEGIN_CLAW_BACK, bet_id, owner, not_after=not_after)
         c = claim_of(row)
         return ClaimedBack(
             c.record, c.attempts, c.counted, c.accept, c.was_parked, c.partner_user_id, c.waits,
@@ -58,7 +56,7 @@ class Reversals:
     async def clawed_back(self, bet_id: int, owner: str, word: Confirmation) -> BetRecord:
         """The casino has taken the win back."""
         return await self._change(
-            reversal_sql.CLAWED_BACK,
+            reversals.CLAWED_BACK,
             bet_id,
             owner,
             error_code=word.error_code,
@@ -68,17 +66,17 @@ class Reversals:
     async def refuse_only_send(self, bet_id: int, owner: str, error_code: str | None) -> BetRecord:
         """The casino does not give the win back: the reversal is over, if no other send of it can exist."""
         given = {"standing": "sending", "error_code": error_code}
-        return await self._change(reversal_sql.REFUSE_ONLY_SEND, bet_id, owner, **given)
+        return await self._change(reversals.REFUSE_ONLY_SEND, bet_id, owner, **given)
 
     async def end_parked(self, bet_id: int, owner: str, error_code: str | None) -> BetRecord:
         """End a reversal whose parked claw-back two operators have marked as not taken; unless an Accept stands in the
         row that is not the one with this code."""
         given = {"standing": "parked", "error_code": error_code}
-        return await self._change(reversal_sql.REFUSE_ONLY_SEND, bet_id, owner, **given)
+        return await self._change(reversals.REFUSE_ONLY_SEND, bet_id, owner, **given)
 
     async def absent(self, bet_id: int, owner: str, *, sends: int | None = None) -> tuple[BetRecord, bool]:
         """No send of the claw-back so far is at the casino, or ever will be; with ``sends``, only if it is so many."""
-        row = await self._row(reversal_sql.ABSENT, bet_id, owner, sends=sends)
+        row = await self._row(reversals.ABSENT, bet_id, owner, sends=sends)
         return record_of(row), row.absent
 
     async def park(
@@ -91,13 +89,13 @@ class Reversals:
     ) -> BetRecord:
         """Leave the movement to a person, with the casino's reason and an incident; ``theirs`` is what it has."""
         given = {"kind": int(kind), "error_code": error_code, "theirs": as_json(theirs or {})}
-        return await self._change(reversal_sql.PARK, bet_id, owner, **given)
+        return await self._change(reversals.PARK, bet_id, owner, **given)
 
     # The credit of a reversal is the return of the stake; it is booked by the same names as a bet's credits are.
 
     async def begin_credit(self, order: Pay) -> Claim:
         """Count a send of the stake's return; no count where it is done, or the reversal is not ours."""
-        row = await self._claimed(reversal_sql.BEGIN_RETURN, order.bet_id, order.owner)
+        row = await self._claimed(reversals.BEGIN_RETURN, order.bet_id, order.owner)
         return claim_of(row)
 
     async def credit_done(
@@ -105,7 +103,7 @@ class Reversals:
     ) -> BetRecord:
         """The player has the stake back; the reversal is over. ``how`` as for a bet."""
         return await self._change(
-            reversal_sql.RETURNED,
+            reversals.RETURNED,
             bet_id,
             owner,
             how=how,
@@ -122,7 +120,7 @@ class Reversals:
 
     async def _change(self, statement: str, bet_id: int, owner: str, **given: Any) -> BetRecord:
         row = await one_row(self._engine, statement, bet_id=bet_id, owner=owner, **given)
-        return record_of(row or _there(await one_row(self._engine, reversal_sql.AS_IT_STANDS, bet_id=bet_id), bet_id))
+        return record_of(row or _there(await one_row(self._engine, reversals.AS_IT_STANDS, bet_id=bet_id), bet_id))
 
 
 def _there(row: Any, bet_id: int) -> Any:

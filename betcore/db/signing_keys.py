@@ -19,9 +19,9 @@ from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from betcore.db import tables
-from betcore.db.cached import Cache
-from betcore.errors import Misconfigured, NotFound
-from betcore.vault import Vault
+from betcore.db.cache import Cache
+from betcore.domain.errors import Misconfigured, NotFound
+from betcore.runtime.vault import Vault
 
 # Any number: processes that would make a key at the same time wait for each other under it.
 _LOCK = 7_310_522

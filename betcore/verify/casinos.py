@@ -12,15 +12,15 @@ import aiohttp
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.clients.casino import CasinoClient
-from betcore.db import verify_sql
+from betcore.casino.client import CasinoClient
 from betcore.db.partners import Casino, Partners
 from betcore.db.reconciliations import Reconciliations
-from betcore.db.records import amount_text, money_of
-from betcore.ids import TransactionType, transaction_id
-from betcore.money import minor_units
-from betcore.reconciling import Difference, Kind, OurBet, Outcome, UnreadBet, compare
-from betcore.verify.books import Book, Entry, Info, Journal, Unclear
+from betcore.db.row_mapping import amount_text, money_of
+from betcore.db.statements import verify
+from betcore.domain.ids import TransactionType, transaction_id
+from betcore.domain.money import minor_units
+from betcore.domain.reconciliation import Difference, Kind, OurBet, Outcome, UnreadBet, compare
+from betcore.verify.casino_books import Book, Entry, Info, Journal, Unclear
 from betcore.verify.report import Progress, Report, Tell, Violation
 
 Way = Literal["journal", "info"]
@@ -58,7 +58,7 @@ class Casinos:
 
     async def check(self, after: int, again_after: timedelta, report: Report, tell: Tell) -> None:
         """Compare every bet behind a number. What a casino does not answer is told as unchecked."""
-        for row in await read(self._engine, verify_sql.CASINOS):
+        for row in await read(self._engine, verify.CASINOS):
             casino = await self._partners.casino(row.casino_id)
             try:
                 if self._way(casino) == "journal":
@@ -93,7 +93,7 @@ class _Comparing:
     async def by_info(self, after: int) -> None:
         """Ask for every bet of ours. What no bet of ours explains stays unseen."""
         done, given = 0, {"casino_id": self._casino.casino_id, "limit": _BATCH}
-        while page := await read(self._engine, verify_sql.OF_CASINO, after=after, **given):
+        while page := await read(self._engine, verify.OF_CASINO, after=after, **given):
             await self._compare([row.bet_id for row in page], lambda bet_id, _: self._suspects.add(bet_id))
             await self._look_again_if(_SUSPECTS)
             after, done = page[-1].bet_id, done + len(page)
@@ -103,7 +103,7 @@ class _Comparing:
 
     async def by_journal(self, journal: Journal, after: int) -> None:
         """Read all of the casino's journal, then look for what we have beyond it."""
-        (first, last), *_ = await read(self._engine, verify_sql.REACH, after=after)
+        (first, last), *_ = await read(self._engine, verify.REACH, after=after)
         theirs, done = _Shares(first, last), 0
         async for entries in journal.pages():
             await self._page([one for one in entries if one.bet_id > after], theirs)
@@ -125,7 +125,7 @@ class _Comparing:
         """Entries that are ours go into the sums; the bets of all others are looked at."""
         asked = sorted({entry.bet_id for entry in entries})
         given = {"bet_ids": asked, "casino_id": self._casino.casino_id}
-        ours = {(row.bet_id, row.transaction_type): row for row in await read(self._engine, verify_sql.MADE, **given)}
+        ours = {(row.bet_id, row.transaction_type): row for row in await read(self._engine, verify.MADE, **given)}
         for entry in entries:
             row = ours.get((entry.bet_id, entry.listed.transaction_type))
             if row is None or not _same(row, entry):
@@ -137,11 +137,11 @@ class _Comparing:
         """The parts of the numbers in which our sums are not theirs: their bets are looked at one by one."""
         done = 0
         while True:
-            ((bets, upto),) = await read(self._engine, verify_sql.NEXT, after=after, limit=_PAGE)
+            ((bets, upto),) = await read(self._engine, verify.NEXT, after=after, limit=_PAGE)
             if not bets or after >= last:
                 break
             given = {"upto": min(upto, last), "share": theirs.share, "casino_id": self._casino.casino_id}
-            for row in await read(self._engine, verify_sql.SHARES, after=after, **given):
+            for row in await read(self._engine, verify.SHARES, after=after, **given):
                 theirs.take(row.share, row.made, minor_units(row.first), minor_units(row.second))
             after, done = upto, done + bets
             self._tell(Progress(f"bets beside the journal of {self._casino.name}", done, None))
@@ -151,7 +151,7 @@ class _Comparing:
     async def _suspect(self, after: int, end: int) -> None:
         """Look at every bet of ours behind a BetId and before another one."""
         given = {"casino_id": self._casino.casino_id, "limit": _BATCH}
-        while page := await read(self._engine, verify_sql.OF_CASINO, after=after, **given):
+        while page := await read(self._engine, verify.OF_CASINO, after=after, **given):
             numbers = [row.bet_id for row in page if row.bet_id < end]
             await self._compare(numbers, lambda bet_id, _: self._suspects.add(bet_id))
             await self._look_again_if(_SUSPECTS)
@@ -170,7 +170,7 @@ class _Comparing:
     async def _compare(self, bet_ids: Sequence[int], found: Callable[[int, Difference | None], None]) -> None:
         """Tell ``found`` every difference of these bets; None where the casino has a bet that is not ours."""
         places = asyncio.Semaphore(_AT_ONCE)
-        names = await read(self._engine, verify_sql.NAMES, bet_ids=list(bet_ids))
+        names = await read(self._engine, verify.NAMES, bet_ids=list(bet_ids))
         self._names = {row.bet_id: row for row in names if row.casino_id == self._casino.casino_id}
         bets = {bet.bet_id: bet for bet in await self._bets.bets(list(self._names))}
 

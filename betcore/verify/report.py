@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from time import monotonic
 from typing import Any
 
-from betcore.money import Money
+from betcore.domain.money import Money
 
 Json = dict[str, Any]
 

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from betcore.db import verify_sql
-from betcore.money import minor_units
+from betcore.db.statements import verify
+from betcore.domain.money import minor_units
 from betcore.verify.report import Progress, Report, Sum, Tell, Violation, named
 
 # Bets of one transaction; it takes a fraction of a second, and nobody waits for it.
@@ -41,20 +41,20 @@ async def first_after(engine: AsyncEngine, since: datetime | None) -> int:
     if since is None:
         return 0
     async with engine.connect() as connection:
-        return int((await connection.execute(text(verify_sql.BEFORE), {"since": since})).scalar_one())
+        return int((await connection.execute(text(verify.BEFORE), {"since": since})).scalar_one())
 
 
 async def check_rows(engine: AsyncEngine, after: int, report: Report, tell: Tell) -> None:
     """Look at every bet behind a number, a batch at a time; each batch is one read-only snapshot."""
     reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     async with engine.connect() as connection:
-        total = (await connection.execute(text(verify_sql.WHOLE), {"after": after})).scalar_one()
-        casinos = {row.casino_id: row.name for row in await connection.execute(text(verify_sql.CASINOS))}
+        total = (await connection.execute(text(verify.WHOLE), {"after": after})).scalar_one()
+        casinos = {row.casino_id: row.name for row in await connection.execute(text(verify.CASINOS))}
     await _guards(engine, report)
     adding, done = _Sums(report, casinos), 0
     while True:
         async with reading.begin() as connection:
-            page = (await connection.execute(text(verify_sql.NEXT), {"after": after, "limit": BATCH})).one()
+            page = (await connection.execute(text(verify.NEXT), {"after": after, "limit": BATCH})).one()
             if not page.bets:
                 break
             given = {"after": after, "upto": page.upto}
@@ -68,7 +68,7 @@ async def check_rows(engine: AsyncEngine, after: int, report: Report, tell: Tell
 
 
 async def _faults(connection: AsyncConnection, given: dict[str, int], report: Report) -> None:
-    for row in await connection.execute(text(verify_sql.FAULTS), given):
+    for row in await connection.execute(text(verify.FAULTS), given):
         for fault in row.faults:
             check, what = FAULTS[fault]
             report.add(named(check, row, f"{what}: {_facts(row)}"))
@@ -89,7 +89,7 @@ class _Sums:
 
     async def add(self, connection: AsyncConnection, given: dict[str, int]) -> None:
         """One batch more."""
-        for row in await connection.execute(text(verify_sql.SUMS), given):
+        for row in await connection.execute(text(verify.SUMS), given):
             if row.player_id is None:
                 key = (row.casino_id, row.currency)
                 casino = self._casinos.get(row.casino_id, str(row.casino_id))
@@ -117,10 +117,10 @@ class _Sums:
 
 async def _guards(engine: AsyncEngine, report: Report) -> None:
     async with engine.connect() as connection:
-        lacking = [row.lacking for row in await connection.execute(text(verify_sql.GUARDS))]
+        lacking = [row.lacking for row in await connection.execute(text(verify.GUARDS))]
     for what in lacking:
         report.add(Violation("identity", "", "", f"the database does not guard itself any more: no {what}"))
     if "unique key bet (provider_id,provider_bet_id)" in lacking:
         async with engine.connect() as connection:
-            for row in await connection.execute(text(verify_sql.BETS_TWICE)):
+            for row in await connection.execute(text(verify.BETS_TWICE)):
                 report.add(named("identity", row, "two bets have one key"))

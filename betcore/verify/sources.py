@@ -11,18 +11,18 @@ import aiohttp
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from betcore.clients.casino import CasinoClient
-from betcore.clients.http import http_session
-from betcore.clients.temporal import connect
+from betcore.casino.client import CasinoClient
+from betcore.casino.http_session import http_session
 from betcore.db.engine import create_engine
 from betcore.db.partners import Casino, Partners
 from betcore.db.signing_keys import SigningKeys
-from betcore.errors import Misconfigured
-from betcore.settings import STACK_FILE, Settings
-from betcore.vault import Vault
-from betcore.verify.carried import Moment
+from betcore.domain.errors import Misconfigured
+from betcore.runtime.settings import STACK_FILE, Settings
+from betcore.runtime.vault import Vault
+from betcore.temporal.client import connect
 from betcore.verify.casinos import Casinos, Way
-from betcore.verify.verifying import ProviderBook, Sources
+from betcore.verify.run import ProviderBook, Sources
+from betcore.verify.workflows import Moment
 
 _CACHE_SECONDS = 60
 _LEFT_OUT = "not wanted"

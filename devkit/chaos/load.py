@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db.onboarding import Onboarding, PartnerKind
 from betcore.db.onboarding_catalogue import Catalogue
-from betcore.errors import Unavailable
+from betcore.domain.errors import Unavailable
 from devkit.play.books import SandboxCasino
 from devkit.play.players import Place, Seat, take_seats
 from devkit.sandbox.provider import rounds

@@ -14,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from betcore.clients import carriers
-from betcore.clients.temporal import connect
-from betcore.db import verify_sql
-from betcore.db.lives import OpenBets, OpenRow
-from betcore.ids import BetKey, parse_carrier
-from betcore.settings import Settings
+from betcore.db.open_bets import OpenBets, OpenRow
+from betcore.db.statements import verify
+from betcore.domain.ids import BetKey, parse_carrier
+from betcore.runtime.settings import Settings
+from betcore.temporal import executions
+from betcore.temporal.client import connect
 from betcore.verify.rows import first_after
 from devkit.chaos.load import Load, Player, patiently
 from devkit.play.books import read_ours
@@ -110,7 +110,7 @@ class Restoring:
             "settled": None,
         }
         async with self._engine.connect() as connection:
-            rows = await connection.execute(text(verify_sql.CARRIED), given)
+            rows = await connection.execute(text(verify.CARRIED), given)
             return [row.workflow_id for row in rows if row.bet_id is None]
 
     @property
@@ -154,6 +154,6 @@ async def left_alone(client: Client, lives: OpenBets) -> list[OpenRow]:
     for kind in lives.kinds:
         after = 0
         while rows := await lives.open_rows(kind, after, _ROWS):
-            found += await carriers.without_execution(client, rows)
+            found += await executions.without_execution(client, rows)
             after = rows[-1].bet_id
     return found

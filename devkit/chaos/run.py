@@ -18,18 +18,18 @@ from urllib.parse import urlsplit
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.clients import carriers
-from betcore.clients.http import http_session
-from betcore.clients.temporal import connect
+from betcore.casino.http_session import http_session
 from betcore.db.engine import create_engine
-from betcore.db.lives import OpenBets
 from betcore.db.onboarding import Onboarding
+from betcore.db.open_bets import OpenBets
 from betcore.db.signing_keys import SigningKeys
-from betcore.ids import parse_carrier
-from betcore.settings import Settings
-from betcore.vault import Vault
+from betcore.domain.ids import parse_carrier
+from betcore.runtime.settings import Settings
+from betcore.runtime.vault import Vault
+from betcore.temporal import executions
+from betcore.temporal.client import connect
+from betcore.verify.run import verify
 from betcore.verify.sources import Wanted, open_sources
-from betcore.verify.verifying import verify
 from devkit.chaos import metrics
 from devkit.chaos.fault_injector import Breaker, Broken
 from devkit.chaos.load import Desk, House, Load, Player, patiently
@@ -169,7 +169,7 @@ class Run:
             for player in players:
                 bet_ids = [bet.stake.bet_id for bet in player.book]
                 restless |= await patiently(partial(not_at_rest, engine, player.counterparty_id, bet_ids))
-            async for ids in carriers.started_before(client, timedelta(), _PAGE):
+            async for ids in executions.started_before(client, timedelta(), _PAGE):
                 ended = await lives.ended([parse_carrier(one) for one in ids], timedelta())
                 restless |= {row.workflow_id: "its workflow goes on" for row in ended}
             restless |= {row.workflow_id: "no workflow carries it" for row in await left_alone(client, lives)}

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from betcore.cli.desk import Desk, Json, act
+from betcore.cli.context import Desk, Json, act
 from betcore.cli.output import AsJson, DataDir, answering, emit, read_settings
-from betcore.errors import NotFound, Unavailable
+from betcore.domain.errors import NotFound, Unavailable
 
 if TYPE_CHECKING:
     from betcore.db.onboarding import Onboarding, PartnerKind
@@ -121,7 +121,7 @@ def _at_casino(as_json: bool, data_dir: Path | None, work: "Callable[[SandboxCas
     """Do something about the faults of the running stack's casino, and print those in force."""
 
     async def go() -> list[Json]:
-        from betcore.clients.http import http_session
+        from betcore.casino.http_session import http_session
         from devkit.play.players import sandbox_casino, sandbox_keys
 
         settings = read_settings(data_dir)
@@ -191,7 +191,7 @@ async def _confirm(desk: Desk, way: Way) -> Json:
 @asynccontextmanager
 async def _casino_of(desk: Desk, casino: Json) -> "AsyncIterator[SandboxCasino]":
     """The control API of the casino at the port of the settings."""
-    from betcore.clients.http import http_session
+    from betcore.casino.http_session import http_session
     from devkit.play.books import SandboxCasino
 
     url = f"http://127.0.0.1:{desk.settings.sandbox_casino_port}"
@@ -208,7 +208,7 @@ async def _introduce(provider_url: str, counterparty_id: str, secret: str) -> No
     """Tell the sandbox provider the secret by which it knows our calls."""
     import aiohttp
 
-    from betcore.clients.http import http_session
+    from betcore.casino.http_session import http_session
 
     known = {"counterparty_id": counterparty_id, "secret": secret}
     try:
@@ -234,7 +234,7 @@ async def _moved(partners: "Onboarding", word: "PartnerKind", name: str, url: st
 async def _player(casino_url: str, partner_client_id: int) -> None:
     import aiohttp
 
-    from betcore.clients.http import http_session
+    from betcore.casino.http_session import http_session
 
     new = {
         "partner_client_id": partner_client_id,

@@ -9,8 +9,8 @@ import aiohttp
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.errors import Unavailable
-from betcore.money import Money, minor_units
+from betcore.domain.errors import Unavailable
+from betcore.domain.money import Money, minor_units
 from devkit.sandbox.provider.compare import AggregatorBet, CasinoMovement
 from devkit.stack.errors import SandboxRefused
 

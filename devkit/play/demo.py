@@ -8,9 +8,9 @@ from typing import Any
 
 from rich.console import Console
 
-from betcore.clients.http import http_session
+from betcore.casino.http_session import http_session
 from betcore.db.onboarding_catalogue import Catalogue
-from betcore.settings import Settings
+from betcore.runtime.settings import Settings
 from devkit.play.books import read_ours
 from devkit.play.players import database, find_sandbox, take_seats
 from devkit.play.scenes import NARROWEST, SCENES, Played, Scene, Stage, show

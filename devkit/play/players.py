@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db.engine import create_engine
 from betcore.db.onboarding_catalogue import Catalogue
-from betcore.errors import Misconfigured, NotFound, Unavailable
-from betcore.settings import STACK_FILE, Settings
+from betcore.domain.errors import Misconfigured, NotFound, Unavailable
+from betcore.runtime.settings import STACK_FILE, Settings
 from devkit.play.books import SandboxCasino
 from devkit.sandbox.provider import rounds
 from devkit.sandbox.provider.book import Stake

@@ -16,9 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.clients.http import http_session
+from betcore.casino.http_session import http_session
 from betcore.db.onboarding_catalogue import Catalogue
-from betcore.settings import Settings
+from betcore.runtime.settings import Settings
 from devkit.play.books import SandboxCasino, not_at_rest, read_ours
 from devkit.play.players import Sandbox, Seat, database, find_sandbox, sandbox_keys, take_seats
 from devkit.sandbox.provider import rounds

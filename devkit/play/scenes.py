@@ -8,7 +8,7 @@ from urllib.parse import quote
 from rich.console import Console
 from rich.table import Table
 
-from betcore.ids import BetKey, bet_workflow_id
+from betcore.domain.ids import BetKey, bet_workflow_id
 from devkit.play.books import SandboxCasino
 from devkit.play.players import CURRENCY, Seat
 from devkit.sandbox.provider.book import Book, BookedBet, Ending, Outcome, Stake

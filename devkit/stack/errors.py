@@ -7,7 +7,7 @@ BetcoreError
 └── SandboxRefused     sandbox_refused, or the code of the command that prepares the sandbox
 """
 
-from betcore.errors import BetcoreError
+from betcore.domain.errors import BetcoreError
 
 
 class StackRefused(BetcoreError):

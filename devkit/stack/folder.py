@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from betcore.settings import STACK_FILE
+from betcore.runtime.settings import STACK_FILE
 from devkit.stack.errors import StackRefused
 
 _LOG_LIMIT = 10 * 1024 * 1024  # bytes; one older file is kept

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from betcore.settings import Settings
+from betcore.runtime.settings import Settings
 from devkit.stack import ports, probes, sandbox
 from devkit.stack.errors import PortTaken
 from devkit.stack.folder import Folder

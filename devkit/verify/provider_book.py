@@ -13,12 +13,12 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.db import verify_sql
-from betcore.db.records import amount_text
-from betcore.money import AMOUNT
+from betcore.db.row_mapping import amount_text
+from betcore.db.statements import verify
+from betcore.domain.money import AMOUNT
 from betcore.verify.casinos import read
 from betcore.verify.report import Progress, Report, Tell, Violation
-from betcore.verify.verifying import ProviderBook
+from betcore.verify.run import ProviderBook
 from devkit.sandbox.provider.client import (
     ALREADY_DONE,
     BET_REFUSED,
@@ -56,13 +56,13 @@ async def _check(path: Path, engine: AsyncEngine, report: Report, tell: Tell) ->
         for batch in _batches(path):
             if provider_id is None:
                 session = next((line.data["session_id"] for line in batch if line.kind == "bet"), None)
-                found = await read(engine, verify_sql.PROVIDER_OF, session_id=session)
+                found = await read(engine, verify.PROVIDER_OF, session_id=session)
                 if not found:
                     report.could_not("heard", f"{path}: its bets are of a session that we do not have")
                     return
                 provider_id, provider = found[0]
             asked = sorted({line.bet_id for line in batch})
-            rows = await read(engine, verify_sql.HEARD, provider_id=provider_id, bet_ids=asked)
+            rows = await read(engine, verify.HEARD, provider_id=provider_id, bet_ids=asked)
             _judge(batch, {row.provider_bet_id: row for row in rows}, provider, report)
             report.checks["heard"].looked_at += sum(_is_answer(line) for line in batch)
             tell(Progress("answers in the book", report.checks["heard"].looked_at, None))

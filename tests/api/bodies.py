@@ -11,9 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from api import accept_parsing, parsing
-from betcore.errors import Malformed
-from betcore.profiles import DEFAULT_ERROR_CODES
+from api.casino import schemas as casino_schemas
+from api.provider import schemas as provider_schemas
+from betcore.domain.errors import Malformed
+from betcore.domain.profiles import DEFAULT_ERROR_CODES
 
 FILE = Path(__file__).with_name("bodies.json")
 # reader -> what it makes of a body -> what the body has in which field
@@ -124,17 +125,17 @@ def answers() -> Answers:
         ]
         made[f"{operation}, foreign amounts ignored"] = _grouped(_provider(operation, foreign=True), good, bodies)
     bodies = [*_one_field(CREDENTIALS, CREDENTIALS), *_two_fields(CREDENTIALS, CREDENTIALS), *_whole()]
-    made["credentials"] = _grouped(accept_parsing.credentials, CREDENTIALS, bodies)
+    made["credentials"] = _grouped(casino_schemas.credentials, CREDENTIALS, bodies)
     token = {"Token": '"a.b.c"'}
     alone = [Case("alone", name, literal.encode(), literal) for name, literal in LITERALS.items()]
-    made["token"] = _grouped(accept_parsing.token, token, [*_one_field(token, token), *alone, *_whole()])
+    made["token"] = _grouped(casino_schemas.token, token, [*_one_field(token, token), *alone, *_whole()])
     bodies = [*_one_field(ACCEPT, ACCEPT_FIELDS), *_two_fields(ACCEPT, ACCEPT), *_whole()]
-    made["accept"] = _grouped(lambda body: accept_parsing.accept(body, DEFAULT_ERROR_CODES), ACCEPT, bodies)
+    made["accept"] = _grouped(lambda body: casino_schemas.accept(body, DEFAULT_ERROR_CODES), ACCEPT, bodies)
     return made
 
 
 def _provider(operation: str, *, foreign: bool = False) -> Read:
-    return lambda body: getattr(parsing, operation)(body, SESSION, foreign=foreign)
+    return lambda body: getattr(provider_schemas, operation)(body, SESSION, foreign=foreign)
 
 
 def _write(fields: Mapping[str, str]) -> bytes:
@@ -170,10 +171,10 @@ def _answer(read: Read, case: Case, usual: Mapping[str, object]) -> str:
     """Return the refusal and what stands in the incident, or what was read of the body, but for what is usual."""
     try:
         found = _fields(read(case.body))
-    except parsing.UnreadableWin as error:
+    except provider_schemas.UnreadableWin as error:
         as_sent = error.sent == f"{case.field} {case.literal}"[:100]
         return f"{error} | incident of {error.bet_id}: {'<as written>' if as_sent else error.sent}"
-    except accept_parsing.Unread as error:
+    except casino_schemas.Unread as error:
         return f"{error} | about {error.about}"
     except Malformed as error:
         return str(error)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from betcore.db.bets import Confirmation
-from betcore.messages import BetState
+from betcore.domain.messages import BetState
 from tests.api.wire import Signer, post, running_api
 from tests.floor import open_floor
 

@@ -12,16 +12,16 @@ import pytest
 from sqlalchemy import text
 from temporalio.client import Client
 
-from betcore.clients.bearer import AUDIENCE, SCOPE
-from betcore.clients.hints import AcceptNotifications
+from betcore.casino.accept_notifications import AcceptNotifications
+from betcore.casino.tokens import AUDIENCE, SCOPE
 from betcore.db.bets import Confirmation
 from betcore.db.onboarding import Onboarding
 from betcore.db.signing_keys import SigningKey, SigningKeys
-from betcore.errors import Code
-from betcore.ids import BETS_QUEUE, BetKey, TransactionType, bet_workflow_id
-from betcore.messages import BetState, PayIn
-from betcore.settings import Settings
-from betcore.vault import Vault
+from betcore.domain.errors import Code
+from betcore.domain.ids import BETS_QUEUE, BetKey, TransactionType, bet_workflow_id
+from betcore.domain.messages import BetState, PayIn
+from betcore.runtime.settings import Settings
+from betcore.runtime.vault import Vault
 from tests.api.wire import JSON, Answer, Api, running_api
 from tests.floor import SECRET_KEY, Floor, open_floor
 from workflows.bet import Bet

@@ -11,12 +11,12 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from api.bets import Bets, Call, Reply
-from api.messages import BetMessages
-from api.parsing import PayInBody, PayOutBody
+from api.provider.operations import Bets, Call, Reply
+from api.provider.schemas import PayInBody, PayOutBody
+from api.provider.workflow_client import BetMessages
 from betcore.db.engine import create_engine
 from betcore.db.migrate import migrate
-from betcore.settings import Settings
+from betcore.runtime.settings import Settings
 from devkit.stack import postgres
 from tests.floor import Floor, open_floor
 from tests.workflows.bets import working

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.envelope import ALREADY_PROCESSED, WIRE, render
-from betcore.errors import Code
-from betcore.money import Money
+from api.provider.responses import ALREADY_PROCESSED, WIRE, render
+from betcore.domain.errors import Code
+from betcore.domain.money import Money
 
 
 def test_every_code_has_its_place_and_the_table_nothing_else() -> None:

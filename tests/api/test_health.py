@@ -14,7 +14,7 @@ from temporalio.client import Client
 from api import health
 from betcore.db.engine import create_engine
 from betcore.db.incidents import KINDS
-from betcore.settings import Settings
+from betcore.runtime.settings import Settings
 from devkit.stack.ports import free
 from tests.api.wire import Answer, Api, served
 from tests.partner import Stack

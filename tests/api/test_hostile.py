@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from betcore import xsign
+from betcore.provider import xsign
 from tests.api.target import FRESH, OPEN, SERVED, SETTLED, Attempts, Target, Told, all_told, nothing_moves
 from tests.api.wire import JSON, MALFORMED, NOT_AUTHORISED, TOO_LARGE, Api, Signer
 from tests.partner import Stack

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.envelope import WIRE
+from api.provider.responses import WIRE
 from tests.api.wire import Api
 
 OPERATIONS = {

@@ -17,7 +17,7 @@ import schemathesis
 from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 
-from betcore import xsign
+from betcore.provider import xsign
 from tests.partner import Stack, TestPartner
 
 Document = dict[str, Any]

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from betcore import xsign
 from betcore.db.onboarding import Onboarding
-from betcore.vault import Vault
+from betcore.provider import xsign
+from betcore.runtime.vault import Vault
 from tests.api.wire import (
     BALANCE,
     BET,

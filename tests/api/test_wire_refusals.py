@@ -11,10 +11,10 @@ import jwt
 import pytest
 from sqlalchemy import text
 
-from betcore import xsign
 from betcore.db.onboarding import Onboarding
 from betcore.db.signing_keys import SigningKeys
-from betcore.vault import Vault
+from betcore.provider import xsign
+from betcore.runtime.vault import Vault
 from tests.api.wire import (
     BALANCE,
     BET,

@@ -17,7 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from api.main import create_app
-from betcore import xsign
+from betcore.provider import xsign
 from tests.floor import SECRET_KEY
 
 Headers = Iterable[tuple[str, str]]

@@ -7,7 +7,7 @@ from random import Random
 
 import jwt
 
-from betcore import xsign
+from betcore.provider import xsign
 from tests.fuzz.scene import Scene
 from tests.fuzz.wire import Headers
 

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from betcore import xsign
+from betcore.provider import xsign
 from tests.fuzz import odd
 from tests.fuzz.cases import Case, Told
 from tests.fuzz.forged import broken_headers

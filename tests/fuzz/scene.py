@@ -14,7 +14,7 @@ from typing import Any
 import jwt
 
 from betcore.db.signing_keys import SigningKeys
-from betcore.vault import Vault
+from betcore.runtime.vault import Vault
 from tests.partner import Answer, Stack, TestPartner, eventually, until
 from tests.watch import in_state, movement
 

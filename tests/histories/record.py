@@ -19,14 +19,14 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from betcore.db.engine import create_engine
-from betcore.db.lives import BET, REVERSAL, OpenBets, OpenRow
 from betcore.db.migrate import migrate
-from betcore.errors import Code
-from betcore.ids import BETS_QUEUE, BetKey, reversal_workflow_id
-from betcore.messages import Action, BetState, Operate, Operated, PayIn
-from betcore.money import Money
-from betcore.reconciling import Reconcile
-from betcore.settings import Settings
+from betcore.db.open_bets import BET, REVERSAL, OpenBets, OpenRow
+from betcore.domain.errors import Code
+from betcore.domain.ids import BETS_QUEUE, BetKey, reversal_workflow_id
+from betcore.domain.messages import Action, BetState, Operate, Operated, PayIn
+from betcore.domain.money import Money
+from betcore.domain.reconciliation import Reconcile
+from betcore.runtime.settings import Settings
 from devkit.stack import postgres
 from tests.floor import Floor, open_floor
 from tests.workflows.accepting import PAY_OUT, RETURN, STAKE, Casino

@@ -14,10 +14,10 @@ from typing import Any
 
 import aiohttp
 
-from betcore.cli.acting import operated
-from betcore.cli.desk import Desk
-from betcore.errors import BetcoreError
-from betcore.messages import Action
+from betcore.cli.context import Desk
+from betcore.cli.ops_actions import operated
+from betcore.domain.errors import BetcoreError
+from betcore.domain.messages import Action
 from tests.partner import Stack, TestPartner
 
 Step = dict[str, Any]

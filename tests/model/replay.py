@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from betcore.clients.temporal import connect
 from betcore.db.engine import create_engine
-from betcore.settings import Settings
+from betcore.runtime.settings import Settings
+from betcore.temporal.client import connect
 from tests import partner
 from tests.model.play import Play, Step
 from tests.partner import Stack

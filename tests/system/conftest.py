@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from betcore.clients.schedules import SWEEP
+from betcore.temporal.schedules import SWEEP
 from devkit.stack import ports
 from tests.leashed import leashed
 from tests.partner import ROOT, Stack, TestPartner, eventually, start_stack

@@ -6,12 +6,12 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
-from betcore.clients.casino import CasinoClient, Movement
+from betcore.casino.client import CasinoClient, Movement
 from betcore.db.partners import Partners
 from betcore.db.signing_keys import SigningKeys
-from betcore.ids import TransactionType
-from betcore.money import Money
-from betcore.vault import Vault
+from betcore.domain.ids import TransactionType
+from betcore.domain.money import Money
+from betcore.runtime.vault import Vault
 from tests.partner import Answer, Stack, TestPartner, until
 from tests.system.scenarios import CREDIT, DEBIT, DONE, HASTY, QUICK, RETURN, UNKNOWN, taken, undecided, under_way
 from tests.watch import answers, at, has_status, movement, sends, sent

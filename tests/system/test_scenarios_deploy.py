@@ -20,7 +20,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
-from betcore.visibility import BET_STATUS
+from betcore.temporal.visibility import BET_STATUS
 from tests.leashed import leashed
 from tests.partner import ROOT, Stack, TestPartner, eventually, start_stack, until
 from tests.system.scenarios import (
@@ -57,7 +57,7 @@ OVERDUE = "{answer_deadline: 3, unconfirmed_within: 2, settle_within: 3}"
 BEFORE_THE_DEBIT, BEFORE_THE_CREDIT = "assess the stake", "announce the credit"
 STEPS = {
     "workflows/bet.py": ("            step = await self._take_stake()\n", BEFORE_THE_DEBIT),
-    "workflows/life.py": (
+    "workflows/support/movements.py": (
         "        step = await self._begun(Wallet.try_credit, lambda: order, what)\n",
         BEFORE_THE_CREDIT,
     ),

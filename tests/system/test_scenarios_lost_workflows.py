@@ -17,9 +17,9 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, Re
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from betcore.clients.schedules import SWEEP
-from betcore.ids import resumed_reversal_id, resumed_workflow_id
-from betcore.visibility import BET_STATUS, CASINO, GAME, NEEDS_ATTENTION, PLAYER, PROVIDER, SETTLE_BY
+from betcore.domain.ids import resumed_reversal_id, resumed_workflow_id
+from betcore.temporal.schedules import SWEEP
+from betcore.temporal.visibility import BET_STATUS, CASINO, GAME, NEEDS_ATTENTION, PLAYER, PROVIDER, SETTLE_BY
 from tests.partner import Answer, Stack, TestPartner, eventually, until
 from tests.system.scenarios import (
     BACK,

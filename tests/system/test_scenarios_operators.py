@@ -13,10 +13,10 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from betcore.ids import BetKey, carrier_of_bet
-from betcore.messages import Action, Operate, Operated
-from betcore.money import Money
-from betcore.visibility import BET_STATUS
+from betcore.domain.ids import BetKey, carrier_of_bet
+from betcore.domain.messages import Action, Operate, Operated
+from betcore.domain.money import Money
+from betcore.temporal.visibility import BET_STATUS
 from tests.partner import Answer, Stack, TestPartner, eventually, until
 from tests.system.scenarios import (
     BACK,

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import text
 from temporalio.api.enums.v1 import EventType
 
-from betcore import xsign
+from betcore.provider import xsign
 from tests.leashed import leashed
 from tests.partner import ROOT, Answer, Stack, TestPartner, eventually, start_stack, until
 from tests.system.scenarios import (

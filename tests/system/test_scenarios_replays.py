@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from betcore import xsign
+from betcore.provider import xsign
 from tests.partner import Answer, Stack, TestPartner, eventually
 from tests.system.scenarios import DONE, STAKED, elsewhere
 

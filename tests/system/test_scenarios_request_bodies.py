@@ -2,7 +2,7 @@
 
 import pytest
 
-from betcore import xsign
+from betcore.provider import xsign
 from tests.partner import Answer, Stack, TestPartner
 from tests.system.scenarios import DONE, UNKNOWN
 

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from betcore.settings import Settings
-from betcore.verify.carried import Moment
+from betcore.runtime.settings import Settings
 from betcore.verify.report import Report
+from betcore.verify.run import verify
 from betcore.verify.sources import Wanted, open_sources
-from betcore.verify.verifying import verify
+from betcore.verify.workflows import Moment
 from devkit.verify.provider_book import provider_book
 from tests.partner import ROOT, Stack, TestPartner, eventually, start_stack, until
 from tests.system.scenarios import DONE, HASTY, definitely, taken

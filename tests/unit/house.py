@@ -15,9 +15,9 @@ from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
 from betcore.db.partners import Partners
 from betcore.db.signing_keys import SigningKeys
-from betcore.errors import BetcoreError
-from betcore.settings import Settings
-from betcore.vault import Vault
+from betcore.domain.errors import BetcoreError
+from betcore.runtime.settings import Settings
+from betcore.runtime.vault import Vault
 
 
 class House:

@@ -9,16 +9,16 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.casino_values import Doubt
-from betcore.clients.hints import AcceptNotifications, notify
+from betcore.casino.accept_notifications import AcceptNotifications, notify
 from betcore.db.accepts import Accepts, CasinoAccept, Outcome, Stored
 from betcore.db.bets import Bets, Confirmation
 from betcore.db.engine import create_engine
-from betcore.errors import Code, Misconfigured
-from betcore.ids import TransactionType
-from betcore.messages import BetState
-from betcore.money import Money
-from betcore.settings import Settings
+from betcore.domain.casino_values import Doubt
+from betcore.domain.errors import Code, Misconfigured
+from betcore.domain.ids import TransactionType
+from betcore.domain.messages import BetState
+from betcore.domain.money import Money
+from betcore.runtime.settings import Settings
 
 PATIENCE = 15
 STAKE, PAY_OUT, RETURN, CLAW_BACK = (

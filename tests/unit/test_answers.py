@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from betcore import answers
-from betcore.errors import Code
-from betcore.messages import BetRecord, BetState, PayOut, Refund, ReversalRecord, ReversalState
-from betcore.money import Money
+from betcore.domain import answers
+from betcore.domain.errors import Code
+from betcore.domain.messages import BetRecord, BetState, PayOut, Refund, ReversalRecord, ReversalState
+from betcore.domain.money import Money
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TEN = Money(minor=1000, currency="EUR")

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from activities.pressure import FAST, SLOW, AdmissionControl, NotAdmitted
-from betcore.clients.casino import CasinoAnswer
-from betcore.db.health import CircuitBreakers
+from activities.admission import FAST, SLOW, AdmissionControl, NotAdmitted
+from betcore.casino.client import CasinoAnswer
+from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.partners import Casino
 from tests.unit.house import House
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from betcore.db.cached import Cache
+from betcore.db.cache import Cache
 
 
 class Source:

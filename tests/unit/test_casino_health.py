@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from betcore.db.health import CircuitBreakers
+from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.partners import Casino
 from tests.unit.house import House
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from betcore import casino_values
-from betcore.casino_values import UNREADABLE, Doubt, field
-from betcore.listed import Listed, Unbelieved, read_list
-from betcore.money import Money
+from betcore.domain import casino_values
+from betcore.domain.casino_values import UNREADABLE, Doubt, field
+from betcore.domain.money import Money
+from betcore.domain.payment_list import Listed, Unbelieved, read_list
 
 BET = 12
 TEN = Money.parse("10.00", "EUR")

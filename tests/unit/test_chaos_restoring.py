@@ -19,10 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db.bets import Bets
 from betcore.db.engine import create_engine
-from betcore.messages import BetPolicy, BetState, PayIn
-from betcore.money import Money
-from betcore.profiles import CasinoProfile, ProviderProfile
-from betcore.settings import Settings
+from betcore.domain.messages import BetPolicy, BetState, PayIn
+from betcore.domain.money import Money
+from betcore.domain.profiles import CasinoProfile, ProviderProfile
+from betcore.runtime.settings import Settings
 from devkit.chaos.load import Load, Player
 from devkit.chaos.restoring import Restoring
 from devkit.chaos.wiring import Wiring

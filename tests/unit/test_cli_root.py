@@ -8,7 +8,7 @@ import pytest
 
 from betcore.cli.main import COMMANDS, DEVKIT, Row, commands
 
-_HEAVY = ("aiohttp", "asyncpg", "betcore.settings", "fastapi", "sqlalchemy", "temporalio")
+_HEAVY = ("aiohttp", "asyncpg", "betcore.runtime.settings", "fastapi", "sqlalchemy", "temporalio")
 
 
 @pytest.mark.parametrize("row", [*COMMANDS.values(), *DEVKIT.values()], ids=lambda row: row.where)

@@ -1,11 +1,11 @@
-"""docs/configuration.md lists every setting with its default, as ``betcore.settings`` has them."""
+"""docs/configuration.md lists every setting with its default, as ``betcore.runtime.settings`` has them."""
 
 import json
 from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
-from betcore.settings import Settings
+from betcore.runtime.settings import Settings
 
 _PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 

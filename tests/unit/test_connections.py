@@ -8,9 +8,9 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
-from betcore.clients.casino import CasinoClient
+from betcore.casino.client import CasinoClient
 from betcore.db.partners import Casino
-from betcore.profiles import CasinoProfile
+from betcore.domain.profiles import CasinoProfile
 from devkit.stack.ports import free
 from tests.unit.house import House
 

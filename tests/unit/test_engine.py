@@ -5,7 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from betcore.db.engine import create_engine
-from betcore.settings import Settings
+from betcore.runtime.settings import Settings
 
 
 async def test_an_error_does_not_show_the_values_of_its_statement(database_url: str) -> None:

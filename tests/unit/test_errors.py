@@ -7,9 +7,9 @@ from typing import get_args
 import pytest
 import typer
 
-from betcore import errors
 from betcore.cli.output import answering
-from betcore.errors import (
+from betcore.domain import errors
+from betcore.domain.errors import (
     BetcoreError,
     ConfigurationCode,
     FailureCode,

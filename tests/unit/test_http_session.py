@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from betcore.clients.http import http_session
+from betcore.casino.http_session import http_session
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,4 +46,4 @@ def test_every_session_of_the_product_is_such_a_one() -> None:
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("ClientSession")
     ]
-    assert makers == ["betcore/clients/http.py"]
+    assert makers == ["betcore/casino/http_session.py"]

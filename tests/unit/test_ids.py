@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from betcore.ids import BetKey, carrier_of_bet, carrier_of_reversal, parse_carrier
+from betcore.domain.ids import BetKey, carrier_of_bet, carrier_of_reversal, parse_carrier
 
 
 @given(st.from_regex(r"[A-Za-z0-9._:-]{1,128}", fullmatch=True), st.integers(1, 2**62), st.integers(0, 9))

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from betcore.cli.telling import EVENTS_AT_EACH_END
+from betcore.cli.formatting import EVENTS_AT_EACH_END
 from betcore.db.bets import Confirmation
 from betcore.db.incidents import KINDS, Incidents
 from betcore.db.reversals import Reversals
-from betcore.ids import TransactionType
-from betcore.messages import BetRecord, BetState, PayIn
-from betcore.money import Money
-from betcore.orders import Incident, Pay
+from betcore.domain.activity_inputs import Incident, Pay
+from betcore.domain.ids import TransactionType
+from betcore.domain.messages import BetRecord, BetState, PayIn
+from betcore.domain.money import Money
 from tests.floor import Floor, open_floor
 from tests.unit.test_onboarding_cli import Cli, Ran
 

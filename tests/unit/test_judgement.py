@@ -2,10 +2,10 @@
 
 import pytest
 
-from betcore.errors import Code
-from betcore.ids import TransactionType
-from betcore.judgement import DONE, PARKED, UNKNOWN, Classification, classify, classify_duplicate
-from betcore.orders import Progress
+from betcore.domain.activity_inputs import Progress
+from betcore.domain.casino_responses import DONE, PARKED, UNKNOWN, Classification, classify, classify_duplicate
+from betcore.domain.errors import Code
+from betcore.domain.ids import TransactionType
 
 DEBITS = [kind for kind in TransactionType if kind.is_debit]
 REFUSALS = ["no_money", "player_blocked", "limit_reached", "unauthorised", "failed", "wrong_amount", "player_unknown"]

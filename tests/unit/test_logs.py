@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from betcore.logs import configure
-from betcore.settings import Settings
+from betcore.runtime.logging import configure
+from betcore.runtime.settings import Settings
 
 
 @pytest.fixture(autouse=True)

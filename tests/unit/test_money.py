@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from betcore.currencies import ISO_4217
-from betcore.errors import Malformed
-from betcore.money import AMOUNT, MAX_MINOR, Money, minor_units
+from betcore.domain.currencies import ISO_4217
+from betcore.domain.errors import Malformed
+from betcore.domain.money import AMOUNT, MAX_MINOR, Money, minor_units
 
 currencies = st.sampled_from(sorted(ISO_4217))
 monies = st.builds(Money, minor=st.integers(0, 10**17), currency=currencies)

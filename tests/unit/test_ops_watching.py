@@ -21,19 +21,18 @@ from temporalio.common import SearchAttributePair
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from betcore import visibility
-from betcore.clients import carriers
-from betcore.clients.temporal import connect
 from betcore.db.bets import Confirmation
-from betcore.db.lives import OpenRow
+from betcore.db.open_bets import OpenRow
 from betcore.db.reversals import Reversals
-from betcore.ids import BetKey, TransactionType, bet_workflow_id
-from betcore.messages import BetRecord, BetState, PayIn
-from betcore.money import Money
-from betcore.orders import Pay
-from betcore.settings import Settings
-from betcore.verify.carried import Carried, Moment
+from betcore.domain.activity_inputs import Pay
+from betcore.domain.ids import BetKey, TransactionType, bet_workflow_id
+from betcore.domain.messages import BetRecord, BetState, PayIn
+from betcore.domain.money import Money
+from betcore.runtime.settings import Settings
+from betcore.temporal import executions, visibility
+from betcore.temporal.client import connect
 from betcore.verify.report import Report
+from betcore.verify.workflows import Carried, Moment
 from devkit.stack import temporal
 from tests.floor import Floor, open_floor
 from tests.unit.test_onboarding_cli import Cli, Ran
@@ -123,7 +122,7 @@ class Desk:
         """Wait until Temporal's list has so many of this desk's bets."""
 
         async def known() -> bool:
-            return len([one async for one in carriers.find_stuck(self.temporal, trouble, self.casino)]) == number
+            return len([one async for one in executions.find_stuck(self.temporal, trouble, self.casino)]) == number
 
         await eventually(known, 60)
 
@@ -332,7 +331,7 @@ async def test_what_the_list_does_not_tell_is_asked_of_each_workflow(desk: Desk)
     runs, gone = f"it's {uuid4()}", f"it's {uuid4()}"
     await desk.carried(runs)
     rows = [OpenRow("bet", number, OWNER, 0, name) for number, name in enumerate((runs, gone), 1)]
-    assert [row.workflow_id for row in await carriers.without_execution(desk.temporal, rows)] == [gone]
+    assert [row.workflow_id for row in await executions.without_execution(desk.temporal, rows)] == [gone]
 
 
 async def test_the_look_counts_what_is_stuck_and_forgets_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,7 +344,7 @@ async def test_the_look_counts_what_is_stuck_and_forgets_it(desk: Desk, monkeypa
     assert _gauge("overdue") == counts["overdue"]
     assert _gauge("failing") == counts["failing"]
     # The next looks may be another process's.
-    monkeypatch.setattr("activities.sweeps.monotonic", lambda: monotonic() + 3600)
+    monkeypatch.setattr("activities.recovery.monotonic", lambda: monotonic() + 3600)
     assert math.isnan(_gauge("overdue"))
 
 

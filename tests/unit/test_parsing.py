@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import parsing
-from betcore.errors import Malformed
+from api.provider import schemas
+from betcore.domain.errors import Malformed
 
 SESSION = "sess-abc"
 PAY_IN: dict[str, Any] = {"betId": "bet-1", "betAmount": "10.00", "gameRoundId": "round-1"}
@@ -27,14 +27,14 @@ def raw(fields: dict[str, Any]) -> bytes:
 def test_a_stake_keeps_its_text_as_string_and_as_number(bet: str, amount: str, round_id: str, as_number: bool) -> None:
     written = amount if as_number else json.dumps(amount)
     body = f'{{"betId":"{bet}","betAmount":{written},"gameRoundId":"{round_id}"}}'.encode()
-    read = parsing.pay_in(body, SESSION)
+    read = schemas.pay_in(body, SESSION)
     assert (read.bet_id, read.bet_amount, read.game_round_id) == (bet, amount, round_id)
     assert type(read.bet_amount) is str
 
 
 @given(st.binary())
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
-    for read in (parsing.pay_in, parsing.pay_out, parsing.refund):
+    for read in (schemas.pay_in, schemas.pay_out, schemas.refund):
         with pytest.raises(Malformed):
             read(body, SESSION)
 
@@ -49,7 +49,7 @@ json_values = st.recursive(
 @given(st.fixed_dictionaries({name: json_values for name in [*PAY_IN, "sessionId"]}))
 def test_any_values_are_read_or_refused(fields: dict[str, Any]) -> None:
     try:
-        read = parsing.pay_in(raw(fields), SESSION)
+        read = schemas.pay_in(raw(fields), SESSION)
     except Malformed:
         return
     assert (read.bet_id, read.game_round_id) == (fields["betId"], fields["gameRoundId"])
@@ -60,14 +60,14 @@ def test_any_values_are_read_or_refused(fields: dict[str, Any]) -> None:
 def test_unknown_fields_are_ignored(value: Any) -> None:
     text = json.dumps({**PAY_IN, "further": value})
     if "NaN" not in text and "Infinity" not in text:
-        assert parsing.pay_in(text.encode(), SESSION).bet_id == "bet-1"
+        assert schemas.pay_in(text.encode(), SESSION).bet_id == "bet-1"
 
 
 @pytest.mark.parametrize("bad", ["", "a b", "ä", "a/b", "a" * 129, "a\n", "٣", 1, 1.5, None, True, [], {}, ["bet-1"]])
 @pytest.mark.parametrize("name", ["betId", "gameRoundId"])
 def test_ids_are_short_plain_strings(name: str, bad: object) -> None:
     with pytest.raises(Malformed, match=name):
-        parsing.pay_in(raw({**PAY_IN, name: bad}), SESSION)
+        schemas.pay_in(raw({**PAY_IN, name: bad}), SESSION)
 
 
 @pytest.mark.edge_case(61)
@@ -80,9 +80,9 @@ def test_ids_are_short_plain_strings(name: str, bad: object) -> None:
 )
 def test_what_is_no_amount_is_refused(written: str) -> None:
     for read, fields, name in (
-        (parsing.pay_in, PAY_IN, "betAmount"),
-        (parsing.pay_out, PAY_OUT, "winAmount"),
-        (parsing.pay_out, PAY_OUT, "winOdd"),
+        (schemas.pay_in, PAY_IN, "betAmount"),
+        (schemas.pay_out, PAY_OUT, "winAmount"),
+        (schemas.pay_out, PAY_OUT, "winOdd"),
     ):
         rest = json.dumps({key: value for key, value in fields.items() if key != name})[1:]
         with pytest.raises(Malformed, match=name):
@@ -91,22 +91,22 @@ def test_what_is_no_amount_is_refused(written: str) -> None:
 
 def test_win_odd_is_optional_and_may_be_either_form() -> None:
     for odd in ({}, {"winOdd": "1.96"}, {"winOdd": 1.96}, {"winOdd": 2}):
-        assert parsing.pay_out(raw({**PAY_OUT, **odd}), SESSION).win_amount == "0"
+        assert schemas.pay_out(raw({**PAY_OUT, **odd}), SESSION).win_amount == "0"
 
 
 @pytest.mark.parametrize("name", list(PAY_IN))
 def test_a_missing_field_is_named(name: str) -> None:
     with pytest.raises(Malformed, match=name):
-        parsing.pay_in(raw({key: value for key, value in PAY_IN.items() if key != name}), SESSION)
+        schemas.pay_in(raw({key: value for key, value in PAY_IN.items() if key != name}), SESSION)
 
 
 def test_the_session_of_the_body_is_that_of_the_path_or_absent() -> None:
-    assert parsing.refund(raw({"betId": "b", "sessionId": SESSION}), SESSION).bet_id == "b"
+    assert schemas.refund(raw({"betId": "b", "sessionId": SESSION}), SESSION).bet_id == "b"
     for other in ("sess-abd", "SESS-ABC", None, 1, True, [SESSION], ""):
         with pytest.raises(Malformed, match="sessionId"):
-            parsing.refund(raw({"betId": "b", "sessionId": other}), SESSION)
+            schemas.refund(raw({"betId": "b", "sessionId": other}), SESSION)
     with pytest.raises(Malformed, match="sessionId"):
-        parsing.refund(b'{"betId":"b","sessionId":7}', "7")
+        schemas.refund(b'{"betId":"b","sessionId":7}', "7")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_the_session_of_the_body_is_that_of_the_path_or_absent() -> None:
 )
 def test_what_can_be_read_in_two_ways_or_not_at_all_is_refused(body: bytes) -> None:
     with pytest.raises(Malformed):
-        parsing.refund(body, SESSION)
+        schemas.refund(body, SESSION)
 
 
 def nested(levels: int) -> bytes:
@@ -149,21 +149,21 @@ def nested(levels: int) -> bytes:
 
 
 def test_depth_is_bounded_at_32_levels() -> None:
-    assert parsing.refund(nested(32), SESSION).bet_id == "b"
+    assert schemas.refund(nested(32), SESSION).bet_id == "b"
     with pytest.raises(Malformed):
-        parsing.refund(nested(33), SESSION)
+        schemas.refund(nested(33), SESSION)
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"a":'])
 def test_endless_depth_is_refused_without_recursion(opening: bytes) -> None:
     with pytest.raises(Malformed):
-        parsing.refund((opening * 65536)[:65536], SESSION)
+        schemas.refund((opening * 65536)[:65536], SESSION)
 
 
 @pytest.mark.parametrize("text", ["[" * 40, "{" * 40, '\\"' + "[" * 40, "\\\\" * 3 + "{" * 40])
 def test_brackets_inside_strings_do_not_count_as_depth(text: str) -> None:
     body = json.dumps({"betId": "b", "further": text.replace("\\", "")} | {"quoted": text}).encode()
-    assert parsing.refund(body, SESSION).bet_id == "b"
+    assert schemas.refund(body, SESSION).bet_id == "b"
 
 
 @pytest.mark.parametrize("build", [lambda n: b'{"betId":"b","f":[' + b"[]," * n + b"[]]}", lambda n: b'"' * n])
@@ -172,7 +172,7 @@ def test_large_bodies_are_judged_like_small_ones(build: Callable[[int], bytes]) 
     outcomes = []
     for body in (small, large):
         try:
-            outcomes.append(parsing.refund(body, SESSION).bet_id)
+            outcomes.append(schemas.refund(body, SESSION).bet_id)
         except Malformed:
             outcomes.append("refused")
     assert outcomes[0] == outcomes[1]
@@ -181,9 +181,9 @@ def test_large_bodies_are_judged_like_small_ones(build: Callable[[int], bytes]) 
 @pytest.mark.parametrize("bad", ["", " ", "a b", "ä", "a" * 129, "a\n"])
 def test_session_ids_of_paths_are_short_plain_strings(bad: str) -> None:
     with pytest.raises(Malformed):
-        parsing.session_id(bad)
+        schemas.session_id(bad)
 
 
 @given(ids)
 def test_good_session_ids_pass(good: str) -> None:
-    assert parsing.session_id(good) == good
+    assert schemas.session_id(good) == good

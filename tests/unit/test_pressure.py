@@ -7,13 +7,13 @@ import pytest
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
-from activities.pressure import FAST, SLOW, AdmissionControl, Lane, NotAdmitted
-from betcore.clients.casino import CasinoAnswer
+from activities.admission import FAST, SLOW, AdmissionControl, Lane, NotAdmitted
+from betcore.casino.client import CasinoAnswer
+from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.engine import create_engine
-from betcore.db.health import CircuitBreakers
 from betcore.db.partners import Casino
-from betcore.profiles import CasinoProfile
-from betcore.settings import Settings
+from betcore.domain.profiles import CasinoProfile
+from betcore.runtime.settings import Settings
 from devkit.stack.ports import free
 from tests.unit.house import House
 

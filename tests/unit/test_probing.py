@@ -9,13 +9,13 @@ from typing import Any, cast
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.pressure import AdmissionControl
+from activities.admission import AdmissionControl
 from activities.probing import Probing
-from betcore.clients.casino import CasinoAnswer, CasinoClient
+from betcore.casino.client import CasinoAnswer, CasinoClient
+from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.engine import create_engine
-from betcore.db.health import CircuitBreakers
 from betcore.db.partners import Casino
-from betcore.settings import Settings
+from betcore.runtime.settings import Settings
 from devkit.stack.ports import free
 from tests.unit.house import House
 

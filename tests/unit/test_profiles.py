@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from betcore.errors import InvalidInput
-from betcore.profiles import CasinoProfile, ProviderProfile, read
+from betcore.domain.errors import InvalidInput
+from betcore.domain.profiles import CasinoProfile, ProviderProfile, read
 
 
 def test_an_empty_file_is_a_provider_with_the_documented_defaults() -> None:

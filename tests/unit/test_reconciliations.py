@@ -19,8 +19,8 @@ from betcore.cli import reconcile as command
 from betcore.db.engine import create_engine
 from betcore.db.incidents import KINDS
 from betcore.db.reconciliations import Reconciliations, Run, Wanted
-from betcore.reconciling import Difference, Kind, OurBet, Outcome, Reconcile, UnreadBet
-from betcore.settings import Settings
+from betcore.domain.reconciliation import Difference, Kind, OurBet, Outcome, Reconcile, UnreadBet
+from betcore.runtime.settings import Settings
 from tests.unit.house import refused
 
 HOUR = timedelta(hours=1)

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.reconciliation import incident_kind
-from betcore.errors import Code
-from betcore.ids import BetKey
-from betcore.listed import Listed, moment
-from betcore.messages import BetRecord, BetState, ReversalRecord, ReversalState
-from betcore.money import Money
-from betcore.reconciling import (
+from betcore.domain.errors import Code
+from betcore.domain.ids import BetKey
+from betcore.domain.messages import BetRecord, BetState, ReversalRecord, ReversalState
+from betcore.domain.money import Money
+from betcore.domain.payment_list import Listed, moment
+from betcore.domain.reconciliation import (
     Difference,
     Kind,
     OurBet,

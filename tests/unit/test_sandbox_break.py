@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from betcore.cli.main import app
-from betcore.settings import STACK_FILE
+from betcore.runtime.settings import STACK_FILE
 from tests.unit.sandbox_casino_support import Casino, Sandbox, new_bet, running_sandbox
 
 

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from betcore.cli.main import app
 from betcore.db.engine import create_engine
 from betcore.db.onboarding import Onboarding
-from betcore.settings import Settings
-from betcore.vault import Vault
+from betcore.runtime.settings import Settings
+from betcore.runtime.vault import Vault
 from devkit.cli.sandbox import CASINO_NAME
 from tests.unit.sandbox_casino_aggregator import Aggregator, running_aggregator
 from tests.unit.sandbox_casino_support import Casino, new_bet, running_sandbox

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 from rich.progress import Progress
 
-from betcore import xsign
+from betcore.provider import xsign
 from devkit.play.runner import Plan, Run, drawn, summarise
 from devkit.sandbox.provider import client, rounds
 from devkit.sandbox.provider.book import Book, Ending, Outcome, Stake

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from betcore import xsign
+from betcore.provider import xsign
 from devkit.sandbox.provider.server import create_app
 
 COUNTERPARTY, SECRET = "11111111-2222-4333-8444-555555555555", "example-shared-secret-not-real"

@@ -5,9 +5,9 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from betcore.errors import Misconfigured
-from betcore.settings import Settings
-from betcore.vault import Vault
+from betcore.domain.errors import Misconfigured
+from betcore.runtime.settings import Settings
+from betcore.runtime.vault import Vault
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 

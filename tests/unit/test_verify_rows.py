@@ -13,9 +13,9 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.db import verify_sql
 from betcore.db.engine import create_engine
-from betcore.settings import Settings
+from betcore.db.statements import verify
+from betcore.runtime.settings import Settings
 from betcore.verify import report as report_of
 from betcore.verify import rows
 from betcore.verify.casinos import _Shares
@@ -140,7 +140,7 @@ async def test_a_guard_that_is_switched_off_is_told(engine: AsyncEngine) -> None
 
 
 def test_every_fault_has_its_words() -> None:
-    named = set(re.findall(r"THEN\s+'(\w+)'", verify_sql.FAULTS.partition("judged AS")[2]))
+    named = set(re.findall(r"THEN\s+'(\w+)'", verify.FAULTS.partition("judged AS")[2]))
     assert named - FAULTS.keys() == set()
     assert FAULTS.keys() - named == set()
     assert {check for check, _ in FAULTS.values()} <= set(CHECKS)

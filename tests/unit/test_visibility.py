@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from betcore.casino_values import short
-from betcore.orders import Progress, Step
-from betcore.visibility import Timeline, plain
+from betcore.domain.activity_inputs import Progress, Step
+from betcore.domain.casino_values import short
+from betcore.temporal.visibility import Timeline, plain
 
 # What somebody writes, and what stands in Markdown for it.
 WRITTEN = {

@@ -10,10 +10,8 @@ import pytest
 from temporalio.client import Schedule, ScheduleActionStartWorkflow
 from temporalio.common import SearchAttributeKey
 
-from api.messages import _update_id
-from betcore import visibility
-from betcore.clients.schedules import keep_schedules
-from betcore.ids import (
+from api.provider.workflow_client import _update_id
+from betcore.domain.ids import (
     BETS_QUEUE,
     WALLET_QUEUE,
     BetKey,
@@ -24,12 +22,14 @@ from betcore.ids import (
     reversal_workflow_id,
     transaction_id,
 )
-from betcore.messages import PayOut, Refund
-from betcore.money import Money
-from betcore.reconciling import run_id, scheduled_run_id
+from betcore.domain.messages import PayOut, Refund
+from betcore.domain.money import Money
+from betcore.domain.reconciliation import run_id, scheduled_run_id
+from betcore.temporal import visibility
+from betcore.temporal.schedules import keep_schedules
 from devkit.stack.temporal import SEARCH_ATTRIBUTES as REGISTERED
 from tests.unit import wire
-from workflows.operators import REFUSED
+from workflows.support.four_eyes import REFUSED
 
 WHAT_TO_DO = """
 The code and the frozen list of names differ. Each of these names and fields stands in the histories of open bets, in

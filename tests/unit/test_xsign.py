@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from betcore import xsign
+from betcore.provider import xsign
 
 SECRET = "example-shared-secret-not-real"
 COUNTERPARTY = "11111111-2222-4333-8444-555555555555"

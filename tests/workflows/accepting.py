@@ -5,9 +5,9 @@ from typing import Any
 
 from temporalio.client import Client
 
-from api.confirmations import Confirmations
+from api.casino.accepts import Confirmations
 from betcore.db.accepts import Outcome
-from betcore.messages import PayIn
+from betcore.domain.messages import PayIn
 from tests.floor import Floor
 from tests.workflows.bets import eventually
 

@@ -9,8 +9,8 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 
-from betcore.ids import BETS_QUEUE, BetKey, bet_workflow_id, reversal_workflow_id
-from betcore.messages import BetRecord, BetState, PayIn, Refund, ReversalState, Reverse
+from betcore.domain.ids import BETS_QUEUE, BetKey, bet_workflow_id, reversal_workflow_id
+from betcore.domain.messages import BetRecord, BetState, PayIn, Refund, ReversalState, Reverse
 from tests.floor import Floor
 from worker import workers
 from workflows.bet import Bet

@@ -9,8 +9,8 @@ from workflows.reversal import Reversal
 from workflows.sweep import Sweep
 
 with workflow.unsafe.imports_passed_through():
-    from betcore.messages import BetState, PayIn
-    from betcore.orders import Step
+    from betcore.domain.activity_inputs import Step
+    from betcore.domain.messages import BetState, PayIn
 
 A_THOUGHT = "a second's thought"
 

@@ -3,7 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from betcore.money import Money
+    from betcore.domain.money import Money
 
 
 @workflow.defn

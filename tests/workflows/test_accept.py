@@ -10,7 +10,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from betcore.db.accepts import Outcome
-from betcore.messages import BetState
+from betcore.domain.messages import BetState
 from tests.floor import Floor, open_floor
 from tests.workflows.accepting import PAY_OUT, RETURN, STAKE, Casino
 from tests.workflows.bets import begin, events, resumed, start, update, working

@@ -10,9 +10,9 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowUpdateFai
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from betcore.errors import Code
-from betcore.ids import BetKey, bet_workflow_id
-from betcore.messages import BetState
+from betcore.domain.errors import Code
+from betcore.domain.ids import BetKey, bet_workflow_id
+from betcore.domain.messages import BetState
 from tests.floor import open_floor
 from tests.workflows.bets import Handle, begin, events, eventually, start, update, working
 from workflows.bet import Bet

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from betcore.errors import Code
-from betcore.ids import BetKey, reversal_workflow_id
-from betcore.messages import BetState, PayIn, ReversalState
-from betcore.visibility import BET_STATUS, NEEDS_ATTENTION
+from betcore.domain.errors import Code
+from betcore.domain.ids import BetKey, reversal_workflow_id
+from betcore.domain.messages import BetState, PayIn, ReversalState
+from betcore.temporal.visibility import BET_STATUS, NEEDS_ATTENTION
 from tests.floor import Floor, open_floor
 from tests.workflows.bets import ReversalHandle, begin, eventually, resumed, reverse, start, update, working
 from workflows.reversal import Reversal

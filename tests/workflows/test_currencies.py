@@ -6,10 +6,10 @@ import pytest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from betcore import currencies
-from betcore.errors import Malformed
-from betcore.money import Money
-from betcore.settings import Settings
+from betcore.domain import currencies
+from betcore.domain.errors import Malformed
+from betcore.domain.money import Money
+from betcore.runtime.settings import Settings
 from tests.workflows.printing import Printing
 
 

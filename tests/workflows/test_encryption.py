@@ -16,11 +16,11 @@ from temporalio.converter import DefaultFailureConverterWithEncodedAttributes, P
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from betcore.clients.temporal import data_converter
-from betcore.errors import Code
-from betcore.ids import BETS_QUEUE, BetKey, TransactionType, reversal_workflow_id
-from betcore.messages import Action, BetState, Operate, PayIn, ReversalState
-from betcore.settings import Settings
+from betcore.domain.errors import Code
+from betcore.domain.ids import BETS_QUEUE, BetKey, TransactionType, reversal_workflow_id
+from betcore.domain.messages import Action, BetState, Operate, PayIn, ReversalState
+from betcore.runtime.settings import Settings
+from betcore.temporal.client import data_converter
 from tests.floor import Floor, open_floor
 from tests.histories.replay import replay
 from tests.workflows.bets import Handle, begin, eventually, start, update, working

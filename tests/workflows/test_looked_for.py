@@ -8,9 +8,9 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from betcore.errors import Code
-from betcore.ids import TransactionType
-from betcore.messages import Action, BetState, Operate, Operated, ReversalState
+from betcore.domain.errors import Code
+from betcore.domain.ids import TransactionType
+from betcore.domain.messages import Action, BetState, Operate, Operated, ReversalState
 from tests.floor import Floor, open_floor
 from tests.workflows.accepting import PAY_OUT, STAKE, Casino
 from tests.workflows.bets import Handle, begin, eventually, reverse, start, working

@@ -12,9 +12,9 @@ from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
-from betcore.ids import BETS_QUEUE, WALLET_QUEUE
+from betcore.domain.ids import BETS_QUEUE, WALLET_QUEUE
 from tests.floor import open_floor
-from workflows.reconciliations import Reconciliations
+from workflows.reconciliation_schedule import Reconciliations
 from workflows.sweep import Sweep
 
 LOOKS = {"resume_lost": 0, "remind_quiet": 0, "name_stuck": {"failing": 0, "overdue": 0}}

@@ -11,8 +11,8 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from betcore.db.accepts import Outcome
-from betcore.ids import BETS_QUEUE, BetKey, reversal_workflow_id
-from betcore.messages import Action, BetState, Operate, Operated, PayIn
+from betcore.domain.ids import BETS_QUEUE, BetKey, reversal_workflow_id
+from betcore.domain.messages import Action, BetState, Operate, Operated, PayIn
 from tests.floor import Floor, open_floor
 from tests.workflows.accepting import CLAW_BACK, RETURN, STAKE, Casino
 from tests.workflows.bets import Handle, begin, eventually, resumed, start, working

@@ -17,12 +17,12 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.bets import Bets, Call
-from api.messages import BetMessages
-from api.parsing import PayOutBody, RefundBody
-from betcore.errors import Contradiction, OutcomeUnknown
-from betcore.ids import BetKey
-from betcore.messages import BetRecord, BetState, PayIn, PayOut, Refund
+from api.provider.operations import Bets, Call
+from api.provider.schemas import PayOutBody, RefundBody
+from api.provider.workflow_client import BetMessages
+from betcore.domain.errors import Contradiction, OutcomeUnknown
+from betcore.domain.ids import BetKey
+from betcore.domain.messages import BetRecord, BetState, PayIn, PayOut, Refund
 from tests.floor import open_floor
 from tests.workflows.bets import begin, events, start, update, working
 

@@ -7,9 +7,9 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
-from betcore.errors import Code
-from betcore.messages import BetState, ReversalState
-from betcore.orders import Progress, TakeStake
+from betcore.domain.activity_inputs import Progress, TakeStake
+from betcore.domain.errors import Code
+from betcore.domain.messages import BetState, ReversalState
 from devkit.stack.ports import free
 from tests.floor import Floor, open_floor
 from tests.workflows.bets import eventually, reverse, start, update, working

@@ -6,9 +6,9 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from betcore.errors import Code
-from betcore.ids import BetKey, reversal_workflow_id
-from betcore.messages import BetState, ReversalState
+from betcore.domain.errors import Code
+from betcore.domain.ids import BetKey, reversal_workflow_id
+from betcore.domain.messages import BetState, ReversalState
 from tests.floor import open_floor
 from tests.workflows.bets import begin, events, eventually, start, update, working
 from workflows.reversal import Reversal

@@ -12,13 +12,13 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
-from betcore.clients.hints import AcceptNotifications
-from betcore.ids import TransactionType
-from betcore.messages import Action, BetState, Operate, Operated
-from betcore.money import Money
-from betcore.orders import Progress
-from betcore.settings import Settings
-from betcore.visibility import BET_STATUS
+from betcore.casino.accept_notifications import AcceptNotifications
+from betcore.domain.activity_inputs import Progress
+from betcore.domain.ids import TransactionType
+from betcore.domain.messages import Action, BetState, Operate, Operated
+from betcore.domain.money import Money
+from betcore.runtime.settings import Settings
+from betcore.temporal.visibility import BET_STATUS
 from tests.floor import Floor, open_floor
 from tests.workflows.bets import Handle, begin, eventually, start, update, working
 

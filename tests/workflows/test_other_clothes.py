@@ -10,8 +10,8 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 from temporalio.client import Client
 
-from betcore.errors import Code
-from betcore.messages import BetState, ReversalState
+from betcore.domain.errors import Code
+from betcore.domain.messages import BetState, ReversalState
 from tests.floor import Floor, open_floor
 from tests.workflows.bets import begin, eventually, reverse, start, update, working
 

@@ -1,9 +1,9 @@
 """The rows end a credit for the workflow that owns them alone, whatever a worker that was frozen books later."""
 
-from activities.teller import NO_CONFIRMATION
+from activities.casino_gateway import NO_CONFIRMATION
 from betcore.db.reversals import Reversals
-from betcore.ids import TransactionType
-from betcore.messages import BetState, ReversalState
+from betcore.domain.ids import TransactionType
+from betcore.domain.messages import BetState, ReversalState
 from tests.floor import Floor, open_floor
 
 RUN, BEFORE = "run", "the run that owned it before"

@@ -10,12 +10,12 @@ from sqlalchemy import text
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.testing import ActivityEnvironment
 
-from betcore.clients.casino import Movement
+from betcore.casino.client import Movement
 from betcore.db.reconciliations import Reconciliations
-from betcore.ids import BETS_QUEUE, TransactionType
-from betcore.messages import Action, BetState, Operate, Operated, PayIn
-from betcore.money import Money
-from betcore.reconciling import SCHEDULED, Reconcile, Reconciled
+from betcore.domain.ids import BETS_QUEUE, TransactionType
+from betcore.domain.messages import Action, BetState, Operate, Operated, PayIn
+from betcore.domain.money import Money
+from betcore.domain.reconciliation import SCHEDULED, Reconcile, Reconciled
 from tests.floor import Floor, open_floor
 from tests.workflows.bets import Handle, begin, eventually, start, update, working
 

@@ -12,7 +12,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
 from betcore.db.accepts import Outcome
-from betcore.messages import Action, BetState, Operate, Operated, PayIn
+from betcore.domain.messages import Action, BetState, Operate, Operated, PayIn
 from tests.floor import Floor, open_floor
 from tests.workflows.accepting import CLAW_BACK, PAY_OUT, RETURN, STAKE, Casino
 from tests.workflows.bets import Handle, begin, events, eventually, reverse, start, working

@@ -10,10 +10,10 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 
-from betcore.errors import Code
-from betcore.ids import BETS_QUEUE, BetKey, reversal_workflow_id
-from betcore.messages import Action, BetState, Operate, Operated, PayIn
-from betcore.visibility import NEEDS_ATTENTION
+from betcore.domain.errors import Code
+from betcore.domain.ids import BETS_QUEUE, BetKey, reversal_workflow_id
+from betcore.domain.messages import Action, BetState, Operate, Operated, PayIn
+from betcore.temporal.visibility import NEEDS_ATTENTION
 from devkit.stack import temporal as servers
 from tests.floor import Floor, open_floor
 from tests.histories.replay import replay

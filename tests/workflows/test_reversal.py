@@ -11,10 +11,10 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from betcore.db.reversals import Reversals
-from betcore.errors import Code
-from betcore.ids import TransactionType
-from betcore.messages import BetRecord, BetState, PayIn, ReversalState
-from betcore.orders import Pay
+from betcore.domain.activity_inputs import Pay
+from betcore.domain.errors import Code
+from betcore.domain.ids import TransactionType
+from betcore.domain.messages import BetRecord, BetState, PayIn, ReversalState
 from tests.floor import Floor, open_floor
 from tests.workflows.bets import Handle, begin, eventually, resumed, reverse, start, sweep, update, working
 from workflows.bet import Bet

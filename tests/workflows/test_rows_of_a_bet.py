@@ -10,19 +10,19 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.testing import ActivityEnvironment
 
-from activities.pressure import AdmissionControl
-from activities.teller import CasinoGateway
+from activities.admission import AdmissionControl
+from activities.casino_gateway import CasinoGateway
 from activities.wallet import Wallet
-from betcore import answers
-from betcore.db import bet_sql
 from betcore.db.bets import Confirmation
-from betcore.db.health import CircuitBreakers
-from betcore.db.lives import OpenBets
+from betcore.db.circuit_breakers import CircuitBreakers
+from betcore.db.open_bets import OpenBets
 from betcore.db.reversals import Reversals
-from betcore.errors import Code
-from betcore.messages import Action, BetState, Operate, Operated, PayIn
-from betcore.money import Money
-from betcore.orders import Progress, TakeStake
+from betcore.db.statements import bets as statements_bets
+from betcore.domain import answers
+from betcore.domain.activity_inputs import Progress, TakeStake
+from betcore.domain.errors import Code
+from betcore.domain.messages import Action, BetState, Operate, Operated, PayIn
+from betcore.domain.money import Money
 from tests.floor import Floor, open_floor
 from tests.workflows.bets import Handle, begin, events, eventually, start, update, working
 
@@ -175,7 +175,7 @@ async def test_a_claim_that_was_overtaken_tells_what_stands(database_url: str, t
         engine = floor.engine.execution_options(isolation_level="READ COMMITTED")
         async with engine.begin() as another:
             done = {"bet_id": pay.bet_id, "owner": pay.owner, "kind": 1, "state": "settled", "how": "done", **ANSWERED}
-            await another.execute(text(bet_sql.CREDIT_DONE), done)
+            await another.execute(text(statements_bets.CREDIT_DONE), done)
             claiming = asyncio.create_task(floor.bets.begin_credit(pay))
             await eventually(lambda: _waits_for_a_lock(floor))
         claim = await claiming
@@ -193,7 +193,7 @@ async def test_what_another_attempt_has_recorded_first_is_told_as_it_stands(data
         bet_id = (await bets.open(bet, "run", BetState.ACCEPTING, None)).record.bet_id
         engine = floor.engine.execution_options(isolation_level="READ COMMITTED")
         async with engine.begin() as another:
-            await another.execute(text(bet_sql.ACCEPT), {"bet_id": bet_id, "owner": "run", **ANSWERED})
+            await another.execute(text(statements_bets.ACCEPT), {"bet_id": bet_id, "owner": "run", **ANSWERED})
             accepting = asyncio.create_task(bets.accept(bet_id, "run", word))
             await eventually(lambda: _waits_for_a_lock(floor))
         taken = await accepting
@@ -202,7 +202,7 @@ async def test_what_another_attempt_has_recorded_first_is_told_as_it_stands(data
         await bets.begin_credit(pay)
         done = {"bet_id": bet_id, "owner": "run", "kind": 1, "state": "settled", "how": "done", **ANSWERED}
         async with engine.begin() as another:
-            await another.execute(text(bet_sql.CREDIT_DONE), done)
+            await another.execute(text(statements_bets.CREDIT_DONE), done)
             recording = asyncio.create_task(bets.credit_done(bet_id, "run", pay.transaction_type, word))
             parking = asyncio.create_task(bets.park(bet_id, "run", pay.transaction_type, "515"))
             await eventually(lambda: _waits_for_a_lock(floor))

@@ -3,7 +3,7 @@
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client
 
-from betcore.messages import BetState
+from betcore.domain.messages import BetState
 from tests.floor import open_floor
 from tests.workflows.bets import Handle, eventually, start, working
 

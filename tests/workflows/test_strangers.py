@@ -7,11 +7,11 @@ from temporalio.client import Client
 
 from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
-from betcore.ids import BETS_QUEUE, BetKey, resumed_workflow_id, reversal_workflow_id
-from betcore.messages import BetState, PayIn, Resumed, ReversalState
-from betcore.money import Money
-from betcore.settings import Settings
-from betcore.vault import Vault
+from betcore.domain.ids import BETS_QUEUE, BetKey, resumed_workflow_id, reversal_workflow_id
+from betcore.domain.messages import BetState, PayIn, Resumed, ReversalState
+from betcore.domain.money import Money
+from betcore.runtime.settings import Settings
+from betcore.runtime.vault import Vault
 from betcore.verify.report import Report
 from betcore.verify.rows import check_rows
 from tests.floor import SECRET_KEY, Floor, open_floor

@@ -10,9 +10,9 @@ from temporalio.testing import ActivityEnvironment
 from betcore.db.accepts import Outcome
 from betcore.db.bets import Confirmation
 from betcore.db.reversals import Reversals
-from betcore.errors import Code
-from betcore.messages import BetState, PayIn
-from betcore.orders import ClawBack, FindStake, Progress, Step
+from betcore.domain.activity_inputs import ClawBack, FindStake, Progress, Step
+from betcore.domain.errors import Code
+from betcore.domain.messages import BetState, PayIn
 from tests.floor import Floor, open_floor
 from tests.workflows.accepting import CLAW_BACK, STAKE, Casino
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from betcore.clients.bearer import AUDIENCE, Tokens
+from betcore.casino.tokens import AUDIENCE, Tokens
 from betcore.db.onboarding import Onboarding
 from betcore.db.signing_keys import SigningKeys
-from betcore.errors import NotAuthorised
-from betcore.settings import Settings
-from betcore.vault import Vault
+from betcore.domain.errors import NotAuthorised
+from betcore.runtime.settings import Settings
+from betcore.runtime.vault import Vault
 from tests.floor import SECRET_KEY, Floor, open_floor
 from tests.workflows.bets import start, update, working
 

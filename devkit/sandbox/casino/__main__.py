@@ -9,7 +9,7 @@ import asyncpg
 from aiohttp import web
 from pydantic import Field
 
-from betcore.settings import Settings
+from betcore.runtime.settings import Settings
 from devkit.sandbox.casino.app import create_app
 from devkit.sandbox.casino.database import open_pool
 

@@ -17,7 +17,7 @@ from http import HTTPStatus
 
 import aiohttp
 
-from betcore import xsign
+from betcore.provider import xsign
 
 DONE, ALREADY_DONE = 1, 104
 DEFINITE = frozenset({DONE, ALREADY_DONE, 2, 3, 4, 5, 6, 7, 8})

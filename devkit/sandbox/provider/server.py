@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from betcore import xsign
+from betcore.provider import xsign
 from devkit.sandbox.provider import rounds
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -1,0 +1,43 @@
+"""What a bet asks of its own rows beside the movements of money."""
+
+from temporalio import activity
+
+from betcore.db.bets import Bets
+from betcore.domain.activity_inputs import Incident, Operation, TakeOver, Unpark, Withdraw
+from betcore.domain.messages import BetRecord
+from betcore.runtime import failpoints
+
+
+class BetRecords:
+    """The rows of bets."""
+
+    def __init__(self, bets: Bets) -> None:
+        self._bets = bets
+
+    @activity.defn(name="withdraw")
+    async def withdraw(self, order: Withdraw) -> BetRecord:
+        """Take the bet back if nobody was told that it stands; the record says whether it was."""
+        record = await self._bets.withdraw(order.bet_id, order.owner)
+        if record.withdrawn_at is not None:
+            await failpoints.reach("withdrawn")
+        return record
+
+    @activity.defn(name="take_over")
+    async def take_over(self, order: TakeOver) -> BetRecord:
+        """Become the owner of a bet whose workflow is gone; the record says whether that succeeded."""
+        return await self._bets.take_over(order.resumed, order.owner)
+
+    @activity.defn(name="unpark")
+    async def unpark(self, order: Unpark) -> None:
+        """Let a parked movement be sent again."""
+        await self._bets.unpark(order.bet_id, order.owner, order.transaction_type)
+
+    @activity.defn(name="note_operation")
+    async def note_operation(self, operation: Operation) -> None:
+        """Write down what an operator has asked for."""
+        await self._bets.note_once(operation.bet_id, "operate", operation.model_dump(mode="json", exclude={"bet_id"}))
+
+    @activity.defn(name="file_incident")
+    async def file_incident(self, incident: Incident) -> None:
+        """Write down a contradiction for a person."""
+        await self._bets.file_incident(incident)

@@ -1,0 +1,82 @@
+"""What becomes of a casino's Accept: it is stored, and then whoever waits for it is told."""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from api.casino import schemas
+from api.casino.schemas import Unread
+from betcore.casino import accept_notifications
+from betcore.db.accepts import Accepts, CasinoAccept, Stored
+from betcore.db.bets import Bets
+from betcore.db.partners import Casino
+from betcore.domain.messages import Accept
+
+_log = structlog.get_logger()
+
+ACCEPTS = Counter("betcore_accepts", "Accepts of casinos by what became of them", ["casino", "outcome"])
+
+_SIGNAL_WITHIN = 1.0
+
+
+class Confirmations:
+    """Takes Accepts on one database, and tells the workers and workflows of one Temporal."""
+
+    def __init__(self, engine: AsyncEngine, client: Client) -> None:
+        self._engine = engine
+        self._client = client
+        self._accepts = Accepts(engine)
+        self._bets = Bets(engine)
+
+    async def take(self, casino: Casino, body: bytes) -> Stored:
+        """Store the Accept in a body, and tell whoever waits for it.
+
+        Raises Unread, and what the database raises; nothing has moved then, or the casino's repeat finds it.
+        """
+        try:
+            accept = schemas.accept(body, casino.profile.error_codes)
+        except Unread as error:
+            ACCEPTS.labels(casino.name, error.doubt).inc()
+            await self._accepts.unread(casino.casino_id, *error.about, error.doubt)
+            raise
+        stored = await self._accepts.store(casino.casino_id, accept)
+        if stored.ended is not None and stored.confirmation is not None:
+            await self._bets.taken_after_the_end(stored.ended, stored.confirmation, _theirs(accept))
+        await self._tell(accept, stored)
+        ACCEPTS.labels(casino.name, stored.reason or stored.outcome).inc()
+        return stored
+
+    async def _tell(self, accept: CasinoAccept, stored: Stored) -> None:
+        """Hint and signal: both say only "look at the row".
+
+        A failure is logged and no more: whoever waits looks at the row by itself when its time is up. The workflow may
+        also be over, or have been resumed under another id a moment ago.
+        """
+        bet_id, kind = accept.bet_id, accept.transaction_type
+        if stored.hinted:
+            try:
+                await accept_notifications.notify(self._engine, bet_id, kind)
+            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                _log.warning("a hint of an Accept was lost", bet_id=bet_id, error=type(error).__name__)
+        if stored.carrier is not None:
+            handle = self._client.get_workflow_handle(stored.carrier)
+            told = Accept(transaction_type=int(kind), success=accept.success)
+            try:
+                async with asyncio.timeout(_SIGNAL_WITHIN):
+                    await handle.signal("accept", told, rpc_timeout=timedelta(seconds=_SIGNAL_WITHIN))
+            except (RPCError, TimeoutError) as error:
+                status = getattr(error, "status", None)
+                _log.warning("an Accept was not signalled", workflow_id=stored.carrier, status=str(status))
+
+
+def _theirs(accept: CasinoAccept) -> dict[str, str]:
+    """The casino's side of an incident; no personal data."""
+    said = {"type": str(int(accept.transaction_type)), "amount": accept.amount, "error_code": accept.error_code}
+    named = accept.partner_transaction_id
+    return said if named is None else {**said, "partner_transaction_id": named}

@@ -1,0 +1,156 @@
+"""The Aggregator API for casinos: access tokens, our messages verified, and the casino's Accepts.
+
+Every answer is ``{"ErrorCode", "Message", "Value"}``. HTTP 200 says that the answer is final; 503 asks for the same
+call again; 400 says that nothing was kept of a call that cannot be read, and why.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from api.casino import schemas
+from api.casino.accepts import Confirmations
+from api.provider.signature import MAX_BODY
+from betcore.casino.tokens import LIFETIME, SCOPE, Tokens
+from betcore.db.accepts import Outcome
+from betcore.db.partners import Casino, Partners
+from betcore.domain.errors import Malformed, NotAuthorised, TooLarge
+
+_log = structlog.get_logger()
+
+PREFIX = "/mis-api/api/v2"
+SUCCESS, NOT_AUTHORISED = 200, 401
+MALFORMED, FAILED, CONTRADICTION, UNKNOWN_BET = 103801, 102823, 103803, 103804
+
+_ANSWERS = {
+    Outcome.STORED: (SUCCESS, "Success"),
+    Outcome.REPEATED: (SUCCESS, "Success"),
+    Outcome.ENDED: (SUCCESS, "Success"),
+    Outcome.CONTRADICTED: (CONTRADICTION, "this contradicts what is recorded"),
+    Outcome.UNKNOWN: (UNKNOWN_BET, "bet not found"),
+}
+_WITHIN = 5.0
+# Compared where the casino is unknown, so that this takes as long as a wrong secret.
+_NOBODY = ("nobody-has-this-secret",)
+
+
+def router(tokens: Tokens, partners: Partners, confirmations: Confirmations) -> APIRouter:
+    """``auth/token``, ``auth/verify`` and ``payments/accept``; the keys stand in ``api.casino.jwks``."""
+    routes = APIRouter(prefix=PREFIX, include_in_schema=False)
+
+    async def token(request: Request) -> Response:
+        client_id, secret = schemas.credentials(await _body(request))
+        account = await partners.account(client_id)
+        holds = _holds(secret, account.secrets if account else _NOBODY)
+        if account is None or not holds:
+            raise NotAuthorised("PartnerClientId and Secret do not hold")
+        value = {
+            "AccessToken": await tokens.issue(client_id, account.token_generation),
+            "TokenType": "Bearer",
+            "ExpiresIn": int(LIFETIME.total_seconds()),
+            "Scope": SCOPE,
+        }
+        return _render(SUCCESS, "Success", value, headers={"Cache-Control": "no-store"})
+
+    async def verify(request: Request) -> Response:
+        claims = await tokens.message(schemas.token(await _body(request)))
+        value = {"Valid": False} if claims is None else {"Valid": True, "Claims": claims}
+        return _render(SUCCESS, "Success", value)
+
+    async def accept(request: Request) -> Response:
+        casino = await _caller(request, tokens, partners)
+        stored = await confirmations.take(casino, await _body(request))
+        if stored.outcome is Outcome.LATER:
+            return _to_repeat()
+        code, message = _ANSWERS[stored.outcome]
+        return _render(code, f"{stored.reason}: {message}" if stored.reason else message)
+
+    for path, handle in (("/auth/token", token), ("/auth/verify", verify), ("/payments/accept", accept)):
+        routes.post(path)(_answered(handle))
+    return routes
+
+
+def is_called(path: str) -> bool:
+    """Whether a refusal at this path is told in the envelope of casinos. The keys have no envelope of their own."""
+    return path.startswith(f"{PREFIX}/") and path != f"{PREFIX}/auth/jwks"
+
+
+def refusal(error: Exception) -> Response:
+    """The answer to what was raised. What nobody has foreseen is to be repeated, and says nothing of its insides."""
+    match error:
+        case NotAuthorised():
+            return _render(NOT_AUTHORISED, str(error), status=401, headers={"WWW-Authenticate": "Bearer"})
+        case TooLarge():
+            return _render(MALFORMED, str(error), status=413)
+        case Malformed():
+            return _render(MALFORMED, str(error), status=400)
+        case HTTPException():
+            return _render(error.status_code, error.detail, status=error.status_code, headers=dict(error.headers or {}))
+        case _:
+            _log.error("a casino's call failed", exc_info=error)
+            return _to_repeat()
+
+
+def _to_repeat() -> Response:
+    return _render(FAILED, "not done: send it again", status=503, headers={"Retry-After": "1"})
+
+
+def _answered(handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    async def answered(request: Request) -> Response:
+        try:
+            async with asyncio.timeout(_WITHIN):
+                return await handle(request)
+        except Exception as error:
+            return refusal(error)
+
+    return answered
+
+
+def _render(
+    code: int, message: str, value: Any = None, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    body = json.dumps({"ErrorCode": code, "Message": message, "Value": value})
+    return Response(body, status, headers, media_type="application/json")
+
+
+def _holds(given: str, secrets: Sequence[str]) -> bool:
+    # A list: all are compared, so that time does not tell which one matched.
+    return any([hmac.compare_digest(_digest(given), _digest(secret)) for secret in secrets])
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+async def _caller(request: Request, tokens: Tokens, partners: Partners) -> Casino:
+    given = request.headers.getlist("authorization")
+    scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise NotAuthorised("an access token is needed: Authorization: Bearer")
+    client_id, generation = await tokens.holder(token.strip())
+    account = await partners.account(client_id)
+    if account is None or account.token_generation != generation:
+        raise NotAuthorised("the access token does not hold")
+    return account.casino
+
+
+async def _body(request: Request) -> bytes:
+    """The whole body. Raises TooLarge as soon as that is known, Malformed where its sender hangs up before its end."""
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise TooLarge(f"a body has {MAX_BODY} bytes at most")
+    except ClientDisconnect:
+        raise Malformed("the body was not finished") from None
+    return bytes(body)

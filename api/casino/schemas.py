@@ -1,0 +1,144 @@
+"""Reading a casino's bodies: their JSON strictly, the values of an Accept as ``betcore.domain.casino_values`` does."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from api.provider.schemas import Literal, read_object
+from betcore.db.accepts import CasinoAccept
+from betcore.domain import casino_values
+from betcore.domain.casino_values import LARGEST_ID, Doubt, field
+from betcore.domain.errors import Malformed
+from betcore.domain.ids import TransactionType
+
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,15})")
+_MEANING_SUCCESS, _MEANING_DUPLICATE = "done", "duplicate"
+_TYPES = {int(one): one for one in TransactionType}
+
+
+class Unread(Malformed):
+    """An Accept that cannot be read: ``doubt`` says which part of it. ``about`` are the bet and the movement, as far as
+    they can be read."""
+
+    def __init__(self, doubt: Doubt, why: str) -> None:
+        self.doubt = doubt
+        self.about: tuple[int | None, int | None] = (None, None)
+        super().__init__(f"{doubt}: {why}")
+
+
+def credentials(body: bytes) -> tuple[int, str]:
+    """PartnerClientId and Secret. Raises Malformed, as all of these do."""
+    fields = read_object(body)
+    secret = fields.get("Secret")
+    if not isinstance(secret, str) or isinstance(secret, Literal):
+        raise Malformed("Secret is a string")
+    return _integer(fields, "PartnerClientId"), secret
+
+
+def token(body: bytes) -> str:
+    """The JWT in ``{"Token": "..."}``, or as a JSON string by itself."""
+    found: Any
+    if body.lstrip(b" \t\r\n")[:1] == b'"':
+        try:
+            found = json.loads(body.decode("utf-8"))
+        except ValueError:
+            raise Malformed("the body is not JSON") from None
+    else:
+        found = read_object(body).get("Token")
+    if not isinstance(found, str) or isinstance(found, Literal):
+        raise Malformed("Token is a string")
+    return found
+
+
+def accept(body: bytes, error_codes: Mapping[str, str]) -> CasinoAccept:
+    """An Accept; ``error_codes`` are the meanings of the casino's profile. Raises Unread."""
+    try:
+        fields = read_object(body)
+    except Malformed as error:
+        raise Unread(Doubt.UNREADABLE_BODY, str(error)) from None
+    try:
+        return _accept(fields, error_codes)
+    except Unread as error:
+        kind = _TYPES.get(casino_values.transaction_type(field(fields, "TransactionType")) or 0)
+        error.about = casino_values.whole(field(fields, "BetId")), kind
+        raise
+
+
+def _accept(fields: dict[str, Any], error_codes: Mapping[str, str]) -> CasinoAccept:
+    error_code, meaning = _error_code(fields, error_codes)
+    success = meaning == _MEANING_SUCCESS
+    balance, message = field(fields, "Balance"), casino_values.message(field(fields, "Message"))
+    return CasinoAccept(
+        bet_id=_bet_id(fields),
+        transaction_type=_transaction_type(fields),
+        amount=_amount(fields),
+        partner_user_id=_name(fields, "PartnerUserId", Doubt.UNREADABLE_PLAYER),
+        error_code=error_code,
+        alike=tuple(code for code, means in error_codes.items() if means == meaning),
+        success=success,
+        partner_transaction_id=_partner_transaction_id(fields, optional=not success),
+        transaction_id=_transaction_id(fields),
+        # What is for showing only never keeps money from being confirmed.
+        balance=str(balance) if casino_values.number(balance) is not None else None,
+        message=message or None,
+    )
+
+
+def _bet_id(fields: dict[str, Any]) -> int:
+    found = casino_values.whole(field(fields, "BetId"))
+    if found is None:
+        raise _unread(fields, "BetId", Doubt.UNREADABLE_BET, f"is not an integer from 1 to {LARGEST_ID}")
+    return found
+
+
+def _transaction_type(fields: dict[str, Any]) -> TransactionType:
+    found = _TYPES.get(casino_values.transaction_type(field(fields, "TransactionType")) or 0)
+    if found is None:
+        known = ", ".join(map(str, _TYPES))
+        raise _unread(fields, "TransactionType", Doubt.UNREADABLE_TYPE, f"is not one of {known}")
+    return found
+
+
+def _amount(fields: dict[str, Any]) -> str:
+    found = field(fields, "Amount")
+    if casino_values.number(found) is None:
+        raise _unread(fields, "Amount", Doubt.UNREADABLE_AMOUNT, "is not a number")
+    return str(found)
+
+
+def _name(fields: dict[str, Any], name: str, doubt: Doubt) -> str:
+    found = casino_values.identity(field(fields, name))
+    if found is None:
+        raise _unread(fields, name, doubt, "is not an id")
+    return found
+
+
+def _transaction_id(fields: dict[str, Any]) -> str | None:
+    given = field(fields, "TransactionId")
+    return None if given in (None, "") else _name(fields, "TransactionId", Doubt.UNREADABLE_TRANSACTION)
+
+
+def _partner_transaction_id(fields: dict[str, Any], *, optional: bool) -> str | None:
+    if optional:
+        return casino_values.identity(field(fields, "PartnerTransactionId"))
+    return _name(fields, "PartnerTransactionId", Doubt.UNREADABLE_PARTNER_TRANSACTION)
+
+
+def _error_code(fields: dict[str, Any], error_codes: Mapping[str, str]) -> tuple[str, str]:
+    found = casino_values.error_code(field(fields, "ErrorCode"))
+    meaning = error_codes.get(found) if found is not None else None
+    if found is None or meaning is None or meaning == _MEANING_DUPLICATE:
+        raise _unread(fields, "ErrorCode", Doubt.UNREADABLE_CODE, "is not one that ends a movement")
+    return found, meaning
+
+
+def _unread(fields: dict[str, Any], name: str, doubt: Doubt, why: str) -> Unread:
+    return Unread(doubt, f"{name} is missing" if field(fields, name) is None else f"{name} {why}")
+
+
+def _integer(fields: dict[str, Any], name: str) -> int:
+    found = fields.get(name)
+    if not isinstance(found, Literal) or not _INTEGER.fullmatch(found) or not 1 <= int(found) <= LARGEST_ID:
+        raise Malformed(f"{name} is an integer from 1 to {LARGEST_ID}")
+    return int(found)

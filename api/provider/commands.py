@@ -1,0 +1,94 @@
+"""What a call becomes when it goes to a workflow: all that the bet needs to be carried out, without another look."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from temporalio.common import TypedSearchAttributes
+
+from api.provider.call import Call
+from api.provider.schemas import PayInBody, PayInOutBody
+from betcore.db.partners import Casino, Provider
+from betcore.db.provider_requests import Session
+from betcore.domain.errors import Code
+from betcore.domain.ids import BetKey
+from betcore.domain.messages import BetPolicy, BetRecord, BetState, PayIn, Refund, Reverse
+from betcore.domain.money import Money
+from betcore.temporal import visibility
+
+
+def pay_in(call: Call, session: Session, casino: Casino, body: PayInBody | PayInOutBody) -> PayIn:
+    """A stake with our own verdict on it. Raises Malformed for an amount that the session's currency does not have."""
+    provider, stake = call.provider, Money.parse(body.bet_amount, session.currency)
+    return PayIn(
+        provider_id=provider.provider_id,
+        counterparty_id=provider.counterparty_id,
+        provider_bet_id=body.bet_id,
+        session_id=session.session_id,
+        casino_id=session.casino_id,
+        player_id=session.player_id,
+        partner_user_id=session.partner_user_id,
+        game_id=session.game_id,
+        round_id=body.game_round_id,
+        stake=stake,
+        win=Money.parse(body.win_amount, session.currency) if isinstance(body, PayInOutBody) else None,
+        refusal=_refusal(provider, session, stake),
+        answer_by=call.answer_by,
+        settle_by=call.answer_by + timedelta(seconds=provider.profile.settle_within),
+        policy=BetPolicy.of(provider.profile, casino.profile),
+    )
+
+
+def refund(call: Call, session: Session, provider_bet_id: str) -> Refund:
+    """A Refund, with what the provider's profile lets it do to a bet that is settled."""
+    return Refund(
+        player_id=session.player_id,
+        answer_by=call.answer_by,
+        after_pay_out=call.provider.profile.refund_after_pay_out,
+        bet=BetKey(call.provider.counterparty_id, provider_bet_id),
+    )
+
+
+def reverse(call: Call, session: Session, casino: Casino, provider_bet_id: str, record: BetRecord) -> Reverse:
+    """The reversal of a bet of the session's player, at the bet's own casino."""
+    if record.stake is None:
+        raise ValueError(f"bet {record.bet_id} is a tombstone: there is nothing to reverse")
+    return Reverse(
+        bet_id=record.bet_id,
+        counterparty_id=call.provider.counterparty_id,
+        provider_bet_id=provider_bet_id,
+        casino_id=record.casino_id,
+        partner_user_id=session.partner_user_id,
+        stake=record.stake,
+        win=record.win if record.state is BetState.SETTLED else None,
+        answer_by=call.answer_by,
+        policy=BetPolicy.of(call.provider.profile, casino.profile),
+    )
+
+
+def attributes(call: Call, session: Session, *, status: str = "open") -> TypedSearchAttributes:
+    """By what people find the workflow that the call starts."""
+    return visibility.at_start(
+        casino=session.casino_name,
+        provider=call.provider.name,
+        player_ref=session.player_ref,
+        game=session.provider_game_id,
+        settle_by=call.answer_by + timedelta(seconds=call.provider.profile.settle_within),
+        status=status,
+    )
+
+
+def _refusal(provider: Provider, session: Session, stake: Money) -> Code | None:
+    """Our own verdict on a new stake."""
+    if session.ended:
+        return Code.SESSION_ENDED
+    if provider.disabled or session.game_disabled or session.casino_disabled:
+        return Code.GAME_DISABLED
+    if session.player_blocked:
+        return Code.PLAYER_BLOCKED
+    # A limit may have more decimals than the currency: it is compared, never made an amount. A free round has none.
+    asked = Decimal(str(stake))
+    if session.min_bet is not None and stake.minor and asked < session.min_bet:
+        return Code.BELOW_MIN_BET
+    if session.max_bet is not None and session.max_bet < asked:
+        return Code.ABOVE_MAX_BET
+    return None

@@ -1,0 +1,124 @@
+"""What the OpenAPI document says of the provider's calls: every status and every ``_responseCode``."""
+
+import json
+from typing import Any
+
+from api.provider.responses import WIRE, render
+from betcore.domain.money import Money
+
+_ID = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}
+_AMOUNT_TEXT = {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,14})(\.[0-9]+)?$"}
+_AMOUNT = {
+    "description": "Major units of the session's currency, with no more decimals than it has; no sign, no exponent.",
+    "oneOf": [_AMOUNT_TEXT, {"type": "number", "minimum": 0, "exclusiveMaximum": 10**15}],
+}
+_SESSION = {"name": "session_id", "in": "path", "required": True, "schema": _ID}
+_HEADERS = [
+    {"name": name, "in": "header", "required": True, "schema": schema, "description": text}
+    for name, schema, text in (
+        ("X-Counterparty-Id", {"type": "string", "format": "uuid"}, "Who calls."),
+        ("X-Timestamp", {"type": "string", "pattern": "^[0-9]{1,15}$"}, "Unix time in milliseconds."),
+        ("X-Request-Id", {"type": "string", "pattern": "^[0-9a-fA-F]{32}$"}, "New for every request, repeats too."),
+        ("X-Sign", {"type": "string", "pattern": "^[0-9a-f]{64}$"}, "HMAC-SHA256 over body and headers."),
+    )
+]
+
+_CODES = {
+    1: "done, or done before with the same data",
+    2: "malformed request; nothing moved",
+    3: "session unknown, of another provider, demo, or ended (for a new stake); nothing moved",
+    4: "not enough money; nothing moved",
+    5: "the bet never came (never_seen)",
+    6: "contradicts what is recorded (different_data, already_settled, already_refunded, bet_refused)",
+    7: "refused (below_min_bet, above_max_bet, player_blocked, limit_reached, game_disabled, casino_refused, "
+    "casino_unavailable); nothing moved",
+    8: "not authorised",
+    99: "outcome not known yet: repeat the same call, or send Refund",
+    104: "already processed: treat as 1 (where the profile asks for it)",
+}
+
+_BALANCE = Money(minor=12550, currency="EUR")
+_EXAMPLES = {"betId": "bet-000001", "betAmount": "10.00", "winAmount": "25.00", "gameRoundId": "round-000001"}
+_PAY_IN = {"betId": _ID, "betAmount": _AMOUNT, "gameRoundId": _ID}
+_PAY_OUT = {"betId": _ID, "winAmount": _AMOUNT, "gameRoundId": _ID}
+_PAY_IN_OUT = {"betId": _ID, "betAmount": _AMOUNT, "winAmount": _AMOUNT, "gameRoundId": _ID}
+_OPTIONAL = {"sessionId": _ID}
+_OF_A_WIN = {**_OPTIONAL, "winOdd": _AMOUNT}
+
+# name -> summary, required fields, optional fields, codes under status 200
+_OPERATIONS: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[int, ...]]] = {
+    "balance": ("The player's balance.", {}, {}, (1, 3)),
+    "pay_in": ("Take a stake.", _PAY_IN, _OPTIONAL, (1, 3, 4, 6, 7, 104)),
+    "pay_out": (
+        "Settle a bet; winnings of 0 are a loss.",
+        _PAY_OUT,
+        _OF_A_WIN,
+        (1, 3, 5, 6, 104),
+    ),
+    "pay_in_out": ("Take a stake and pay its winnings at once.", _PAY_IN_OUT, _OF_A_WIN, (1, 3, 4, 6, 7, 104)),
+    "refund": (
+        "Return a stake, or keep it from ever being taken; of a bet settled by PayInOut, take the winnings back first.",
+        {"betId": _ID},
+        _OPTIONAL,
+        (1, 3, 6, 7, 104),
+    ),
+}
+
+_STATUSES = {
+    400: ("The request cannot be read.", (2,)),
+    401: ("The signature, its time or its request id does not hold.", (8,)),
+    404: ("No such path.", (2,)),
+    405: ("No such method here.", (2,)),
+    413: ("More than 64 KiB.", (2,)),
+    415: ("Not application/json.", (2,)),
+    503: ("The outcome is not known yet.", (99,)),
+}
+
+
+def operation(name: str) -> dict[str, Any]:
+    """Arguments of a route decorator: the operation's documentation."""
+    summary, required, optional, codes = _OPERATIONS[name]
+    extra: dict[str, Any] = {"parameters": [_SESSION, *_HEADERS]}
+    if required:
+        schema = {"type": "object", "required": list(required), "properties": {**required, **optional}}
+        content = {"schema": schema, "example": {field: _EXAMPLES[field] for field in required}}
+        extra["requestBody"] = {"required": True, "content": {"application/json": content}}
+    statuses = {200: ("The answer; ``_responseCode`` says which.", codes), **_STATUSES}
+    if not required:
+        del statuses[415]
+    responses = {status: _response(status, text, numbers) for status, (text, numbers) in statuses.items()}
+    return {"name": name, "summary": summary, "responses": responses, "openapi_extra": extra}
+
+
+def _examples(status: int, numbers: tuple[int, ...]) -> dict[str, Any]:
+    """What the service itself would write, one for each reason under this status."""
+    codes: list[str | None] = [None] if 1 in numbers else []
+    codes += [code for code, (number, code_status) in WIRE.items() if number in numbers and code_status == status]
+    found: dict[str, Any] = {}
+    for code in codes:
+        # A session that is known is named with every answer that is not about the request as such.
+        known = status in (200, 503) and code not in ("session_unknown", "session_demo")
+        answer = render(code, currency="EUR", balance=_BALANCE) if known else render(code)
+        found["done" if code is None else code] = {"value": json.loads(bytes(answer.body))}
+    return found
+
+
+def _response(status: int, text: str, numbers: tuple[int, ...]) -> dict[str, Any]:
+    meanings = "\n".join(f"- `{number}`: {_CODES[number]}" for number in numbers)
+    schema = {
+        "type": "object",
+        "required": ["_responseCode"],
+        "properties": {
+            "currency": {"type": "string"},
+            "balance": {"type": ["number", "null"], "description": "Major units; null where it cannot be read."},
+            "_responseCode": {"type": "integer", "enum": list(numbers)},
+            "message": {"type": "string"},
+            "reason": {"type": "string"},
+        },
+    }
+    headers = {"Retry-After": {"schema": {"type": "string"}}} if 99 in numbers else {}
+    return {
+        "description": f"{text}\n\n{meanings}",
+        "content": {"application/json": {"schema": schema, "examples": _examples(status, numbers)}},
+        "headers": headers,
+    }

@@ -1,0 +1,74 @@
+"""The one form of every answer to providers, and the one table from codes to ``_responseCode`` and HTTP status."""
+
+import json
+
+import structlog
+from starlette.responses import Response
+
+from betcore.domain.errors import BetcoreError, Code
+from betcore.domain.money import Money
+
+_log = structlog.get_logger()
+
+ALREADY_PROCESSED = "already_processed"
+
+# (code of betcore.domain.errors) -> (_responseCode, HTTP status)
+WIRE: dict[str, tuple[int, int]] = {
+    Code.MALFORMED: (2, 400),
+    Code.TOO_LARGE: (2, 413),
+    Code.UNKNOWN_ROUTE: (2, 404),
+    Code.WRONG_METHOD: (2, 405),
+    Code.WRONG_CONTENT_TYPE: (2, 415),
+    Code.SESSION_UNKNOWN: (3, 200),
+    Code.SESSION_ENDED: (3, 200),
+    Code.SESSION_DEMO: (3, 200),
+    Code.NO_MONEY: (4, 200),
+    Code.NEVER_SEEN: (5, 200),
+    Code.DIFFERENT_DATA: (6, 200),
+    Code.ALREADY_SETTLED: (6, 200),
+    Code.ALREADY_REFUNDED: (6, 200),
+    Code.BET_REFUSED: (6, 200),
+    Code.BELOW_MIN_BET: (7, 200),
+    Code.ABOVE_MAX_BET: (7, 200),
+    Code.PLAYER_BLOCKED: (7, 200),
+    Code.LIMIT_REACHED: (7, 200),
+    Code.GAME_DISABLED: (7, 200),
+    Code.CASINO_REFUSED: (7, 200),
+    Code.CASINO_UNAVAILABLE: (7, 200),
+    Code.NOT_AUTHORISED: (8, 401),
+    Code.OUTCOME_UNKNOWN: (99, 503),
+    ALREADY_PROCESSED: (104, 200),
+}
+DONE = (1, 200)
+RETRY_AFTER = "1"
+
+
+def render(
+    code: str | None,
+    message: str = "",
+    currency: str | None = None,
+    balance: Money | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """The answer for a code; None is "done". The balance is written digit by digit: it never is a float."""
+    number, status = DONE if code is None else WIRE[code]
+    parts = []
+    if currency is not None:
+        parts.append(f'"currency":{json.dumps(currency)}')
+        parts.append(f'"balance":{"null" if balance is None else balance.as_json_number()}')
+    parts.append(f'"_responseCode":{number}')
+    if code is not None:
+        parts.append(f'"message":{json.dumps(message or code.replace("_", " "))}')
+        parts.append(f'"reason":{json.dumps(code)}')
+    extra = dict(headers or {})
+    if code == Code.OUTCOME_UNKNOWN:
+        extra["Retry-After"] = RETRY_AFTER
+    return Response("{" + ",".join(parts) + "}", status, extra, media_type="application/json")
+
+
+def refusal(error: Exception) -> Response:
+    """The answer to what was raised. What the table does not know is an unknown outcome, and says nothing of itself."""
+    if isinstance(error, BetcoreError) and error.code in WIRE:
+        return render(error.code, str(error))
+    _log.error("unexpected", exc_info=error)
+    return render(Code.OUTCOME_UNKNOWN)

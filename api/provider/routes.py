@@ -1,0 +1,109 @@
+"""The Aggregator API for providers: five calls, each translated into one of the service's and back."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import structlog
+from fastapi import APIRouter, Request
+from prometheus_client import Counter, Histogram
+from starlette.background import BackgroundTask
+from starlette.responses import Response
+
+from api.provider import schemas
+from api.provider.call import Call, Reply
+from api.provider.openapi import operation
+from api.provider.operations import Bets
+from api.provider.responses import WIRE, render
+from api.provider.signature import Caller
+from betcore.domain.errors import BetcoreError, Code, Malformed, WrongContentType
+from betcore.runtime import failpoints
+
+_log = structlog.get_logger()
+
+CALLS = Counter("betcore_calls", "Calls of providers by operation and _responseCode", ["operation", "response_code"])
+SECONDS = Histogram(
+    "betcore_call_seconds",
+    "Time from a call's arrival to its answer",
+    ["operation"],
+    buckets=(0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2, 4),
+)
+
+# What arrives after its deadline is still given this long, so that its request id is recorded.
+_TO_CLAIM = 0.25
+
+Body = TypeVar("Body", schemas.PayInBody, schemas.PayOutBody, schemas.PayInOutBody, schemas.RefundBody)
+
+
+def router(bets: Bets) -> APIRouter:
+    """The routes of the five operations."""
+    routes = APIRouter(prefix="/v1/sessions/{session_id}")
+
+    @routes.get("/balance", **operation("balance"))
+    async def balance(request: Request) -> Response:
+        caller: Caller = request.state.caller
+        if caller.body:
+            raise Malformed("a balance is asked for without a body")
+        call = _call(caller, schemas.session_id(request.path_params["session_id"]))
+        return await _answered("balance", caller, bets.balance(call))
+
+    def post(path: str, name: str, parse: Callable[..., Body], do: Callable[[Call, Body], Any]) -> None:
+        async def handle(request: Request) -> Response:
+            caller: Caller = request.state.caller
+            if caller.body:
+                _check_content_type(request)
+            session_id = schemas.session_id(request.path_params["session_id"])
+            call = _call(caller, session_id)
+            try:
+                body = parse(caller.body, session_id, foreign=caller.provider.profile.foreign_amounts == "ignore")
+            except schemas.UnreadableWin as unreadable:
+                return await _answered(name, caller, bets.unreadable_win(call, unreadable))
+            return await _answered(name, caller, do(call, body))
+
+        routes.post(path, **operation(name))(handle)
+
+    post("/bets/pay-in", "pay_in", schemas.pay_in, bets.pay_in)
+    post("/bets/pay-out", "pay_out", schemas.pay_out, bets.pay_out)
+    post("/bets/pay-in-out", "pay_in_out", schemas.pay_in_out, bets.pay_in_out)
+    post("/bets/refund", "refund", schemas.refund, bets.refund)
+    return routes
+
+
+def _call(caller: Caller, session_id: str) -> Call:
+    return Call(caller.provider, session_id, caller.request_id, _deadline(caller), caller.sent_at)
+
+
+def _deadline(caller: Caller) -> float:
+    return caller.arrived + caller.provider.profile.answer_deadline
+
+
+def _check_content_type(request: Request) -> None:
+    given = request.headers.getlist("content-type")
+    if len(given) != 1 or given[0].partition(";")[0].strip().lower() != "application/json":
+        raise WrongContentType("a body is application/json")
+
+
+async def _answered(name: str, caller: Caller, outcome: Awaitable[Reply]) -> Response:
+    """The reply in the envelope. What nobody has foreseen is an unknown outcome, and says nothing of its insides."""
+    # From here on the service records the request id itself.
+    caller.claimed = True
+    try:
+        async with asyncio.timeout(max(_deadline(caller) - time.monotonic(), _TO_CLAIM)):
+            reply = await outcome
+    except BetcoreError as refusal:
+        reply = Reply(refusal.code, str(refusal))
+        if refusal.code not in WIRE:
+            _log.error("not set up", operation=name, code=refusal.code, message=str(refusal))
+            reply = Reply(Code.OUTCOME_UNKNOWN)
+    except TimeoutError:
+        _log.warning("no answer by the deadline", operation=name)
+        reply = Reply(Code.OUTCOME_UNKNOWN)
+    except Exception:
+        _log.exception("a call failed", operation=name)
+        reply = Reply(Code.OUTCOME_UNKNOWN)
+    response = render(reply.code, reply.message, reply.currency, reply.balance)
+    response.background = BackgroundTask(failpoints.reach, "answer_written")
+    SECONDS.labels(name).observe(time.monotonic() - caller.arrived)
+    CALLS.labels(name, WIRE[reply.code][0] if reply.code else 1).inc()
+    return response

@@ -1,0 +1,106 @@
+"""X-Sign in front of everything below ``/v1``: size, then signature, before the path is even looked at."""
+
+import re
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.provider.responses import refusal
+from api.provider.schemas import sorted_encoding
+from betcore.db.partners import Partners, Provider
+from betcore.domain.errors import NotAuthorised, TooLarge
+from betcore.provider import xsign
+
+MAX_BODY = 64 * 1024
+_TOO_LARGE = f"a body has {MAX_BODY} bytes at most"
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_TIMESTAMP = re.compile(r"[0-9]{1,15}")
+_REQUEST_ID = re.compile(r"[0-9a-fA-F]{32}")
+_SIGNATURE = re.compile(r"[0-9a-f]{64}")
+_IN_SECONDS = "X-Timestamp is in milliseconds, not in seconds"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Compared where the counterparty is unknown, so that this takes as long as a wrong signature.
+_NOBODY = ("nobody-has-this-secret",)
+
+
+@dataclass(slots=True)
+class Caller:
+    """A provider whose signature holds. ``claimed`` tells that its request id is recorded already."""
+
+    provider: Provider
+    request_id: str
+    arrived: float
+    body: bytes
+    sent_at: datetime
+    claimed: bool = False
+
+
+class SignedRequests:
+    """ASGI middleware: requests below ``prefix`` reach the application only with a valid signature."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check, or answer with the refusal."""
+        if scope["type"] != "http" or not f"{scope['path']}/".startswith(f"{self._prefix}/"):
+            await self._app(scope, receive, send)
+            return
+        arrived = time.monotonic()
+        try:
+            body = await _read(scope, receive)
+            provider, request_id, sent_at = await self._authenticate(scope, body)
+        except Exception as error:
+            await refusal(error)(scope, receive, send)
+            return
+        scope.setdefault("state", {})["caller"] = Caller(provider, request_id, arrived, body, sent_at)
+        await self._app(scope, receive, send)
+
+    async def _authenticate(self, scope: Scope, body: bytes) -> tuple[Provider, str, datetime]:
+        counterparty_id = _header(scope, xsign.COUNTERPARTY_ID, _UUID)
+        timestamp = _header(scope, xsign.TIMESTAMP, _TIMESTAMP)
+        request_id = _header(scope, xsign.REQUEST_ID, _REQUEST_ID)
+        signature = _header(scope, xsign.SIGNATURE, _SIGNATURE)
+        partners: Partners = scope["app"].state.partners
+        provider = await partners.provider(counterparty_id)
+        secrets = provider.secrets if provider else _NOBODY
+        both = provider is not None and provider.profile.signature == "raw_or_sorted"
+        signed = (body, sorted_encoding(body)) if both else (body,)
+        # A list, as in verify itself: all are compared, so that time does not tell which one matched.
+        holds = any([xsign.verify(signature, secrets, counterparty_id, timestamp, request_id, one) for one in signed])
+        if provider is None or not holds:
+            raise NotAuthorised("the signature does not hold")
+        if provider.suspended:
+            raise NotAuthorised("the provider is suspended")
+        if abs(time.time() - int(timestamp) / 1000) > provider.profile.freshness_window:
+            in_seconds = abs(time.time() - int(timestamp)) <= provider.profile.freshness_window
+            raise NotAuthorised(_IN_SECONDS if in_seconds else "X-Timestamp is too far from our clock")
+        return provider, request_id, _EPOCH + timedelta(milliseconds=int(timestamp))
+
+
+def _header(scope: Scope, name: str, form: re.Pattern[str]) -> str:
+    found = [value for key, value in scope["headers"] if key == name.lower().encode()]
+    text = found[0].decode("latin-1") if len(found) == 1 else ""
+    if not form.fullmatch(text):
+        raise NotAuthorised(f"{name} must be given once, in its form")
+    return text
+
+
+async def _read(scope: Scope, receive: Receive) -> bytes:
+    """The whole body. Raises TooLarge as soon as that is known, be it from the length that is announced."""
+    announced = dict(scope["headers"]).get(b"content-length", b"")
+    if announced.isdigit() and int(announced) > MAX_BODY:
+        raise TooLarge(_TOO_LARGE)
+    body = bytearray()
+    while True:
+        message: Message = await receive()
+        if message["type"] == "http.disconnect":
+            raise NotAuthorised("the request was not finished")
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY:
+            raise TooLarge(_TOO_LARGE)
+        if not message.get("more_body", False):
+            return bytes(body)

@@ -1,0 +1,201 @@
+"""Messages to the workflows of bets, and what their answers and failures mean to a caller with a deadline."""
+
+import asyncio
+import hashlib
+import json
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
+)
+from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from betcore.domain.errors import Code, Contradiction, OutcomeUnknown
+from betcore.domain.ids import (
+    BETS_QUEUE,
+    TASK_TIMEOUT,
+    BetKey,
+    bet_workflow_id,
+    carrier_of_bet,
+    resumed_reversal_id,
+    resumed_workflow_id,
+    reversal_workflow_id,
+)
+from betcore.domain.messages import BetRecord, PayIn, PayOut, Refund, Reverse
+from betcore.temporal import visibility
+from workflows.bet import Bet
+from workflows.reversal import Reversal
+
+# An update is held in memory until a worker accepts it; what nobody has accepted this long before the deadline is
+# handed over as a signal, which the server keeps; a short deadline keeps half of itself for that.
+_FOR_THE_SIGNAL = 0.5
+_SHORTEST = 0.05
+_STARTING: dict[str, Any] = {
+    "task_queue": BETS_QUEUE,
+    "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+    "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
+    "task_timeout": TASK_TIMEOUT,
+}
+
+# One update id for each operation of a bet: a repeat joins the first call and gets its outcome. PayIn and PayInOut tell
+# the workflow nothing, and are judged by the row that it answers. Of PayOuts and Refunds only equal ones join.
+_PAY_IN, _PAY_IN_OUT, _PAY_OUT, _REFUND = "pay_in", "pay_in_out", "pay_out", "refund"
+
+
+class BetMessages:
+    """The way from a provider's call to the bet's workflow.
+
+    ``record`` is the bet's row as it was seen, None where there was none. Every method returns None where no open
+    workflow has the bet, so that only its row can answer, and raises OutcomeUnknown at the deadline.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def pay_in(
+        self, record: BetRecord | None, call: PayIn, attributes: TypedSearchAttributes, summary: str, seconds: float
+    ) -> BetRecord | None:
+        """Start the bet, or join it, and wait for its row to answer the PayIn or PayInOut."""
+        update = _PAY_IN if call.win is None else _PAY_IN_OUT
+        if record is not None and record.lives:
+            return await self._send(resumed_workflow_id(record.bet_id, record.lives), update, None, seconds)
+        key = BetKey(call.counterparty_id, call.provider_bet_id)
+        operation = WithStartWorkflowOperation(
+            Bet.run, call, id=bet_workflow_id(key), search_attributes=attributes, static_summary=summary, **_STARTING
+        )
+        return await self._start(operation, update, None, seconds)
+
+    async def pay_out(self, bet: BetKey, record: BetRecord | None, call: PayOut, seconds: float) -> BetRecord | None:
+        """File a PayOut and wait for the bet's row to answer it. Raises Contradiction where it is not of this bet."""
+        return await self._send(_carrier(bet, record), _PAY_OUT, call, seconds)
+
+    async def refund(self, bet: BetKey, record: BetRecord | None, call: Refund, seconds: float) -> BetRecord | None:
+        """File a Refund and wait for the bet's row to answer it. Raises Contradiction where it is not of this bet."""
+        return await self._send(_carrier(bet, record), _REFUND, call, seconds)
+
+    async def reverse(
+        self,
+        record: BetRecord,
+        reverse: Reverse,
+        call: Refund,
+        attributes: TypedSearchAttributes,
+        seconds: float,
+    ) -> BetRecord | None:
+        """Start the reversal of a settled bet, or join it, and wait for it to answer the Refund."""
+        reversal = record.reversal
+        if reversal is not None and reversal.lives:
+            return await self._send(resumed_reversal_id(record.bet_id, reversal.lives), _REFUND, call, seconds)
+        operation = WithStartWorkflowOperation(
+            Reversal.run,
+            reverse,
+            id=reversal_workflow_id(BetKey(reverse.counterparty_id, reverse.provider_bet_id)),
+            search_attributes=attributes,
+            static_summary=visibility.reversal_summary(reverse),
+            **_STARTING,
+        )
+        return await self._start(operation, _REFUND, call, seconds)
+
+    async def _start(
+        self, operation: WithStartWorkflowOperation[Any, Any], update: str, call: Refund | None, seconds: float
+    ) -> BetRecord | None:
+        try:
+            async with asyncio.timeout(seconds):
+                record: BetRecord = await self._client.execute_update_with_start_workflow(
+                    update,
+                    args=[] if call is None else [call],
+                    id=_update_id(update, call),
+                    start_workflow_operation=operation,
+                    result_type=BetRecord,
+                    rpc_timeout=_within(seconds),
+                )
+        except WorkflowAlreadyStartedError:
+            _consume(operation)
+            return None
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateFailedError, RPCError) as error:
+            _consume(operation)
+            raise OutcomeUnknown from error
+        return record
+
+    async def _send(
+        self, workflow_id: str, name: str, call: PayOut | Refund | None, seconds: float
+    ) -> BetRecord | None:
+        handle = self._client.get_workflow_handle(workflow_id)
+        loop = asyncio.get_running_loop()
+        ends, update = loop.time() + seconds, None
+        for_the_signal = min(_FOR_THE_SIGNAL, seconds / 2)
+        try:
+            # The SDK polls in a loop with rpc_timeout for each round: only this one limits them all.
+            async with asyncio.timeout_at(ends - for_the_signal):
+                update = await handle.start_update(
+                    name,
+                    args=[] if call is None else [call],
+                    id=_update_id(name, call),
+                    wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+                    result_type=BetRecord,
+                    rpc_timeout=_within(seconds),
+                )
+            async with asyncio.timeout_at(ends):
+                record: BetRecord = await update.result(rpc_timeout=_within(ends - loop.time()))
+            return record
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            if update is None and call is not None and not await _handed_over(handle, name, call):
+                return None
+            raise OutcomeUnknown from error
+        except WorkflowUpdateFailedError as error:
+            if isinstance(error.cause, ApplicationError) and error.cause.type == Code.DIFFERENT_DATA:
+                raise Contradiction from error
+            return None
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            # Temporal takes ten updates of a workflow at once: what finds no place among them is a signal too.
+            if update is None and call is not None and not await _handed_over(handle, name, call):
+                return None
+            raise OutcomeUnknown from error
+
+
+def _update_id(name: str, call: PayOut | Refund | None) -> str:
+    """Return the id under which equal calls are one update, whichever process sends them.
+
+    A call that joined an unlike one would inherit its rejection.
+    """
+    if call is None:
+        return name
+    says: list[object] = [call.player_id]
+    says += [call.round_id, call.win.currency, call.win.minor] if isinstance(call, PayOut) else [call.after_pay_out]
+    return f"{name}:{hashlib.sha256(json.dumps(says).encode()).hexdigest()[:32]}"
+
+
+def _carrier(bet: BetKey, record: BetRecord | None) -> str:
+    """The id of the workflow that carries a bet: its first one, or the one that has resumed it."""
+    return bet_workflow_id(bet) if record is None else carrier_of_bet(bet, record.bet_id, record.lives)
+
+
+async def _handed_over(handle: WorkflowHandle[Any, Any], name: str, call: PayOut | Refund) -> bool:
+    """Whether the server keeps the call for the workflow; not where that has ended meanwhile."""
+    try:
+        await handle.signal(name, call, rpc_timeout=_within(_FOR_THE_SIGNAL))
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return False
+        # Not kept: the provider hears "unknown" either way, and repeats.
+        raise OutcomeUnknown from error
+    return True
+
+
+def _within(seconds: float) -> timedelta:
+    return timedelta(seconds=max(seconds, _SHORTEST))
+
+
+def _consume(operation: WithStartWorkflowOperation[Any, Any]) -> None:
+    """Take the failure of the start, which is the failure just met, so that nobody reports it as never retrieved."""
+    start = asyncio.ensure_future(operation.workflow_handle())
+    start.add_done_callback(lambda done: done.cancelled() or done.exception())

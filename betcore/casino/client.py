@@ -1,0 +1,249 @@
+"""Calls to a casino's wallet: what we send is a signed token, what comes back is an answer or *unknown*.
+
+Source of the format: the reference's Casino API (JWT body, ``ErrorCode``/``Message``/``Value``, decimal strings). Only
+a well-formed, definite answer about the movement that was asked for counts; anything else is unknown, never failure.
+"""
+
+import asyncio
+import json
+import math
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import jwt
+import structlog
+from prometheus_client import Counter
+
+from betcore.casino.response_reading import Believed, as_it_is, echo_of, list_of, read
+from betcore.casino.response_reading import CasinoAnswer as CasinoAnswer
+from betcore.db.partners import Casino
+from betcore.db.signing_keys import SigningKeys
+from betcore.domain import casino_values
+from betcore.domain.casino_responses import NOT_SENT
+from betcore.domain.casino_values import Doubt, Shown, field
+from betcore.domain.ids import TransactionType, transaction_id
+from betcore.domain.money import Money
+from betcore.domain.payment_list import Listed
+
+_log = structlog.get_logger()
+
+ANSWERS = Counter("betcore_casino_answers", "Answers of casinos by call and kind", ["casino", "call", "kind"])
+
+# The token is valid from a little before now, for casinos whose clock is slow.
+_BACKDATED = timedelta(seconds=5)
+_MAX_ANSWER = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """One movement of money at the casino, the same in every attempt."""
+
+    bet_id: int
+    transaction_type: TransactionType
+    partner_user_id: str
+    amount: Money
+    not_after: datetime | None = None
+
+    @property
+    def transaction_id(self) -> str:
+        """Its identity."""
+        return transaction_id(self.bet_id, self.transaction_type)
+
+    def facts(self) -> dict[str, str]:
+        """What the casino holds with it, for its side of an incident."""
+        return {"transaction_id": self.transaction_id, "amount": f"{self.amount.currency} {self.amount}"}
+
+
+@dataclass(frozen=True, slots=True)
+class MakeAnswer:
+    """The answer to a movement, with what the casino added to it; ``theirs`` is what payments/info lists instead."""
+
+    answer: CasinoAnswer
+    partner_transaction_id: str | None = None
+    balance: Money | None = None
+    theirs: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What payments/info lists of a bet; ``movements`` is None where it is unclear. ``kind`` is the answer's."""
+
+    movements: list[Listed] | None
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Whether payments/info lists a movement; ``found`` is None where it is unclear. ``kind`` is the answer's."""
+
+    found: bool | None
+    kind: str
+
+
+class MovementDiffers(Exception):
+    """The casino has a movement under our bet and type that is not the one we sent; ``doubt`` says in what.
+
+    ``theirs`` is what it has, for an incident. Neither it nor the text names the player.
+    """
+
+    def __init__(self, doubt: Doubt, ours: Movement, theirs: Listed) -> None:
+        self.doubt = doubt
+        self.theirs = {"reason": str(doubt), **theirs.facts(ours.amount.currency)}
+        there = self.theirs.get("amount", "")
+        super().__init__(f"{doubt}: the casino has {there} for {ours.transaction_id} of {ours.facts()['amount']}")
+
+
+class LastMomentPassed(Exception):
+    """The movement must not be sent any more: no token for it may be valid from now on."""
+
+
+class CasinoClient:
+    """The wallets of all casinos; one for a process."""
+
+    def __init__(self, http: aiohttp.ClientSession, keys: SigningKeys, issuer: str) -> None:
+        self._http = http
+        self._keys = keys
+        self._issuer = issuer
+
+    async def make(self, casino: Casino, movement: Movement, within: timedelta) -> MakeAnswer:
+        """Send a movement once. Raises LastMomentPassed without sending where its last moment has passed."""
+        data = {
+            "Amount": str(movement.amount),
+            "BetId": movement.bet_id,
+            "PartnerUserId": movement.partner_user_id,
+            "TransactionType": int(movement.transaction_type),
+            "TransactionId": movement.transaction_id,
+        }
+        echo = echo_of(movement.bet_id, movement.transaction_type)
+        answer = await self._call(casino, "/payments/make", data, within, movement.not_after, echo)
+        if answer.meaning is None:
+            return MakeAnswer(answer)
+        value = answer.value if isinstance(answer.value, dict) else {}
+        return MakeAnswer(
+            answer,
+            casino_values.identity(field(value, "PartnerTransactionId")),
+            casino_values.balance(field(value, "Balance"), movement.amount.currency).money,
+        )
+
+    async def has(self, casino: Casino, movement: Movement, within: timedelta) -> bool | None:
+        """As ``look``, without the reason."""
+        return (await self.look(casino, movement, within)).found
+
+    async def look(self, casino: Casino, movement: Movement, within: timedelta) -> Look:
+        """Whether payments/info lists the movement as ours; None where the answer is unclear.
+
+        A casino that does not keep our TransactionId is believed when type, amount and player fit. Raises
+        MovementDiffers where the casino has a movement of this bet and type that is not ours.
+        """
+        listing = await self.listing(casino, movement.bet_id, within)
+        if listing.movements is None:
+            return Look(None, listing.kind)
+        for item in listing.movements:
+            if item.transaction_type == int(movement.transaction_type):
+                doubt = item.differs(movement.bet_id, movement.amount, movement.partner_user_id)
+                if doubt is None:
+                    return Look(True, listing.kind)
+                raise MovementDiffers(doubt, movement, item)
+        return Look(False, listing.kind)
+
+    async def listed(self, casino: Casino, bet_id: int, within: timedelta) -> list[Listed] | None:
+        """As ``listing``, without the reason."""
+        return (await self.listing(casino, bet_id, within)).movements
+
+    async def listing(self, casino: Casino, bet_id: int, within: timedelta) -> Listing:
+        """All movements of a bet that payments/info lists, in its order; None where the answer is unclear."""
+        answer = await self._call(casino, "/payments/info", {"BetId": bet_id}, within, None, list_of(bet_id))
+        if answer.meaning == "bet_unknown":
+            return Listing([], answer.kind)
+        return Listing(answer.value if answer.meaning == "done" else None, answer.kind)
+
+    async def info(self, casino: Casino, bet_id: int, within: timedelta) -> CasinoAnswer:
+        """Ask payments/info about a bet, and return the answer as it is."""
+        return await self._call(casino, "/payments/info", {"BetId": bet_id}, within, None)
+
+    async def balance(self, casino: Casino, partner_user_id: str, currency: str, within: timedelta) -> Shown:
+        """The player's balance, for showing only."""
+        data = {"PartnerUserId": partner_user_id, "TagId": ""}
+        answer = await self._call(casino, "/users/data", data, within, None)
+        if answer.meaning != "done" or not isinstance(answer.value, dict):
+            return Shown(False, None)
+        return casino_values.balance(field(answer.value, "Balance"), currency)
+
+    async def close(self, casino: Casino, bet_id: int, within: timedelta, *, closed: bool) -> bool:
+        """Tell the casino that a bet is over, or that it is open again; whether it has understood."""
+        answer = await self._call(casino, "/payments/close", {"BetId": bet_id, "Closed": closed}, within, None)
+        return answer.meaning == "done"
+
+    async def _call(
+        self,
+        casino: Casino,
+        path: str,
+        data: dict[str, Any],
+        within: timedelta,
+        not_after: datetime | None,
+        believed: Believed = as_it_is,
+    ) -> CasinoAnswer:
+        body = await self._token(casino, path, data, not_after)
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                async with self._http.post(
+                    casino.api_host.rstrip("/") + path,
+                    data=json.dumps(body),
+                    headers={"Content-Type": "application/json"},
+                    allow_redirects=False,
+                ) as response:
+                    answer = believed(read(casino, response.status, await _bounded(response.content)))
+        except TimeoutError:
+            answer = CasinoAnswer(None, "timeout")
+        except aiohttp.ClientConnectorError as error:
+            # Refused, no such name, or no TLS: no byte of the message has left. A connection of the pool that dies
+            # raises another error, and a POST is never sent twice by aiohttp.
+            answer = CasinoAnswer(NOT_SENT, NOT_SENT, message=type(error).__name__)
+        except aiohttp.ClientError as error:
+            answer = CasinoAnswer(None, "connection", message=type(error).__name__)
+        except Exception as error:
+            # Whatever an answer does to its reader, the movement may have been made: it is unknown, as any other.
+            _log.warning("an answer could not be read", casino=casino.name, call=path, error=type(error).__name__)
+            answer = CasinoAnswer(None, "unreadable", message=type(error).__name__)
+        ANSWERS.labels(casino.name, path, answer.kind).inc()
+        return answer
+
+    async def _token(self, casino: Casino, path: str, data: dict[str, Any], not_after: datetime | None) -> str:
+        """Sign a message. It says whose it is and for which call: posted anywhere else it must not count."""
+        now = datetime.now(UTC)
+        lifetime = timedelta(seconds=casino.profile.message_lifetime)
+        starts = now - min(_BACKDATED, lifetime / 2)
+        # Whole seconds: up for the message's own life, down for a last moment, which nothing extends.
+        ends = math.ceil((starts + lifetime).timestamp())
+        if not_after is not None:
+            ends = min(ends, math.floor(not_after.timestamp()))
+        if ends <= now.timestamp():
+            raise LastMomentPassed
+        key = await self._keys.current()
+        client_id = f"PartnerClient-{casino.partner_client_id}"
+        claims = {
+            "nbf": int(starts.timestamp()),
+            "exp": ends,
+            "iss": self._issuer,
+            "client_id": client_id,
+            "path": path,
+            "jti": secrets.token_hex(16),
+            "data": json.dumps(data),
+        }
+        if casino.profile.send.aud:
+            claims["aud"] = client_id
+        return jwt.encode(claims, key.private_key, algorithm="RS256", headers={"kid": key.kid, "typ": "JWT"})
+
+
+async def _bounded(content: aiohttp.StreamReader) -> bytes:
+    """The body, cut where it is longer than any answer: what is cut does not parse, and so is unknown."""
+    raw = bytearray()
+    async for chunk in content.iter_any():
+        raw += chunk
+        if len(raw) > _MAX_ANSWER:
+            break
+    return bytes(raw[:_MAX_ANSWER])

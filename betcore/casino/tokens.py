@@ -1,0 +1,85 @@
+"""The tokens of the Aggregator API for casinos: those with which casinos call us, and those by which we called them.
+
+Both are RS256 JWTs of the same keys. An access token has this service for its audience, and a scope; a message has its
+casino for its audience, or none, and data: so the one can never be taken for the other.
+"""
+
+import re
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+
+from betcore.db.signing_keys import SigningKeys
+from betcore.domain.errors import NotAuthorised
+
+AUDIENCE = "betcore:mis-api"
+SCOPE = "payments"
+LIFETIME = timedelta(minutes=15)
+
+# Between the clocks of our own machines.
+_LEEWAY = timedelta(seconds=10)
+_MAX_TOKEN = 16 * 1024
+_CLIENT = re.compile(r"PartnerClient-([1-9][0-9]{0,15})")
+_ACCESS_CLAIMS = ["iss", "aud", "client_id", "scope", "iat", "nbf", "exp", "jti"]
+_MESSAGE_CLAIMS = ["iss", "client_id", "nbf", "exp", "jti", "data"]
+
+
+class Tokens:
+    """Signs and reads tokens of one issuer with the keys of the database."""
+
+    def __init__(self, keys: SigningKeys, issuer: str) -> None:
+        self._keys = keys
+        self._issuer = issuer
+
+    async def issue(self, partner_client_id: int, generation: int) -> str:
+        """An access token for a casino, good for ``LIFETIME``, or until the casino's tokens get another generation."""
+        now, key = datetime.now(UTC), await self._keys.current()
+        claims = {
+            "iss": self._issuer,
+            "aud": AUDIENCE,
+            "client_id": f"PartnerClient-{partner_client_id}",
+            "scope": SCOPE,
+            "gen": generation,
+            "iat": now,
+            "nbf": now,
+            "exp": now + LIFETIME,
+            "jti": secrets.token_hex(16),
+        }
+        return jwt.encode(claims, key.private_key, algorithm="RS256", headers={"kid": key.kid, "typ": "at+jwt"})
+
+    async def holder(self, token: str) -> tuple[int, int]:
+        """Return the PartnerClientId of an access token and its generation. Raises NotAuthorised for any other token.
+
+        A token of an older release has no generation: it is of the first one.
+        """
+        claims = await self._claims(token, _ACCESS_CLAIMS, audience=AUDIENCE, leeway=_LEEWAY)
+        client = _CLIENT.fullmatch(str(claims["client_id"])) if claims else None
+        if claims is None or client is None or SCOPE not in str(claims["scope"]).split():
+            raise NotAuthorised("the access token does not hold")
+        generation = claims.get("gen", 0)
+        return int(client[1]), generation if isinstance(generation, int) else -1
+
+    async def message(self, token: str) -> dict[str, Any] | None:
+        """The claims of a message that we have signed for a casino and that holds now; None for anything else."""
+        claims = await self._claims(token, _MESSAGE_CLAIMS, verify_aud=False)
+        whose = claims and claims["client_id"]
+        return claims if claims and claims.get("aud", whose) == whose else None
+
+    async def _claims(
+        self, token: str, required: list[str], *, verify_aud: bool = True, **more: Any
+    ) -> dict[str, Any] | None:
+        if len(token) > _MAX_TOKEN or not token.isascii():
+            return None
+        try:
+            key = await self._keys.public(str(jwt.get_unverified_header(token).get("kid")))
+            if key is None:
+                return None
+            options: Any = {"require": required, "verify_aud": verify_aud}
+            found: dict[str, Any] = jwt.decode(
+                token, key, algorithms=["RS256"], issuer=self._issuer, options=options, **more
+            )
+        except (jwt.PyJWTError, RecursionError):
+            return None
+        return found

@@ -1,0 +1,108 @@
+"""What the commands of onboarding share: one piece of work on the database each, answered in JSON or in words.
+
+The heavy imports stand inside what needs them, so that ``--help`` is quick.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from betcore.cli.output import answering, emit, read_settings
+from betcore.domain.errors import InvalidInput, Unavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from betcore.db.onboarding import Onboarding
+    from betcore.db.onboarding_catalogue import Catalogue
+    from betcore.runtime.settings import Settings
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a command works with."""
+
+    settings: "Settings"
+    engine: "AsyncEngine"
+
+    @property
+    def partners(self) -> "Onboarding":
+        """Providers and casinos, with the vault of the settings. Raises Misconfigured(no_secret_key)."""
+        from betcore.db.onboarding import Onboarding
+        from betcore.runtime.vault import Vault
+
+        return Onboarding(self.engine, Vault.of(self.settings))
+
+    @property
+    def catalogue(self) -> "Catalogue":
+        """Games, players and sessions."""
+        from betcore.db.onboarding_catalogue import Catalogue
+
+        return Catalogue(self.engine)
+
+
+Work = Callable[[Desk], Awaitable[Json]]
+
+
+def act(as_json: bool, data_dir: Path | None, work: Work, words: Callable[[Json], str] | None = None) -> None:
+    """Do one piece of work and say what came of it; ``words`` says it to a person."""
+    with answering(as_json):
+        done = asyncio.run(_at_desk(read_settings(data_dir), work))
+        emit(done, as_json, words(done) if words and not as_json else None)
+
+
+def read_file(path: Path | None) -> str:
+    """A profile's text, empty without a file. Raises InvalidInput(invalid_profile) when it cannot be read."""
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"{path}: {error.strerror}", code="invalid_profile") from None
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{path}: not UTF-8 text", code="invalid_profile") from None
+
+
+def moment(option: str, given: str) -> datetime:
+    """What an option says of time, UTC where it names no zone. Raises InvalidInput(invalid_time)."""
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError:
+        message = f"{option}: a day or a time such as 2026-11-22 or 2026-11-22T10:30:00Z; not {given!r}"
+        raise InvalidInput(message, code="invalid_time") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def lines(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as aligned columns under their names."""
+    if not rows:
+        return "none"
+    cells = [list(rows[0])] + [["-" if value is None else str(value) for value in row.values()] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in cells)
+
+
+async def _at_desk(settings: "Settings", work: Work) -> Json:
+    import asyncpg
+    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+    from betcore.db.engine import create_engine
+
+    try:
+        engine = create_engine(settings)
+        try:
+            return await work(Desk(settings, engine))
+        finally:
+            await engine.dispose()
+    except DBAPIError as error:
+        # The driver's words alone: SQLAlchemy would add the statement and its values.
+        raise Unavailable(f"the database refused: {error.orig}", code="database_refused") from error
+    except asyncpg.PostgresError as error:
+        raise Unavailable(f"the database refused: {error}", code="database_refused") from error
+    except SQLAlchemyError as error:
+        raise Unavailable(f"database: {type(error).__name__}", code="database_refused") from error

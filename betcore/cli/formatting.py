@@ -1,0 +1,66 @@
+"""How bets and incidents are told to a person in a terminal."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from betcore.cli.context import Json, lines
+
+# A payout that is owed for days has thousands of events.
+EVENTS_AT_EACH_END = 50
+
+
+def bet(found: Json) -> list[str]:
+    """A bet as ``betcore.db.bet_history`` reads it, in paragraphs."""
+    parts = [heading("the bet now", fields(found["bet"])), heading("movements", table(found["movements"]))]
+    if found["reversal"] is not None:
+        parts.append(heading("reversal", fields(found["reversal"])))
+    return [*parts, heading("what happened", timeline(found["events"]))]
+
+
+def timeline(events: Sequence[Json]) -> str:
+    """Events in their order; of many the first and the last ones."""
+    rows = [f"{time(event['at'])}  {event['kind']}  {_data(event['data'])}".rstrip() for event in events]
+    left_out = len(rows) - 2 * EVENTS_AT_EACH_END
+    if left_out > 0:
+        gap = f"... {left_out} events are left out here; --json has them all"
+        rows = [*rows[:EVENTS_AT_EACH_END], gap, *rows[-EVENTS_AT_EACH_END:]]
+    return "\n".join(rows) or "none"
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={plain(value)}" for name, value in data.items())
+
+
+def heading(title: str, body: str) -> str:
+    """A title, and what stands under it."""
+    return f"{title}:\n" + "\n".join(f"  {line}" for line in body.splitlines())
+
+
+def fields(data: Mapping[str, Any]) -> str:
+    """Names and values, one on a line; what is None is left out."""
+    told = {name: value for name, value in data.items() if value is not None}
+    return "\n".join(f"{name.ljust(max(map(len, told)))}  {_cell(name, value)}" for name, value in told.items())
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as aligned columns under their names."""
+    return lines([{name: _cell(name, value) for name, value in row.items()} for row in rows])
+
+
+def _cell(name: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    return time(value) if name in ("at", "since") or name.endswith(("_at", "_after", "_until")) else plain(value)
+
+
+def time(moment: str) -> str:
+    """A moment in UTC, to the second."""
+    return datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def plain(value: Any) -> str:
+    """A value on one line; what a partner sent must not steer the terminal."""
+    said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return said if said.isprintable() else json.dumps(said)

@@ -1,0 +1,152 @@
+"""What the commands ``ops show`` and ``ops stuck`` ask database and Temporal."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from temporalio.service import RPCError
+
+from betcore.cli.context import Desk, Json
+from betcore.db.bet_history import BetHistory, known_casino
+from betcore.db.open_bets import OpenBets, OpenRow
+from betcore.db.row_mapping import UnreadableRow
+from betcore.domain.errors import Misconfigured, NotFound, Unavailable
+from betcore.temporal import executions
+from betcore.temporal.client import connect
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+_WITHIN = 10.0
+_PAGE = 100
+_WHY = {
+    "failing": "its workflow tasks fail",
+    "overdue": "past its time, without a result",
+    "attention": "needs attention",
+    "alone": "no workflow carries it; the minute's look resumes it",
+    "unreadable": "unreadable: this deployment cannot read its rows, and the minute's look passes it over",
+}
+
+
+async def shown(desk: Desk, named: str) -> Json:
+    """A bet's whole story. Where Temporal does not answer, what comes next is left out, and ``no_next`` says so."""
+    stories = BetHistory(desk.engine)
+    bet = await stories.find(named)
+    found = await stories.told(bet.bet_id)
+    try:
+        async with asyncio.timeout(_WITHIN):
+            client = await temporal(desk)
+            standing = [await executions.describe(client, workflow_id) for workflow_id in bet.workflow_ids]
+    except (Misconfigured, Unavailable, TimeoutError, RPCError) as error:
+        return found | {"next": [], "no_next": f"Temporal does not answer: {str(error) or 'no answer in time'}"}
+    known = [_in_words(one) for one in standing if one is not None]
+    return found | {"next": known, "no_next": None if known else "Temporal does not know its workflow any more"}
+
+
+async def listed(desk: Desk, casino: str | None, limit: int) -> Json:
+    """Bets that do not come on by themselves, each with the first reason that it has.
+
+    Raises NotFound if there is no such casino, Unavailable(unreachable) if Temporal does not answer.
+    """
+    if casino is not None:
+        await known_casino(desk.engine, casino)
+    client = await temporal(desk)
+    try:
+        return {"stuck": await _stuck(desk, client, casino, limit)}
+    except RPCError as error:
+        raise Unavailable(f"Temporal: {error}", code="unreachable") from error
+
+
+async def _stuck(desk: Desk, client: "Client", casino: str | None, limit: int) -> list[Json]:
+    stories, seen = BetHistory(desk.engine), dict[str, Json]()
+    for why in executions.STUCK:
+        async for found in executions.find_stuck(client, why, casino, limit):
+            line = await _line(stories, client, found.id, why)
+            if line is not None:
+                seen.setdefault(line["bet"], line)
+    async for row, why in _alone(desk, client):
+        line = await _line(stories, client, row.workflow_id, why)
+        if line is not None and casino in (None, line["casino"]):
+            seen.setdefault(line["bet"], line)
+            limit -= 1
+        if not limit:
+            break
+    return list(seen.values())
+
+
+async def temporal(desk: Desk) -> "Client":
+    """The Temporal of the settings. Raises Unavailable(unreachable)."""
+    try:
+        return await connect(desk.settings)
+    except RuntimeError as error:
+        raise Unavailable(f"Temporal: {error}", code="unreachable") from error
+
+
+async def _alone(desk: Desk, client: "Client") -> AsyncIterator[tuple[OpenRow, str]]:
+    """Open rows whose workflow does not run, and why."""
+    lives = OpenBets(desk.engine)
+    for kind in lives.kinds:
+        after = 0
+        while rows := await lives.open_rows(kind, after, _PAGE):
+            for row in await executions.without_execution(client, rows):
+                yield row, await _why_alone(lives, row)
+            after = rows[-1].bet_id
+
+
+async def _why_alone(lives: OpenBets, row: OpenRow) -> str:
+    try:
+        await lives.resumption(row)
+    except UnreadableRow:
+        return "unreadable"
+    return "alone"
+
+
+async def _line(stories: BetHistory, client: "Client", workflow_id: str, why: str) -> Json | None:
+    """What the list tells of a bet; None where it has come to its end meanwhile."""
+    standing = await executions.describe(client, workflow_id)
+    try:
+        bet = await stories.find(workflow_id)
+    except NotFound:
+        return None if standing is None else _without_row(standing, why)
+    # The list lags behind: what it names may have ended.
+    if bet.open is None and (standing is None or standing.status != "RUNNING"):
+        return None
+    concerns = await stories.concerns(bet.bet_id)
+    if why == "overdue" and standing is not None and standing.settle_by is not None:
+        concerns["since"] = standing.settle_by.isoformat()
+    return {
+        "bet_id": bet.bet_id,
+        "bet": concerns["bet"],
+        "casino": concerns["casino"],
+        "state": bet.state,
+        "status": standing and standing.bet_status,
+        "since": concerns["since"],
+        "amount": concerns["amount"],
+        "why": _WHY[why],
+        "retry_at": standing and standing.next_at and standing.next_at.isoformat(),
+    }
+
+
+def _without_row(standing: executions.Description, why: str) -> Json:
+    """A workflow that has not come as far as its bet's row."""
+    return {
+        "bet_id": None,
+        "bet": standing.workflow_id,
+        "casino": standing.casino,
+        "state": None,
+        "status": standing.bet_status,
+        "since": standing.started_at.isoformat(),
+        "amount": None,
+        "why": _WHY[why],
+        "retry_at": standing.next_at and standing.next_at.isoformat(),
+    }
+
+
+def _in_words(standing: executions.Description) -> Json:
+    """As JSON: times are text."""
+    told = asdict(standing)
+    for facts in (told, *told["pending"]):
+        facts.update({name: value.isoformat() for name, value in facts.items() if isinstance(value, datetime)})
+    return told

@@ -1,0 +1,182 @@
+"""Inputs and results of the activities of bets and reversals. ``owner`` names the workflow run that asks: rows that
+another one has taken over stay as they are."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from betcore.domain.casino_values import short
+from betcore.domain.ids import TransactionType
+from betcore.domain.messages import BetRecord, Message, PayIn, Resumed, Retry, Reverse
+from betcore.domain.money import Money
+
+
+class Progress(StrEnum):
+    """State of a movement after an activity."""
+
+    DONE = "done"
+    REFUSED = "refused"  # a debit that did not and will not happen
+    UNKNOWN = "unknown"  # it may have happened; only a credit may be sent again without a look-up
+    AWAITED = "awaited"  # the casino has received it and will confirm or refuse it with an Accept
+    PARKED = "parked"  # an operator must decide
+    ABSENT = "absent"  # a claw-back that is certainly not at the casino, and may be sent in another window
+    FOREIGN = "foreign"  # another workflow owns the row, or the row is not of the bet that the input names
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether it is not known yet if the casino made the movement."""
+        return self in (Progress.UNKNOWN, Progress.AWAITED)
+
+
+class Step(Message):
+    """Result of an activity: the state of the movement, the reason for it, and the bet's row afterwards.
+
+    ``wait`` is how long the row holds the next send back; None if it does not.
+    """
+
+    progress: Progress
+    detail: Annotated[str, AfterValidator(short)] = ""
+    record: BetRecord | None = None
+    wait: timedelta | None = None
+
+
+class TakeStake(Message):
+    """Open the bet and debit its stake."""
+
+    pay_in: PayIn
+    owner: str
+    refund_filed: bool = False
+
+
+class FindStake(Message):
+    """Look the debit up at the casino. After the second look its absence is certain."""
+
+    pay_in: PayIn
+    bet_id: int
+    owner: str
+    second_look: bool
+    refund_filed: bool
+
+
+class ClawBack(Message):
+    """Debit a win that was paid out. ``not_after`` is the last moment of this window."""
+
+    reverse: Reverse
+    owner: str
+    not_after: datetime
+    second_look: bool = False
+
+
+class Pay(Message):
+    """Credit what is owed to the player. ``reverses`` records it with the bet's reversal instead of the bet."""
+
+    bet_id: int
+    owner: str
+    casino_id: int
+    partner_user_id: str
+    transaction_type: TransactionType
+    amount: Money
+    attempt_timeout: timedelta
+    sends: int
+    retry: Retry
+    # How long an Accept may take; None if the casino's answer to make is final.
+    accept_within: timedelta | None = None
+    reverses: bool = False
+    # The provider's message that asks for it, and when the bet received it; None if a deadline decided.
+    message: str | None = None
+    filed_at: datetime | None = None
+
+
+class FindCredit(Message):
+    """Look up a parked credit that an operator reported as paid by hand.
+
+    After the second look its absence at the casino is certain, and the credit counts as paid.
+    """
+
+    pay: Pay
+    second_look: bool
+
+
+class MarkStake(Message):
+    """End a parked stake as two operators decided: the casino has taken it, or has not and will not."""
+
+    pay_in: PayIn
+    bet_id: int
+    owner: str
+    taken: bool
+    refund_filed: bool
+
+
+class MarkClawBack(Message):
+    """End a parked claw-back as two operators decided."""
+
+    reverse: Reverse
+    owner: str
+    taken: bool
+
+
+class Unpark(Message):
+    """Allow a parked movement to be sent again."""
+
+    bet_id: int
+    owner: str
+    transaction_type: TransactionType
+
+
+class Operation(Message):
+    """An operator's action, for the timeline. ``asked_at`` distinguishes two actions with equal texts."""
+
+    bet_id: int
+    action: str
+    operator: str
+    reason: str
+    done: bool
+    detail: str
+    asked_at: datetime
+    win: str | None = None
+
+
+class Withdraw(Message):
+    """Withdraw the bet, unless the provider has been answered that it stands."""
+
+    bet_id: int
+    owner: str
+
+
+class TakeOver(Message):
+    """Take over a bet whose workflow is lost."""
+
+    resumed: Resumed
+    owner: str
+
+
+class OpenReversal(Message):
+    """Write a reversal's row before any of its money moves, or take the row over."""
+
+    bet_id: int
+    owner: str
+    resumed: Resumed | None
+
+
+class CloseAtCasino(Message):
+    """Close the bet at the casino; or, for a reversal, open it again."""
+
+    bet_id: int
+    casino_id: int
+    attempt_timeout: timedelta
+    closed: bool = True
+
+
+# The incident's kind if an operator marked a payment as paid by hand, and the casino has made it as well.
+PAID_TWICE = "paid_twice"
+
+
+class Incident(Message):
+    """Two sides disagree about one bet, and an operator should know."""
+
+    bet_id: int | None
+    kind: str
+    ours: dict[str, str]
+    theirs: dict[str, str]

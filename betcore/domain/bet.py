@@ -1,0 +1,73 @@
+"""States of a bet and of its reversal, and their rows."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from betcore.domain.errors import Code
+from betcore.domain.message_base import Message
+from betcore.domain.money import Money
+
+
+class BetState(StrEnum):
+    """State of a bet. The last three are terminal."""
+
+    ACCEPTING = "accepting"
+    ACCEPTANCE = "acceptance"
+    SETTLING = "settling"
+    REFUNDING = "refunding"
+    SETTLED = "settled"
+    REFUNDED = "refunded"
+    REFUSED = "refused"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Return whether the state is final."""
+        return self in (BetState.SETTLED, BetState.REFUNDED, BetState.REFUSED)
+
+
+class ReversalState(StrEnum):
+    """State of a reversal. The last two are terminal."""
+
+    REVERSING = "reversing"
+    REVERSED = "reversed"
+    REFUSED = "refused"
+
+
+class ReversalRecord(Message):
+    """A reversal's row."""
+
+    reversal_id: int
+    owner: str | None
+    state: ReversalState
+    lives: int
+    closed_at: datetime | None
+    # The player's balance, as the casino reported it with the return of the stake.
+    closed_balance: Money | None
+
+
+class BetRecord(Message):
+    """A bet's row, the only source of answers to providers. ``stake`` is None on a tombstone."""
+
+    bet_id: int
+    owner: str | None
+    casino_id: int
+    player_id: int
+    game_id: int
+    round_id: str | None
+    currency: str
+    stake: Money | None
+    win: Money | None
+    state: BetState
+    refusal: Code | None
+    told_at: datetime | None
+    withdrawn_at: datetime | None
+    accepted_at: datetime | None
+    closed_at: datetime | None
+    # The player's balances, as the casino reported them with the debit, and with the credit that ended the bet.
+    accepted_balance: Money | None
+    closed_balance: Money | None
+    one_step: bool = False
+    lives: int = 0
+    reversed_by: int | None = None
+    # Only statements whose caller needs the reversal read it; an open bet has none.
+    reversal: ReversalRecord | None = None

@@ -1,0 +1,266 @@
+"""Messages between API and workflows. Each has one object as its argument, so that a field can be added later."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from betcore.domain.bet import BetRecord as BetRecord
+from betcore.domain.bet import BetState as BetState
+from betcore.domain.bet import ReversalRecord as ReversalRecord
+from betcore.domain.bet import ReversalState as ReversalState
+from betcore.domain.errors import Code
+from betcore.domain.ids import BetKey
+from betcore.domain.message_base import Message as Message
+from betcore.domain.money import Money
+from betcore.domain.profiles import CasinoProfile, ProviderProfile
+
+
+class Retry(Message):
+    """Backoff of the slow lane."""
+
+    first: timedelta
+    factor: float
+    cap: timedelta
+
+    def gap(self, attempts: int) -> timedelta:
+        """Return the gap after the given number of attempts."""
+        return min(self.first * self.factor ** min(attempts - 1, 30), self.cap)
+
+
+class BetPolicy(Message):
+    """The part of both profiles that a bet follows until it ends, even if an operator changes the profiles."""
+
+    unconfirmed_within: timedelta
+    settle_within: timedelta
+    on_overdue: Literal["hold", "refund"]
+    message_lifetime: timedelta
+    attempt_timeout: timedelta
+    fast_attempts: int
+    absence_after: timedelta
+    effect_within: timedelta
+    retry: Retry
+    close: bool
+    # How long an Accept may take; None if the casino's answer to make is final.
+    accept_within: timedelta | None = None
+    # Limits in major units by currency. An operator's action above its limit, or in a currency without a limit, needs
+    # a second operator.
+    approval_above: dict[str, Decimal] = Field(default_factory=dict)
+
+    def needs_approval(self, amount: Money) -> bool:
+        """Return whether an operator's action that moves this amount needs a second operator."""
+        limit = self.approval_above.get(amount.currency)
+        return limit is None or Decimal(str(amount)) > limit
+
+    @classmethod
+    def of(cls, provider: ProviderProfile, casino: CasinoProfile) -> "BetPolicy":
+        """Return the policy of a bet that starts now."""
+        return cls(
+            unconfirmed_within=timedelta(seconds=provider.unconfirmed_within),
+            settle_within=timedelta(seconds=provider.settle_within),
+            on_overdue=provider.on_overdue,
+            message_lifetime=timedelta(seconds=casino.message_lifetime),
+            attempt_timeout=timedelta(seconds=casino.attempt_timeout),
+            fast_attempts=casino.fast_attempts,
+            absence_after=casino.absence_after,
+            effect_within=timedelta(seconds=casino.effect_within),
+            retry=Retry(
+                first=timedelta(seconds=casino.retry.first),
+                factor=casino.retry.factor,
+                cap=timedelta(seconds=casino.retry.cap),
+            ),
+            close=casino.send.close,
+            accept_within=timedelta(seconds=casino.accept_within) if casino.confirmation == "accept" else None,
+            approval_above=casino.approval_above,
+        )
+
+
+class Resumed(Message):
+    """The rows that a workflow takes over from one that is lost. ``life`` counts the workflows that resumed them.
+
+    ``owner`` is the row's owner when the loss was seen: a workflow that finds another owner there completes.
+    """
+
+    bet_id: int
+    owner: str | None
+    life: int
+
+
+class PayIn(Message):
+    """A stake: the start argument of a bet's workflow. It holds all that the workflow needs.
+
+    With ``win`` it is a PayInOut: stake and win arrive in one call, and the bet settles at once.
+    """
+
+    provider_id: int
+    counterparty_id: str
+    provider_bet_id: str
+    session_id: str
+    casino_id: int
+    player_id: int
+    partner_user_id: str
+    game_id: int
+    round_id: str
+    stake: Money
+    win: Money | None = None
+    # The API's own reason to refuse the stake; recorded with the bet, so that a repeated call gets the same answer.
+    refusal: Code | None = None
+    answer_by: datetime
+    settle_by: datetime
+    policy: BetPolicy
+    resumed: Resumed | None = None
+    handed_on: "HandedOn | None" = None
+
+    @property
+    def name(self) -> str:
+        """Return the type of its event."""
+        return "pay_in" if self.win is None else "pay_in_out"
+
+    @property
+    def not_after(self) -> datetime:
+        """Return the last moment of the debit: all tokens for it expire by then."""
+        return self.answer_by + self.policy.message_lifetime
+
+    def reversed(self, bet: "BetRecord", answer_by: datetime) -> "Reverse":
+        """Return the start argument of this bet's reversal."""
+        return Reverse(
+            bet_id=bet.bet_id,
+            counterparty_id=self.counterparty_id,
+            provider_bet_id=self.provider_bet_id,
+            casino_id=self.casino_id,
+            partner_user_id=self.partner_user_id,
+            stake=self.stake,
+            win=bet.win,
+            answer_by=answer_by,
+            policy=self.policy,
+        )
+
+
+class PayOut(Message):
+    """The winnings of a bet, 0 for a loss. The provider may send it in a newer session than the stake's."""
+
+    player_id: int
+    round_id: str
+    win: Money
+    answer_by: datetime
+    bet: BetKey | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the type of its event."""
+        return "pay_out"
+
+    def __str__(self) -> str:
+        return f"PayOut of {self.win.currency} {self.win}"
+
+
+class Refund(Message):
+    """The provider cancels the bet: its stake goes back. ``after_pay_out`` decides if the player has the win."""
+
+    player_id: int
+    answer_by: datetime
+    after_pay_out: Literal["refuse", "reverse"] = "refuse"
+    bet: BetKey | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the type of its event."""
+        return "refund"
+
+    def __str__(self) -> str:
+        return "Refund"
+
+
+class Accept(Message):
+    """A hint that the casino has confirmed or refused a movement: its row says which.
+
+    ``success`` is whether the casino made it: only that wakes a parked movement. None in messages of an older API.
+    """
+
+    transaction_type: int
+    success: bool | None = None
+
+
+class Action(StrEnum):
+    """What an operator can do to an open bet or reversal."""
+
+    RETRY = "retry"
+    SETTLE = "settle"
+    VOID = "void"
+    MARK_PAID = "mark-paid"
+    MARK_TAKEN = "mark-taken"
+    MARK_NOT_TAKEN = "mark-not-taken"
+
+
+class Operate(Message):
+    """An operator's action, and why. ``win`` is the win to settle with, and None for other actions."""
+
+    action: Action
+    operator: str
+    reason: str
+    win: Money | None = None
+    bet_id: int | None = None
+
+
+class Operated(Message):
+    """Result of an operator's action: ``done`` is false if a second operator must ask for the same first."""
+
+    done: bool
+    state: str
+    detail: str
+
+
+class Proposal(Message):
+    """A first operator's proposal: the state of the bet then, and until when a second operator may agree."""
+
+    action: Action
+    operator: str
+    movement: str | None
+    amount: Money | None
+    state: str
+    until: datetime
+
+
+class HandedOn(Message):
+    """What a run passes to the next one when it continues as new. The rows have the rest.
+
+    ``refund_first`` is the order in which both calls were filed. ``wakes`` means that a parked movement may be sent
+    again: an Accept or an operator allowed it just before the run ended.
+    """
+
+    pay_out: PayOut | None = None
+    refund: Refund | None = None
+    refund_first: bool = False
+    filed_at: datetime | None = None
+    proposals: tuple[Proposal, ...] = ()
+    wakes: bool = False
+    needs_attention: bool = False
+    lines: tuple[str, ...] = ()
+
+
+class Reverse(Message):
+    """The start argument of a reversal: debit the win, if there is one, then return the stake.
+
+    ``win`` is None for a bet that ended without its stake, although the casino has taken it.
+    """
+
+    bet_id: int
+    counterparty_id: str
+    provider_bet_id: str
+    casino_id: int
+    partner_user_id: str
+    stake: Money
+    win: Money | None
+    answer_by: datetime
+    policy: BetPolicy
+    resumed: Resumed | None = None
+    closed: bool = True  # the casino may have received a Close of the bet
+    reopen_from: datetime | None = None  # until then a Close that was given up may still take effect
+    handed_on: "HandedOn | None" = None
+
+    @property
+    def not_after(self) -> datetime:
+        """Return the last moment of the claw-back's first window."""
+        return self.answer_by + self.policy.message_lifetime

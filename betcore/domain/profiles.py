@@ -1,0 +1,158 @@
+"""Profiles of providers and casinos: how the service treats each of them, as versioned YAML.
+
+A file gives only what differs from the defaults below. Durations are in seconds and may be fractions.
+"""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from betcore.domain.errors import InvalidInput
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+# Meanings of a casino's ErrorCode; a code without one leaves the outcome unknown.
+Meaning = Literal[
+    "done",
+    "player_unknown",
+    "wrong_amount",
+    "failed",
+    "no_money",
+    "duplicate",
+    "bet_unknown",
+    "player_blocked",
+    "limit_reached",
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Rate(_Section):
+    """How many requests a provider may send."""
+
+    per_second: Annotated[int, Field(gt=0)] = 200
+    burst: Annotated[int, Field(gt=0)] = 400
+
+
+class ProviderProfile(_Section):
+    """How the service treats one provider."""
+
+    version: Literal[1] = 1
+    answer_deadline: Seconds = 4.0
+    freshness_window: Seconds = 60.0
+    signature: Literal["raw", "raw_or_sorted"] = "raw"
+    duplicates: Literal["replay", "code_104"] = "replay"
+    foreign_amounts: Literal["refuse", "ignore"] = "refuse"
+    order_window: Seconds = 30.0
+    refund_after_pay_out: Literal["refuse", "reverse"] = "refuse"
+    unconfirmed_within: Seconds = 60.0
+    settle_within: Seconds = 86400.0
+    on_overdue: Literal["hold", "refund"] = "hold"
+    rate: Rate = Rate()
+
+
+class Retry(_Section):
+    """Backoff of the slow lane: ``first`` seconds, then times ``factor``, at most ``cap``; jitter is added."""
+
+    first: Seconds = 1.0
+    factor: Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)] = 2.0
+    cap: Seconds = 300.0
+
+
+class Breaker(_Section):
+    """When the circuit breaker of a casino opens, so that stakes fail fast, and how often it is probed."""
+
+    failures: Annotated[int, Field(gt=0)] = 10
+    window: Seconds = 10.0
+    probe_every: Seconds = 5.0
+
+
+class Send(_Section):
+    """Optional parts of the casino's protocol that the service sends."""
+
+    zero_stakes: bool = True
+    aud: bool = True
+    close: bool = False
+    list: bool = False
+    tax: bool = False
+    promo: bool = False
+
+
+DEFAULT_ERROR_CODES: dict[str, Meaning] = {
+    "200": "done",
+    "102145": "player_unknown",
+    "103801": "wrong_amount",
+    "102823": "failed",
+    "103802": "no_money",
+    "103803": "duplicate",
+    "103804": "bet_unknown",
+    "103805": "player_blocked",
+    "103806": "limit_reached",
+}
+
+
+class CasinoProfile(_Section):
+    """How the service treats one casino."""
+
+    version: Literal[1] = 1
+    confirmation: Literal["accept", "reply"] = "accept"
+    accept_within: Seconds = 30.0
+    message_lifetime: Seconds = 10.0
+    clock_leeway: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 300.0
+    effect_within: Seconds = 30.0
+    attempt_timeout: Seconds = 1.5
+    fast_attempts: Annotated[int, Field(ge=1, le=5)] = 2
+    retry: Retry = Retry()
+    breaker: Breaker = Breaker()
+    owed_per_second: Annotated[int, Field(gt=0)] = 50
+    send: Send = Send()
+    duplicate_is_done: bool = False
+    error_codes: dict[str, Meaning] = DEFAULT_ERROR_CODES
+    approval_above: dict[str, Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]] = {"EUR": Decimal(1000)}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _codes_add_to_defaults(cls, given: object) -> object:
+        if isinstance(given, dict) and isinstance(given.get("error_codes"), dict):
+            codes = {str(code): meaning for code, meaning in given["error_codes"].items()}
+            given = {**given, "error_codes": {**DEFAULT_ERROR_CODES, **codes}}
+        return given
+
+    @model_validator(mode="after")
+    def _effect_covers_accept(self) -> "CasinoProfile":
+        if self.confirmation == "accept" and self.effect_within < self.accept_within:
+            raise ValueError("effect_within must be at least accept_within")
+        return self
+
+    @property
+    def absence_after(self) -> timedelta:
+        """Return how long after a debit's last moment the casino may still apply it."""
+        return timedelta(seconds=self.clock_leeway + self.effect_within)
+
+
+P = TypeVar("P", ProviderProfile, CasinoProfile)
+
+
+def read(profile: type[P], text: str, **overrides: object) -> P:
+    """Return the profile that a YAML text gives; ``overrides`` that are not None replace its fields.
+
+    Raises InvalidInput(invalid_profile) naming the path of the first invalid field.
+    """
+    try:
+        given = yaml.safe_load(text) if text.strip() else {}
+    except yaml.YAMLError as error:
+        raise InvalidInput(f"not YAML: {error}", code="invalid_profile") from error
+    if not isinstance(given, dict):
+        raise InvalidInput("a profile is a mapping of fields", code="invalid_profile")
+    given |= {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return profile.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = ".".join(str(part) for part in first["loc"]) or "profile"
+        raise InvalidInput(f"{path}: {first['msg']}", code="invalid_profile") from error

@@ -1,0 +1,241 @@
+"""Reconciliation of a bet: compare our rows with the casino's list, and decide about each difference. Pure.
+
+A difference must show in two looks before money moves or an incident is filed. A difference that the bet's own workflow
+is still resolving is left to that workflow.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from betcore.domain.ids import BetKey, TransactionType
+from betcore.domain.messages import BetRecord, Message
+from betcore.domain.money import Money
+from betcore.domain.payment_list import Listed
+
+
+class Kind(StrEnum):
+    """How two books differ in one movement."""
+
+    MISSING_THERE = "missing_there"
+    MISSING_HERE = "missing_here"
+    AMOUNT = "amount"
+    STATUS = "status"
+    LATE = "late"
+    LEFT_TO_THE_BET = "left_to_the_bet"
+
+
+class Outcome(StrEnum):
+    """The remedy of a difference, planned or done."""
+
+    RETURNED = "returned"
+    ASKED_THE_BET = "asked_the_bet"
+    LEFT_TO_THE_BET = "left_to_the_bet"
+    INCIDENT = "incident"
+    NOTED = "noted"
+
+    @property
+    def needs_second_look(self) -> bool:
+        """Return whether the difference has to show in two looks before this is done."""
+        return self in (Outcome.RETURNED, Outcome.INCIDENT)
+
+
+class Reconcile(Message):
+    """The start argument of a run: the bets of one casino with opened_from <= opened < opened_to."""
+
+    casino_id: int
+    opened_from: datetime
+    opened_to: datetime
+
+
+class SecondLook(Message):
+    """Whether findings need a second look, and how long to wait before it."""
+
+    wanted: bool
+    after: timedelta
+
+
+class Reconciled(Message):
+    """Result of a run: ``compared`` of ``bets`` were compared; findings are counted by kind and by outcome."""
+
+    reconciliation_id: int
+    bets: int
+    compared: int
+    kinds: dict[str, int]
+    outcomes: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class OurMovement:
+    """A movement's row. ``error_code`` is the casino's, None if no request was sent."""
+
+    transaction_type: int
+    amount: Money
+    state: str
+    error_code: str | None
+    first_sent_at: datetime
+    not_after: datetime | None
+
+    @property
+    def never_asked_for(self) -> bool:
+        """Return whether it is done without the casino: an amount of 0, at a casino that wants none."""
+        return self.state == "done" and self.amount.minor == 0 and self.error_code is None
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadBet:
+    """A bet whose rows this deployment cannot read, and why."""
+
+    bet_id: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class OurBet:
+    """A snapshot of a bet's rows."""
+
+    key: BetKey
+    partner_user_id: str
+    record: BetRecord
+    movements: tuple[OurMovement, ...]
+
+    @property
+    def bet_id(self) -> int:
+        """Return our id of the bet."""
+        return self.record.bet_id
+
+    @property
+    def reversing(self) -> bool:
+        """Return whether a reversal of the bet is open."""
+        return self.record.reversal is not None and self.record.reversal.closed_at is None
+
+    @property
+    def ended_without_its_stake(self) -> bool:
+        """Return whether the bet has ended and holds no stake."""
+        return self.record.closed_at is not None and self.record.accepted_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A difference between both books in one movement, and its remedy."""
+
+    transaction_type: int
+    kind: Kind
+    remedy: Outcome
+    ours: dict[str, str]
+    theirs: dict[str, str]
+
+
+def compare(bet: OurBet, listed: Sequence[Listed], leeway: timedelta, now: datetime) -> list[Difference]:
+    """Return the differences between a bet's rows and the casino's list: at most one a transaction type, in order.
+
+    ``leeway`` is how wrong the casino's clock may be.
+    """
+    ours = {movement.transaction_type: movement for movement in bet.movements}
+    theirs: dict[int, list[Listed]] = {}
+    for item in listed:
+        theirs.setdefault(item.transaction_type, []).append(item)
+    found = (
+        _difference(bet, transaction_type, ours.get(transaction_type), theirs.get(transaction_type, []), leeway, now)
+        for transaction_type in sorted(ours.keys() | theirs.keys())
+    )
+    return [difference for difference in found if difference is not None]
+
+
+def moving(differences: Sequence[Difference]) -> list[Difference]:
+    """Return the differences as left to the bet, because its rows change faster than they can be compared."""
+    left = Outcome.LEFT_TO_THE_BET
+    return [Difference(one.transaction_type, Kind.LEFT_TO_THE_BET, left, one.ours, one.theirs) for one in differences]
+
+
+def _difference(
+    bet: OurBet,
+    transaction_type: int,
+    mine: OurMovement | None,
+    theirs: Sequence[Listed],
+    leeway: timedelta,
+    now: datetime,
+) -> Difference | None:
+    if mine is None:
+        # An open reversal has still to make its movements, and looks each one up itself.
+        in_hand = bet.reversing and transaction_type in (TransactionType.PAY_OUT_RETURN, TransactionType.BET_RETURN)
+        return _finding(bet, transaction_type, mine, theirs, Kind.MISSING_HERE, _left_or_incident(in_hand))
+    if not theirs:
+        return _missing_there(bet, mine)
+    if len(theirs) > 1 or not theirs[0].is_of(bet.bet_id, mine.amount, bet.partner_user_id):
+        return _finding(bet, transaction_type, mine, theirs, Kind.AMOUNT, Outcome.INCIDENT)
+    match mine.state:
+        case "sending" | "parked" if transaction_type > 0:
+            # The bet looks it up before or soon after it sends it again, and then it is done.
+            return _finding(bet, transaction_type, mine, theirs, Kind.STATUS, Outcome.ASKED_THE_BET)
+        case "sending":
+            return _finding(bet, transaction_type, mine, theirs, Kind.LEFT_TO_THE_BET, Outcome.LEFT_TO_THE_BET)
+        case "done":
+            late = _is_late(mine, theirs[0].at, leeway, now)
+            return _finding(bet, transaction_type, mine, theirs, Kind.LATE, Outcome.NOTED) if late else None
+        case "parked" | "paid_by_hand":
+            return _finding(bet, transaction_type, mine, theirs, Kind.STATUS, Outcome.INCIDENT)
+        case _ if transaction_type == TransactionType.ACCEPT_BET and bet.ended_without_its_stake:
+            return _finding(bet, transaction_type, mine, theirs, Kind.MISSING_HERE, Outcome.RETURNED)
+        case _:
+            return _finding(bet, transaction_type, mine, theirs, Kind.MISSING_HERE, _left_or_incident(bet.reversing))
+
+
+def _left_or_incident(in_hand: bool) -> Outcome:
+    return Outcome.LEFT_TO_THE_BET if in_hand else Outcome.INCIDENT
+
+
+def _missing_there(bet: OurBet, mine: OurMovement) -> Difference | None:
+    transaction_type = mine.transaction_type
+    if mine.state == "sending" and transaction_type < 0:
+        return _finding(bet, transaction_type, mine, [], Kind.LEFT_TO_THE_BET, Outcome.LEFT_TO_THE_BET)
+    if mine.state == "sending":
+        return _finding(bet, transaction_type, mine, [], Kind.MISSING_THERE, Outcome.ASKED_THE_BET)
+    if mine.state == "done" and not mine.never_asked_for:
+        return _finding(bet, transaction_type, mine, [], Kind.MISSING_THERE, Outcome.INCIDENT)
+    return None
+
+
+def _is_late(mine: OurMovement, at: datetime | None, leeway: timedelta, now: datetime) -> bool:
+    """Return whether the casino's time of a debit is one at which no request of ours could have made it."""
+    if mine.not_after is None or at is None:
+        return False
+    return not mine.first_sent_at - leeway <= at <= min(mine.not_after, now) + leeway
+
+
+def _finding(
+    bet: OurBet, transaction_type: int, mine: OurMovement | None, theirs: Sequence[Listed], kind: Kind, remedy: Outcome
+) -> Difference:
+    if remedy is Outcome.LEFT_TO_THE_BET:
+        kind = Kind.LEFT_TO_THE_BET
+    currency = bet.record.currency
+    ours = {"transaction_id": f"{bet.bet_id}:{transaction_type}"}
+    if mine is not None:
+        ours |= {"amount": f"{currency} {mine.amount}", "state": mine.state}
+    there = theirs[0].facts(currency) if theirs else {}
+    if mine and theirs and (doubt := theirs[0].differs(bet.bet_id, mine.amount, bet.partner_user_id)):
+        there["reason"] = doubt
+    if len(theirs) > 1:
+        ours["times"], there["times"] = "1" if mine else "0", str(len(theirs))
+    if any(item.is_of_another_player(bet.partner_user_id) for item in theirs):
+        ours["player"], there["player"] = "the bet's", "another one"
+    return Difference(transaction_type, kind, remedy, ours, there)
+
+
+def run_id(casino: str, opened_from: datetime, opened_to: datetime, times: int = 0) -> str:
+    """Return the workflow id of an operator's run after ``times`` earlier runs of the same window have ended."""
+    again = f":{times + 1}" if times else ""
+    return f"reconciliation:{casino}:{_utc(opened_from)}:{_utc(opened_to)}{again}"
+
+
+SCHEDULED = "scheduled-reconciliation"
+
+
+def scheduled_run_id(casino: str, opened_from: datetime, opened_to: datetime) -> str:
+    """Return the workflow id of a scheduled run."""
+    return f"{SCHEDULED}:{casino}:{_utc(opened_from)}:{_utc(opened_to)}"
+
+
+def _utc(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,115 @@
+"""All settings of the service. Each is an environment variable ``BETCORE_<NAME>``.
+
+A setting without a variable is read from the running stack: ``python -m betcore up`` writes its addresses and keys to
+``<data_dir>/stack.json``, under the names of this module.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from betcore.domain.errors import Misconfigured
+
+STACK_FILE = "stack.json"
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Its composition root reads them once, when the process starts."""
+
+    model_config = SettingsConfigDict(env_prefix="BETCORE_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(Path(".betcore"), description="Folder of the embedded stack: databases, logs, keys.")
+
+    api_port: Port = Field(8080, description="Port of the API; 0 takes a free one.")
+    sandbox_casino_port: Port = Field(8081, description="Port of the sandbox casino; 0 takes a free one.")
+    sandbox_provider_port: Port = Field(8082, description="Port of the sandbox provider; 0 takes a free one.")
+    temporal_port: Port = Field(7233, description="Port of the embedded Temporal server; 0 takes a free one.")
+    temporal_ui_port: Port = Field(8233, description="Port of the Temporal UI; 0 takes a free one.")
+    database_port: Port = Field(5433, description="Port of the embedded PostgreSQL; 0 takes a free one.")
+
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL to use, postgresql://user:password@host:port/name."
+    )
+    database_pool_size: int = Field(10, ge=1, description="Connections to PostgreSQL for each process.")
+    temporal_address: str | None = Field(None, description="Temporal frontend, host:port.")
+    temporal_namespace: str = Field("default", description="Temporal namespace.")
+    temporal_tls: bool = Field(False, description="Use TLS to Temporal.")
+    temporal_tls_ca: Path | None = Field(
+        None, description="PEM file of the authority that signed Temporal's certificate."
+    )
+    temporal_tls_cert: Path | None = Field(None, description="PEM file of the client certificate for Temporal.")
+    temporal_tls_key: Path | None = Field(None, description="PEM file of the client certificate's private key.")
+    temporal_api_key: SecretStr | None = Field(None, description="API key for Temporal; turns TLS on.")
+    temporal_payload_key: SecretStr | None = Field(
+        None, description="Fernet keys, comma separated, newest first, that encrypt the payloads in Temporal."
+    )
+    temporal_plaintext: bool = Field(
+        False,
+        description="With a payload key: accept plaintext payloads too, until all bets from before the key have ended.",
+    )
+
+    secret_key: SecretStr | None = Field(
+        None, description="Fernet keys, comma separated, newest first, that encrypt partners' secrets in the database."
+    )
+    issuer: str = Field("betcore", description="Claim `iss` of the tokens that the service signs for casinos.")
+    provider_api_prefix: str = Field("", description="Path before /v1 of the Aggregator API for providers.")
+    crypto_currencies: dict[str, int] = Field(
+        default_factory=dict, description='Currencies beyond ISO 4217 with their decimals, such as {"BTC": 8}.'
+    )
+    workflow_sandbox: bool = Field(False, description="Run workflows in the SDK's sandbox, as the tests do.")
+    partner_cache_seconds: float = Field(2.0, ge=0, description="Seconds for which a process caches rows of partners.")
+    sweep_seconds: float = Field(
+        60, gt=0, description="Interval in seconds of the sweep, which resumes open bets without a workflow."
+    )
+    reconcile_seconds: float = Field(
+        3600, ge=0, description="Interval in seconds of reconciliation with the casinos' books; 0: only by command."
+    )
+    worker_metrics_port: Port | None = Field(
+        None,
+        description="Port on 127.0.0.1 of a worker's /metrics for Prometheus; unset: no metrics.",
+    )
+    log_level: str = Field("info", description="Least level of log lines: debug, info, warning or error.")
+    log_json: bool = Field(True, description="Log lines as JSON; false: as text for people.")
+    failpoints: Path | None = Field(
+        None, description="For tests only: folder whose files name the failpoints at which a process kills itself."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources by priority: arguments, the environment, the running stack in the data folder."""
+        return init_settings, env_settings, _RunningStack(settings_cls, init_settings())
+
+
+class _RunningStack(PydanticBaseSettingsSource):
+    """The settings that a running stack wrote into its data folder; empty without one."""
+
+    def __init__(self, settings_cls: type[BaseSettings], given: dict[str, Any]) -> None:
+        super().__init__(settings_cls)
+        folder = given.get("data_dir") or os.environ.get("BETCORE_DATA_DIR") or ".betcore"
+        self._file = Path(folder) / STACK_FILE
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError  # the base class wants it; __call__ answers for all fields at once
+
+    def __call__(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self._file.read_text())
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            raise Misconfigured(f"{self._file} is damaged: start the stack again", code="invalid_settings") from None
+        known = self.settings_cls.model_fields
+        return {name: value for name, value in found.get("settings", {}).items() if name in known}

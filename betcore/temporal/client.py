@@ -1,0 +1,50 @@
+"""The one way to Temporal, for API, worker, CLI and tests: the same converter and the same encryption everywhere."""
+
+import dataclasses
+
+from temporalio.client import Client, TLSConfig
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
+from temporalio.runtime import Runtime
+
+from betcore.domain.errors import Misconfigured
+from betcore.runtime.settings import Settings
+from betcore.temporal.payload_encryption import Encryption
+
+
+def data_converter(settings: Settings) -> DataConverter:
+    """Pydantic for messages, and encryption where a key is set."""
+    if settings.temporal_payload_key is None:
+        return pydantic_data_converter
+    return dataclasses.replace(
+        pydantic_data_converter,
+        payload_codec=Encryption(
+            settings.temporal_payload_key.get_secret_value(), plaintext=settings.temporal_plaintext
+        ),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )
+
+
+async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
+    """A client for the configured Temporal. Raises Misconfigured without an address, RuntimeError out of reach."""
+    if settings.temporal_address is None:
+        raise Misconfigured(
+            "no Temporal: start `python -m betcore up`, or set BETCORE_TEMPORAL_ADDRESS", code="no_temporal"
+        )
+    key = settings.temporal_api_key
+    return await Client.connect(
+        settings.temporal_address,
+        namespace=settings.temporal_namespace,
+        api_key=key.get_secret_value() if key else None,
+        tls=_tls(settings),
+        data_converter=data_converter(settings),
+        runtime=runtime,
+    )
+
+
+def _tls(settings: Settings) -> TLSConfig | bool:
+    files = (settings.temporal_tls_ca, settings.temporal_tls_cert, settings.temporal_tls_key)
+    if not any(files):
+        return settings.temporal_tls or settings.temporal_api_key is not None
+    ca, cert, key = (file.read_bytes() if file else None for file in files)
+    return TLSConfig(server_root_ca_cert=ca, client_cert=cert, client_private_key=key)

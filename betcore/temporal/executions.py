@@ -1,0 +1,199 @@
+"""Questions to Temporal about the workflows that carry bets.
+
+Its list lags behind by seconds: it finds candidates, the workflow itself says whether it runs.
+"""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from temporalio.api.common.v1 import WorkflowExecution as Named
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.workflowservice.v1 import (
+    DescribeWorkflowExecutionRequest,
+    GetWorkflowExecutionHistoryReverseRequest,
+)
+from temporalio.client import Client, WorkflowExecution
+from temporalio.converter import WorkflowSerializationContext, decode_typed_search_attributes
+from temporalio.exceptions import FailureError
+from temporalio.service import RPCError, RPCStatusCode
+
+from betcore.db.open_bets import OpenRow
+from betcore.temporal.visibility import BET_STATUS, CASINO, NEEDS_ATTENTION, SETTLE_BY
+
+_log = structlog.get_logger()
+_RUNNING = "ExecutionStatus = 'Running'"
+_CARRIERS = f"{_RUNNING} AND WorkflowType IN ('Bet', 'Reversal')"
+# Why a bet does not come on, and the query that finds those. A reversal has its bet's SettleBy, long past as a rule.
+STUCK = {
+    "failing": f"{_CARRIERS} AND TemporalReportedProblems IS NOT NULL",
+    "attention": f"{_CARRIERS} AND NeedsAttention = true",
+    "overdue": f"{_RUNNING} AND WorkflowType = 'Bet' AND SettleBy < '{{now}}'",
+}
+_PLAIN = re.compile(r"[\w .:-]+", re.ASCII)
+# A workflow whose tasks fail writes the first failure of a run of them; little can stand behind it.
+_LAST_EVENTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PendingActivity:
+    """An activity that is under way or waits for its next attempt."""
+
+    what: str
+    attempt: int
+    state: str
+    last_failure: str | None
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """How a workflow stands in Temporal; ``task_attempt`` is above 1 where its workflow tasks fail."""
+
+    workflow_id: str
+    status: str
+    bet_status: str | None
+    needs_attention: bool
+    casino: str | None
+    started_at: datetime
+    settle_by: datetime | None
+    task_attempt: int
+    task_failure: str | None
+    pending: Sequence[PendingActivity]
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When the next attempt is made; None where one is under way, or none is to come."""
+        return min((one.next_at for one in self.pending if one.next_at), default=None)
+
+
+async def without_execution(client: Client, rows: Sequence[OpenRow]) -> list[OpenRow]:
+    """Those of at most a hundred open rows whose workflow does not run."""
+    listed = await _listed(client, [row.workflow_id for row in rows])
+    return [row for row in rows if row.workflow_id not in listed and not await is_open(client, row.workflow_id)]
+
+
+async def _listed(client: Client, workflow_ids: Sequence[str]) -> set[str]:
+    """Which of these workflows run, by Temporal's list. Where the list does not answer, each is asked itself."""
+    named = ", ".join(f"'{workflow_id}'" for workflow_id in workflow_ids)
+    query = f"{_RUNNING} AND WorkflowId IN ({named})"
+    try:
+        return {found.id async for found in client.list_workflows(query, page_size=len(workflow_ids))}
+    except RPCError as error:
+        _log.warning("Temporal's list does not answer", error=str(error))
+        return set()
+
+
+async def is_open(client: Client, workflow_id: str) -> bool:
+    """Whether a workflow is open, by its own word; one that somebody has paused is."""
+    info = await _described(client, workflow_id)
+    status = info and info.workflow_execution_info.status
+    return status in (Status.WORKFLOW_EXECUTION_STATUS_RUNNING, Status.WORKFLOW_EXECUTION_STATUS_PAUSED)
+
+
+async def describe(client: Client, workflow_id: str) -> Description | None:
+    """How a workflow stands; None where Temporal does not know it."""
+    found = await _described(client, workflow_id)
+    if found is None:
+        return None
+    info, attempt = found.workflow_execution_info, found.pending_workflow_task.attempt
+    told = decode_typed_search_attributes(info.search_attributes)
+    return Description(
+        workflow_id=workflow_id,
+        status=Status.Name(info.status).removeprefix("WORKFLOW_EXECUTION_STATUS_"),
+        bet_status=told.get(BET_STATUS),
+        needs_attention=bool(told.get(NEEDS_ATTENTION)),
+        casino=told.get(CASINO),
+        started_at=info.start_time.ToDatetime(tzinfo=UTC),
+        settle_by=told.get(SETTLE_BY),
+        task_attempt=attempt,
+        task_failure=await _task_failure(client, info.execution) if attempt > 1 else None,
+        pending=[await _pending(client, workflow_id, activity) for activity in found.pending_activities],
+    )
+
+
+async def find_stuck(
+    client: Client, why: str, casino: str | None = None, limit: int | None = None
+) -> AsyncIterator[WorkflowExecution]:
+    """Yield the workflows of bets and reversals that are ``STUCK`` in this way, of one casino if that is named."""
+    query, left = _query(why), limit
+    # The server reads quotes and backslashes within a value in ways of its own.
+    if casino is not None and _PLAIN.fullmatch(casino):
+        query += f" AND {CASINO.name} = '{casino}'"
+    async for found in client.list_workflows(query):
+        if casino in (None, found.typed_search_attributes.get(CASINO)):
+            yield found
+            left = left and left - 1
+            if left == 0:
+                break
+
+
+async def started_before(client: Client, quiet: timedelta, at_once: int) -> AsyncIterator[list[str]]:
+    """The ids of the bets' workflows that run and were started longer ago than ``quiet``, so many at a time."""
+    before = (datetime.now(UTC) - quiet).strftime("%Y-%m-%dT%H:%M:%SZ")
+    query = f"{_RUNNING} AND WorkflowType = 'Bet' AND StartTime < '{before}'"
+    ids: list[str] = []
+    async for found in client.list_workflows(query, page_size=at_once):
+        ids.append(found.id)
+        if len(ids) == at_once:
+            yield ids
+            ids = []
+    if ids:
+        yield ids
+
+
+async def count_stuck(client: Client, why: str) -> int:
+    """Return how many workflows are stuck in this way."""
+    return (await client.count_workflows(_query(why))).count
+
+
+def _query(why: str) -> str:
+    return STUCK[why].format(now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+async def _described(client: Client, workflow_id: str) -> Any:
+    """What the service says of a workflow; None where it does not know it. The SDK's own reading of it knows no paused
+    workflow and fails at one."""
+    request = DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=Named(workflow_id=workflow_id))
+    try:
+        return await client.workflow_service.describe_workflow_execution(request, retry=True)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+
+
+async def _task_failure(client: Client, execution: Named) -> str | None:
+    request = GetWorkflowExecutionHistoryReverseRequest(
+        namespace=client.namespace, execution=execution, maximum_page_size=_LAST_EVENTS
+    )
+    found = await client.workflow_service.get_workflow_execution_history_reverse(request, retry=True)
+    for event in found.history.events:
+        if event.HasField("workflow_task_timed_out_event_attributes"):
+            return "timed out"
+        if event.HasField("workflow_task_failed_event_attributes"):
+            return await _said(client, execution.workflow_id, event.workflow_task_failed_event_attributes.failure)
+    return None
+
+
+async def _pending(client: Client, workflow_id: str, activity: Any) -> PendingActivity:
+    scheduled = activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+    return PendingActivity(
+        activity.activity_type.name,
+        activity.attempt,
+        PendingActivityState.Name(activity.state).removeprefix("PENDING_ACTIVITY_STATE_").lower(),
+        await _said(client, workflow_id, activity.last_failure) if activity.HasField("last_failure") else None,
+        activity.scheduled_time.ToDatetime(tzinfo=UTC) if scheduled else None,
+    )
+
+
+async def _said(client: Client, workflow_id: str, failure: Failure) -> str:
+    """Return a failure's message, which may have been encrypted for its workflow."""
+    context = WorkflowSerializationContext(namespace=client.namespace, workflow_id=workflow_id)
+    error = await client.data_converter.with_context(context).decode_failure(failure)
+    return error.message if isinstance(error, FailureError) else str(error)

@@ -1,0 +1,118 @@
+"""What people see of a bet in the Temporal UI: search attributes, summary and timeline. No personal data."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+
+from betcore.domain.casino_values import short
+from betcore.domain.messages import BetRecord, PayIn, Reverse
+from betcore.domain.money import Money
+
+CASINO = SearchAttributeKey.for_keyword("Casino")
+PROVIDER = SearchAttributeKey.for_keyword("Provider")
+PLAYER = SearchAttributeKey.for_keyword("Player")
+GAME = SearchAttributeKey.for_keyword("Game")
+BET_STATUS = SearchAttributeKey.for_keyword("BetStatus")
+NEEDS_ATTENTION = SearchAttributeKey.for_bool("NeedsAttention")
+SETTLE_BY = SearchAttributeKey.for_datetime("SettleBy")
+
+# What Markdown acts on inside a line; a colon before slashes, a dot after www and an at sign make links of plain text.
+_ACTIVE = re.compile(r"[\\`*_\[\]<>~|&@#]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+
+
+def summary(pay_in: PayIn, game: str) -> str:
+    """One line for the list of workflows."""
+    win = f", win {pay_in.win}" if pay_in.win else ""
+    return f"stake {_told(pay_in.stake)}{win} · {plain(game)} · {plain(pay_in.round_id)}"
+
+
+def reversal_summary(reverse: Reverse) -> str:
+    """The same for a reversal."""
+    return f"back: stake {_told(reverse.stake)}" + (f", win {reverse.win}" if reverse.win else "")
+
+
+def head_of_bet(pay_in: PayIn) -> str:
+    """The first line of a bet's story."""
+    win = f" · win {pay_in.win}" if pay_in.win else ""
+    return f"**Bet {plain(pay_in.provider_bet_id)}** · {_told(pay_in.stake)}{win} · round {plain(pay_in.round_id)}"
+
+
+def head_of_reversal(reverse: Reverse) -> str:
+    """The first line of a reversal's story."""
+    return f"**Reversal of bet {plain(reverse.provider_bet_id)}** · {reversal_summary(reverse)}"
+
+
+def plain(text: str) -> str:
+    """Text of a casino, a provider or an operator as it stands in Markdown: shown as it is, and no link or picture."""
+    return _ACTIVE.sub(r"\\\g<0>", short(text))
+
+
+def _told(amount: Money) -> str:
+    return f"{amount.currency} {amount}"
+
+
+def at_start(
+    *, casino: str, provider: str, player_ref: str, game: str, settle_by: datetime, status: str = "open"
+) -> TypedSearchAttributes:
+    """The search attributes that a bet or a reversal starts with, which cost no event."""
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(CASINO, casino),
+            SearchAttributePair(PROVIDER, provider),
+            SearchAttributePair(PLAYER, player_ref),
+            SearchAttributePair(GAME, game),
+            SearchAttributePair(BET_STATUS, status),
+            SearchAttributePair(NEEDS_ATTENTION, False),
+            SearchAttributePair(SETTLE_BY, settle_by),
+        ]
+    )
+
+
+def of_reversal(bet: TypedSearchAttributes) -> TypedSearchAttributes:
+    """The search attributes that a reversal starts with, from those of its bet."""
+    return bet.updated(SearchAttributePair(BET_STATUS, "reversing"), SearchAttributePair(NEEDS_ATTENTION, False))
+
+
+class Timeline:
+    """The story of a bet or a reversal as Markdown, for the details of its workflow; the table of events has it all."""
+
+    # A bet that is owed for months must not grow its history with its story.
+    _LINES = 100
+
+    def __init__(self, head: str) -> None:
+        self._head = head
+        self._lines: list[str] = []
+        self._trouble = ""
+
+    def needs(self, status: str, since: datetime) -> None:
+        """What keeps it from going on, and since when; shown on top until ``goes_on``."""
+        self._trouble = f" · **{status}** since {since:%Y-%m-%d %H:%M:%S} UTC"
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines so far."""
+        return tuple(self._lines)
+
+    def resume(self, lines: Sequence[str]) -> None:
+        """Go on with the lines of an earlier run."""
+        self._lines = list(lines)
+
+    def goes_on(self) -> None:
+        """Nothing keeps it any more."""
+        self._trouble = ""
+
+    def add(self, at: datetime, what: str) -> None:
+        """One more line."""
+        moment = f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
+        self._lines = [*self._lines[-self._LINES :], f"- `{moment}` {plain(what)}"]
+
+    def text(self, record: BetRecord | None) -> str:
+        """The whole text, with the bet's state on top."""
+        state = "not opened yet"
+        if record:
+            reason = f" ({record.refusal})" if record.refusal else ""
+            reversal = f" · reversal **{record.reversal.state}**" if record.reversal else ""
+            state = f"BetId {record.bet_id} · **{record.state}**{reason}{reversal}"
+        return "\n".join([f"{self._head} · {state}{self._trouble}", "", *self._lines])

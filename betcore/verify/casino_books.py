@@ -1,0 +1,92 @@
+"""A casino's book, asked bet by bet (payments/info), or read in bulk where it is the sandbox's journal."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import aiohttp
+
+from betcore.casino.client import CasinoClient
+from betcore.casino.lookup import ThrottledLookup
+from betcore.db.partners import Casino
+from betcore.domain.payment_list import Listed
+
+_PAGE = 5000
+
+
+class Unclear(Exception):
+    """The casino gave no clear answer."""
+
+
+class Book(Protocol):
+    """What a casino says that it has done."""
+
+    async def of_bet(self, bet_id: int) -> list[Listed]:
+        """Its movements of a bet. Raises Unclear."""
+
+
+class Info:
+    """By payments/info."""
+
+    def __init__(self, casinos: CasinoClient, casino: Casino) -> None:
+        self._lookup = ThrottledLookup(casinos, casino)
+        self._name = casino.name
+
+    async def of_bet(self, bet_id: int) -> list[Listed]:
+        """Its movements of a bet. Raises Unclear where no answer of several is clear."""
+        listed = await self._lookup.listed(bet_id)
+        if listed is None:
+            raise Unclear(f"payments/info of {self._name} gave no clear answer for bet {bet_id}")
+        return listed
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the journal."""
+
+    bet_id: int
+    listed: Listed
+
+
+class Journal:
+    """The journal of one casino of the sandbox, in the order of its entries."""
+
+    def __init__(self, http: aiohttp.ClientSession, casino: Casino) -> None:
+        self._http = http
+        self._casino = casino
+
+    async def of_bet(self, bet_id: int) -> list[Listed]:
+        """Its movements of a bet. Raises Unclear."""
+        return [_entry(one).listed for one in await self._read(bet_id=bet_id)]
+
+    async def pages(self) -> AsyncIterator[Sequence[Entry]]:
+        """All movements of bets, a page at a time. Raises Unclear."""
+        after = 0
+        while entries := await self._read(after=after, limit=_PAGE):
+            yield [_entry(one) for one in entries if one["bet_id"] is not None]
+            after = entries[-1]["id"]
+
+    async def _read(self, **asked: int) -> list[dict[str, Any]]:
+        query = {"partner_client_id": self._casino.partner_client_id, **asked}
+        url = self._casino.api_host.rstrip("/") + "/_journal"
+        try:
+            async with self._http.get(url, params=query) as response:
+                if response.status != 200:
+                    raise Unclear(f"the journal of {self._casino.name} answered {response.status}")
+                found: list[dict[str, Any]] = await response.json()
+                return found
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unclear(f"the journal of {self._casino.name}: {type(error).__name__}") from error
+
+
+def _entry(one: dict[str, Any]) -> Entry:
+    listed = Listed(
+        transaction_type=one["transaction_type"],
+        amount=one["amount"],
+        partner_user_id=one["partner_user_id"],
+        transaction_id=one["transaction_id"],
+        partner_transaction_id=None,
+        at=datetime.fromisoformat(one["at"]),
+    )
+    return Entry(one["bet_id"], listed)

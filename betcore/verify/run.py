@@ -1,0 +1,71 @@
+"""``verify``: everything that must always be true, looked at on a live or on a stopped system. Nothing is written."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from betcore.verify.casinos import Casinos
+from betcore.verify.report import CHECKS, Report, Tell, quietly
+from betcore.verify.rows import check_rows, first_after
+from betcore.verify.workflows import Carried, Moment
+
+# Compares our rows with the answers that a provider has received, as its own book has them.
+ProviderBook = Callable[[AsyncEngine, Report, Tell], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What there is to look at.
+
+    Without a ``client`` Temporal is not asked, without ``casinos`` no casino is: what is missing counts as unchecked
+    unless ``left_out`` says, by the check's name, that somebody wanted it so. ``why_not`` has the words for the others.
+    ``since`` leaves out bets that were opened before.
+    """
+
+    engine: AsyncEngine
+    client: Client | None = None
+    casinos: Casinos | None = None
+    books: Sequence[ProviderBook] = ()
+    since: datetime | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    why_not: Mapping[str, str] = field(default_factory=dict)
+    moment: Moment = field(default_factory=Moment)
+
+
+async def verify(sources: Sources, progress: Tell = quietly) -> Report:
+    """Look at everything once, and at what looks wrong a second time where it may only have been on its way.
+
+    Raises SQLAlchemyError or OSError where the database does not answer.
+    """
+    report, moment = Report(), sources.moment
+    with report.timed("rows"):
+        after = await first_after(sources.engine, sources.since)
+        await check_rows(sources.engine, after, report, progress)
+    if sources.client is not None:
+        with report.timed("temporal"):
+            await Carried(sources.engine, sources.client, report, progress, moment).check()
+    if sources.casinos is not None:
+        with report.timed("casinos"):
+            await sources.casinos.check(after, moment.again_after, report, progress)
+    with report.timed("books"):
+        for book in sources.books:
+            await book(sources.engine, report, progress)
+    _say_what_is_missing(sources, report)
+    return report
+
+
+def _say_what_is_missing(sources: Sources, report: Report) -> None:
+    temporal, casinos = sources.client is None, sources.casinos is None
+    missing = {"workflows": temporal, "owed": temporal, "journal": casinos}
+    for name in CHECKS:
+        if not missing.get(name):
+            continue
+        if name in sources.left_out:
+            report.checks[name].left_out = sources.left_out[name]
+        else:
+            report.could_not(name, sources.why_not.get(name, "there is nobody to ask"))
+    if not sources.books:
+        report.checks["heard"].left_out = "no provider's book was given"

@@ -1,0 +1,28 @@
+"""What the hour's schedule runs: start a run of reconciliation for each casino."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+from workflows.support.at_length import at_length
+
+with workflow.unsafe.imports_passed_through():
+    from activities.reconciliation import Reconciler
+
+
+@workflow.defn(name="Reconciliations")
+class Reconciliations:
+    """One round of the casinos. It waits for none of the runs: a casino that is down must not hold up another one."""
+
+    @workflow.run
+    async def run(self) -> int:
+        """How many runs were started."""
+        started: int = await at_length(
+            Reconciler.start_reconciliations,
+            summary="start a run for each casino that is due",
+            within=timedelta(minutes=10),
+            # The next hour's round takes up what is left.
+            retry=RetryPolicy(maximum_attempts=5),
+        )
+        return started
