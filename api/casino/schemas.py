@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from api.provider.schemas import Literal, read_object
+from api.strict_json import JsonNumber, read_object
 from betcore.db.accepts import CasinoAccept
 from betcore.domain import casino_values
 from betcore.domain.casino_values import LARGEST_ID, Doubt, field
@@ -31,7 +31,7 @@ def credentials(body: bytes) -> tuple[int, str]:
     """PartnerClientId and Secret. Raises Malformed, as all of these do."""
     fields = read_object(body)
     secret = fields.get("Secret")
-    if not isinstance(secret, str) or isinstance(secret, Literal):
+    if not isinstance(secret, str) or isinstance(secret, JsonNumber):
         raise Malformed("Secret is a string")
     return _integer(fields, "PartnerClientId"), secret
 
@@ -46,7 +46,7 @@ def token(body: bytes) -> str:
             raise Malformed("the body is not JSON") from None
     else:
         found = read_object(body).get("Token")
-    if not isinstance(found, str) or isinstance(found, Literal):
+    if not isinstance(found, str) or isinstance(found, JsonNumber):
         raise Malformed("Token is a string")
     return found
 
@@ -139,6 +139,6 @@ def _unread(fields: dict[str, Any], name: str, doubt: Doubt, why: str) -> Unread
 
 def _integer(fields: dict[str, Any], name: str) -> int:
     found = fields.get(name)
-    if not isinstance(found, Literal) or not _INTEGER.fullmatch(found) or not 1 <= int(found) <= LARGEST_ID:
+    if not isinstance(found, JsonNumber) or not _INTEGER.fullmatch(found) or not 1 <= int(found) <= LARGEST_ID:
         raise Malformed(f"{name} is an integer from 1 to {LARGEST_ID}")
     return int(found)

@@ -4,23 +4,20 @@ import json
 from typing import Any
 
 from api.provider.responses import WIRE, render
+from api.provider.schemas import ID_SCHEMA, BetBody, json_schema
+from api.provider.signature import HEADERS
 from betcore.domain.money import Money
 
-_ID = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}
-_AMOUNT_TEXT = {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,14})(\.[0-9]+)?$"}
-_AMOUNT = {
-    "description": "Major units of the session's currency, with no more decimals than it has; no sign, no exponent.",
-    "oneOf": [_AMOUNT_TEXT, {"type": "number", "minimum": 0, "exclusiveMaximum": 10**15}],
-}
-_SESSION = {"name": "session_id", "in": "path", "required": True, "schema": _ID}
+_SESSION = {"name": "session_id", "in": "path", "required": True, "schema": ID_SCHEMA}
 _HEADERS = [
-    {"name": name, "in": "header", "required": True, "schema": schema, "description": text}
-    for name, schema, text in (
-        ("X-Counterparty-Id", {"type": "string", "format": "uuid"}, "Who calls."),
-        ("X-Timestamp", {"type": "string", "pattern": "^[0-9]{1,15}$"}, "Unix time in milliseconds."),
-        ("X-Request-Id", {"type": "string", "pattern": "^[0-9a-fA-F]{32}$"}, "New for every request, repeats too."),
-        ("X-Sign", {"type": "string", "pattern": "^[0-9a-f]{64}$"}, "HMAC-SHA256 over body and headers."),
-    )
+    {
+        "name": header.name,
+        "in": "header",
+        "required": True,
+        "schema": header.schema,
+        "description": header.meaning,
+    }
+    for header in HEADERS
 ]
 
 _CODES = {
@@ -39,27 +36,14 @@ _CODES = {
 
 _BALANCE = Money(minor=12550, currency="EUR")
 _EXAMPLES = {"betId": "bet-000001", "betAmount": "10.00", "winAmount": "25.00", "gameRoundId": "round-000001"}
-_PAY_IN = {"betId": _ID, "betAmount": _AMOUNT, "gameRoundId": _ID}
-_PAY_OUT = {"betId": _ID, "winAmount": _AMOUNT, "gameRoundId": _ID}
-_PAY_IN_OUT = {"betId": _ID, "betAmount": _AMOUNT, "winAmount": _AMOUNT, "gameRoundId": _ID}
-_OPTIONAL = {"sessionId": _ID}
-_OF_A_WIN = {**_OPTIONAL, "winOdd": _AMOUNT}
-
-# name -> summary, required fields, optional fields, codes under status 200
-_OPERATIONS: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[int, ...]]] = {
-    "balance": ("The player's balance.", {}, {}, (1, 3)),
-    "pay_in": ("Take a stake.", _PAY_IN, _OPTIONAL, (1, 3, 4, 6, 7, 104)),
-    "pay_out": (
-        "Settle a bet; winnings of 0 are a loss.",
-        _PAY_OUT,
-        _OF_A_WIN,
-        (1, 3, 5, 6, 104),
-    ),
-    "pay_in_out": ("Take a stake and pay its winnings at once.", _PAY_IN_OUT, _OF_A_WIN, (1, 3, 4, 6, 7, 104)),
+# name -> summary, codes under status 200
+_OPERATIONS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "balance": ("The player's balance.", (1, 3)),
+    "pay_in": ("Take a stake.", (1, 3, 4, 6, 7, 104)),
+    "pay_out": ("Settle a bet; winnings of 0 are a loss.", (1, 3, 5, 6, 104)),
+    "pay_in_out": ("Take a stake and pay its winnings at once.", (1, 3, 4, 6, 7, 104)),
     "refund": (
         "Return a stake, or keep it from ever being taken; of a bet settled by PayInOut, take the winnings back first.",
-        {"betId": _ID},
-        _OPTIONAL,
         (1, 3, 6, 7, 104),
     ),
 }
@@ -75,17 +59,17 @@ _STATUSES = {
 }
 
 
-def operation(name: str) -> dict[str, Any]:
-    """Arguments of a route decorator: the operation's documentation."""
-    summary, required, optional, codes = _OPERATIONS[name]
+def operation(name: str, body: type[BetBody] | None = None) -> dict[str, Any]:
+    """Return the arguments of a route decorator that document an operation."""
+    summary, codes = _OPERATIONS[name]
     extra: dict[str, Any] = {"parameters": [_SESSION, *_HEADERS]}
-    if required:
-        schema = {"type": "object", "required": list(required), "properties": {**required, **optional}}
-        content = {"schema": schema, "example": {field: _EXAMPLES[field] for field in required}}
-        extra["requestBody"] = {"required": True, "content": {"application/json": content}}
     statuses = {200: ("The answer; ``_responseCode`` says which.", codes), **_STATUSES}
-    if not required:
+    if body is None:
         del statuses[415]
+    else:
+        schema = json_schema(body)
+        content = {"schema": schema, "example": {field: _EXAMPLES[field] for field in schema["required"]}}
+        extra["requestBody"] = {"required": True, "content": {"application/json": content}}
     responses = {status: _response(status, text, numbers) for status, (text, numbers) in statuses.items()}
     return {"name": name, "summary": summary, "responses": responses, "openapi_extra": extra}
 

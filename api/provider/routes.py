@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
 
 import structlog
 from fastapi import APIRouter, Request
@@ -16,6 +15,7 @@ from api.provider.call import Call, Reply
 from api.provider.openapi import operation
 from api.provider.operations import Bets
 from api.provider.responses import WIRE, render
+from api.provider.schemas import Body
 from api.provider.signature import Caller
 from betcore.domain.errors import BetcoreError, Code, Malformed, WrongContentType
 from betcore.runtime import failpoints
@@ -33,8 +33,6 @@ SECONDS = Histogram(
 # What arrives after its deadline is still given this long, so that its request id is recorded.
 _TO_CLAIM = 0.25
 
-Body = TypeVar("Body", schemas.PayInBody, schemas.PayOutBody, schemas.PayInOutBody, schemas.RefundBody)
-
 
 def router(bets: Bets) -> APIRouter:
     """The routes of the five operations."""
@@ -48,25 +46,25 @@ def router(bets: Bets) -> APIRouter:
         call = _call(caller, schemas.session_id(request.path_params["session_id"]))
         return await _answered("balance", caller, bets.balance(call))
 
-    def post(path: str, name: str, parse: Callable[..., Body], do: Callable[[Call, Body], Any]) -> None:
+    def post(path: str, name: str, model: type[Body], do: Callable[[Call, Body], Awaitable[Reply]]) -> None:
         async def handle(request: Request) -> Response:
             caller: Caller = request.state.caller
             if caller.body:
                 _check_content_type(request)
             session_id = schemas.session_id(request.path_params["session_id"])
-            call = _call(caller, session_id)
+            call, ignore = _call(caller, session_id), caller.provider.profile.foreign_amounts == "ignore"
             try:
-                body = parse(caller.body, session_id, foreign=caller.provider.profile.foreign_amounts == "ignore")
+                body = schemas.read(model, caller.body, session_id, ignore_foreign_amounts=ignore)
             except schemas.UnreadableWin as unreadable:
                 return await _answered(name, caller, bets.unreadable_win(call, unreadable))
             return await _answered(name, caller, do(call, body))
 
-        routes.post(path, **operation(name))(handle)
+        routes.post(path, **operation(name, model))(handle)
 
-    post("/bets/pay-in", "pay_in", schemas.pay_in, bets.pay_in)
-    post("/bets/pay-out", "pay_out", schemas.pay_out, bets.pay_out)
-    post("/bets/pay-in-out", "pay_in_out", schemas.pay_in_out, bets.pay_in_out)
-    post("/bets/refund", "refund", schemas.refund, bets.refund)
+    post("/bets/pay-in", "pay_in", schemas.PayInBody, bets.pay_in)
+    post("/bets/pay-out", "pay_out", schemas.PayOutBody, bets.pay_out)
+    post("/bets/pay-in-out", "pay_in_out", schemas.PayInOutBody, bets.pay_in_out)
+    post("/bets/refund", "refund", schemas.RefundBody, bets.refund)
     return routes
 
 

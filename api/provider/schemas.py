@@ -1,229 +1,173 @@
-"""Reading a provider's body strictly: what can be read in two ways is refused."""
+"""Bodies of providers' calls: one model for each is both the check of a body and its schema in the OpenAPI document."""
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, TypeGuard, TypeVar
 
+from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError, ValidationInfo, WithJsonSchema
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import WithDefaultSchema
+
+from api.strict_json import Json, JsonNumber, read_object
 from betcore.domain.errors import Malformed
 from betcore.domain.money import AMOUNT
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_MAX_DEPTH = 32
-_SAID = 100
+_ID_FORM = "1 to 128 of A-Z a-z 0-9 . _ : -"
+_AMOUNTS, _WINNINGS = ("betAmount", "winAmount"), ("winOdd", "winAmount")
+# An optional field that was not sent.
+_ABSENT = ""
+# The longest text of an incident about winnings.
+_LONGEST_SENT = 100
+
+ID_SCHEMA: JsonSchemaValue = {"type": "string", "pattern": f"^{_ID.pattern}$"}
+_AMOUNT_SCHEMA: JsonSchemaValue = {
+    "description": "Major units of the session's currency, with no more decimals than it has; no sign, no exponent.",
+    "oneOf": [
+        {"type": "string", "pattern": f"^{AMOUNT.pattern}$"},
+        {"type": "number", "minimum": 0, "exclusiveMaximum": 10**15},
+    ],
+}
 
 
-class Literal(str):
-    """A JSON number as it was written."""
-
-    __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PayInBody:
-    """A stake; the amount is text in major units."""
-
-    bet_id: str
-    bet_amount: str
-    game_round_id: str
+def _read_id(value: object) -> str:
+    if _is_text(value) and _ID.fullmatch(value):
+        return value
+    raise PydanticCustomError("id", f"is a string of {_ID_FORM}")
 
 
-@dataclass(frozen=True, slots=True)
-class PayInOutBody:
-    """Stake and winnings at once; the amounts are text in major units."""
-
-    bet_id: str
-    bet_amount: str
-    win_amount: str
-    game_round_id: str
+def _read_amount(value: object) -> str:
+    if isinstance(value, str) and AMOUNT.fullmatch(value):
+        return str(value)
+    raise PydanticCustomError("amount", "is digits with an optional fraction, as a number or a string")
 
 
-@dataclass(frozen=True, slots=True)
-class PayOutBody:
-    """Winnings, 0 for a loss; the amount is text in major units."""
+def _read_session_id(value: object, info: ValidationInfo) -> str:
+    if _is_text(value) and value == info.context:
+        return value
+    raise PydanticCustomError("session_id", "is not that of the path")
 
-    bet_id: str
-    win_amount: str
-    game_round_id: str
+
+def _is_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and not isinstance(value, JsonNumber)
+
+
+Id = Annotated[str, PlainValidator(_read_id), WithJsonSchema(ID_SCHEMA)]
+# Text in major units: it becomes Money when the currency of the session is known.
+Amount = Annotated[str, PlainValidator(_read_amount), WithJsonSchema(_AMOUNT_SCHEMA)]
+SessionId = Annotated[str, PlainValidator(_read_session_id), WithJsonSchema(ID_SCHEMA)]
+
+
+class BetBody(BaseModel):
+    """The fields of every call about a bet. A refusal names the first field, in this order, that cannot be read."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True)
+
+    session_id: SessionId = _ABSENT
+    bet_id: Id
+
+
+class PayInBody(BetBody):
+    """A stake."""
+
+    bet_amount: Amount
+    game_round_id: Id
+
+
+class PayOutBody(BetBody):
+    """Winnings, 0 for a loss."""
+
+    game_round_id: Id
+    win_odd: Amount = _ABSENT
+    win_amount: Amount
+
+
+class PayInOutBody(BetBody):
+    """A stake and its winnings."""
+
+    bet_amount: Amount
+    game_round_id: Id
+    win_odd: Amount = _ABSENT
+    win_amount: Amount
+
+
+class RefundBody(BetBody):
+    """The bet whose stake goes back."""
+
+
+Body = TypeVar("Body", bound=BetBody)
 
 
 class UnreadableWin(Malformed):
-    """The winnings of a bet cannot be read: nothing is paid, and a person has to know. ``sent`` is what stood there."""
+    """The winnings of a bet cannot be read: nothing is paid, and an operator has to know. ``sent`` is what was sent."""
 
     def __init__(self, message: str, bet_id: str, sent: str) -> None:
         super().__init__(message)
         self.bet_id, self.sent = bet_id, sent
 
 
-@dataclass(frozen=True, slots=True)
-class RefundBody:
-    """The bet whose stake goes back."""
+def read(model: type[Body], body: bytes, session_id: str, *, ignore_foreign_amounts: bool = False) -> Body:
+    """Return what a body says that was sent for a session.
 
-    bet_id: str
-
-
-def pay_in(body: bytes, session_id: str, *, foreign: bool = False) -> PayInBody:
-    """The body of PayIn. Raises Malformed, as all of these do.
-
-    The signature covers no path: a field of another operation says that the body was signed for that one. With
-    ``foreign`` it is passed over.
+    Raises Malformed, and UnreadableWin if nothing but the winnings cannot be read.
     """
-    fields = _fields(body, session_id, () if foreign else ("winAmount",))
-    return PayInBody(_id(fields, "betId"), _amount(fields, "betAmount"), _id(fields, "gameRoundId"))
-
-
-def pay_in_out(body: bytes, session_id: str, *, foreign: bool = False) -> PayInOutBody:
-    """The body of PayInOut, which has the fields of all others. Raises UnreadableWin too."""
-    fields = _fields(body, session_id)
-    bet_id, stake, round_id = _id(fields, "betId"), _amount(fields, "betAmount"), _id(fields, "gameRoundId")
-    return PayInOutBody(bet_id, stake, _win(fields, bet_id), round_id)
-
-
-def pay_out(body: bytes, session_id: str, *, foreign: bool = False) -> PayOutBody:
-    """The body of PayOut. Raises UnreadableWin too."""
-    fields = _fields(body, session_id, () if foreign else ("betAmount",))
-    bet_id, round_id = _id(fields, "betId"), _id(fields, "gameRoundId")
-    return PayOutBody(bet_id, _win(fields, bet_id), round_id)
-
-
-def refund(body: bytes, session_id: str, *, foreign: bool = False) -> RefundBody:
-    """The body of Refund."""
-    fields = _fields(body, session_id, () if foreign else ("betAmount", "winAmount"))
-    return RefundBody(_id(fields, "betId"))
-
-
-def session_id(text: str) -> str:
-    """A session id from the path."""
-    if not _ID.fullmatch(text):
-        raise Malformed("sessionId is 1 to 128 of A-Z a-z 0-9 . _ : -")
-    return text
-
-
-def read_object(body: bytes) -> dict[str, Any]:
-    """One JSON object with numbers as they were written.
-
-    Raises Malformed for what is not UTF-8, not JSON, no object, too deep, or has a key twice, at any depth.
-    """
-    try:
-        text = body.decode("utf-8")
-        _refuse_depth(text)
-        found = json.loads(
-            text,
-            parse_float=Literal,
-            parse_int=Literal,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_unique,
-        )
-    except UnicodeDecodeError:
-        raise Malformed("the body is not UTF-8") from None
-    except (ValueError, RecursionError):
-        raise Malformed("the body is not JSON") from None
-    if not isinstance(found, dict):
-        raise Malformed("the body is not a JSON object")
-    return found
-
-
-def sorted_encoding(body: bytes) -> bytes:
-    """The same object as compact JSON with sorted keys, its numbers as they were written: two amounts never become one.
-
-    The body itself where it cannot be read, so that nothing is signed by what only looks like it.
-    """
-    try:
-        return _compact(read_object(body)).encode()
-    except (Malformed, UnicodeEncodeError):
-        return body
-
-
-def _compact(value: Any) -> str:
-    match value:
-        case dict():
-            return "{" + ",".join(f"{_compact(key)}:{_compact(value[key])}" for key in sorted(value)) + "}"
-        case list():
-            return "[" + ",".join(map(_compact, value)) + "]"
-        case Literal():
-            return str(value)
-        case _:
-            return json.dumps(value, ensure_ascii=False)
-
-
-def _fields(body: bytes, session: str, foreign: Sequence[str] = ()) -> dict[str, Any]:
     fields = read_object(body)
-    for name in foreign:
-        if fields.get(name) is not None:
-            raise Malformed(f"{name} is no field of this operation")
-    if "sessionId" in fields and (isinstance(fields["sessionId"], Literal) or fields["sessionId"] != session):
-        raise Malformed("sessionId is not that of the path")
-    return fields
-
-
-def _id(fields: dict[str, Any], name: str) -> str:
-    found = _given(fields, name)
-    if not isinstance(found, str) or isinstance(found, Literal) or not _ID.fullmatch(found):
-        raise Malformed(f"{name} is a string of 1 to 128 of A-Z a-z 0-9 . _ : -")
-    return found
-
-
-def _given(fields: dict[str, Any], name: str) -> Any:
-    if name not in fields:
-        raise Malformed(f"{name} is missing")
-    return fields[name]
-
-
-def _amount(fields: dict[str, Any], name: str) -> str:
-    found = _given(fields, name)
-    if not isinstance(found, str) or not AMOUNT.fullmatch(found):
-        raise Malformed(f"{name} is digits with an optional fraction, as a number or a string")
-    return str(found)
-
-
-def _win(fields: dict[str, Any], bet_id: str) -> str:
-    name = "winOdd"
+    if not ignore_foreign_amounts:
+        _refuse_foreign_amounts(model, fields)
     try:
-        if name in fields:
-            _amount(fields, name)
-        name = "winAmount"
-        return _amount(fields, name)
-    except Malformed as error:
-        raise UnreadableWin(str(error), bet_id, _as_sent(fields, name)) from None
+        return model.model_validate(fields, context=session_id)
+    except ValidationError as error:
+        raise _refusal(error, fields) from None
 
 
-def _as_sent(fields: dict[str, Any], name: str) -> str:
-    """What stood in a field, for people: printable, and no longer than an incident can hold."""
+def _refuse_foreign_amounts(model: type[BetBody], fields: dict[str, Json]) -> None:
+    """Raise Malformed for an amount of another operation: the signature covers no path, the body is for that one."""
+    own = {field.alias for field in model.model_fields.values()}
+    for name in _AMOUNTS:
+        if name not in own and fields.get(name) is not None:
+            raise Malformed(f"{name} is no field of this operation")
+
+
+def _refusal(error: ValidationError, fields: dict[str, Json]) -> Malformed:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = str(first["loc"][0])
+    message = f"{name} is missing" if first["type"] == "missing" else f"{name} {first['msg']}"
+    if name in _WINNINGS:
+        # They come last: the id of the bet was read.
+        return UnreadableWin(message, str(fields["betId"]), _as_sent(fields, name))
+    return Malformed(message)
+
+
+def _as_sent(fields: dict[str, Json], name: str) -> str:
+    """Return what an operator is shown of a field: printable, and no longer than an incident can hold."""
     if name not in fields:
         return f"{name} is missing"
     found = fields[name]
-    said = str(found) if isinstance(found, Literal) else json.dumps(found)
-    return f"{name} {said}"[:_SAID]
+    shown = str(found) if isinstance(found, JsonNumber) else json.dumps(found)
+    return f"{name} {shown}"[:_LONGEST_SENT]
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise Malformed("a key stands twice")
-    return made
+def session_id(text: str) -> str:
+    """Return the session id of a path. Raises Malformed."""
+    if not _ID.fullmatch(text):
+        raise Malformed(f"sessionId is {_ID_FORM}")
+    return text
 
 
-def _refuse_constant(name: str) -> None:
-    raise Malformed(f"{name} is not JSON")
+class _OnTheWire(GenerateJsonSchema):
+    """JSON schema without what the wire does not have: values of fields that were not sent, and titles of fields."""
+
+    def default_schema(self, schema: WithDefaultSchema) -> JsonSchemaValue:
+        """Return the schema of the field alone."""
+        return self.generate_inner(schema["schema"])
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        """Return False: a field is known by its name."""
+        return False
 
 
-def _refuse_depth(text: str) -> None:
-    """Refuse what is nested deeper than anything of ours, without recursion. Brackets in strings do not count."""
-    depth, in_string, escaped = 0, False, False
-    for character in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                in_string = False
-        elif character == '"':
-            in_string = True
-        elif character in "[{":
-            depth += 1
-            if depth > _MAX_DEPTH:
-                raise Malformed("the body is nested too deep")
-        elif character in "]}":
-            depth -= 1
+def json_schema(model: type[BetBody]) -> JsonSchemaValue:
+    """Return the schema of a body as the OpenAPI document has it."""
+    return model.model_json_schema(schema_generator=_OnTheWire)

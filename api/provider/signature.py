@@ -8,21 +8,41 @@ from datetime import UTC, datetime, timedelta
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.provider.responses import refusal
-from api.provider.schemas import sorted_encoding
+from api.strict_json import sorted_encoding
 from betcore.db.partners import Partners, Provider
 from betcore.domain.errors import NotAuthorised, TooLarge
 from betcore.provider import xsign
 
 MAX_BODY = 64 * 1024
 _TOO_LARGE = f"a body has {MAX_BODY} bytes at most"
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_TIMESTAMP = re.compile(r"[0-9]{1,15}")
-_REQUEST_ID = re.compile(r"[0-9a-fA-F]{32}")
-_SIGNATURE = re.compile(r"[0-9a-f]{64}")
 _IN_SECONDS = "X-Timestamp is in milliseconds, not in seconds"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Compared where the counterparty is unknown, so that this takes as long as a wrong signature.
 _NOBODY = ("nobody-has-this-secret",)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header of the signature: it is sent once, in its form. ``format`` names that form in OpenAPI's words."""
+
+    name: str
+    form: re.Pattern[str]
+    meaning: str
+    format: str = ""
+
+    @property
+    def schema(self) -> dict[str, str]:
+        """Return the schema of the header in the OpenAPI document."""
+        described = {"format": self.format} if self.format else {"pattern": f"^{self.form.pattern}$"}
+        return {"type": "string", **described}
+
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+COUNTERPARTY_ID = Header(xsign.COUNTERPARTY_ID, _UUID, "Who calls.", "uuid")
+TIMESTAMP = Header(xsign.TIMESTAMP, re.compile(r"[0-9]{1,15}"), "Unix time in milliseconds.")
+REQUEST_ID = Header(xsign.REQUEST_ID, re.compile(r"[0-9a-fA-F]{32}"), "New for every request, repeats too.")
+SIGNATURE = Header(xsign.SIGNATURE, re.compile(r"[0-9a-f]{64}"), "HMAC-SHA256 over body and headers.")
+HEADERS = (COUNTERPARTY_ID, TIMESTAMP, REQUEST_ID, SIGNATURE)
 
 
 @dataclass(slots=True)
@@ -60,10 +80,10 @@ class SignedRequests:
         await self._app(scope, receive, send)
 
     async def _authenticate(self, scope: Scope, body: bytes) -> tuple[Provider, str, datetime]:
-        counterparty_id = _header(scope, xsign.COUNTERPARTY_ID, _UUID)
-        timestamp = _header(scope, xsign.TIMESTAMP, _TIMESTAMP)
-        request_id = _header(scope, xsign.REQUEST_ID, _REQUEST_ID)
-        signature = _header(scope, xsign.SIGNATURE, _SIGNATURE)
+        counterparty_id = _header(scope, COUNTERPARTY_ID)
+        timestamp = _header(scope, TIMESTAMP)
+        request_id = _header(scope, REQUEST_ID)
+        signature = _header(scope, SIGNATURE)
         partners: Partners = scope["app"].state.partners
         provider = await partners.provider(counterparty_id)
         secrets = provider.secrets if provider else _NOBODY
@@ -81,11 +101,11 @@ class SignedRequests:
         return provider, request_id, _EPOCH + timedelta(milliseconds=int(timestamp))
 
 
-def _header(scope: Scope, name: str, form: re.Pattern[str]) -> str:
-    found = [value for key, value in scope["headers"] if key == name.lower().encode()]
+def _header(scope: Scope, header: Header) -> str:
+    found = [value for key, value in scope["headers"] if key == header.name.lower().encode()]
     text = found[0].decode("latin-1") if len(found) == 1 else ""
-    if not form.fullmatch(text):
-        raise NotAuthorised(f"{name} must be given once, in its form")
+    if not header.form.fullmatch(text):
+        raise NotAuthorised(f"{header.name} must be given once, in its form")
     return text
 
 

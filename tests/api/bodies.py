@@ -11,6 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import BaseModel
+
 from api.casino import schemas as casino_schemas
 from api.provider import schemas as provider_schemas
 from betcore.domain.errors import Malformed
@@ -52,6 +54,12 @@ OPERATIONS = {
     "pay_out": ("betId", "winAmount", "gameRoundId"),
     "pay_in_out": ("betId", "betAmount", "winAmount", "gameRoundId"),
     "refund": ("betId",),
+}
+MODELS = {
+    "pay_in": provider_schemas.PayInBody,
+    "pay_out": provider_schemas.PayOutBody,
+    "pay_in_out": provider_schemas.PayInOutBody,
+    "refund": provider_schemas.RefundBody,
 }
 FIELDS = (*BET, "winOdd", "sessionId", "further", "betid")
 CREDENTIALS = {"PartnerClientId": "7", "Secret": '"s"'}
@@ -135,7 +143,8 @@ def answers() -> Answers:
 
 
 def _provider(operation: str, *, foreign: bool = False) -> Read:
-    return lambda body: getattr(provider_schemas, operation)(body, SESSION, foreign=foreign)
+    model = MODELS[operation]
+    return lambda body: provider_schemas.read(model, body, SESSION, ignore_foreign_amounts=foreign)
 
 
 def _write(fields: Mapping[str, str]) -> bytes:
@@ -187,6 +196,8 @@ def _fields(found: Any) -> dict[str, object]:
             return {"text": found}
         case tuple():
             return {str(number): value for number, value in enumerate(found)}
+        case BaseModel():
+            return found.model_dump(exclude={"session_id", "win_odd"})
         case _:
             return asdict(found)
 

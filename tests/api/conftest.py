@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from tests.api.wire import Api, Signer, running_api
-from tests.floor import Floor, open_floor
+from tests.in_process_casino import InProcessCasino, open_casino
 
 # It asserts for the tests, which then show what differs.
 pytest.register_assert_rewrite("tests.api.target")
@@ -18,22 +18,22 @@ async def wire_database(new_database: Callable[[], Awaitable[str]]) -> str:
 
 
 @pytest.fixture(scope="package")
-async def floor(wire_database: str) -> AsyncIterator[Floor]:
+async def casino(wire_database: str) -> AsyncIterator[InProcessCasino]:
     """A provider, a casino and a player with 1,000 EUR."""
-    async with open_floor(wire_database) as opened:
+    async with open_casino(wire_database) as opened:
         yield opened
 
 
 @pytest.fixture(scope="package")
-async def api(floor: Floor, wire_database: str, temporal_address: str) -> AsyncIterator[Api]:
+async def api(casino: InProcessCasino, wire_database: str, temporal_address: str) -> AsyncIterator[Api]:
     """The API in front of them."""
     async with running_api(wire_database, temporal_address) as running:
         yield running
 
 
 @pytest.fixture(scope="package")
-async def signer(floor: Floor) -> Signer:
+async def signer(casino: InProcessCasino) -> Signer:
     """The provider."""
-    provider = await floor.partners.provider(floor.counterparty_id)
+    provider = await casino.partners.provider(casino.counterparty_id)
     assert provider is not None
     return Signer(provider.counterparty_id, provider.secrets[0])

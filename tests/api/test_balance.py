@@ -9,7 +9,7 @@ from sqlalchemy import text
 from betcore.db.bets import Confirmation
 from betcore.domain.messages import BetState
 from tests.api.wire import Signer, post, running_api
-from tests.floor import open_floor
+from tests.in_process_casino import open_casino
 
 
 @pytest.mark.edge_case(87)
@@ -18,16 +18,16 @@ async def test_a_balance_that_raises_changes_no_code(
 ) -> None:
     """Without a signing key nothing can be asked of a casino, and what is raised then is no time-out."""
     database = await new_database()
-    async with open_floor(database) as floor, running_api(database, temporal_address) as api:
-        provider = await floor.partners.provider(floor.counterparty_id)
+    async with open_casino(database) as casino, running_api(database, temporal_address) as api:
+        provider = await casino.partners.provider(casino.counterparty_id)
         assert provider is not None
         signer = Signer(provider.counterparty_id, provider.secrets[0])
-        bet = await floor.pay_in("10.00")
-        claim = await floor.bets.open(bet, "run", BetState.ACCEPTING, None)
-        await floor.bets.accept(claim.record.bet_id, "run", Confirmation("200", None, None))
-        async with floor.engine.connect() as connection:
+        bet = await casino.pay_in("10.00")
+        claim = await casino.bets.open(bet, "run", BetState.ACCEPTING, None)
+        await casino.bets.accept(claim.record.bet_id, "run", Confirmation("200", None, None))
+        async with casino.engine.connect() as connection:
             await connection.execute(text("UPDATE signing_key SET retired_at = now()"))
-        session = f"/v1/sessions/{floor.session.session_id}"
+        session = f"/v1/sessions/{casino.session.session_id}"
         said = {"betId": bet.provider_bet_id, "betAmount": "10.00", "gameRoundId": bet.round_id}
         done = await post(api, signer, json.dumps(said).encode(), f"{session}/bets/pay-in")
         assert (done.status, done.body) == (200, {"currency": "EUR", "balance": None, "_responseCode": 1})

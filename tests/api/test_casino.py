@@ -23,7 +23,7 @@ from betcore.domain.messages import BetState, PayIn
 from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
 from tests.api.wire import JSON, Answer, Api, running_api
-from tests.floor import SECRET_KEY, Floor, open_floor
+from tests.in_process_casino import SECRET_KEY, InProcessCasino, open_casino
 from workflows.bet import Bet
 
 TOKEN, VERIFY, ACCEPT = (f"/mis-api/api/v2/{path}" for path in ("auth/token", "auth/verify", "payments/accept"))
@@ -55,7 +55,7 @@ class House:
     """A casino as it calls us."""
 
     api: Api
-    floor: Floor
+    casino: InProcessCasino
     name: str
     partner_client_id: int
     secret: str
@@ -83,8 +83,8 @@ class House:
 
     async def open(self) -> tuple[PayIn, dict[str, Any]]:
         """A stake of 10 EUR that is on its way to the casino, and the Accept that confirms it."""
-        bet = await self.floor.pay_in("10.00")
-        claim = await self.floor.bets.open(bet, "run", BetState.ACCEPTING, None)
+        bet = await self.casino.pay_in("10.00")
+        claim = await self.casino.bets.open(bet, "run", BetState.ACCEPTING, None)
         assert claim is not None
         return bet, {
             "BetId": claim.record.bet_id,
@@ -97,7 +97,7 @@ class House:
         }
 
     async def sql(self, query: str, **given: Any) -> list[Any]:
-        async with self.floor.engine.connect() as connection:
+        async with self.casino.engine.connect() as connection:
             found = await connection.execute(text(query), given)
             return list(found) if found.returns_rows else []
 
@@ -110,23 +110,23 @@ class House:
 
 
 @pytest.fixture
-async def house(api: Api, floor: Floor) -> House:
-    return await _house(api, floor, "c", floor.partner_client_id)
+async def house(api: Api, casino: InProcessCasino) -> House:
+    return await _house(api, casino, "c", casino.partner_client_id)
 
 
 @pytest.fixture
-async def other(api: Api, floor: Floor) -> House:
+async def other(api: Api, casino: InProcessCasino) -> House:
     """Another casino of ours."""
     name = f"other-{secrets.token_hex(4)}"
-    made = await Onboarding(floor.engine, Vault(SECRET_KEY)).add_casino(name, "http://127.0.0.1:1", "", "reply")
-    return await _house(api, floor, name, made["partner_client_id"])
+    made = await Onboarding(casino.engine, Vault(SECRET_KEY)).add_casino(name, "http://127.0.0.1:1", "", "reply")
+    return await _house(api, casino, name, made["partner_client_id"])
 
 
-async def _house(api: Api, floor: Floor, name: str, client_id: int) -> House:
+async def _house(api: Api, casino: InProcessCasino, name: str, client_id: int) -> House:
     vault = Vault(SECRET_KEY)
-    desk = Onboarding(floor.engine, vault)
-    keys = SigningKeys(floor.engine, vault, 0)
-    return House(api, floor, name, client_id, await desk.secret("casino", name), desk, keys)
+    desk = Onboarding(casino.engine, vault)
+    keys = SigningKeys(casino.engine, vault, 0)
+    return House(api, casino, name, client_id, await desk.secret("casino", name), desk, keys)
 
 
 # auth/token
@@ -198,8 +198,8 @@ async def test_the_tokens_of_a_casino_end_when_it_is_disabled_or_loses_its_secre
 async def test_a_revoked_key_is_listed_no_more_and_nothing_it_has_signed_holds(
     database_url: str, temporal_address: str
 ) -> None:
-    async with open_floor(database_url) as floor, running_api(database_url, temporal_address) as api:
-        house = await _house(api, floor, "c", floor.partner_client_id)
+    async with open_casino(database_url) as casino, running_api(database_url, temporal_address) as api:
+        house = await _house(api, casino, "c", casino.partner_client_id)
         bearer, old = await house.bearer(), await house.keys.current()
         body = (await house.open())[1]
         assert (await house.post(ACCEPT, {**body, "BetId": 1}, bearer)).code == UNKNOWN_BET
@@ -253,7 +253,7 @@ async def test_other_methods_and_paths_are_told_in_the_casinos_envelope(house: H
 
 
 def _sign(key: SigningKey, **changed: Any) -> str:
-    """An access token for the floor's casino, but for what is changed; what is None is left out."""
+    """An access token for the in-process casino, but for what is changed; what is None is left out."""
     now = datetime.now(UTC)
     claims: dict[str, Any] = {
         "iss": "betcore",
@@ -533,7 +533,7 @@ async def test_a_bet_that_there_is_not_and_one_of_another_casino_look_the_same(h
 async def test_a_stake_that_was_taken_though_its_bet_was_refused_is_owed_back(house: House) -> None:
     _, body = await house.open()
     given = {"movement": "refused", "error_code": "103802"}
-    await house.floor.bets.refuse_only_send(body["BetId"], "run", Code.NO_MONEY, **given)
+    await house.casino.bets.refuse_only_send(body["BetId"], "run", Code.NO_MONEY, **given)
     for _ in range(2):
         assert (await house.accept(body)).code == DONE
     assert (await house.movement(body)).state == "done"

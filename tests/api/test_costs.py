@@ -18,17 +18,17 @@ from betcore.db.engine import create_engine
 from betcore.db.migrate import migrate
 from betcore.runtime.settings import Settings
 from devkit.stack import postgres
-from tests.floor import Floor, open_floor
+from tests.in_process_casino import InProcessCasino, open_casino
 from tests.workflows.bets import working
 
 # The sandbox casino keeps its books in the same PostgreSQL: its statements are not ours.
 _OURS = re.compile(r"^\S+ betcore LOG: .*(execute|statement)", re.MULTILINE)
 
 
-async def _call(floor: Floor) -> Call:
-    provider = await floor.partners.provider(floor.counterparty_id)
+async def _call(casino: InProcessCasino) -> Call:
+    provider = await casino.partners.provider(casino.counterparty_id)
     assert provider is not None
-    return Call(provider, floor.session.session_id, secrets.token_hex(16), time.monotonic() + 4, datetime.now(UTC))
+    return Call(provider, casino.session.session_id, secrets.token_hex(16), time.monotonic() + 4, datetime.now(UTC))
 
 
 async def test_a_pay_in_sends_four_statements_and_a_pay_out_three(tmp_path: Path, temporal_address: str) -> None:
@@ -46,14 +46,16 @@ async def test_a_pay_in_sends_four_statements_and_a_pay_out_three(tmp_path: Path
         await migrate(engine)
         await engine.dispose()
         client = await Client.connect(temporal_address, data_converter=pydantic_data_converter)
-        async with open_floor(url, cache_seconds=60) as floor, working(client, floor):
-            bets = Bets(floor.calls, floor.bets, floor.partners, floor.casinos, BetMessages(client))
+        async with open_casino(url, cache_seconds=60) as casino, working(client, casino):
+            bets = Bets(casino.calls, casino.bets, casino.partners, casino.casinos, BetMessages(client))
 
             async def pay_in(bet: str) -> Reply:
-                return await bets.pay_in(await _call(floor), PayInBody(bet, "10.00", "round"))
+                body = PayInBody(bet_id=bet, bet_amount="10.00", game_round_id="round")
+                return await bets.pay_in(await _call(casino), body)
 
             async def pay_out(bet: str) -> Reply:
-                return await bets.pay_out(await _call(floor), PayOutBody(bet, "25.00", "round"))
+                body = PayOutBody(bet_id=bet, win_amount="25.00", game_round_id="round")
+                return await bets.pay_out(await _call(casino), body)
 
             # The first bet fills the caches of partners and keys.
             assert (await pay_in("first")).code is None

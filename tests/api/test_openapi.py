@@ -1,12 +1,13 @@
 """The OpenAPI document: no shape that is never sent, and every status and code that is."""
 
 import json
-import re
 from typing import Any
 
 import pytest
 
 from api.provider.responses import WIRE
+from api.provider.schemas import PayInBody, PayInOutBody, PayOutBody, RefundBody, read
+from betcore.domain.errors import Malformed
 from tests.api.wire import Api
 
 OPERATIONS = {
@@ -16,6 +17,7 @@ OPERATIONS = {
     ("post", "/v1/sessions/{session_id}/bets/pay-in-out"): {1, 2, 3, 4, 6, 7, 8, 99, 104},
     ("post", "/v1/sessions/{session_id}/bets/refund"): {1, 2, 3, 6, 7, 8, 99, 104},
 }
+BODIES = {"pay-in": PayInBody, "pay-out": PayOutBody, "pay-in-out": PayInOutBody, "refund": RefundBody}
 
 
 @pytest.fixture
@@ -61,10 +63,7 @@ async def test_examples_are_answers_and_bodies_that_fit(document: dict[str, Any]
     if method == "post":
         body = operation["requestBody"]["content"]["application/json"]
         assert set(body["schema"]["required"]) <= set(body["example"]) <= set(body["schema"]["properties"])
-        for name, value in body["example"].items():
-            schema = body["schema"]["properties"][name]
-            text_form = next((one for one in schema.get("oneOf", [schema]) if one["type"] == "string"), {})
-            assert re.fullmatch(text_form["pattern"], value)
+        read(BODIES[path.rpartition("/")[2]], json.dumps(body["example"]).encode(), "any")
 
 
 @pytest.mark.parametrize(("method", "path"), list(OPERATIONS))
@@ -78,3 +77,13 @@ async def test_amounts_may_be_text_or_numbers(document: dict[str, Any]) -> None:
     operation = document["paths"]["/v1/sessions/{session_id}/bets/pay-in"]["post"]
     amount = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]["betAmount"]
     assert {one["type"] for one in amount["oneOf"]} == {"string", "number"}
+
+
+async def test_the_largest_number_of_the_document_is_the_largest_that_is_read(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/v1/sessions/{session_id}/bets/pay-in"]["post"]
+    amount = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]["betAmount"]
+    limit = next(one["exclusiveMaximum"] for one in amount["oneOf"] if one["type"] == "number")
+    body = '{"betId": "b", "gameRoundId": "r", "betAmount": %d}'
+    assert read(PayInBody, (body % (limit - 1)).encode(), "any").bet_amount == str(limit - 1)
+    with pytest.raises(Malformed):
+        read(PayInBody, (body % limit).encode(), "any")

@@ -20,20 +20,22 @@ from tests.api.wire import (
     post,
     running_api,
 )
-from tests.floor import SECRET_KEY, Floor
+from tests.in_process_casino import SECRET_KEY, InProcessCasino
 
 
-async def another(floor: Floor, name: str, profile: str = "") -> Signer:
-    made = await onboarding(floor).add_provider(name, "http://127.0.0.1:1", profile)
+async def another(casino: InProcessCasino, name: str, profile: str = "") -> Signer:
+    made = await onboarding(casino).add_provider(name, "http://127.0.0.1:1", profile)
     return Signer(made["counterparty_id"], made["secret"])
 
 
-def onboarding(floor: Floor) -> Onboarding:
-    return Onboarding(floor.engine, Vault(SECRET_KEY))
+def onboarding(casino: InProcessCasino) -> Onboarding:
+    return Onboarding(casino.engine, Vault(SECRET_KEY))
 
 
-async def test_an_answer_is_the_envelope_with_the_balance_as_a_number(api: Api, signer: Signer, floor: Floor) -> None:
-    path = f"/v1/sessions/{floor.session.session_id}/balance"
+async def test_an_answer_is_the_envelope_with_the_balance_as_a_number(
+    api: Api, signer: Signer, casino: InProcessCasino
+) -> None:
+    path = f"/v1/sessions/{casino.session.session_id}/balance"
     found = await api.get(path, signer.sign().items())
     assert found.raw == b'{"currency":"EUR","balance":1000,"_responseCode":1}'
     assert (found.status, found.headers["content-type"]) == (200, "application/json")
@@ -154,8 +156,8 @@ async def test_a_request_is_fresh_for_a_minute_either_way(
     assert (await post(api, signer, BET, off=off)).told == told
 
 
-async def test_the_window_is_the_profiles(api: Api, floor: Floor) -> None:
-    strict = await another(floor, "strict", "freshness_window: 10")
+async def test_the_window_is_the_profiles(api: Api, casino: InProcessCasino) -> None:
+    strict = await another(casino, "strict", "freshness_window: 10")
     assert (await post(api, strict, BET, off=-16)).told == NOT_AUTHORISED
     assert (await post(api, strict, BET, off=16)).told == NOT_AUTHORISED
     assert (await post(api, strict, BET, off=-2)).told == PASSED
@@ -173,14 +175,14 @@ async def test_a_request_works_once_at_every_process(
         assert (await post(second, signer, BET)).told == PASSED
 
 
-async def test_two_providers_may_use_the_same_request_id(api: Api, signer: Signer, floor: Floor) -> None:
-    for one in (signer, await another(floor, "twin")):
+async def test_two_providers_may_use_the_same_request_id(api: Api, signer: Signer, casino: InProcessCasino) -> None:
+    for one in (signer, await another(casino, "twin")):
         assert (await api.get(BALANCE, one.sign(request_id="a" * 32).items())).told == PASSED
 
 
-async def test_both_secrets_hold_while_one_is_rotated(api: Api, floor: Floor) -> None:
-    old = await another(floor, "rotating")
-    rotated = await onboarding(floor).rotate_secret("provider", "rotating", 60)
+async def test_both_secrets_hold_while_one_is_rotated(api: Api, casino: InProcessCasino) -> None:
+    old = await another(casino, "rotating")
+    rotated = await onboarding(casino).rotate_secret("provider", "rotating", 60)
     new = Signer(old.counterparty_id, rotated["secret"])
     assert (await post(api, old, BET)).told == PASSED
     assert (await post(api, new, BET)).told == PASSED
@@ -188,20 +190,20 @@ async def test_both_secrets_hold_while_one_is_rotated(api: Api, floor: Floor) ->
 
 
 @pytest.mark.edge_case(55)
-async def test_a_disabled_provider_is_still_heard_so_that_its_bets_can_end(api: Api, floor: Floor) -> None:
-    disabled = await another(floor, "disabled")
-    await onboarding(floor).disable("provider", "disabled")
+async def test_a_disabled_provider_is_still_heard_so_that_its_bets_can_end(api: Api, casino: InProcessCasino) -> None:
+    disabled = await another(casino, "disabled")
+    await onboarding(casino).disable("provider", "disabled")
     assert (await post(api, disabled, BET)).told == PASSED
 
 
 @pytest.mark.edge_case(105)
 async def test_a_suspended_provider_is_not_heard_in_any_process_and_is_when_it_resumes(
-    api: Api, floor: Floor, wire_database: str, temporal_address: str
+    api: Api, casino: InProcessCasino, wire_database: str, temporal_address: str
 ) -> None:
-    suspended, bystander = await another(floor, "suspended"), await another(floor, "bystander")
+    suspended, bystander = await another(casino, "suspended"), await another(casino, "bystander")
     async with running_api(wire_database, temporal_address, partner_cache_seconds="0.5") as second:
         assert (await post(second, suspended, BET)).told == PASSED
-        shown = await onboarding(floor).suspend("suspended", suspended=True)
+        shown = await onboarding(casino).suspend("suspended", suspended=True)
         assert (shown["suspended"], shown["disabled"]) == (True, False)
         assert (await post(api, suspended, BET)).told == NOT_AUTHORISED
         await asyncio.sleep(0.5)
@@ -210,12 +212,12 @@ async def test_a_suspended_provider_is_not_heard_in_any_process_and_is_when_it_r
         for method, path in (("GET", BALANCE), ("POST", REFUND)):
             assert (await second.send(method, path, suspended.sign().items())).told == NOT_AUTHORISED
         assert (await post(second, bystander, BET)).told == PASSED
-        await onboarding(floor).suspend("suspended", suspended=False)
+        await onboarding(casino).suspend("suspended", suspended=False)
         assert (await post(api, suspended, BET)).told == PASSED
 
 
-async def test_a_profile_may_allow_the_sorted_encoding(api: Api, signer: Signer, floor: Floor) -> None:
-    sorting = await another(floor, "sorting", "signature: raw_or_sorted")
+async def test_a_profile_may_allow_the_sorted_encoding(api: Api, signer: Signer, casino: InProcessCasino) -> None:
+    sorting = await another(casino, "sorting", "signature: raw_or_sorted")
     sent = b'{ "further": {"z": [1.50, {"y": null, "x": "\\u00e9"}]}, "betId": "bet-1", "amount": 10.00 }'
     over = '{"amount":10.00,"betId":"bet-1","further":{"z":[1.50,{"x":"é","y":null}]}}'.encode()
     assert (await api.send("POST", REFUND, [JSON, *sorting.sign(over).items()], sent)).told == PASSED
@@ -232,8 +234,10 @@ async def test_a_profile_may_allow_the_sorted_encoding(api: Api, signer: Signer,
         (b'{"betId":"b"}', b'{"betId":"\xff"}'),
     ],
 )
-async def test_no_two_meanings_share_a_sorted_encoding(api: Api, floor: Floor, signed: bytes, sent: bytes) -> None:
+async def test_no_two_meanings_share_a_sorted_encoding(
+    api: Api, casino: InProcessCasino, signed: bytes, sent: bytes
+) -> None:
     name = f"sorting-{sent.hex()}"
-    sorting = await another(floor, name[:60], "signature: raw_or_sorted")
+    sorting = await another(casino, name[:60], "signature: raw_or_sorted")
     told = (await api.send("POST", REFUND, [JSON, *sorting.sign(signed).items()], sent)).told
     assert told == NOT_AUTHORISED

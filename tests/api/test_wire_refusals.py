@@ -30,7 +30,7 @@ from tests.api.wire import (
     post,
     running_api,
 )
-from tests.floor import SECRET_KEY, Floor
+from tests.in_process_casino import SECRET_KEY, InProcessCasino
 
 # Route, method, type
 
@@ -111,9 +111,9 @@ async def test_a_request_without_a_good_signature_uses_up_no_id(api: Api, signer
 
 @pytest.mark.parametrize("table", ["provider", "request_id", "session"])
 async def test_a_failing_database_is_an_unknown_outcome_that_says_nothing(
-    api: Api, signer: Signer, floor: Floor, table: str
+    api: Api, signer: Signer, casino: InProcessCasino, table: str
 ) -> None:
-    async with floor.engine.connect() as connection:
+    async with casino.engine.connect() as connection:
         await connection.execute(text(f"ALTER TABLE {table} RENAME TO away"))
         try:
             found = await post(api, signer, BET)
@@ -128,19 +128,19 @@ async def test_a_failing_database_is_an_unknown_outcome_that_says_nothing(
 
 
 async def test_a_hanging_database_does_not_hold_the_answer_beyond_the_deadline(
-    api: Api, signer: Signer, floor: Floor
+    api: Api, signer: Signer, casino: InProcessCasino
 ) -> None:
-    made = await Onboarding(floor.engine, Vault(SECRET_KEY)).add_provider("quick", "http://x", "answer_deadline: 0.5")
+    made = await Onboarding(casino.engine, Vault(SECRET_KEY)).add_provider("quick", "http://x", "answer_deadline: 0.5")
     quick = Signer(made["counterparty_id"], made["secret"])
-    async with floor.engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
+    async with casino.engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
         await connection.execute(text("LOCK TABLE session IN ACCESS EXCLUSIVE MODE"))
         async with asyncio.timeout(8):  # a statement is given up after 10 s, far beyond this provider's deadline
             assert (await post(api, quick, BET)).told == UNKNOWN
     assert (await post(api, signer, BET)).told == PASSED
 
 
-async def test_failures_outside_of_the_calls_say_nothing_either(api: Api, floor: Floor) -> None:
-    async with floor.engine.connect() as connection:
+async def test_failures_outside_of_the_calls_say_nothing_either(api: Api, casino: InProcessCasino) -> None:
+    async with casino.engine.connect() as connection:
         await connection.execute(text("ALTER TABLE signing_key RENAME TO away"))
         try:
             found = await api.get("/mis-api/api/v2/auth/jwks")
@@ -151,7 +151,7 @@ async def test_failures_outside_of_the_calls_say_nothing_either(api: Api, floor:
 
 
 async def test_a_wrong_key_for_secrets_is_not_told_to_providers(
-    floor: Floor, signer: Signer, wire_database: str, temporal_address: str
+    casino: InProcessCasino, signer: Signer, wire_database: str, temporal_address: str
 ) -> None:
     key = "b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3Q="
     async with running_api(wire_database, temporal_address, secret_key=key) as api:
@@ -175,7 +175,7 @@ async def test_wrong_methods_too(api: Api, path: str) -> None:
 
 
 async def test_a_prefix_moves_the_calls_and_the_gate(
-    signer: Signer, floor: Floor, wire_database: str, temporal_address: str
+    signer: Signer, casino: InProcessCasino, wire_database: str, temporal_address: str
 ) -> None:
     async with running_api(wire_database, temporal_address, provider_api_prefix="/aggregator") as api:
         assert (await api.get(f"/aggregator{BALANCE}", signer.sign().items())).told == PASSED
@@ -183,11 +183,11 @@ async def test_a_prefix_moves_the_calls_and_the_gate(
         assert (await api.get(BALANCE, signer.sign().items())).told == (404, 2, "unknown_route")
 
 
-async def test_the_jwks_holds_the_keys_that_sign(api: Api, floor: Floor) -> None:
+async def test_the_jwks_holds_the_keys_that_sign(api: Api, casino: InProcessCasino) -> None:
     found = await api.get("/mis-api/api/v2/auth/jwks")
     assert (found.status, list(found.body)) == (200, ["keys"])
     assert "max-age" in found.headers["cache-control"]
-    key = await SigningKeys(floor.engine, Vault(SECRET_KEY), 0).current()
+    key = await SigningKeys(casino.engine, Vault(SECRET_KEY), 0).current()
     token = jwt.encode({"data": "x"}, key.private_key, algorithm="RS256", headers={"kid": key.kid})
     assert jwt.decode(token, jwt.PyJWKSet.from_dict(found.body)[key.kid], algorithms=["RS256"]) == {"data": "x"}
 
@@ -208,8 +208,10 @@ async def test_calls_are_counted_by_operation_and_code(api: Api, signer: Signer)
 
 
 @pytest.mark.parametrize("target", ["http://example.test", "HTTP://127.0.0.1:8080", "https://a.b"])
-async def test_an_absolute_target_is_the_same_call(api: Api, signer: Signer, floor: Floor, target: str) -> None:
-    path = f"/v1/sessions/{floor.session.session_id}/balance"
+async def test_an_absolute_target_is_the_same_call(
+    api: Api, signer: Signer, casino: InProcessCasino, target: str
+) -> None:
+    path = f"/v1/sessions/{casino.session.session_id}/balance"
     assert (await api.send("GET", target + path)).told == NOT_AUTHORISED
     assert (await api.send("GET", target + path, signer.sign().items())).status == 200
     assert (await api.send("GET", target, signer.sign().items())).status == 404

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from api.main import create_app
 from betcore.provider import xsign
-from tests.floor import SECRET_KEY
+from tests.in_process_casino import SECRET_KEY
 
 Headers = Iterable[tuple[str, str]]
 JSON = ("Content-Type", "application/json")

@@ -28,8 +28,8 @@ from betcore.domain.money import Money
 from betcore.domain.reconciliation import Reconcile
 from betcore.runtime.settings import Settings
 from devkit.stack import postgres
-from tests.floor import Floor, open_floor
-from tests.workflows.accepting import PAY_OUT, RETURN, STAKE, Casino
+from tests.in_process_casino import InProcessCasino, open_casino
+from tests.workflows.accepting import PAY_OUT, RETURN, STAKE, ConfirmingCasino
 from tests.workflows.bets import (
     Handle,
     ReversalHandle,
@@ -49,7 +49,7 @@ _FOLDER = Path(__file__).parent
 _MAKE, _CLOSE = "/payments/make", "/payments/close"
 _QUICK = "{message_lifetime: 3, retry: {first: 0.1, cap: 0.2}}"
 
-Play = Callable[[Client, Floor], Awaitable[WorkflowHandle[Any, Any]]]
+Play = Callable[[Client, InProcessCasino], Awaitable[WorkflowHandle[Any, Any]]]
 PATHS: dict[str, Play] = {}
 
 
@@ -60,215 +60,215 @@ def path(play: Play) -> Play:
 
 
 @path
-async def won(client: Client, floor: Floor) -> Handle:
-    bet = await floor.pay_in()
+async def won(client: Client, casino: InProcessCasino) -> Handle:
+    bet = await casino.pay_in()
     _, handle = await start(client, bet)
-    await update(handle, "pay_out", floor.pay_out(bet, "25.00"))
+    await update(handle, "pay_out", casino.pay_out(bet, "25.00"))
     return handle
 
 
 @path
-async def refunded(client: Client, floor: Floor) -> Handle:
-    bet = await floor.pay_in()
+async def refunded(client: Client, casino: InProcessCasino) -> Handle:
+    bet = await casino.pay_in()
     _, handle = await start(client, bet)
-    await update(handle, "refund", floor.refund(bet))
+    await update(handle, "refund", casino.refund(bet))
     return handle
 
 
 @path
-async def refused_by_the_casino(client: Client, floor: Floor) -> Handle:
-    return (await start(client, await floor.pay_in("1000.01")))[1]
+async def refused_by_the_casino(client: Client, casino: InProcessCasino) -> Handle:
+    return (await start(client, await casino.pay_in("1000.01")))[1]
 
 
 @path
-async def refused_by_ourselves(client: Client, floor: Floor) -> Handle:
-    return (await start(client, await floor.pay_in(refusal=Code.PLAYER_BLOCKED)))[1]
+async def refused_by_ourselves(client: Client, casino: InProcessCasino) -> Handle:
+    return (await start(client, await casino.pay_in(refusal=Code.PLAYER_BLOCKED)))[1]
 
 
 @path
-async def debit_pursued_in_the_slow_lane(client: Client, floor: Floor) -> Handle:
-    await floor.faults({"kind": "error", "path": "/payments/make", "times": 3})
-    bet = await floor.pay_in()
+async def debit_pursued_in_the_slow_lane(client: Client, casino: InProcessCasino) -> Handle:
+    await casino.faults({"kind": "error", "path": "/payments/make", "times": 3})
+    bet = await casino.pay_in()
     _, handle = await start(client, bet)
-    await update(handle, "pay_out", floor.pay_out(bet, "25.00"))
+    await update(handle, "pay_out", casino.pay_out(bet, "25.00"))
     return handle
 
 
 @path
-async def debit_found_by_looking(client: Client, floor: Floor) -> Handle:
-    await floor.faults(
+async def debit_found_by_looking(client: Client, casino: InProcessCasino) -> Handle:
+    await casino.faults(
         {"kind": "lost", "path": "/payments/make", "times": 1},
         {"kind": "error_code", "error_code": 103802, "path": "/payments/make", "transaction_type": -1},
     )
-    return await begin(client, await floor.pay_in(seconds=0.5))
+    return await begin(client, await casino.pay_in(seconds=0.5))
 
 
 @path
-async def debit_absent_after_two_looks(client: Client, floor: Floor) -> Handle:
-    await floor.faults({"kind": "drop", "path": "/payments/make"})
-    return await begin(client, await floor.pay_in(seconds=0.5))
+async def debit_absent_after_two_looks(client: Client, casino: InProcessCasino) -> Handle:
+    await casino.faults({"kind": "drop", "path": "/payments/make"})
+    return await begin(client, await casino.pay_in(seconds=0.5))
 
 
 @path
-async def returned_because_nobody_was_told(client: Client, floor: Floor) -> Handle:
-    return await begin(client, await floor.pay_in())
+async def returned_because_nobody_was_told(client: Client, casino: InProcessCasino) -> Handle:
+    return await begin(client, await casino.pay_in())
 
 
 @path
-async def overdue_and_returned(client: Client, floor: Floor) -> Handle:
-    bet = await floor.pay_in()
+async def overdue_and_returned(client: Client, casino: InProcessCasino) -> Handle:
+    bet = await casino.pay_in()
     bet = bet.model_copy(update={"policy": bet.policy.model_copy(update={"on_overdue": "refund"})})
-    await floor.faults({"kind": "hold_after", "path": "/payments/make", "times": 1})
+    await casino.faults({"kind": "hold_after", "path": "/payments/make", "times": 1})
     handle = await begin(client, bet)
-    await floor.held()
-    async with floor.engine.connect() as connection:
+    await casino.held()
+    async with casino.engine.connect() as connection:
         await connection.exec_driver_sql("UPDATE bet SET told_at = now()")
-    await floor.release()
+    await casino.release()
     return handle
 
 
 @path
-async def pay_out_owed_for_a_while(client: Client, floor: Floor) -> Handle:
-    bet = await floor.pay_in()
+async def pay_out_owed_for_a_while(client: Client, casino: InProcessCasino) -> Handle:
+    bet = await casino.pay_in()
     _, handle = await start(client, bet)
-    await floor.faults({"kind": "error", "path": "/payments/make", "times": 4})
-    await update(handle, "pay_out", floor.pay_out(bet, "25.00"))
+    await casino.faults({"kind": "error", "path": "/payments/make", "times": 4})
+    await update(handle, "pay_out", casino.pay_out(bet, "25.00"))
     return handle
 
 
 @path
-async def refund_filed_during_the_debit(client: Client, floor: Floor) -> Handle:
-    await floor.faults({"kind": "hold", "path": "/payments/make", "times": 1})
-    bet = await floor.pay_in()
+async def refund_filed_during_the_debit(client: Client, casino: InProcessCasino) -> Handle:
+    await casino.faults({"kind": "hold", "path": "/payments/make", "times": 1})
+    bet = await casino.pay_in()
     handle = await begin(client, bet)
-    await floor.held()
-    await handle.signal("refund", floor.refund(bet))
-    await floor.release()
+    await casino.held()
+    await handle.signal("refund", casino.refund(bet))
+    await casino.release()
     return handle
 
 
 @path
-async def contradicted_and_cancelled(client: Client, floor: Floor) -> Handle:
-    bet = await floor.pay_in()
+async def contradicted_and_cancelled(client: Client, casino: InProcessCasino) -> Handle:
+    bet = await casino.pay_in()
     _, handle = await start(client, bet)
-    await handle.signal("pay_out", floor.pay_out(bet, "25.00").model_copy(update={"round_id": "another"}))
+    await handle.signal("pay_out", casino.pay_out(bet, "25.00").model_copy(update={"round_id": "another"}))
     await handle.cancel()
-    await update(handle, "pay_out", floor.pay_out(bet, "25.00"))
+    await update(handle, "pay_out", casino.pay_out(bet, "25.00"))
     return handle
 
 
 @path
-async def row_of_another_life(client: Client, floor: Floor) -> Handle:
-    bet = await floor.pay_in()
-    await floor.bets.open(bet, "another run", BetState.REFUSED, Code.LIMIT_REACHED)
+async def row_of_another_life(client: Client, casino: InProcessCasino) -> Handle:
+    bet = await casino.pay_in()
+    await casino.bets.open(bet, "another run", BetState.REFUSED, Code.LIMIT_REACHED)
     return (await start(client, bet))[1]
 
 
 @path
-async def won_in_one_step(client: Client, floor: Floor) -> Handle:
-    return (await start(client, await floor.pay_in_out()))[1]
+async def won_in_one_step(client: Client, casino: InProcessCasino) -> Handle:
+    return (await start(client, await casino.pay_in_out()))[1]
 
 
 @path
-async def refused_in_one_step(client: Client, floor: Floor) -> Handle:
-    return (await start(client, await floor.pay_in_out("1000.01", "5000.00")))[1]
+async def refused_in_one_step(client: Client, casino: InProcessCasino) -> Handle:
+    return (await start(client, await casino.pay_in_out("1000.01", "5000.00")))[1]
 
 
 @path
-async def refund_before_the_win_of_one_step(client: Client, floor: Floor) -> Handle:
-    await floor.faults({"kind": "error", "path": _MAKE, "times": 2}, {"kind": "lost", "path": _MAKE, "times": 3})
-    handle = await begin(client, await floor.pay_in_out())
-    await _sent(floor, -1, 3)
-    await handle.signal("refund", floor.refund(await _pay_in_of(handle)))
+async def refund_before_the_win_of_one_step(client: Client, casino: InProcessCasino) -> Handle:
+    await casino.faults({"kind": "error", "path": _MAKE, "times": 2}, {"kind": "lost", "path": _MAKE, "times": 3})
+    handle = await begin(client, await casino.pay_in_out())
+    await _sent(casino, -1, 3)
+    await handle.signal("refund", casino.refund(await _pay_in_of(handle)))
     return handle
 
 
 @path
-async def refund_after_the_win_of_one_step(client: Client, floor: Floor) -> Handle:
+async def refund_after_the_win_of_one_step(client: Client, casino: InProcessCasino) -> Handle:
     lost = {"kind": "lost", "path": _MAKE, "transaction_type": 1, "times": 5}
-    await floor.faults(lost, {"kind": "error", "path": "/payments/info"})
-    handle = await begin(client, await floor.pay_in_out())
-    await _sent(floor, 1, 3)
-    await handle.signal("refund", floor.refund(await _pay_in_of(handle)))
+    await casino.faults(lost, {"kind": "error", "path": "/payments/info"})
+    handle = await begin(client, await casino.pay_in_out())
+    await _sent(casino, 1, 3)
+    await handle.signal("refund", casino.refund(await _pay_in_of(handle)))
     return handle
 
 
 @path
-async def reversed_bet(client: Client, floor: Floor) -> ReversalHandle:
-    bet = await floor.pay_in_out()
+async def reversed_bet(client: Client, casino: InProcessCasino) -> ReversalHandle:
+    bet = await casino.pay_in_out()
     settled, _ = await start(client, bet)
-    return (await reverse(client, floor.reverse(bet, settled), floor.refund(bet)))[1]
+    return (await reverse(client, casino.reverse(bet, settled), casino.refund(bet)))[1]
 
 
 @path
-async def reversal_of_a_loss(client: Client, floor: Floor) -> ReversalHandle:
-    bet = await floor.pay_in_out("10.00", "0")
+async def reversal_of_a_loss(client: Client, casino: InProcessCasino) -> ReversalHandle:
+    bet = await casino.pay_in_out("10.00", "0")
     settled, _ = await start(client, bet)
-    return (await reverse(client, floor.reverse(bet, settled), floor.refund(bet)))[1]
+    return (await reverse(client, casino.reverse(bet, settled), casino.refund(bet)))[1]
 
 
 @path
-async def reversal_of_a_closed_bet(client: Client, floor: Floor) -> ReversalHandle:
-    bet = await floor.pay_in_out()
+async def reversal_of_a_closed_bet(client: Client, casino: InProcessCasino) -> ReversalHandle:
+    bet = await casino.pay_in_out()
     bet = bet.model_copy(update={"policy": bet.policy.model_copy(update={"close": True})})
     settled, _ = await start(client, bet)
-    return (await reverse(client, floor.reverse(bet, settled), floor.refund(bet)))[1]
+    return (await reverse(client, casino.reverse(bet, settled), casino.refund(bet)))[1]
 
 
 @path
-async def close_that_failed_at_first(client: Client, floor: Floor) -> Handle:
-    await floor.faults({"kind": "error", "path": _CLOSE, "times": 2})
-    bet = await floor.pay_in()
+async def close_that_failed_at_first(client: Client, casino: InProcessCasino) -> Handle:
+    await casino.faults({"kind": "error", "path": _CLOSE, "times": 2})
+    bet = await casino.pay_in()
     _, handle = await start(client, bet)
-    await update(handle, "pay_out", floor.pay_out(bet, "25.00"))
+    await update(handle, "pay_out", casino.pay_out(bet, "25.00"))
     return handle
 
 
 @path
-async def close_given_up_for_a_reversal(client: Client, floor: Floor) -> Handle:
-    return (await _behind_close(client, floor, await floor.pay_in_out()))[0]
+async def close_given_up_for_a_reversal(client: Client, casino: InProcessCasino) -> Handle:
+    return (await _behind_close(client, casino, await casino.pay_in_out()))[0]
 
 
 @path
-async def reversal_behind_close(client: Client, floor: Floor) -> ReversalHandle:
-    _, handle = await _behind_close(client, floor, await floor.pay_in_out())
+async def reversal_behind_close(client: Client, casino: InProcessCasino) -> ReversalHandle:
+    _, handle = await _behind_close(client, casino, await casino.pay_in_out())
 
     async def opening() -> bool:
-        return [call["path"] for call in await floor.casino_calls()].count(_CLOSE) > 5
+        return [call["path"] for call in await casino.casino_calls()].count(_CLOSE) > 5
 
     await eventually(opening, 60)
-    await floor.faults()
+    await casino.faults()
     return handle
 
 
 @path
-async def return_beside_a_bet_that_does_not_open(client: Client, floor: Floor) -> ReversalHandle:
-    _, handle = await _behind_close(client, floor, await floor.pay_in_out("10.00", "0"))
-    await _sent(floor, 2, 1)
-    await floor.faults()
+async def return_beside_a_bet_that_does_not_open(client: Client, casino: InProcessCasino) -> ReversalHandle:
+    _, handle = await _behind_close(client, casino, await casino.pay_in_out("10.00", "0"))
+    await _sent(casino, 2, 1)
+    await casino.faults()
     return handle
 
 
 @path
-async def return_refused_until_the_bet_is_open(client: Client, floor: Floor) -> ReversalHandle:
-    bet = await floor.pay_in_out("10.00", "0")
+async def return_refused_until_the_bet_is_open(client: Client, casino: InProcessCasino) -> ReversalHandle:
+    bet = await casino.pay_in_out("10.00", "0")
     settled, first = await start(client, bet)
     await first.result()
-    await floor.faults({"kind": "error", "path": _CLOSE, "times": 3})
-    return (await reverse(client, floor.reverse(bet, settled), floor.refund(bet)))[1]
+    await casino.faults({"kind": "error", "path": _CLOSE, "times": 3})
+    return (await reverse(client, casino.reverse(bet, settled), casino.refund(bet)))[1]
 
 
 @path
-async def return_of_what_was_never_closed(client: Client, floor: Floor) -> ReversalHandle:
-    await floor.faults({"kind": "hold_after", "path": _MAKE, "times": 1})
-    handle = await begin(client, bet := await floor.pay_in())
-    await floor.held()
-    row = await floor.row(bet)
-    await floor.bets.refuse_absent(row.bet_id, row.owner, Code.CASINO_UNAVAILABLE)
-    await floor.release()
+async def return_of_what_was_never_closed(client: Client, casino: InProcessCasino) -> ReversalHandle:
+    await casino.faults({"kind": "hold_after", "path": _MAKE, "times": 1})
+    handle = await begin(client, bet := await casino.pay_in())
+    await casino.held()
+    row = await casino.row(bet)
+    await casino.bets.refuse_absent(row.bet_id, row.owner, Code.CASINO_UNAVAILABLE)
+    await casino.release()
     await handle.result()
-    (found,) = await OpenBets(floor.engine).open_rows(REVERSAL, 0, 10)
-    order = await OpenBets(floor.engine).resumption(found)
+    (found,) = await OpenBets(casino.engine).open_rows(REVERSAL, 0, 10)
+    order = await OpenBets(casino.engine).resumption(found)
     assert order is not None
     return await client.start_workflow(Reversal.run, order.argument, id=order.workflow_id, task_queue=BETS_QUEUE)
 
@@ -277,78 +277,78 @@ async def return_of_what_was_never_closed(client: Client, floor: Floor) -> Rever
 
 
 @path
-async def closed_before_its_reversal(client: Client, floor: Floor) -> Handle:
-    await floor.faults({"kind": "lost", "path": _MAKE, "transaction_type": 1, "times": 5})
-    handle = await begin(client, await floor.pay_in_out())
-    await _sent(floor, 1, 3)
-    await handle.signal("refund", floor.refund(await _pay_in_of(handle)))
+async def closed_before_its_reversal(client: Client, casino: InProcessCasino) -> Handle:
+    await casino.faults({"kind": "lost", "path": _MAKE, "transaction_type": 1, "times": 5})
+    handle = await begin(client, await casino.pay_in_out())
+    await _sent(casino, 1, 3)
+    await handle.signal("refund", casino.refund(await _pay_in_of(handle)))
     return handle
 
 
 @path
-async def opened_before_the_return_of_a_loss(client: Client, floor: Floor) -> ReversalHandle:
-    bet = await floor.pay_in_out("10.00", "0")
+async def opened_before_the_return_of_a_loss(client: Client, casino: InProcessCasino) -> ReversalHandle:
+    bet = await casino.pay_in_out("10.00", "0")
     settled, first = await start(client, bet)
     await first.result()
-    return (await reverse(client, floor.reverse(bet, settled), floor.refund(bet)))[1]
+    return (await reverse(client, casino.reverse(bet, settled), casino.refund(bet)))[1]
 
 
 @path
-async def opened_though_it_was_never_closed(client: Client, floor: Floor) -> ReversalHandle:
-    return await return_of_what_was_never_closed(client, floor)
+async def opened_though_it_was_never_closed(client: Client, casino: InProcessCasino) -> ReversalHandle:
+    return await return_of_what_was_never_closed(client, casino)
 
 
-async def _behind_close(client: Client, floor: Floor, bet: PayIn) -> tuple[Handle, ReversalHandle]:
+async def _behind_close(client: Client, casino: InProcessCasino, bet: PayIn) -> tuple[Handle, ReversalHandle]:
     """A bet whose close fails, and the reversal for which it is given up."""
-    await floor.faults({"kind": "error", "path": _CLOSE})
+    await casino.faults({"kind": "error", "path": _CLOSE})
     _, handle = await start(client, bet)
 
     async def closing() -> bool:
-        return [call["path"] for call in await floor.casino_calls()].count(_CLOSE) > 2
+        return [call["path"] for call in await casino.casino_calls()].count(_CLOSE) > 2
 
     await eventually(closing, 60)
-    await handle.signal("refund", floor.refund(bet))
+    await handle.signal("refund", casino.refund(bet))
     await handle.result()
     key = BetKey(bet.counterparty_id, bet.provider_bet_id)
     return handle, client.get_workflow_handle_for(Reversal.run, reversal_workflow_id(key))
 
 
 @path
-async def reversal_refused(client: Client, floor: Floor) -> ReversalHandle:
-    bet = await floor.pay_in_out()
+async def reversal_refused(client: Client, casino: InProcessCasino) -> ReversalHandle:
+    bet = await casino.pay_in_out()
     settled, _ = await start(client, bet)
-    await floor.faults({"kind": "error_code", "error_code": 103802, "path": _MAKE, "transaction_type": -2})
-    return (await reverse(client, floor.reverse(bet, settled), floor.refund(bet)))[1]
+    await casino.faults({"kind": "error_code", "error_code": 103802, "path": _MAKE, "transaction_type": -2})
+    return (await reverse(client, casino.reverse(bet, settled), casino.refund(bet)))[1]
 
 
 @path
-async def reversal_in_another_window(client: Client, floor: Floor) -> ReversalHandle:
-    bet = await floor.pay_in_out()
+async def reversal_in_another_window(client: Client, casino: InProcessCasino) -> ReversalHandle:
+    bet = await casino.pay_in_out()
     settled, _ = await start(client, bet)
-    await floor.faults({"kind": "drop", "path": _MAKE, "transaction_type": -2})
-    order = floor.reverse(bet, settled)
+    await casino.faults({"kind": "drop", "path": _MAKE, "transaction_type": -2})
+    order = casino.reverse(bet, settled)
     key = BetKey(bet.counterparty_id, bet.provider_bet_id)
     handle = await client.start_workflow(Reversal.run, order, id=reversal_workflow_id(key), task_queue=BETS_QUEUE)
 
     async def looked_twice() -> bool:
-        return [call["path"] for call in await floor.casino_calls()].count("/payments/info") >= 2
+        return [call["path"] for call in await casino.casino_calls()].count("/payments/info") >= 2
 
     await eventually(looked_twice, 60)
-    await floor.faults()
+    await casino.faults()
     return handle
 
 
 @path
-async def resumed_bet(client: Client, floor: Floor) -> Handle:
-    bet = await floor.pay_in()
+async def resumed_bet(client: Client, casino: InProcessCasino) -> Handle:
+    bet = await casino.pay_in()
     record, first = await start(client, bet)
-    await floor.calls.mark_told(record.bet_id, "r")
+    await casino.calls.mark_told(record.bet_id, "r")
     await first.terminate()
     lost = OpenRow(BET, record.bet_id, record.owner, record.lives, first.id)
-    order = await OpenBets(floor.engine).resumption(lost)
+    order = await OpenBets(casino.engine).resumption(lost)
     assert order is not None
     handle = await client.start_workflow(Bet.run, order.argument, id=order.workflow_id, task_queue=BETS_QUEUE)
-    await update(handle, "pay_out", floor.pay_out(bet, "25.00"))
+    await update(handle, "pay_out", casino.pay_out(bet, "25.00"))
     return handle
 
 
@@ -356,174 +356,174 @@ async def resumed_bet(client: Client, floor: Floor) -> Handle:
 
 
 @path
-async def accept_heard_in_the_fast_lane(client: Client, floor: Floor) -> Handle:
-    casino, bet = await _confirming(client, floor), await floor.pay_in()
+async def accept_heard_in_the_fast_lane(client: Client, casino: InProcessCasino) -> Handle:
+    confirming, bet = await _confirming(client, casino), await casino.pay_in()
     playing = asyncio.create_task(start(client, bet))
-    await casino.sent(STAKE)
-    await casino.accepts(bet, STAKE)
+    await confirming.sent(STAKE)
+    await confirming.accepts(bet, STAKE)
     _, handle = await playing
-    paying = asyncio.create_task(update(handle, "pay_out", floor.pay_out(bet, "25.00")))
-    await casino.sent(PAY_OUT)
-    await casino.accepts(bet, PAY_OUT)
+    paying = asyncio.create_task(update(handle, "pay_out", casino.pay_out(bet, "25.00")))
+    await confirming.sent(PAY_OUT)
+    await confirming.accepts(bet, PAY_OUT)
     await paying
     return handle
 
 
 @path
-async def accept_signalled(client: Client, floor: Floor) -> Handle:
-    casino, bet = await _confirming(client, floor), await floor.pay_in()
+async def accept_signalled(client: Client, casino: InProcessCasino) -> Handle:
+    confirming, bet = await _confirming(client, casino), await casino.pay_in()
     playing = asyncio.create_task(start(client, bet))
-    await casino.asked_the_row(bet, STAKE)
-    await casino.accepts(bet, STAKE)
+    await confirming.asked_the_row(bet, STAKE)
+    await confirming.accepts(bet, STAKE)
     _, handle = await playing
-    await handle.signal("refund", floor.refund(bet))
-    await casino.asked_the_row(bet, RETURN)
-    await casino.accepts(bet, RETURN)
+    await handle.signal("refund", casino.refund(bet))
+    await confirming.asked_the_row(bet, RETURN)
+    await confirming.accepts(bet, RETURN)
     return handle
 
 
 @path
-async def refused_by_accept(client: Client, floor: Floor) -> Handle:
-    casino, bet = await _confirming(client, floor), await floor.pay_in()
+async def refused_by_accept(client: Client, casino: InProcessCasino) -> Handle:
+    confirming, bet = await _confirming(client, casino), await casino.pay_in()
     playing = asyncio.create_task(start(client, bet))
-    await casino.sent(STAKE)
-    await casino.accepts(bet, STAKE, 103802)
+    await confirming.sent(STAKE)
+    await confirming.accepts(bet, STAKE, 103802)
     return (await playing)[1]
 
 
 @path
-async def credit_made_again_without_accept(client: Client, floor: Floor) -> Handle:
-    casino, bet = await _confirming(client, floor), await floor.pay_in()
+async def credit_made_again_without_accept(client: Client, casino: InProcessCasino) -> Handle:
+    confirming, bet = await _confirming(client, casino), await casino.pay_in()
     playing = asyncio.create_task(start(client, bet))
-    await casino.sent(STAKE)
-    await casino.accepts(bet, STAKE)
+    await confirming.sent(STAKE)
+    await confirming.accepts(bet, STAKE)
     _, handle = await playing
-    await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
-    await casino.sent(PAY_OUT, 3)
-    await casino.accepts(bet, PAY_OUT)
+    await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
+    await confirming.sent(PAY_OUT, 3)
+    await confirming.accepts(bet, PAY_OUT)
     return handle
 
 
 @path
-async def credit_refused_by_accept_and_made_again(client: Client, floor: Floor) -> Handle:
-    casino, bet = await _confirming(client, floor), await floor.pay_in()
+async def credit_refused_by_accept_and_made_again(client: Client, casino: InProcessCasino) -> Handle:
+    confirming, bet = await _confirming(client, casino), await casino.pay_in()
     playing = asyncio.create_task(start(client, bet))
-    await casino.sent(STAKE)
-    await casino.accepts(bet, STAKE)
+    await confirming.sent(STAKE)
+    await confirming.accepts(bet, STAKE)
     _, handle = await playing
-    await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+    await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
     for sends in (1, 2):
-        await casino.sent(PAY_OUT, sends)
-        await casino.accepts(bet, PAY_OUT, 102823)
-    await casino.sent(PAY_OUT, 3)
-    await casino.accepts(bet, PAY_OUT)
+        await confirming.sent(PAY_OUT, sends)
+        await confirming.accepts(bet, PAY_OUT, 102823)
+    await confirming.sent(PAY_OUT, 3)
+    await confirming.accepts(bet, PAY_OUT)
     return handle
 
 
-async def _confirming(client: Client, floor: Floor) -> Casino:
-    await floor.hints.listening.wait()
-    return Casino(floor, client)
+async def _confirming(client: Client, casino: InProcessCasino) -> ConfirmingCasino:
+    await casino.hints.listening.wait()
+    return ConfirmingCasino(casino, client)
 
 
 # Operators
 
 
 @path
-async def parked_and_tried_again(client: Client, floor: Floor) -> Handle:
-    handle = await _parked(client, floor)
-    await floor.faults()
+async def parked_and_tried_again(client: Client, casino: InProcessCasino) -> Handle:
+    handle = await _parked(client, casino)
+    await casino.faults()
     await _operate(handle, Action.RETRY)
     return handle
 
 
 @path
-async def paid_by_hand(client: Client, floor: Floor) -> Handle:
-    handle = await _parked(client, floor)
+async def paid_by_hand(client: Client, casino: InProcessCasino) -> Handle:
+    handle = await _parked(client, casino)
     await _operate(handle, Action.MARK_PAID, "ann")
     await _operate(handle, Action.MARK_PAID, "ben")
     return handle
 
 
 @path
-async def voided_by_two(client: Client, floor: Floor) -> Handle:
-    _, handle = await start(client, await floor.pay_in())
+async def voided_by_two(client: Client, casino: InProcessCasino) -> Handle:
+    _, handle = await start(client, await casino.pay_in())
     await _operate(handle, Action.VOID, "ann")
     await _operate(handle, Action.VOID, "ben")
     return handle
 
 
 @path
-async def settled_by_an_operator(client: Client, floor: Floor) -> Handle:
-    _, handle = await start(client, await floor.pay_in())
+async def settled_by_an_operator(client: Client, casino: InProcessCasino) -> Handle:
+    _, handle = await start(client, await casino.pay_in())
     for operator in ("ann", "ben"):
         await _operate(handle, Action.SETTLE, operator, Money.parse("25.00", "EUR"))
     return handle
 
 
 @path
-async def settled_with_another_win(client: Client, floor: Floor) -> Handle:
-    bet = await floor.pay_in()
+async def settled_with_another_win(client: Client, casino: InProcessCasino) -> Handle:
+    bet = await casino.pay_in()
     record, handle = await start(client, bet)
-    await floor.bets.begin_credit(floor.credit(bet, record, "25.00"))
-    await handle.signal("pay_out", floor.pay_out(bet, "30.00"))
+    await casino.bets.begin_credit(casino.credit(bet, record, "25.00"))
+    await handle.signal("pay_out", casino.pay_out(bet, "30.00"))
     return handle
 
 
 @path
-async def settled_with_nothing_by_two(client: Client, floor: Floor) -> Handle:
-    _, handle = await start(client, await floor.pay_in())
+async def settled_with_nothing_by_two(client: Client, casino: InProcessCasino) -> Handle:
+    _, handle = await start(client, await casino.pay_in())
     for operator in ("ann", "ben"):
         await _operate(handle, Action.SETTLE, operator, Money.parse("0.00", "EUR"))
     return handle
 
 
 @path
-async def stake_marked_as_taken(client: Client, floor: Floor) -> Handle:
-    handle = await _parked_stake(client, floor)
-    await floor.faults()
+async def stake_marked_as_taken(client: Client, casino: InProcessCasino) -> Handle:
+    handle = await _parked_stake(client, casino)
+    await casino.faults()
     await _operate(handle, Action.MARK_TAKEN, "ann")
     await _operate(handle, Action.MARK_TAKEN, "ben")
-    await handle.signal("refund", floor.refund(await _pay_in_of(handle)))
+    await handle.signal("refund", casino.refund(await _pay_in_of(handle)))
     return handle
 
 
 @path
-async def stake_marked_as_not_taken(client: Client, floor: Floor) -> Handle:
-    handle = await _parked_stake(client, floor)
+async def stake_marked_as_not_taken(client: Client, casino: InProcessCasino) -> Handle:
+    handle = await _parked_stake(client, casino)
     await _operate(handle, Action.MARK_NOT_TAKEN, "ann")
     await _operate(handle, Action.MARK_NOT_TAKEN, "ben")
     return handle
 
 
 @path
-async def parked_stake_voided(client: Client, floor: Floor) -> Handle:
-    handle = await _parked_stake(client, floor)
-    await floor.faults({"kind": "error_code", "error_code": 103804, "path": "/payments/info"})
+async def parked_stake_voided(client: Client, casino: InProcessCasino) -> Handle:
+    handle = await _parked_stake(client, casino)
+    await casino.faults({"kind": "error_code", "error_code": 103804, "path": "/payments/info"})
     await _operate(handle, Action.VOID, "ann")
     await _operate(handle, Action.VOID, "ben")
     return handle
 
 
-async def _parked_stake(client: Client, floor: Floor) -> Handle:
+async def _parked_stake(client: Client, casino: InProcessCasino) -> Handle:
     duplicate = {"kind": "refuse_after_commit", "error_code": 103803, "path": _MAKE, "transaction_type": -1}
-    await floor.faults(duplicate, {"kind": "rewrite", "path": "/payments/info", "fields": {"Amount": "9.00"}})
-    handle = await begin(client, await floor.pay_in(seconds=1))
+    await casino.faults(duplicate, {"kind": "rewrite", "path": "/payments/info", "fields": {"Amount": "9.00"}})
+    handle = await begin(client, await casino.pay_in(seconds=1))
 
     async def parked() -> bool:
-        return bool(await floor.sql("SELECT 1 FROM movement WHERE state = 'parked'"))
+        return bool(await casino.sql("SELECT 1 FROM movement WHERE state = 'parked'"))
 
     await eventually(parked)
     return handle
 
 
-async def _parked(client: Client, floor: Floor) -> Handle:
-    bet = await floor.pay_in()
+async def _parked(client: Client, casino: InProcessCasino) -> Handle:
+    bet = await casino.pay_in()
     _, handle = await start(client, bet)
-    await floor.faults({"kind": "error_code", "error_code": 103805, "path": _MAKE, "transaction_type": 1})
-    await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+    await casino.faults({"kind": "error_code", "error_code": 103805, "path": _MAKE, "transaction_type": 1})
+    await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
 
     async def parked() -> bool:
-        return bool(await floor.sql("SELECT 1 FROM movement WHERE state = 'parked'"))
+        return bool(await casino.sql("SELECT 1 FROM movement WHERE state = 'parked'"))
 
     await eventually(parked)
     return handle
@@ -538,33 +538,33 @@ async def _operate(handle: Handle, action: Action, operator: str = "ann", win: M
 
 
 @path
-async def reminded_of_what_it_owes(client: Client, floor: Floor) -> Handle:
-    bet = await floor.pay_in()
+async def reminded_of_what_it_owes(client: Client, casino: InProcessCasino) -> Handle:
+    bet = await casino.pay_in()
     record, handle = await start(client, bet)
-    await floor.calls.mark_told(record.bet_id, "r")
+    await casino.calls.mark_told(record.bet_id, "r")
 
     async def waits() -> bool:
         return (await events(handle)).count(EventType.EVENT_TYPE_TIMER_STARTED) == 2
 
     await eventually(waits)
-    await floor.bets.begin_credit(floor.credit(bet, record, "25.00"))
+    await casino.bets.begin_credit(casino.credit(bet, record, "25.00"))
     await handle.execute_update("recheck")
     return handle
 
 
 @path
-async def reconciled(client: Client, floor: Floor) -> WorkflowHandle[Any, Any]:
-    bet = await floor.pay_in()
+async def reconciled(client: Client, casino: InProcessCasino) -> WorkflowHandle[Any, Any]:
+    bet = await casino.pay_in()
     record, handle = await start(client, bet)
-    await update(handle, "pay_out", floor.pay_out(bet, "25.00"))
+    await update(handle, "pay_out", casino.pay_out(bet, "25.00"))
     now = datetime.now(UTC)
     order = Reconcile(casino_id=record.casino_id, opened_from=now - timedelta(hours=1), opened_to=now)
     return await client.start_workflow("Reconciliation", order, id="reconciliation", task_queue=BETS_QUEUE)
 
 
-async def _sent(floor: Floor, kind: int, times: int) -> None:
+async def _sent(casino: InProcessCasino, kind: int, times: int) -> None:
     async def often() -> bool:
-        return (await floor.attempts()).get(kind, 0) >= times
+        return (await casino.attempts()).get(kind, 0) >= times
 
     await eventually(often, 60)
 
@@ -619,7 +619,7 @@ _FLOORS: dict[str, dict[str, Any]] = {
 
 
 async def record(environment: WorkflowEnvironment, database_url: str, names: list[str]) -> None:
-    """Play the named paths, each on an empty floor of its own, and write what Temporal kept of them."""
+    """Play the named paths, each with an empty casino of its own, and write what Temporal kept of them."""
     for name in names:
         engine = create_engine(Settings(database_url=database_url))
         async with engine.connect() as connection:
@@ -630,12 +630,12 @@ async def record(environment: WorkflowEnvironment, database_url: str, names: lis
         await migrate(engine)
         await engine.dispose()
         given = {"casino": _QUICK} | _FLOORS.get(name, {})
-        async with open_floor(database_url, **given) as floor, working(environment.client, floor):
+        async with open_casino(database_url, **given) as casino, working(environment.client, casino):
             if name in _SKIPPED:
-                handle = await PATHS[name](environment.client, floor)
+                handle = await PATHS[name](environment.client, casino)
             else:
                 with environment.with_time_skipping_disabled():
-                    handle = await PATHS[name](environment.client, floor)
+                    handle = await PATHS[name](environment.client, casino)
             await handle.result()
             (_FOLDER / f"{name}.json").write_text(_without_places((await handle.fetch_history()).to_json()))
             sys.stderr.write(f"recorded {name}\n")

@@ -18,7 +18,7 @@ from betcore.domain.activity_inputs import Incident, Pay
 from betcore.domain.ids import TransactionType
 from betcore.domain.messages import BetRecord, BetState, PayIn
 from betcore.domain.money import Money
-from tests.floor import Floor, open_floor
+from tests.in_process_casino import InProcessCasino, open_casino
 from tests.unit.test_onboarding_cli import Cli, Ran
 
 OWNER = "life-1"
@@ -27,21 +27,21 @@ OWNER = "life-1"
 class Desk:
     """Bets and their incidents in one database, and the command that reads them."""
 
-    def __init__(self, floor: Floor, cli: Cli) -> None:
-        self.floor = floor
-        self.incidents = Incidents(floor.engine)
+    def __init__(self, casino: InProcessCasino, cli: Cli) -> None:
+        self.casino = casino
+        self.incidents = Incidents(casino.engine)
         self._cli = cli
 
     async def bet(self, stake: str = "10.00", **changed: Any) -> tuple[PayIn, BetRecord]:
         """A bet whose stake the casino has."""
-        order = await self.floor.pay_in(stake, **changed)
-        opened = (await self.floor.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
+        order = await self.casino.pay_in(stake, **changed)
+        opened = (await self.casino.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
         word = Confirmation("200", "T-1", Money.parse("990.00", "EUR"))
-        return order, await self.floor.bets.accept(opened.bet_id, OWNER, word)
+        return order, await self.casino.bets.accept(opened.bet_id, OWNER, word)
 
     async def file(self, record: BetRecord | None, kind: str = "cancelled", **sides: dict[str, str]) -> None:
         given = {"ours": {}, "theirs": {"asked": "cancel"}, **sides}
-        await self.floor.bets.file_incident(Incident(bet_id=record and record.bet_id, kind=kind, **given))
+        await self.casino.bets.file_incident(Incident(bet_id=record and record.bet_id, kind=kind, **given))
 
     async def contradiction(self, record: BetRecord, order: PayIn, stake: str) -> None:
         """The PayIn of a bet came again, with another stake."""
@@ -55,7 +55,7 @@ class Desk:
         await self.sql("ALTER TABLE incident ENABLE TRIGGER guard_incident")
 
     async def sql(self, statement: str, **given: Any) -> None:
-        async with self.floor.engine.connect() as connection:
+        async with self.casino.engine.connect() as connection:
             await connection.execute(text(statement), given)
 
     async def ids(self, **filters: Any) -> list[int]:
@@ -73,8 +73,8 @@ class Desk:
 
 @pytest.fixture
 async def desk(database_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
-    async with open_floor(database_url) as floor:
-        yield Desk(floor, Cli(database_url, tmp_path))
+    async with open_casino(database_url) as casino:
+        yield Desk(casino, Cli(database_url, tmp_path))
 
 
 # Reading
@@ -113,7 +113,7 @@ async def test_the_bet_is_shown_as_it_stands_now(desk: Desk) -> None:
 async def test_a_refused_reversal_is_shown_with_its_bet(desk: Desk) -> None:
     _, record = await desk.bet()
     await _pay_out(desk, record)
-    reversals = Reversals(desk.floor.engine)
+    reversals = Reversals(desk.casino.engine)
     await reversals.open(record.bet_id, OWNER, None)
     await reversals.begin_claw_back(record.bet_id, OWNER, datetime.now(UTC) + timedelta(seconds=10))
     await reversals.refuse_only_send(record.bet_id, OWNER, "515")
@@ -130,8 +130,8 @@ async def test_a_refused_reversal_is_shown_with_its_bet(desk: Desk) -> None:
 
 
 async def test_a_refused_bet_is_shown_with_its_refusal(desk: Desk) -> None:
-    order = await desk.floor.pay_in()
-    opened = (await desk.floor.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
+    order = await desk.casino.pay_in()
+    opened = (await desk.casino.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
     await desk.sql("UPDATE bet SET state = 'refused', refusal = 'no_money', closed_at = now()")
     await desk.file(opened)
     bet = (await desk.incidents.shown(1))["bet"]
@@ -139,11 +139,11 @@ async def test_a_refused_bet_is_shown_with_its_refusal(desk: Desk) -> None:
 
 
 async def test_what_was_filed_before_the_bet_had_a_row_finds_it(desk: Desk) -> None:
-    order = await desk.floor.pay_in()
+    order = await desk.casino.pay_in()
     await desk.file(None, "different_data", ours=order.facts(), theirs={"win": "EUR 1.00"})
     await desk.file(None)
     assert (await desk.incidents.shown(1))["bet"] is None
-    record = (await desk.floor.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
+    record = (await desk.casino.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
     assert (await desk.incidents.shown(1))["bet"]["bet_id"] == record.bet_id
     assert await desk.ids(bet_id=record.bet_id) == [1]
     nameless = await desk.incidents.shown(2)
@@ -287,7 +287,7 @@ async def test_what_a_partner_says_does_not_steer_the_terminal(desk: Desk) -> No
 
 
 async def _pay_out(desk: Desk, record: BetRecord, win: str = "25.00") -> None:
-    policy = (await desk.floor.pay_in()).policy
+    policy = (await desk.casino.pay_in()).policy
     order = Pay(
         bet_id=record.bet_id,
         owner=OWNER,
@@ -299,6 +299,6 @@ async def _pay_out(desk: Desk, record: BetRecord, win: str = "25.00") -> None:
         sends=1,
         retry=policy.retry,
     )
-    await desk.floor.bets.begin_credit(order)
+    await desk.casino.bets.begin_credit(order)
     word = Confirmation("200", "T-2", Money.parse("1015.00", "EUR"))
-    await desk.floor.bets.credit_done(record.bet_id, OWNER, TransactionType.PAY_OUT, word)
+    await desk.casino.bets.credit_done(record.bet_id, OWNER, TransactionType.PAY_OUT, word)

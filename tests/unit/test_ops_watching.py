@@ -34,7 +34,7 @@ from betcore.temporal.client import connect
 from betcore.verify.report import Report
 from betcore.verify.workflows import Carried, Moment
 from devkit.stack import temporal
-from tests.floor import Floor, open_floor
+from tests.in_process_casino import InProcessCasino, open_casino
 from tests.unit.test_onboarding_cli import Cli, Ran
 from tests.workflows.bets import eventually
 
@@ -55,20 +55,20 @@ class Broken:
 class Desk:
     """Bets in one database, workflows at Temporal that stand for theirs, and the commands."""
 
-    def __init__(self, floor: Floor, cli: Cli, temporal: Client, stack: AsyncExitStack, casino: str) -> None:
-        self.floor, self.cli, self.temporal, self._stack = floor, cli, temporal, stack
-        self.queue, self.casino = f"test-{uuid4()}", f"{casino} {uuid4()}"
+    def __init__(self, casino: InProcessCasino, cli: Cli, temporal: Client, stack: AsyncExitStack, name: str) -> None:
+        self.casino, self.cli, self.temporal, self._stack = casino, cli, temporal, stack
+        self.queue, self.casino_name = f"test-{uuid4()}", f"{name} {uuid4()}"
 
     async def bet(self, stake: str = "10.00", **changed: Any) -> tuple[PayIn, BetRecord]:
         """A bet whose stake the casino has."""
-        order = await self.floor.pay_in(stake, **changed)
-        opened = (await self.floor.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
-        return order, await self.floor.bets.accept(opened.bet_id, OWNER, _word("T-1"))
+        order = await self.casino.pay_in(stake, **changed)
+        opened = (await self.casino.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
+        return order, await self.casino.bets.accept(opened.bet_id, OWNER, _word("T-1"))
 
     async def pay(self, record: BetRecord, kind: TransactionType, amount: str) -> None:
         """Begin to pay."""
-        policy = (await self.floor.pay_in()).policy
-        await self.floor.bets.begin_credit(
+        policy = (await self.casino.pay_in()).policy
+        await self.casino.bets.begin_credit(
             Pay(
                 bet_id=record.bet_id,
                 owner=OWNER,
@@ -85,7 +85,7 @@ class Desk:
     async def settled(self) -> BetRecord:
         _, record = await self.bet()
         await self.pay(record, TransactionType.PAY_OUT, "25.00")
-        return await self.floor.bets.credit_done(record.bet_id, OWNER, TransactionType.PAY_OUT, _word("T-2"))
+        return await self.casino.bets.credit_done(record.bet_id, OWNER, TransactionType.PAY_OUT, _word("T-2"))
 
     async def as_if(self, statement: str) -> None:
         """Change what the database itself does not permit."""
@@ -94,7 +94,7 @@ class Desk:
         await self.run(statement)
 
     async def run(self, statement: str) -> None:
-        async with self.floor.engine.connect() as connection:
+        async with self.casino.engine.connect() as connection:
             await connection.exec_driver_sql(statement)
 
     async def carried(
@@ -102,7 +102,7 @@ class Desk:
     ) -> WorkflowHandle[Any, Any]:
         """A workflow that stands for a bet's; nobody runs it, but for ``broken``."""
         told = visibility.at_start(
-            casino=self.casino,
+            casino=self.casino_name,
             provider="p",
             player_ref="ref",
             game="dice",
@@ -122,7 +122,7 @@ class Desk:
         """Wait until Temporal's list has so many of this desk's bets."""
 
         async def known() -> bool:
-            return len([one async for one in executions.find_stuck(self.temporal, trouble, self.casino)]) == number
+            return len([one async for one in executions.find_stuck(self.temporal, trouble, self.casino_name)]) == number
 
         await eventually(known, 60)
 
@@ -147,15 +147,15 @@ def _id(order: PayIn) -> str:
 
 @asynccontextmanager
 async def _open(
-    database_url: str, address: str, folder: Path, casino: str, key: str | None = None
+    database_url: str, address: str, folder: Path, name: str, key: str | None = None
 ) -> AsyncIterator[Desk]:
-    async with open_floor(database_url) as floor, AsyncExitStack() as stack:
+    async with open_casino(database_url) as casino, AsyncExitStack() as stack:
         client = await connect(Settings(temporal_address=address, temporal_payload_key=key and SecretStr(key)))
         cli = Cli(database_url, folder)
         cli.environment |= {"BETCORE_TEMPORAL_ADDRESS": address, "BETCORE_TEMPORAL_PAYLOAD_KEY": key}
-        desk = Desk(floor, cli, client, stack, casino)
-        async with floor.engine.connect() as connection:
-            await connection.exec_driver_sql("UPDATE casino SET name = $1", (desk.casino,))
+        desk = Desk(casino, cli, client, stack, name)
+        async with casino.engine.connect() as connection:
+            await connection.exec_driver_sql("UPDATE casino SET name = $1", (desk.casino_name,))
         yield desk
 
 
@@ -185,13 +185,13 @@ async def test_what_is_owed_is_summed_by_casino_currency_and_age(desk: Desk) -> 
     await desk.pay(win, TransactionType.PAY_OUT, "25.00")
     await desk.pay(more, TransactionType.PAY_OUT, "9999999999999.99")
     await desk.pay(back, TransactionType.BET_RETURN, "10.00")
-    await desk.floor.bets.withdraw(taken.bet_id, OWNER)
+    await desk.casino.bets.withdraw(taken.bet_id, OWNER)
     await desk.bet()
     await desk.settled()
     hour_old = "first_sent_at - interval '30 minutes'"
     await desk.as_if(f"UPDATE movement SET first_sent_at = {hour_old} WHERE bet_id = {win.bet_id}")  # noqa: S608  a test's own words
-    found = (await desk.did("owed", "--casino", desk.casino))["owed"]
-    assert [(one["casino"], one["currency"]) for one in found] == [(desk.casino, "EUR")] * 2
+    found = (await desk.did("owed", "--casino", desk.casino_name))["owed"]
+    assert [(one["casino"], one["currency"]) for one in found] == [(desk.casino_name, "EUR")] * 2
     assert [(one["age"], one["bets"], one["amount"]) for one in found] == [
         ("under an hour", 1, "25.00"),
         ("under a minute", 3, "10000000000019.99"),
@@ -201,7 +201,7 @@ async def test_what_is_owed_is_summed_by_casino_currency_and_age(desk: Desk) -> 
 
 
 async def test_a_reversal_owes_the_stake_once_the_win_is_back(desk: Desk) -> None:
-    record, reversals = await desk.settled(), Reversals(desk.floor.engine)
+    record, reversals = await desk.settled(), Reversals(desk.casino.engine)
     await reversals.open(record.bet_id, OWNER, None)
     await reversals.begin_claw_back(record.bet_id, OWNER, datetime.now(UTC) + timedelta(seconds=10))
     assert (await desk.did("owed"))["owed"] == []
@@ -211,12 +211,12 @@ async def test_a_reversal_owes_the_stake_once_the_win_is_back(desk: Desk) -> Non
 
 
 async def test_a_stake_taken_after_the_end_is_owed_before_anybody_returns_it(desk: Desk) -> None:
-    order = await desk.floor.pay_in()
-    opened = (await desk.floor.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
+    order = await desk.casino.pay_in()
+    opened = (await desk.casino.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
     await desk.run("UPDATE movement SET state = 'absent', ended_at = now()")
     await desk.run("UPDATE bet SET state = 'refused', refusal = 'no_money', closed_at = now()")
     assert (await desk.did("owed"))["owed"] == []
-    await desk.floor.bets.taken_after_the_end(opened, _word("T-1"), {"amount": "10.00"})
+    await desk.casino.bets.taken_after_the_end(opened, _word("T-1"), {"amount": "10.00"})
     [owed] = (await desk.did("owed"))["owed"]
     assert (owed["bets"], owed["amount"]) == (1, "10.00")
 
@@ -259,7 +259,7 @@ async def test_each_reason_why_a_bet_does_not_come_on_is_listed(desk: Desk) -> N
     await desk.as_if("UPDATE bet SET opened_at = opened_at - interval '1 hour'")
     await desk.listed("attention", 2)
     await desk.listed("overdue", 2)
-    found = {one["bet"]: one for one in (await desk.did("stuck", "--casino", desk.casino))["stuck"]}
+    found = {one["bet"]: one for one in (await desk.did("stuck", "--casino", desk.casino_name))["stuck"]}
     without = f"bet:{waits.counterparty_id}:without-a-row"
     assert {name: one["why"] for name, one in found.items()} == {
         f"p/{waits.provider_bet_id}": "needs attention",
@@ -273,10 +273,10 @@ async def test_each_reason_why_a_bet_does_not_come_on_is_listed(desk: Desk) -> N
     assert (overdue["amount"], overdue["bet_id"]) == ("EUR 10.00", second.bet_id)
     assert abs(datetime.fromisoformat(overdue["since"]) - settle_by) < timedelta(milliseconds=1)
     assert (alone["bet_id"], alone["status"], alone["retry_at"]) == (third.bet_id, None, None)
-    assert (found[without]["bet_id"], found[without]["casino"]) == (None, desk.casino)
-    few = (await desk.did("stuck", "--casino", desk.casino, "--limit", "1"))["stuck"]
+    assert (found[without]["bet_id"], found[without]["casino"]) == (None, desk.casino_name)
+    few = (await desk.did("stuck", "--casino", desk.casino_name, "--limit", "1"))["stuck"]
     assert 1 <= len(few) <= 3
-    listed = (await desk.says("stuck", "--casino", desk.casino)).output
+    listed = (await desk.says("stuck", "--casino", desk.casino_name)).output
     assert listed.splitlines()[0].split() == [*paid]
     assert without in listed
 
@@ -288,7 +288,7 @@ async def test_failing_workflow_tasks_are_seen_with_their_reason(alert: Desk) ->
     async with Worker(alert.temporal, task_queue=alert.queue, workflows=[Broken], workflow_runner=runner):
         # The server says so after a run of failures.
         await alert.listed("failing", 1)
-    [line] = (await alert.did("stuck", "--casino", alert.casino))["stuck"]
+    [line] = (await alert.did("stuck", "--casino", alert.casino_name))["stuck"]
     assert (line["bet_id"], line["why"]) == (record.bet_id, "its workflow tasks fail")
     [carrier] = (await alert.did("show", str(record.bet_id)))["next"]
     assert carrier["task_attempt"] > 1
@@ -304,7 +304,7 @@ async def test_failing_workflow_tasks_are_seen_with_their_reason(alert: Desk) ->
 async def test_other_workflows_are_no_bets(desk: Desk) -> None:
     """One of another type, though it says that it needs attention."""
     told = visibility.at_start(
-        casino=desk.casino, provider="p", player_ref="ref", game="dice", settle_by=datetime.now(UTC)
+        casino=desk.casino_name, provider="p", player_ref="ref", game="dice", settle_by=datetime.now(UTC)
     ).updated(SearchAttributePair(visibility.NEEDS_ATTENTION, True))
     other = await desk.temporal.start_workflow(
         "Another", id=f"other-{uuid4()}", task_queue=desk.queue, search_attributes=told
@@ -318,7 +318,7 @@ async def test_other_workflows_are_no_bets(desk: Desk) -> None:
 
     await eventually(known, 60)
     await desk.listed("attention", 1)
-    [line] = (await desk.did("stuck", "--casino", desk.casino))["stuck"]
+    [line] = (await desk.did("stuck", "--casino", desk.casino_name))["stuck"]
     assert line["bet"] == f"p/{order.provider_bet_id}"
     await other.terminate()
 
@@ -338,7 +338,7 @@ async def test_the_look_counts_what_is_stuck_and_forgets_it(desk: Desk, monkeypa
     order, _ = await desk.bet()
     await desk.carried(_id(order), settle_by=datetime.now(UTC) - timedelta(minutes=1))
     await desk.listed("overdue", 1)
-    look = desk.floor.activities(desk.temporal).sweeps
+    look = desk.casino.activities(desk.temporal).sweeps
     counts = await ActivityEnvironment().run(look.name_stuck)
     assert counts["overdue"] >= 1
     assert _gauge("overdue") == counts["overdue"]
@@ -355,20 +355,20 @@ async def test_a_row_that_cannot_be_read_is_named_and_passed_over(desk: Desk) ->
     await desk.pay(unread, TransactionType.PAY_OUT, "25.00")
     await desk.as_if(f"UPDATE bet SET currency = 'LOST' WHERE bet_id = {unread.bet_id}")  # noqa: S608  a test's own words
     await desk.as_if("UPDATE bet SET opened_at = opened_at - interval '1 hour'")
-    stuck = {one["bet_id"]: one for one in (await desk.did("stuck", "--casino", desk.casino))["stuck"]}
+    stuck = {one["bet_id"]: one for one in (await desk.did("stuck", "--casino", desk.casino_name))["stuck"]}
     assert {bet_id: one["why"].partition(":")[0] for bet_id, one in stuck.items()} == {
         unread.bet_id: "unreadable",
         other.bet_id: "no workflow carries it; the minute's look resumes it",
     }
     named = (stuck[unread.bet_id]["bet"], stuck[unread.bet_id]["amount"])
     assert named == (f"p/{odd.provider_bet_id}", "LOST 2500 minor units")
-    look = desk.floor.activities(desk.temporal).sweeps
+    look = desk.casino.activities(desk.temporal).sweeps
     assert await ActivityEnvironment().run(look.resume_lost) == 1
     assert _gauge("unreadable") == 1
     resumed = desk.temporal.get_workflow_handle(f"resume:{other.bet_id}:1")
     assert (await resumed.describe()).workflow_type == "Bet"
     await resumed.terminate()
-    [owed] = (await desk.did("owed", "--casino", desk.casino))["owed"]
+    [owed] = (await desk.did("owed", "--casino", desk.casino_name))["owed"]
     assert (owed["currency"], owed["amount"]) == ("LOST", "2500 minor units")
     assert (await desk.did("show", str(unread.bet_id)))["bet"]["stake"] == "1000 minor units"
 
@@ -384,21 +384,21 @@ async def test_a_workflow_whose_id_names_no_bet_keeps_no_bet_from_being_reminded
         return running >= set(odd)
 
     await eventually(known, 60)
-    assert await desk.floor.activities(desk.temporal).sweeps.remind(timedelta(seconds=-5)) == 0
+    assert await desk.casino.activities(desk.temporal).sweeps.remind(timedelta(seconds=-5)) == 0
 
 
 @pytest.mark.edge_case(97)
 async def test_verify_reads_an_open_reversal(desk: Desk) -> None:
     """Its workflow is missing here, which is what is told, whether its claw-back is on its way or parked."""
     record = await desk.settled()
-    reversals = Reversals(desk.floor.engine)
+    reversals = Reversals(desk.casino.engine)
     await reversals.open(record.bet_id, OWNER, None)
     await reversals.begin_claw_back(record.bet_id, OWNER, datetime.now(UTC) + timedelta(seconds=10))
     moment = Moment(settled=timedelta(0), again_after=timedelta(0))
     for state in ("sending", "parked"):
         await desk.as_if(f"UPDATE movement SET state = '{state}' WHERE transaction_type = -2")  # noqa: S608  a test's own words
         report = Report()
-        await Carried(desk.floor.engine, desk.temporal, report, lambda _: None, moment).check()
+        await Carried(desk.casino.engine, desk.temporal, report, lambda _: None, moment).check()
         found = {one.check for one in report.violations if one.bet_id == str(record.bet_id)}
         assert found == {"workflows", "owed"}
 

@@ -1,4 +1,4 @@
-"""The sample messages of docs/protocol.md, checked as the page tells casinos to check."""
+"""The sample messages of docs/protocol-casino.md, checked as the page tells casinos to check."""
 
 import json
 import re
@@ -9,8 +9,8 @@ import jwt
 import pytest
 
 ME, CALLED = "PartnerClient-2", "/payments/make"
-PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text().partition("### Sample messages")[2]
-KEYS = jwt.PyJWKSet.from_dict(json.loads(re.findall(r"```json\n(.+)\n```", PAGE)[0]))
+PAGE = (Path(__file__).parents[2] / "docs" / "protocol-casino.md").read_text().partition("### Sample messages")[2]
+KEYS = jwt.PyJWKSet.from_dict(json.loads(re.findall(r"^\| `(\{.+\})` \|$", PAGE, re.MULTILINE)[0]))
 MESSAGES: dict[str, str] = {
     said: token for token, said in re.findall(r"^\| `(eyJ\S+)` \| (.+) \|$", PAGE, re.MULTILINE)
 }

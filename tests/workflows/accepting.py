@@ -8,22 +8,22 @@ from temporalio.client import Client
 from api.casino.accepts import Confirmations
 from betcore.db.accepts import Outcome
 from betcore.domain.messages import PayIn
-from tests.floor import Floor
+from tests.in_process_casino import InProcessCasino
 from tests.workflows.bets import eventually
 
 STAKE, PAY_OUT, RETURN, CLAW_BACK = -1, 1, 2, -2
 
 
-class Casino:
+class ConfirmingCasino:
     """The casino's side: its Accepts are made by the test."""
 
-    def __init__(self, floor: Floor, client: Client) -> None:
-        self._floor = floor
-        self._confirmations = Confirmations(floor.engine, client)
+    def __init__(self, casino: InProcessCasino, client: Client) -> None:
+        self._casino = casino
+        self._confirmations = Confirmations(casino.engine, client)
 
     async def accepts(self, bet: PayIn, kind: int, error_code: int = 200, **changed: Any) -> Outcome:
         """Confirm or refuse a movement of a bet."""
-        row = await self._floor.row(bet)
+        row = await self._casino.row(bet)
         amount = {STAKE: "10.00", PAY_OUT: "25.00", RETURN: "10.00", CLAW_BACK: "25.00"}[kind]
         body = {
             "BetId": row.bet_id,
@@ -36,14 +36,14 @@ class Casino:
             "Message": "",
             "Balance": "990.00",
         } | changed
-        casino = await self._floor.partners.casino(row.casino_id)
-        return (await self._confirmations.take(casino, json.dumps(body).encode())).outcome
+        partner = await self._casino.partners.casino(row.casino_id)
+        return (await self._confirmations.take(partner, json.dumps(body).encode())).outcome
 
     async def sent(self, kind: int, times: int = 1) -> None:
         """Wait until a movement was sent so often."""
 
         async def often_enough() -> bool:
-            return [call["transaction_type"] for call in await self._floor.casino_calls()].count(kind) >= times
+            return [call["transaction_type"] for call in await self._casino.casino_calls()].count(kind) >= times
 
         await eventually(often_enough)
 
@@ -52,8 +52,8 @@ class Casino:
         query = "SELECT awaited_until FROM movement WHERE bet_id = :b AND transaction_type = :k"
 
         async def asked() -> bool:
-            row = await self._floor.row(bet)
-            found = row and await self._floor.sql(query, b=row.bet_id, k=kind)
+            row = await self._casino.row(bet)
+            found = row and await self._casino.sql(query, b=row.bet_id, k=kind)
             return bool(found and found[0].awaited_until)
 
         await eventually(asked)

@@ -11,7 +11,7 @@ from temporalio.testing import ActivityEnvironment
 
 from betcore.domain.ids import BETS_QUEUE, BetKey, bet_workflow_id, reversal_workflow_id
 from betcore.domain.messages import BetRecord, BetState, PayIn, Refund, ReversalState, Reverse
-from tests.floor import Floor
+from tests.in_process_casino import InProcessCasino
 from worker import workers
 from workflows.bet import Bet
 from workflows.reversal import Reversal
@@ -21,19 +21,19 @@ ReversalHandle = WorkflowHandle[Reversal, ReversalState | None]
 
 
 @asynccontextmanager
-async def working(client: Client, floor: Floor) -> AsyncIterator[None]:
+async def working(client: Client, casino: InProcessCasino) -> AsyncIterator[None]:
     """A worker process's two workers."""
-    await _end_of_before(client, floor)
+    await _end_of_before(client, casino)
     async with AsyncExitStack() as stack:
-        for worker in workers(client, floor.activities(client), sandbox=True):
+        for worker in workers(client, casino.activities(client), sandbox=True):
             await stack.enter_async_context(worker)
         yield
 
 
-async def _end_of_before(client: Client, floor: Floor) -> None:
+async def _end_of_before(client: Client, casino: InProcessCasino) -> None:
     """Bets that an earlier test has left open would wake up here, and look for their rows in another database."""
     async for found in client.list_workflows("ExecutionStatus = 'Running'"):
-        if found.start_time < floor.opened_at:
+        if found.start_time < casino.opened_at:
             with suppress(RPCError):
                 await client.get_workflow_handle(found.id).terminate("its test is over")
 
@@ -99,16 +99,16 @@ async def eventually(condition: Callable[[], Awaitable[object]], seconds: float 
             await asyncio.sleep(0.05)
 
 
-async def sweep(floor: Floor, client: Client) -> int:
+async def sweep(casino: InProcessCasino, client: Client) -> int:
     """The minute's look; how many workflows it has started."""
-    started: int = await ActivityEnvironment().run(floor.activities(client).sweeps.resume_lost)
+    started: int = await ActivityEnvironment().run(casino.activities(client).sweeps.resume_lost)
     return started
 
 
-async def resumed(floor: Floor, client: Client) -> None:
+async def resumed(casino: InProcessCasino, client: Client) -> None:
     """Sweep until something is resumed: Temporal's list may show for a moment what has just ended."""
 
     async def something() -> bool:
-        return await sweep(floor, client) == 1
+        return await sweep(casino, client) == 1
 
     await eventually(something)

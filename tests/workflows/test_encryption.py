@@ -21,8 +21,8 @@ from betcore.domain.ids import BETS_QUEUE, BetKey, TransactionType, reversal_wor
 from betcore.domain.messages import Action, BetState, Operate, PayIn, ReversalState
 from betcore.runtime.settings import Settings
 from betcore.temporal.client import data_converter
-from tests.floor import Floor, open_floor
 from tests.histories.replay import replay
+from tests.in_process_casino import InProcessCasino, open_casino
 from tests.workflows.bets import Handle, begin, eventually, start, update, working
 from worker import WORKFLOWS
 from workflows.reversal import Reversal
@@ -67,16 +67,16 @@ async def _old_client(address: str) -> Client:
     return await Client.connect(address, data_converter=converter)
 
 
-async def _open_bet(client: Client, floor: Floor, bet: PayIn | None = None) -> tuple[PayIn, Handle]:
-    bet = bet or await floor.pay_in()
+async def _open_bet(client: Client, casino: InProcessCasino, bet: PayIn | None = None) -> tuple[PayIn, Handle]:
+    bet = bet or await casino.pay_in()
     record, handle = await start(client, bet)
     assert record.state is BetState.ACCEPTANCE
-    await floor.calls.mark_told(record.bet_id, "r")
+    await casino.calls.mark_told(record.bet_id, "r")
     return bet, handle
 
 
-async def _win(floor: Floor, handle: Handle, bet: PayIn) -> None:
-    assert (await update(handle, "pay_out", floor.pay_out(bet, "25.00"))).state is BetState.SETTLED
+async def _win(casino: InProcessCasino, handle: Handle, bet: PayIn) -> None:
+    assert (await update(handle, "pay_out", casino.pay_out(bet, "25.00"))).state is BetState.SETTLED
 
 
 async def _payload_of(handle: Handle, name: str) -> Payload:
@@ -96,14 +96,14 @@ async def test_what_was_not_encrypted_for_a_bet_moves_nothing_and_blocks_nothing
         await _client(temporal_address),
         await Client.connect(temporal_address, data_converter=pydantic_data_converter),
     )
-    async with open_floor(database_url) as floor, working(ours, floor):
-        bet, handle = await _open_bet(ours, floor)
-        twin, of_twin = await _open_bet(ours, floor, await floor.pay_in(round_id=bet.round_id))
+    async with open_casino(database_url) as casino, working(ours, casino):
+        bet, handle = await _open_bet(ours, casino)
+        twin, of_twin = await _open_bet(ours, casino, await casino.pay_in(round_id=bet.round_id))
         strange = plain.get_workflow_handle(handle.id)
-        await of_twin.signal("pay_out", floor.pay_out(twin, "25.00"))
+        await of_twin.signal("pay_out", casino.pay_out(twin, "25.00"))
         copied = await _payload_of(of_twin, "pay_out")
         for forged in (
-            floor.pay_out(bet, "777.00"),
+            casino.pay_out(bet, "777.00"),
             RawValue(copied),
             RawValue(Payload(metadata={"encoding": b"binary/encrypted-aes-gcm"}, data=b"x")),
             RawValue(Payload(metadata={"encoding": b"binary/encrypted-aes-gcm"}, data=copied.data[:-1] + b"\0")),
@@ -118,21 +118,21 @@ async def test_what_was_not_encrypted_for_a_bet_moves_nothing_and_blocks_nothing
         for lacking in ("pay_out", "refund", "accept"):
             await strange.signal(lacking)
             await strange.signal(lacking, args=["more", "than one"])
-        assert [one for one in await floor.journal() if one[0] > 0] == [(1, "25.00")]  # the twin's
-        await _win(floor, handle, bet)
-        assert sorted(await floor.journal()) == sorted(WON * 2)
+        assert [one for one in await casino.journal() if one[0] > 0] == [(1, "25.00")]  # the twin's
+        await _win(casino, handle, bet)
+        assert sorted(await casino.journal()) == sorted(WON * 2)
 
 
 @pytest.mark.edge_case(102)
 async def test_a_workflow_that_is_started_in_plaintext_moves_nothing(database_url: str, temporal_address: str) -> None:
     ours = await _client(temporal_address)
     plain = await Client.connect(temporal_address, data_converter=pydantic_data_converter)
-    async with open_floor(database_url) as floor, working(ours, floor):
-        bet = await floor.pay_in()
+    async with open_casino(database_url) as casino, working(ours, casino):
+        bet = await casino.pay_in()
         handle = await begin(plain, bet)
         await eventually(lambda: _task_failed(handle))
-        assert await floor.row(bet) is None
-        assert await floor.journal() == []
+        assert await casino.row(bet) is None
+        assert await casino.journal() == []
 
 
 @pytest.mark.edge_case(102)
@@ -140,14 +140,14 @@ async def test_every_part_of_a_bet_is_encrypted_and_its_history_replays(
     database_url: str, temporal_address: str
 ) -> None:
     ours = await _client(temporal_address)
-    async with open_floor(database_url) as floor, working(ours, floor):
+    async with open_casino(database_url) as casino, working(ours, casino):
         # The slow lane, with failures, and a reversal that the bet starts as its child.
         lost = {"kind": "lost", "path": "/payments/make", "transaction_type": 1, "times": 5}
-        await floor.faults(lost, {"kind": "error", "path": "/payments/info"})
-        bet = await floor.pay_in_out()
+        await casino.faults(lost, {"kind": "error", "path": "/payments/info"})
+        bet = await casino.pay_in_out()
         handle = await begin(ours, bet)
-        await eventually(lambda: _sent(floor, 3))
-        await handle.signal("refund", floor.refund(bet))
+        await eventually(lambda: _sent(casino, 3))
+        await handle.signal("refund", casino.refund(bet))
         await handle.result()
         reversal = ours.get_workflow_handle(reversal_workflow_id(BetKey(bet.counterparty_id, bet.provider_bet_id)))
 
@@ -158,7 +158,7 @@ async def test_every_part_of_a_bet_is_encrypted_and_its_history_replays(
                 return False
 
         await eventually(reversed_)
-        assert await floor.journal() == [*WON, (-2, "25.00"), (2, "10.00")]
+        assert await casino.journal() == [*WON, (-2, "25.00"), (2, "10.00")]
         for one in (handle, reversal):
             history = await one.fetch_history()
             assert "anna" not in history.to_json()
@@ -169,14 +169,14 @@ async def test_every_part_of_a_bet_is_encrypted_and_its_history_replays(
 @pytest.mark.edge_case(102)
 async def test_a_bet_of_the_release_before_goes_on(database_url: str, temporal_address: str) -> None:
     old, new = await _old_client(temporal_address), await _client(temporal_address)
-    async with open_floor(database_url) as floor:
-        async with working(old, floor):
-            bet, handle = await _open_bet(old, floor)
-            over, ended = await _open_bet(old, floor)
-            await _win(floor, ended, over)
-        async with working(new, floor):
-            await _win(floor, new.get_workflow_handle(handle.id), bet)
-        assert await floor.journal() == [(-1, "10.00"), *WON, (1, "25.00")]
+    async with open_casino(database_url) as casino:
+        async with working(old, casino):
+            bet, handle = await _open_bet(old, casino)
+            over, ended = await _open_bet(old, casino)
+            await _win(casino, ended, over)
+        async with working(new, casino):
+            await _win(casino, new.get_workflow_handle(handle.id), bet)
+        assert await casino.journal() == [(-1, "10.00"), *WON, (1, "25.00")]
         for one in (handle, ended):
             found = await replay(await one.fetch_history(), WORKFLOWS, _converter())
             assert found.complaint is None, found.complaint
@@ -188,18 +188,18 @@ async def test_keys_are_rotated_with_bets_open_and_a_lost_key_comes_back(
 ) -> None:
     before, after = await _client(temporal_address), await _client(temporal_address, f"{NEWER},{KEY}")
     without = await _client(temporal_address, NEWER)
-    async with open_floor(database_url) as floor:
-        async with working(before, floor):
-            bet, handle = await _open_bet(before, floor)
-            other, waits = await _open_bet(before, floor)
-        async with working(after, floor):
-            await _win(floor, after.get_workflow_handle(handle.id), bet)
-        async with working(without, floor):
-            await without.get_workflow_handle(waits.id).signal("refund", floor.refund(other))
+    async with open_casino(database_url) as casino:
+        async with working(before, casino):
+            bet, handle = await _open_bet(before, casino)
+            other, waits = await _open_bet(before, casino)
+        async with working(after, casino):
+            await _win(casino, after.get_workflow_handle(handle.id), bet)
+        async with working(without, casino):
+            await without.get_workflow_handle(waits.id).signal("refund", casino.refund(other))
             await eventually(lambda: _task_failed(waits))
-            assert len(await floor.journal()) == 3
-        async with working(after, floor):
-            refunded = await update(after.get_workflow_handle(waits.id), "refund", floor.refund(other))
+            assert len(await casino.journal()) == 3
+        async with working(after, casino):
+            refunded = await update(after.get_workflow_handle(waits.id), "refund", casino.refund(other))
             assert refunded.state is BetState.REFUNDED
 
 
@@ -207,15 +207,15 @@ async def test_keys_are_rotated_with_bets_open_and_a_lost_key_comes_back(
 async def test_encryption_is_turned_on_with_bets_open(database_url: str, temporal_address: str) -> None:
     plain = await Client.connect(temporal_address, data_converter=pydantic_data_converter)
     turning = await _client(temporal_address, plaintext=True)
-    async with open_floor(database_url) as floor:
-        async with working(plain, floor):
-            bet, handle = await _open_bet(plain, floor)
-        async with working(turning, floor):
-            await _win(floor, turning.get_workflow_handle(handle.id), bet)
+    async with open_casino(database_url) as casino:
+        async with working(plain, casino):
+            bet, handle = await _open_bet(plain, casino)
+        async with working(turning, casino):
+            await _win(casino, turning.get_workflow_handle(handle.id), bet)
 
 
-async def _sent(floor: Floor, times: int, movement: int = TransactionType.PAY_OUT) -> bool:
-    return (await floor.attempts()).get(movement, 0) >= times
+async def _sent(casino: InProcessCasino, times: int, movement: int = TransactionType.PAY_OUT) -> bool:
+    return (await casino.attempts()).get(movement, 0) >= times
 
 
 async def _task_failed(handle: Handle) -> bool:
@@ -228,42 +228,44 @@ async def _task_failed(handle: Handle) -> bool:
 
 @pytest.mark.edge_case(102)
 async def test_a_message_that_names_another_bet_is_refused(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        bet, handle = await _open_bet(temporal, floor)
-        twin, _ = await _open_bet(temporal, floor, await floor.pay_in(round_id=bet.round_id))
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        bet, handle = await _open_bet(temporal, casino)
+        twin, _ = await _open_bet(temporal, casino, await casino.pay_in(round_id=bet.round_id))
         of_twin = BetKey(twin.counterparty_id, twin.provider_bet_id)
-        for name, call in (("pay_out", floor.pay_out(bet, "25.00")), ("refund", floor.refund(bet))):
+        for name, call in (("pay_out", casino.pay_out(bet, "25.00")), ("refund", casino.refund(bet))):
             wrong = call.model_copy(update={"bet": of_twin})
             with pytest.raises(WorkflowUpdateFailedError) as refused:
                 await handle.execute_update(name, wrong, id="wrong")
             assert isinstance(refused.value.cause, ApplicationError)
             assert refused.value.cause.type == Code.DIFFERENT_DATA
             await handle.signal(name, wrong)
-        order = Operate(action=Action.VOID, operator="ann", reason="a test", bet_id=(await floor.row(twin)).bet_id)
+        order = Operate(action=Action.VOID, operator="ann", reason="a test", bet_id=(await casino.row(twin)).bet_id)
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await handle.execute_update("operate", order)
         assert "the action is for bet" in str(refused.value.cause)
-        right = floor.pay_out(bet, "25.00").model_copy(update={"bet": BetKey(bet.counterparty_id, bet.provider_bet_id)})
+        right = casino.pay_out(bet, "25.00").model_copy(
+            update={"bet": BetKey(bet.counterparty_id, bet.provider_bet_id)}
+        )
         assert (await update(handle, "pay_out", right)).state is BetState.SETTLED
-        assert sorted(await floor.journal()) == sorted([(-1, "10.00"), *WON])
-        assert [incident.kind for incident in await floor.incidents()] == ["different_data"] * 2
+        assert sorted(await casino.journal()) == sorted([(-1, "10.00"), *WON])
+        assert [incident.kind for incident in await casino.incidents()] == ["different_data"] * 2
 
 
 @pytest.mark.edge_case(102)
 async def test_a_reversal_answers_no_refund_of_another_bet(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        bet = await floor.pay_in_out()
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        bet = await casino.pay_in_out()
         settled, _ = await start(temporal, bet)
-        await floor.faults({"kind": "drop", "path": "/payments/make", "transaction_type": -2})
+        await casino.faults({"kind": "drop", "path": "/payments/make", "transaction_type": -2})
         reversal = await temporal.start_workflow(
             Reversal.run,
-            floor.reverse(bet, settled),
+            casino.reverse(bet, settled),
             id=reversal_workflow_id(BetKey(bet.counterparty_id, bet.provider_bet_id)),
             task_queue=BETS_QUEUE,
         )
-        await eventually(lambda: _sent(floor, 3, TransactionType.PAY_OUT_RETURN))
-        wrong = floor.refund(bet).model_copy(update={"bet": BetKey(bet.counterparty_id, "another")})
+        await eventually(lambda: _sent(casino, 3, TransactionType.PAY_OUT_RETURN))
+        wrong = casino.refund(bet).model_copy(update={"bet": BetKey(bet.counterparty_id, "another")})
         with pytest.raises(WorkflowUpdateFailedError):
             await reversal.execute_update("refund", wrong, id="wrong")
-        await floor.faults()
+        await casino.faults()
         assert await reversal.result() is ReversalState.REVERSED

@@ -11,8 +11,8 @@ from temporalio.testing import WorkflowEnvironment
 from betcore.domain.errors import Code
 from betcore.domain.ids import TransactionType
 from betcore.domain.messages import Action, BetState, Operate, Operated, ReversalState
-from tests.floor import Floor, open_floor
-from tests.workflows.accepting import PAY_OUT, STAKE, Casino
+from tests.in_process_casino import InProcessCasino, open_casino
+from tests.workflows.accepting import PAY_OUT, STAKE, ConfirmingCasino
 from tests.workflows.bets import Handle, begin, eventually, reverse, start, working
 
 MAKE, INFO = "/payments/make", "/payments/info"
@@ -35,17 +35,17 @@ def _fault(transaction_type: int, **fault: object) -> dict[str, object]:
     return {"path": MAKE, "transaction_type": transaction_type, **fault}
 
 
-async def _paths(floor: Floor, path: str) -> int:
-    return [call["path"] for call in await floor.casino_calls()].count(path)
+async def _paths(casino: InProcessCasino, path: str) -> int:
+    return [call["path"] for call in await casino.casino_calls()].count(path)
 
 
-async def _is(floor: Floor, kind: int, state: str) -> bool:
-    found = await floor.sql("SELECT state FROM movement WHERE transaction_type = :k", k=kind)
+async def _is(casino: InProcessCasino, kind: int, state: str) -> bool:
+    found = await casino.sql("SELECT state FROM movement WHERE transaction_type = :k", k=kind)
     return [row.state for row in found] == [state]
 
 
-async def _kinds(floor: Floor) -> list[str]:
-    return [incident.kind for incident in await floor.incidents()]
+async def _kinds(casino: InProcessCasino) -> list[str]:
+    return [incident.kind for incident in await casino.incidents()]
 
 
 async def _retry(handle: Handle) -> None:
@@ -53,17 +53,17 @@ async def _retry(handle: Handle) -> None:
     await handle.execute_update("operate", order, result_type=Operated)
 
 
-async def _won(client: Client, floor: Floor) -> BetState | None:
-    bet = await floor.pay_in(seconds=30)
+async def _won(client: Client, casino: InProcessCasino) -> BetState | None:
+    bet = await casino.pay_in(seconds=30)
     _, handle = await start(client, bet)
-    await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+    await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
     return await asyncio.wait_for(handle.result(), 60)
 
 
-async def _off(client: Client, floor: Floor) -> BetState | None:
-    bet = await floor.pay_in(seconds=30)
+async def _off(client: Client, casino: InProcessCasino) -> BetState | None:
+    bet = await casino.pay_in(seconds=30)
     _, handle = await start(client, bet)
-    await handle.signal("refund", floor.refund(bet))
+    await handle.signal("refund", casino.refund(bet))
     return await asyncio.wait_for(handle.result(), 60)
 
 
@@ -78,57 +78,57 @@ async def test_a_credit_that_was_made_is_found(
     database_url: str,
     temporal: Client,
     fault: dict[str, object],
-    play: Callable[[Client, Floor], Awaitable[BetState | None]],
+    play: Callable[[Client, InProcessCasino], Awaitable[BetState | None]],
     kind: int,
     state: BetState,
     journal: list[tuple[int, str]],
 ) -> None:
-    async with open_floor(database_url, casino=QUICK) as floor, working(temporal, floor):
-        await floor.faults(_fault(kind, **fault))
-        assert await play(temporal, floor) is state
-        assert await floor.journal() == journal
-        assert (await floor.attempts(), await _paths(floor, INFO)) == ({-1: 1, kind: 3}, 1)
-        assert await _is(floor, kind, "done")
+    async with open_casino(database_url, casino=QUICK) as casino, working(temporal, casino):
+        await casino.faults(_fault(kind, **fault))
+        assert await play(temporal, casino) is state
+        assert await casino.journal() == journal
+        assert (await casino.attempts(), await _paths(casino, INFO)) == ({-1: 1, kind: 3}, 1)
+        assert await _is(casino, kind, "done")
 
 
 @pytest.mark.edge_case(84)
 async def test_the_return_of_a_reversal_is_found(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url, casino=QUICK) as floor, working(temporal, floor):
-        bet = await floor.pay_in_out(seconds=30)
+    async with open_casino(database_url, casino=QUICK) as casino, working(temporal, casino):
+        bet = await casino.pay_in_out(seconds=30)
         settled, first = await start(temporal, bet)
         await first.result()
-        await floor.faults(_fault(2, **UNREAD[0]))
-        _, handle = await reverse(temporal, floor.reverse(bet, settled), floor.refund(bet))
+        await casino.faults(_fault(2, **UNREAD[0]))
+        _, handle = await reverse(temporal, casino.reverse(bet, settled), casino.refund(bet))
         assert await handle.result() is ReversalState.REVERSED
-        assert await floor.journal() == REVERSED
+        assert await casino.journal() == REVERSED
 
 
 @pytest.mark.edge_case(84)
 async def test_a_credit_that_the_casino_does_not_list_is_sent_on(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url, casino=QUICK) as floor, working(temporal, floor):
-        await floor.faults(_fault(1, kind="status", status=409, times=5))
-        assert await _won(temporal, floor) is BetState.SETTLED
-        assert (await floor.attempts(), await _paths(floor, INFO)) == ({-1: 1, 1: 6}, 3)
-        assert await floor.journal() == BOTH
+    async with open_casino(database_url, casino=QUICK) as casino, working(temporal, casino):
+        await casino.faults(_fault(1, kind="status", status=409, times=5))
+        assert await _won(temporal, casino) is BetState.SETTLED
+        assert (await casino.attempts(), await _paths(casino, INFO)) == ({-1: 1, 1: 6}, 3)
+        assert await casino.journal() == BOTH
 
 
 @pytest.mark.edge_case(84)
 async def test_a_credit_whose_accept_never_comes_is_found(database_url: str, temporal: Client) -> None:
     profile = "{accept_within: 0.2, effect_within: 0.2, retry: {first: 0.1, cap: 0.2}}"
     async with (
-        open_floor(database_url, casino=profile, confirmation="accept") as floor,
-        working(temporal, floor),
+        open_casino(database_url, casino=profile, confirmation="accept") as casino,
+        working(temporal, casino),
     ):
-        await floor.hints.listening.wait()
-        casino, bet = Casino(floor, temporal), await floor.pay_in(seconds=30)
+        await casino.hints.listening.wait()
+        confirming, bet = ConfirmingCasino(casino, temporal), await casino.pay_in(seconds=30)
         handle = await begin(temporal, bet)
-        await casino.sent(STAKE)
-        await casino.accepts(bet, STAKE)
-        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
-        await casino.sent(PAY_OUT)
+        await confirming.sent(STAKE)
+        await confirming.accepts(bet, STAKE)
+        await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
+        await confirming.sent(PAY_OUT)
         assert await handle.result() is BetState.SETTLED
-        assert (await floor.attempts())[1] == 3
-        assert await _paths(floor, INFO) == 1
+        assert (await casino.attempts())[1] == 3
+        assert await _paths(casino, INFO) == 1
 
 
 @pytest.mark.edge_case(84)
@@ -136,34 +136,34 @@ async def test_a_credit_whose_accept_never_comes_is_found(database_url: str, tem
 async def test_a_repeat_that_is_refused_for_good_is_looked_for_before_it_is_parked(
     database_url: str, temporal: Client, code: int
 ) -> None:
-    async with open_floor(database_url, casino=QUICK) as floor, working(temporal, floor):
+    async with open_casino(database_url, casino=QUICK) as casino, working(temporal, casino):
         refused = _fault(1, kind="error_code", error_code=code)
-        await floor.faults(_fault(1, kind="lost", times=1), refused)
-        bet = await floor.pay_in(seconds=30)
+        await casino.faults(_fault(1, kind="lost", times=1), refused)
+        bet = await casino.pay_in(seconds=30)
         _, handle = await start(temporal, bet)
-        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+        await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
 
         async def decided() -> bool:
-            return await _is(floor, 1, "done") or await _is(floor, 1, "parked")
+            return await _is(casino, 1, "done") or await _is(casino, 1, "parked")
 
         await eventually(decided, 60)
-        assert (await floor.attempts(), await _kinds(floor)) == ({-1: 1, 1: 2}, [])
-        assert await floor.journal() == BOTH
+        assert (await casino.attempts(), await _kinds(casino)) == ({-1: 1, 1: 2}, [])
+        assert await casino.journal() == BOTH
 
 
 @pytest.mark.edge_case(84)
 async def test_a_parked_credit_is_looked_for_before_it_is_sent_again(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url, casino=QUICK) as floor, working(temporal, floor):
-        bet = await floor.pay_in(seconds=30)
+    async with open_casino(database_url, casino=QUICK) as casino, working(temporal, casino):
+        bet = await casino.pay_in(seconds=30)
         _, handle = await start(temporal, bet)
-        await floor.faults(_fault(1, kind="refuse_after_commit", error_code=103805))
-        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
-        await eventually(lambda: _is(floor, 1, "parked"))
-        made = await _paths(floor, MAKE)
+        await casino.faults(_fault(1, kind="refuse_after_commit", error_code=103805))
+        await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
+        await eventually(lambda: _is(casino, 1, "parked"))
+        made = await _paths(casino, MAKE)
         await _retry(handle)
         assert await handle.result() is BetState.SETTLED
-        assert (await _paths(floor, MAKE), await _paths(floor, INFO)) == (made, 1)
-        assert await _is(floor, 1, "done")
+        assert (await _paths(casino, MAKE), await _paths(casino, INFO)) == (made, 1)
+        assert await _is(casino, 1, "done")
 
 
 # Duplicates
@@ -173,15 +173,15 @@ async def test_a_parked_credit_is_looked_for_before_it_is_sent_again(database_ur
 async def test_a_duplicate_stake_that_is_not_listed_is_not_taken(
     database_url: str, skipping: WorkflowEnvironment
 ) -> None:
-    async with open_floor(database_url, casino=HURRIED) as floor, working(skipping.client, floor):
-        await floor.faults(DUPLICATE)
-        handle = await begin(skipping.client, bet := await floor.pay_in(seconds=2))
+    async with open_casino(database_url, casino=HURRIED) as casino, working(skipping.client, casino):
+        await casino.faults(DUPLICATE)
+        handle = await begin(skipping.client, bet := await casino.pay_in(seconds=2))
         assert await handle.result() is BetState.REFUSED
-        assert (await floor.row(bet)).refusal == Code.CASINO_UNAVAILABLE
-        looks = await floor.sql("SELECT data FROM bet_event WHERE kind = 'looked'")
+        assert (await casino.row(bet)).refusal == Code.CASINO_UNAVAILABLE
+        looks = await casino.sql("SELECT data FROM bet_event WHERE kind = 'looked'")
         assert [look.data["found"] for look in looks] == [False, False]
-        assert (await floor.attempts())[-1] > 1
-        assert (await floor.journal(), await _kinds(floor)) == ([], [])
+        assert (await casino.attempts())[-1] > 1
+        assert (await casino.journal(), await _kinds(casino)) == ([], [])
 
 
 @pytest.mark.edge_case(88)
@@ -189,16 +189,16 @@ async def test_a_duplicate_stake_that_is_not_listed_is_not_taken(
 async def test_a_duplicate_claw_back_that_is_not_listed_is_not_made(
     database_url: str, temporal: Client, unclear: bool
 ) -> None:
-    async with open_floor(database_url, casino=HURRIED) as floor, working(temporal, floor):
-        bet = await floor.pay_in_out(seconds=30)
+    async with open_casino(database_url, casino=HURRIED) as casino, working(temporal, casino):
+        bet = await casino.pay_in_out(seconds=30)
         settled, first = await start(temporal, bet)
         await first.result()
         no_list = [{"kind": "error", "path": INFO}] if unclear else []
-        await floor.faults(DUPLICATE | {"transaction_type": -2, "times": 4}, *no_list)
-        _, handle = await reverse(temporal, floor.reverse(bet, settled), floor.refund(bet))
-        assert (await floor.attempts())[-2] >= 5
+        await casino.faults(DUPLICATE | {"transaction_type": -2, "times": 4}, *no_list)
+        _, handle = await reverse(temporal, casino.reverse(bet, settled), casino.refund(bet))
+        assert (await casino.attempts())[-2] >= 5
         assert await handle.result() is ReversalState.REVERSED
-        assert await floor.journal() == REVERSED
+        assert await casino.journal() == REVERSED
 
 
 @pytest.mark.edge_case(88)
@@ -206,64 +206,64 @@ async def test_a_duplicate_claw_back_that_is_not_listed_is_not_made(
 async def test_a_duplicate_credit_that_is_not_listed_is_sent_on_and_then_parked(
     database_url: str, temporal: Client, call: str
 ) -> None:
-    async with open_floor(database_url, casino=HURRIED) as floor, working(temporal, floor):
-        bet = await floor.pay_in(seconds=30)
+    async with open_casino(database_url, casino=HURRIED) as casino, working(temporal, casino):
+        bet = await casino.pay_in(seconds=30)
         _, handle = await start(temporal, bet)
-        await floor.faults(DUPLICATE)
-        asked, kind = (floor.pay_out(bet, "25.00"), 1) if call == "pay_out" else (floor.refund(bet), 2)
+        await casino.faults(DUPLICATE)
+        asked, kind = (casino.pay_out(bet, "25.00"), 1) if call == "pay_out" else (casino.refund(bet), 2)
         await handle.signal(call, asked)
-        await eventually(lambda: _is(floor, kind, "parked"), 60)
-        assert (await floor.attempts())[kind] >= 3
-        assert (await floor.journal(), await _kinds(floor)) == (STAKED, ["parked"])
-        [movement] = await floor.sql("SELECT * FROM movement WHERE transaction_type = :k", k=kind)
-        [sent] = await floor.sql("SELECT max(at) AS at FROM bet_event WHERE kind = 'send'")
+        await eventually(lambda: _is(casino, kind, "parked"), 60)
+        assert (await casino.attempts())[kind] >= 3
+        assert (await casino.journal(), await _kinds(casino)) == (STAKED, ["parked"])
+        [movement] = await casino.sql("SELECT * FROM movement WHERE transaction_type = :k", k=kind)
+        [sent] = await casino.sql("SELECT max(at) AS at FROM bet_event WHERE kind = 'send'")
         assert sent.at - movement.duplicate_absent_since >= timedelta(seconds=0.3)
         # Tried again it has its time again.
         await _retry(handle)
-        await eventually(lambda: _is(floor, kind, "sending"))
-        await floor.faults()
+        await eventually(lambda: _is(casino, kind, "sending"))
+        await casino.faults()
         assert await handle.result() in (BetState.SETTLED, BetState.REFUNDED)
-        assert await floor.journal() == [*STAKED, (kind, "25.00" if kind == 1 else "10.00")]
+        assert await casino.journal() == [*STAKED, (kind, "25.00" if kind == 1 else "10.00")]
 
 
 @pytest.mark.edge_case(88)
 async def test_the_first_moment_of_a_duplicate_stays_until_it_is_tried_again(database_url: str) -> None:
-    async with open_floor(database_url) as floor:
-        bet, kind = await floor.pay_in(), TransactionType.ACCEPT_BET
-        claim = await floor.bets.open(bet, "life", BetState.ACCEPTING, None)
+    async with open_casino(database_url) as casino:
+        bet, kind = await casino.pay_in(), TransactionType.ACCEPT_BET
+        claim = await casino.bets.open(bet, "life", BetState.ACCEPTING, None)
         bet_id, hour = claim.record.bet_id, timedelta(hours=1)
-        assert not await floor.bets.duplicate_absent(bet_id, "life", kind, hour)
-        [first] = await floor.sql("SELECT duplicate_absent_since AS since FROM movement")
-        assert await floor.bets.duplicate_absent(bet_id, "life", kind, timedelta())
-        assert not await floor.bets.duplicate_absent(bet_id, "another life", kind, timedelta())
-        [still] = await floor.sql("SELECT duplicate_absent_since AS since FROM movement")
+        assert not await casino.bets.duplicate_absent(bet_id, "life", kind, hour)
+        [first] = await casino.sql("SELECT duplicate_absent_since AS since FROM movement")
+        assert await casino.bets.duplicate_absent(bet_id, "life", kind, timedelta())
+        assert not await casino.bets.duplicate_absent(bet_id, "another life", kind, timedelta())
+        [still] = await casino.sql("SELECT duplicate_absent_since AS since FROM movement")
         assert still.since == first.since
-        await floor.bets.park(bet_id, "life", kind, "103803")
-        await floor.bets.unpark(bet_id, "life", kind)
-        [again] = await floor.sql("SELECT duplicate_absent_since AS since FROM movement")
+        await casino.bets.park(bet_id, "life", kind, "103803")
+        await casino.bets.unpark(bet_id, "life", kind)
+        [again] = await casino.sql("SELECT duplicate_absent_since AS since FROM movement")
         assert again.since is None
 
 
 @pytest.mark.edge_case(88)
 async def test_a_casino_without_a_list_is_believed_on_a_repeat(database_url: str, temporal: Client) -> None:
     profile = "{duplicate_is_done: true, retry: {first: 0.1, cap: 0.2}}"
-    async with open_floor(database_url, casino=profile) as floor, working(temporal, floor):
-        await floor.faults(
+    async with open_casino(database_url, casino=profile) as casino, working(temporal, casino):
+        await casino.faults(
             {"kind": "error", "path": INFO},
             *(_fault(kind, kind="lost", times=1) for kind in (-1, 1)),
             DUPLICATE,
         )
-        assert await _won(temporal, floor) is BetState.SETTLED
-        assert (await floor.attempts(), await _paths(floor, INFO)) == ({-1: 2, 1: 2}, 0)
-        assert await floor.journal() == BOTH
+        assert await _won(temporal, casino) is BetState.SETTLED
+        assert (await casino.attempts(), await _paths(casino, INFO)) == ({-1: 2, 1: 2}, 0)
+        assert await casino.journal() == BOTH
 
 
 @pytest.mark.edge_case(88)
 async def test_a_casino_without_a_list_is_not_believed_on_the_first_send(database_url: str, temporal: Client) -> None:
     profile = "{duplicate_is_done: true, retry: {first: 0.1, cap: 0.2}}"
-    async with open_floor(database_url, casino=profile) as floor, working(temporal, floor):
-        await floor.faults({"kind": "error", "path": INFO}, DUPLICATE)
-        handle = await begin(temporal, await floor.pay_in(seconds=30))
-        await eventually(lambda: _is(floor, -1, "parked"))
-        assert await floor.journal() == []
+    async with open_casino(database_url, casino=profile) as casino, working(temporal, casino):
+        await casino.faults({"kind": "error", "path": INFO}, DUPLICATE)
+        handle = await begin(temporal, await casino.pay_in(seconds=30))
+        await eventually(lambda: _is(casino, -1, "parked"))
+        assert await casino.journal() == []
         await handle.terminate("the test is over")

@@ -13,7 +13,7 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
 from betcore.domain.ids import BETS_QUEUE, WALLET_QUEUE
-from tests.floor import open_floor
+from tests.in_process_casino import open_casino
 from workflows.reconciliation_schedule import Reconciliations
 from workflows.sweep import Sweep
 
@@ -44,8 +44,8 @@ async def test_a_task_that_is_lost_with_its_worker_does_not_keep_the_schedule_wa
 @pytest.mark.parametrize("name", [*LOOKS, "start_reconciliations"])
 async def test_what_may_take_long_tells_that_it_goes_on(database_url: str, temporal: Client, name: str) -> None:
     beats: list[object] = []
-    async with open_floor(database_url) as floor:
-        activities = floor.activities(temporal)
+    async with open_casino(database_url) as casino:
+        activities = casino.activities(temporal)
         owner = activities.sweeps if name in LOOKS else activities.reconciling
         process = ActivityEnvironment()
         process.on_heartbeat = lambda *details: beats.append(details)

@@ -23,7 +23,7 @@ from api.provider.workflow_client import BetMessages
 from betcore.domain.errors import Contradiction, OutcomeUnknown
 from betcore.domain.ids import BetKey
 from betcore.domain.messages import BetRecord, BetState, PayIn, PayOut, Refund
-from tests.floor import open_floor
+from tests.in_process_casino import open_casino
 from tests.workflows.bets import begin, events, start, update, working
 
 
@@ -51,24 +51,24 @@ class _OvertakenUpdates(Interceptor):
 @pytest.mark.edge_case(76)
 async def test_pay_out_and_refund_are_kept_while_every_worker_is_down(database_url: str, temporal: Client) -> None:
     messages = BetMessages(temporal)
-    async with open_floor(database_url) as floor:
+    async with open_casino(database_url) as casino:
 
         async def hand_over(bet: PayIn, *, paid: bool) -> None:
             send, call = (
-                (messages.pay_out, floor.pay_out(bet, "5.00")) if paid else (messages.refund, floor.refund(bet))
+                (messages.pay_out, casino.pay_out(bet, "5.00")) if paid else (messages.refund, casino.refund(bet))
             )
             with pytest.raises(OutcomeUnknown):
                 await send(BetKey(bet.counterparty_id, bet.provider_bet_id), None, call, 1.5)  # type: ignore[operator]
 
         # More than a few: whether a long poll of the server ends just before the deadline differs from call to call.
-        bets = [await floor.pay_in(seconds=60) for _ in range(10)]
+        bets = [await casino.pay_in(seconds=60) for _ in range(10)]
         handles = [await begin(temporal, bet) for bet in bets]
         began = asyncio.get_running_loop().time()
         await asyncio.gather(*(hand_over(bet, paid=number % 2 == 0) for number, bet in enumerate(bets)))
         assert asyncio.get_running_loop().time() - began < 3
         for handle in handles:
             assert EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED in await events(handle)
-        async with working(temporal, floor):
+        async with working(temporal, casino):
             states = [await handle.result() for handle in handles]
         assert states == [BetState.SETTLED, BetState.REFUNDED] * 5
 
@@ -78,10 +78,10 @@ async def test_pay_out_and_refund_are_kept_while_every_worker_is_down(database_u
 async def test_a_bet_that_ends_before_it_hears_a_call_is_answered_from_its_row(
     database_url: str, temporal: Client, paid: bool
 ) -> None:
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        bet = await floor.pay_in()
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        bet = await casino.pay_in()
         _, handle = await start(temporal, bet)
-        call = floor.pay_out(bet, "5.00") if paid else floor.refund(bet)
+        call = casino.pay_out(bet, "5.00") if paid else casino.refund(bet)
         name = "pay_out" if paid else "refund"
         interceptor = _OvertakenUpdates(lambda: update(handle, name, call))
         messages = BetMessages(Client(**{**temporal.config(), "interceptors": [interceptor]}))
@@ -96,24 +96,24 @@ async def test_a_bet_that_ends_before_it_hears_a_call_is_answered_from_its_row(
 async def test_only_equal_calls_share_an_answer(database_url: str, temporal: Client, paid: bool) -> None:
     """While every worker is away: else the call of the right round and player inherits the rejection of a wrong one."""
     messages = BetMessages(temporal)
-    async with open_floor(database_url) as floor:
-        bets = [await floor.pay_in(seconds=60) for _ in range(5)]
+    async with open_casino(database_url) as casino:
+        bets = [await casino.pay_in(seconds=60) for _ in range(5)]
         for bet in bets:
             await begin(temporal, bet)
 
         def sent(bet: PayIn, **other: object) -> asyncio.Task[BetRecord | None]:
             key = BetKey(bet.counterparty_id, bet.provider_bet_id)
             if paid:
-                call = floor.pay_out(bet, "5.00").model_copy(update=other)
+                call = casino.pay_out(bet, "5.00").model_copy(update=other)
                 return asyncio.create_task(messages.pay_out(key, None, call, 60))
-            return asyncio.create_task(messages.refund(key, None, floor.refund(bet).model_copy(update=other), 60))
+            return asyncio.create_task(messages.refund(key, None, casino.refund(bet).model_copy(update=other), 60))
 
         wrong = [sent(bet, player_id=bet.player_id + 1) for bet in bets]
         wrong += [sent(bet, round_id="another") for bet in bets if paid]
         await asyncio.sleep(0.5)
         right = [sent(bet) for bet in bets for _ in range(3)]
         await asyncio.sleep(0.5)
-        async with working(temporal, floor):
+        async with working(temporal, casino):
             found = await asyncio.gather(*wrong, return_exceptions=True)
             assert [type(answer) for answer in found] == [Contradiction] * len(wrong)
             records = await asyncio.gather(*right)
@@ -124,19 +124,19 @@ async def test_only_equal_calls_share_an_answer(database_url: str, temporal: Cli
 async def test_a_right_call_comes_through_a_flood_of_wrong_ones(database_url: str, temporal: Client) -> None:
     """Temporal takes ten updates of a workflow at once; what finds no place is kept as a signal."""
     messages = BetMessages(temporal)
-    async with open_floor(database_url) as floor:
-        bet = await floor.pay_in(seconds=60)
+    async with open_casino(database_url) as casino:
+        bet = await casino.pay_in(seconds=60)
         handle = await begin(temporal, bet)
-        key, right = BetKey(bet.counterparty_id, bet.provider_bet_id), floor.pay_out(bet, "5.00")
+        key, right = BetKey(bet.counterparty_id, bet.provider_bet_id), casino.pay_out(bet, "5.00")
         flood = [right.model_copy(update={"round_id": f"wrong-{number}"}) for number in range(15)]
         sends = [asyncio.create_task(messages.pay_out(key, None, call, 2)) for call in flood]
         await asyncio.sleep(0.5)
         sends.append(asyncio.create_task(messages.pay_out(key, None, right, 2)))
         found = await asyncio.gather(*sends, return_exceptions=True)
         assert [type(answer) for answer in found] == [OutcomeUnknown] * 16
-        async with working(temporal, floor):
+        async with working(temporal, casino):
             assert await handle.result() is BetState.SETTLED
-        assert await floor.journal() == [(-1, "10.00"), (1, "5.00")]
+        assert await casino.journal() == [(-1, "10.00"), (1, "5.00")]
 
 
 @pytest.mark.edge_case(83)
@@ -152,15 +152,15 @@ async def test_an_update_that_finds_no_place_is_a_signal_at_once(database_url: s
             return Refusing(next)
 
     messages = BetMessages(Client(**{**temporal.config(), "interceptors": [Full()]}))
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        bet = await floor.pay_in()
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        bet = await casino.pay_in()
         _, handle = await start(temporal, bet)
         key = BetKey(bet.counterparty_id, bet.provider_bet_id)
         with pytest.raises(OutcomeUnknown):
-            await messages.refund(key, None, floor.refund(bet), 60)
+            await messages.refund(key, None, casino.refund(bet), 60)
         assert await handle.result() is BetState.REFUNDED
         # Where the bet has ended meanwhile its row answers.
-        assert await messages.refund(key, None, floor.refund(bet), 60) is None
+        assert await messages.refund(key, None, casino.refund(bet), 60) is None
 
 
 class _Rejecting(BetMessages):
@@ -175,21 +175,24 @@ class _Rejecting(BetMessages):
 
 @pytest.mark.edge_case(83)
 async def test_a_rejection_is_final_only_where_the_row_says_the_same(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url) as floor:
-        bets = Bets(floor.calls, floor.bets, floor.partners, floor.casinos, _Rejecting(temporal))
-        bet = await floor.pay_in()
+    async with open_casino(database_url) as casino:
+        bets = Bets(casino.calls, casino.bets, casino.partners, casino.casinos, _Rejecting(temporal))
+        bet = await casino.pay_in()
 
         async def said() -> list[str | None]:
-            provider = await floor.partners.provider(floor.counterparty_id)
+            provider = await casino.partners.provider(casino.counterparty_id)
             assert provider is not None
             known, due = bet.provider_bet_id, time.monotonic() + 60
-            pay_outs = [PayOutBody(known, "5.00", bet.round_id), PayOutBody(known, "5.00", "another round")]
-            now, session = datetime.now(UTC), floor.session.session_id
+            pay_outs = [
+                PayOutBody(bet_id=known, win_amount="5.00", game_round_id=one)
+                for one in (bet.round_id, "another round")
+            ]
+            now, session = datetime.now(UTC), casino.session.session_id
             calls = [Call(provider, session, f"{known}:{time.monotonic_ns()}", due, now) for _ in range(3)]
             heard = [await bets.pay_out(call, body) for call, body in zip(calls, pay_outs, strict=False)]
-            return [reply.code for reply in (*heard, await bets.refund(calls[2], RefundBody(known)))]
+            return [reply.code for reply in (*heard, await bets.refund(calls[2], RefundBody(bet_id=known)))]
 
         # Without a row the workflow's own word on this very call is all there is.
         assert await said() == ["different_data"] * 3
-        await floor.bets.open(bet, "run", BetState.ACCEPTING, None)
+        await casino.bets.open(bet, "run", BetState.ACCEPTING, None)
         assert await said() == ["outcome_unknown", "different_data", "outcome_unknown"]

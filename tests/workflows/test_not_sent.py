@@ -11,7 +11,7 @@ from betcore.domain.activity_inputs import Progress, TakeStake
 from betcore.domain.errors import Code
 from betcore.domain.messages import BetState, ReversalState
 from devkit.stack.ports import free
-from tests.floor import Floor, open_floor
+from tests.in_process_casino import InProcessCasino, open_casino
 from tests.workflows.bets import eventually, reverse, start, update, working
 
 pytestmark = pytest.mark.edge_case(100)
@@ -21,16 +21,16 @@ BACK = [*BOTH, (-2, "25.00"), (2, "10.00")]
 QUICK = "{message_lifetime: 3, retry: {first: 0.2, cap: 0.4}, breaker: {failures: 1000}}"
 
 
-async def _moves_to(floor: Floor, address: str) -> None:
-    await floor.sql("UPDATE casino SET api_host = :a RETURNING casino_id", a=address)
+async def _moves_to(casino: InProcessCasino, address: str) -> None:
+    await casino.sql("UPDATE casino SET api_host = :a RETURNING casino_id", a=address)
 
 
 def _nowhere() -> str:
     return f"http://127.0.0.1:{free(1)[0]}"
 
 
-async def _states(floor: Floor) -> list[tuple[int, str, int]]:
-    found = await floor.sql("SELECT * FROM movement ORDER BY first_sent_at")
+async def _states(casino: InProcessCasino) -> list[tuple[int, str, int]]:
+    found = await casino.sql("SELECT * FROM movement ORDER BY first_sent_at")
     return [(row.transaction_type, row.state, row.attempts) for row in found]
 
 
@@ -39,69 +39,69 @@ async def _states(floor: Floor) -> list[tuple[int, str, int]]:
 async def test_the_only_send_of_a_stake_that_did_not_leave_ends_it(
     database_url: str, temporal: Client, how: str, confirmation: str
 ) -> None:
-    async with open_floor(database_url, confirmation=confirmation) as floor, working(temporal, floor):
-        no_tls = floor.casino_url.replace("http:", "https:")
+    async with open_casino(database_url, confirmation=confirmation) as casino, working(temporal, casino):
+        no_tls = casino.casino_url.replace("http:", "https:")
         addresses = {"refused": _nowhere(), "no_such_name": "http://casino.invalid", "no_tls": no_tls}
-        await _moves_to(floor, addresses[how])
-        record, handle = await start(temporal, await floor.pay_in(seconds=30))
+        await _moves_to(casino, addresses[how])
+        record, handle = await start(temporal, await casino.pay_in(seconds=30))
         assert (record.state, record.refusal) == (BetState.REFUSED, Code.CASINO_UNAVAILABLE)
         assert await handle.result() is BetState.REFUSED
-        assert await _states(floor) == [(-1, "absent", 1)]
-        [health] = await floor.sql("SELECT failures FROM casino_health")
+        assert await _states(casino) == [(-1, "absent", 1)]
+        [health] = await casino.sql("SELECT failures FROM casino_health")
         assert health.failures == 1
-        assert [call["path"] for call in await floor.casino_calls()] == []
+        assert [call["path"] for call in await casino.casino_calls()] == []
 
 
 async def test_a_stake_that_may_have_left_before_stays_unknown(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url, casino="fast_attempts: 1") as floor:
-        wallet = floor.activities(temporal).wallet
-        order = TakeStake(pay_in=await floor.pay_in(seconds=60), owner="life")
-        await floor.faults({"kind": "lost", "path": MAKE})
+    async with open_casino(database_url, casino="fast_attempts: 1") as casino:
+        wallet = casino.activities(temporal).wallet
+        order = TakeStake(pay_in=await casino.pay_in(seconds=60), owner="life")
+        await casino.faults({"kind": "lost", "path": MAKE})
         first = await ActivityEnvironment().run(wallet.try_stake, order)
-        await _moves_to(floor, _nowhere())
+        await _moves_to(casino, _nowhere())
         second = await ActivityEnvironment().run(wallet.try_stake, order)
         assert (first.progress, second.progress) == (Progress.UNKNOWN, Progress.UNKNOWN)
-        assert await _states(floor) == [(-1, "sending", 2)]
-        await _moves_to(floor, floor.casino_url)
-        await floor.faults()
+        assert await _states(casino) == [(-1, "sending", 2)]
+        await _moves_to(casino, casino.casino_url)
+        await casino.faults()
         assert (await ActivityEnvironment().run(wallet.try_stake, order)).progress is Progress.DONE
 
 
 async def test_what_is_owed_waits_for_the_casino(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url, casino=QUICK) as floor, working(temporal, floor):
-        bet = await floor.pay_in(seconds=30)
+    async with open_casino(database_url, casino=QUICK) as casino, working(temporal, casino):
+        bet = await casino.pay_in(seconds=30)
         _, handle = await start(temporal, bet)
-        await _moves_to(floor, _nowhere())
-        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+        await _moves_to(casino, _nowhere())
+        await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
 
         async def tried() -> bool:
-            return (await floor.attempts()).get(1, 0) >= 3
+            return (await casino.attempts()).get(1, 0) >= 3
 
         await eventually(tried, 60)
-        await _moves_to(floor, floor.casino_url)
-        assert (await update(handle, "pay_out", floor.pay_out(bet, "25.00"))).state is BetState.SETTLED
-        assert await floor.journal() == BOTH
+        await _moves_to(casino, casino.casino_url)
+        assert (await update(handle, "pay_out", casino.pay_out(bet, "25.00"))).state is BetState.SETTLED
+        assert await casino.journal() == BOTH
 
 
 async def test_a_claw_back_that_did_not_leave_needs_no_look(database_url: str, temporal: Client) -> None:
     """Its window ends without the five minutes after which absence is believed."""
-    async with open_floor(database_url, casino=QUICK) as floor, working(temporal, floor):
-        bet = await floor.pay_in_out(seconds=30)
+    async with open_casino(database_url, casino=QUICK) as casino, working(temporal, casino):
+        bet = await casino.pay_in_out(seconds=30)
         settled, first = await start(temporal, bet)
         await first.result()
-        await _moves_to(floor, _nowhere())
-        order = floor.reverse(bet, settled)
-        reversing = asyncio.create_task(reverse(temporal, order, floor.refund(bet)))
+        await _moves_to(casino, _nowhere())
+        order = casino.reverse(bet, settled)
+        reversing = asyncio.create_task(reverse(temporal, order, casino.refund(bet)))
 
         async def another_window() -> bool:
-            found = await floor.sql("SELECT not_after FROM movement WHERE transaction_type = -2")
+            found = await casino.sql("SELECT not_after FROM movement WHERE transaction_type = -2")
             return bool(found) and found[0].not_after > order.not_after + timedelta(seconds=1)
 
         await eventually(another_window, 60)
         # At the pace of the slow lane, and not window after window without a gap.
-        assert (await floor.attempts())[-2] < 100
-        await _moves_to(floor, floor.casino_url)
+        assert (await casino.attempts())[-2] < 100
+        await _moves_to(casino, casino.casino_url)
         _, handle = await reversing
         assert await handle.result() is ReversalState.REVERSED
-        assert await floor.journal() == BACK
-        assert {call["path"] for call in await floor.casino_calls()} == {MAKE}
+        assert await casino.journal() == BACK
+        assert {call["path"] for call in await casino.casino_calls()} == {MAKE}

@@ -9,7 +9,7 @@ from temporalio.testing import WorkflowEnvironment
 from betcore.domain.errors import Code
 from betcore.domain.ids import BetKey, reversal_workflow_id
 from betcore.domain.messages import BetState, ReversalState
-from tests.floor import open_floor
+from tests.in_process_casino import open_casino
 from tests.workflows.bets import begin, events, eventually, start, update, working
 from workflows.reversal import Reversal
 
@@ -18,74 +18,74 @@ BOTH = [(-1, "10.00"), (1, "25.00")]
 
 
 async def test_a_bet_of_one_step_costs_one_workflow_task(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        bet = await floor.pay_in_out()
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        bet = await casino.pay_in_out()
         record, handle = await start(temporal, bet)
         assert (record.state, record.win) == (BetState.SETTLED, bet.win)
         assert await handle.result() is BetState.SETTLED
-        assert await floor.journal() == BOTH
+        assert await casino.journal() == BOTH
         types = await events(handle)
         assert types.count(EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED) == 1
         assert EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED not in types
         assert len(types) <= 11
-        assert [call["path"] for call in await floor.casino_calls()] == [MAKE] * 2
+        assert [call["path"] for call in await casino.casino_calls()] == [MAKE] * 2
 
 
 async def test_no_money_for_the_stake_though_the_win_would_cover_it(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        record, _ = await start(temporal, await floor.pay_in_out("1000.01", "5000.00"))
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        record, _ = await start(temporal, await casino.pay_in_out("1000.01", "5000.00"))
         assert (record.state, record.refusal) == (BetState.REFUSED, Code.NO_MONEY)
-        assert await floor.journal() == []
+        assert await casino.journal() == []
 
 
 async def test_a_bet_of_one_step_is_over_when_it_is_known_though_nobody_was_told(
     database_url: str, skipping: WorkflowEnvironment
 ) -> None:
     # What decides a two-step bet that nobody hears of does not touch this one.
-    async with open_floor(database_url, provider="unconfirmed_within: 1") as floor, working(skipping.client, floor):
-        handle = await begin(skipping.client, bet := await floor.pay_in_out())
+    async with open_casino(database_url, provider="unconfirmed_within: 1") as casino, working(skipping.client, casino):
+        handle = await begin(skipping.client, bet := await casino.pay_in_out())
         assert await handle.result() is BetState.SETTLED
-        row = await floor.row(bet)
+        row = await casino.row(bet)
         assert (row.told_at, row.withdrawn_at) == (None, None)
-        assert await floor.calls.mark_told(row.bet_id, "r")
-        assert await floor.journal() == BOTH
+        assert await casino.calls.mark_told(row.bet_id, "r")
+        assert await casino.journal() == BOTH
 
 
 async def test_a_refund_before_the_win_is_sent_returns_the_stake(database_url: str, temporal: Client) -> None:
     # The debit is in the slow lane, where messages get through to the bet.
-    async with open_floor(database_url, casino="retry: {first: 0.1}") as floor, working(temporal, floor):
-        await floor.faults({"kind": "error", "path": MAKE, "times": 2}, {"kind": "hold", "path": MAKE, "times": 1})
-        bet = await floor.pay_in_out()
+    async with open_casino(database_url, casino="retry: {first: 0.1}") as casino, working(temporal, casino):
+        await casino.faults({"kind": "error", "path": MAKE, "times": 2}, {"kind": "hold", "path": MAKE, "times": 1})
+        bet = await casino.pay_in_out()
         handle = await begin(temporal, bet)
-        await floor.held()
-        refunding = asyncio.create_task(update(handle, "refund", floor.refund(bet)))
+        await casino.held()
+        refunding = asyncio.create_task(update(handle, "refund", casino.refund(bet)))
         await eventually(lambda: _was_filed(handle))
-        await floor.release()
+        await casino.release()
         assert (await refunding).state is BetState.REFUNDED
         assert await handle.result() is BetState.REFUNDED
-        assert await floor.journal() == [(-1, "10.00"), (2, "10.00")]
-        assert not await floor.calls.mark_told((await floor.row(bet)).bet_id, "r")
+        assert await casino.journal() == [(-1, "10.00"), (2, "10.00")]
+        assert not await casino.calls.mark_told((await casino.row(bet)).bet_id, "r")
 
 
 async def test_a_refund_after_the_win_was_sent_is_a_reversal_that_follows_it(
     database_url: str, temporal: Client
 ) -> None:
     # Nobody waits for the Refund, and no API carries it on: the bet itself starts the reversal.
-    async with open_floor(database_url, casino="retry: {first: 0.1}") as floor, working(temporal, floor):
+    async with open_casino(database_url, casino="retry: {first: 0.1}") as casino, working(temporal, casino):
         lost = {"path": MAKE, "transaction_type": 1}
-        await floor.faults({"kind": "lost", "times": 2, **lost}, {"kind": "hold", "times": 1, **lost})
-        bet = await floor.pay_in_out()
+        await casino.faults({"kind": "lost", "times": 2, **lost}, {"kind": "hold", "times": 1, **lost})
+        bet = await casino.pay_in_out()
         handle = await begin(temporal, bet)
-        await floor.held()
-        await handle.signal("refund", floor.refund(bet))
-        assert await floor.journal() == BOTH
-        await floor.release()
+        await casino.held()
+        await handle.signal("refund", casino.refund(bet))
+        assert await casino.journal() == BOTH
+        await casino.release()
         assert await handle.result() is BetState.SETTLED
         key = BetKey(bet.counterparty_id, bet.provider_bet_id)
         reversal = temporal.get_workflow_handle_for(Reversal.run, reversal_workflow_id(key))
         assert await reversal.result() is ReversalState.REVERSED
-        assert await floor.journal() == [*BOTH, (-2, "25.00"), (2, "10.00")]
-        row = await floor.row(bet)
+        assert await casino.journal() == [*BOTH, (-2, "25.00"), (2, "10.00")]
+        row = await casino.row(bet)
         assert (row.state, row.reversed_by is not None) == ("settled", True)
 
 

@@ -12,7 +12,7 @@ from temporalio.client import Client
 
 from betcore.domain.errors import Code
 from betcore.domain.messages import BetState, ReversalState
-from tests.floor import Floor, open_floor
+from tests.in_process_casino import InProcessCasino, open_casino
 from tests.workflows.bets import begin, eventually, reverse, start, update, working
 
 MAKE, INFO = "/payments/make", "/payments/info"
@@ -26,15 +26,15 @@ PATIENCE = 90
 
 
 @asynccontextmanager
-async def playing(database_url: str, client: Client, casino: str = "") -> AsyncIterator[Floor]:
-    async with asyncio.timeout(PATIENCE), open_floor(database_url, casino=casino) as floor, working(client, floor):
-        yield floor
+async def playing(database_url: str, client: Client, profile: str = "") -> AsyncIterator[InProcessCasino]:
+    async with asyncio.timeout(PATIENCE), open_casino(database_url, casino=profile) as casino, working(client, casino):
+        yield casino
 
 
-async def told(floor: Floor, event: str) -> list[Any]:
+async def told(casino: InProcessCasino, event: str) -> list[Any]:
     """The data of all events of a kind, oldest first."""
     query = "SELECT data FROM bet_event WHERE kind = :kind ORDER BY event_id"
-    return [row.data for row in await floor.sql(query, kind=event)]
+    return [row.data for row in await casino.sql(query, kind=event)]
 
 
 def sample(name: str, **labels: str) -> float:
@@ -49,66 +49,66 @@ def counted(call: str, kind: str) -> float:
 @pytest.mark.edge_case(86)
 @pytest.mark.parametrize("kind", ["other_types", "dirty_texts"])
 async def test_every_movement_is_done_with_its_first_answer(database_url: str, temporal: Client, kind: str) -> None:
-    async with playing(database_url, temporal) as floor:
-        await floor.faults({"kind": kind})
-        bet = await floor.pay_in_out()
+    async with playing(database_url, temporal) as casino:
+        await casino.faults({"kind": kind})
+        bet = await casino.pay_in_out()
         settled, _ = await start(temporal, bet)
         assert (settled.state, str(settled.closed_balance)) == (BetState.SETTLED, "1015.00")
-        _, handle = await reverse(temporal, floor.reverse(bet, settled), floor.refund(bet))
+        _, handle = await reverse(temporal, casino.reverse(bet, settled), casino.refund(bet))
         assert await handle.result() is ReversalState.REVERSED
-        assert (await floor.journal(), await floor.incidents()) == (BACK, [])
-        assert await floor.attempts() == {-1: 1, 1: 1, -2: 1, 2: 1}
-        ids = [row.partner_transaction_id for row in await floor.sql("SELECT partner_transaction_id FROM movement")]
+        assert (await casino.journal(), await casino.incidents()) == (BACK, [])
+        assert await casino.attempts() == {-1: 1, 1: 1, -2: 1, 2: 1}
+        ids = [row.partner_transaction_id for row in await casino.sql("SELECT partner_transaction_id FROM movement")]
         assert len(set(ids)) == 4
         assert max(map(len, ids)) <= 256
 
 
 @pytest.mark.edge_case(85)
 async def test_a_list_in_other_clothes_shows_our_movement(database_url: str, temporal: Client) -> None:
-    async with playing(database_url, temporal, SHORT) as floor:
-        await floor.faults({"kind": "lost", "path": MAKE}, {"kind": "other_types", "path": INFO})
-        handle = await begin(temporal, bet := await floor.pay_in(seconds=1))
+    async with playing(database_url, temporal, SHORT) as casino:
+        await casino.faults({"kind": "lost", "path": MAKE}, {"kind": "other_types", "path": INFO})
+        handle = await begin(temporal, bet := await casino.pay_in(seconds=1))
 
         async def accepted() -> bool:
-            return bool((row := await floor.row(bet)) and row.state == "acceptance")
+            return bool((row := await casino.row(bet)) and row.state == "acceptance")
 
         await eventually(accepted, PATIENCE)
-        assert await floor.incidents() == []
+        assert await casino.incidents() == []
         await handle.terminate("the test is over")
 
 
 @pytest.mark.edge_case(85)
 async def test_an_empty_list_in_other_clothes_shows_that_it_is_absent(database_url: str, temporal: Client) -> None:
-    async with playing(database_url, temporal, SHORT) as floor:
-        await floor.faults({"kind": "drop", "path": MAKE}, {"kind": "other_types", "path": INFO})
-        bet = await floor.pay_in(seconds=1)
+    async with playing(database_url, temporal, SHORT) as casino:
+        await casino.faults({"kind": "drop", "path": MAKE}, {"kind": "other_types", "path": INFO})
+        bet = await casino.pay_in(seconds=1)
         record, handle = await start(temporal, bet)
         assert await handle.result() is BetState.REFUSED
         assert record.refusal in (Code.CASINO_UNAVAILABLE, None)
-        assert [look["found"] for look in await told(floor, "looked")] == [False, False]
+        assert [look["found"] for look in await told(casino, "looked")] == [False, False]
 
 
 @pytest.mark.edge_case(85)
 async def test_a_list_that_is_not_believed_says_why_and_is_asked_for_again(database_url: str, temporal: Client) -> None:
     before = counted(INFO, "other_bet")
-    async with playing(database_url, temporal, SHORT) as floor:
+    async with playing(database_url, temporal, SHORT) as casino:
         foreign = {"kind": "rewrite", "path": INFO, "fields": {"BetId": 1}}
-        await floor.faults({"kind": "lost", "path": MAKE}, foreign)
-        handle = await begin(temporal, bet := await floor.pay_in(seconds=1))
+        await casino.faults({"kind": "lost", "path": MAKE}, foreign)
+        handle = await begin(temporal, bet := await casino.pay_in(seconds=1))
 
         async def looked() -> bool:
             return counted(INFO, "other_bet") >= before + 2
 
         await eventually(looked, PATIENCE)
-        assert await told(floor, "looked") == [{"type": -1, "unclear": "other_bet"}]
-        assert (await floor.row(bet)).state == "accepting"
+        assert await told(casino, "looked") == [{"type": -1, "unclear": "other_bet"}]
+        assert (await casino.row(bet)).state == "accepting"
         described = await handle.describe()
         (pending,) = described.raw_description.pending_activities
         assert pending.last_failure.message == "payments/info gave no clear answer: other_bet"
-        await floor.faults({"kind": "lost", "path": MAKE})
+        await casino.faults({"kind": "lost", "path": MAKE})
 
         async def accepted() -> bool:
-            return bool((await floor.row(bet)).state == "acceptance")
+            return bool((await casino.row(bet)).state == "acceptance")
 
         await eventually(accepted, PATIENCE)
         await handle.terminate("the test is over")
@@ -126,13 +126,13 @@ async def test_a_list_that_is_not_believed_says_why_and_is_asked_for_again(datab
 async def test_what_differs_in_value_is_parked_and_says_in_what(
     database_url: str, temporal: Client, fields: dict[str, str], doubt: str
 ) -> None:
-    async with playing(database_url, temporal, SHORT) as floor:
-        await floor.faults({"kind": "lost", "path": MAKE}, {"kind": "rewrite", "path": INFO, "fields": fields})
-        handle = await begin(temporal, await floor.pay_in(seconds=1))
-        await eventually(floor.incidents, PATIENCE)
-        (incident,) = await floor.incidents()
+    async with playing(database_url, temporal, SHORT) as casino:
+        await casino.faults({"kind": "lost", "path": MAKE}, {"kind": "rewrite", "path": INFO, "fields": fields})
+        handle = await begin(temporal, await casino.pay_in(seconds=1))
+        await eventually(casino.incidents, PATIENCE)
+        (incident,) = await casino.incidents()
         assert (incident.kind, incident.theirs["reason"]) == ("parked", doubt)
-        assert [look["reason"] for look in await told(floor, "looked")] == [doubt]
+        assert [look["reason"] for look in await told(casino, "looked")] == [doubt]
         assert "bert" not in str(incident.theirs)
         await handle.terminate("the test is over")
 
@@ -154,14 +154,14 @@ async def test_an_answer_that_cannot_be_read_is_unknown_and_counted(
     database_url: str, temporal: Client, body: str, kind: str
 ) -> None:
     before, opened = counted(MAKE, kind), sample("betcore_breaker_opened_total", casino="c")
-    casino = "{retry: {first: 0.1, cap: 0.3}, breaker: {failures: 2, probe_every: 0.2}}"
-    async with playing(database_url, temporal, casino) as floor:
-        bet = await floor.pay_in()
+    profile = "{retry: {first: 0.1, cap: 0.3}, breaker: {failures: 2, probe_every: 0.2}}"
+    async with playing(database_url, temporal, profile) as casino:
+        bet = await casino.pay_in()
         _, handle = await start(temporal, bet)
         answer = {"kind": "answer", "status": 200, "body": body, "commit": True}
-        await floor.faults({**answer, "path": MAKE, "transaction_type": 1, "times": 2})
-        assert (await update(handle, "pay_out", floor.pay_out(bet, "25.00"))).state is BetState.SETTLED
-        unclear = [one for one in await told(floor, "answer") if one.get("progress") == "unknown"]
+        await casino.faults({**answer, "path": MAKE, "transaction_type": 1, "times": 2})
+        assert (await update(handle, "pay_out", casino.pay_out(bet, "25.00"))).state is BetState.SETTLED
+        unclear = [one for one in await told(casino, "answer") if one.get("progress") == "unknown"]
         assert [one["kind"] for one in unclear] == [kind, kind]
         assert counted(MAKE, kind) == before + 2
         # The breaker is told, as of any other answer that is unclear.
@@ -186,28 +186,28 @@ DIRTY = {
 @pytest.mark.edge_case(86)
 @pytest.mark.parametrize("body", DIRTY.values(), ids=DIRTY)
 async def test_a_success_with_dirty_words_is_done(database_url: str, temporal: Client, body: str) -> None:
-    async with playing(database_url, temporal) as floor:
-        await floor.faults({"kind": "answer", "status": 200, "body": body, "commit": True, "path": MAKE, "times": 9})
-        bet = await floor.pay_in_out()
+    async with playing(database_url, temporal) as casino:
+        await casino.faults({"kind": "answer", "status": 200, "body": body, "commit": True, "path": MAKE, "times": 9})
+        bet = await casino.pay_in_out()
         settled, handle = await start(temporal, bet)
         assert (settled.state, settled.closed_balance) == (BetState.SETTLED, None)
         assert await handle.result() is BetState.SETTLED
-        assert await floor.attempts() == {-1: 1, 1: 1}
+        assert await casino.attempts() == {-1: 1, 1: 1}
 
 
 @pytest.mark.edge_case(86)
 async def test_a_failure_that_is_told_to_temporal_can_be_read(database_url: str, temporal: Client) -> None:
     """A database that refuses a long statement: the UI shows why, and not that the failure is too large."""
-    async with playing(database_url, temporal, SHORT) as floor:
-        await floor.faults({"kind": "drop", "path": MAKE})
-        handle = await begin(temporal, await floor.pay_in(seconds=1))
+    async with playing(database_url, temporal, SHORT) as casino:
+        await casino.faults({"kind": "drop", "path": MAKE})
+        handle = await begin(temporal, await casino.pay_in(seconds=1))
         query = "SELECT attempts FROM movement"
 
         async def begun() -> bool:
-            return bool(await floor.sql(query))
+            return bool(await casino.sql(query))
 
         await eventually(begun, PATIENCE)
-        async with floor.engine.connect() as connection:
+        async with casino.engine.connect() as connection:
             await connection.execute(text("ALTER TABLE movement RENAME TO away"))
 
         async def failed() -> bool:

@@ -4,43 +4,43 @@ from activities.casino_gateway import NO_CONFIRMATION
 from betcore.db.reversals import Reversals
 from betcore.domain.ids import TransactionType
 from betcore.domain.messages import BetState, ReversalState
-from tests.floor import Floor, open_floor
+from tests.in_process_casino import InProcessCasino, open_casino
 
 RUN, BEFORE = "run", "the run that owned it before"
 
 
-async def _paying_out(floor: Floor) -> int:
+async def _paying_out(casino: InProcessCasino) -> int:
     """A bet whose win was sent to the casino; no workflow carries it."""
-    bet = await floor.pay_in()
-    claim = await floor.bets.open(bet, RUN, BetState.ACCEPTING, None)
-    record = await floor.bets.accept(claim.record.bet_id, RUN, NO_CONFIRMATION)
-    await floor.bets.begin_credit(floor.credit(bet, record, "25.00"))
+    bet = await casino.pay_in()
+    claim = await casino.bets.open(bet, RUN, BetState.ACCEPTING, None)
+    record = await casino.bets.accept(claim.record.bet_id, RUN, NO_CONFIRMATION)
+    await casino.bets.begin_credit(casino.credit(bet, record, "25.00"))
     return record.bet_id
 
 
-async def _movement(floor: Floor, bet_id: int, kind: TransactionType) -> str:
+async def _movement(casino: InProcessCasino, bet_id: int, kind: TransactionType) -> str:
     query = "SELECT state FROM movement WHERE bet_id = :b AND transaction_type = :k"
-    return str((await floor.sql(query, b=bet_id, k=int(kind)))[0].state)
+    return str((await casino.sql(query, b=bet_id, k=int(kind)))[0].state)
 
 
 async def test_only_the_owner_of_a_bet_books_its_credit_as_done(database_url: str) -> None:
-    async with open_floor(database_url) as floor:
-        bet_id = await _paying_out(floor)
+    async with open_casino(database_url) as casino:
+        bet_id = await _paying_out(casino)
         for owner, state, movement in ((BEFORE, BetState.SETTLING, "sending"), (RUN, BetState.SETTLED, "done")):
-            record = await floor.bets.credit_done(bet_id, owner, TransactionType.PAY_OUT, NO_CONFIRMATION)
+            record = await casino.bets.credit_done(bet_id, owner, TransactionType.PAY_OUT, NO_CONFIRMATION)
             assert record.state is state
-            assert await _movement(floor, bet_id, TransactionType.PAY_OUT) == movement
+            assert await _movement(casino, bet_id, TransactionType.PAY_OUT) == movement
 
 
 async def test_only_the_owner_of_a_reversal_books_the_return_as_done(database_url: str) -> None:
-    async with open_floor(database_url) as floor:
-        bet = await floor.pay_in()
-        bet_id = (await floor.bets.open(bet, RUN, BetState.ACCEPTING, None)).record.bet_id
-        record = await floor.bets.accept(bet_id, RUN, NO_CONFIRMATION)
-        pay = floor.credit(bet, record, "25.00")
-        await floor.bets.begin_credit(pay)
-        await floor.bets.credit_done(bet_id, RUN, TransactionType.PAY_OUT, NO_CONFIRMATION)
-        reversals = Reversals(floor.engine)
+    async with open_casino(database_url) as casino:
+        bet = await casino.pay_in()
+        bet_id = (await casino.bets.open(bet, RUN, BetState.ACCEPTING, None)).record.bet_id
+        record = await casino.bets.accept(bet_id, RUN, NO_CONFIRMATION)
+        pay = casino.credit(bet, record, "25.00")
+        await casino.bets.begin_credit(pay)
+        await casino.bets.credit_done(bet_id, RUN, TransactionType.PAY_OUT, NO_CONFIRMATION)
+        reversals = Reversals(casino.engine)
         await reversals.open(bet_id, RUN, None)
         await reversals.begin_claw_back(bet_id, RUN, bet.not_after)
         await reversals.clawed_back(bet_id, RUN, NO_CONFIRMATION)
@@ -53,4 +53,4 @@ async def test_only_the_owner_of_a_reversal_books_the_return_as_done(database_ur
             record = await reversals.credit_done(bet_id, owner, TransactionType.BET_RETURN, NO_CONFIRMATION)
             assert record.reversal is not None
             assert record.reversal.state is state
-            assert await _movement(floor, bet_id, TransactionType.BET_RETURN) == movement
+            assert await _movement(casino, bet_id, TransactionType.BET_RETURN) == movement

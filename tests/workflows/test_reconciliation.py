@@ -16,7 +16,7 @@ from betcore.domain.ids import BETS_QUEUE, TransactionType
 from betcore.domain.messages import Action, BetState, Operate, Operated, PayIn
 from betcore.domain.money import Money
 from betcore.domain.reconciliation import SCHEDULED, Reconcile, Reconciled
-from tests.floor import Floor, open_floor
+from tests.in_process_casino import InProcessCasino, open_casino
 from tests.workflows.bets import Handle, begin, eventually, start, update, working
 
 TIMER = "timer_started_event_attributes"
@@ -33,16 +33,16 @@ VALUES (:client_id, 'anna', :bet_id, 4, 5, 0)
 """
 
 
-async def _order(floor: Floor) -> Reconcile:
+async def _order(casino: InProcessCasino) -> Reconcile:
     """All bets so far."""
-    async with floor.engine.connect() as connection:
+    async with casino.engine.connect() as connection:
         query = text("SELECT now() - interval '1 day' AS began, clock_timestamp() AS now")
         row = (await connection.execute(query)).one()
-    return Reconcile(casino_id=floor.session.casino_id, opened_from=row.began, opened_to=row.now)
+    return Reconcile(casino_id=casino.session.casino_id, opened_from=row.began, opened_to=row.now)
 
 
-async def _reconciled(client: Client, floor: Floor) -> Reconciled:
-    order = await _order(floor)
+async def _reconciled(client: Client, casino: InProcessCasino) -> Reconciled:
+    order = await _order(casino)
     found: Reconciled = await client.execute_workflow(
         "Reconciliation", order, id=f"r-{uuid4()}", task_queue=BETS_QUEUE, result_type=Reconciled
     )
@@ -50,109 +50,109 @@ async def _reconciled(client: Client, floor: Floor) -> Reconciled:
     return found
 
 
-async def _findings(floor: Floor, run: Reconciled) -> list[tuple[int, str, str | None]]:
-    found = [one async for one in Reconciliations(floor.engine).findings(run.reconciliation_id)]
+async def _findings(casino: InProcessCasino, run: Reconciled) -> list[tuple[int, str, str | None]]:
+    found = [one async for one in Reconciliations(casino.engine).findings(run.reconciliation_id)]
     return [(one["transaction_type"], one["kind"], one["outcome"]) for one in found]
 
 
-async def _sql(floor: Floor, statement: str, **given: object) -> None:
-    async with floor.engine.connect() as connection:
+async def _sql(casino: InProcessCasino, statement: str, **given: object) -> None:
+    async with casino.engine.connect() as connection:
         await connection.execute(text(statement), given)
 
 
-async def _cook(floor: Floor, statement: str, **given: object) -> None:
+async def _cook(casino: InProcessCasino, statement: str, **given: object) -> None:
     """Change the casino's book behind its back."""
-    await _sql(floor, "ALTER TABLE sandbox_casino.entry DISABLE TRIGGER USER")
-    await _sql(floor, statement, **given)
-    await _sql(floor, "ALTER TABLE sandbox_casino.entry ENABLE TRIGGER USER")
+    await _sql(casino, "ALTER TABLE sandbox_casino.entry DISABLE TRIGGER USER")
+    await _sql(casino, statement, **given)
+    await _sql(casino, "ALTER TABLE sandbox_casino.entry ENABLE TRIGGER USER")
 
 
-async def _settled(client: Client, floor: Floor) -> PayIn:
-    bet = await floor.pay_in()
+async def _settled(client: Client, casino: InProcessCasino) -> PayIn:
+    bet = await casino.pay_in()
     _, handle = await start(client, bet)
-    assert (await update(handle, "pay_out", floor.pay_out(bet, "25.00"))).state is BetState.SETTLED
+    assert (await update(handle, "pay_out", casino.pay_out(bet, "25.00"))).state is BetState.SETTLED
     return bet
 
 
-async def _incidents(floor: Floor) -> list[str]:
-    return [incident.kind for incident in await floor.incidents()]
+async def _incidents(casino: InProcessCasino) -> list[str]:
+    return [incident.kind for incident in await casino.incidents()]
 
 
 async def test_equal_books(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        await _settled(temporal, floor)
-        await start(temporal, await floor.pay_in("1000.01"))
-        await start(temporal, await floor.pay_in())
-        run = await _reconciled(temporal, floor)
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        await _settled(temporal, casino)
+        await start(temporal, await casino.pay_in("1000.01"))
+        await start(temporal, await casino.pay_in())
+        run = await _reconciled(temporal, casino)
         assert (run.bets, run.kinds, run.outcomes) == (3, {}, {})
-        assert len([call for call in await floor.casino_calls() if call["path"] == INFO]) == 3
+        assert len([call for call in await casino.casino_calls() if call["path"] == INFO]) == 3
 
 
 @pytest.mark.edge_case(97)
 async def test_a_bet_that_cannot_be_read_is_passed_over_with_an_incident(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url, casino=SHORT) as floor, working(temporal, floor):
-        odd, other = [await _settled(temporal, floor) for _ in range(2)]
-        other_id = (await floor.row(other)).bet_id
-        await _cook(floor, f"{CHANGE} SET amount = 26 {WIN}", bet_id=other_id)
-        await _sql(floor, "ALTER TABLE bet DISABLE TRIGGER USER")
-        await _sql(floor, "UPDATE bet SET currency = 'LOST' WHERE provider_bet_id = :name", name=odd.provider_bet_id)
+    async with open_casino(database_url, casino=SHORT) as casino, working(temporal, casino):
+        odd, other = [await _settled(temporal, casino) for _ in range(2)]
+        other_id = (await casino.row(other)).bet_id
+        await _cook(casino, f"{CHANGE} SET amount = 26 {WIN}", bet_id=other_id)
+        await _sql(casino, "ALTER TABLE bet DISABLE TRIGGER USER")
+        await _sql(casino, "UPDATE bet SET currency = 'LOST' WHERE provider_bet_id = :name", name=odd.provider_bet_id)
         for _ in range(2):
-            run = await _reconciled(temporal, floor)
-            assert await _findings(floor, run) == [(1, "amount", "incident")]
-        assert sorted(await _incidents(floor)) == ["reconciliation_amount", "unreadable"]
+            run = await _reconciled(temporal, casino)
+            assert await _findings(casino, run) == [(1, "amount", "incident")]
+        assert sorted(await _incidents(casino)) == ["reconciliation_amount", "unreadable"]
 
 
-async def _unclaimed(client: Client, floor: Floor) -> PayIn:
+async def _unclaimed(client: Client, casino: InProcessCasino) -> PayIn:
     """A stake that the casino has taken and lists too late: its bet has ended refused."""
-    await floor.faults(
+    await casino.faults(
         {"kind": "error", "path": MAKE, "commit": True}, {"kind": "error_code", "error_code": 103804, "path": INFO}
     )
-    bet = await floor.pay_in(seconds=2)
+    bet = await casino.pay_in(seconds=2)
     handle = await begin(client, bet)
     assert await handle.result() in (BetState.REFUSED, BetState.REFUNDED)
-    await floor.faults()
-    assert await floor.journal() == [(-1, "10.00")]
+    await casino.faults()
+    assert await casino.journal() == [(-1, "10.00")]
     return bet
 
 
 async def test_a_debit_that_nobody_claims_is_returned_once(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url, casino=SHORT) as floor, working(temporal, floor):
-        bet = await _unclaimed(temporal, floor)
-        runs = await asyncio.gather(*(_reconciled(temporal, floor) for _ in range(3)))
-        found = [await _findings(floor, run) for run in runs]
+    async with open_casino(database_url, casino=SHORT) as casino, working(temporal, casino):
+        bet = await _unclaimed(temporal, casino)
+        runs = await asyncio.gather(*(_reconciled(temporal, casino) for _ in range(3)))
+        found = [await _findings(casino, run) for run in runs]
         # One that begins when another one has ended finds equal books; one that is overtaken notes that it has gone.
         returned, noted = [(-1, "missing_here", "returned")], [(-1, "missing_here", "noted")]
         assert returned in found
         assert all(one in (returned, noted, []) for one in found)
-        assert await _incidents(floor) == ["debited_after_the_end"]
+        assert await _incidents(casino) == ["debited_after_the_end"]
         await temporal.execute_workflow("Sweep", id=f"sweep-{uuid4()}", task_queue=BETS_QUEUE)
-        back = temporal.get_workflow_handle(f"resume-reversal:{(await floor.row(bet)).bet_id}:1")
+        back = temporal.get_workflow_handle(f"resume-reversal:{(await casino.row(bet)).bet_id}:1")
         assert await back.result() == "reversed"
-        assert await floor.journal() == [(-1, "10.00"), (2, "10.00")]
-        assert (await floor.row(bet)).refusal == "casino_unavailable"
-        assert await _findings(floor, await _reconciled(temporal, floor)) == []
+        assert await casino.journal() == [(-1, "10.00"), (2, "10.00")]
+        assert (await casino.row(bet)).refusal == "casino_unavailable"
+        assert await _findings(casino, await _reconciled(temporal, casino)) == []
 
 
 async def test_a_second_look_that_dies_before_it_says_what_it_did(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url, casino=SHORT) as floor, working(temporal, floor):
-        bet = await _unclaimed(temporal, floor)
-        run = await _reconciled(temporal, floor)
+    async with open_casino(database_url, casino=SHORT) as casino, working(temporal, casino):
+        bet = await _unclaimed(temporal, casino)
+        run = await _reconciled(temporal, casino)
         # As it was before the outcome was written.
-        await _sql(floor, "UPDATE finding SET outcome = NULL")
-        await _second_look(floor.activities(temporal), run.reconciliation_id)
-        assert await _findings(floor, run) == [(-1, "missing_here", "returned")]
-        assert await _incidents(floor) == ["debited_after_the_end"]
-        assert (await floor.row(bet)).state in ("refused", "refunded")
+        await _sql(casino, "UPDATE finding SET outcome = NULL")
+        await _second_look(casino.activities(temporal), run.reconciliation_id)
+        assert await _findings(casino, run) == [(-1, "missing_here", "returned")]
+        assert await _incidents(casino) == ["debited_after_the_end"]
+        assert (await casino.row(bet)).state in ("refused", "refunded")
 
 
 async def test_what_has_gone_at_the_second_look_is_noted(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url, casino="{effect_within: 60, accept_within: 1}") as floor:
-        async with working(temporal, floor):
-            await _settled(temporal, floor)
+    async with open_casino(database_url, casino="{effect_within: 60, accept_within: 1}") as casino:
+        async with working(temporal, casino):
+            await _settled(temporal, casino)
             # A replica that knows nothing yet: for the first look alone.
-            await floor.faults({"kind": "error_code", "error_code": 103804, "path": INFO, "times": 1})
-            activities = floor.activities(temporal)
-            order, runs = await _order(floor), Reconciliations(floor.engine)
+            await casino.faults({"kind": "error_code", "error_code": 103804, "path": INFO, "times": 1})
+            activities = casino.activities(temporal)
+            order, runs = await _order(casino), Reconciliations(casino.engine)
             handle = await temporal.start_workflow("Reconciliation", order, id=f"r-{uuid4()}", task_queue=BETS_QUEUE)
 
             # It waits for the replica before it looks again.
@@ -161,12 +161,12 @@ async def test_what_has_gone_at_the_second_look_is_noted(database_url: str, temp
             assert run is not None
             waiting = await runs.open_findings(run.reconciliation_id, 0, 10)
             assert [finding.transaction_type for finding in waiting] == [-1, 1]
-            assert await _incidents(floor) == []
+            assert await _incidents(casino) == []
             await handle.terminate()
         await _second_look(activities, run.reconciliation_id)
         summary = await runs.summary(run.reconciliation_id)
         assert (summary.kinds, summary.outcomes) == ({"missing_there": 2}, {"noted": 2})
-        assert await _incidents(floor) == []
+        assert await _incidents(casino) == []
 
 
 async def _waits(handle: Any, time: timedelta) -> bool:
@@ -180,37 +180,37 @@ async def _second_look(activities: Any, reconciliation_id: int) -> None:
 
 
 async def test_a_bet_in_doubt_is_left_alone(database_url: str, temporal: Client) -> None:
-    casino = "{message_lifetime: 90, effect_within: 0.3, accept_within: 0.1, retry: {first: 0.1, cap: 0.3}}"
-    async with open_floor(database_url, casino=casino) as floor, working(temporal, floor):
-        await floor.faults({"kind": "lost", "path": MAKE})
-        handle = await begin(temporal, bet := await floor.pay_in())
-        await eventually(lambda: _has(floor, (-1, "10.00")))
-        assert await _findings(floor, await _reconciled(temporal, floor)) == [(-1, *["left_to_the_bet"] * 2)]
-        assert (await floor.row(bet)).state == "accepting"
-        assert await _incidents(floor) == []
-        await floor.faults()
-        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+    profile = "{message_lifetime: 90, effect_within: 0.3, accept_within: 0.1, retry: {first: 0.1, cap: 0.3}}"
+    async with open_casino(database_url, casino=profile) as casino, working(temporal, casino):
+        await casino.faults({"kind": "lost", "path": MAKE})
+        handle = await begin(temporal, bet := await casino.pay_in())
+        await eventually(lambda: _has(casino, (-1, "10.00")))
+        assert await _findings(casino, await _reconciled(temporal, casino)) == [(-1, *["left_to_the_bet"] * 2)]
+        assert (await casino.row(bet)).state == "accepting"
+        assert await _incidents(casino) == []
+        await casino.faults()
+        await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
         assert await handle.result() is BetState.SETTLED
-        assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
+        assert await casino.journal() == [(-1, "10.00"), (1, "25.00")]
 
 
-async def _has(floor: Floor, *entries: tuple[int, str]) -> bool:
-    return await floor.journal() == list(entries)
+async def _has(casino: InProcessCasino, *entries: tuple[int, str]) -> bool:
+    return await casino.journal() == list(entries)
 
 
 async def test_what_is_owed_and_missing_is_asked_of_the_bet(database_url: str, temporal: Client) -> None:
     # By itself the bet would try again in an hour.
-    casino = "{effect_within: 0.3, accept_within: 0.1, retry: {first: 3600, cap: 3600}}"
-    async with open_floor(database_url, casino=casino) as floor, working(temporal, floor):
-        bet = await floor.pay_in()
+    profile = "{effect_within: 0.3, accept_within: 0.1, retry: {first: 3600, cap: 3600}}"
+    async with open_casino(database_url, casino=profile) as casino, working(temporal, casino):
+        bet = await casino.pay_in()
         _, handle = await start(temporal, bet)
-        await floor.faults({"kind": "error", "path": MAKE, "transaction_type": 1, "times": 3})
-        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
-        await eventually(lambda: _tried(floor, 4))
-        await floor.faults()
-        assert await _findings(floor, await _reconciled(temporal, floor)) == [(1, "missing_there", "asked_the_bet")]
+        await casino.faults({"kind": "error", "path": MAKE, "transaction_type": 1, "times": 3})
+        await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
+        await eventually(lambda: _tried(casino, 4))
+        await casino.faults()
+        assert await _findings(casino, await _reconciled(temporal, casino)) == [(1, "missing_there", "asked_the_bet")]
         assert await asyncio.wait_for(handle.result(), 20) is BetState.SETTLED
-        assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
+        assert await casino.journal() == [(-1, "10.00"), (1, "25.00")]
 
 
 @pytest.mark.edge_case(84)
@@ -218,36 +218,36 @@ async def test_what_is_owed_and_missing_is_asked_of_the_bet(database_url: str, t
 async def test_a_credit_that_the_casino_has_made_is_asked_of_the_bet(
     database_url: str, temporal: Client, parked: bool
 ) -> None:
-    casino = "{effect_within: 0.3, accept_within: 0.1, fast_attempts: 1, retry: {first: 3600, cap: 3600}}"
-    async with open_floor(database_url, casino=casino) as floor, working(temporal, floor):
-        bet = await floor.pay_in(seconds=30)
+    profile = "{effect_within: 0.3, accept_within: 0.1, fast_attempts: 1, retry: {first: 3600, cap: 3600}}"
+    async with open_casino(database_url, casino=profile) as casino, working(temporal, casino):
+        bet = await casino.pay_in(seconds=30)
         _, handle = await start(temporal, bet)
         refused = {"kind": "refuse_after_commit", "error_code": 103805}
         unread = {"kind": "status", "status": 409, "commit": True}
-        await floor.faults({"path": MAKE, "transaction_type": 1} | (refused if parked else unread))
-        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+        await casino.faults({"path": MAKE, "transaction_type": 1} | (refused if parked else unread))
+        await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
 
         async def stays() -> bool:
-            found = await floor.sql("SELECT state, attempts FROM movement WHERE transaction_type = 1")
+            found = await casino.sql("SELECT state, attempts FROM movement WHERE transaction_type = 1")
             return [(row.state, row.attempts) for row in found] == ([("parked", 1)] if parked else [("sending", 2)])
 
         await eventually(stays)
-        assert await _findings(floor, await _reconciled(temporal, floor)) == [(1, "status", "asked_the_bet")]
+        assert await _findings(casino, await _reconciled(temporal, casino)) == [(1, "status", "asked_the_bet")]
         assert await asyncio.wait_for(handle.result(), 60) is BetState.SETTLED
-        assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
-        assert await _incidents(floor) == (["parked"] if parked else [])
-        assert await _findings(floor, await _reconciled(temporal, floor)) == []
+        assert await casino.journal() == [(-1, "10.00"), (1, "25.00")]
+        assert await _incidents(casino) == (["parked"] if parked else [])
+        assert await _findings(casino, await _reconciled(temporal, casino)) == []
 
 
 @pytest.mark.edge_case(95)
 async def test_what_was_paid_by_hand_and_is_listed_is_paid_twice(database_url: str, temporal: Client) -> None:
-    casino = "{clock_leeway: 0.2, effect_within: 0.3, message_lifetime: 1, accept_within: 0.1, retry: {first: 0.1}}"
-    async with open_floor(database_url, casino=casino) as floor, working(temporal, floor):
-        bet = await floor.pay_in(seconds=30)
+    profile = "{clock_leeway: 0.2, effect_within: 0.3, message_lifetime: 1, accept_within: 0.1, retry: {first: 0.1}}"
+    async with open_casino(database_url, casino=profile) as casino, working(temporal, casino):
+        bet = await casino.pay_in(seconds=30)
         record, handle = await start(temporal, bet)
-        await floor.faults({"kind": "error_code", "error_code": 103805, "path": MAKE, "transaction_type": 1})
-        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
-        await eventually(floor.incidents)
+        await casino.faults({"kind": "error_code", "error_code": 103805, "path": MAKE, "transaction_type": 1})
+        await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
+        await eventually(casino.incidents)
         order = Operate(action=Action.MARK_PAID, operator="ann", reason="a test")
 
         async def is_taken() -> bool:
@@ -259,97 +259,97 @@ async def test_what_was_paid_by_hand_and_is_listed_is_paid_twice(database_url: s
         await eventually(is_taken)
         assert await handle.result() is BetState.SETTLED
         # The casino applies an old message later than it should.
-        await floor.faults()
-        house = await floor.partners.casino(record.casino_id)
+        await casino.faults()
+        house = await casino.partners.casino(record.casino_id)
         late = Movement(record.bet_id, TransactionType.PAY_OUT, "anna", Money.parse("25.00", "EUR"))
-        assert (await floor.casinos.make(house, late, timedelta(seconds=5))).answer.meaning == "done"
+        assert (await casino.casinos.make(house, late, timedelta(seconds=5))).answer.meaning == "done"
         for _ in range(2):
-            assert await _findings(floor, await _reconciled(temporal, floor)) == [(1, "status", "incident")]
-        assert await _incidents(floor) == ["parked", "paid_twice"]
+            assert await _findings(casino, await _reconciled(temporal, casino)) == [(1, "status", "incident")]
+        assert await _incidents(casino) == ["parked", "paid_twice"]
 
 
-async def _tried(floor: Floor, times: int) -> bool:
-    return len([call for call in await floor.casino_calls() if call["path"] == MAKE]) >= times
+async def _tried(casino: InProcessCasino, times: int) -> bool:
+    return len([call for call in await casino.casino_calls() if call["path"] == MAKE]) >= times
 
 
 async def test_a_bet_that_nobody_carries_is_left_to_the_sweep(database_url: str, temporal: Client) -> None:
-    casino = "{effect_within: 0.3, accept_within: 0.1, retry: {first: 3600, cap: 3600}}"
-    async with open_floor(database_url, casino=casino) as floor, working(temporal, floor):
-        bet = await floor.pay_in()
+    profile = "{effect_within: 0.3, accept_within: 0.1, retry: {first: 3600, cap: 3600}}"
+    async with open_casino(database_url, casino=profile) as casino, working(temporal, casino):
+        bet = await casino.pay_in()
         _, handle = await start(temporal, bet)
-        await floor.faults({"kind": "error", "path": MAKE, "transaction_type": 1})
-        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
-        await eventually(lambda: _tried(floor, 4))
+        await casino.faults({"kind": "error", "path": MAKE, "transaction_type": 1})
+        await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
+        await eventually(lambda: _tried(casino, 4))
         await handle.terminate()
-        assert await _findings(floor, await _reconciled(temporal, floor)) == [(1, *["left_to_the_bet"] * 2)]
+        assert await _findings(casino, await _reconciled(temporal, casino)) == [(1, *["left_to_the_bet"] * 2)]
 
 
 async def test_what_nobody_can_heal_is_an_incident_once(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url, casino=SHORT) as floor, working(temporal, floor):
-        other, gone = await _settled(temporal, floor), await _settled(temporal, floor)
-        more = await floor.row(await _settled(temporal, floor))
-        other_id, gone_id = (await floor.row(other)).bet_id, (await floor.row(gone)).bet_id
-        await _cook(floor, f"{CHANGE} SET amount = 26 {WIN}", bet_id=other_id)
-        await _cook(floor, f"{CHANGE} SET bet_id = -bet_id {WIN}", bet_id=gone_id)
-        await _cook(floor, JACKPOT, bet_id=more.bet_id, client_id=floor.partner_client_id)
+    async with open_casino(database_url, casino=SHORT) as casino, working(temporal, casino):
+        other, gone = await _settled(temporal, casino), await _settled(temporal, casino)
+        more = await casino.row(await _settled(temporal, casino))
+        other_id, gone_id = (await casino.row(other)).bet_id, (await casino.row(gone)).bet_id
+        await _cook(casino, f"{CHANGE} SET amount = 26 {WIN}", bet_id=other_id)
+        await _cook(casino, f"{CHANGE} SET bet_id = -bet_id {WIN}", bet_id=gone_id)
+        await _cook(casino, JACKPOT, bet_id=more.bet_id, client_id=casino.partner_client_id)
         expected = [(1, "amount", "incident"), (1, "missing_there", "incident"), (4, "missing_here", "incident")]
-        before = await floor.journal()
+        before = await casino.journal()
         for _ in range(2):
-            assert sorted(await _findings(floor, await _reconciled(temporal, floor))) == sorted(expected)
-        assert sorted(await _incidents(floor)) == sorted(f"reconciliation_{kind}" for _, kind, _ in expected)
-        assert await floor.journal() == before
+            assert sorted(await _findings(casino, await _reconciled(temporal, casino))) == sorted(expected)
+        assert sorted(await _incidents(casino)) == sorted(f"reconciliation_{kind}" for _, kind, _ in expected)
+        assert await casino.journal() == before
 
 
 async def test_an_unclear_answer_is_asked_for_until_it_is_clear(database_url: str, temporal: Client) -> None:
-    casino = "{effect_within: 0.3, accept_within: 0.1}"
-    async with open_floor(database_url, casino=casino) as floor, working(temporal, floor):
+    profile = "{effect_within: 0.3, accept_within: 0.1}"
+    async with open_casino(database_url, casino=profile) as casino, working(temporal, casino):
         for _ in range(3):
-            bet = await floor.row(await _settled(temporal, floor))
-            await _cook(floor, f"{CHANGE} SET amount = 26 {WIN}", bet_id=bet.bet_id)
+            bet = await casino.row(await _settled(temporal, casino))
+            await _cook(casino, f"{CHANGE} SET amount = 26 {WIN}", bet_id=bet.bet_id)
         # More than the asks of one attempt.
-        await floor.faults({"kind": "garbage", "path": INFO, "times": 17})
-        run = await _reconciled(temporal, floor)
+        await casino.faults({"kind": "garbage", "path": INFO, "times": 17})
+        run = await _reconciled(temporal, casino)
         assert (run.bets, run.kinds) == (3, {"amount": 3})
 
 
 async def test_a_bet_that_moves_while_it_is_compared_does_not_differ(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url, casino="attempt_timeout: 10") as floor, working(temporal, floor):
-        bet = await floor.pay_in()
+    async with open_casino(database_url, casino="attempt_timeout: 10") as casino, working(temporal, casino):
+        bet = await casino.pay_in()
         _, handle = await start(temporal, bet)
-        await floor.faults({"kind": "hold", "path": INFO, "times": 1})
-        running = asyncio.create_task(_reconciled(temporal, floor))
-        await floor.held()
-        assert (await update(handle, "pay_out", floor.pay_out(bet, "25.00"))).state is BetState.SETTLED
-        await floor.release()
+        await casino.faults({"kind": "hold", "path": INFO, "times": 1})
+        running = asyncio.create_task(_reconciled(temporal, casino))
+        await casino.held()
+        assert (await update(handle, "pay_out", casino.pay_out(bet, "25.00"))).state is BetState.SETTLED
+        await casino.release()
         assert (await running).kinds == {}
 
 
-async def _age(floor: Floor, minutes: int) -> None:
-    await _sql(floor, "ALTER TABLE bet DISABLE TRIGGER guard_bet")
-    await _sql(floor, "UPDATE bet SET opened_at = opened_at - make_interval(mins => :minutes)", minutes=minutes)
-    await _sql(floor, "ALTER TABLE bet ENABLE TRIGGER guard_bet")
+async def _age(casino: InProcessCasino, minutes: int) -> None:
+    await _sql(casino, "ALTER TABLE bet DISABLE TRIGGER guard_bet")
+    await _sql(casino, "UPDATE bet SET opened_at = opened_at - make_interval(mins => :minutes)", minutes=minutes)
+    await _sql(casino, "ALTER TABLE bet ENABLE TRIGGER guard_bet")
 
 
 async def test_the_schedule_goes_on_where_its_last_run_ended(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        runs = Reconciliations(floor.engine)
-        await _settled(temporal, floor)
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        runs = Reconciliations(casino.engine)
+        await _settled(temporal, casino)
         assert await _round(temporal) == 0, "too young"
-        await _age(floor, 11)
+        await _age(casino, 11)
         (wanted,) = await runs.due(timedelta(minutes=10))
         assert wanted.workflow_id.startswith(f"{SCHEDULED}:c:")
         assert await _round(temporal) == 1
-        await _all_ended(floor, 1)
+        await _all_ended(casino, 1)
         assert await _round(temporal) == 0, "nothing new"
         # Ten minutes later.
-        await _sql(floor, "UPDATE reconciliation SET opened_to = opened_to - interval '11 minutes', "
+        await _sql(casino, "UPDATE reconciliation SET opened_to = opened_to - interval '11 minutes', "
                           "opened_from = opened_from - interval '11 minutes'")  # fmt: skip
-        await _age(floor, 11)
-        await _settled(temporal, floor)
-        await _age(floor, 11)
+        await _age(casino, 11)
+        await _settled(temporal, casino)
+        await _age(casino, 11)
         assert await _round(temporal) == 1
-        await _all_ended(floor, 2)
-        async with floor.engine.connect() as connection:
+        await _all_ended(casino, 2)
+        async with casino.engine.connect() as connection:
             rows = (await connection.execute(text("SELECT * FROM reconciliation ORDER BY 1"))).all()
         assert rows[1].opened_from == rows[0].opened_to
         assert [(row.bets, row.compared) for row in rows] == [(1, 1), (1, 1)]
@@ -362,9 +362,9 @@ async def _round(client: Client) -> int:
     return started
 
 
-async def _all_ended(floor: Floor, runs: int) -> None:
+async def _all_ended(casino: InProcessCasino, runs: int) -> None:
     async def ended() -> bool:
-        async with floor.engine.connect() as connection:
+        async with casino.engine.connect() as connection:
             query = text("SELECT count(*) FROM reconciliation WHERE ended_at IS NOT NULL")
             return bool((await connection.execute(query)).scalar_one() == runs)
 
@@ -372,16 +372,16 @@ async def _all_ended(floor: Floor, runs: int) -> None:
 
 
 async def test_a_run_that_was_terminated_is_taken_up_by_the_schedule(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url, casino="attempt_timeout: 10") as floor, working(temporal, floor):
-        await _settled(temporal, floor)
-        await _age(floor, 11)
-        await floor.faults({"kind": "hold", "path": INFO, "times": 1})
+    async with open_casino(database_url, casino="attempt_timeout: 10") as casino, working(temporal, casino):
+        await _settled(temporal, casino)
+        await _age(casino, 11)
+        await casino.faults({"kind": "hold", "path": INFO, "times": 1})
         assert await _round(temporal) == 1
-        await floor.held()
+        await casino.held()
         assert await _round(temporal) == 0, "it runs"
-        (wanted,) = await Reconciliations(floor.engine).due(timedelta(minutes=10))
+        (wanted,) = await Reconciliations(casino.engine).due(timedelta(minutes=10))
         handle: Handle = temporal.get_workflow_handle(wanted.workflow_id)
         await handle.terminate()
-        await floor.release()
+        await casino.release()
         assert await _round(temporal) == 1
-        await _all_ended(floor, 1)
+        await _all_ended(casino, 1)

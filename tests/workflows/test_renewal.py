@@ -15,8 +15,8 @@ from betcore.domain.ids import BETS_QUEUE, BetKey, reversal_workflow_id
 from betcore.domain.messages import Action, BetState, Operate, Operated, PayIn
 from betcore.temporal.visibility import NEEDS_ATTENTION
 from devkit.stack import temporal as servers
-from tests.floor import Floor, open_floor
 from tests.histories.replay import replay
+from tests.in_process_casino import InProcessCasino, open_casino
 from tests.workflows.bets import Handle, begin, eventually, start, working
 from worker import WORKFLOWS
 from workflows.reversal import Reversal
@@ -78,17 +78,17 @@ async def _replays(client: Client, handle: Any) -> None:
         assert (await replay(history, WORKFLOWS)).complaint is None
 
 
-async def _owner(floor: Floor, bet: PayIn) -> str:
-    return str((await floor.row(bet)).owner)
+async def _owner(casino: InProcessCasino, bet: PayIn) -> str:
+    return str((await casino.row(bet)).owner)
 
 
 async def test_what_is_owed_goes_on_in_a_new_run_of_the_same_life(database_url: str, forgetful: Client) -> None:
-    async with open_floor(database_url, casino=QUICK) as floor, working(forgetful, floor):
-        bet = await floor.pay_in()
+    async with open_casino(database_url, casino=QUICK) as casino, working(forgetful, casino):
+        bet = await casino.pay_in()
         _, handle = await start(forgetful, bet)
         first = await _run(handle)
-        await floor.faults({"kind": "error", "path": MAKE})
-        waiting = asyncio.create_task(handle.execute_update("pay_out", floor.pay_out(bet, "25.00"), id="pay_out"))
+        await casino.faults({"kind": "error", "path": MAKE})
+        waiting = asyncio.create_task(handle.execute_update("pay_out", casino.pay_out(bet, "25.00"), id="pay_out"))
         named = await _renewed(forgetful, handle)
         # Who waits hears that it is not known, and asks again.
         with pytest.raises(WorkflowUpdateFailedError) as told:
@@ -96,48 +96,48 @@ async def test_what_is_owed_goes_on_in_a_new_run_of_the_same_life(database_url: 
         assert isinstance(told.value.cause, ApplicationError)
         assert told.value.cause.type == Code.OUTCOME_UNKNOWN
         assert (await named.describe()).typed_search_attributes.get(NEEDS_ATTENTION) is True
-        await floor.faults()
-        await named.execute_update("pay_out", floor.pay_out(bet, "25.00"), id="pay_out")
+        await casino.faults()
+        await named.execute_update("pay_out", casino.pay_out(bet, "25.00"), id="pay_out")
         assert await named.result() == BetState.SETTLED
-        assert (await floor.journal(), await _owner(floor, bet)) == ([(-1, "10.00"), (1, "25.00")], first)
+        assert (await casino.journal(), await _owner(casino, bet)) == ([(-1, "10.00"), (1, "25.00")], first)
         assert (await named.describe()).typed_search_attributes.get(NEEDS_ATTENTION) is False
         await _replays(forgetful, named)
 
 
 async def test_a_refund_that_was_filed_is_not_forgotten(database_url: str, forgetful: Client) -> None:
-    async with open_floor(database_url, casino=QUICK) as floor, working(forgetful, floor):
-        await floor.faults({"kind": "error", "path": MAKE, "transaction_type": -1})
-        bet = await floor.pay_in(seconds=60)
+    async with open_casino(database_url, casino=QUICK) as casino, working(forgetful, casino):
+        await casino.faults({"kind": "error", "path": MAKE, "transaction_type": -1})
+        bet = await casino.pay_in(seconds=60)
         handle = await begin(forgetful, bet)
-        await eventually(lambda: _sent(floor))
-        await handle.signal("refund", floor.refund(bet))
+        await eventually(lambda: _sent(casino))
+        await handle.signal("refund", casino.refund(bet))
         named = await _renewed(forgetful, handle)
-        await floor.faults()
+        await casino.faults()
         assert await named.result() == BetState.REFUNDED
-        assert await floor.journal() == [(-1, "10.00"), (2, "10.00")]
+        assert await casino.journal() == [(-1, "10.00"), (2, "10.00")]
         # By the Refund, and not because its provider was told nothing.
-        assert await floor.sql("SELECT 1 FROM bet_event WHERE kind = 'refund'")
+        assert await casino.sql("SELECT 1 FROM bet_event WHERE kind = 'refund'")
         await _replays(forgetful, named)
 
 
-async def _sent(floor: Floor) -> bool:
-    return bool(await floor.sql("SELECT 1 FROM bet_event WHERE kind = 'answer'"))
+async def _sent(casino: InProcessCasino) -> bool:
+    return bool(await casino.sql("SELECT 1 FROM bet_event WHERE kind = 'answer'"))
 
 
 async def test_what_is_parked_stays_parked_with_its_proposal(database_url: str, forgetful: Client) -> None:
     hurried = "{clock_leeway: 0.2, effect_within: 0.3, message_lifetime: 1, approval_above: {EUR: 5}}"
-    async with open_floor(database_url, casino=hurried) as floor, working(forgetful, floor):
-        bet = await floor.pay_in()
+    async with open_casino(database_url, casino=hurried) as casino, working(forgetful, casino):
+        bet = await casino.pay_in()
         _, handle = await start(forgetful, bet)
-        await floor.faults({"kind": "error_code", "error_code": 103805, "path": MAKE, "transaction_type": 1})
-        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
-        await eventually(lambda: _is_parked(floor))
+        await casino.faults({"kind": "error_code", "error_code": 103805, "path": MAKE, "transaction_type": 1})
+        await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
+        await eventually(lambda: _is_parked(casino))
         assert not (await _ask(handle, Action.MARK_PAID)).done
         named = await _renewed(forgetful, handle)
-        await eventually(lambda: _is_parked(floor))
+        await eventually(lambda: _is_parked(casino))
         assert await _agrees(named)
         assert await named.result() == BetState.SETTLED
-        assert await floor.journal() == [(-1, "10.00")]
+        assert await casino.journal() == [(-1, "10.00")]
         await _replays(forgetful, named)
 
 
@@ -150,52 +150,52 @@ async def _agrees(handle: Any) -> bool:
         await asyncio.sleep(0.1)
 
 
-async def _is_parked(floor: Floor) -> bool:
-    return bool(await floor.sql("SELECT 1 FROM movement WHERE state = 'parked'"))
+async def _is_parked(casino: InProcessCasino) -> bool:
+    return bool(await casino.sql("SELECT 1 FROM movement WHERE state = 'parked'"))
 
 
 async def test_a_bet_that_waits_for_its_result_goes_on_waiting(database_url: str, forgetful: Client) -> None:
     async with (
-        open_floor(database_url, provider="{unconfirmed_within: 0.5}", casino=QUICK) as floor,
-        working(forgetful, floor),
+        open_casino(database_url, provider="{unconfirmed_within: 0.5}", casino=QUICK) as casino,
+        working(forgetful, casino),
     ):
-        bet = await floor.pay_in()
+        bet = await casino.pay_in()
         record, handle = await start(forgetful, bet)
-        await floor.calls.mark_told(record.bet_id, "r")
+        await casino.calls.mark_told(record.bet_id, "r")
         first = await _run(handle)
         named = forgetful.get_workflow_handle(handle.id)
 
         async def another_run() -> bool:
-            other = floor.pay_out(bet, "25.00").model_copy(update={"round_id": "another"})
+            other = casino.pay_out(bet, "25.00").model_copy(update={"round_id": "another"})
             await named.signal("pay_out", other)
             await asyncio.sleep(0.1)
             return await _run(named) != first
 
         await eventually(another_run, 60)
-        assert (await floor.row(bet)).state == "acceptance"
-        await named.execute_update("pay_out", floor.pay_out(bet, "25.00"), id="pay_out")
+        assert (await casino.row(bet)).state == "acceptance"
+        await named.execute_update("pay_out", casino.pay_out(bet, "25.00"), id="pay_out")
         assert await named.result() == BetState.SETTLED
-        assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
+        assert await casino.journal() == [(-1, "10.00"), (1, "25.00")]
         await _replays(forgetful, named)
 
 
 async def test_a_reversal_goes_on_in_a_new_run(database_url: str, forgetful: Client) -> None:
-    async with open_floor(database_url, casino=QUICK) as floor, working(forgetful, floor):
-        bet = await floor.pay_in_out()
+    async with open_casino(database_url, casino=QUICK) as casino, working(forgetful, casino):
+        bet = await casino.pay_in_out()
         settled, _ = await start(forgetful, bet)
-        await floor.faults({"kind": "error", "path": MAKE, "transaction_type": -2})
-        order, key = floor.reverse(bet, settled), BetKey(bet.counterparty_id, bet.provider_bet_id)
+        await casino.faults({"kind": "error", "path": MAKE, "transaction_type": -2})
+        order, key = casino.reverse(bet, settled), BetKey(bet.counterparty_id, bet.provider_bet_id)
         workflow_id = reversal_workflow_id(key)
         handle: Handle = await forgetful.start_workflow(Reversal.run, order, id=workflow_id, task_queue=BETS_QUEUE)  # type: ignore[assignment]
-        await eventually(lambda: _claws_back(floor))
+        await eventually(lambda: _claws_back(casino))
         await _renewed(forgetful, handle)
-        await floor.faults({"kind": "error", "path": MAKE, "transaction_type": 2})
+        await casino.faults({"kind": "error", "path": MAKE, "transaction_type": 2})
         named = await _renewed(forgetful, handle)
-        await floor.faults()
+        await casino.faults()
         assert await named.result() == "reversed"
-        assert await floor.journal() == [(-1, "10.00"), (1, "25.00"), (-2, "25.00"), (2, "10.00")]
+        assert await casino.journal() == [(-1, "10.00"), (1, "25.00"), (-2, "25.00"), (2, "10.00")]
         await _replays(forgetful, named)
 
 
-async def _claws_back(floor: Floor) -> bool:
-    return bool(await floor.sql("SELECT 1 FROM movement WHERE transaction_type = -2 AND attempts > 1"))
+async def _claws_back(casino: InProcessCasino) -> bool:
+    return bool(await casino.sql("SELECT 1 FROM movement WHERE transaction_type = -2 AND attempts > 1"))

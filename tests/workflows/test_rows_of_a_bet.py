@@ -23,20 +23,20 @@ from betcore.domain.activity_inputs import Progress, TakeStake
 from betcore.domain.errors import Code
 from betcore.domain.messages import Action, BetState, Operate, Operated, PayIn
 from betcore.domain.money import Money
-from tests.floor import Floor, open_floor
+from tests.in_process_casino import InProcessCasino, open_casino
 from tests.workflows.bets import Handle, begin, events, eventually, start, update, working
 
 
-async def _settled(floor: Floor, client: Client) -> int:
-    bet = await floor.pay_in("10.00")
+async def _settled(casino: InProcessCasino, client: Client) -> int:
+    bet = await casino.pay_in("10.00")
     _, handle = await start(client, bet)
-    record = await update(handle, "pay_out", floor.pay_out(bet, "25.00"))
+    record = await update(handle, "pay_out", casino.pay_out(bet, "25.00"))
     assert record.state is BetState.SETTLED
     return record.bet_id
 
 
-async def _execute(floor: Floor, statement: str, bet_id: int) -> None:
-    async with floor.engine.connect() as connection:
+async def _execute(casino: InProcessCasino, statement: str, bet_id: int) -> None:
+    async with casino.engine.connect() as connection:
         await connection.execute(text(statement), {"bet": bet_id})
 
 
@@ -61,20 +61,20 @@ FORBIDDEN = [
 
 
 async def test_amounts_identities_and_a_terminal_state_stand(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        bet_id = await _settled(floor, temporal)
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        bet_id = await _settled(casino, temporal)
         for statement in FORBIDDEN:
             with pytest.raises(DBAPIError, match=r"bet|movement|stands"):
-                await _execute(floor, statement, bet_id)
+                await _execute(casino, statement, bet_id)
         # The guards stand in nobody's way.
-        await _execute(floor, "UPDATE bet SET told_at = coalesce(told_at, now()) WHERE bet_id = :bet", bet_id)
+        await _execute(casino, "UPDATE bet SET told_at = coalesce(told_at, now()) WHERE bet_id = :bet", bet_id)
 
 
 async def test_a_timeline_holds_every_message_send_and_answer(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        await floor.faults({"kind": "lost", "path": "/payments/make", "transaction_type": 1, "times": 1})
-        bet_id = await _settled(floor, temporal)
-        async with floor.engine.connect() as connection:
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        await casino.faults({"kind": "lost", "path": "/payments/make", "transaction_type": 1, "times": 1})
+        bet_id = await _settled(casino, temporal)
+        async with casino.engine.connect() as connection:
             rows = await connection.execute(
                 text("SELECT kind, at, data FROM bet_event WHERE bet_id = :bet ORDER BY event_id"), {"bet": bet_id}
             )
@@ -88,12 +88,12 @@ async def test_a_timeline_holds_every_message_send_and_answer(database_url: str,
         assert [event.at for event in events] == sorted(event.at for event in events)
 
 
-async def _held_first_send(floor: Floor, client: Client) -> tuple[PayIn, Handle]:
+async def _held_first_send(casino: InProcessCasino, client: Client) -> tuple[PayIn, Handle]:
     """A bet whose first send is refused by the casino, with the refusal still on its way to the worker."""
-    await floor.faults({"kind": "hold_after", "path": "/payments/make", "transaction_type": -1, "times": 1})
-    bet = await floor.pay_in("1000.01")
+    await casino.faults({"kind": "hold_after", "path": "/payments/make", "transaction_type": -1, "times": 1})
+    bet = await casino.pay_in("1000.01")
     handle = await begin(client, bet)
-    await floor.held()
+    await casino.held()
     return bet, handle
 
 
@@ -101,26 +101,26 @@ async def test_a_refusal_is_not_believed_once_another_process_has_counted_a_send
     database_url: str, temporal: Client
 ) -> None:
     # A worker that froze with a refusal in its hands must not end a bet for which another one sends again meanwhile.
-    casino = "{message_lifetime: 1, attempt_timeout: 5, clock_leeway: 0, effect_within: 0.5, retry: {first: 0.2}}"
-    async with open_floor(database_url, casino=casino) as floor, working(temporal, floor):
-        bet, handle = await _held_first_send(floor, temporal)
-        owner = (await floor.row(bet)).owner
-        claim = await floor.bets.open(bet, owner, BetState.ACCEPTING, None)
+    profile = "{message_lifetime: 1, attempt_timeout: 5, clock_leeway: 0, effect_within: 0.5, retry: {first: 0.2}}"
+    async with open_casino(database_url, casino=profile) as casino, working(temporal, casino):
+        bet, handle = await _held_first_send(casino, temporal)
+        owner = (await casino.row(bet)).owner
+        claim = await casino.bets.open(bet, owner, BetState.ACCEPTING, None)
         assert claim.attempts == 2
-        await floor.release()
+        await casino.release()
         # Nobody sends it in truth: the bet finds out by looking, not by the refusal.
         assert await handle.result() is BetState.REFUSED
-        assert (await floor.row(bet)).refusal == "casino_unavailable"
-        looks = [call for call in await floor.casino_calls() if call["path"] == "/payments/info"]
+        assert (await casino.row(bet)).refusal == "casino_unavailable"
+        looks = [call for call in await casino.casino_calls() if call["path"] == "/payments/info"]
         assert len(looks) == 2
 
 
 async def test_a_refusal_of_the_only_send_ends_the_bet(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url, casino="attempt_timeout: 5") as floor, working(temporal, floor):
-        bet, handle = await _held_first_send(floor, temporal)
-        await floor.release()
+    async with open_casino(database_url, casino="attempt_timeout: 5") as casino, working(temporal, casino):
+        bet, handle = await _held_first_send(casino, temporal)
+        await casino.release()
         assert await handle.result() is BetState.REFUSED
-        assert (await floor.row(bet)).refusal == "no_money"
+        assert (await casino.row(bet)).refusal == "no_money"
 
 
 @pytest.mark.parametrize("why", ["breaker", "places"])
@@ -128,56 +128,56 @@ async def test_a_stake_that_was_begun_is_left_to_the_slow_lane_where_a_new_one_w
     database_url: str, temporal: Client, why: str
 ) -> None:
     """A workflow task that is done once more runs its activity again, while the first send is at the casino."""
-    casino = "{attempt_timeout: 5, fast_attempts: 1, breaker: {failures: 1, probe_every: 60}}"
-    async with open_floor(database_url, casino=casino) as floor:
-        wallet, bet = floor.activities(temporal).wallet, await floor.pay_in()
+    profile = "{attempt_timeout: 5, fast_attempts: 1, breaker: {failures: 1, probe_every: 60}}"
+    async with open_casino(database_url, casino=profile) as casino:
+        wallet, bet = casino.activities(temporal).wallet, await casino.pay_in()
         order = TakeStake(pay_in=bet, owner="run", refund_filed=False)
-        await floor.faults({"kind": "error" if why == "breaker" else "hold", "path": "/payments/make"})
+        await casino.faults({"kind": "error" if why == "breaker" else "hold", "path": "/payments/make"})
         first = asyncio.create_task(ActivityEnvironment().run(wallet.try_stake, order))
         if why == "breaker":
             await first
         else:
-            await floor.held()
-            full = AdmissionControl(CircuitBreakers(floor.engine, 0), at_once=0)
-            gateway = CasinoGateway(floor.bets, floor.partners, floor.casinos, floor.hints, full)
-            wallet = Wallet(gateway, floor.bets, Reversals(floor.engine))
+            await casino.held()
+            full = AdmissionControl(CircuitBreakers(casino.engine, 0), at_once=0)
+            gateway = CasinoGateway(casino.bets, casino.partners, casino.casinos, casino.hints, full)
+            wallet = Wallet(gateway, casino.bets, Reversals(casino.engine))
         step = await ActivityEnvironment().run(wallet.try_stake, order)
         assert step.progress is Progress.UNKNOWN
-        assert await floor.attempts() == {-1: 2}
-        fresh = TakeStake(pay_in=await floor.pay_in(), owner="another", refund_filed=False)
+        assert await casino.attempts() == {-1: 2}
+        fresh = TakeStake(pay_in=await casino.pay_in(), owner="another", refund_filed=False)
         assert (await ActivityEnvironment().run(wallet.try_stake, fresh)).progress is Progress.REFUSED
-        assert [call["path"] for call in await floor.casino_calls()] == ["/payments/make"]
-        await floor.release()
+        assert [call["path"] for call in await casino.casino_calls()] == ["/payments/make"]
+        await casino.release()
         await first
 
 
 async def test_a_debit_after_the_end_is_an_incident(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url, casino="attempt_timeout: 5") as floor, working(temporal, floor):
-        await floor.faults({"kind": "hold_after", "path": "/payments/make", "times": 1})
-        bet = await floor.pay_in()
+    async with open_casino(database_url, casino="attempt_timeout: 5") as casino, working(temporal, casino):
+        await casino.faults({"kind": "hold_after", "path": "/payments/make", "times": 1})
+        bet = await casino.pay_in()
         handle = await begin(temporal, bet)
-        await floor.held()
-        row = await floor.row(bet)
-        await floor.bets.refuse_absent(row.bet_id, row.owner, Code.CASINO_UNAVAILABLE)
-        await floor.release()
+        await casino.held()
+        row = await casino.row(bet)
+        await casino.bets.refuse_absent(row.bet_id, row.owner, Code.CASINO_UNAVAILABLE)
+        await casino.release()
         assert await handle.result() is BetState.REFUSED
-        assert [incident.kind for incident in await floor.incidents()] == ["debited_after_the_end"]
+        assert [incident.kind for incident in await casino.incidents()] == ["debited_after_the_end"]
 
 
 async def test_a_claim_that_was_overtaken_tells_what_stands(database_url: str, temporal: Client) -> None:
     """Else a credit that is done looks parked, and its workflow waits for a person for ever."""
-    async with open_floor(database_url) as floor:
-        bet = await floor.pay_in("10.00")
-        async with working(temporal, floor):
+    async with open_casino(database_url) as casino:
+        bet = await casino.pay_in("10.00")
+        async with working(temporal, casino):
             record, _ = await start(temporal, bet)
-        pay = floor.credit(bet, record, "25.00")
-        assert (await floor.bets.begin_credit(pay)).counted
-        engine = floor.engine.execution_options(isolation_level="READ COMMITTED")
+        pay = casino.credit(bet, record, "25.00")
+        assert (await casino.bets.begin_credit(pay)).counted
+        engine = casino.engine.execution_options(isolation_level="READ COMMITTED")
         async with engine.begin() as another:
             done = {"bet_id": pay.bet_id, "owner": pay.owner, "kind": 1, "state": "settled", "how": "done", **ANSWERED}
             await another.execute(text(statements_bets.CREDIT_DONE), done)
-            claiming = asyncio.create_task(floor.bets.begin_credit(pay))
-            await eventually(lambda: _waits_for_a_lock(floor))
+            claiming = asyncio.create_task(casino.bets.begin_credit(pay))
+            await eventually(lambda: _waits_for_a_lock(casino))
         claim = await claiming
         assert (claim.record.state, claim.attempts, claim.counted) == (BetState.SETTLED, None, False)
 
@@ -188,33 +188,33 @@ ANSWERED = {"error_code": "200", "partner_transaction_id": None, "balance": None
 async def test_what_another_attempt_has_recorded_first_is_told_as_it_stands(database_url: str) -> None:
     """Two attempts hear of one Accept. Else the slower one reads its own old snapshot, takes a stake or a credit that
     is done for parked, and the workflow waits for a person for ever."""
-    async with open_floor(database_url) as floor:
-        bet, bets, word = await floor.pay_in("10.00"), floor.bets, Confirmation("200", None, None)
+    async with open_casino(database_url) as casino:
+        bet, bets, word = await casino.pay_in("10.00"), casino.bets, Confirmation("200", None, None)
         bet_id = (await bets.open(bet, "run", BetState.ACCEPTING, None)).record.bet_id
-        engine = floor.engine.execution_options(isolation_level="READ COMMITTED")
+        engine = casino.engine.execution_options(isolation_level="READ COMMITTED")
         async with engine.begin() as another:
             await another.execute(text(statements_bets.ACCEPT), {"bet_id": bet_id, "owner": "run", **ANSWERED})
             accepting = asyncio.create_task(bets.accept(bet_id, "run", word))
-            await eventually(lambda: _waits_for_a_lock(floor))
+            await eventually(lambda: _waits_for_a_lock(casino))
         taken = await accepting
         assert taken.state is BetState.ACCEPTANCE
-        pay = floor.credit(bet, taken, "25.00")
+        pay = casino.credit(bet, taken, "25.00")
         await bets.begin_credit(pay)
         done = {"bet_id": bet_id, "owner": "run", "kind": 1, "state": "settled", "how": "done", **ANSWERED}
         async with engine.begin() as another:
             await another.execute(text(statements_bets.CREDIT_DONE), done)
             recording = asyncio.create_task(bets.credit_done(bet_id, "run", pay.transaction_type, word))
             parking = asyncio.create_task(bets.park(bet_id, "run", pay.transaction_type, "515"))
-            await eventually(lambda: _waits_for_a_lock(floor))
+            await eventually(lambda: _waits_for_a_lock(casino))
         for overtaken in (recording, parking):
             record = await overtaken
             assert (record.state, record.closed_at is None) == (BetState.SETTLED, False)
-        assert await floor.incidents() == []
+        assert await casino.incidents() == []
 
 
-async def _waits_for_a_lock(floor: Floor) -> bool:
+async def _waits_for_a_lock(casino: InProcessCasino) -> bool:
     query = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    return bool(await floor.sql(query))
+    return bool(await casino.sql(query))
 
 
 LOST = {"before the time to be told is over": 1, "afterwards": 0.1}
@@ -228,28 +228,28 @@ async def test_a_win_whose_message_was_lost_with_temporal_is_paid(
     """A PayOut is held by Temporal in memory until its workflow task is over. A server that dies before forgets it,
     while the attempt to pay stands in the row: it is owed, and nobody may ask again."""
     provider = f"unconfirmed_within: {unconfirmed_within}"
-    async with open_floor(database_url, provider=provider) as floor, working(temporal, floor):
-        bet = await floor.pay_in("10.00")
+    async with open_casino(database_url, provider=provider) as casino, working(temporal, casino):
+        bet = await casino.pay_in("10.00")
         record, handle = await start(temporal, bet)
-        await floor.calls.mark_told(record.bet_id, "r")
+        await casino.calls.mark_told(record.bet_id, "r")
         if unconfirmed_within < 1:
             await eventually(lambda: _waits_on(handle))
-        await floor.bets.begin_credit(floor.credit(bet, record, "25.00"))
+        await casino.bets.begin_credit(casino.credit(bet, record, "25.00"))
         if unconfirmed_within < 1:
             await handle.execute_update("recheck")
         assert await handle.result() is BetState.SETTLED
-        assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
+        assert await casino.journal() == [(-1, "10.00"), (1, "25.00")]
 
 
 @pytest.mark.edge_case(75)
 async def test_a_refund_does_not_turn_a_win_round_whose_message_was_lost(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        bet = await floor.pay_in("10.00")
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        bet = await casino.pay_in("10.00")
         record, handle = await start(temporal, bet)
-        await floor.bets.begin_credit(floor.credit(bet, record, "25.00"))
-        await handle.signal("refund", floor.refund(bet))
+        await casino.bets.begin_credit(casino.credit(bet, record, "25.00"))
+        await handle.signal("refund", casino.refund(bet))
         assert await handle.result() is BetState.SETTLED
-        assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
+        assert await casino.journal() == [(-1, "10.00"), (1, "25.00")]
 
 
 @pytest.mark.edge_case(75)
@@ -259,15 +259,15 @@ async def test_a_bet_that_waits_although_its_row_has_ended_is_over(
 ) -> None:
     """The server dies when the casino's answer is recorded, and the provider does not ask again."""
     provider = f"{{unconfirmed_within: 0.1, on_overdue: {on_overdue}}}"
-    async with open_floor(database_url, provider=provider) as floor, working(temporal, floor):
-        bet = await floor.pay_in("10.00")
+    async with open_casino(database_url, provider=provider) as casino, working(temporal, casino):
+        bet = await casino.pay_in("10.00")
         record, handle = await start(temporal, bet)
-        await floor.calls.mark_told(record.bet_id, "r")
+        await casino.calls.mark_told(record.bet_id, "r")
         await eventually(lambda: _waits_on(handle))
-        pay = floor.credit(bet, record, "25.00")
-        await floor.bets.begin_credit(pay)
-        await floor.bets.credit_done(record.bet_id, pay.owner, pay.transaction_type, Confirmation("200", "t", None))
-        sweeps = floor.activities(temporal).sweeps
+        pay = casino.credit(bet, record, "25.00")
+        await casino.bets.begin_credit(pay)
+        await casino.bets.credit_done(record.bet_id, pay.owner, pay.transaction_type, Confirmation("200", "t", None))
+        sweeps = casino.activities(temporal).sweeps
         # What has ended a moment ago is about to tell so.
         assert await sweeps.remind(timedelta(minutes=2)) == 0
 
@@ -276,32 +276,32 @@ async def test_a_bet_that_waits_although_its_row_has_ended_is_over(
 
         await eventually(reminded)
         assert await handle.result() is BetState.SETTLED
-        assert await floor.journal() == [(-1, "10.00")]
+        assert await casino.journal() == [(-1, "10.00")]
 
 
 @pytest.mark.edge_case(77)
 async def test_whoever_comes_first_to_the_row_decides_what_is_told(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url) as floor, working(temporal, floor):
+    async with open_casino(database_url) as casino, working(temporal, casino):
         for told_first in (True, False):
-            record, _ = await start(temporal, await floor.pay_in("10.00"))
+            record, _ = await start(temporal, await casino.pay_in("10.00"))
             if told_first:
-                assert await floor.calls.mark_told(record.bet_id, "r")
-            withdrawn = await floor.bets.withdraw(record.bet_id, record.owner or "")
+                assert await casino.calls.mark_told(record.bet_id, "r")
+            withdrawn = await casino.bets.withdraw(record.bet_id, record.owner or "")
             assert (withdrawn.withdrawn_at is None) is told_first
-            assert await floor.calls.mark_told(record.bet_id, "r") is told_first
+            assert await casino.calls.mark_told(record.bet_id, "r") is told_first
 
 
 @pytest.mark.edge_case(75)
 async def test_only_a_bet_that_waits_is_reminded(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        bet = await floor.pay_in("10.00")
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        bet = await casino.pay_in("10.00")
         record, handle = await start(temporal, bet)
         with pytest.raises(WorkflowUpdateFailedError):
             await handle.execute_update("recheck")
-        assert await OpenBets(floor.engine).quiet(timedelta(), 10) == []
-        await floor.bets.begin_credit(floor.credit(bet, record, "25.00"))
-        assert [row.workflow_id for row in await OpenBets(floor.engine).quiet(timedelta(), 10)] == [handle.id]
-        assert await OpenBets(floor.engine).quiet(timedelta(minutes=2), 10) == []
+        assert await OpenBets(casino.engine).quiet(timedelta(), 10) == []
+        await casino.bets.begin_credit(casino.credit(bet, record, "25.00"))
+        assert [row.workflow_id for row in await OpenBets(casino.engine).quiet(timedelta(), 10)] == [handle.id]
+        assert await OpenBets(casino.engine).quiet(timedelta(minutes=2), 10) == []
 
 
 async def _waits_on(handle: Handle) -> bool:
@@ -321,11 +321,11 @@ async def _settled_by_hand(handle: Handle, win: str) -> None:
 @pytest.mark.parametrize("filed", ["asked", "kept", "by an operator"])
 async def test_a_bet_that_was_withdrawn_is_not_paid_out(database_url: str, temporal: Client, filed: str) -> None:
     """Else a PayIn hears 6, the provider takes the bet as off, and the player is paid; the next PayIn hears 1."""
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        bet = await floor.pay_in("10.00")
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        bet = await casino.pay_in("10.00")
         record, handle = await start(temporal, bet)
-        withdrawn = await floor.bets.withdraw(record.bet_id, record.owner or "")
-        call = floor.pay_out(bet, "25.00")
+        withdrawn = await casino.bets.withdraw(record.bet_id, record.owner or "")
+        call = casino.pay_out(bet, "25.00")
         assert answers.to_pay_in(withdrawn, bet) is Code.ALREADY_REFUNDED
         assert answers.to_pay_out(withdrawn, call) is Code.ALREADY_REFUNDED
         match filed:
@@ -336,10 +336,10 @@ async def test_a_bet_that_was_withdrawn_is_not_paid_out(database_url: str, tempo
             case _:
                 await _settled_by_hand(handle, "25.00")
         assert await handle.result() is BetState.REFUNDED
-        assert await floor.journal() == [(-1, "10.00"), (2, "10.00")]
-        assert not await floor.calls.mark_told(record.bet_id, "r")
-        assert (await floor.row(bet)).win is None
-        assert [incident.kind for incident in await floor.incidents()] == ["already_refunded"]
+        assert await casino.journal() == [(-1, "10.00"), (2, "10.00")]
+        assert not await casino.calls.mark_told(record.bet_id, "r")
+        assert (await casino.row(bet)).win is None
+        assert [incident.kind for incident in await casino.incidents()] == ["already_refunded"]
 
 
 @pytest.mark.edge_case(93)
@@ -347,15 +347,15 @@ async def test_a_payout_that_has_begun_goes_on_though_its_bet_was_withdrawn(
     database_url: str, temporal: Client
 ) -> None:
     """A release before this one has begun to pay such a bet: the win may be at the casino."""
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        bet = await floor.pay_in("10.00")
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        bet = await casino.pay_in("10.00")
         record, handle = await start(temporal, bet)
-        await floor.bets.begin_credit(floor.credit(bet, record, "25.00"))
-        async with floor.engine.connect() as connection:
+        await casino.bets.begin_credit(casino.credit(bet, record, "25.00"))
+        async with casino.engine.connect() as connection:
             await connection.exec_driver_sql("UPDATE bet SET withdrawn_at = now()")
-        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+        await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
         assert await handle.result() is BetState.SETTLED
-        assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
+        assert await casino.journal() == [(-1, "10.00"), (1, "25.00")]
 
 
 @pytest.mark.edge_case(94)
@@ -366,20 +366,22 @@ async def test_a_win_that_has_begun_is_paid_and_no_other(
 ) -> None:
     """Temporal has lost a PayOut that stands in the row, and another win is asked for. Else the statement fails for
     ever at the row's guard, and the player waits."""
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        bet = await floor.pay_in("10.00")
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        bet = await casino.pay_in("10.00")
         record, handle = await start(temporal, bet)
-        pay = floor.credit(bet, record, "25.00")
-        await floor.bets.begin_credit(pay)
+        pay = casino.credit(bet, record, "25.00")
+        await casino.bets.begin_credit(pay)
         if ended:
-            await floor.bets.credit_done(record.bet_id, pay.owner, pay.transaction_type, Confirmation("200", "t", None))
+            await casino.bets.credit_done(
+                record.bet_id, pay.owner, pay.transaction_type, Confirmation("200", "t", None)
+            )
         if filed == "asked":
-            call = floor.pay_out(bet, "30.00")
+            call = casino.pay_out(bet, "30.00")
             assert answers.to_pay_out(await update(handle, "pay_out", call), call) is Code.DIFFERENT_DATA
         else:
             await _settled_by_hand(handle, "30.00")
         assert await handle.result() is BetState.SETTLED
-        assert await floor.journal() == [(-1, "10.00"), *([] if ended else [(1, "25.00")])]
-        (incident,) = await floor.incidents()
+        assert await casino.journal() == [(-1, "10.00"), *([] if ended else [(1, "25.00")])]
+        (incident,) = await casino.incidents()
         assert incident.kind == "settled_with_another_win"
         assert (incident.ours["win"], incident.theirs["win"]) == ("EUR 25.00", "EUR 30.00")

@@ -4,7 +4,7 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client
 
 from betcore.domain.messages import BetState
-from tests.floor import open_floor
+from tests.in_process_casino import open_casino
 from tests.workflows.bets import Handle, eventually, start, working
 
 
@@ -15,19 +15,19 @@ async def _headline(handle: Handle) -> str:
 
 
 async def test_what_is_owed_says_since_when(database_url: str, temporal: Client) -> None:
-    casino = "retry: {first: 0.1, cap: 0.2}"
-    async with open_floor(database_url, casino=casino) as floor, working(temporal, floor):
-        bet = await floor.pay_in()
+    profile = "retry: {first: 0.1, cap: 0.2}"
+    async with open_casino(database_url, casino=profile) as casino, working(temporal, casino):
+        bet = await casino.pay_in()
         record, handle = await start(temporal, bet)
         assert record.state is BetState.ACCEPTANCE
         assert " since " not in await _headline(handle)
-        await floor.faults({"kind": "error", "path": "/payments/make", "transaction_type": 1})
-        await handle.signal("pay_out", floor.pay_out(bet, "25.00"))
+        await casino.faults({"kind": "error", "path": "/payments/make", "transaction_type": 1})
+        await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
 
         async def owed() -> bool:
             return "**owed** since 2" in await _headline(handle)
 
         await eventually(owed)
-        await floor.faults()
+        await casino.faults()
         assert await handle.result() is BetState.SETTLED
         assert " since " not in await _headline(handle)

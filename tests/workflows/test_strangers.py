@@ -14,7 +14,7 @@ from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
 from betcore.verify.report import Report
 from betcore.verify.rows import check_rows
-from tests.floor import SECRET_KEY, Floor, open_floor
+from tests.in_process_casino import SECRET_KEY, InProcessCasino, open_casino
 from tests.workflows.bets import begin, resumed, start, update, working
 from workflows.bet import Bet
 from workflows.reversal import Reversal
@@ -22,21 +22,21 @@ from workflows.reversal import Reversal
 WON = [("anna", -1), ("anna", 1)]
 
 
-async def _other_rows(floor: Floor) -> dict[str, Any]:
+async def _other_rows(casino: InProcessCasino) -> dict[str, Any]:
     """Another player, casino, game and session, all real, by the fields of a PayIn."""
-    catalogue = Catalogue(floor.engine)
+    catalogue = Catalogue(casino.engine)
     await catalogue.add_game("p", "slots", "Slots")
     vault = Vault.of(Settings(secret_key=SECRET_KEY))
-    await Onboarding(floor.engine, vault).add_casino("other", floor.casino_url, "", "reply")
+    await Onboarding(casino.engine, vault).add_casino("other", casino.casino_url, "", "reply")
     eve = await catalogue.open_session("p", "c", "slots", "eve", "EUR")
     demo = await catalogue.open_session("p", "c", "dice", "anna", "EUR", "demo")
-    (row,) = await floor.sql(
+    (row,) = await casino.sql(
         "SELECT player_id, game_id, (SELECT casino_id FROM casino WHERE name = 'other') AS casino_id"
         " FROM session WHERE session_id = :session",
         session=eve["session_id"],
     )
-    player = {"partner_client_id": floor.partner_client_id, "partner_user_id": "eve", "currency": "EUR"}
-    async with floor.http.post(f"{floor.casino_url}/_players", json={**player, "balance": "1000.00"}) as response:
+    player = {"partner_client_id": casino.partner_client_id, "partner_user_id": "eve", "currency": "EUR"}
+    async with casino.http.post(f"{casino.casino_url}/_players", json={**player, "balance": "1000.00"}) as response:
         response.raise_for_status()
     return {
         "player_id": row.player_id,
@@ -47,48 +47,48 @@ async def _other_rows(floor: Floor) -> dict[str, Any]:
     }
 
 
-async def _moved(floor: Floor) -> list[tuple[str, int]]:
+async def _moved(casino: InProcessCasino) -> list[tuple[str, int]]:
     """Whose money has moved at the casino, and by which type."""
-    found = await floor._casino("GET", "/_journal", params={"partner_client_id": floor.partner_client_id})
+    found = await casino._casino("GET", "/_journal", params={"partner_client_id": casino.partner_client_id})
     return [(one["partner_user_id"], one["transaction_type"]) for one in found if one["bet_id"] is not None]
 
 
 @pytest.mark.edge_case(103)
 async def test_a_bet_of_rows_that_do_not_belong_together_is_never_opened(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        other = await _other_rows(floor)
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        other = await _other_rows(casino)
         demo = other.pop("demo")
         strange: list[dict[str, Any]] = [{name: value} for name, value in other.items()]
         strange += [{"session_id": demo}, {"session_id": "nobody's"}, {"stake": Money.parse("10.00", "USD")}]
         strange += [{"player_id": other["player_id"], "partner_user_id": "eve"}]
         for changed in strange:
-            bet = (await floor.pay_in()).model_copy(update=changed)
+            bet = (await casino.pay_in()).model_copy(update=changed)
             assert await (await begin(temporal, bet)).result() is None, changed
-            assert await floor.row(bet) is None, changed
-        assert await floor.casino_calls() == []
+            assert await casino.row(bet) is None, changed
+        assert await casino.casino_calls() == []
 
 
 @pytest.mark.edge_case(103)
 async def test_the_row_says_whose_money_moves(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        await _other_rows(floor)
-        bet = await floor.pay_in(partner_user_id="eve")
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        await _other_rows(casino)
+        bet = await casino.pay_in(partner_user_id="eve")
         _, handle = await start(temporal, bet)
-        await update(handle, "pay_out", floor.pay_out(bet, "25.00"))
-        assert await _moved(floor) == WON
-        back = await floor.pay_in(partner_user_id="eve")
+        await update(handle, "pay_out", casino.pay_out(bet, "25.00"))
+        assert await _moved(casino) == WON
+        back = await casino.pay_in(partner_user_id="eve")
         _, handle = await start(temporal, back)
-        await update(handle, "refund", floor.refund(back))
-        assert await _moved(floor) == [*WON, ("anna", -1), ("anna", 2)]
+        await update(handle, "refund", casino.refund(back))
+        assert await _moved(casino) == [*WON, ("anna", -1), ("anna", 2)]
 
 
 @pytest.mark.edge_case(103)
 async def test_a_bet_that_is_resumed_by_hand_with_other_rows_moves_nothing(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        other = await _other_rows(floor)
-        bet = await floor.pay_in()
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        other = await _other_rows(casino)
+        bet = await casino.pay_in()
         record, handle = await start(temporal, bet)
-        await floor.calls.mark_told(record.bet_id, "r")
+        await casino.calls.mark_told(record.bet_id, "r")
         await handle.terminate("by hand")
         life, owner = 1, record.owner
         for changed in ({"casino_id": other["casino_id"]}, {"stake": Money.parse("777.00", "EUR")}):
@@ -100,53 +100,53 @@ async def test_a_bet_that_is_resumed_by_hand_with_other_rows_moves_nothing(datab
                 task_queue=BETS_QUEUE,
             )
             await forged.result()
-            life, owner = life + 1, (await floor.row(bet)).owner
-        assert await _moved(floor) == [("anna", -1)]
+            life, owner = life + 1, (await casino.row(bet)).owner
+        assert await _moved(casino) == [("anna", -1)]
         # The sweep starts one that names the rows as they are.
-        await resumed(floor, temporal)
+        await resumed(casino, temporal)
         right = temporal.get_workflow_handle(resumed_workflow_id(record.bet_id, life))
-        settled = await right.execute_update("refund", floor.refund(bet), id="refund")
+        settled = await right.execute_update("refund", casino.refund(bet), id="refund")
         assert settled["state"] == BetState.REFUNDED
-        assert await _moved(floor) == [("anna", -1), ("anna", 2)]
+        assert await _moved(casino) == [("anna", -1), ("anna", 2)]
 
 
 @pytest.mark.edge_case(103)
 async def test_a_reversal_follows_the_rows_and_not_its_argument(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        await _other_rows(floor)
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        await _other_rows(casino)
         for changed in ({"stake": Money.parse("777.00", "EUR")}, {"partner_user_id": "eve"}):
-            bet = await floor.pay_in_out()
+            bet = await casino.pay_in_out()
             settled, _ = await start(temporal, bet)
-            before = len(await _moved(floor))
+            before = len(await _moved(casino))
             reversal = await temporal.start_workflow(
                 Reversal.run,
-                floor.reverse(bet, settled).model_copy(update=changed),
+                casino.reverse(bet, settled).model_copy(update=changed),
                 id=reversal_workflow_id(BetKey(bet.counterparty_id, bet.provider_bet_id)),
                 task_queue=BETS_QUEUE,
             )
             if "stake" in changed:
                 assert await reversal.result() is ReversalState.REVERSING
-                assert len(await _moved(floor)) == before
+                assert len(await _moved(casino)) == before
             else:
                 assert await reversal.result() is ReversalState.REVERSED
-                assert (await _moved(floor))[before:] == [("anna", -2), ("anna", 2)]
+                assert (await _moved(casino))[before:] == [("anna", -2), ("anna", 2)]
 
 
 @pytest.mark.edge_case(103)
 async def test_verify_names_a_bet_of_rows_that_do_not_belong_together(database_url: str, temporal: Client) -> None:
-    async with open_floor(database_url) as floor, working(temporal, floor):
-        other = await _other_rows(floor)
-        bets = [await floor.pay_in() for _ in range(6)]
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        other = await _other_rows(casino)
+        bets = [await casino.pay_in() for _ in range(6)]
         for bet in bets:
             await start(temporal, bet)
         changes = [f"{name} = '{value}'" for name, value in other.items() if name != "demo"] + ["currency = 'USD'"]
-        writing = floor.engine.execution_options(isolation_level="READ COMMITTED")
+        writing = casino.engine.execution_options(isolation_level="READ COMMITTED")
         async with writing.begin() as connection:
             await connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
             for bet, change in zip(bets, changes, strict=False):
                 statement = f"UPDATE bet SET {change} WHERE provider_bet_id = '{bet.provider_bet_id}'"  # noqa: S608  a test's own words
                 await connection.exec_driver_sql(statement)
         report = Report()
-        await check_rows(floor.engine, 0, report, lambda progress: None)
+        await check_rows(casino.engine, 0, report, lambda progress: None)
         named = [one.provider_bet_id for one in report.violations if "belong together" in one.what]
         assert sorted(named) == sorted(bet.provider_bet_id for bet in bets[: len(changes)])

@@ -12,50 +12,50 @@ from betcore.db.signing_keys import SigningKeys
 from betcore.domain.errors import NotAuthorised
 from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
-from tests.floor import SECRET_KEY, Floor, open_floor
+from tests.in_process_casino import SECRET_KEY, InProcessCasino, open_casino
 from tests.workflows.bets import start, update, working
 
 MAKE, CLOSE = "/payments/make", "/payments/close"
 
 
-async def _posted(floor: Floor, message: str, address: str) -> int:
-    async with floor.http.post(floor.casino_url + address, data=json.dumps(message)) as response:
+async def _posted(casino: InProcessCasino, message: str, address: str) -> int:
+    async with casino.http.post(casino.casino_url + address, data=json.dumps(message)) as response:
         return response.status
 
 
 @pytest.mark.edge_case(101)
 async def test_a_message_moves_money_at_its_own_casino_and_call_alone(database_url: str) -> None:
     vault = Vault.of(Settings(secret_key=SECRET_KEY))
-    async with open_floor(database_url) as floor:
-        desk = Onboarding(floor.engine, vault)
-        other = await desk.add_casino("other", floor.casino_url, "", "reply")
+    async with open_casino(database_url) as casino:
+        desk = Onboarding(casino.engine, vault)
+        other = await desk.add_casino("other", casino.casino_url, "", "reply")
         # The other casino has a player of the same name.
         player: dict[str, Any] = {"partner_user_id": "anna", "currency": "EUR", "balance": "1000.00"}
         about = {"partner_client_id": other["partner_client_id"], **player}
-        async with floor.http.post(f"{floor.casino_url}/_players", json=about) as response:
+        async with casino.http.post(f"{casino.casino_url}/_players", json=about) as response:
             response.raise_for_status()
-        casino = await floor.partners.casino(floor.session.casino_id)
+        partner = await casino.partners.casino(casino.session.casino_id)
         data = {"Amount": "10.00", "BetId": 7, "PartnerUserId": "anna", "TransactionType": -1, "TransactionId": "7:-1"}
-        ours, theirs = f"/PartnerClient-{floor.partner_client_id}", f"/PartnerClient-{other['partner_client_id']}"
-        message = await floor.casinos._token(casino, MAKE, data, None)
-        assert await _posted(floor, message, theirs + MAKE) == 401
-        assert await _posted(floor, message, ours + CLOSE) == 401
-        for_close = await floor.casinos._token(casino, CLOSE, data, None)
-        assert await _posted(floor, for_close, ours + MAKE) == 401
-        assert await floor.journal() == []
-        assert await _posted(floor, message, ours + MAKE) == 200
-        assert await floor.journal() == [(-1, "10.00")]
+        ours, theirs = f"/PartnerClient-{casino.partner_client_id}", f"/PartnerClient-{other['partner_client_id']}"
+        message = await casino.casinos._token(partner, MAKE, data, None)
+        assert await _posted(casino, message, theirs + MAKE) == 401
+        assert await _posted(casino, message, ours + CLOSE) == 401
+        for_close = await casino.casinos._token(partner, CLOSE, data, None)
+        assert await _posted(casino, for_close, ours + MAKE) == 401
+        assert await casino.journal() == []
+        assert await _posted(casino, message, ours + MAKE) == 200
+        assert await casino.journal() == [(-1, "10.00")]
 
 
 @pytest.mark.edge_case(101)
 async def test_a_message_is_no_access_token_and_an_access_token_no_message(database_url: str) -> None:
-    async with open_floor(database_url) as floor:
-        keys = SigningKeys(floor.engine, Vault.of(Settings(secret_key=SECRET_KEY)), 60)
-        tokens, casino = Tokens(keys, "test"), await floor.partners.casino(floor.session.casino_id)
-        message, access = await floor.casinos._token(casino, MAKE, {}, None), await tokens.issue(2, 0)
+    async with open_casino(database_url) as casino:
+        keys = SigningKeys(casino.engine, Vault.of(Settings(secret_key=SECRET_KEY)), 60)
+        tokens, partner = Tokens(keys, "test"), await casino.partners.casino(casino.session.casino_id)
+        message, access = await casino.casinos._token(partner, MAKE, {}, None), await tokens.issue(2, 0)
         claims = await tokens.message(message)
         assert claims is not None
-        assert (claims["aud"], claims["path"]) == (f"PartnerClient-{casino.partner_client_id}", MAKE)
+        assert (claims["aud"], claims["path"]) == (f"PartnerClient-{partner.partner_client_id}", MAKE)
         assert claims["aud"] != AUDIENCE
         assert await tokens.message(access) is None
         with pytest.raises(NotAuthorised):
@@ -67,17 +67,17 @@ async def test_a_casino_may_want_no_audience_and_may_have_an_address_of_its_own(
     database_url: str, temporal: Client
 ) -> None:
     vault = Vault.of(Settings(secret_key=SECRET_KEY))
-    async with open_floor(database_url, casino="send: {aud: false}") as floor, working(temporal, floor):
-        casino = await floor.partners.casino(floor.session.casino_id)
-        claims = await Tokens(SigningKeys(floor.engine, vault, 60), "test").message(
-            await floor.casinos._token(casino, MAKE, {}, None)
+    async with open_casino(database_url, casino="send: {aud: false}") as casino, working(temporal, casino):
+        partner = await casino.partners.casino(casino.session.casino_id)
+        claims = await Tokens(SigningKeys(casino.engine, vault, 60), "test").message(
+            await casino.casinos._token(partner, MAKE, {}, None)
         )
         assert claims is not None
         assert "aud" not in claims
-        address = f"{floor.casino_url}/PartnerClient-{floor.partner_client_id}"
-        await Onboarding(floor.engine, vault).change("casino", "c", address=address)
-        bet = await floor.pay_in()
+        address = f"{casino.casino_url}/PartnerClient-{casino.partner_client_id}"
+        await Onboarding(casino.engine, vault).change("casino", "c", address=address)
+        bet = await casino.pay_in()
         _, handle = await start(temporal, bet)
-        await update(handle, "pay_out", floor.pay_out(bet, "25.00"))
-        assert await floor.journal() == [(-1, "10.00"), (1, "25.00")]
-        assert {call["path"] for call in await floor.casino_calls()} == {MAKE}
+        await update(handle, "pay_out", casino.pay_out(bet, "25.00"))
+        assert await casino.journal() == [(-1, "10.00"), (1, "25.00")]
+        assert {call["path"] for call in await casino.casino_calls()} == {MAKE}

@@ -1,6 +1,6 @@
 """Surface D: what a casino calls at the aggregator. A bearer token for its secret, and Accept with that token.
 
-Source of the names: the BETCORE Aggregator reference, and ``docs/protocol.md`` where the reference is silent.
+Source of the names: the BETCORE Aggregator reference, and ``docs/protocol-casino.md`` where the reference is silent.
 """
 
 import asyncio

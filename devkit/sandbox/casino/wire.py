@@ -1,6 +1,6 @@
 """What goes over the wire of surface C: error codes, the answer's envelope, the requests, amounts.
 
-Source of the names: the BETCORE Aggregator reference, and ``docs/protocol.md`` where the reference is silent.
+Source of the names: the BETCORE Aggregator reference, and ``docs/protocol-casino.md`` where the reference is silent.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A casino floor for tests: a provider, a sandbox casino on a real socket, a game, players, and the real activities."""
+"""A sandbox casino on a real socket in the test's process, with a provider, a game, players and the real activities."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,8 +39,8 @@ _numbers = count(1)
 
 
 @dataclass
-class Floor:
-    """Everything of one provider and one casino on one database."""
+class InProcessCasino:
+    """One provider and one casino on one database, and what reads and writes them."""
 
     engine: AsyncEngine
     casino_url: str
@@ -108,7 +108,7 @@ class Floor:
         )
 
     def activities(self, client: Client) -> Activities:
-        """The real activities, over this floor's database and casino."""
+        """Return the real activities, over this casino and its database."""
         health = CircuitBreakers(self.engine, self.cache_seconds)
         return Activities.on(self.engine, self.partners, self.casinos, self.hints, health, client)
 
@@ -144,7 +144,7 @@ class Floor:
         )
 
     async def attempts(self) -> dict[int, int]:
-        """Sends counted for each movement, by TransactionType; for a floor with one bet."""
+        """Return the sends counted for each movement, by TransactionType; for a casino with one bet."""
         async with self.engine.connect() as connection:
             rows = await connection.execute(text("SELECT transaction_type, attempts FROM movement"))
             return {row.transaction_type: row.attempts for row in rows}
@@ -172,10 +172,10 @@ class Floor:
 
 
 @asynccontextmanager
-async def open_floor(
+async def open_casino(
     database_url: str, provider: str = "", casino: str = "", cache_seconds: float = 0, confirmation: str = "reply"
-) -> AsyncIterator[Floor]:
-    """A floor on a fresh database; ``provider`` and ``casino`` are profiles in YAML.
+) -> AsyncIterator[InProcessCasino]:
+    """Open a casino on a fresh database; ``provider`` and ``casino`` are profiles in YAML.
 
     With ``confirmation="accept"`` the casino takes movements and leaves it to the test to confirm them.
     """
@@ -196,11 +196,11 @@ async def open_floor(
         try:
             desk, catalogue = Onboarding(engine, vault), Catalogue(engine)
             made = await desk.add_provider("p", "http://127.0.0.1:1", provider)
-            house = await desk.add_casino("c", url, casino, confirmation)
+            entry = await desk.add_casino("c", url, casino, confirmation)
             await catalogue.add_game("p", "dice", "Dice", "0", "500")
             opened = await catalogue.open_session("p", "c", "dice", "anna", "EUR")
             player = {"partner_user_id": "anna", "currency": "EUR", "balance": "1000.00"}
-            client_id = house["partner_client_id"]
+            client_id = entry["partner_client_id"]
             async with http.post(f"{url}/_players", json={"partner_client_id": client_id, **player}) as response:
                 response.raise_for_status()
             switches = {"partner_client_id": client_id, "confirmation": confirmation}
@@ -213,7 +213,7 @@ async def open_floor(
             seen = await calls.look_up(found.provider_id, "0" * 32, opened["session_id"], None)
             assert seen is not None
             assert seen.session is not None
-            yield Floor(
+            yield InProcessCasino(
                 engine, url, http, calls, partners, casinos, hints, bets,
                 made["counterparty_id"], client_id, seen.session, cache_seconds,
             )  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.provider import schemas
+from api.provider.schemas import BetBody, PayInBody, PayOutBody, RefundBody, read, session_id
 from betcore.domain.errors import Malformed
 
 SESSION = "sess-abc"
@@ -27,16 +27,16 @@ def raw(fields: dict[str, Any]) -> bytes:
 def test_a_stake_keeps_its_text_as_string_and_as_number(bet: str, amount: str, round_id: str, as_number: bool) -> None:
     written = amount if as_number else json.dumps(amount)
     body = f'{{"betId":"{bet}","betAmount":{written},"gameRoundId":"{round_id}"}}'.encode()
-    read = schemas.pay_in(body, SESSION)
-    assert (read.bet_id, read.bet_amount, read.game_round_id) == (bet, amount, round_id)
-    assert type(read.bet_amount) is str
+    found = read(PayInBody, body, SESSION)
+    assert (found.bet_id, found.bet_amount, found.game_round_id) == (bet, amount, round_id)
+    assert type(found.bet_amount) is str
 
 
 @given(st.binary())
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
-    for read in (schemas.pay_in, schemas.pay_out, schemas.refund):
+    for model in (PayInBody, PayOutBody, RefundBody):
         with pytest.raises(Malformed):
-            read(body, SESSION)
+            read(model, body, SESSION)
 
 
 json_values = st.recursive(
@@ -49,25 +49,25 @@ json_values = st.recursive(
 @given(st.fixed_dictionaries({name: json_values for name in [*PAY_IN, "sessionId"]}))
 def test_any_values_are_read_or_refused(fields: dict[str, Any]) -> None:
     try:
-        read = schemas.pay_in(raw(fields), SESSION)
+        found = read(PayInBody, raw(fields), SESSION)
     except Malformed:
         return
-    assert (read.bet_id, read.game_round_id) == (fields["betId"], fields["gameRoundId"])
-    assert read.bet_amount == str(fields["betAmount"])
+    assert (found.bet_id, found.game_round_id) == (fields["betId"], fields["gameRoundId"])
+    assert found.bet_amount == str(fields["betAmount"])
 
 
 @given(json_values)
 def test_unknown_fields_are_ignored(value: Any) -> None:
     text = json.dumps({**PAY_IN, "further": value})
     if "NaN" not in text and "Infinity" not in text:
-        assert schemas.pay_in(text.encode(), SESSION).bet_id == "bet-1"
+        assert read(PayInBody, text.encode(), SESSION).bet_id == "bet-1"
 
 
 @pytest.mark.parametrize("bad", ["", "a b", "ä", "a/b", "a" * 129, "a\n", "٣", 1, 1.5, None, True, [], {}, ["bet-1"]])
 @pytest.mark.parametrize("name", ["betId", "gameRoundId"])
 def test_ids_are_short_plain_strings(name: str, bad: object) -> None:
     with pytest.raises(Malformed, match=name):
-        schemas.pay_in(raw({**PAY_IN, name: bad}), SESSION)
+        read(PayInBody, raw({**PAY_IN, name: bad}), SESSION)
 
 
 @pytest.mark.edge_case(61)
@@ -79,34 +79,35 @@ def test_ids_are_short_plain_strings(name: str, bad: object) -> None:
     ],
 )
 def test_what_is_no_amount_is_refused(written: str) -> None:
-    for read, fields, name in (
-        (schemas.pay_in, PAY_IN, "betAmount"),
-        (schemas.pay_out, PAY_OUT, "winAmount"),
-        (schemas.pay_out, PAY_OUT, "winOdd"),
-    ):
+    cases: list[tuple[type[BetBody], dict[str, Any], str]] = [
+        (PayInBody, PAY_IN, "betAmount"),
+        (PayOutBody, PAY_OUT, "winAmount"),
+        (PayOutBody, PAY_OUT, "winOdd"),
+    ]
+    for model, fields, name in cases:
         rest = json.dumps({key: value for key, value in fields.items() if key != name})[1:]
         with pytest.raises(Malformed, match=name):
-            read(f'{{"{name}":{written},{rest}'.encode(), SESSION)
+            read(model, f'{{"{name}":{written},{rest}'.encode(), SESSION)
 
 
 def test_win_odd_is_optional_and_may_be_either_form() -> None:
     for odd in ({}, {"winOdd": "1.96"}, {"winOdd": 1.96}, {"winOdd": 2}):
-        assert schemas.pay_out(raw({**PAY_OUT, **odd}), SESSION).win_amount == "0"
+        assert read(PayOutBody, raw({**PAY_OUT, **odd}), SESSION).win_amount == "0"
 
 
 @pytest.mark.parametrize("name", list(PAY_IN))
 def test_a_missing_field_is_named(name: str) -> None:
     with pytest.raises(Malformed, match=name):
-        schemas.pay_in(raw({key: value for key, value in PAY_IN.items() if key != name}), SESSION)
+        read(PayInBody, raw({key: value for key, value in PAY_IN.items() if key != name}), SESSION)
 
 
 def test_the_session_of_the_body_is_that_of_the_path_or_absent() -> None:
-    assert schemas.refund(raw({"betId": "b", "sessionId": SESSION}), SESSION).bet_id == "b"
+    assert read(RefundBody, raw({"betId": "b", "sessionId": SESSION}), SESSION).bet_id == "b"
     for other in ("sess-abd", "SESS-ABC", None, 1, True, [SESSION], ""):
         with pytest.raises(Malformed, match="sessionId"):
-            schemas.refund(raw({"betId": "b", "sessionId": other}), SESSION)
+            read(RefundBody, raw({"betId": "b", "sessionId": other}), SESSION)
     with pytest.raises(Malformed, match="sessionId"):
-        schemas.refund(b'{"betId":"b","sessionId":7}', "7")
+        read(RefundBody, b'{"betId":"b","sessionId":7}', "7")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_the_session_of_the_body_is_that_of_the_path_or_absent() -> None:
 )
 def test_what_can_be_read_in_two_ways_or_not_at_all_is_refused(body: bytes) -> None:
     with pytest.raises(Malformed):
-        schemas.refund(body, SESSION)
+        read(RefundBody, body, SESSION)
 
 
 def nested(levels: int) -> bytes:
@@ -149,21 +150,21 @@ def nested(levels: int) -> bytes:
 
 
 def test_depth_is_bounded_at_32_levels() -> None:
-    assert schemas.refund(nested(32), SESSION).bet_id == "b"
+    assert read(RefundBody, nested(32), SESSION).bet_id == "b"
     with pytest.raises(Malformed):
-        schemas.refund(nested(33), SESSION)
+        read(RefundBody, nested(33), SESSION)
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"a":'])
 def test_endless_depth_is_refused_without_recursion(opening: bytes) -> None:
     with pytest.raises(Malformed):
-        schemas.refund((opening * 65536)[:65536], SESSION)
+        read(RefundBody, (opening * 65536)[:65536], SESSION)
 
 
 @pytest.mark.parametrize("text", ["[" * 40, "{" * 40, '\\"' + "[" * 40, "\\\\" * 3 + "{" * 40])
 def test_brackets_inside_strings_do_not_count_as_depth(text: str) -> None:
     body = json.dumps({"betId": "b", "further": text.replace("\\", "")} | {"quoted": text}).encode()
-    assert schemas.refund(body, SESSION).bet_id == "b"
+    assert read(RefundBody, body, SESSION).bet_id == "b"
 
 
 @pytest.mark.parametrize("build", [lambda n: b'{"betId":"b","f":[' + b"[]," * n + b"[]]}", lambda n: b'"' * n])
@@ -172,7 +173,7 @@ def test_large_bodies_are_judged_like_small_ones(build: Callable[[int], bytes]) 
     outcomes = []
     for body in (small, large):
         try:
-            outcomes.append(schemas.refund(body, SESSION).bet_id)
+            outcomes.append(read(RefundBody, body, SESSION).bet_id)
         except Malformed:
             outcomes.append("refused")
     assert outcomes[0] == outcomes[1]
@@ -181,9 +182,9 @@ def test_large_bodies_are_judged_like_small_ones(build: Callable[[int], bytes]) 
 @pytest.mark.parametrize("bad", ["", " ", "a b", "ä", "a" * 129, "a\n"])
 def test_session_ids_of_paths_are_short_plain_strings(bad: str) -> None:
     with pytest.raises(Malformed):
-        schemas.session_id(bad)
+        session_id(bad)
 
 
 @given(ids)
 def test_good_session_ids_pass(good: str) -> None:
-    assert schemas.session_id(good) == good
+    assert session_id(good) == good
