@@ -1,30 +1,30 @@
 """The life of a bet: PayIn, then PayOut or Refund, then over; or PayInOut, and over. Money moves in ``run``; handlers
 only file and wait."""
 
-from collections.abc import Callable
-from contextlib import suppress
-from datetime import timedelta
-
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
+from workflows.reversal import start_reversal
+from workflows.support.activity_calls import ActivityCalls
 from workflows.support.bet_actions import BetActions
 from workflows.support.closing import Closing
+from workflows.support.completion import Completion
+from workflows.support.continue_as_new import NextRun
 from workflows.support.debit import Debit
+from workflows.support.four_eyes import FourEyes
 from workflows.support.inbox import Inbox
-from workflows.support.movements import Life
-from workflows.support.successor import start_reversal
+from workflows.support.movements import MovementRunner
+from workflows.support.resolution import Resolution, ResolutionWait
+from workflows.support.status import StatusReporter
+from workflows.support.wake import WakeUp
 
 with workflow.unsafe.imports_passed_through():
     from activities.bet_records import BetRecords
     from activities.marks import Marks
     from activities.wallet import Wallet
     from betcore.domain import answers
-    from betcore.domain.activity_inputs import FindStake, MarkStake, Pay, Progress, Step, TakeOver, TakeStake, Withdraw
-    from betcore.domain.errors import Code
+    from betcore.domain.activity_inputs import FindStake, MarkStake, Progress, Step, TakeOver, TakeStake
     from betcore.domain.ids import TransactionType
     from betcore.domain.messages import Accept, BetRecord, BetState, Operate, Operated, PayIn, PayOut, Refund
-    from betcore.domain.money import Money
     from betcore.temporal import visibility
 
 
@@ -34,53 +34,67 @@ class Bet:
 
     @workflow.init
     def __init__(self, pay_in: PayIn) -> None:
+        policy, handed_on = pay_in.policy, pay_in.handed_on
         self._pay_in = pay_in
-        self._life = Life(pay_in, visibility.head_of_bet(pay_in), lambda more: self._inbox.hand_on(more))
-        self._inbox = Inbox(pay_in, self._life.board)
-        self._closing = Closing(self._life, pay_in.policy, pay_in.casino_id)
-        self._actions = BetActions(pay_in, self._life, self._inbox)
-        # While it waits for its PayOut: whether the row is to be read again.
-        self._waits, self._rereads = False, False
+        self._owner = workflow.info().first_execution_run_id
+        self._calls = ActivityCalls(policy, pay_in.casino_id)
+        self._status = StatusReporter(visibility.head_of_bet(pay_in), self._calls, handed_on)
+        self._inbox = Inbox(pay_in, self._status)
+        wake_up, four_eyes = WakeUp(handed_on), FourEyes(policy, handed_on)
+        next_run = NextRun(pay_in, self._status, [self._status, wake_up, four_eyes, self._inbox])
+        self._movements = MovementRunner(pay_in, self._owner, self._calls, self._status, wake_up, next_run)
+        self._resolution = ResolutionWait(pay_in, self._owner, self._calls, self._status, self._inbox, next_run)
+        self._completion = Completion(self._status, next_run)
+        self._closing = Closing(policy, pay_in.casino_id, self._calls, self._status)
+        self._actions = BetActions(pay_in, self._inbox, four_eyes, self._status, self._movements, self._completion)
 
     @workflow.run
     async def run(self, pay_in: PayIn) -> BetState | None:
-        """Carry the bet to its end. Returns its terminal state, or None where another life owns the bet, or where the
-        bet is not of the rows that it names."""
-        await self._life.lead(self._story())
-        record = self._life.record
-        return record.state if record and record.owner == self._life.owner else None
+        """Carry the bet to its end.
 
-    async def _story(self) -> None:
-        if await self._is_ours():
-            step = await self._take_stake()
-            if step.progress is Progress.DONE:
-                step = await self._settle_or_refund()
-            if step.progress is not Progress.FOREIGN:
-                self._life.board.show(self._life.bet.state)
+        Return its terminal state, or None if another workflow owns the bet, or if its session, player, casino and game
+        are not of one row.
+        """
+        await self._completion.run_to_completion(self._carry_out)
+        record = self._status.record
+        return record.state if record and record.owner == self._owner else None
+
+    async def _carry_out(self) -> None:
+        if not await self._take_over_if_resumed():
+            return
+        step = await self._open_and_debit()
+        if step.progress is Progress.DONE:
+            resolution = await self._resolution.wait()
+            step = await self._pay_out_or_return(resolution)
+        if step.progress is Progress.DONE:
+            await self._closing.close(unless=self._is_to_be_reversed)
+            await self._reverse_if_asked()
+        if step.progress is not Progress.FOREIGN:
+            self._status.show(self._status.bet.state)
 
     # What providers send
 
     @workflow.update(name="pay_in", description="Answers when the stake is taken, refused or taken back.")
     async def pay_in(self) -> BetRecord:
         """The bet's row as soon as it answers the PayIn."""
-        return await self._life.answer(lambda record: answers.to_pay_in(record, self._pay_in))
+        return await self._completion.wait_for_outcome(lambda record: answers.to_pay_in(record, self._pay_in))
 
     @workflow.update(name="pay_in_out", description="Answers when the bet is settled, refused or taken back.")
     async def pay_in_out(self) -> BetRecord:
         """The bet's row as soon as it answers the PayInOut."""
-        return await self._life.answer(lambda record: answers.to_pay_in(record, self._pay_in))
+        return await self._completion.wait_for_outcome(lambda record: answers.to_pay_in(record, self._pay_in))
 
     @workflow.update(name="pay_out", description="Settles the bet; answers when the player has the money.")
     async def pay_out(self, call: PayOut) -> BetRecord:
         """File the PayOut; the bet's row as soon as it answers it."""
         self._inbox.file(call)
-        return await self._life.answer(lambda record: answers.to_pay_out(record, call))
+        return await self._completion.wait_for_outcome(lambda record: answers.to_pay_out(record, call))
 
     @workflow.update(name="refund", description="Returns the stake; answers when the player has it back.")
     async def refund(self, call: Refund) -> BetRecord:
         """File the Refund; the bet's row as soon as it answers it, or says that a reversal will."""
         self._inbox.file(call)
-        return await self._life.answer(lambda record: answers.to_refund(record, call))
+        return await self._completion.wait_for_outcome(lambda record: answers.to_refund(record, call))
 
     @workflow.signal(name="pay_out", description="As the update, for a caller that has stopped waiting.")
     def file_pay_out(self, call: PayOut) -> None:
@@ -97,26 +111,25 @@ class Bet:
     @workflow.signal(name="accept", description="The casino has confirmed or refused a movement: its row says how.")
     def accept(self, accept: Accept) -> None:
         """Look at the movement's row now."""
-        self._life.nudge(accept)
+        self._movements.wake(accept)
 
     @workflow.update(name="recheck", description="The row says that money is owed: read it again.")
     async def recheck(self) -> None:
         """Read the row again: a message may be lost whose attempt has begun to pay."""
-        self._rereads = True
+        self._resolution.reread()
 
     @recheck.validator
     def _check_recheck(self) -> None:
-        if not self._waits:
-            raise ApplicationError("it does not wait for a message", type=Code.OUTCOME_UNKNOWN)
+        self._resolution.check_reread()
 
     @workflow.update(name="operate", description="An operator's action: retry, settle, void, or a mark.")
     async def operate(self, order: Operate) -> Operated:
         """Take the action, or propose it to a second operator."""
-        return self._life.operate(order, self._actions.concern(order), lambda: self._actions.take(order))
+        return self._actions.operate(order)
 
     @operate.validator
     def _check_operate(self, order: Operate) -> None:
-        self._life.check_operation(order, self._actions.concern(order), self._actions.why_not(order))
+        self._actions.check(order)
 
     @pay_out.validator
     def _check_pay_out(self, call: PayOut) -> None:
@@ -128,145 +141,86 @@ class Bet:
 
     # The stake
 
-    async def _is_ours(self) -> bool:
-        """Whether this life may move the bet's money; a bet whose workflow is gone is taken over from it."""
+    async def _take_over_if_resumed(self) -> bool:
+        """Take the bet over if its workflow is gone; return whether this workflow may move its money."""
         if self._pay_in.resumed is None:
             return True
-        order = TakeOver(resumed=self._pay_in.resumed, owner=self._life.owner)
-        self._life.record = await self._life.lanes.rows(BetRecords.take_over, order, "take the bet over")
-        return self._life.bet.owner == self._life.owner
+        order = TakeOver(resumed=self._pay_in.resumed, owner=self._owner)
+        self._status.record = await self._calls.at_database(BetRecords.take_over, order, "take the bet over")
+        return self._status.bet.owner == self._owner
 
-    async def _take_stake(self) -> Step:
-        step = await self._life.debit(
+    async def _open_and_debit(self) -> Step:
+        step = await self._movements.debit(
             Debit(
-                Wallet.try_stake,
-                Wallet.pursue_stake,
-                Wallet.find_stake,
-                Marks.mark_stake,
-                TransactionType.ACCEPT_BET,
-                "debit the stake",
-                self._pay_in.stake,
-                self._stake_order,
-                self._look_order,
-                self._mark_order,
-                self._pay_in.not_after,
+                transaction_type=TransactionType.ACCEPT_BET,
+                amount=self._pay_in.stake,
+                not_after=self._pay_in.not_after,
+                summary="debit the stake",
+                attempt=Wallet.try_stake,
+                pursue=Wallet.pursue_stake,
+                send_input=self._take_stake,
+                find=Wallet.find_stake,
+                find_input=self._find_stake,
+                mark=Marks.mark_stake,
+                mark_input=self._mark_stake,
             )
         )
-        if step.progress is Progress.DONE and self._life.board.needs_attention:
-            self._life.board.show("open")
+        if step.progress is Progress.DONE and self._status.needs_attention:
+            self._status.show("open")
         return step
 
-    def _stake_order(self) -> TakeStake:
-        refund_filed = isinstance(self._inbox.first, Refund)
-        return TakeStake(pay_in=self._pay_in, owner=self._life.owner, refund_filed=refund_filed)
+    def _take_stake(self) -> TakeStake:
+        return TakeStake(pay_in=self._pay_in, owner=self._owner, refund_filed=self._is_refund_filed)
 
-    def _look_order(self, second_look: bool) -> FindStake:
+    def _find_stake(self, second_look: bool) -> FindStake:
         return FindStake(
             pay_in=self._pay_in,
-            bet_id=self._life.bet.bet_id,
-            owner=self._life.owner,
+            bet_id=self._status.bet.bet_id,
+            owner=self._owner,
             second_look=second_look,
-            refund_filed=isinstance(self._inbox.first, Refund),
+            refund_filed=self._is_refund_filed,
         )
 
-    def _mark_order(self, taken: bool) -> MarkStake:
-        bet_id, owner, refund_filed = self._life.bet.bet_id, self._life.owner, isinstance(self._inbox.first, Refund)
-        return MarkStake(pay_in=self._pay_in, bet_id=bet_id, owner=owner, taken=taken, refund_filed=refund_filed)
+    def _mark_stake(self, taken: bool) -> MarkStake:
+        return MarkStake(
+            pay_in=self._pay_in,
+            bet_id=self._status.bet.bet_id,
+            owner=self._owner,
+            taken=taken,
+            refund_filed=self._is_refund_filed,
+        )
+
+    @property
+    def _is_refund_filed(self) -> bool:
+        return isinstance(self._inbox.first, Refund)
 
     # The outcome
 
-    async def _settle_or_refund(self) -> Step:
-        asked, win = await self._resolved()
-        step = await self._pay(asked, win)
+    async def _pay_out_or_return(self, resolution: Resolution) -> Step:
+        step = await self._credit(resolution)
         if step.progress is not Progress.FOREIGN:
-            self._inbox.tell_if_overruled(asked, self._life.bet)
+            self._inbox.report_if_overruled(resolution.asked, self._status.bet)
         if step.progress is Progress.REFUSED:
             # An attempt whose message is lost has begun the other one, or has taken the bet back.
-            step = await self._pay(*self._by_the_row())
-        if step.progress is Progress.DONE:
-            await self._closing.close(unless=self._is_to_be_reversed)
-            await self._reverse_if_asked()
+            step = await self._credit(self._resolution.by_the_row())
         return step
 
-    async def _resolved(self) -> tuple[PayOut | Refund | None, Money | None]:
-        """What decides (no message: time, the PayInOut, the row), and the win; without one the stake goes back."""
-        bet, win = self._life.bet, self._pay_in.win
-        if bet.state is BetState.ACCEPTANCE and bet.withdrawn_at is None:
-            if win is not None and not self._inbox:
-                return None, win
-            if resolution := await self._message():
-                return resolution, resolution.win if isinstance(resolution, PayOut) else None
-        return self._by_the_row()
+    async def _credit(self, resolution: Resolution) -> Step:
+        kind, amount = TransactionType.PAY_OUT, resolution.win
+        if amount is None:
+            kind, amount = TransactionType.BET_RETURN, self._pay_in.stake
+        return await self._movements.credit(kind, amount, asked=resolution.asked, filed_at=self._inbox.filed_at)
 
-    def _by_the_row(self) -> tuple[None, Money | None]:
-        bet = self._life.bet
-        return None, bet.win if bet.state in (BetState.SETTLING, BetState.SETTLED) else None
-
-    async def _message(self) -> PayOut | Refund | None:
-        """The first PayOut or Refund; None where time, or the row, has decided."""
-        unconfirmed = self._pay_in.policy.unconfirmed_within
-        if await self._filed_within(unconfirmed, "until the stake goes back unless somebody was told"):
-            return self._inbox.first
-        while True:
-            order = Withdraw(bet_id=self._life.bet.bet_id, owner=self._life.owner)
-            what = "take the bet back if nobody was told"
-            self._life.record = await self._life.lanes.rows(BetRecords.withdraw, order, what)
-            if self._life.bet.withdrawn_at is not None:
-                self._life.board.say("nobody was told that the bet stands: its stake goes back")
-                return None
-            if self._life.bet.state is not BetState.ACCEPTANCE:
-                return None
-            if await self._filed_before_overdue():
-                return self._inbox.first
-
-    async def _filed_before_overdue(self) -> bool:
-        left, renewal = max(self._pay_in.settle_by - workflow.now(), timedelta()), self._life.renewal
-        self._rereads, self._waits = False, True
-        if not await self._filed_within(left, "until the bet is overdue", lambda: renewal.is_due):
-            self._life.board.attention("overdue")
-            if self._pay_in.policy.on_overdue == "hold":
-                await workflow.wait_condition(lambda: bool(self._inbox or self._rereads or renewal.is_due))
-        self._waits = False
-        if not self._inbox:
-            await renewal.if_due()
-        return bool(self._inbox) or not self._rereads
-
-    async def _filed_within(self, time: timedelta, summary: str, unless: Callable[[], bool] = lambda: False) -> bool:
-        with suppress(TimeoutError):
-            await workflow.wait_condition(
-                lambda: bool(self._inbox or self._rereads or unless()), timeout=time, timeout_summary=summary
-            )
-            return True
-        return False
-
-    async def _pay(self, asked: PayOut | Refund | None, win: Money | None) -> Step:
-        kind = TransactionType.BET_RETURN if win is None else TransactionType.PAY_OUT
-        amount, policy = self._pay_in.stake if win is None else win, self._pay_in.policy
-        return await self._life.credit(
-            Pay(
-                bet_id=self._life.bet.bet_id,
-                owner=self._life.owner,
-                casino_id=self._pay_in.casino_id,
-                partner_user_id=self._pay_in.partner_user_id,
-                transaction_type=kind,
-                amount=amount,
-                attempt_timeout=policy.attempt_timeout,
-                sends=policy.fast_attempts,
-                retry=policy.retry,
-                accept_within=policy.accept_within,
-                message=asked and asked.name,
-                filed_at=self._inbox.filed_at,
-            )
-        )
+    # The end
 
     async def _reverse_if_asked(self) -> None:
         """A Refund that came while the win was being paid is carried out by a reversal; from here on it is durable
         there, whoever waits for it."""
         if not self._is_to_be_reversed():
             return
-        reverse = self._closing.before(self._pay_in.reversed(self._life.bet, workflow.now()))
+        reverse = self._closing.before(self._pay_in.reversed(self._status.bet, workflow.now()))
         if not await start_reversal(reverse):
-            self._life.board.say("its reversal has begun already")
+            self._status.say("its reversal has begun already")
 
     def _is_to_be_reversed(self) -> bool:
-        return self._life.bet.state is BetState.SETTLED and self._inbox.asks_to_reverse(self._life.bet)
+        return self._status.bet.state is BetState.SETTLED and self._inbox.asks_to_reverse(self._status.bet)

@@ -1,12 +1,12 @@
-"""A run of reconciliation: compare, wait, look again at what differed, and say what was found."""
+"""A run of reconciliation: compare, wait, look again at what differs, and report what was found."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
-from workflows.support.at_length import at_length
+from workflows.support.activity_calls import In, Out, with_heartbeat
 
 with workflow.unsafe.imports_passed_through():
     from activities.reconciliation import Reconciler
@@ -22,16 +22,15 @@ class Reconciliation:
 
     @workflow.run
     async def run(self, order: Reconcile) -> Reconciled:
-        """How many bets were compared and what was found; it ends only when all are."""
-        number: int = await self._do(Reconciler.open_reconciliation, order, "begin the run, or find it")
+        """Return how many bets were compared and what was found, once all are compared."""
+        number = await self._do(Reconciler.open_reconciliation, order, "begin the run, or find it")
         look = await self._at_length(Reconciler.compare_books, number, "compare the books")
         if look.wanted:
             await workflow.sleep(look.after, summary="until a replica of the casino has caught up")
             await self._at_length(Reconciler.look_again, number, "look again at what differs")
-        result: Reconciled = await self._do(Reconciler.end_reconciliation, number, "end the run")
-        return result
+        return await self._do(Reconciler.end_reconciliation, number, "end the run")
 
-    async def _do(self, method: Any, order: Any, summary: str) -> Any:
+    async def _do(self, method: Callable[[Reconciler, In], Awaitable[Out]], order: In, summary: str) -> Out:
         return await workflow.execute_activity_method(
             method,
             order,
@@ -41,6 +40,6 @@ class Reconciliation:
             summary=summary,
         )
 
-    async def _at_length(self, method: Any, number: int, summary: str) -> Any:
+    async def _at_length(self, method: Callable[[Reconciler, int], Awaitable[Out]], number: int, summary: str) -> Out:
         # An attempt goes on from where the one before it has stopped, so its end loses nothing.
-        return await at_length(method, number, summary=summary, within=timedelta(hours=6), retry=_RETRY)
+        return await with_heartbeat(method, number, summary=summary, within=timedelta(hours=6), retry=_RETRY)

@@ -1,11 +1,11 @@
-"""What the hour's schedule runs: start a run of reconciliation for each casino."""
+"""What the schedule ``reconcile`` runs each hour: start a run of reconciliation for each casino."""
 
 from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
-from workflows.support.at_length import at_length
+from workflows.support.activity_calls import with_heartbeat
 
 with workflow.unsafe.imports_passed_through():
     from activities.reconciliation import Reconciler
@@ -17,12 +17,11 @@ class Reconciliations:
 
     @workflow.run
     async def run(self) -> int:
-        """How many runs were started."""
-        started: int = await at_length(
+        """Return how many runs were started."""
+        return await with_heartbeat(
             Reconciler.start_reconciliations,
             summary="start a run for each casino that is due",
             within=timedelta(minutes=10),
             # The next hour's round takes up what is left.
             retry=RetryPolicy(maximum_attempts=5),
         )
-        return started

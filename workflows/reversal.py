@@ -6,20 +6,28 @@ The win first: it is the leg that can fail. Where the casino refuses it nothing 
 from datetime import datetime
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
 
+from workflows.support.activity_calls import ActivityCalls
 from workflows.support.closing import Closing
+from workflows.support.completion import Completion
+from workflows.support.continue_as_new import NextRun
 from workflows.support.debit import Debit
-from workflows.support.four_eyes import Concern
-from workflows.support.movements import Life
+from workflows.support.four_eyes import FourEyes
+from workflows.support.movements import MovementRunner
+from workflows.support.operator_actions import OperatorActions
+from workflows.support.status import StatusReporter
+from workflows.support.wake import WakeUp
 
 with workflow.unsafe.imports_passed_through():
     from activities.claw_backs import ClawBacks
     from activities.marks import Marks
     from betcore.domain import answers
-    from betcore.domain.activity_inputs import ClawBack, MarkClawBack, OpenReversal, Pay, Progress, Step
+    from betcore.domain.activity_inputs import ClawBack, MarkClawBack, OpenReversal, Progress, Step
     from betcore.domain.errors import Code
-    from betcore.domain.ids import TransactionType
+    from betcore.domain.ids import TASK_TIMEOUT, BetKey, TransactionType, reversal_workflow_id
     from betcore.domain.messages import Accept, BetRecord, BetState, Operate, Operated, Refund, ReversalState, Reverse
     from betcore.temporal import visibility
 
@@ -30,18 +38,26 @@ class Reversal:
 
     @workflow.init
     def __init__(self, reverse: Reverse) -> None:
+        policy, handed_on = reverse.policy, reverse.handed_on
         self._reverse = reverse
-        self._life = Life(reverse, visibility.head_of_reversal(reverse))
-        self._closing = Closing(self._life, reverse.policy, reverse.casino_id)
+        self._owner = workflow.info().first_execution_run_id
+        self._calls = ActivityCalls(policy, reverse.casino_id)
+        self._status = StatusReporter(visibility.head_of_reversal(reverse), self._calls, handed_on)
+        wake_up, four_eyes = WakeUp(handed_on), FourEyes(policy, handed_on)
+        next_run = NextRun(reverse, self._status, [self._status, wake_up, four_eyes])
+        self._movements = MovementRunner(reverse, self._owner, self._calls, self._status, wake_up, next_run)
+        self._completion = Completion(self._status, next_run)
+        self._closing = Closing(policy, reverse.casino_id, self._calls, self._status)
+        self._actions = OperatorActions(four_eyes, self._status, self._movements, self._completion)
 
     @workflow.run
     async def run(self, reverse: Reverse) -> ReversalState | None:
-        """Carry the reversal to its end. Returns its terminal state, or None where another life owns it."""
-        await self._life.lead(self._story())
-        reversal = self._life.bet.reversal
-        return reversal.state if reversal and reversal.owner == self._life.owner else None
+        """Carry the reversal to its end. Return its terminal state, or None if another workflow owns it."""
+        await self._completion.run_to_completion(self._carry_out)
+        reversal = self._status.bet.reversal
+        return reversal.state if reversal and reversal.owner == self._owner else None
 
-    async def _story(self) -> None:
+    async def _carry_out(self) -> None:
         await self._open()
         if not self._is_ours():
             return
@@ -54,12 +70,12 @@ class Reversal:
             step = await self._closing.reopen_beside(self._reverse, self._return_stake)
         if step.progress is not Progress.FOREIGN:
             await self._closing.close()
-            self._life.board.show(self._reversal_state())
+            self._status.show(self._reversal_state())
 
     @workflow.update(name="refund", description="Answers when both legs are done, or the casino has refused the first.")
     async def refund(self, call: Refund) -> BetRecord:
         """The bet with its reversal as soon as they answer the Refund."""
-        return await self._life.answer(lambda record: answers.to_refund(record, call))
+        return await self._completion.wait_for_outcome(lambda record: answers.to_refund(record, call))
 
     @refund.validator
     def _check_refund(self, call: Refund) -> None:
@@ -75,24 +91,24 @@ class Reversal:
     @workflow.signal(name="accept", description="The casino has confirmed or refused a movement: its row says how.")
     def accept(self, accept: Accept) -> None:
         """Look at the movement's row now."""
-        self._life.nudge(accept)
+        self._movements.wake(accept)
 
     @workflow.update(name="operate", description="An operator's action: retry, or a mark.")
     async def operate(self, order: Operate) -> Operated:
         """Take the action, or propose it to a second operator."""
-        return self._life.operate(order, Concern(), self._life.nudge)
+        return self._actions.operate(order)
 
     @operate.validator
     def _check_operate(self, order: Operate) -> None:
-        self._life.check_operation(order, Concern(), self._life.why_not(order))
+        self._actions.check(order)
 
     async def _open(self) -> None:
-        order = OpenReversal(bet_id=self._reverse.bet_id, owner=self._life.owner, resumed=self._reverse.resumed)
-        self._life.record = await self._life.lanes.rows(ClawBacks.open_reversal, order, "open the reversal")
+        order = OpenReversal(bet_id=self._reverse.bet_id, owner=self._owner, resumed=self._reverse.resumed)
+        self._status.record = await self._calls.at_database(ClawBacks.open_reversal, order, "open the reversal")
 
     def _is_ours(self) -> bool:
-        reversal = self._life.bet.reversal
-        return reversal is not None and reversal.owner == self._life.owner and self._is_of(self._life.bet)
+        reversal = self._status.bet.reversal
+        return reversal is not None and reversal.owner == self._owner and self._is_of(self._status.bet)
 
     def _is_of(self, bet: BetRecord) -> bool:
         """Whether the rows say the same as the argument, which anybody may have written who starts a workflow."""
@@ -101,53 +117,56 @@ class Reversal:
         return (bet.casino_id, bet.stake, paid) == (reverse.casino_id, reverse.stake, reverse.win)
 
     async def _claw_back(self) -> Step:
-        """A window follows another one for as long as the casino certainly has nothing and has refused nothing."""
+        """Open window after window for as long as the casino certainly has nothing and has refused nothing."""
         not_after = self._reverse.not_after
         while True:
-            step = await self._life.debit(self._debit(not_after))
+            step = await self._movements.debit(self._debit(not_after))
             if step.progress is not Progress.ABSENT:
                 return step
             not_after = workflow.now() + self._reverse.policy.message_lifetime
 
-    def _debit(self, not_after: datetime) -> Debit:
-        def marked(taken: bool) -> MarkClawBack:
-            return MarkClawBack(reverse=self._reverse, owner=self._life.owner, taken=taken)
+    def _debit(self, not_after: datetime) -> Debit[ClawBacks, ClawBack, ClawBack, MarkClawBack]:
+        def claw_back(second_look: bool = False) -> ClawBack:
+            return ClawBack(reverse=self._reverse, owner=self._owner, not_after=not_after, second_look=second_look)
 
-        def order(second_look: bool = False) -> ClawBack:
-            return ClawBack(reverse=self._reverse, owner=self._life.owner, not_after=not_after, second_look=second_look)
+        def mark(taken: bool) -> MarkClawBack:
+            return MarkClawBack(reverse=self._reverse, owner=self._owner, taken=taken)
 
         return Debit(
-            ClawBacks.try_claw_back,
-            ClawBacks.pursue_claw_back,
-            ClawBacks.find_claw_back,
-            Marks.mark_claw_back,
-            TransactionType.PAY_OUT_RETURN,
-            "take the win back",
-            self._reverse.win or self._reverse.stake,
-            order,
-            order,
-            marked,
-            not_after,
+            transaction_type=TransactionType.PAY_OUT_RETURN,
+            amount=self._reverse.win or self._reverse.stake,
+            not_after=not_after,
+            summary="take the win back",
+            attempt=ClawBacks.try_claw_back,
+            pursue=ClawBacks.pursue_claw_back,
+            send_input=claw_back,
+            find=ClawBacks.find_claw_back,
+            find_input=claw_back,
+            mark=Marks.mark_claw_back,
+            mark_input=mark,
         )
 
     async def _return_stake(self) -> Step:
-        reverse, policy = self._reverse, self._reverse.policy
-        return await self._life.credit(
-            Pay(
-                bet_id=reverse.bet_id,
-                owner=self._life.owner,
-                casino_id=reverse.casino_id,
-                partner_user_id=reverse.partner_user_id,
-                transaction_type=TransactionType.BET_RETURN,
-                amount=reverse.stake,
-                attempt_timeout=policy.attempt_timeout,
-                sends=policy.fast_attempts,
-                retry=policy.retry,
-                accept_within=policy.accept_within,
-                reverses=True,
-            )
-        )
+        return await self._movements.credit(TransactionType.BET_RETURN, self._reverse.stake)
 
     def _reversal_state(self) -> str:
-        reversal = self._life.bet.reversal
+        reversal = self._status.bet.reversal
         return reversal.state if reversal else ""
+
+
+async def start_reversal(reverse: Reverse) -> bool:
+    """Start a reversal as the last act of its bet, which it outlives. Return False if it has begun already."""
+    try:
+        await workflow.start_child_workflow(
+            Reversal.run,
+            reverse,
+            id=reversal_workflow_id(BetKey(reverse.counterparty_id, reverse.provider_bet_id)),
+            task_timeout=TASK_TIMEOUT,
+            parent_close_policy=ParentClosePolicy.ABANDON,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            search_attributes=visibility.of_reversal(workflow.info().typed_search_attributes),
+            static_summary=visibility.reversal_summary(reverse),
+        )
+    except WorkflowAlreadyStartedError:
+        return False
+    return True

@@ -1,12 +1,12 @@
-"""What the minute's schedule runs: bring back what nobody carries any more, and say what else is stuck."""
+"""What the schedule ``sweep`` runs each minute: resume bets that have no workflow, and name what else is stuck."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
-from workflows.support.at_length import at_length
+from workflows.support.activity_calls import Out, with_heartbeat
 
 with workflow.unsafe.imports_passed_through():
     from activities.recovery import Recovery
@@ -18,15 +18,15 @@ class Sweep:
 
     @workflow.run
     async def run(self) -> dict[str, int]:
-        """How many workflows were started for rows that had none, were reminded, fail, and are past their time."""
+        """Return how many workflows were started for rows that had none, were reminded, fail, and are overdue."""
         resumed = await self._look(Recovery.resume_lost, "resume bets whose workflow is gone")
         reminded = await self._look(Recovery.remind_quiet, "remind bets that owe money and are quiet")
-        # After it, so that a list that does not answer keeps nobody from being resumed.
+        # Last: if Temporal's list does not answer, lost bets are resumed all the same.
         stuck = await self._look(Recovery.name_stuck, "name what is stuck")
         return {"resumed": resumed, "reminded": reminded, **stuck}
 
-    async def _look(self, method: Any, summary: str) -> Any:
+    async def _look(self, method: Callable[[Recovery], Awaitable[Out]], summary: str) -> Out:
         # The next minute's run looks again anyway.
-        return await at_length(
+        return await with_heartbeat(
             method, summary=summary, within=timedelta(minutes=10), retry=RetryPolicy(maximum_attempts=3)
         )

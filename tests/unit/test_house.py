@@ -116,7 +116,7 @@ def test_a_workflow_imports_nothing_that_the_sandbox_would_load_again(file: Path
     for node in ast.walk(_tree(file)):
         if isinstance(node, ast.With) and "imports_passed_through" in ast.unparse(node.items[0]):
             passed_through |= {inner.module for inner in node.body if isinstance(inner, ast.ImportFrom)}
-    stdlib = {"asyncio", "collections.abc", "contextlib", "datetime", "typing"}
+    stdlib = {"asyncio", "collections.abc", "contextlib", "dataclasses", "datetime", "typing"}
     others = {n for n in _imports(file) - passed_through - stdlib if n.split(".")[0] not in ("temporalio", "workflows")}
     assert others == set()
 

@@ -59,7 +59,7 @@ class Broken(Bet):
         """As the bet of today, until money is owed."""
         return await super().run(pay_in)
 
-    async def _pay(self, *_: object) -> Step:
+    async def _credit(self, *_: object) -> Step:
         raise KeyError("unforeseen")
 
 

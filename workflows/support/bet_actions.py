@@ -1,10 +1,13 @@
-"""What operators may do to a bet beside what they may do to any movement: settle it, or take it back."""
+"""What operators may do to a bet beside what they may do to any movement: settle it, or void it."""
 
 from temporalio import workflow
 
-from workflows.support.four_eyes import Concern
+from workflows.support.completion import Completion
+from workflows.support.four_eyes import Concern, FourEyes
 from workflows.support.inbox import Inbox
-from workflows.support.movements import Life
+from workflows.support.movements import MovementRunner
+from workflows.support.operator_actions import OperatorActions
+from workflows.support.status import StatusReporter
 
 with workflow.unsafe.imports_passed_through():
     from betcore.domain import answers
@@ -13,12 +16,20 @@ with workflow.unsafe.imports_passed_through():
     from betcore.domain.money import Money
 
 
-class BetActions:
+class BetActions(OperatorActions):
     """The actions on one bet."""
 
-    def __init__(self, pay_in: PayIn, life: Life, inbox: Inbox) -> None:
+    def __init__(
+        self,
+        pay_in: PayIn,
+        inbox: Inbox,
+        four_eyes: FourEyes,
+        status: StatusReporter,
+        movements: MovementRunner,
+        completion: Completion,
+    ) -> None:
+        super().__init__(four_eyes, status, movements, completion)
         self._pay_in = pay_in
-        self._life = life
         self._inbox = inbox
 
     def concern(self, order: Operate) -> Concern:
@@ -30,10 +41,10 @@ class BetActions:
 
     def why_not(self, order: Operate) -> str | None:
         """Return why an action cannot be taken now; None if it can."""
-        record, parked, resolution = self._life.record, self._life.parked, self._inbox.first
-        if order.action not in (Action.SETTLE, Action.VOID) or record is None or parked.mark is not None:
-            return self._life.why_not(order)
-        if order.action is Action.VOID and parked.debit is not None and not isinstance(resolution, PayOut):
+        record, resolution = self._status.record, self._inbox.first
+        if order.action not in (Action.SETTLE, Action.VOID) or record is None or self._parked.mark is not None:
+            return super().why_not(order)
+        if order.action is Action.VOID and self._parked.debit is not None and not isinstance(resolution, PayOut):
             # A Refund that was filed waits for the stake as well.
             return None
         if record.state.is_terminal or record.withdrawn_at is not None or resolution is not None:
@@ -52,11 +63,11 @@ class BetActions:
             self._inbox.file(self._settlement(order.win))
         elif order.action is Action.VOID:
             self._inbox.file(Refund(player_id=self._pay_in.player_id, answer_by=workflow.now()))
-            if self._life.parked.void():
+            if self._parked.void():
                 return
         if order.action is not Action.SETTLE:
-            # Where the stake is not known yet, a Refund that is filed changes what absence means.
-            self._life.nudge()
+            # If the stake is not known yet, a Refund that is filed changes what absence means.
+            self._movements.wake()
 
     def _settlement(self, win: Money) -> PayOut:
         bet = self._pay_in

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 
-from workflows.support.movements import Life
+from workflows.support.activity_calls import ActivityCalls
+from workflows.support.status import StatusReporter
 
 with workflow.unsafe.imports_passed_through():
     from activities.wallet import Wallet
@@ -23,8 +24,9 @@ _NO_WAIT = "no-money-waits-for-close"
 class Closing:
     """Closes one bet at its casino, and opens it again. From the first failure on the workflow needs attention."""
 
-    def __init__(self, life: Life, policy: BetPolicy, casino_id: int) -> None:
-        self._life = life
+    def __init__(self, policy: BetPolicy, casino_id: int, calls: ActivityCalls, status: StatusReporter) -> None:
+        self._calls = calls
+        self._status = status
         self._policy = policy
         self._casino_id = casino_id
         self._tried = False
@@ -42,7 +44,7 @@ class Closing:
         if await self._once(closed=True):
             return
         if not given_up():
-            self._life.board.attention("closing")
+            self._status.attention("closing")
             await self._until_understood(closed=True, unless=given_up)
         if unless():
             self._given_up_at = workflow.now()
@@ -60,25 +62,25 @@ class Closing:
             return
         wait = (reverse.reopen_from or workflow.now()) - workflow.now()
         if wait > timedelta():
-            self._life.board.attention("reopening")
+            self._status.attention("reopening")
             await workflow.sleep(wait, summary="until an old close can no longer take effect")
         if not await self._once(closed=False):
-            self._life.board.attention("reopening")
+            self._status.attention("reopening")
             await self._until_understood(closed=False)
-        if self._life.board.needs_attention:
-            self._life.board.show("reversing")
+        if self._status.needs_attention:
+            self._status.show("reversing")
 
     async def reopen_beside(self, reverse: Reverse, returning: Callable[[], Awaitable[Step]]) -> Step:
         """Open the bet, and return a stake beside it: that waits for one try, and no longer."""
         within = self._policy.attempt_timeout * 2
         if not self._may_be_closed(reverse) or await self._once(closed=False, within=within):
             return await returning()
-        self._life.board.attention("reopening")
+        self._status.attention("reopening")
         returned = False
 
         async def open_meanwhile() -> None:
             # The return is tried first; a casino that has the bet closed refuses it, and it is owed then.
-            await workflow.wait_condition(lambda: returned or self._life.board.status != "reopening")
+            await workflow.wait_condition(lambda: returned or self._status.status != "reopening")
             if not returned:
                 await self._until_understood(closed=False, unless=lambda: returned)
 
@@ -95,14 +97,14 @@ class Closing:
         return not workflow.patched(_NO_WAIT) if reverse.win is None else reverse.closed
 
     async def _once(self, *, closed: bool, within: timedelta | None = None) -> bool:
-        return await self._life.lanes.once(Wallet.close_at_casino, self._order(closed), _what(closed), within)
+        return await self._calls.once(Wallet.close_at_casino, self._order(closed), _what(closed), within)
 
     async def _until_understood(self, *, closed: bool, unless: Callable[[], bool] = lambda: False) -> None:
-        await self._life.lanes.slow(Wallet.close_at_casino, self._order(closed), _what(closed), unless=unless)
+        await self._calls.slow_unless(Wallet.close_at_casino, self._order(closed), _what(closed), unless)
 
     def _order(self, closed: bool) -> CloseAtCasino:
         return CloseAtCasino(
-            bet_id=self._life.bet.bet_id,
+            bet_id=self._status.bet.bet_id,
             casino_id=self._casino_id,
             attempt_timeout=self._policy.attempt_timeout,
             closed=closed,

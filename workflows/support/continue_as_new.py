@@ -1,29 +1,37 @@
-"""How a workflow whose history is nearly full goes on: as a new run of the same life.
+"""Continue as new: a workflow whose history is nearly full goes on as a new run of the same workflow.
 
-The rows know nearly all of it, as they do for a workflow that takes a bet over; what they do not know is handed on. The
-owner of the rows is the first run of the workflow, and stays.
+The rows hold nearly all that the new run needs, as they do for a workflow that takes a bet over; the rest is handed on.
+The rows are owned by the workflow's first run, and stay so.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Protocol
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from workflows.support.status import Board
+from workflows.support.status import StatusReporter
 
 with workflow.unsafe.imports_passed_through():
     from betcore.domain.errors import Code
     from betcore.domain.messages import HandedOn, PayIn, Reverse
 
 
-class Renewal:
-    """When a new run begins, and with what. ``hand_on`` says what it needs to know."""
+class HandsOn(Protocol):
+    """A part of a workflow that keeps something which no row has."""
 
-    def __init__(self, start: PayIn | Reverse, board: Board, hand_on: Callable[[], HandedOn]) -> None:
+    def hand_on(self, more: HandedOn) -> HandedOn:
+        """Return ``more`` with its own part added."""
+
+
+class NextRun:
+    """When a new run begins, and what it is given: what each of ``parts`` hands on."""
+
+    def __init__(self, start: PayIn | Reverse, status: StatusReporter, parts: Sequence[HandsOn]) -> None:
         self._start = start
-        self._board = board
-        self._hand_on = hand_on
-        # From here on calls that wait are answered "unknown", and none is taken that the rows would not keep.
+        self._status = status
+        self._parts = parts
+        # From here on waiting calls are answered "unknown", and no call is taken that the rows would not keep.
         self.is_near = False
 
     @property
@@ -31,18 +39,21 @@ class Renewal:
         """Return whether the server suggests it. A bet of an earlier release goes on as it began."""
         return workflow.info().is_continue_as_new_suggested() and workflow.patched("history-goes-on-in-a-new-run")
 
-    async def if_due(self) -> None:
-        """Begin a new run if it is due. Only for a moment at which nothing of this one is under way."""
+    async def start_if_due(self) -> None:
+        """Start the new run if it is due. Only for a moment at which no activity of this one is under way."""
         if not self.is_due:
             return
         self.is_near = True
-        await workflow.wait_condition(lambda: self._board.all_written and workflow.all_handlers_finished())
-        self._board.say("its history is nearly full: it goes on in a new run")
-        handed: dict[str, object] = {"handed_on": self._hand_on()}
+        await workflow.wait_condition(lambda: self._status.all_written and workflow.all_handlers_finished())
+        self._status.say("its history is nearly full: it goes on in a new run")
+        handed_on = HandedOn()
+        for part in self._parts:
+            handed_on = part.hand_on(handed_on)
+        changed: dict[str, object] = {"handed_on": handed_on}
         if isinstance(self._start, Reverse):
             # The claw-back's window of now may end later than the first one; a stake's last moment never moves.
-            handed["answer_by"] = workflow.now()
-        workflow.continue_as_new(self._start.model_copy(update=handed))
+            changed["answer_by"] = workflow.now()
+        workflow.continue_as_new(self._start.model_copy(update=changed))
 
     def check(self) -> None:
         """Raise ApplicationError(outcome_unknown) if a call has to be repeated to the next run."""

@@ -1,6 +1,5 @@
-"""What operators may do to an open bet or reversal, and when a second one has to ask for the same."""
+"""Maker-checker: an operator's action above the casino's limit needs a second operator who sees the same."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -9,11 +8,11 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from betcore.domain.ids import TransactionType, transaction_id
-    from betcore.domain.messages import Action, BetPolicy, Operate, Proposal
+    from betcore.domain.messages import Action, BetPolicy, HandedOn, Operate, Proposal
     from betcore.domain.money import Money
 
 REFUSED = "operation_refused"
-# A second operator who comes later sees another world: the first one has to look again too.
+# A second operator who comes later sees another state: the first one has to look again too.
 PROPOSED_FOR = timedelta(hours=1)
 # In a bet of an earlier release the win alone is weighed, names are compared as written, and no proposal expires.
 _WEIGHED_ANEW = "operators-larger-amount"
@@ -22,14 +21,14 @@ _WEIGHED_ANEW = "operators-larger-amount"
 class Concern(NamedTuple):
     """What an action is about: a movement, its amount, and what else is at stake. ``by_two`` whatever the amount."""
 
-    kind: TransactionType | None = None
+    transaction_type: TransactionType | None = None
     amount: Money | None = None
     beside: Money | None = None
     by_two: bool = False
 
     @property
     def weight(self) -> Money | None:
-        """The larger amount: an operator who settles a large stake with nothing moves the stake."""
+        """Return the larger amount: an operator who settles a large stake with nothing moves the stake."""
         if self.amount is None or self.beside is None or self.amount.currency != self.beside.currency:
             return self.amount or self.beside
         return max(self.amount, self.beside, key=lambda amount: amount.minor)
@@ -44,33 +43,35 @@ class Seen(NamedTuple):
 
     @classmethod
     def of(cls, concern: Concern, bet_id: int | None, state: str) -> "Seen":
-        """What there is to see of a bet now."""
-        movement = None if bet_id is None or concern.kind is None else transaction_id(bet_id, concern.kind)
+        """Return what an operator sees of a bet now."""
+        kind = concern.transaction_type
+        movement = None if bet_id is None or kind is None else transaction_id(bet_id, kind)
         return cls(movement, concern.amount, state)
 
 
-class Operators:
-    """The rule of two: money above the casino's limit moves on the word of two operators who see the same."""
+class FourEyes:
+    """The proposals of one bet, and whether an action may go ahead."""
 
-    def __init__(self, policy: BetPolicy, proposals: Iterable[Proposal] = ()) -> None:
+    def __init__(self, policy: BetPolicy, handed_on: HandedOn | None) -> None:
         self._policy = policy
-        self.proposals = {proposal.action: proposal for proposal in proposals}
+        proposals = handed_on.proposals if handed_on else ()
+        self._proposals = {proposal.action: proposal for proposal in proposals}
 
     def check(self, order: Operate, seen: Seen, why_not: str | None) -> None:
-        """Raises ApplicationError(operation_refused) where the action cannot be taken; nothing has changed then."""
+        """Raise ApplicationError(operation_refused) if the action cannot be taken; nothing has changed then."""
         if not order.operator.strip() or not order.reason.strip():
             raise _refused("an operator and a reason are needed")
         if why_not is not None:
             raise _refused(f"the bet is {seen.state}: {why_not}")
-        proposal = self.proposals.get(order.action)
+        proposal = self._proposals.get(order.action)
         if proposal is None or _seen(proposal) != seen or proposal.until <= workflow.now():
             return
         if _person(proposal.operator) == _person(order.operator):
             raise _refused(f"{order.operator} has asked for this already: another operator has to ask for the same")
 
     def waits(self, action: Action) -> str:
-        """Return what the first operator hears."""
-        return f"waits for a second operator until {self.proposals[action].until:%H:%M:%S} UTC"
+        """Return what the first operator is answered."""
+        return f"waits for a second operator until {self._proposals[action].until:%H:%M:%S} UTC"
 
     def agreed(self, order: Operate, concern: Concern, seen: Seen) -> bool:
         """Return whether the action goes ahead. If not, it is proposed: within the hour another operator has to ask for
@@ -79,14 +80,18 @@ class Operators:
         weight = concern.weight if anew else concern.amount
         if weight is None or not (concern.by_two or self._policy.needs_approval(weight)):
             return True
-        proposal = self.proposals.pop(order.action, None)
+        proposal = self._proposals.pop(order.action, None)
         if proposal is not None and _seen(proposal) == seen and _by_another(proposal, order, anew):
             return True
         until = workflow.now() + PROPOSED_FOR
-        self.proposals[order.action] = Proposal(
+        self._proposals[order.action] = Proposal(
             action=order.action, operator=order.operator, until=until, **seen._asdict()
         )
         return False
+
+    def hand_on(self, more: HandedOn) -> HandedOn:
+        """Return what the next run needs, with the proposals."""
+        return more.model_copy(update={"proposals": tuple(self._proposals.values())})
 
 
 def _seen(proposal: Proposal) -> Seen:
@@ -100,7 +105,7 @@ def _by_another(proposal: Proposal, order: Operate, anew: bool) -> bool:
 
 
 def _person(operator: str) -> str:
-    """A name as it is compared: one operator who writes it in two ways is still one."""
+    """Return a name as it is compared: one operator who writes it in two ways is still one."""
     return operator.strip().casefold()
 
 

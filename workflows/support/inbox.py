@@ -5,7 +5,7 @@ from datetime import datetime
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from workflows.support.status import Board
+from workflows.support.status import StatusReporter
 
 with workflow.unsafe.imports_passed_through():
     from betcore.domain import answers
@@ -20,9 +20,9 @@ _ANOTHER_WIN = "settled_with_another_win"
 class Inbox:
     """The calls of one bet: at most one of each kind, in the order of their coming. The first one decides."""
 
-    def __init__(self, pay_in: PayIn, board: Board) -> None:
+    def __init__(self, pay_in: PayIn, status: StatusReporter) -> None:
         self._pay_in = pay_in
-        self._board = board
+        self._status = status
         self._calls: list[PayOut | Refund] = []
         self.filed_at: datetime | None = None
         if pay_in.handed_on is not None:
@@ -40,34 +40,34 @@ class Inbox:
     def check(self, call: PayOut | Refund) -> None:
         """Raise ApplicationError(different_data) where the call is not of this bet."""
         # A rejected update leaves no trace, and takes no place among the few that may wait.
-        if answers.is_of_another_bet(self._pay_in, self._board.record, call):
+        if answers.is_of_another_bet(self._pay_in, self._status.record, call):
             raise ApplicationError("the call is not of this bet", type=Code.DIFFERENT_DATA)
 
     def file(self, call: PayOut | Refund) -> None:
         """File the call, or show that it contradicts the bet or what was filed before."""
-        if answers.is_of_another_bet(self._pay_in, self._board.record, call):
-            self._board.contradiction(Code.DIFFERENT_DATA, self._pay_in.facts(), call.facts())
+        if answers.is_of_another_bet(self._pay_in, self._status.record, call):
+            self._status.file_incident(Code.DIFFERENT_DATA, self._pay_in.facts(), call.facts())
         elif self._calls and answers.conflicts(self._calls[0], call):
-            self._board.contradiction(Code.DIFFERENT_DATA, self._calls[0].facts(), call.facts())
+            self._status.file_incident(Code.DIFFERENT_DATA, self._calls[0].facts(), call.facts())
         elif not any(filed.name == call.name for filed in self._calls):
             self.filed_at = self.filed_at or workflow.now()
             self._calls.append(call)
-            self._board.say(f"{call} filed")
+            self._status.say(f"{call} filed")
 
     def asks_to_reverse(self, bet: BetRecord) -> bool:
         """Return whether a Refund is filed that takes the win of this bet back."""
         return any(isinstance(call, Refund) and answers.wants_reversal(bet, call) for call in self._calls)
 
-    def tell_if_overruled(self, asked: PayOut | Refund | None, bet: BetRecord) -> None:
+    def report_if_overruled(self, asked: PayOut | Refund | None, bet: BetRecord) -> None:
         """Show that the row stands against a call, and file an incident if money was asked for that is not paid."""
         paid = bet.win if bet.state in (BetState.SETTLING, BetState.SETTLED) else None
         wanted = asked.win if isinstance(asked, PayOut) else None
         if asked is None or wanted == paid:
             return
-        self._board.say(f"{asked} not followed: the row is {bet.state}{'' if paid is None else f' with {paid}'}")
+        self._status.say(f"{asked} not followed: the row is {bet.state}{'' if paid is None else f' with {paid}'}")
         kind = Code.ALREADY_REFUNDED if paid is None else _ANOTHER_WIN
         if wanted is not None and (paid is not None or wanted.minor) and workflow.patched(_THE_ROW_DECIDES):
-            self._board.contradiction(kind, bet.facts(), asked.facts())
+            self._status.file_incident(kind, bet.facts(), asked.facts())
 
     def hand_on(self, more: HandedOn) -> HandedOn:
         """Return what the next run needs, with what is filed."""

@@ -1,248 +1,252 @@
-"""What all workflows that move money have in common: how a movement is brought to its end.
+"""How a movement of money is brought to its end: the fast lane, the slow lane, a look at the casino, an operator."""
 
-A life ends only when its rows are terminal, or when another life owns them. What goes wrong on the way is waited out.
-"""
-
-import asyncio
-from collections.abc import Callable, Coroutine
-from datetime import timedelta
-from typing import Any
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
-from workflows.support.activity_calls import Lanes
-from workflows.support.continue_as_new import Renewal
-from workflows.support.debit import Debit
-from workflows.support.four_eyes import Concern, Operators, Seen
-from workflows.support.parked import MARKS, Parked
-from workflows.support.status import Board
-from workflows.support.wake import Nudge
+from workflows.support.activity_calls import ActivityCalls, In
+from workflows.support.continue_as_new import NextRun
+from workflows.support.debit import Cls, Debit, Find, Mark, Send
+from workflows.support.four_eyes import Concern
+from workflows.support.parked import Parked
+from workflows.support.status import StatusReporter
+from workflows.support.wake import WakeUp
 
 with workflow.unsafe.imports_passed_through():
+    from activities.bet_records import BetRecords
     from activities.wallet import Wallet
-    from betcore.domain.activity_inputs import Operation, Pay, Progress, Step
-    from betcore.domain.errors import Code
+    from betcore.domain.activity_inputs import FindCredit, Pay, Progress, Step, Unpark
     from betcore.domain.ids import TransactionType
-    from betcore.domain.messages import Accept, Action, BetRecord, HandedOn, Operate, Operated, PayIn, Reverse
+    from betcore.domain.messages import Accept, Action, PayIn, PayOut, Refund, Reverse
+    from betcore.domain.money import Money
 
 
-class Life:
-    """One workflow's hold on a bet or a reversal."""
+class MovementRunner:
+    """Runs the debits and credits of one bet or reversal, one at a time."""
 
     def __init__(
-        self, start: PayIn | Reverse, head: str, hand_on: Callable[[HandedOn], HandedOn] = lambda more: more
+        self,
+        start: PayIn | Reverse,
+        owner: str,
+        calls: ActivityCalls,
+        status: StatusReporter,
+        wake_up: WakeUp,
+        next_run: NextRun,
     ) -> None:
-        policy, handed_on = start.policy, start.handed_on or HandedOn()
-        self.owner = workflow.info().first_execution_run_id
-        self.lanes = Lanes(policy, start.casino_id)
-        self.board = Board(head, self.lanes)
-        self.board.resume(handed_on.needs_attention, handed_on.lines)
-        self._operators = Operators(policy, handed_on.proposals)
-        self._policy = policy
-        self._over = False
-        self._nudge = Nudge()
-        # What an earlier run of this workflow was told at its last moment.
-        self._told_before = handed_on.wakes
-        # A movement is on its way and nobody knows its end yet.
-        self._at_work = False
-        self.renewal = Renewal(start, self.board, lambda: hand_on(self._handed_on()))
-        self.parked = Parked(self.owner, policy, self.lanes, self.board, self._nudge, self.renewal)
+        self._start = start
+        self._policy = start.policy
+        self._owner = owner
+        self._calls = calls
+        self._status = status
+        self._wake_up = wake_up
+        self._next_run = next_run
+        self.parked = Parked()
+        # Whether a movement is under way whose outcome is not known yet.
+        self.is_busy = False
 
-    @property
-    def record(self) -> BetRecord | None:
-        """The rows as they were last read."""
-        return self.board.record
-
-    @record.setter
-    def record(self, record: BetRecord) -> None:
-        self.board.record = record
-
-    @property
-    def bet(self) -> BetRecord:
-        """The rows as they were last read; there are some."""
-        return self.board.bet
-
-    async def lead(self, story: Coroutine[Any, Any, None]) -> None:
-        """Carry a story to its end, whatever is asked of the workflow meanwhile; leave when everybody is answered."""
-        clerk, life = asyncio.create_task(self.board.clerk()), asyncio.create_task(self._to_its_end(story))
-        while not life.done():
-            try:
-                await asyncio.shield(life)
-            except asyncio.CancelledError:
-                # Money in motion does not stop because somebody pressed a button; a person hears of it.
-                self.board.say("cancellation asked for and not followed")
-                self.board.contradiction("cancelled", {}, {"asked": "cancel"})
-        clerk.cancel()
-        life.result()
-
-    async def _to_its_end(self, story: Coroutine[Any, Any, None]) -> None:
-        await story
-        self._over = True
-        await workflow.wait_condition(lambda: self.board.all_written and workflow.all_handlers_finished())
-
-    async def answer(self, decide: Callable[[BetRecord], Code | None]) -> BetRecord:
-        """The rows as soon as they decide a call, or as the story ends."""
-
-        def known() -> bool:
-            return self.record is not None and decide(self.record) is not Code.OUTCOME_UNKNOWN
-
-        await workflow.wait_condition(lambda: self._over or known() or self.renewal.is_near)
-        if not (self._over or known()):
-            self.renewal.check()
-        if self.record is None:
-            raise ApplicationError("the bet ended without a row", type=Code.OUTCOME_UNKNOWN)
-        return self.record
-
-    # Movements
-
-    async def debit(self, debit: Debit) -> Step:
-        """Send a debit until it is known; once it may not be sent any more, look for it, twice."""
-        self._nudge.start(debit.kind)
-        self._at_work = True
-        step = await self._begun(debit.attempt, debit.order, debit.what)
+    async def debit(self, debit: Debit[Cls, Send, Find, Mark]) -> Step:
+        """Send a debit until its outcome is known; once it may not be sent any more, look for it, twice."""
+        self._begin(debit.transaction_type)
+        step = await self._try_fast(debit.attempt, debit.send_input, debit.summary)
         while True:
             if step.progress.is_open:
-                self.board.attention("unknown")
-                step = await self._pursued(debit.pursue, debit.attempt, debit.order, debit.what)
+                self._status.attention("unknown")
+                step = await self._retry_slow(debit.pursue, debit.attempt, debit.send_input, debit.summary)
             if step.progress.is_open:
-                step = await self._find(debit)
+                step = await self._confirm_absent(debit)
             if step.progress is not Progress.PARKED:
-                self._at_work = False
+                self.is_busy = False
                 return step
-            self._recall()
-            step = await self.parked.decide_debit(debit, self._find)
+            step = await self._decide_debit(debit)
 
-    async def credit(self, order: Pay) -> Step:
-        """Send a credit until the player has the money."""
-        self._nudge.start(order.transaction_type)
-        self._at_work = True
-        kind = "pay out" if order.transaction_type is TransactionType.PAY_OUT else "return"
-        what = f"{kind} {order.amount.currency} {order.amount}"
-        step = await self._begun(Wallet.try_credit, lambda: order, what)
+    async def credit(
+        self,
+        transaction_type: TransactionType,
+        amount: Money,
+        *,
+        asked: PayOut | Refund | None = None,
+        filed_at: datetime | None = None,
+    ) -> Step:
+        """Send a credit until the player has the money; ``asked`` is the message that asks for it, if one does."""
+        policy = self._policy
+        pay = Pay(
+            bet_id=self._status.bet.bet_id,
+            owner=self._owner,
+            casino_id=self._start.casino_id,
+            partner_user_id=self._start.partner_user_id,
+            transaction_type=transaction_type,
+            amount=amount,
+            attempt_timeout=policy.attempt_timeout,
+            sends=policy.fast_attempts,
+            retry=policy.retry,
+            accept_within=policy.accept_within,
+            reverses=isinstance(self._start, Reverse),
+            message=asked and asked.name,
+            filed_at=filed_at,
+        )
+        self._begin(transaction_type)
+        summary = f"{'pay out' if transaction_type is TransactionType.PAY_OUT else 'return'} {amount.currency} {amount}"
+        step = await self._try_fast(Wallet.try_credit, lambda: pay, summary)
         while True:
             if step.progress.is_open:
-                self.board.attention("owed")
-                step = await self._pursued(Wallet.pursue_credit, Wallet.try_credit, lambda: order, what, owed=True)
+                self._status.attention("owed")
+                step = await self._retry_slow(Wallet.pursue_credit, Wallet.try_credit, lambda: pay, summary, owed=True)
             if step.progress is not Progress.PARKED:
-                self._at_work = False
+                self.is_busy = False
                 return step
-            self._recall()
-            step = await self.parked.decide_credit(order)
+            step = await self._decide_credit(pay)
 
-    def _recall(self) -> None:
-        if self._told_before:
-            self._told_before = False
-            self._nudge.give()
+    def wake(self, accept: Accept | None = None) -> None:
+        """Have the movement under way looked at now, because of an Accept or, without one, for an operator."""
+        self._wake_up.request(accept)
 
-    async def _begun(self, attempt: Any, order: Callable[[], Any], what: str) -> Step:
-        """The fast lane. Where the casino confirms with Accept, it gets its time before anything is sent again."""
-        step = self.board.took(what, await self.lanes.fast(attempt, order(), what))
+    def _begin(self, transaction_type: TransactionType) -> None:
+        self._wake_up.begin(transaction_type)
+        self.is_busy = True
+
+    # The lanes
+
+    async def _try_fast(
+        self, attempt: Callable[[Cls, In], Awaitable[Step]], send_input: Callable[[], In], summary: str
+    ) -> Step:
+        """Try the fast lane. If the casino confirms by Accept, nothing is sent again before the Accept is late."""
+        step = await self._attempt(attempt, send_input, summary)
         if step.progress is not Progress.AWAITED:
             return step
         wait = (self._policy.accept_within or timedelta()) if step.wait is None else step.wait
-        if await self._nudge.within(wait, "until the casino's Accept is late"):
-            step = self.board.took(what, await self.lanes.fast(attempt, order(), what))
+        if await self._wake_up.within(wait, "until the casino's Accept is late"):
+            step = await self._attempt(attempt, send_input, summary)
         return step
 
-    async def _pursued(
-        self, pursue: Any, attempt: Any, order: Callable[[], Any], what: str, *, owed: bool = False
+    async def _attempt(
+        self, attempt: Callable[[Cls, In], Awaitable[Step]], send_input: Callable[[], In], summary: str
     ) -> Step:
-        """Pursue a movement in the slow lane; a nudge brings the fast lane back once."""
+        return self._status.apply(summary, await self._calls.fast(attempt, send_input(), summary))
+
+    async def _retry_slow(
+        self,
+        pursue: Callable[[Cls, In], Awaitable[Step]],
+        attempt: Callable[[Cls, In], Awaitable[Step]],
+        send_input: Callable[[], In],
+        summary: str,
+        *,
+        owed: bool = False,
+    ) -> Step:
+        """Retry a movement in the slow lane. A wake-up brings the fast lane back once, and then the slow one."""
 
         def interrupted() -> bool:
-            return self._nudge.given or self.renewal.is_due
+            return self._wake_up.requested or self._next_run.is_due
 
         while True:
-            await self.renewal.if_due()
-            step = await self.lanes.slow(pursue, order(), what, owed=owed, unless=interrupted)
+            await self._next_run.start_if_due()
+            step = await self._calls.slow_unless(pursue, send_input(), summary, interrupted, owed=owed)
             if step is not None:
-                return self.board.took(what, step)
-            if not self._nudge.given:
+                return self._status.apply(summary, step)
+            if not self._wake_up.requested:
                 continue
-            self._nudge.clear()
-            step = self.board.took(what, await self.lanes.fast(attempt, order(), what))
+            self._wake_up.clear()
+            step = await self._attempt(attempt, send_input, summary)
             if not step.progress.is_open:
                 return step
 
-    async def _find(self, debit: Debit) -> Step:
-        """No old message of ours may still take effect when the casino is asked."""
+    # A look at the casino
+
+    async def _confirm_absent(self, debit: Debit[Cls, Send, Find, Mark]) -> Step:
+        """Look for a debit once no message of ours can still take effect, and again later."""
         look_at, second_look = debit.not_after + self._policy.absence_after, False
         while True:
-            await self.renewal.if_due()
-            if await self._nudge.within(look_at - workflow.now(), "until an old debit can no longer take effect"):
-                step = self.board.took(debit.what, await self.lanes.fast(debit.attempt, debit.order(), debit.what))
+            await self._next_run.start_if_due()
+            if await self._wake_up.within(look_at - workflow.now(), "until an old debit can no longer take effect"):
+                step = await self._attempt(debit.attempt, debit.send_input, debit.summary)
             else:
                 what = "look for the debit"
-                step = self.board.took(what, await self.lanes.slow(debit.find, debit.look(second_look), what))
+                step = self._status.apply(what, await self._calls.slow(debit.find, debit.find_input(second_look), what))
                 look_at, second_look = workflow.now() + self._policy.effect_within, True
             if not step.progress.is_open:
                 return step
 
-    # What interrupts a wait
+    async def _confirm_paid_by_hand(self, pay: Pay, parked_at: datetime) -> Step:
+        """Count a credit as paid by hand once no message of ours can pay it too, and two looks have not found it."""
+        wait = parked_at + self._policy.message_lifetime + self._policy.absence_after - workflow.now()
+        second_look = False
+        while True:
+            await workflow.sleep(max(wait, timedelta()), summary="until an old credit can no longer take effect")
+            what = "look for what was paid by hand"
+            order = FindCredit(pay=pay, second_look=second_look)
+            step = self._status.apply(what, await self._calls.slow(Wallet.find_credit, order, what))
+            if not step.progress.is_open:
+                return step
+            wait, second_look = self._policy.effect_within, True
 
-    def nudge(self, accept: Accept | None = None) -> None:
-        """Have the movement that is on its way looked at now."""
-        self._nudge.give(accept)
+    # An operator
 
-    # Operators
+    async def _decide_credit(self, pay: Pay) -> Step:
+        """Wait for a decision on a parked credit, and carry it out."""
+        self._wake_up.repeat_handed_on()
+        self._status.attention("parked")
+        self.parked.credit, parked_at = Concern(pay.transaction_type, pay.amount), workflow.now()
+        await self._wait_for_operator()
+        if self.parked.mark is Action.MARK_PAID:
+            step = await self._confirm_paid_by_hand(pay, parked_at)
+        else:
+            # From here on it may be sent.
+            self.parked.credit = None
+            step = await self._unpark(pay.transaction_type)
+        self.parked.clear()
+        return step
 
-    def why_not(self, order: Operate) -> str | None:
-        """Why an action that any movement knows cannot be taken now; None where it can."""
-        if self._over or self.record is None:
-            return "there is nothing to act on"
-        if self.renewal.is_near:
-            return "it goes on in a new run: ask again"
-        if self.parked.mark is not None or order.action in MARKS:
-            return self.parked.why_not(order.action)
-        if order.action is Action.RETRY:
-            return None if self._at_work else "nothing is on its way"
-        return "only a bet that waits can be settled or voided"
+    async def _decide_debit(self, debit: Debit[Cls, Send, Find, Mark]) -> Step:
+        """Wait for a decision on a parked debit, and carry it out."""
+        self._wake_up.repeat_handed_on()
+        self._status.attention("parked")
+        # The casino gives no answer that could be checked: two people have to have looked at it.
+        self.parked.debit = Concern(debit.transaction_type, debit.amount, by_two=True)
+        await self._wait_for_operator()
+        step = None if self.parked.mark is None else await self._carry_out_mark(debit, self.parked.mark)
+        if step is None:
+            self.parked.debit = None
+            step = await self._unpark(debit.transaction_type)
+        self.parked.clear()
+        return step
 
-    def check_operation(self, order: Operate, concern: Concern, why_not: str | None) -> None:
-        """Raises ApplicationError(operation_refused) where the action cannot be taken."""
-        if self.record is not None and order.bet_id not in (None, self.record.bet_id):
-            why_not = f"the action is for bet {order.bet_id}, and this is {self.record.bet_id}"
-        self._operators.check(order, self._seen(self.parked.concern(order.action) or concern), why_not)
+    async def _wait_for_operator(self) -> None:
+        """Wait until operators have decided, or the casino has confirmed what is parked."""
 
-    def operate(self, order: Operate, concern: Concern, act: Callable[[], None]) -> Operated:
-        """Take an action, or propose it where a second operator is needed. ``concern`` is what it moves."""
-        concern = self.parked.concern(order.action) or concern
-        done = self._operators.agreed(order, concern, self._seen(concern))
-        detail = "under way" if done else self._operators.waits(order.action)
-        operated = Operated(done=done, state=self._state, detail=detail)
-        self.board.operated(
-            Operation(
-                bet_id=self.bet.bet_id,
-                action=order.action,
-                operator=order.operator,
-                reason=order.reason,
-                done=done,
-                detail=operated.detail,
-                asked_at=workflow.now(),
-                win=order.win and f"{order.win.currency} {order.win}",
+        def decided() -> bool:
+            return self._wake_up.wakes_parked or self.parked.mark is not None
+
+        await workflow.wait_condition(lambda: decided() or self._next_run.is_due)
+        if not decided():
+            await self._next_run.start_if_due()
+
+    async def _carry_out_mark(self, debit: Debit[Cls, Send, Find, Mark], mark: Action) -> Step | None:
+        """Carry out what operators have decided. Return None if the casino confirms the debit meanwhile."""
+        if mark is not Action.MARK_TAKEN:
+            # What is not at the casino may still reach it until then.
+            wait = debit.not_after + self._policy.absence_after - workflow.now()
+            if await self._confirmed_within(wait):
+                return None
+        if mark is Action.VOID:
+            await self._unpark(debit.transaction_type)
+            return await self._confirm_absent(debit)
+        taken = mark is Action.MARK_TAKEN
+        what = f"{debit.summary}, marked as {'taken' if taken else 'not taken'}"
+        return self._status.apply(what, await self._calls.slow(debit.mark, debit.mark_input(taken), what))
+
+    async def _confirmed_within(self, time: timedelta) -> bool:
+        summary = "until an old debit can no longer take effect"
+        try:
+            await workflow.wait_condition(
+                lambda: self._wake_up.wakes_parked, timeout=max(time, timedelta()), timeout_summary=summary
             )
-        )
-        if done and order.action in MARKS:
-            self.parked.mark = order.action
-        elif done:
-            act()
-        return operated
+        except TimeoutError:
+            return False
+        return True
 
-    def _handed_on(self) -> HandedOn:
-        return HandedOn(
-            proposals=tuple(self._operators.proposals.values()),
-            wakes=self._nudge.wakes,
-            needs_attention=self.board.needs_attention,
-            lines=self.board.lines,
-        )
-
-    def _seen(self, concern: Concern) -> Seen:
-        return Seen.of(concern, self.record.bet_id if self.record else None, self._state)
-
-    @property
-    def _state(self) -> str:
-        record = self.record
-        if record is None:
-            return "not opened yet"
-        return record.state if record.reversal is None else f"{record.state}, its reversal {record.reversal.state}"
+    async def _unpark(self, transaction_type: TransactionType) -> Step:
+        """Let a parked movement be sent again."""
+        self._wake_up.clear()
+        order = Unpark(bet_id=self._status.bet.bet_id, owner=self._owner, transaction_type=transaction_type)
+        await self._calls.at_database(BetRecords.unpark, order, "let it be sent again")
+        return Step(progress=Progress.UNKNOWN)

@@ -1,57 +1,57 @@
-"""What people see of a workflow that moves money, and what is written down for them."""
+"""What people see of a workflow that moves money, and the audit entries that it writes."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeUpdate
 
-from workflows.support.activity_calls import Lanes
+from workflows.support.activity_calls import ActivityCalls
 
 with workflow.unsafe.imports_passed_through():
     from activities.bet_records import BetRecords
     from betcore.domain.activity_inputs import Incident, Operation, Step
-    from betcore.domain.messages import BetRecord
+    from betcore.domain.messages import BetRecord, HandedOn
     from betcore.temporal.visibility import BET_STATUS, NEEDS_ATTENTION, Timeline
 
 
-class Board:
-    """Status, story, incidents and operators' actions of one workflow; ``record`` are its rows as last read."""
+class StatusReporter:
+    """Status, timeline and audit entries of one workflow; ``record`` are its rows as last read."""
 
-    def __init__(self, head: str, lanes: Lanes) -> None:
+    def __init__(self, head: str, calls: ActivityCalls, handed_on: HandedOn | None) -> None:
         self.record: BetRecord | None = None
         self.needs_attention = False
         self.status: str | None = None
-        self._lanes = lanes
+        self._calls = calls
         self._timeline = Timeline(head)
-        self._papers: list[tuple[Any, Any, str]] = []
-
-    def resume(self, needs_attention: bool, lines: Sequence[str]) -> None:
-        """Go on with what an earlier run of the same workflow has shown."""
-        self.needs_attention = needs_attention
-        self._timeline.resume(lines)
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """The story so far."""
-        return self._timeline.lines
+        # Audit entries that are not written yet.
+        self._entries: list[Callable[[], Awaitable[None]]] = []
+        if handed_on is not None:
+            self.needs_attention = handed_on.needs_attention
+            self._timeline.resume(handed_on.lines)
 
     @property
     def bet(self) -> BetRecord:
-        """The rows as they were last read; there are some."""
+        """Return the rows as last read. Raises RuntimeError if none was read yet."""
         if self.record is None:
             raise RuntimeError("no row was read yet")
         return self.record
 
-    def took(self, what: str, step: Step) -> Step:
-        """Take what an activity reports."""
+    @property
+    def state(self) -> str:
+        """Return the state of the bet in words, with that of its reversal."""
+        record = self.record
+        if record is None:
+            return "not opened yet"
+        return record.state if record.reversal is None else f"{record.state}, its reversal {record.reversal.state}"
+
+    def apply(self, what: str, step: Step) -> Step:
+        """Take over the rows that an activity returned, and add its outcome to the timeline."""
         if step.record is not None:
             self.record = step.record
         self.say(f"{what}: {step.progress}{f' ({step.detail})' if step.detail else ''}")
         return step
 
     def attention(self, status: str) -> None:
-        """Show that the straight way was left, and when."""
+        """Show a status that needs attention, and since when."""
         self.show(status, attention=True)
         self._timeline.needs(status, workflow.now())
         self.say(f"needs attention: {status}")
@@ -60,40 +60,46 @@ class Board:
         """Show a status in the list of workflows."""
         self.status = status
         self._timeline.goes_on()
-        self._tell()
-        shown: list[SearchAttributeUpdate[Any]] = [BET_STATUS.value_set(status)]
-        if attention != self.needs_attention:
+        self._publish()
+        shown = BET_STATUS.value_set(status)
+        if attention == self.needs_attention:
+            workflow.upsert_search_attributes([shown])
+        else:
             self.needs_attention = attention
-            shown.append(NEEDS_ATTENTION.value_set(attention))
-        workflow.upsert_search_attributes(shown)
+            workflow.upsert_search_attributes([shown, NEEDS_ATTENTION.value_set(attention)])
 
     def say(self, what: str) -> None:
-        """One more line of the story."""
+        """Add a line to the timeline."""
         self._timeline.add(workflow.now(), what)
-        self._tell()
+        self._publish()
 
-    def _tell(self) -> None:
+    def _publish(self) -> None:
         workflow.set_current_details(self._timeline.text(self.record))
 
-    def contradiction(self, kind: str, ours: dict[str, str], theirs: dict[str, str]) -> None:
-        """File an incident; the clerk writes it down."""
+    def file_incident(self, kind: str, ours: dict[str, str], theirs: dict[str, str]) -> None:
+        """Have a contradiction written down for a person."""
         bet_id = self.record.bet_id if self.record else None
         incident = Incident(bet_id=bet_id, kind=kind, ours=ours, theirs=theirs)
-        self._papers.append((BetRecords.file_incident, incident, "file an incident"))
+        self._entries.append(lambda: self._calls.slow(BetRecords.file_incident, incident, "file an incident"))
 
-    def operated(self, operation: Operation) -> None:
-        """Tell what an operator has asked for; the clerk writes it down."""
+    def note_operation(self, operation: Operation) -> None:
+        """Show what an operator has asked for, and have it written down."""
         self.say(f"{operation.operator} asks for {operation.action} ({operation.reason}): {operation.detail}")
-        self._papers.append((BetRecords.note_operation, operation, "write down an operator's action"))
+        what = "write down an operator's action"
+        self._entries.append(lambda: self._calls.slow(BetRecords.note_operation, operation, what))
 
     @property
     def all_written(self) -> bool:
-        """Whether the clerk has nothing left to do."""
-        return not self._papers
+        """Return whether every audit entry is written."""
+        return not self._entries
 
-    async def clerk(self) -> None:
-        """Writes down what comes, whatever the story is waiting for."""
+    async def write_audit_entries(self) -> None:
+        """Write audit entries as they come, whatever the workflow waits for meanwhile. Ends when cancelled."""
         while True:
-            await workflow.wait_condition(lambda: bool(self._papers))
-            await self._lanes.slow(*self._papers[0])
-            self._papers.pop(0)
+            await workflow.wait_condition(lambda: bool(self._entries))
+            await self._entries[0]()
+            self._entries.pop(0)
+
+    def hand_on(self, more: HandedOn) -> HandedOn:
+        """Return what the next run needs, with what this one has shown."""
+        return more.model_copy(update={"needs_attention": self.needs_attention, "lines": self._timeline.lines})

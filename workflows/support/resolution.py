@@ -1,0 +1,115 @@
+"""What decides a bet: the first PayOut or Refund that is filed, the win of a PayInOut, the row, or time."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import NamedTuple
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+from workflows.support.activity_calls import ActivityCalls
+from workflows.support.continue_as_new import NextRun
+from workflows.support.inbox import Inbox
+from workflows.support.status import StatusReporter
+
+with workflow.unsafe.imports_passed_through():
+    from activities.bet_records import BetRecords
+    from betcore.domain.activity_inputs import Withdraw
+    from betcore.domain.errors import Code
+    from betcore.domain.messages import BetState, PayIn, PayOut, Refund
+    from betcore.domain.money import Money
+
+
+class Resolution(NamedTuple):
+    """The win to pay, or None to return the stake; and the message that asks for it, if one does."""
+
+    win: Money | None
+    asked: PayOut | Refund | None = None
+
+
+class ResolutionWait:
+    """Waits for the resolution of one bet whose stake is taken."""
+
+    def __init__(
+        self,
+        pay_in: PayIn,
+        owner: str,
+        calls: ActivityCalls,
+        status: StatusReporter,
+        inbox: Inbox,
+        next_run: NextRun,
+    ) -> None:
+        self._pay_in = pay_in
+        self._owner = owner
+        self._calls = calls
+        self._status = status
+        self._inbox = inbox
+        self._next_run = next_run
+        # While it waits for a message: whether the row is to be read again.
+        self._waits, self._rereads = False, False
+
+    async def wait(self) -> Resolution:
+        """Return the resolution as soon as there is one."""
+        bet, win = self._status.bet, self._pay_in.win
+        if bet.state is BetState.ACCEPTANCE and bet.withdrawn_at is None:
+            if win is not None and not self._inbox:
+                return Resolution(win)
+            if message := await self._message():
+                return Resolution(message.win if isinstance(message, PayOut) else None, message)
+        return self.by_the_row()
+
+    def by_the_row(self) -> Resolution:
+        """Return the resolution that the row has."""
+        bet = self._status.bet
+        return Resolution(bet.win if bet.state in (BetState.SETTLING, BetState.SETTLED) else None)
+
+    def check_reread(self) -> None:
+        """Raise ApplicationError(outcome_unknown) if it does not wait for a message."""
+        if not self._waits:
+            raise ApplicationError("it does not wait for a message", type=Code.OUTCOME_UNKNOWN)
+
+    def reread(self) -> None:
+        """Have the row read again: a message may be lost whose attempt has begun to pay."""
+        self._rereads = True
+
+    async def _message(self) -> PayOut | Refund | None:
+        """Return the first PayOut or Refund; None if time, or the row, has decided."""
+        unconfirmed = self._pay_in.policy.unconfirmed_within
+        if await self._filed_within(unconfirmed, "until the stake goes back unless somebody was told"):
+            return self._inbox.first
+        while True:
+            order = Withdraw(bet_id=self._status.bet.bet_id, owner=self._owner)
+            what = "take the bet back if nobody was told"
+            self._status.record = await self._calls.at_database(BetRecords.withdraw, order, what)
+            if self._status.bet.withdrawn_at is not None:
+                self._status.say("nobody was told that the bet stands: its stake goes back")
+                return None
+            if self._status.bet.state is not BetState.ACCEPTANCE:
+                return None
+            if await self._filed_before_overdue():
+                return self._inbox.first
+
+    async def _filed_before_overdue(self) -> bool:
+        """Wait for a message, at the longest for as long as the policy holds an overdue bet.
+
+        Return False if the row is to be read again first.
+        """
+        left, next_run = max(self._pay_in.settle_by - workflow.now(), timedelta()), self._next_run
+        self._rereads, self._waits = False, True
+        if not await self._filed_within(left, "until the bet is overdue", lambda: next_run.is_due):
+            self._status.attention("overdue")
+            if self._pay_in.policy.on_overdue == "hold":
+                await workflow.wait_condition(lambda: bool(self._inbox or self._rereads or next_run.is_due))
+        self._waits = False
+        if not self._inbox:
+            await next_run.start_if_due()
+        return bool(self._inbox) or not self._rereads
+
+    async def _filed_within(self, time: timedelta, summary: str, unless: Callable[[], bool] = lambda: False) -> bool:
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: bool(self._inbox or self._rereads or unless()), timeout=time, timeout_summary=summary
+            )
+            return True
+        return False
