@@ -15,7 +15,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from activities.admission import AT_ONCE, AdmissionControl
+from activities.admission import SLOTS_OF_A_CASINO, AdmissionControl
 from activities.bet_records import BetRecords
 from activities.casino_gateway import CasinoGateway
 from activities.claw_backs import ClawBacks
@@ -56,8 +56,8 @@ WORKFLOWS = [Bet, Reversal, Sweep, Reconciliation, Reconciliations]
 
 # A shorter grace would cut requests to casinos at a stop: longer than the longest activity.
 _GRACE = timedelta(seconds=15)
-# Concurrent activities of each lane. A slow casino must not occupy all of them: AT_ONCE is the share of one.
-_SLOTS = 4 * AT_ONCE
+# Concurrent activities of each lane. A slow casino must not occupy all of them: SLOTS_OF_A_CASINO is the share of one.
+_SLOTS = 4 * SLOTS_OF_A_CASINO
 # Temporal offers a workflow first to the worker that has it in memory. If that worker died, another one gets it after
 # this.
 _STICKY = timedelta(seconds=2)
@@ -89,7 +89,7 @@ class Activities:
         gateway = CasinoGateway(bets, partners, casinos, hints, AdmissionControl(health))
         return cls(
             Wallet(gateway, bets, reversals),
-            ClawBacks(gateway, reversals),
+            ClawBacks(gateway, bets, reversals),
             Marks(gateway, casinos, bets, reversals),
             BetRecords(bets),
             Recovery(client, OpenBets(engine)),

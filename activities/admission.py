@@ -1,6 +1,6 @@
-"""What stands before each send to a casino: its breaker, the pace of what is owed, and its part of this process.
+"""Admission control before each send to a casino: circuit breaker, rate limit for credits, the casino's share of slots.
 
-A casino that does not answer, or answers slowly, costs its own players time, and nobody else.
+A casino that does not answer, or answers slowly, delays its own players and no others.
 """
 
 import asyncio
@@ -23,20 +23,20 @@ from betcore.domain.casino_responses import NOT_SENT, UNAUTHORISED
 _log = structlog.get_logger()
 
 IN_FLIGHT = prometheus_client.Gauge(
-    "betcore_casino_calls_in_flight", "Movements being handed to a casino", ["casino", "lane"]
+    "betcore_casino_calls_in_flight", "Movements that are being sent to a casino", ["casino", "lane"]
 )
-BUSY = prometheus_client.Counter(
-    "betcore_casino_busy", "Movements put off because a casino had its part of the process", ["casino", "lane"]
+NO_SLOT = prometheus_client.Counter(
+    "betcore_casino_busy", "Movements put off because all slots of their casino were taken", ["casino", "lane"]
 )
-OPENED = prometheus_client.Counter("betcore_breaker_opened", "Breakers that this process has opened", ["casino"])
+OPENED = prometheus_client.Counter("betcore_breaker_opened", "Circuit breakers that this process opened", ["casino"])
 
-# Of the slots that a process has for each lane; see worker.py.
-AT_ONCE = 100
-_PUT_OFF = (1.0, 3.0)
+# Slots of one casino in each lane; a process has four times as many (worker.py).
+SLOTS_OF_A_CASINO = 100
+_PUT_OFF_SECONDS = (1.0, 3.0)
 
 
 class Lane(StrEnum):
-    """Where a movement is handed over: while a provider waits, or afterwards."""
+    """When a movement is sent: while a provider waits for the answer, or afterwards."""
 
     FAST = "fast"
     SLOW = "slow"
@@ -46,32 +46,32 @@ FAST, SLOW = Lane.FAST, Lane.SLOW
 
 
 def is_definite(answer: CasinoAnswer) -> bool:
-    """Whether a casino that answers so is there, and knows us."""
+    """Return whether an answer shows that the casino is there and knows us."""
     return answer.meaning not in (None, UNAUTHORISED, NOT_SENT)
 
 
 class NotAdmitted(Exception):
-    """Not now; after ``wait`` it is worth another try. Nothing was counted or sent."""
+    """The movement may not be sent now; ``wait`` is the time to the next try. Nothing was counted or sent."""
 
-    def __init__(self, why: str, wait: timedelta | None = None) -> None:
-        self.wait = wait or timedelta(seconds=random.uniform(*_PUT_OFF))  # noqa: S311  a spread, not a secret
-        super().__init__(why)
+    def __init__(self, reason: str, wait: timedelta | None = None) -> None:
+        self.wait = wait or timedelta(seconds=random.uniform(*_PUT_OFF_SECONDS))  # noqa: S311  a spread, not a secret
+        super().__init__(reason)
 
 
 class AdmissionControl:
-    """The gate of one process to all casinos."""
+    """Admits movements of one process to all casinos."""
 
-    def __init__(self, health: CircuitBreakers, at_once: int = AT_ONCE) -> None:
-        self._health = health
-        self._at_once = at_once
+    def __init__(self, breakers: CircuitBreakers, slots: int = SLOTS_OF_A_CASINO) -> None:
+        self._breakers = breakers
+        self._slots = slots
         self._taken: Counter[tuple[int, Lane]] = Counter()
 
     @contextmanager
     def slot(self, casino: Casino, lane: Lane) -> Iterator[None]:
-        """One of the casino's places in a lane of this process. Raises NotAdmitted at once where all are taken."""
+        """Hold one of the casino's slots in a lane of this process. Raises NotAdmitted at once if all are taken."""
         key = (casino.casino_id, lane)
-        if self._taken[key] >= self._at_once:
-            BUSY.labels(casino.name, lane).inc()
+        if self._taken[key] >= self._slots:
+            NO_SLOT.labels(casino.name, lane).inc()
             raise NotAdmitted("the casino is slow: all its places are taken")
         self._taken[key] += 1
         IN_FLIGHT.labels(casino.name, lane).inc()
@@ -82,35 +82,38 @@ class AdmissionControl:
             IN_FLIGHT.labels(casino.name, lane).dec()
 
     async def may_stake(self, casino: Casino) -> bool:
-        """Whether a new stake may be sent: not while the breaker is open, but for the probe."""
-        return await self._health.until_probe(casino) is None
+        """Return whether a new stake may be sent. While the breaker is open, one stake may be: the probe."""
+        return await self._breakers.until_probe(casino) is None
 
-    async def may_try_credit(self, casino: Casino) -> None:
-        """Raises NotAdmitted where the breaker is open: what is owed goes on in the slow lane."""
-        if await self._health.is_open(casino):
+    async def check_credit(self, casino: Casino) -> None:
+        """Let a credit into the fast lane. Raises NotAdmitted if the breaker is open: the slow lane goes on with it."""
+        if await self._breakers.is_open(casino):
             raise NotAdmitted("the casino does not answer")
 
-    async def owed_turn(self, casino: Casino) -> None:
-        """Wait for the turn of something owed.
+    async def wait_for_turn(self, casino: Casino) -> None:
+        """Wait until the casino's rate limit lets a credit out.
 
-        Raises NotAdmitted if that takes long, or if the casino does not answer and another movement is the probe.
+        Raises NotAdmitted if that takes long, or if the breaker is open and another movement is the probe.
         """
-        if await self._health.is_open(casino):
-            wait = await self._health.until_probe(casino)
+        if await self._breakers.is_open(casino):
+            wait = await self._breakers.until_probe(casino)
             if wait is not None:
                 raise NotAdmitted("the casino does not answer", wait)
             return
-        turn = await self._health.owed_turn(casino)
+        turn = await self._breakers.owed_turn(casino)
         if turn is None:
             raise NotAdmitted("others are owed before")
         await asyncio.sleep(turn.total_seconds())
 
     async def record_result(self, casino: Casino, answer: CasinoAnswer) -> None:
-        """What came of a send. Where the database does not take it the movement goes on: its answer is known."""
+        """Count an answer for the circuit breaker, and open or close it.
+
+        A database that is away stops no movement whose answer is known: that is logged, and not raised.
+        """
         try:
             if is_definite(answer):
-                await self._health.answered(casino)
-            elif await self._health.failed(casino, at_once=answer.meaning == UNAUTHORISED):
+                await self._breakers.answered(casino)
+            elif await self._breakers.failed(casino, at_once=answer.meaning == UNAUTHORISED):
                 OPENED.labels(casino.name).inc()
                 _log.warning("breaker opened", casino=casino.name, kind=answer.kind)
         except (SQLAlchemyError, OSError, TimeoutError) as error:

@@ -1,4 +1,4 @@
-"""What a bet asks of its own rows beside the movements of money."""
+"""A bet's own rows, apart from movements of money: withdrawal, take-over, the log of operators, incidents."""
 
 from temporalio import activity
 
@@ -9,14 +9,14 @@ from betcore.runtime import failpoints
 
 
 class BetRecords:
-    """The rows of bets."""
+    """The activities of a bet at the database alone."""
 
     def __init__(self, bets: Bets) -> None:
         self._bets = bets
 
     @activity.defn(name="withdraw")
     async def withdraw(self, order: Withdraw) -> BetRecord:
-        """Take the bet back if nobody was told that it stands; the record says whether it was."""
+        """Withdraw the bet if no success was reported to its provider; the record says whether it is withdrawn."""
         record = await self._bets.withdraw(order.bet_id, order.owner)
         if record.withdrawn_at is not None:
             await failpoints.reach("withdrawn")
@@ -24,7 +24,7 @@ class BetRecords:
 
     @activity.defn(name="take_over")
     async def take_over(self, order: TakeOver) -> BetRecord:
-        """Become the owner of a bet whose workflow is gone; the record says whether that succeeded."""
+        """Take over a bet whose workflow is gone; the record's owner says whether that succeeded."""
         return await self._bets.take_over(order.resumed, order.owner)
 
     @activity.defn(name="unpark")
@@ -34,10 +34,10 @@ class BetRecords:
 
     @activity.defn(name="note_operation")
     async def note_operation(self, operation: Operation) -> None:
-        """Write down what an operator has asked for."""
+        """Record what an operator has asked for."""
         await self._bets.note_once(operation.bet_id, "operate", operation.model_dump(mode="json", exclude={"bet_id"}))
 
     @activity.defn(name="file_incident")
     async def file_incident(self, incident: Incident) -> None:
-        """Write down a contradiction for a person."""
+        """File an incident: two sides contradict each other, and a person has to look."""
         await self._bets.file_incident(incident)

@@ -1,159 +1,136 @@
-"""Credits of a bet or a reversal at the casino's wallet: the win, and the return of the stake.
+"""Credits of a bet or a reversal: the win and the return of the stake, and the rows that count and keep them.
 
 What is owed to the player is sent until the casino has made it, or a person has to decide.
 """
 
+from contextlib import ExitStack
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
-from activities.admission import FAST, SLOW
-from activities.casino_gateway import NO_CONFIRMATION, CasinoGateway, confirmation_of, now
-from betcore.casino.client import LastMomentPassed, MakeAnswer, Movement, MovementDiffers
-from betcore.db.bets import Bets, Claim, Confirmation
+from activities.admission import FAST, AdmissionControl, Lane, NotAdmitted
+from activities.confirmations import ACCEPT
+from activities.pending_movement import NO_CONFIRMATION, ClaimedMovement, Outcome, SendPolicy
+from betcore.casino.client import Movement
+from betcore.db.bets import Bets, Confirmation
 from betcore.db.partners import Casino
 from betcore.db.reversals import Reversals
-from betcore.domain.activity_inputs import PAID_TWICE, FindCredit, Incident, Pay, Progress, Step
-from betcore.domain.casino_responses import DUPLICATE, NOT_SENT, Classification
+from betcore.domain.activity_inputs import PAID_TWICE, Incident, Pay, Progress, Step
 from betcore.domain.ids import TransactionType
 from betcore.domain.messages import BetRecord, BetState
 from betcore.runtime import failpoints
 
-# So many sends without a definite answer, and the casino is asked whether it has made the credit.
-_LOOKED_FOR_FROM = 3
 
+class PendingCredit:
+    """A credit that is owed to the player. Its rows are those of the bet, or of the bet's reversal."""
 
-class Credits:
-    """Hold the credits, and the rows in which they are counted and recorded."""
+    name = "credit"
 
-    def __init__(self, gateway: CasinoGateway, bets: Bets, reversals: Reversals) -> None:
-        self._gateway = gateway
+    def __init__(self, bets: Bets, reversals: Reversals, pay: Pay) -> None:
         self._bets = bets
-        self._reversals = reversals
+        self._rows: Bets | Reversals = reversals if pay.reverses else bets
+        self._pay = pay
+        self.casino_id = pay.casino_id
+        self.policy = SendPolicy.of_credit(pay)
+        self.movement = Movement(pay.bet_id, pay.transaction_type, pay.partner_user_id, pay.amount)
 
-    async def find(self, order: FindCredit) -> Step:
-        """Look for a parked credit that was marked as paid by hand.
+    @property
+    def patience(self) -> timedelta:
+        """Return how long the fast lane waits for an Accept."""
+        return self.policy.attempt_timeout
 
-        Raises ApplicationError(outcome_unknown), to be retried, if the casino's answer is unclear.
+    async def admit(self, admission: AdmissionControl, casino: Casino, lane: Lane, held: ExitStack) -> bool:
+        """Take a slot, and pass the circuit breaker in the fast lane or the rate limit in the slow one.
+
+        Raises NotAdmitted. An Accept in the row passes both, because it is only read.
         """
-        pay = order.pay
-        casino, rows, kind = await self._gateway.casino(pay.casino_id), self._rows(pay), pay.transaction_type
-        if word := await self._gateway.confirmed(casino, _credit_of(pay)):
-            await self._paid_twice(pay, word)
-            return _credited(await rows.credit_done(pay.bet_id, pay.owner, kind, word), pay, "confirmed by an Accept")
+        held.enter_context(admission.slot(casino, lane))
         try:
-            found = await self._gateway.look(casino, _credit_of(pay), pay.retry, pay.attempt_timeout)
-        except MovementDiffers as difference:
-            record = await rows.park(pay.bet_id, pay.owner, kind, DUPLICATE, difference.theirs)
-            return Step(progress=Progress.PARKED, detail=str(difference), record=record)
-        if not found and not order.second_look:
-            return Step(progress=Progress.UNKNOWN, detail="absent at the first look")
-        if found:
-            await self._paid_twice(pay, NO_CONFIRMATION)
-        how = "done" if found else "paid_by_hand"
-        record = await rows.credit_done(pay.bet_id, pay.owner, kind, NO_CONFIRMATION, how)
-        return _credited(record, pay, how.replace("_", " "))
+            await (admission.check_credit(casino) if lane is FAST else admission.wait_for_turn(casino))
+        except NotAdmitted:
+            if casino.profile.confirmation != ACCEPT or not await self._has_accept():
+                raise
+        return True
 
-    async def attempt(self, order: Pay) -> Step:
-        """Send a credit once in the fast lane. Raises NotAdmitted if the casino does not answer anyway."""
-        casino = await self._gateway.casino(order.casino_id)
-        await self._gateway.admit(casino, _credit_of(order), self._gateway.admission.may_try_credit)
-        with self._gateway.admission.slot(casino, FAST):
-            return await self._credit(casino, order, order.attempt_timeout)
-
-    async def pursue(self, order: Pay) -> Step:
-        """Send a credit once in the slow lane, when its turn has come. Raises NotAdmitted."""
-        casino = await self._gateway.casino(order.casino_id)
-        with self._gateway.admission.slot(casino, SLOW):
-            await self._gateway.admit(casino, _credit_of(order), self._gateway.admission.owed_turn)
-            return await self._credit(casino, order)
-
-    async def _paid_twice(self, pay: Pay, word: Confirmation) -> None:
-        """Tell a person, before the credit counts as done, that the casino has made what was marked as paid by hand."""
-        facts = _credit_of(pay).facts()
-        theirs = facts | ({"partner_transaction_id": found} if (found := word.partner_transaction_id) else {})
-        ours = facts | {"state": "marked as paid by hand"}
-        await self._bets.file_incident(Incident(bet_id=pay.bet_id, kind=PAID_TWICE, ours=ours, theirs=theirs))
-
-    async def _made(
-        self, casino: Casino, movement: Movement, claim: Claim, within: timedelta, patience: timedelta
-    ) -> tuple[MakeAnswer, Classification]:
-        """Send a credit, or find that it was made: one that was parked is looked for before it is sent again, and any
-        other one once its answers decide nothing. Raises LastMomentPassed."""
-        looked = claim.counted and claim.was_parked
-        if looked and (found := await self._gateway.find(casino, movement, within)):
-            return found
-        made, verdict = await self._gateway.make(casino, movement, claim, within, patience)
-        wanted = not looked and _may_be_made(claim, made, verdict)
-        if wanted and (found := await self._gateway.find(casino, movement, within)):
-            return found
-        return made, verdict
-
-    def _rows(self, order: Pay) -> Bets | Reversals:
-        return self._reversals if order.reverses else self._bets
-
-    async def _credit(self, casino: Casino, order: Pay, patience: timedelta = timedelta()) -> Step:
-        kind, owner, rows = order.transaction_type, order.owner, self._rows(order)
-        claim = await rows.begin_credit(order)
+    async def claim(self, casino: Casino, *, admitted: bool) -> ClaimedMovement | Step:
+        """Count a send of the credit; return a Step if it is done, or is not this workflow's to make."""
+        pay = self._pay
+        claim = await self._rows.begin_credit(pay)
         if claim.attempts is None:
-            return _credited(claim.record, order)
-        # No last moment for the credit, but one for this send: a worker that was frozen here must not pay minutes later
+            return self._step(claim.record)
+        # A credit has no last moment, but this send has one: a worker that was frozen here must not pay, minutes later,
         # what a person has paid by hand meanwhile.
-        not_after = now() + timedelta(seconds=casino.profile.message_lifetime)
+        not_after = datetime.now(UTC) + timedelta(seconds=casino.profile.message_lifetime)
         await failpoints.reach("credit_counted")
-        if order.amount.minor == 0 and kind is TransactionType.BET_RETURN and not casino.profile.send.zero_stakes:
-            record = await rows.credit_done(order.bet_id, owner, kind, NO_CONFIRMATION)
-            return _credited(record, order, "a free round is not returned")
-        movement = replace(_credit_of(order), not_after=not_after, partner_user_id=claim.partner_user_id)
-        try:
-            made, verdict = await self._made(casino, movement, claim, order.attempt_timeout, patience)
-        except LastMomentPassed:
-            return Step(progress=Progress.UNKNOWN, detail="too late for this send", record=claim.record)
-        await failpoints.reach("credit_answered")
-        match verdict.progress:
-            case Progress.DONE:
-                record = await rows.credit_done(order.bet_id, owner, kind, confirmation_of(made))
-            case Progress.PARKED:
-                record = await rows.park(order.bet_id, owner, kind, made.answer.error_code, made.theirs)
-            case _:
-                return await self._gateway.unknown(casino, claim, movement, made, verdict, order.retry)
+        is_return = pay.transaction_type is TransactionType.BET_RETURN
+        if pay.amount.minor == 0 and is_return and not casino.profile.send.zero_stakes:
+            return await self.record_done(NO_CONFIRMATION, "a free round is not returned")
+        return ClaimedMovement(
+            replace(self.movement, not_after=not_after, partner_user_id=claim.partner_user_id), claim
+        )
+
+    async def record(self, claimed: ClaimedMovement, outcome: Outcome) -> Step:
+        """Record that the player has the money, or that a person has to decide."""
+        is_done = outcome.progress is Progress.DONE
+        step = await (self.record_done(outcome.confirmation, outcome.detail) if is_done else self._park(outcome))
         await failpoints.reach("credit_recorded")
-        return _credited(record, order, made.answer.message)
+        return step
+
+    async def record_expired(self, claimed: ClaimedMovement) -> Step:
+        """Leave the credit to its next send."""
+        return Step(progress=Progress.UNKNOWN, detail="too late for this send", record=claimed.claim.record)
+
+    async def record_done(self, confirmation: Confirmation, detail: str, how: str = "done") -> Step:
+        """Record that the player has the money; ``how`` is ``paid_by_hand`` if it did not come from this service."""
+        pay = self._pay
+        record = await self._rows.credit_done(pay.bet_id, pay.owner, pay.transaction_type, confirmation, how)
+        return self._step(record, detail)
+
+    async def record_found(self, outcome: Outcome) -> Step:
+        """Record what the casino has of a parked credit that was marked as paid by hand.
+
+        If the casino has made it as well, an incident is filed before the credit counts as done.
+        """
+        if outcome.progress is not Progress.DONE:
+            return await self._park(outcome)
+        await self._file_paid_twice(outcome.confirmation)
+        return await self.record_done(outcome.confirmation, outcome.detail)
+
+    async def _park(self, outcome: Outcome) -> Step:
+        pay, error_code = self._pay, outcome.answer.error_code
+        record = await self._rows.park(pay.bet_id, pay.owner, pay.transaction_type, error_code, outcome.theirs)
+        return self._step(record, outcome.detail)
+
+    async def _file_paid_twice(self, confirmation: Confirmation) -> None:
+        facts, theirs_id = self.movement.facts(), confirmation.partner_transaction_id
+        theirs = facts | ({"partner_transaction_id": theirs_id} if theirs_id else {})
+        ours = facts | {"state": "marked as paid by hand"}
+        await self._bets.file_incident(Incident(bet_id=self._pay.bet_id, kind=PAID_TWICE, ours=ours, theirs=theirs))
+
+    async def _has_accept(self) -> bool:
+        pay = self._pay
+        accept = await self._bets.await_accept(pay.bet_id, pay.transaction_type, timedelta(), pay.amount.currency)
+        return accept is not None
+
+    def _step(self, record: BetRecord, detail: str = "") -> Step:
+        """Return how a credit stands that has no send to make. Raises RuntimeError if it was never begun."""
+        pay = self._pay
+        owned = record.reversal if pay.reverses else record
+        if owned is None or owned.owner != pay.owner:
+            progress = Progress.FOREIGN
+        elif owned.closed_at is not None:
+            progress = Progress.DONE
+        elif not pay.reverses and _is_decided_otherwise(record, pay):
+            progress = Progress.REFUSED
+        elif record.reversal is not None or record.state in (BetState.SETTLING, BetState.REFUNDING):
+            progress = Progress.PARKED
+        else:
+            raise RuntimeError(f"bet {record.bet_id} is {record.state}: nothing to credit")
+        return Step(progress=progress, detail=detail, record=record)
 
 
-def _may_be_made(claim: Claim, made: MakeAnswer, verdict: Classification) -> bool:
-    """Whether the answer to a credit may hide that an earlier send of it was made: a casino may answer repeats in words
-    of its own. A duplicate was looked for already, and a casino that was not reached has no list either."""
-    sends = claim.attempts or 0
-    if made.answer.meaning in (DUPLICATE, NOT_SENT):
-        return False
-    if verdict.progress is Progress.PARKED:
-        return sends > 1
-    return claim.counted and verdict.progress.is_open and sends >= _LOOKED_FOR_FROM
-
-
-def _decided_otherwise(record: BetRecord, order: Pay) -> bool:
-    """Whether the row of an open bet stands against a credit: it has the other outcome, or another win."""
-    if order.transaction_type is not TransactionType.PAY_OUT:
+def _is_decided_otherwise(record: BetRecord, pay: Pay) -> bool:
+    """Return whether the row of an open bet stands against a credit: it has the other outcome, or another win."""
+    if pay.transaction_type is not TransactionType.PAY_OUT:
         return record.state is BetState.SETTLING
     withdrawn = record.state is BetState.ACCEPTANCE and record.withdrawn_at is not None
-    return withdrawn or record.state is BetState.REFUNDING or record.win not in (None, order.amount)
-
-
-def _credited(record: BetRecord, order: Pay, detail: str = "") -> Step:
-    """How a credit stands that has no send to make. Raises RuntimeError where it was never begun."""
-    owned = record.reversal if order.reverses else record
-    if owned is None or owned.owner != order.owner:
-        progress = Progress.FOREIGN
-    elif owned.closed_at is not None:
-        progress = Progress.DONE
-    elif not order.reverses and _decided_otherwise(record, order):
-        progress = Progress.REFUSED
-    elif record.reversal is not None or record.state in (BetState.SETTLING, BetState.REFUNDING):
-        progress = Progress.PARKED
-    else:
-        raise RuntimeError(f"bet {record.bet_id} is {record.state}: nothing to credit")
-    return Step(progress=progress, detail=detail, record=record)
-
-
-def _credit_of(order: Pay) -> Movement:
-    return Movement(order.bet_id, order.transaction_type, order.partner_user_id, order.amount)
+    return withdrawn or record.state is BetState.REFUNDING or record.win not in (None, pay.amount)

@@ -1,4 +1,4 @@
-"""How the failure of an activity is told to Temporal: in one short text, which people can read in its UI."""
+"""Failures of activities, cut to a length that Temporal keeps and people can read in its UI."""
 
 from typing import Any
 
@@ -10,11 +10,13 @@ from betcore.domain.casino_values import short
 
 
 class ShortFailures(Interceptor):
-    """Temporal leaves out a failure that is longer than 4 KiB, such as that of a database with its statement: what is
-    raised in an activity goes to the log in full, and to Temporal in short."""
+    """Shortens what activities raise; the log has it in full.
+
+    Temporal drops the text of a failure above 4 KiB, such as that of a database error with its statement.
+    """
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        """Stand between an activity and its worker."""
+        """Return the link between the worker and an activity that shortens its failures."""
         return _Shortened(super().intercept_activity(next))
 
 
@@ -23,7 +25,7 @@ class _Shortened(ActivityInboundInterceptor):
         try:
             return await super().execute_activity(input)
         except FailureError:
-            # Ours, which are short, and Temporal's own.
+            # Those of this service are short, and Temporal's own are not to be changed.
             raise
         except Exception as error:
             activity.logger.warning("an activity failed", exc_info=error)

@@ -1,4 +1,4 @@
-"""How Temporal hears that the process of a long activity lives, and how soon it misses one that does not."""
+"""Heartbeats of long activities: Temporal starts such an activity again soon after its process has died."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,21 +8,21 @@ from datetime import timedelta
 from temporalio import activity
 
 _EVERY = timedelta(seconds=2)
-# A task may also be lost on its way to a worker that stops. It begins anew after this.
+# A task may also get lost on its way to a worker that stops. Temporal starts it again after this time.
 MISSED_AFTER = timedelta(seconds=15)
 
 
 @asynccontextmanager
 async def heartbeat() -> AsyncIterator[None]:
-    """Tell Temporal inside the block that this process lives, however long others take to answer it."""
+    """Send heartbeats to Temporal inside the block, however long a casino or a database takes to answer."""
 
-    async def beat() -> None:
+    async def send() -> None:
         while True:
             activity.heartbeat()
             await asyncio.sleep(_EVERY.total_seconds())
 
-    beats = asyncio.create_task(beat())
+    heartbeats = asyncio.create_task(send())
     try:
         yield
     finally:
-        beats.cancel()
+        heartbeats.cancel()

@@ -1,4 +1,7 @@
-"""Comparing our rows with the casino's book, and acting on what differs by the ways that exist without it."""
+"""Reconciliation with a casino: compares bets' rows with the casino's lists, and acts on what differs.
+
+It moves no money itself: it asks the bet's workflow, books a return, or files an incident.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -37,23 +40,24 @@ from betcore.runtime import failpoints
 from betcore.temporal.runs import start_reconciliation
 
 _log = structlog.get_logger()
-# Bets of one read and one write; calls at the casino at the same time; how often a bet that moves meanwhile is read.
+# Bets in one read and one write; concurrent requests to the casino; readings of a bet that changes meanwhile.
 _BATCH, _AT_ONCE, _READINGS = 100, 8, 5
 # Characters of an error that an incident keeps.
-_SAID = 300
+_LONGEST_ERROR = 300
 _LONGEST_GAP = timedelta(minutes=5)
-# The schedule compares bets that are older: what is in flight is left to itself.
+# The schedule compares only bets that are older than this: newer ones may still be in flight.
 _MARGIN = timedelta(minutes=10)
 _FOR_AN_UPDATE = timedelta(seconds=5)
 _OPERATOR = "reconciliation"
 _MISSING, _LISTED = "it is owed, and the casino does not list it", "the casino lists it as made"
 
+# None if the casino's list is unclear.
 Compared = Sequence[Difference] | None
 Read = OurBet | UnreadBet
 
 
 class Reconciler:
-    """The books of one service and its casinos."""
+    """The activities of reconciliation."""
 
     def __init__(
         self, client: Client, reconciliations: Reconciliations, bets: Bets, partners: Partners, casinos: CasinoClient
@@ -66,18 +70,18 @@ class Reconciler:
 
     @activity.defn(name="start_reconciliations")
     async def start_reconciliations(self) -> int:
-        """Start the scheduled run of every casino that is due; how many. One that runs already goes on alone."""
+        """Start the scheduled run of every casino that is due; return how many were started. One that runs goes on."""
         started = 0
         async with heartbeat():
             for wanted in await self._runs.due(_MARGIN):
-                # The row first: a schedule that comes round before the run has begun finds it.
+                # The row comes first: the schedule may fire again before the workflow has begun, and finds it then.
                 await self._runs.open(wanted)
                 started += await start_reconciliation(self._client, wanted)
         return started
 
     @activity.defn(name="open_reconciliation")
     async def open_reconciliation(self, order: Reconcile) -> int:
-        """Begin the run of this workflow, or find it; its number."""
+        """Open the run of this workflow, or find it; return its number."""
         workflow_id = activity.info().workflow_id
         if workflow_id is None:
             raise RuntimeError("a run belongs to a workflow")
@@ -85,9 +89,9 @@ class Reconciler:
 
     @activity.defn(name="compare_books")
     async def compare_books(self, reconciliation_id: int) -> SecondLook:
-        """Compare every bet of the run, from where the last attempt stopped.
+        """Compare every bet of the run, from the one at which the last attempt stopped.
 
-        Raises ApplicationError(outcome_unknown), to be retried, where the casino gives no clear answer.
+        Raises ApplicationError(outcome_unknown), to be retried, if the casino gives no clear answer.
         """
         run = await self._runs.run(reconciliation_id)
         casino = await self._partners.casino(run.casino_id)
@@ -107,9 +111,9 @@ class Reconciler:
 
     @activity.defn(name="look_again")
     async def look_again(self, reconciliation_id: int) -> None:
-        """Look a second time at the findings that wait for it, and act on those that stand.
+        """Compare a second time the bets of findings that wait for it, and act on those that stand.
 
-        Raises ApplicationError(outcome_unknown), to be retried, where the casino gives no clear answer.
+        Raises ApplicationError(outcome_unknown), to be retried, if the casino gives no clear answer.
         """
         run = await self._runs.run(reconciliation_id)
         casino = await self._partners.casino(run.casino_id)
@@ -131,7 +135,7 @@ class Reconciler:
 
     @activity.defn(name="end_reconciliation")
     async def end_reconciliation(self, reconciliation_id: int) -> Reconciled:
-        """The run is over: every bet is compared, and every finding has its outcome."""
+        """End the run and return its summary: every bet is compared, and every finding has its outcome."""
         await self._runs.end(reconciliation_id)
         return await self._runs.summary(reconciliation_id)
 
@@ -145,14 +149,14 @@ class Reconciler:
             asks = difference.remedy is Outcome.ASKED_THE_BET
             written.append((bet.bet_id, await self._asked(run, bet, difference) if asks else difference))
         moved = await self._runs.compared(run, bets, written)
-        # Another attempt has been faster: go on from where it stands.
+        # None if another attempt was faster: go on from where that one stands.
         return moved or await self._runs.run(run.reconciliation_id)
 
     async def _pass_over(self, bet: UnreadBet) -> None:
-        """Say that a bet is not compared: it would keep all behind it from being."""
+        """File an incident for a bet that cannot be read: it is passed over, else all bets behind it would wait."""
         _log.error("unreadable", bet_id=bet.bet_id, error=bet.why)
         await self._bets.file_incident(
-            Incident(bet_id=bet.bet_id, kind="unreadable", ours={"why": bet.why[:_SAID]}, theirs={})
+            Incident(bet_id=bet.bet_id, kind="unreadable", ours={"why": bet.why[:_LONGEST_ERROR]}, theirs={})
         )
 
     async def _decide(self, run: Run, finding: OpenFinding, bet: Read, found: Sequence[Difference]) -> None:
@@ -181,7 +185,7 @@ class Reconciler:
         return difference.remedy
 
     async def _asked(self, run: Run, bet: Read, difference: Difference) -> Difference:
-        """Ask the bet's workflow to send or find the same movement now; if that fails, the bet is left to itself."""
+        """Ask the bet's workflow to send or find the movement now; if that fails, leave the bet to itself."""
         if isinstance(bet, UnreadBet):
             return difference
         record, reversal = bet.record, bet.record.reversal
@@ -194,7 +198,7 @@ class Reconciler:
             await self._client.get_workflow_handle(carrier).execute_update(
                 "operate",
                 Operate(action=Action.RETRY, operator=_OPERATOR, reason=reason, bet_id=bet.bet_id),
-                # A batch that is compared again asks for nothing new.
+                # The update id makes a batch that is compared again ask for nothing new.
                 id=f"{_OPERATOR}-{run.reconciliation_id}-{difference.transaction_type}",
                 result_type=Operated,
                 rpc_timeout=_FOR_AN_UPDATE,
@@ -206,13 +210,13 @@ class Reconciler:
 
 
 def incident_kind(difference: Difference) -> str:
-    """Return the kind of the incident that tells a person of a difference."""
+    """Return the kind of the incident that is filed for a difference."""
     twice = difference.kind is Kind.STATUS and difference.ours.get("state") == "paid_by_hand"
     return PAID_TWICE if twice else f"reconciliation_{difference.kind}"
 
 
 def _gone(bet: Read, finding: OpenFinding) -> Outcome:
-    """What became of a finding that the second look does not meet: an attempt that died may have acted on it."""
+    """Return the outcome of a finding that the second look does not meet: an attempt that died may have acted on it."""
     if isinstance(bet, UnreadBet):
         return Outcome.NOTED
     returned = bet.ended_without_its_stake and finding.transaction_type == TransactionType.ACCEPT_BET
@@ -220,7 +224,7 @@ def _gone(bet: Read, finding: OpenFinding) -> Outcome:
 
 
 class _Comparing:
-    """Compares bets with one casino's book, some at a time."""
+    """Compares bets with the lists of one casino, several at a time."""
 
     def __init__(self, casinos: CasinoClient, runs: Reconciliations, casino: Casino) -> None:
         self._lookup = ThrottledLookup(casinos, casino)
@@ -229,7 +233,7 @@ class _Comparing:
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def each(self, bets: Sequence[Read]) -> list[Compared]:
-        """The differences of each of these bets; None for one without a clear answer, and for those after it."""
+        """Return the differences of each bet; None for a bet without a clear answer, and for those after it."""
         given_up = asyncio.Event()
 
         async def one(bet: Read) -> Compared:
@@ -257,7 +261,7 @@ class _Comparing:
             found = compare(bet, listed, self._leeway, datetime.now(UTC))
             if not found:
                 return found
-            # What was written between our reading and the casino's answer is no difference.
+            # The bet may have changed between the reading of its rows and the casino's answer: that is no difference.
             (now,) = await self._runs.bets([bet.bet_id])
             if now == bet or not isinstance(now, OurBet):
                 return found
@@ -266,7 +270,7 @@ class _Comparing:
 
 
 def _leave_with_the_worker() -> None:
-    """Raises ApplicationError, to be retried elsewhere, where this worker is being stopped."""
+    """Raise ApplicationError, to be retried by another worker, if this one is being stopped."""
     if activity.is_worker_shutdown():
         raise ApplicationError(
             "the worker is being stopped",
@@ -277,7 +281,7 @@ def _leave_with_the_worker() -> None:
 
 
 def _again(bet_id: int, *, progressed: bool) -> ApplicationError:
-    """The failure of an attempt that came to a bet for which the casino gives no clear answer."""
+    """Return the failure of an attempt that came to a bet for which the casino gives no clear answer."""
     seconds = 1 if progressed else min(2 ** min(activity.info().attempt, 20), int(_LONGEST_GAP.total_seconds()))
     return ApplicationError(
         f"payments/info gave no clear answer for bet {bet_id}",

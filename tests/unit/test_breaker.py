@@ -24,8 +24,8 @@ class Ward:
         self.house = house
         self.casino = casino
 
-    def process(self, at_once: int = 100) -> AdmissionControl:
-        return AdmissionControl(CircuitBreakers(self.house.engine, 0), at_once)
+    def process(self, slots: int = 100) -> AdmissionControl:
+        return AdmissionControl(CircuitBreakers(self.house.engine, 0), slots)
 
     async def fail(self, times: int, process: AdmissionControl | None = None) -> None:
         for _ in range(times):
@@ -100,12 +100,12 @@ async def test_a_probe_that_fails_leaves_it_open_and_one_that_does_not_closes_it
 async def test_what_is_owed_waits_for_the_probe_while_the_breaker_is_open(ward: Ward) -> None:
     await ward.fail(3)
     with pytest.raises(NotAdmitted) as busy:
-        await ward.process().owed_turn(ward.casino)
+        await ward.process().wait_for_turn(ward.casino)
     assert timedelta(seconds=4) < busy.value.wait <= timedelta(seconds=5)
     with pytest.raises(NotAdmitted):
-        await ward.process().may_try_credit(ward.casino)
+        await ward.process().check_credit(ward.casino)
     await ward.later("probe_at", 5)
-    await ward.process().owed_turn(ward.casino)
+    await ward.process().wait_for_turn(ward.casino)
 
 
 async def test_turns_of_what_is_owed_are_given_out_at_the_pace_of_the_casino(ward: Ward) -> None:
@@ -134,13 +134,13 @@ async def test_a_casino_that_is_well_costs_no_statement(ward: Ward) -> None:
     )
     for _ in range(5):
         assert await process.may_stake(ward.casino)
-        await process.may_try_credit(ward.casino)
+        await process.check_credit(ward.casino)
         await process.record_result(ward.casino, WELL)
     assert statements == []
 
 
 async def test_a_casino_has_its_part_of_each_lane_and_no_more(ward: Ward) -> None:
-    process = ward.process(at_once=2)
+    process = ward.process(slots=2)
     with process.slot(ward.casino, FAST), process.slot(ward.casino, FAST):
         with pytest.raises(NotAdmitted), process.slot(ward.casino, FAST):
             raise AssertionError("a third place was given")

@@ -40,60 +40,60 @@ def number(name: str, **labels: str) -> float:
 
 @pytest.mark.parametrize("kind", UNCLEAR)
 async def test_what_decides_nothing_is_a_failure(house: House, kind: str) -> None:
-    casino, pressure = await royal(house, 1), AdmissionControl(CircuitBreakers(house.engine, 0))
+    casino, admission = await royal(house, 1), AdmissionControl(CircuitBreakers(house.engine, 0))
     before = number("betcore_breaker_opened_total", casino="royal")
-    await pressure.record_result(casino, CasinoAnswer(None, kind))
-    assert not await pressure.may_stake(casino)
+    await admission.record_result(casino, CasinoAnswer(None, kind))
+    assert not await admission.may_stake(casino)
     assert number("betcore_breaker_opened_total", casino="royal") == before + 1
     # It is open already: nothing is opened by what comes after.
-    await pressure.record_result(casino, CasinoAnswer(None, kind))
+    await admission.record_result(casino, CasinoAnswer(None, kind))
     assert number("betcore_breaker_opened_total", casino="royal") == before + 1
 
 
 async def test_a_connection_that_cannot_be_made_is_a_failure(house: House) -> None:
-    casino, pressure = await royal(house, 1), AdmissionControl(CircuitBreakers(house.engine, 0))
-    await pressure.record_result(casino, CasinoAnswer("not_sent", "not_sent"))
-    assert not await pressure.may_stake(casino)
+    casino, admission = await royal(house, 1), AdmissionControl(CircuitBreakers(house.engine, 0))
+    await admission.record_result(casino, CasinoAnswer("not_sent", "not_sent"))
+    assert not await admission.may_stake(casino)
 
 
 @pytest.mark.parametrize("meaning", DEFINITE)
 async def test_a_refusal_is_an_answer_and_closes_the_breaker(house: House, meaning: str) -> None:
-    casino, pressure = await royal(house, 1), AdmissionControl(CircuitBreakers(house.engine, 0))
-    await pressure.record_result(casino, CasinoAnswer(None, "timeout"))
-    await pressure.record_result(casino, CasinoAnswer(meaning, meaning))
-    assert await pressure.may_stake(casino)
+    casino, admission = await royal(house, 1), AdmissionControl(CircuitBreakers(house.engine, 0))
+    await admission.record_result(casino, CasinoAnswer(None, "timeout"))
+    await admission.record_result(casino, CasinoAnswer(meaning, meaning))
+    assert await admission.may_stake(casino)
 
 
 async def test_an_answer_goes_on_where_the_database_is_gone() -> None:
     nowhere = SecretStr(f"postgresql://u:p@127.0.0.1:{free(1)[0]}/x")
     engine = create_engine(Settings(database_url=nowhere))
     casino = Casino(1, 1, "royal", "http://royal.example", CasinoProfile(), disabled=False)
-    pressure = AdmissionControl(CircuitBreakers(engine, 0))
+    admission = AdmissionControl(CircuitBreakers(engine, 0))
     try:
-        await pressure.record_result(casino, CasinoAnswer(None, "timeout"))
-        await pressure.record_result(casino, CasinoAnswer("unauthorised", "unauthorised", "401"))
+        await admission.record_result(casino, CasinoAnswer(None, "timeout"))
+        await admission.record_result(casino, CasinoAnswer("unauthorised", "unauthorised", "401"))
     finally:
         await engine.dispose()
 
 
 @pytest.mark.parametrize("lane", [FAST, SLOW])
 async def test_a_place_is_counted_while_it_is_taken_and_free_after_an_error(house: House, lane: Lane) -> None:
-    casino, pressure = await royal(house, 1), AdmissionControl(CircuitBreakers(house.engine, 0), at_once=1)
+    casino, admission = await royal(house, 1), AdmissionControl(CircuitBreakers(house.engine, 0), slots=1)
     labels = {"casino": "royal", "lane": str(lane)}
     busy = number("betcore_casino_busy_total", **labels)
-    with suppress(OSError), pressure.slot(casino, lane):
+    with suppress(OSError), admission.slot(casino, lane):
         assert number("betcore_casino_calls_in_flight", **labels) == 1
-        with pytest.raises(NotAdmitted), pressure.slot(casino, lane):
+        with pytest.raises(NotAdmitted), admission.slot(casino, lane):
             raise AssertionError("a second place was given")
         raise OSError
     assert number("betcore_casino_calls_in_flight", **labels) == 0
     assert number("betcore_casino_busy_total", **labels) == busy + 1
-    with pressure.slot(casino, lane):
+    with admission.slot(casino, lane):
         pass
 
 
 async def test_a_casino_without_places_leaves_those_of_another(house: House) -> None:
-    casino, pressure = await royal(house, 1), AdmissionControl(CircuitBreakers(house.engine, 0), at_once=1)
+    casino, admission = await royal(house, 1), AdmissionControl(CircuitBreakers(house.engine, 0), slots=1)
     other = Casino(casino.casino_id + 1, 2, "windsor", "http://windsor.example", CasinoProfile(), disabled=False)
-    with pressure.slot(casino, FAST), pressure.slot(other, FAST):
+    with admission.slot(casino, FAST), admission.slot(other, FAST):
         pass

@@ -1,6 +1,6 @@
 """The rows end a credit for the workflow that owns them alone, whatever a worker that was frozen books later."""
 
-from activities.casino_gateway import NO_CONFIRMATION
+from activities.pending_movement import NO_CONFIRMATION
 from betcore.db.reversals import Reversals
 from betcore.domain.ids import TransactionType
 from betcore.domain.messages import BetState, ReversalState

@@ -138,7 +138,7 @@ async def test_a_stake_that_was_begun_is_left_to_the_slow_lane_where_a_new_one_w
             await first
         else:
             await casino.held()
-            full = AdmissionControl(CircuitBreakers(casino.engine, 0), at_once=0)
+            full = AdmissionControl(CircuitBreakers(casino.engine, 0), slots=0)
             gateway = CasinoGateway(casino.bets, casino.partners, casino.casinos, casino.hints, full)
             wallet = Wallet(gateway, casino.bets, Reversals(casino.engine))
         step = await ActivityEnvironment().run(wallet.try_stake, order)

@@ -1,0 +1,135 @@
+"""A movement of money that is still to be made, as the gateway to the casinos sees it: what a stake, a credit and a
+claw-back have in common."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from activities.admission import AdmissionControl, Lane
+from betcore.casino.client import CasinoAnswer, MakeAnswer, Movement
+from betcore.db.bets import Claim, Confirmation
+from betcore.db.partners import Casino
+from betcore.domain.activity_inputs import Pay, Progress, Step
+from betcore.domain.casino_responses import NOT_SENT, Classification
+from betcore.domain.messages import BetPolicy, Retry
+
+# What the row keeps of a movement that is done without the casino, or that only payments/info has shown.
+NO_CONFIRMATION = Confirmation(None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class SendPolicy:
+    """How often, how long and how fast a movement is sent.
+
+    ``accept_within`` is how long the casino's Accept may take; None if its answer to make is final.
+    """
+
+    fast_attempts: int
+    attempt_timeout: timedelta
+    retry: Retry
+    accept_within: timedelta | None
+
+    @classmethod
+    def of_bet(cls, policy: BetPolicy) -> "SendPolicy":
+        """Return the policy for a debit."""
+        return cls(policy.fast_attempts, policy.attempt_timeout, policy.retry, policy.accept_within)
+
+    @classmethod
+    def of_credit(cls, pay: Pay) -> "SendPolicy":
+        """Return the policy for a credit, which brings its own."""
+        return cls(pay.sends, pay.attempt_timeout, pay.retry, pay.accept_within)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedMovement:
+    """A movement whose row is claimed. The casino gets ``movement``; ``claim`` says whether it may go out now."""
+
+    movement: Movement
+    claim: Claim
+
+    @property
+    def sends(self) -> int:
+        """Return the number of sends that may have left this service, this one included."""
+        return self.claim.attempts or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the casino's response means for a movement, and what the row keeps of it.
+
+    ``theirs`` is the movement that payments/info lists in the place of ours; ``listed`` says that it lists ours.
+    """
+
+    answer: CasinoAnswer
+    classification: Classification
+    confirmation: Confirmation = NO_CONFIRMATION
+    theirs: Mapping[str, str] | None = None
+    listed: bool = False
+
+    @classmethod
+    def of_answer(
+        cls,
+        made: MakeAnswer,
+        classification: Classification,
+        *,
+        theirs: Mapping[str, str] | None = None,
+        listed: bool = False,
+    ) -> "Outcome":
+        """Return the outcome of an answer to make."""
+        confirmation = Confirmation(made.answer.error_code, made.partner_transaction_id, made.balance)
+        return cls(made.answer, classification, confirmation, theirs, listed)
+
+    @property
+    def progress(self) -> Progress:
+        """Return how the movement stands."""
+        return self.classification.progress
+
+    @property
+    def detail(self) -> str:
+        """Return the casino's own words, for people."""
+        return self.answer.message
+
+    @property
+    def was_not_sent(self) -> bool:
+        """Return whether no connection to the casino was made: nothing of this send can be there."""
+        return self.answer.meaning == NOT_SENT
+
+
+class PendingMovement(Protocol):
+    """A stake, a credit or a claw-back that is to be made, with the rows that count its sends and keep its result.
+
+    ``name`` is the first part of its failpoints.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def casino_id(self) -> int: ...
+    @property
+    def policy(self) -> SendPolicy: ...
+
+    @property
+    def patience(self) -> timedelta:
+        """Return how long an attempt in the fast lane waits for the casino's Accept."""
+        ...
+
+    async def admit(self, admission: AdmissionControl, casino: Casino, lane: Lane, held: ExitStack) -> bool:
+        """Take a slot, which ``held`` gives back, and pass the gates of this kind of movement.
+
+        Return False if the movement may only be claimed as a new stake that is refused. Raises NotAdmitted.
+        """
+        ...
+
+    async def claim(self, casino: Casino, *, admitted: bool) -> ClaimedMovement | Step:
+        """Count a send in the row before it leaves; return a Step instead if there is nothing to send."""
+        ...
+
+    async def record(self, claimed: ClaimedMovement, outcome: Outcome) -> Step:
+        """Record a definite outcome in the row: done, refused or parked."""
+        ...
+
+    async def record_expired(self, claimed: ClaimedMovement) -> Step:
+        """Record that the send did not leave, because its last moment had passed."""
+        ...
