@@ -1,10 +1,6 @@
 """A migrated PostgreSQL at rest, made once a run: each server of the tests starts from a copy of its folder."""
 
-import asyncio
-import fcntl
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -14,6 +10,7 @@ from betcore.db.migrate import migrate
 from betcore.runtime.settings import Settings
 from devkit.stack import postgres
 from devkit.stack.folder import Folder
+from tests.locking import locked
 
 # Beside the stack's own database: the one that a test's database is a copy of.
 MIGRATED = "migrated"
@@ -33,18 +30,11 @@ async def make_once(shared: Path) -> None:
     """Make the cluster in a folder that all processes of the run share, or find it there."""
     global _made
     folder = shared / "cluster"
-    async with _alone(shared / "cluster.lock"):
+    async with locked(shared / "cluster.lock"):
         if not folder.exists():
             await _make(shared / "cluster.new")
             (shared / "cluster.new").rename(folder)
     _made = folder
-
-
-@asynccontextmanager
-async def _alone(lock: Path) -> AsyncIterator[None]:
-    with lock.open("a") as stream:
-        await asyncio.to_thread(fcntl.flock, stream, fcntl.LOCK_EX)
-        yield
 
 
 async def _make(path: Path) -> None:

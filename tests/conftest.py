@@ -9,14 +9,16 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import asyncpg
 import pytest
+from xdist.remote import Producer
 
 from devkit.stack import postgres, temporal
 from tests import cluster
-from tests.order import long_first
-from tests.partner import Stack, start_stack
+from tests.order import TogetherByStack, long_first
+from tests.partner import Stack, share_stack
 
 # Sources are compiled once, whatever the environment says, and not by each of the hundred processes of a run.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -48,11 +50,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     long_first(items)
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TogetherByStack:
+    """Files that share a stack of their own go to one process."""
+    return TogetherByStack(config, log)
+
+
 @pytest.fixture(scope="session")
-async def migrated_cluster(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Servers start from a copy of one migrated cluster."""
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that all processes of the run share."""
     own = tmp_path_factory.getbasetemp()
-    await cluster.make_once(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+async def migrated_cluster(run_folder: Path) -> None:
+    """Servers start from a copy of one migrated cluster."""
+    await cluster.make_once(run_folder)
 
 
 @pytest.fixture(scope="session")
@@ -91,9 +104,9 @@ async def temporal_address(tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
 
 
 @pytest.fixture(scope="session")
-async def stack(migrated_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """The whole stack, two workers, for tests that only use it."""
-    async with start_stack(tmp_path_factory.mktemp("stack"), "--processes", "2") as running:
+async def stack(migrated_cluster: None, run_folder: Path) -> AsyncIterator[Stack]:
+    """The whole stack, two workers: for tests that only use it, in all processes of the run."""
+    async with share_stack(run_folder / "stack", "--processes", "2") as running:
         yield running
 
 

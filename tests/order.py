@@ -1,16 +1,35 @@
-"""In which order a run takes the files of tests: what takes long, or waits for long, comes first."""
+"""In which order a run takes the files of tests, and which files stay together in one process."""
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
+# Their tests kill workers, lock tables, or stop the sweep: one process takes a group, and starts a stack for it.
+OWN_STACK = (
+    (
+        "tests/system/test_scenarios_operators.py",
+        "tests/system/test_scenarios_crashes.py",
+    ),
+    (
+        "tests/system/test_scenarios_lost_workflows.py",
+        "tests/system/test_scenarios_reconciliation.py",
+        "tests/system/test_scenarios_accept.py",
+        "tests/system/test_scenarios_breakers.py",
+        "tests/system/test_scenarios_workers.py",
+    ),
+    (
+        "tests/system/test_scenarios_two_apis.py",
+        "tests/system/test_scenarios_one_step.py",
+        "tests/system/test_scenarios_order.py",
+        "tests/system/test_scenarios_replays.py",
+        "tests/system/test_scenarios_request_bodies.py",
+    ),
+)
 # The longest first, then folder by folder. At the end short files are left, which all processes can share.
 FIRST = (
     "tests/system/test_scenarios_outages.py",
-    "tests/system/test_scenarios_lost_workflows.py",
-    "tests/system/test_scenarios_operators.py",
+    *(file for group in OWN_STACK for file in group),
     "tests/model/",
-    "tests/system/test_scenarios_crashes.py",
     "tests/system/test_interrupted.py",
-    "tests/system/test_scenarios_two_apis.py",
     "tests/system/test_verify.py",
     "tests/system/test_scenarios_deploy.py",
     "tests/fuzz/",
@@ -19,6 +38,7 @@ FIRST = (
     "tests/api/",
     "tests/unit/",
 )
+_GROUPS = {file: group[0] for group in OWN_STACK for file in group}
 
 
 def long_first(items: list[pytest.Item]) -> None:
@@ -28,3 +48,11 @@ def long_first(items: list[pytest.Item]) -> None:
         return next((at for at, name in enumerate(FIRST) if item.nodeid.startswith(name)), len(FIRST))
 
     items.sort(key=place)
+
+
+class TogetherByStack(LoadFileScheduling):
+    """Give a process whole files, and whole groups of files that share a stack."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return _GROUPS.get(file, file)

@@ -5,8 +5,8 @@ import json
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -28,6 +28,7 @@ from betcore.runtime.vault import Vault
 from betcore.temporal.client import connect
 from tests import cluster
 from tests.leashed import leashed
+from tests.locking import locked
 
 ROOT = Path(__file__).parents[1]
 _PORTS = ("API", "SANDBOX_CASINO", "SANDBOX_PROVIDER", "TEMPORAL", "TEMPORAL_UI", "DATABASE")
@@ -37,7 +38,8 @@ PATIENCE = 60
 _UNHURRIED = {"answer_deadline": 30, "order_window": 600, "unconfirmed_within": 600}
 # The stack's currencies beyond ISO 4217.
 CRYPTO = {"BETCORE_CRYPTO_CURRENCIES": '{"BTC": 8}'}
-_numbers = count(1)
+# All processes of a run play on one stack: no two of them count from the same number.
+_numbers = count(os.getpid() * 1_000)
 
 
 @dataclass
@@ -334,7 +336,41 @@ def caller() -> aiohttp.ClientSession:
 
 @asynccontextmanager
 async def start_stack(folder: Path, *options: str, **environment: str) -> AsyncIterator[Stack]:
-    """The whole stack as separate processes on free ports, as ``make up`` starts it."""
+    """Start the whole stack as separate processes on free ports, as ``make up`` does, and stop it at the end."""
+    process, addresses = await _launch(folder, options, environment)
+    try:
+        async with _opened(folder, addresses) as stack:
+            yield stack
+    finally:
+        await _stop(process)
+
+
+@asynccontextmanager
+async def share_stack(folder: Path, *options: str, **environment: str) -> AsyncIterator[Stack]:
+    """Start a stack, or use the one that another process of this run has started in the folder.
+
+    The process that started it stops it, when no other process uses it any more.
+    """
+    folder.mkdir(exist_ok=True)
+    started, process = folder / "addresses.json", None
+    async with AsyncExitStack() as users:
+        async with locked(folder / "starting"):
+            if not started.exists():
+                process, addresses = await _launch(folder, options, environment)
+                started.write_text(json.dumps(addresses))
+            await users.enter_async_context(locked(folder / "using", shared=True))
+        try:
+            async with _opened(folder, json.loads(started.read_text())) as stack:
+                yield stack
+        finally:
+            await users.aclose()
+            if process is not None:
+                async with locked(folder / "starting"), locked(folder / "using"):
+                    started.unlink(missing_ok=True)
+                    await _stop(process)
+
+
+async def _launch(folder: Path, options: Sequence[str], environment: Mapping[str, str]) -> tuple[Process, Any]:
     (folder / "failpoints").mkdir(parents=True, exist_ok=True)
     cluster.copy_to(folder)
     free = {f"BETCORE_{name}_PORT": "0" for name in _PORTS}
@@ -352,13 +388,19 @@ async def start_stack(folder: Path, *options: str, **environment: str) -> AsyncI
             assert process.stdout is not None
             addresses = json.loads(await process.stdout.readline())
         assert "error" not in addresses, addresses
-        settings = Settings(data_dir=folder)
-        engine = create_engine(settings)
-        async with caller() as http:
-            yield Stack(folder, addresses, settings, engine, await connect(settings), http)
-        await engine.dispose()
-    finally:
+    except BaseException:
         await _stop(process)
+        raise
+    return process, addresses
+
+
+@asynccontextmanager
+async def _opened(folder: Path, addresses: dict[str, Any]) -> AsyncIterator[Stack]:
+    settings = Settings(data_dir=folder)
+    engine = create_engine(settings)
+    async with caller() as http:
+        yield Stack(folder, addresses, settings, engine, await connect(settings), http)
+    await engine.dispose()
 
 
 async def _stop(process: Process) -> None:

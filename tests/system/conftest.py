@@ -15,19 +15,20 @@ from tests.partner import ROOT, Stack, TestPartner, eventually, start_stack
 
 
 @pytest.fixture(scope="session")
-async def swept(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """A stack whose sweep comes round often."""
-    folder = tmp_path_factory.mktemp("sweeping")
+async def own_stack(migrated_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """A stack of this process alone: its only worker and its API may be killed, its tables locked. Nothing sweeps."""
+    folder = tmp_path_factory.mktemp("own-stack")
     async with start_stack(folder, "--processes", "1", BETCORE_SWEEP_SECONDS="2") as running:
+        await running.client.get_schedule_handle(SWEEP).pause()
         yield running
 
 
 @pytest.fixture(scope="module")
-async def sweeping(swept: Stack) -> AsyncIterator[Stack]:
-    """A stack whose sweep comes round often; its only worker, and its API, may be killed."""
-    schedule = swept.client.get_schedule_handle(SWEEP)
+async def sweeping(own_stack: Stack) -> AsyncIterator[Stack]:
+    """The stack of this process alone, with a sweep that comes round often."""
+    schedule = own_stack.client.get_schedule_handle(SWEEP)
     await schedule.unpause()
-    yield swept
+    yield own_stack
     # A sweep every two seconds takes a tenth of a core, which the tests of other modules can use.
     await schedule.pause()
 
@@ -39,14 +40,14 @@ async def partner(stack: Stack) -> TestPartner:
 
 
 @pytest.fixture(scope="session")
-async def second_api(stack: Stack) -> AsyncIterator[str]:
-    """Another API process on the same stack."""
+async def second_api(own_stack: Stack) -> AsyncIterator[str]:
+    """Another API process on the stack of this process alone."""
     (port,) = ports.free(1)
-    with (stack.folder / "second-api.log").open("ab") as log:
+    with (own_stack.folder / "second-api.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *leashed(sys.executable, "-m", "uvicorn", "api.main:create_app", "--factory", "--port", str(port)),
             cwd=ROOT,
-            env={**os.environ, "BETCORE_DATA_DIR": str(stack.folder)},
+            env={**os.environ, "BETCORE_DATA_DIR": str(own_stack.folder)},
             stdout=log,
             stderr=log,
         )
@@ -55,7 +56,7 @@ async def second_api(stack: Stack) -> AsyncIterator[str]:
     async def ready() -> bool:
         assert process.returncode is None
         try:
-            async with stack.http.get(f"{url}/health/ready") as response:
+            async with own_stack.http.get(f"{url}/health/ready") as response:
                 return response.status == 200
         except aiohttp.ClientConnectionError:
             return False

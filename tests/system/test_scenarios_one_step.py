@@ -51,6 +51,12 @@ LOSING = "{attempt_timeout: 12, fast_attempts: 1, retry: {first: 0.1}}"
 # Repeats and identity
 
 
+@pytest.fixture(scope="module")
+def stack(own_stack: Stack) -> Stack:
+    """No other process writes while rows are locked."""
+    return own_stack
+
+
 @pytest.mark.edge_case(1, 7, 46)
 @pytest.mark.parametrize(("duplicates", "again"), [("replay", DONE), ("code_104", (104, "already_processed"))])
 async def test_a_repeat_is_answered_from_the_record(stack: Stack, duplicates: str, again: tuple[int, str]) -> None:

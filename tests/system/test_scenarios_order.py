@@ -22,6 +22,12 @@ from tests.system.scenarios import (
 WINDOW = "order_window: 0.5"
 
 
+@pytest.fixture(scope="module")
+def stack(own_stack: Stack) -> Stack:
+    """No other process writes while rows are locked."""
+    return own_stack
+
+
 @pytest.mark.edge_case(15, 16)
 async def test_a_refund_before_its_pay_in_keeps_it_out(partner: TestPartner) -> None:
     bet = partner.new_bet()

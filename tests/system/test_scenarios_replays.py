@@ -12,6 +12,12 @@ from tests.system.scenarios import DONE, STAKED, elsewhere
 NOT_AUTHORISED = (8, "not_authorised")
 
 
+@pytest.fixture(scope="module")
+def stack(own_stack: Stack) -> Stack:
+    """The stack on which the second API runs."""
+    return own_stack
+
+
 @dataclass(frozen=True)
 class Recorded:
     """A signed request as somebody on the wire could keep it."""

@@ -9,6 +9,12 @@ from tests.system.scenarios import DONE, UNKNOWN
 MALFORMED = (2, "malformed")
 
 
+@pytest.fixture(scope="module")
+def stack(own_stack: Stack) -> Stack:
+    """A table is emptied that calls of other tests need."""
+    return own_stack
+
+
 def _raw(bet: str, amount: str, operation: str = "pay-out") -> bytes:
     stake = '"betAmount":"10.00",' if operation == "pay-in-out" else ""
     return f'{{"betId":"{bet}",{stake}"gameRoundId":"round-1","winAmount":{amount}}}'.encode()

@@ -31,6 +31,12 @@ OFF, DIFFERENT = (6, "already_refunded"), (6, "different_data")
 ROUNDS = 20
 
 
+@pytest.fixture(scope="module")
+def stack(own_stack: Stack) -> Stack:
+    """The stack on which the second API runs."""
+    return own_stack
+
+
 @pytest.fixture
 async def both(stack: Stack, second_api: str) -> tuple[TestPartner, TestPartner]:
     """One partner, reached through each of two processes."""

@@ -13,10 +13,16 @@ from tests.partner import Stack, TestPartner, eventually, until
 from tests.system.scenarios import DONE, HASTY, SETTLED, taken, undecided
 from tests.watch import at, holds, in_state, movement, passed, sends, sent
 
-WORKERS = ("worker-1", "worker-2")
+WORKERS = ("worker-1",)
 MAKE = "/payments/make"
 # The default gives up sending a debit before Temporal has missed a worker that is slow to come back.
 PATIENT = "{message_lifetime: 600, retry: {first: 0.2, cap: 0.5}}"
+
+
+@pytest.fixture(scope="module")
+def stack(own_stack: Stack) -> Stack:
+    """Its worker may be killed."""
+    return own_stack
 
 
 @pytest.mark.edge_case(66, 79)
