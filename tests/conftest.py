@@ -5,6 +5,7 @@ Each process of a run starts a server when a test needs it first, and shares it 
 
 import itertools
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -25,6 +26,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 _numbers = itertools.count(1)
+# PostgreSQL and Temporal flush each commit. On a disk the tests wait for that; a run needs about 2 GiB.
+_MEMORY = Path("/dev/shm")
+_ROOM = 8 * 2**30
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,7 +37,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """SIGTERM is taken as Ctrl-C is: fixtures stop their servers, which have processes of their own."""
+    """Take SIGTERM as Ctrl-C, so that fixtures stop their servers, and keep the servers' files in memory."""
+    if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
 

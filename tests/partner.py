@@ -351,7 +351,7 @@ async def share_stack(folder: Path, *options: str, **environment: str) -> AsyncI
 
     The process that started it stops it, when no other process uses it any more.
     """
-    folder.mkdir(exist_ok=True)
+    await asyncio.to_thread(folder.mkdir, exist_ok=True)
     started, process = folder / "addresses.json", None
     async with AsyncExitStack() as users:
         async with locked(folder / "starting"):
