@@ -17,11 +17,11 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.admission import SLOTS_OF_A_CASINO, AdmissionControl
 from activities.bet_records import BetRecords
+from activities.breaker_probes import BreakerProbes
 from activities.casino_gateway import CasinoGateway
 from activities.claw_backs import ClawBacks
 from activities.failures import ShortFailures
 from activities.marks import Marks
-from activities.probing import Probing
 from activities.reconciliation import Reconciler
 from activities.recovery import Recovery
 from activities.wallet import Wallet
@@ -174,7 +174,7 @@ async def main() -> None:
             await stack.enter_async_context(worker)
         sweep, reconcile = timedelta(seconds=settings.sweep_seconds), timedelta(seconds=settings.reconcile_seconds)
         stack.enter_context(_running(keep_schedules(client, sweep, reconcile)))
-        stack.enter_context(_running(Probing(health, partners, casinos).keep()))
+        stack.enter_context(_running(BreakerProbes(health, partners, casinos).keep()))
         structlog.get_logger().info("worker ready")
         await stop.wait()
 

@@ -37,7 +37,7 @@ from betcore.domain.reconciliation import (
     moving,
 )
 from betcore.runtime import failpoints
-from betcore.temporal.runs import start_reconciliation
+from betcore.temporal.schedules import start_reconciliation
 
 _log = structlog.get_logger()
 # Bets in one read and one write; concurrent requests to the casino; readings of a bet that changes meanwhile.

@@ -84,7 +84,7 @@ async def _started(client: Any, wanted: "Wanted") -> "WorkflowHandle[Any, Any]":
     from temporalio.service import RPCError
 
     from betcore.domain.reconciliation import Reconciled
-    from betcore.temporal.runs import start_reconciliation
+    from betcore.temporal.schedules import start_reconciliation
 
     try:
         await start_reconciliation(client, wanted)

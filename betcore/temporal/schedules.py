@@ -1,4 +1,7 @@
-"""What Temporal starts by itself: schedules for the whole service, whoever of its workers comes first."""
+"""Temporal's schedules, one set for the whole service, and the start of a reconciliation.
+
+Every worker keeps the schedules; the first one creates them.
+"""
 
 import asyncio
 from dataclasses import replace
@@ -17,8 +20,11 @@ from temporalio.client import (
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from betcore.db.reconciliations import Wanted
 from betcore.domain.ids import BETS_QUEUE
 
 SWEEP, RECONCILE = "sweep", "reconcile"
@@ -26,9 +32,9 @@ _log = structlog.get_logger()
 
 
 async def keep_schedules(client: Client, sweep_every: timedelta, reconcile_every: timedelta) -> None:
-    """Create the schedules or bring them up to date, and create them again should Temporal lose them.
+    """Create the schedules or update them, and create them again if Temporal has lost them, until cancelled.
 
-    One that is to come round every 0 seconds is taken away. Ends when cancelled.
+    An interval of 0 deletes the schedule of reconciliations.
     """
     wanted = {
         SWEEP: _schedule(SWEEP, "Sweep", sweep_every),
@@ -49,8 +55,8 @@ def _schedule(name: str, workflow: str, every: timedelta) -> Schedule:
     return Schedule(
         action=ScheduleActionStartWorkflow(workflow, id=name, task_queue=BETS_QUEUE),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
-        # A look that takes longer than its interval is not met by a second one; what was missed while Temporal was
-        # down is one look, not one for each interval.
+        # A run that takes longer than the interval would overlap with the next one: that one is skipped. After a down
+        # time of Temporal one run makes up for all that were missed.
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=every),
     )
 
@@ -58,11 +64,11 @@ def _schedule(name: str, workflow: str, every: timedelta) -> Schedule:
 async def _ensure(client: Client, name: str, schedule: Schedule | None, *, up_to_date: bool) -> None:
     if schedule is None:
         if not up_to_date:
-            await _take_away(client, name)
+            await _delete(client, name)
         return
 
     def brought_up_to_date(now: ScheduleUpdateInput) -> ScheduleUpdate:
-        # Whether it is paused stays as people have left it.
+        # An update would start a schedule again that an operator has paused: its state is kept.
         return ScheduleUpdate(schedule=replace(schedule, state=now.description.schedule.state))
 
     try:
@@ -72,9 +78,25 @@ async def _ensure(client: Client, name: str, schedule: Schedule | None, *, up_to
             await client.get_schedule_handle(name).update(brought_up_to_date)
 
 
-async def _take_away(client: Client, name: str) -> None:
+async def _delete(client: Client, name: str) -> None:
     try:
         await client.get_schedule_handle(name).delete()
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
+
+
+async def start_reconciliation(client: Client, wanted: Wanted) -> bool:
+    """Start the workflow of a run, once more if it was terminated; return False if it runs, or has completed."""
+    try:
+        await client.start_workflow(
+            "Reconciliation",
+            wanted.order,
+            id=wanted.workflow_id,
+            task_queue=BETS_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+        )
+    except WorkflowAlreadyStartedError:
+        return False
+    return True

@@ -18,7 +18,7 @@ _log = structlog.get_logger()
 _EVERY = timedelta(seconds=1)
 
 
-class Probing:
+class BreakerProbes:
     """Probes the casinos from one process."""
 
     def __init__(self, breakers: CircuitBreakers, partners: Partners, casinos: CasinoClient) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.admission import AdmissionControl
-from activities.probing import Probing
+from activities.breaker_probes import BreakerProbes
 from betcore.casino.client import CasinoAnswer, CasinoClient
 from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.engine import create_engine
@@ -51,10 +51,10 @@ class Ward:
         self.house = house
         self.casino = casino
 
-    def probing(self, asked: Asked, engine: AsyncEngine | None = None) -> Probing:
+    def probing(self, asked: Asked, engine: AsyncEngine | None = None) -> BreakerProbes:
         """A worker process."""
         health = CircuitBreakers(engine or self.house.engine, 0)
-        return Probing(health, self.house.partners, cast(CasinoClient, asked))
+        return BreakerProbes(health, self.house.partners, cast(CasinoClient, asked))
 
     async def opens(self, casino: Casino | None = None) -> None:
         await CircuitBreakers(self.house.engine, 0).failed(casino or self.casino, at_once=True)
@@ -141,7 +141,7 @@ async def test_a_casino_that_cannot_be_read_keeps_no_other_one_open(ward: Ward) 
 
 
 async def test_without_a_database_it_goes_on_until_it_is_cancelled(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("activities.probing._EVERY", timedelta(milliseconds=1))
+    monkeypatch.setattr("activities.breaker_probes._EVERY", timedelta(milliseconds=1))
     nowhere: Any = f"postgresql://u:p@127.0.0.1:{free(1)[0]}/x"
     engine = create_engine(Settings(database_url=nowhere))
     task = asyncio.create_task(ward.probing(Asked(WELL), engine).keep())
