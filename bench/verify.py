@@ -29,7 +29,7 @@ from betcore.runtime.settings import Settings
 from betcore.temporal.client import connect
 from betcore.verify.report import Report
 from betcore.verify.run import verify
-from betcore.verify.sources import Wanted, open_sources
+from betcore.verify.sources import Scope, open_sources
 from devkit.stack import postgres, temporal
 
 # As many bets as one statement makes; one in so many is open; and players.
@@ -155,7 +155,7 @@ async def _verified(settings: Settings, casino: str) -> dict[str, Any]:
 
 async def _measure(casino: str) -> dict[str, Any]:
     """Verify, in this process. Raises RuntimeError where anything is violated or was not looked at."""
-    async with open_sources(Settings(), Wanted(sandbox=casino)) as sources:
+    async with open_sources(Settings(), Scope(sandbox=casino)) as sources:
         report = await verify(sources)
     if report.exit_code:
         raise RuntimeError(f"{report.violations[:5]} {report.checks}")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from betcore.cli.context import Desk, Json, act, lines
+from betcore.cli.context import CommandContext, Json, lines, run_command
 from betcore.cli.output import AsJson, DataDir
 
 game = typer.Typer(no_args_is_help=True, help="Games of a provider.")
@@ -29,7 +29,9 @@ def add_game(
     data_dir: DataDir = None,
 ) -> None:
     """Add a game, with its limits for a stake."""
-    act(as_json, data_dir, lambda desk: desk.catalogue.add_game(provider, game_id, name, min_bet, max_bet))
+    run_command(
+        as_json, data_dir, lambda context: context.catalogue.add_game(provider, game_id, name, min_bet, max_bet)
+    )
 
 
 @game.command("list")
@@ -40,40 +42,40 @@ def list_games(
 ) -> None:
     """List games."""
 
-    async def work(desk: Desk) -> Json:
-        return {"games": await desk.catalogue.games(provider)}
+    async def work(context: CommandContext) -> Json:
+        return {"games": await context.catalogue.games(provider)}
 
-    act(as_json, data_dir, work, lambda found: lines(found["games"]))
+    run_command(as_json, data_dir, work, lambda found: lines(found["games"]))
 
 
 @game.command("disable")
 def disable_game(provider: Provider, game_id: GameId, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Take no new stakes on a game; its open bets go on."""
-    act(as_json, data_dir, lambda desk: desk.catalogue.disable_game(provider, game_id))
+    run_command(as_json, data_dir, lambda context: context.catalogue.disable_game(provider, game_id))
 
 
 @game.command("enable")
 def enable_game(provider: Provider, game_id: GameId, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Take new stakes on a game again."""
-    act(as_json, data_dir, lambda desk: desk.catalogue.enable_game(provider, game_id))
+    run_command(as_json, data_dir, lambda context: context.catalogue.enable_game(provider, game_id))
 
 
 @game.command("show")
 def show_game(provider: Provider, game_id: GameId, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Show a game, its limits, and whether it takes stakes."""
-    act(as_json, data_dir, lambda desk: desk.catalogue.game(provider, game_id))
+    run_command(as_json, data_dir, lambda context: context.catalogue.game(provider, game_id))
 
 
 @player.command("block")
 def block_player(casino: Casino, player: Player, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Refuse new stakes of a player; wins and returns go through."""
-    act(as_json, data_dir, lambda desk: desk.catalogue.block(casino, player, blocked=True))
+    run_command(as_json, data_dir, lambda context: context.catalogue.block(casino, player, blocked=True))
 
 
 @player.command("unblock")
 def unblock_player(casino: Casino, player: Player, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Take stakes of a player again."""
-    act(as_json, data_dir, lambda desk: desk.catalogue.block(casino, player, blocked=False))
+    run_command(as_json, data_dir, lambda context: context.catalogue.block(casino, player, blocked=False))
 
 
 @session.command("open")
@@ -88,7 +90,11 @@ def open_session(
     data_dir: DataDir = None,
 ) -> None:
     """Open a session, registering the player when new; its id is printed."""
-    act(as_json, data_dir, lambda desk: desk.catalogue.open_session(provider, casino, game, player, currency, mode))
+    run_command(
+        as_json,
+        data_dir,
+        lambda context: context.catalogue.open_session(provider, casino, game, player, currency, mode),
+    )
 
 
 @session.command("close")
@@ -98,4 +104,4 @@ def close_session(
     data_dir: DataDir = None,
 ) -> None:
     """End a session for new stakes; its open bets go on."""
-    act(as_json, data_dir, lambda desk: desk.catalogue.close_session(session))
+    run_command(as_json, data_dir, lambda context: context.catalogue.close_session(session))

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from betcore.cli.output import answering, emit, read_settings
+from betcore.cli.output import emit, read_settings, reporting_errors
 from betcore.domain.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class CommandContext:
     """What a command works with."""
 
     settings: "Settings"
@@ -46,13 +46,13 @@ class Desk:
         return Catalogue(self.engine)
 
 
-Work = Callable[[Desk], Awaitable[Json]]
+Work = Callable[[CommandContext], Awaitable[Json]]
 
 
-def act(as_json: bool, data_dir: Path | None, work: Work, words: Callable[[Json], str] | None = None) -> None:
+def run_command(as_json: bool, data_dir: Path | None, work: Work, words: Callable[[Json], str] | None = None) -> None:
     """Do one piece of work and say what came of it; ``words`` says it to a person."""
-    with answering(as_json):
-        done = asyncio.run(_at_desk(read_settings(data_dir), work))
+    with reporting_errors(as_json):
+        done = asyncio.run(_in_context(read_settings(data_dir), work))
         emit(done, as_json, words(done) if words and not as_json else None)
 
 
@@ -68,7 +68,7 @@ def read_file(path: Path | None) -> str:
         raise InvalidInput(f"{path}: not UTF-8 text", code="invalid_profile") from None
 
 
-def moment(option: str, given: str) -> datetime:
+def parse_time(option: str, given: str) -> datetime:
     """What an option says of time, UTC where it names no zone. Raises InvalidInput(invalid_time)."""
     try:
         found = datetime.fromisoformat(given)
@@ -87,7 +87,7 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in cells)
 
 
-async def _at_desk(settings: "Settings", work: Work) -> Json:
+async def _in_context(settings: "Settings", work: Work) -> Json:
     import asyncpg
     from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -96,7 +96,7 @@ async def _at_desk(settings: "Settings", work: Work) -> Json:
     try:
         engine = create_engine(settings)
         try:
-            return await work(Desk(settings, engine))
+            return await work(CommandContext(settings, engine))
         finally:
             await engine.dispose()
     except DBAPIError as error:

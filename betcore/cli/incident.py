@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from betcore.cli import formatting
-from betcore.cli.context import Desk, Json, act, moment
+from betcore.cli.context import CommandContext, Json, parse_time, run_command
 from betcore.cli.output import AsJson, DataDir
 
 if TYPE_CHECKING:
@@ -28,19 +28,19 @@ def list_incidents(
 ) -> None:
     """List incidents, newest first."""
 
-    async def work(desk: Desk) -> Json:
-        found = await _incidents(desk).listed(
+    async def work(context: CommandContext) -> Json:
+        found = await _incidents(context).listed(
             kind=kind,
             bet_id=bet_id,
             provider=provider,
             provider_bet_id=bet,
-            since=None if since is None else moment("since", since),
+            since=None if since is None else parse_time("since", since),
             before=before,
             limit=limit,
         )
         return {"incidents": found}
 
-    act(as_json, data_dir, work, _listing)
+    run_command(as_json, data_dir, work, _listing)
 
 
 @incident.command("show")
@@ -51,23 +51,23 @@ def show_incident(
 ) -> None:
     """Show one incident: what each side says, and the bet as it stands now."""
 
-    async def work(desk: Desk) -> Json:
-        return await _incidents(desk).shown(incident_id)
+    async def work(context: CommandContext) -> Json:
+        return await _incidents(context).shown(incident_id)
 
-    act(as_json, data_dir, work, _words)
+    run_command(as_json, data_dir, work, _as_text)
 
 
-def _incidents(desk: Desk) -> "Incidents":
+def _incidents(context: CommandContext) -> "Incidents":
     from betcore.db.incidents import Incidents
 
-    return Incidents(desk.engine)
+    return Incidents(context.engine)
 
 
 def _listing(found: Json) -> str:
     return formatting.table([row | {"differs": ", ".join(row["differs"]) or None} for row in found["incidents"]])
 
 
-def _words(found: Json) -> str:
+def _as_text(found: Json) -> str:
     head = f"incident {found['incident_id']}, {formatting.time(found['at'])} UTC: {found['kind']}"
     parts = [head if found["meaning"] is None else f"{head}\n{found['meaning']}", _side_by_side(found)]
     return (

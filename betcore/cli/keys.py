@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from betcore.cli.context import Desk, Json, act, lines
+from betcore.cli.context import CommandContext, Json, lines, run_command
 from betcore.cli.output import AsJson, DataDir
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ keys = typer.Typer(no_args_is_help=True, help="The keys that sign for casinos.")
 def list_keys(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """List the keys: which one signs, and which ones casinos find in the JWKS."""
 
-    async def work(desk: Desk) -> Json:
-        return {"keys": await _keys(desk).all()}
+    async def work(context: CommandContext) -> Json:
+        return {"keys": await _keys(context).all()}
 
-    act(as_json, data_dir, work, lambda found: lines(found["keys"]))
+    run_command(as_json, data_dir, work, lambda found: lines(found["keys"]))
 
 
 @keys.command("revoke")
@@ -31,14 +31,14 @@ def revoke_key(
 ) -> None:
     """Take a key off the JWKS at once and never sign with it again; a new one is made if it was the one that signs."""
 
-    async def work(desk: Desk) -> Json:
-        return {"revoked": kid, "signing_key": await _keys(desk).revoke(kid)}
+    async def work(context: CommandContext) -> Json:
+        return {"revoked": kid, "signing_key": await _keys(context).revoke(kid)}
 
-    act(as_json, data_dir, work)
+    run_command(as_json, data_dir, work)
 
 
-def _keys(desk: Desk) -> "SigningKeys":
+def _keys(context: CommandContext) -> "SigningKeys":
     from betcore.db.signing_keys import SigningKeys
     from betcore.runtime.vault import Vault
 
-    return SigningKeys(desk.engine, Vault.of(desk.settings), 0)
+    return SigningKeys(context.engine, Vault.of(context.settings), 0)

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from betcore.cli.context import Desk, Json
+from betcore.cli.context import CommandContext, Json
 from betcore.domain.errors import PreconditionFailed
 
 if TYPE_CHECKING:
     from betcore.domain.payment_list import Listed
 
 
-async def of_parked_debit(desk: Desk, bet_id: int) -> Json | None:
+async def of_parked_debit(context: CommandContext, bet_id: int) -> Json | None:
     """Ask the casino for the parked debit of a bet; None if no debit of it is parked.
 
     ``says`` is ``ours``, ``another``, ``nothing`` or ``unclear``; ``listed`` has what it lists of that type.
@@ -17,13 +17,13 @@ async def of_parked_debit(desk: Desk, bet_id: int) -> Json | None:
     from betcore.db.reconciliations import Reconciliations
     from betcore.domain.reconciliation import UnreadBet
 
-    (bet,) = await Reconciliations(desk.engine).bets([bet_id])
+    (bet,) = await Reconciliations(context.engine).bets([bet_id])
     if isinstance(bet, UnreadBet):
         raise PreconditionFailed(f"bet {bet_id} cannot be read: {bet.why}", code="operation_refused")
     debit = next((one for one in bet.movements if one.transaction_type < 0 and one.state == "parked"), None)
     if debit is None:
         return None
-    listed = await _listed(desk, bet.record.casino_id, bet_id)
+    listed = await _listed(context, bet.record.casino_id, bet_id)
     about = {"transaction_id": f"{bet_id}:{debit.transaction_type}", "amount": f"{bet.record.currency} {debit.amount}"}
     if listed is None:
         return about | {"says": "unclear", "listed": []}
@@ -45,7 +45,7 @@ def words(found: Json) -> str:
     return "\n".join([f"debit {found['transaction_id']} of {found['amount']}: the casino {said}", *listed])
 
 
-async def _listed(desk: Desk, casino_id: int, bet_id: int) -> "list[Listed] | None":
+async def _listed(context: CommandContext, casino_id: int, bet_id: int) -> "list[Listed] | None":
     from betcore.casino.client import CasinoClient
     from betcore.casino.http_session import http_session
     from betcore.casino.lookup import ThrottledLookup
@@ -53,7 +53,7 @@ async def _listed(desk: Desk, casino_id: int, bet_id: int) -> "list[Listed] | No
     from betcore.db.signing_keys import SigningKeys
     from betcore.runtime.vault import Vault
 
-    vault = Vault.of(desk.settings)
+    vault = Vault.of(context.settings)
     async with http_session() as http:
-        casinos = CasinoClient(http, SigningKeys(desk.engine, vault, 0), desk.settings.issuer)
-        return await ThrottledLookup(casinos, await Partners(desk.engine, vault, 0).casino(casino_id)).listed(bet_id)
+        casinos = CasinoClient(http, SigningKeys(context.engine, vault, 0), context.settings.issuer)
+        return await ThrottledLookup(casinos, await Partners(context.engine, vault, 0).casino(casino_id)).listed(bet_id)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from betcore.cli.context import Desk, Json, act
+from betcore.cli.context import CommandContext, Json, run_command
 from betcore.cli.output import AsJson, DataDir
 
 
@@ -17,15 +17,15 @@ def command(
 ) -> None:
     """Bring the database to the newest schema, and make a signing key where there is none."""
 
-    async def work(desk: Desk) -> Json:
+    async def work(context: CommandContext) -> Json:
         from betcore.db.migrate import migrate
         from betcore.db.signing_keys import SigningKeys
         from betcore.runtime.vault import Vault
 
-        keys = SigningKeys(desk.engine, Vault.of(desk.settings), 0)
-        await migrate(desk.engine)
+        keys = SigningKeys(context.engine, Vault.of(context.settings), 0)
+        await migrate(context.engine)
         await keys.ensure()
         kid = await keys.rotate() if new_signing_key else (await keys.current()).kid
         return {"migrated": True, "signing_key": kid}
 
-    act(as_json, data_dir, work)
+    run_command(as_json, data_dir, work)

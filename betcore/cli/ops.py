@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from betcore.cli import formatting
-from betcore.cli.context import Desk, Json, act
+from betcore.cli.context import CommandContext, Json, run_command
 from betcore.cli.output import AsJson, DataDir
 from betcore.cli.reconcile import reconcile
 from betcore.domain.messages import Action
@@ -26,7 +26,7 @@ def show(bet: Bet, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Show all of a bet: its rows, every message, send and answer, and what comes next."""
     from betcore.cli.ops_queries import shown
 
-    act(as_json, data_dir, lambda desk: shown(desk, bet), _story)
+    run_command(as_json, data_dir, lambda context: shown(context, bet), _story)
 
 
 @ops.command("stuck")
@@ -39,19 +39,24 @@ def stuck(
     """List the bets that do not come on by themselves, and why."""
     from betcore.cli.ops_queries import listed
 
-    act(as_json, data_dir, lambda desk: listed(desk, casino, limit), lambda found: formatting.table(found["stuck"]))
+    run_command(
+        as_json,
+        data_dir,
+        lambda context: listed(context, casino, limit),
+        lambda found: formatting.table(found["stuck"]),
+    )
 
 
 @ops.command("owed")
 def owed(casino: Casino = None, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Sum up what is owed to players, by casino, currency and age."""
 
-    async def work(desk: Desk) -> Json:
+    async def work(context: CommandContext) -> Json:
         from betcore.db.owed import Owed
 
-        return {"owed": await Owed(desk.engine).listed(casino)}
+        return {"owed": await Owed(context.engine).listed(casino)}
 
-    act(as_json, data_dir, work, lambda found: formatting.table(found["owed"]))
+    run_command(as_json, data_dir, work, lambda found: formatting.table(found["owed"]))
 
 
 @ops.command("retry")
@@ -109,7 +114,9 @@ def _operate(
         if not as_json:
             typer.echo(listing.words(listed))
 
-    act(as_json, data_dir, lambda desk: operated(desk, action, bet, operator, reason, win, show), _outcome)
+    run_command(
+        as_json, data_dir, lambda context: operated(context, action, bet, operator, reason, win, show), _outcome
+    )
 
 
 def _outcome(done: Json) -> str:

@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from betcore.cli import listing
-from betcore.cli.context import Desk, Json
+from betcore.cli.context import CommandContext, Json
 from betcore.cli.ops_queries import temporal
 from betcore.db.bet_history import BetHistory, BetWorkflows
 from betcore.domain.errors import InvalidInput, Malformed, PreconditionFailed, Unavailable
@@ -22,7 +22,7 @@ _ASKS_THE_CASINO = (Action.MARK_TAKEN, Action.MARK_NOT_TAKEN)
 
 
 async def operated(
-    desk: Desk,
+    context: CommandContext,
     action: Action,
     named: str,
     operator: str,
@@ -35,7 +35,7 @@ async def operated(
     Nothing has changed after NotFound, InvalidInput(invalid_operation), and PreconditionFailed(operation_refused) with
     the bet's state. Raises Unavailable(unknown) if no worker has answered.
     """
-    stories = BetHistory(desk.engine)
+    stories = BetHistory(context.engine)
     bet = await stories.find(named)
     order = Operate(
         action=action,
@@ -44,14 +44,14 @@ async def operated(
         win=None if win is None else _win(win, bet.currency),
         bet_id=bet.bet_id,
     )
-    listed = await listing.of_parked_debit(desk, bet.bet_id) if action in _ASKS_THE_CASINO else None
+    listed = await listing.of_parked_debit(context, bet.bet_id) if action in _ASKS_THE_CASINO else None
     if listed is not None:
         show(listed)
         if action is Action.MARK_NOT_TAKEN and listed["says"] == "ours":
             message = f"the bet is {bet.state}: the casino lists {listed['transaction_id']} as ours, it is taken"
             raise PreconditionFailed(message, code="operation_refused")
     # Where the rows have ended its workflow says so itself; it may not have seen it yet.
-    handle = (await temporal(desk)).get_workflow_handle(bet.open or bet.workflow_ids[-1])
+    handle = (await temporal(context)).get_workflow_handle(bet.open or bet.workflow_ids[-1])
     try:
         done: Operated = await handle.execute_update(
             "operate", order, id=f"operate:{uuid.uuid4()}", result_type=Operated, rpc_timeout=_WITHIN

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from temporalio.service import RPCError
 
-from betcore.cli.context import Desk, Json
+from betcore.cli.context import CommandContext, Json
 from betcore.db.bet_history import BetHistory, known_casino
 from betcore.db.open_bets import OpenBets, OpenRow
 from betcore.db.row_mapping import UnreadableRow
@@ -30,14 +30,14 @@ _WHY = {
 }
 
 
-async def shown(desk: Desk, named: str) -> Json:
+async def shown(context: CommandContext, named: str) -> Json:
     """A bet's whole story. Where Temporal does not answer, what comes next is left out, and ``no_next`` says so."""
-    stories = BetHistory(desk.engine)
+    stories = BetHistory(context.engine)
     bet = await stories.find(named)
     found = await stories.told(bet.bet_id)
     try:
         async with asyncio.timeout(_WITHIN):
-            client = await temporal(desk)
+            client = await temporal(context)
             standing = [await executions.describe(client, workflow_id) for workflow_id in bet.workflow_ids]
     except (Misconfigured, Unavailable, TimeoutError, RPCError) as error:
         return found | {"next": [], "no_next": f"Temporal does not answer: {str(error) or 'no answer in time'}"}
@@ -45,28 +45,28 @@ async def shown(desk: Desk, named: str) -> Json:
     return found | {"next": known, "no_next": None if known else "Temporal does not know its workflow any more"}
 
 
-async def listed(desk: Desk, casino: str | None, limit: int) -> Json:
+async def listed(context: CommandContext, casino: str | None, limit: int) -> Json:
     """Bets that do not come on by themselves, each with the first reason that it has.
 
     Raises NotFound if there is no such casino, Unavailable(unreachable) if Temporal does not answer.
     """
     if casino is not None:
-        await known_casino(desk.engine, casino)
-    client = await temporal(desk)
+        await known_casino(context.engine, casino)
+    client = await temporal(context)
     try:
-        return {"stuck": await _stuck(desk, client, casino, limit)}
+        return {"stuck": await _stuck(context, client, casino, limit)}
     except RPCError as error:
         raise Unavailable(f"Temporal: {error}", code="unreachable") from error
 
 
-async def _stuck(desk: Desk, client: "Client", casino: str | None, limit: int) -> list[Json]:
-    stories, seen = BetHistory(desk.engine), dict[str, Json]()
+async def _stuck(context: CommandContext, client: "Client", casino: str | None, limit: int) -> list[Json]:
+    stories, seen = BetHistory(context.engine), dict[str, Json]()
     for why in executions.STUCK:
         async for found in executions.find_stuck(client, why, casino, limit):
             line = await _line(stories, client, found.id, why)
             if line is not None:
                 seen.setdefault(line["bet"], line)
-    async for row, why in _alone(desk, client):
+    async for row, why in _alone(context, client):
         line = await _line(stories, client, row.workflow_id, why)
         if line is not None and casino in (None, line["casino"]):
             seen.setdefault(line["bet"], line)
@@ -76,17 +76,17 @@ async def _stuck(desk: Desk, client: "Client", casino: str | None, limit: int) -
     return list(seen.values())
 
 
-async def temporal(desk: Desk) -> "Client":
+async def temporal(context: CommandContext) -> "Client":
     """The Temporal of the settings. Raises Unavailable(unreachable)."""
     try:
-        return await connect(desk.settings)
+        return await connect(context.settings)
     except RuntimeError as error:
         raise Unavailable(f"Temporal: {error}", code="unreachable") from error
 
 
-async def _alone(desk: Desk, client: "Client") -> AsyncIterator[tuple[OpenRow, str]]:
+async def _alone(context: CommandContext, client: "Client") -> AsyncIterator[tuple[OpenRow, str]]:
     """Open rows whose workflow does not run, and why."""
-    lives = OpenBets(desk.engine)
+    lives = OpenBets(context.engine)
     for kind in lives.kinds:
         after = 0
         while rows := await lives.open_rows(kind, after, _PAGE):

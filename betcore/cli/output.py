@@ -33,7 +33,7 @@ def emit(data: Mapping[str, Any], as_json: bool, text: str | None = None) -> Non
 
 
 @contextmanager
-def answering(as_json: bool) -> Iterator[None]:
+def reporting_errors(as_json: bool) -> Iterator[None]:
     """Turn a refusal inside the block into an ``error`` object (or one line on standard error) and exit status 1.
 
     A server that cannot be reached is told in the same way, with the code ``unreachable``.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from betcore.cli.context import Desk, Json, act, lines, read_file
+from betcore.cli.context import CommandContext, Json, lines, read_file, run_command
 from betcore.cli.output import AsJson, DataDir
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def add_provider(
     name: Name, base_url: BaseUrl, profile: ProfileFile = None, as_json: AsJson = False, data_dir: DataDir = None
 ) -> None:
     """Add a provider; its counterparty id and secret are printed, the secret this once."""
-    act(as_json, data_dir, lambda desk: desk.partners.add_provider(name, base_url, read_file(profile)))
+    run_command(as_json, data_dir, lambda context: context.partners.add_provider(name, base_url, read_file(profile)))
 
 
 @casino.command("add")
@@ -44,7 +44,9 @@ def add_casino(
     data_dir: DataDir = None,
 ) -> None:
     """Add a casino; its partner client id and secret are printed, the secret this once."""
-    act(as_json, data_dir, lambda desk: desk.partners.add_casino(name, api_host, read_file(profile), confirmation))
+    run_command(
+        as_json, data_dir, lambda context: context.partners.add_casino(name, api_host, read_file(profile), confirmation)
+    )
 
 
 @provider.command("list")
@@ -86,13 +88,13 @@ def set_casino_profile(
 @provider.command("disable")
 def disable_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Take no new stakes from a provider; its open bets go on."""
-    act(as_json, data_dir, lambda desk: desk.partners.disable("provider", name))
+    run_command(as_json, data_dir, lambda context: context.partners.disable("provider", name))
 
 
 @casino.command("disable")
 def disable_casino(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Take no new stakes for a casino; its open bets go on."""
-    act(as_json, data_dir, lambda desk: desk.partners.disable("casino", name))
+    run_command(as_json, data_dir, lambda context: context.partners.disable("casino", name))
 
 
 @provider.command("rotate-secret")
@@ -100,7 +102,7 @@ def rotate_provider_secret(
     name: Name, overlap: Overlap = OVERLAP_SECONDS, as_json: AsJson = False, data_dir: DataDir = None
 ) -> None:
     """Make a new secret, printed this once; the one of before holds for the overlap."""
-    act(as_json, data_dir, lambda desk: desk.partners.rotate_secret("provider", name, overlap))
+    run_command(as_json, data_dir, lambda context: context.partners.rotate_secret("provider", name, overlap))
 
 
 @casino.command("rotate-secret")
@@ -108,7 +110,7 @@ def rotate_casino_secret(
     name: Name, overlap: Overlap = OVERLAP_SECONDS, as_json: AsJson = False, data_dir: DataDir = None
 ) -> None:
     """Make a new secret, printed this once; the one of before holds for the overlap."""
-    act(as_json, data_dir, lambda desk: desk.partners.rotate_secret("casino", name, overlap))
+    run_command(as_json, data_dir, lambda context: context.partners.rotate_secret("casino", name, overlap))
 
 
 @provider.command("show")
@@ -126,62 +128,62 @@ def show_casino(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -
 @provider.command("enable")
 def enable_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Take new stakes from a provider again."""
-    act(as_json, data_dir, lambda desk: desk.partners.enable("provider", name))
+    run_command(as_json, data_dir, lambda context: context.partners.enable("provider", name))
 
 
 @casino.command("enable")
 def enable_casino(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Take new stakes for a casino again."""
-    act(as_json, data_dir, lambda desk: desk.partners.enable("casino", name))
+    run_command(as_json, data_dir, lambda context: context.partners.enable("casino", name))
 
 
 @provider.command("suspend")
 def suspend_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Refuse every call of a provider with 401; its open bets go on without it."""
-    act(as_json, data_dir, lambda desk: desk.partners.suspend(name, suspended=True))
+    run_command(as_json, data_dir, lambda context: context.partners.suspend(name, suspended=True))
 
 
 @provider.command("resume")
 def resume_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Hear a suspended provider again."""
-    act(as_json, data_dir, lambda desk: desk.partners.suspend(name, suspended=False))
+    run_command(as_json, data_dir, lambda context: context.partners.suspend(name, suspended=False))
 
 
-def _show(word: "PartnerKind", name: str, as_json: bool, data_dir: Path | None) -> None:
-    async def work(desk: Desk) -> Json:
-        found = await desk.partners.shown(word, name)
-        return (await _with_breakers(desk, [found]))[0] if word == "casino" else found
+def _show(kind: "PartnerKind", name: str, as_json: bool, data_dir: Path | None) -> None:
+    async def work(context: CommandContext) -> Json:
+        found = await context.partners.shown(kind, name)
+        return (await _with_breakers(context, [found]))[0] if kind == "casino" else found
 
-    act(as_json, data_dir, work, _as_yaml)
-
-
-def _list(word: "PartnerKind", as_json: bool, data_dir: Path | None) -> None:
-    plural = f"{word}s"
-
-    async def work(desk: Desk) -> Json:
-        listed = await desk.partners.listed(word)
-        return {plural: await _with_breakers(desk, listed) if word == "casino" else listed}
-
-    act(as_json, data_dir, work, lambda found: lines(found[plural]))
+    run_command(as_json, data_dir, work, _as_yaml)
 
 
-async def _with_breakers(desk: Desk, casinos: list[Json]) -> list[Json]:
+def _list(kind: "PartnerKind", as_json: bool, data_dir: Path | None) -> None:
+    plural = f"{kind}s"
+
+    async def work(context: CommandContext) -> Json:
+        listed = await context.partners.listed(kind)
+        return {plural: await _with_breakers(context, listed) if kind == "casino" else listed}
+
+    run_command(as_json, data_dir, work, lambda found: lines(found[plural]))
+
+
+async def _with_breakers(context: CommandContext, casinos: list[Json]) -> list[Json]:
     from betcore.db.circuit_breakers import CircuitBreakers
 
-    told = {breaker.casino: breaker.told for breaker in await CircuitBreakers(desk.engine, 0).shown()}
+    told = {breaker.casino: breaker.told for breaker in await CircuitBreakers(context.engine, 0).shown()}
     return [casino | {"breaker": told.get(casino["name"])} for casino in casinos]
 
 
 def _set_profile(
-    word: "PartnerKind", name: str, file: Path | None, address: str | None, as_json: bool, data_dir: Path | None
+    kind: "PartnerKind", name: str, file: Path | None, address: str | None, as_json: bool, data_dir: Path | None
 ) -> None:
-    async def work(desk: Desk) -> Json:
+    async def work(context: CommandContext) -> Json:
         if file is not None or address is not None:
             profile = None if file is None else read_file(file)
-            await desk.partners.change(word, name, profile=profile, address=address)
-        return {"name": name, "profile": await desk.partners.profile(word, name)}
+            await context.partners.change(kind, name, profile=profile, address=address)
+        return {"name": name, "profile": await context.partners.profile(kind, name)}
 
-    act(as_json, data_dir, work, _in_yaml)
+    run_command(as_json, data_dir, work, _in_yaml)
 
 
 def _in_yaml(found: Json) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from betcore.cli.context import Desk, Json, act, moment
+from betcore.cli.context import CommandContext, Json, parse_time, run_command
 from betcore.cli.output import AsJson, DataDir
 from betcore.domain.errors import InvalidInput, Unavailable
 
@@ -41,26 +41,28 @@ def reconcile(
     """
     incidents = 0
 
-    async def work(desk: Desk) -> Json:
+    async def work(context: CommandContext) -> Json:
         nonlocal incidents
-        done = await _reconciled(desk, casino, moment("from", opened_from), moment("to", opened_to), out)
+        done = await _reconciled(context, casino, parse_time("from", opened_from), parse_time("to", opened_to), out)
         incidents = done["outcomes"].get("incident", 0)
         return done
 
-    act(as_json, data_dir, work, _words)
+    run_command(as_json, data_dir, work, _as_text)
     if incidents:
         raise typer.Exit(1)
 
 
-async def _reconciled(desk: Desk, casino: str, opened_from: datetime, opened_to: datetime, out: Path) -> Json:
+async def _reconciled(
+    context: CommandContext, casino: str, opened_from: datetime, opened_to: datetime, out: Path
+) -> Json:
     from betcore.db.reconciliations import Reconciliations
     from betcore.temporal.client import connect
 
-    runs = Reconciliations(desk.engine)
+    runs = Reconciliations(context.engine)
     wanted = await runs.wanted(casino, opened_from, opened_to)
     _writable(out)
     try:
-        client = await connect(desk.settings)
+        client = await connect(context.settings)
     except RuntimeError as error:
         raise Unavailable(f"Temporal: {error}", code="unreachable") from error
     handle = await _started(client, wanted)
@@ -163,7 +165,7 @@ def _writable(folder: Path) -> None:
         raise InvalidInput(f"out: {folder}: {error.strerror}", code="invalid_folder") from None
 
 
-def _words(done: Json) -> str:
+def _as_text(done: Json) -> str:
     lines = [f"reconciliation {done['reconciliation_id']}: {done['coverage']}", _counted("kinds", done["kinds"])]
     lines += [_counted("outcomes", done["outcomes"]), *(f"written: {file}" for file in done["files"])]
     if done["outcomes"].get("incident"):

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from betcore.cli.context import moment
-from betcore.cli.output import AsJson, DataDir, answering, emit, read_settings
+from betcore.cli.context import parse_time
+from betcore.cli.output import AsJson, DataDir, emit, read_settings, reporting_errors
 
 if TYPE_CHECKING:
     from betcore.runtime.settings import Settings
     from betcore.verify.report import Report
     from betcore.verify.run import ProviderBook
-    from betcore.verify.sources import Wanted
+    from betcore.verify.sources import Scope
 
 app = typer.Typer()
 SHOWN = 50  # violations in a list for a person
@@ -60,22 +60,22 @@ def check(
     as_json: bool,
     data_dir: Path | None,
 ) -> None:
-    """Print the report of what is wanted, and exit with its status."""
-    from betcore.verify.sources import Wanted
+    """Print the report of what is in scope, and exit with its status."""
+    from betcore.verify.sources import Scope
 
     try:
-        with answering(as_json):
-            opened_from = moment("since", since) if since else None
-            wanted = Wanted(casino.value, not no_temporal, books, opened_from)
-            report = asyncio.run(_verified(read_settings(data_dir), wanted))
-            emit(report.as_json(), as_json, "" if as_json else _words(report))
+        with reporting_errors(as_json):
+            opened_from = parse_time("since", since) if since else None
+            scope = Scope(casino.value, not no_temporal, books, opened_from)
+            report = asyncio.run(_verified(read_settings(data_dir), scope))
+            emit(report.as_json(), as_json, "" if as_json else _as_text(report))
     except typer.Exit:
         # Refused: nothing, or not all, was looked at.
         raise typer.Exit(2) from None
     raise typer.Exit(report.exit_code)
 
 
-async def _verified(settings: "Settings", wanted: "Wanted") -> "Report":
+async def _verified(settings: "Settings", scope: "Scope") -> "Report":
     import asyncpg
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -84,9 +84,9 @@ async def _verified(settings: "Settings", wanted: "Wanted") -> "Report":
     from betcore.verify.sources import open_sources
 
     try:
-        async with open_sources(settings, wanted) as sources:
-            with _progress() as tell:
-                return await report_on(sources, tell)
+        async with open_sources(settings, scope) as sources:
+            with _progress() as on_progress:
+                return await report_on(sources, on_progress)
     except (SQLAlchemyError, asyncpg.PostgresError) as failure:
         raise Unavailable(f"database: {type(failure).__name__}", code="database_refused") from failure
 
@@ -101,18 +101,18 @@ def _progress() -> Iterator[Callable[[Any], None]]:
     with Progress(*columns, console=Console(stderr=True)) as shown:
         tasks: dict[str, Any] = {}
 
-        def tell(progress: Any) -> None:
+        def on_progress(progress: Any) -> None:
             if progress.what not in tasks:
                 tasks[progress.what] = shown.add_task(progress.what, total=None)
             shown.update(tasks[progress.what], completed=progress.done, total=progress.total)
 
-        yield tell
+        yield on_progress
 
 
-def _words(report: "Report") -> str:
-    from betcore.verify.report import words
+def _as_text(report: "Report") -> str:
+    from betcore.verify.report import as_text
 
-    lines = [words(report.checks)]
+    lines = [as_text(report.checks)]
     for one in report.violations[:SHOWN]:
         bet = f"bet {one.bet_id or '-'} ({one.provider}/{one.provider_bet_id})" if one.provider_bet_id else "no bet"
         if one.bet_id and not one.provider_bet_id:

@@ -15,7 +15,7 @@ from betcore.domain.payment_list import Listed
 _PAGE = 5000
 
 
-class Unclear(Exception):
+class NoClearAnswer(Exception):
     """The casino gave no clear answer."""
 
 
@@ -23,7 +23,7 @@ class Book(Protocol):
     """What a casino says that it has done."""
 
     async def of_bet(self, bet_id: int) -> list[Listed]:
-        """Its movements of a bet. Raises Unclear."""
+        """Its movements of a bet. Raises NoClearAnswer."""
 
 
 class Info:
@@ -34,10 +34,10 @@ class Info:
         self._name = casino.name
 
     async def of_bet(self, bet_id: int) -> list[Listed]:
-        """Its movements of a bet. Raises Unclear where no answer of several is clear."""
+        """Its movements of a bet. Raises NoClearAnswer where no answer of several is clear."""
         listed = await self._lookup.listed(bet_id)
         if listed is None:
-            raise Unclear(f"payments/info of {self._name} gave no clear answer for bet {bet_id}")
+            raise NoClearAnswer(f"payments/info of {self._name} gave no clear answer for bet {bet_id}")
         return listed
 
 
@@ -57,11 +57,11 @@ class Journal:
         self._casino = casino
 
     async def of_bet(self, bet_id: int) -> list[Listed]:
-        """Its movements of a bet. Raises Unclear."""
+        """Its movements of a bet. Raises NoClearAnswer."""
         return [_entry(one).listed for one in await self._read(bet_id=bet_id)]
 
     async def pages(self) -> AsyncIterator[Sequence[Entry]]:
-        """All movements of bets, a page at a time. Raises Unclear."""
+        """All movements of bets, a page at a time. Raises NoClearAnswer."""
         after = 0
         while entries := await self._read(after=after, limit=_PAGE):
             yield [_entry(one) for one in entries if one["bet_id"] is not None]
@@ -73,11 +73,11 @@ class Journal:
         try:
             async with self._http.get(url, params=query) as response:
                 if response.status != 200:
-                    raise Unclear(f"the journal of {self._casino.name} answered {response.status}")
+                    raise NoClearAnswer(f"the journal of {self._casino.name} answered {response.status}")
                 found: list[dict[str, Any]] = await response.json()
                 return found
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise Unclear(f"the journal of {self._casino.name}: {type(error).__name__}") from error
+            raise NoClearAnswer(f"the journal of {self._casino.name}: {type(error).__name__}") from error
 
 
 def _entry(one: dict[str, Any]) -> Entry:

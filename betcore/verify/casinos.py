@@ -20,8 +20,8 @@ from betcore.db.statements import verify
 from betcore.domain.ids import TransactionType, transaction_id
 from betcore.domain.money import minor_units
 from betcore.domain.reconciliation import Difference, Kind, OurBet, Outcome, UnreadBet, compare
-from betcore.verify.casino_books import Book, Entry, Info, Journal, Unclear
-from betcore.verify.report import Progress, Report, Tell, Violation
+from betcore.verify.casino_books import Book, Entry, Info, Journal, NoClearAnswer
+from betcore.verify.report import OnProgress, Progress, Report, Violation
 
 Way = Literal["journal", "info"]
 # Bets of one read, calls at the same time, and bets that wait for their second look.
@@ -39,7 +39,7 @@ _SAID = {
 }
 
 
-class Casinos:
+class CasinoCheck:
     """The check ``journal``: each casino, by the way that ``way`` names for it (None leaves it out)."""
 
     def __init__(
@@ -56,34 +56,44 @@ class Casinos:
         self._partners = partners
         self._way = way
 
-    async def check(self, after: int, again_after: timedelta, report: Report, tell: Tell) -> None:
+    async def check(self, after: int, again_after: timedelta, report: Report, on_progress: OnProgress) -> None:
         """Compare every bet behind a number. What a casino does not answer is told as unchecked."""
         for row in await read(self._engine, verify.CASINOS):
             casino = await self._partners.casino(row.casino_id)
             try:
                 if self._way(casino) == "journal":
-                    books = _Comparing(self._engine, casino, Journal(self._http, casino), report, tell, again_after)
+                    books = _Comparing(
+                        self._engine, casino, Journal(self._http, casino), report, on_progress, again_after
+                    )
                     await books.by_journal(Journal(self._http, casino), after)
                     books.tell_unread()
                 else:
-                    books = _Comparing(self._engine, casino, Info(self._client, casino), report, tell, again_after)
+                    books = _Comparing(
+                        self._engine, casino, Info(self._client, casino), report, on_progress, again_after
+                    )
                     await books.by_info(after)
                     books.tell_unread()
-            except Unclear as unclear:
-                report.could_not("journal", str(unclear))
+            except NoClearAnswer as no_answer:
+                report.mark_unchecked("journal", str(no_answer))
 
 
 class _Comparing:
     """One casino. A difference counts where it shows again after a moment, with rows that stand still meanwhile."""
 
     def __init__(
-        self, engine: AsyncEngine, casino: Casino, book: Book, report: Report, tell: Tell, again_after: timedelta
+        self,
+        engine: AsyncEngine,
+        casino: Casino,
+        book: Book,
+        report: Report,
+        on_progress: OnProgress,
+        again_after: timedelta,
     ) -> None:
         self._engine = engine
         self._casino = casino
         self._book = book
         self._report = report
-        self._tell = tell
+        self._on_progress = on_progress
         self._again_after = again_after
         self._bets = Reconciliations(engine)
         self._suspects: set[int] = set()
@@ -98,7 +108,7 @@ class _Comparing:
             await self._look_again_if(_SUSPECTS)
             after, done = page[-1].bet_id, done + len(page)
             self._report.checks["journal"].looked_at += len(page)
-            self._tell(Progress(f"{self._casino.name} asked", done, None))
+            self._on_progress(Progress(f"{self._casino.name} asked", done, None))
         await self._look_again_if(1)
 
     async def by_journal(self, journal: Journal, after: int) -> None:
@@ -110,7 +120,7 @@ class _Comparing:
             await self._look_again_if(_SUSPECTS)
             done += len(entries)
             self._report.checks["journal"].looked_at += len(entries)
-            self._tell(Progress(f"journal of {self._casino.name}", done, None))
+            self._on_progress(Progress(f"journal of {self._casino.name}", done, None))
         await self._beyond(theirs, after, last)
         await self._look_again_if(1)
 
@@ -144,7 +154,7 @@ class _Comparing:
             for row in await read(self._engine, verify.SHARES, after=after, **given):
                 theirs.take(row.share, row.made, minor_units(row.first), minor_units(row.second))
             after, done = upto, done + bets
-            self._tell(Progress(f"bets beside the journal of {self._casino.name}", done, None))
+            self._on_progress(Progress(f"bets beside the journal of {self._casino.name}", done, None))
         for share in theirs.uneven():
             await self._suspect(share * theirs.share - 1, (share + 1) * theirs.share)
 
@@ -168,7 +178,7 @@ class _Comparing:
             await self._compare(suspects[start : start + _BATCH], self._tell_of)
 
     async def _compare(self, bet_ids: Sequence[int], found: Callable[[int, Difference | None], None]) -> None:
-        """Tell ``found`` every difference of these bets; None where the casino has a bet that is not ours."""
+        """Give ``found`` every difference of these bets; None where the casino has a bet that is not ours."""
         places = asyncio.Semaphore(_AT_ONCE)
         names = await read(self._engine, verify.NAMES, bet_ids=list(bet_ids))
         self._names = {row.bet_id: row for row in names if row.casino_id == self._casino.casino_id}

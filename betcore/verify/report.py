@@ -97,7 +97,7 @@ class Report:
             self._seen.add(violation)
             self.violations.append(violation)
 
-    def could_not(self, check: str, why: str) -> None:
+    def mark_unchecked(self, check: str, why: str) -> None:
         """Say that something could not be looked at."""
         if why not in self.checks[check].unchecked:
             self.checks[check].unchecked.append(why)
@@ -136,11 +136,11 @@ class Report:
             self.seconds = round(sum(self.parts.values()), 1)
 
 
-Tell = Callable[[Progress], None]
+OnProgress = Callable[[Progress], None]
 
 
-def quietly(progress: Progress) -> None:
-    """Tell nobody."""
+def ignore_progress(progress: Progress) -> None:
+    """Ignore progress."""
 
 
 def named(check: str, row: Any, what: str) -> Violation:
@@ -152,7 +152,7 @@ def _major(minor: int, currency: str) -> str:
     return ("-" if minor < 0 else "") + str(Money(minor=abs(minor), currency=currency))
 
 
-def words(checks: Mapping[str, Check]) -> str:
+def as_text(checks: Mapping[str, Check]) -> str:
     """A line for each check, for a person."""
     lines = []
     for name, check in checks.items():

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from betcore.db.statements import verify
 from betcore.domain.money import minor_units
-from betcore.verify.report import Progress, Report, Sum, Tell, Violation, named
+from betcore.verify.report import OnProgress, Progress, Report, Sum, Violation, named
 
 # Bets of one transaction; it takes a fraction of a second, and nobody waits for it.
 BATCH = 5000
@@ -44,7 +44,7 @@ async def first_after(engine: AsyncEngine, since: datetime | None) -> int:
         return int((await connection.execute(text(verify.BEFORE), {"since": since})).scalar_one())
 
 
-async def check_rows(engine: AsyncEngine, after: int, report: Report, tell: Tell) -> None:
+async def check_rows(engine: AsyncEngine, after: int, report: Report, on_progress: OnProgress) -> None:
     """Look at every bet behind a number, a batch at a time; each batch is one read-only snapshot."""
     reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     async with engine.connect() as connection:
@@ -61,10 +61,10 @@ async def check_rows(engine: AsyncEngine, after: int, report: Report, tell: Tell
             await _faults(connection, given, report)
             await adding.add(connection, given)
         after, done = page.upto, done + page.bets
-        tell(Progress("rows", done, max(total, done)))
+        on_progress(Progress("rows", done, max(total, done)))
     for name in ("outcome", "sums", "identity", "told"):
         report.checks[name].looked_at = done
-    adding.tell()
+    adding.report()
 
 
 async def _faults(connection: AsyncConnection, given: dict[str, int], report: Report) -> None:
@@ -105,7 +105,7 @@ class _Sums:
         for name in _FIGURES:
             setattr(one, name, getattr(one, name) + minor_units(getattr(row, name)))
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Say which players' sums differ; their bets are named each."""
         notes = self._report.checks["sums"].notes
         for (casino, player, currency), left in list(self._players.items())[:20]:

@@ -7,13 +7,13 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from betcore.verify.casinos import Casinos
-from betcore.verify.report import CHECKS, Report, Tell, quietly
+from betcore.verify.casinos import CasinoCheck
+from betcore.verify.report import CHECKS, OnProgress, Report, ignore_progress
 from betcore.verify.rows import check_rows, first_after
-from betcore.verify.workflows import Carried, Moment
+from betcore.verify.workflows import Timing, WorkflowCheck
 
 # Compares our rows with the answers that a provider has received, as its own book has them.
-ProviderBook = Callable[[AsyncEngine, Report, Tell], Awaitable[None]]
+ProviderBook = Callable[[AsyncEngine, Report, OnProgress], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,29 +27,29 @@ class Sources:
 
     engine: AsyncEngine
     client: Client | None = None
-    casinos: Casinos | None = None
+    casinos: CasinoCheck | None = None
     books: Sequence[ProviderBook] = ()
     since: datetime | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     why_not: Mapping[str, str] = field(default_factory=dict)
-    moment: Moment = field(default_factory=Moment)
+    timing: Timing = field(default_factory=Timing)
 
 
-async def verify(sources: Sources, progress: Tell = quietly) -> Report:
+async def verify(sources: Sources, progress: OnProgress = ignore_progress) -> Report:
     """Look at everything once, and at what looks wrong a second time where it may only have been on its way.
 
     Raises SQLAlchemyError or OSError where the database does not answer.
     """
-    report, moment = Report(), sources.moment
+    report, timing = Report(), sources.timing
     with report.timed("rows"):
         after = await first_after(sources.engine, sources.since)
         await check_rows(sources.engine, after, report, progress)
     if sources.client is not None:
         with report.timed("temporal"):
-            await Carried(sources.engine, sources.client, report, progress, moment).check()
+            await WorkflowCheck(sources.engine, sources.client, report, progress, timing).check()
     if sources.casinos is not None:
         with report.timed("casinos"):
-            await sources.casinos.check(after, moment.again_after, report, progress)
+            await sources.casinos.check(after, timing.again_after, report, progress)
     with report.timed("books"):
         for book in sources.books:
             await book(sources.engine, report, progress)
@@ -66,6 +66,6 @@ def _say_what_is_missing(sources: Sources, report: Report) -> None:
         if name in sources.left_out:
             report.checks[name].left_out = sources.left_out[name]
         else:
-            report.could_not(name, sources.why_not.get(name, "there is nobody to ask"))
+            report.mark_unchecked(name, sources.why_not.get(name, "there is nobody to ask"))
     if not sources.books:
         report.checks["heard"].left_out = "no provider's book was given"

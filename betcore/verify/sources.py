@@ -20,16 +20,16 @@ from betcore.domain.errors import Misconfigured
 from betcore.runtime.settings import STACK_FILE, Settings
 from betcore.runtime.vault import Vault
 from betcore.temporal.client import connect
-from betcore.verify.casinos import Casinos, Way
+from betcore.verify.casinos import CasinoCheck, Way
 from betcore.verify.run import ProviderBook, Sources
-from betcore.verify.workflows import Moment
+from betcore.verify.workflows import Timing
 
 _CACHE_SECONDS = 60
 _LEFT_OUT = "not wanted"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Scope:
     """What is to be looked at. ``casinos`` ``auto`` reads the journal of the stack's sandbox, and asks all others by
     payments/info; ``sandbox`` is that sandbox's address where the data folder does not tell it."""
 
@@ -38,15 +38,15 @@ class Wanted:
     books: Sequence[ProviderBook] = ()
     since: datetime | None = None
     sandbox: str | None = None
-    moment: Moment = field(default_factory=Moment)
+    timing: Timing = field(default_factory=Timing)
 
 
 @asynccontextmanager
-async def open_sources(settings: Settings, wanted: Wanted) -> AsyncIterator[Sources]:
+async def open_sources(settings: Settings, scope: Scope) -> AsyncIterator[Sources]:
     """The sources for as long as they are needed. Raises Misconfigured without a database; Temporal may be missing."""
     engine, left_out, why_not = create_engine(settings), {}, {}
     client: Client | None = None
-    if wanted.temporal:
+    if scope.temporal:
         try:
             client = await connect(settings)
         except (RuntimeError, Misconfigured) as error:
@@ -55,27 +55,27 @@ async def open_sources(settings: Settings, wanted: Wanted) -> AsyncIterator[Sour
         left_out = {name: _LEFT_OUT for name in ("workflows", "owed")}
     try:
         async with http_session(timeout=aiohttp.ClientTimeout(total=60)) as http:
-            casinos: Casinos | None = None
-            if wanted.casinos == "none":
+            casinos: CasinoCheck | None = None
+            if scope.casinos == "none":
                 left_out["journal"] = _LEFT_OUT
             else:
-                casinos = _casinos(settings, engine, http, wanted)
-            yield Sources(engine, client, casinos, wanted.books, wanted.since, left_out, why_not, wanted.moment)
+                casinos = _casinos(settings, engine, http, scope)
+            yield Sources(engine, client, casinos, scope.books, scope.since, left_out, why_not, scope.timing)
     finally:
         await engine.dispose()
 
 
-def _casinos(settings: Settings, engine: AsyncEngine, http: aiohttp.ClientSession, wanted: Wanted) -> Casinos:
+def _casinos(settings: Settings, engine: AsyncEngine, http: aiohttp.ClientSession, scope: Scope) -> CasinoCheck:
     vault = Vault.of(settings)
     client = CasinoClient(http, SigningKeys(engine, vault, _CACHE_SECONDS), settings.issuer)
-    return Casinos(engine, http, client, Partners(engine, vault, _CACHE_SECONDS), _way(settings, wanted))
+    return CasinoCheck(engine, http, client, Partners(engine, vault, _CACHE_SECONDS), _way(settings, scope))
 
 
-def _way(settings: Settings, wanted: Wanted) -> Callable[[Casino], Way]:
-    if wanted.casinos == "journal":
+def _way(settings: Settings, scope: Scope) -> Callable[[Casino], Way]:
+    if scope.casinos == "journal":
         return lambda casino: "journal"
-    sandbox = (wanted.sandbox or _sandbox_of(settings) or "").rstrip("/")
-    if wanted.casinos == "info" or not sandbox:
+    sandbox = (scope.sandbox or _sandbox_of(settings) or "").rstrip("/")
+    if scope.casinos == "info" or not sandbox:
         return lambda casino: "info"
     return lambda casino: "journal" if casino.api_host.rstrip("/") == sandbox else "info"
 

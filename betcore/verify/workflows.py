@@ -20,7 +20,7 @@ from betcore.db.open_bets import BET, REVERSAL, OpenRow
 from betcore.db.statements import verify
 from betcore.domain.ids import BetKey, carrier_of_bet, carrier_of_reversal, parse_carrier
 from betcore.temporal import executions
-from betcore.verify.report import Progress, Report, Tell, Violation, named
+from betcore.verify.report import OnProgress, Progress, Report, Violation, named
 
 # Rows of one question, workflows of one page, and questions to Temporal at the same time.
 _ROWS, _PAGE, _AT_ONCE = 100, 500, 8
@@ -49,22 +49,24 @@ class Suspect:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Timing:
     """How old a row has to be to be judged, and how long to wait before the second look."""
 
     settled: timedelta = timedelta(seconds=10)
     again_after: timedelta = timedelta(seconds=3)
 
 
-class Carried:
+class WorkflowCheck:
     """The checks ``workflows`` and ``owed``."""
 
-    def __init__(self, engine: AsyncEngine, client: Client, report: Report, tell: Tell, moment: Moment) -> None:
+    def __init__(
+        self, engine: AsyncEngine, client: Client, report: Report, on_progress: OnProgress, timing: Timing
+    ) -> None:
         self._engine = engine
         self._client = client
         self._report = report
-        self._tell = tell
-        self._moment = moment
+        self._on_progress = on_progress
+        self._timing = timing
 
     async def check(self) -> None:
         """Both directions. What Temporal does not answer is told as unchecked."""
@@ -73,7 +75,7 @@ class Carried:
             await self._open_workflows()
         except RPCError as error:
             for name in ("workflows", "owed"):
-                self._report.could_not(name, f"Temporal: {error.message}")
+                self._report.mark_unchecked(name, f"Temporal: {error.message}")
 
     # From rows to workflows
 
@@ -84,7 +86,7 @@ class Carried:
             async for rows in self._open(kind):
                 suspects += await self._suspicious(kind, rows)
                 done += len(rows)
-                self._tell(Progress("open rows", done, max(total, done)))
+                self._on_progress(Progress("open rows", done, max(total, done)))
                 if len(suspects) >= _SUSPECTS:
                     await self._look_again(suspects)
                     suspects = []
@@ -93,7 +95,7 @@ class Carried:
     async def _open(self, kind: str) -> AsyncIterator[Sequence[Any]]:
         after = 0
         while True:
-            given = {"after": after, "limit": _ROWS, "settled": self._moment.settled, "taken_on": _TAKEN_ON}
+            given = {"after": after, "limit": _ROWS, "settled": self._timing.settled, "taken_on": _TAKEN_ON}
             rows = await self._rows(verify.OPEN_ROWS[kind], **given)
             if not rows:
                 return
@@ -117,7 +119,7 @@ class Carried:
     async def _look_again(self, suspects: Sequence[Suspect]) -> None:
         if not suspects:
             return
-        await asyncio.sleep(self._moment.again_after.total_seconds())
+        await asyncio.sleep(self._timing.again_after.total_seconds())
         for kind in (BET, REVERSAL):
             of_kind = [one.row.bet_id for one in suspects if one.kind == kind]
             for start in range(0, len(of_kind), _ROWS):
@@ -174,12 +176,12 @@ class Carried:
             done += 1
             if len(ids) == _PAGE:
                 suspects, ids = [*suspects, *await self._ended(ids)], []
-                self._tell(Progress("open workflows", done, max(total, done)))
+                self._on_progress(Progress("open workflows", done, max(total, done)))
             if len(suspects) >= _SUSPECTS:
                 await self._look_after_the_end(suspects)
                 suspects = []
         suspects += await self._ended(ids)
-        self._tell(Progress("open workflows", done, max(total, done)))
+        self._on_progress(Progress("open workflows", done, max(total, done)))
         self._report.checks["workflows"].looked_at += done
         await self._look_after_the_end(suspects)
 
@@ -197,7 +199,7 @@ class Carried:
             numbers=[None if isinstance(one, BetKey) else one for one in carried],
             counterparties=[key and key.counterparty_id for key in keys],
             provider_bet_ids=[key and key.provider_bet_id for key in keys],
-            settled=self._moment.settled,
+            settled=self._timing.settled,
         )
         return [Suspect("", row, row.workflow_id) for row in rows if row.ended]
 
@@ -211,7 +213,7 @@ class Carried:
 
     async def _look_after_the_end(self, suspects: Sequence[Suspect]) -> None:
         if suspects:
-            await asyncio.sleep(self._moment.again_after.total_seconds())
+            await asyncio.sleep(self._timing.again_after.total_seconds())
             await _each(suspects, self._judge_after_the_end)
 
     async def _judge_after_the_end(self, suspect: Suspect) -> None:
@@ -224,7 +226,7 @@ class Carried:
                 return
             if not standing.pending and not standing.task_attempt:
                 break
-            await asyncio.sleep(self._moment.again_after.total_seconds())
+            await asyncio.sleep(self._timing.again_after.total_seconds())
         what = f"its row is closed and its workflow goes on ({suspect.workflow_id})"
         self._report.add(named("workflows", suspect.row, what))
 

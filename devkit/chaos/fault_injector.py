@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from betcore.db.signing_keys import SigningKeys
-from devkit.chaos.load import Desk, House, Player, patiently
+from devkit.chaos.load import LoadCasino, LoadProvider, Onboarder, patiently
 from devkit.chaos.proxy import Trouble
 from devkit.chaos.restoring import Restoring
 from devkit.chaos.schedule import Fault
@@ -40,15 +40,15 @@ class Broken:
 
 
 @dataclass
-class Breaker:
+class FaultInjector:
     """Breaks one stack. ``wrong_clocks`` are those that were believed, ``not_back`` processes that stayed away."""
 
     folder: Path
     wiring: Wiring
-    desk: Desk
+    onboarder: Onboarder
     keys: SigningKeys
-    houses: list[House]
-    players: list[Player]
+    casinos: list[LoadCasino]
+    providers: list[LoadProvider]
     restoring: Restoring
     wrong_clocks: list[str] = field(default_factory=list)
     not_back: list[str] = field(default_factory=list)
@@ -57,16 +57,16 @@ class Breaker:
     _troubles: defaultdict[str, list[Trouble]] = field(default_factory=lambda: defaultdict(list))
     _faults: defaultdict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
-    async def carry_out(self, fault: Fault) -> Broken | None:
+    async def inject(self, fault: Fault) -> Broken | None:
         """Break, wait, mend; what was broken, None where there was nothing to break. Raises what mending raises."""
         self._turn += 1
         try:
-            return await self._carry_out(fault, self._turn)
+            return await self._inject(fault, self._turn)
         except NotBack as gone:
             self.not_back.append(f"{fault.kind}: {gone} was not there for {_BACK_WITHIN:g} s")
             return None
 
-    async def _carry_out(self, fault: Fault, turn: int) -> Broken:
+    async def _inject(self, fault: Fault, turn: int) -> Broken:
         head, _, tail = fault.kind.partition(" ")
         match head:
             case "kill":
@@ -127,7 +127,7 @@ class Breaker:
             _signal_all([server], signal.SIGKILL)
             restored_at = self.restoring.put_back()
             ended = await self.restoring.end_lost_workflows(restored_at)
-            await self.desk.hand_out_secrets(self.players, self.houses)
+            await self.onboarder.hand_out_secrets(self.providers, self.casinos)
         finally:
             _signal_all(held, signal.SIGKILL)
         return Broken(f"postgres, api, workers; {ended} workflows of lost bets ended")
@@ -149,41 +149,41 @@ class Breaker:
         return Broken(name, link.figures[kind] - before)
 
     async def _casino(self, fault: Fault, turn: int) -> Broken:
-        house = self.houses[1 if "accept" in fault.kind else turn % len(self.houses)]
-        wrong = self._faults[house.name]
+        casino = self.casinos[1 if "accept" in fault.kind else turn % len(self.casinos)]
+        wrong = self._faults[casino.name]
         wrong.append(fault.details)
         try:
-            await patiently(lambda: house.handles.set_faults(*wrong, seed=turn))
+            await patiently(lambda: casino.handles.set_faults(*wrong, seed=turn))
             await asyncio.sleep(fault.seconds)
-            shown = await patiently(house.handles.faults)
+            shown = await patiently(casino.handles.faults)
         finally:
             wrong.remove(fault.details)
-            await patiently(lambda: house.handles.set_faults(*wrong, seed=turn))
+            await patiently(lambda: casino.handles.set_faults(*wrong, seed=turn))
         mine = (one["fired"] for one in shown if {**one, "fired": 0} == {**fault.details, "fired": 0})
-        return Broken(house.name, next(mine, 0))
+        return Broken(casino.name, next(mine, 0))
 
     async def _rotate(self, fault: Fault, what: str, turn: int) -> Broken:
-        player, house = self.players[turn % len(self.players)], self.houses[turn % len(self.houses)]
+        provider, casino = self.providers[turn % len(self.providers)], self.casinos[turn % len(self.casinos)]
         match what:
             case "provider secret":
-                await self.desk.new_provider_secret(player, fault.details["taken_into_use_after"])
-                return Broken(player.name)
+                await self.onboarder.new_provider_secret(provider, fault.details["taken_into_use_after"])
+                return Broken(provider.name)
             case "casino secret":
-                await self.desk.new_casino_secret(house, fault.details["taken_into_use_after"])
-                return Broken(house.name)
+                await self.onboarder.new_casino_secret(casino, fault.details["taken_into_use_after"])
+                return Broken(casino.name)
             case _:
                 await patiently(self.keys.rotate)
                 return Broken("signing key")
 
     async def _wrong_clock(self, fault: Fault, turn: int) -> Broken:
-        player, minutes = self.players[turn % len(self.players)], fault.details["minutes"]
-        answers = await player.with_wrong_clock(minutes)
+        provider, minutes = self.providers[turn % len(self.providers)], fault.details["minutes"]
+        answers = await provider.with_wrong_clock(minutes)
         self.wrong_clocks += [
-            f"{player.name} was {minutes} minutes off and heard {one.code}"
+            f"{provider.name} was {minutes} minutes off and heard {one.code}"
             for one in answers
             if one.definite and one.code != _NOT_AUTHORISED
         ]
-        return Broken(player.name, sum(one.code == _NOT_AUTHORISED for one in answers))
+        return Broken(provider.name, sum(one.code == _NOT_AUTHORISED for one in answers))
 
 
 def _one(who: str, turn: int) -> str:

@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 @dataclass
-class House:
+class LoadCasino:
     """A casino of the sandbox, with its handles."""
 
     name: str
@@ -50,12 +50,12 @@ class House:
 
 
 @dataclass
-class Player:
+class LoadProvider:
     """A provider that plays: its keys, its croupier and its book."""
 
     name: str
     counterparty_id: str
-    house: House
+    casino: LoadCasino
     client: AggregatorClient
     croupier: Croupier
     book: Book
@@ -104,7 +104,7 @@ class Player:
         return answers
 
 
-class Desk:
+class Onboarder:
     """Onboards who plays, and changes keys while they do."""
 
     def __init__(self, engine: AsyncEngine, partners: Onboarding, http: aiohttp.ClientSession, folder: Path) -> None:
@@ -116,55 +116,55 @@ class Desk:
         # Of three secrets the oldest holds no more: the second rotation waits until the first is in use.
         self._rotating = asyncio.Lock()
 
-    async def house(self, confirmation: str, url: str, control: str, aggregator: str) -> House:
+    async def casino(self, confirmation: str, url: str, control: str, aggregator: str) -> LoadCasino:
         """A casino at ``url``, as the service reaches it; ``control`` is where its handles are."""
         name = f"casino-{confirmation}"
         made = await self._partners.add_casino(name, url, _CASINO, confirmation)
         handles = SandboxCasino(self._http, control, str(made["partner_client_id"]))
         await handles.introduce(made["secret"], aggregator)
         await handles.confirm_by(confirmation)
-        return House(name, confirmation, handles)
+        return LoadCasino(name, confirmation, handles)
 
-    async def player(self, number: int, house: House, api: str, seed: int) -> Player:
+    async def provider(self, number: int, casino: LoadCasino, api: str, seed: int) -> LoadProvider:
         """A provider of its own, with players at one casino."""
         name = f"provider-{number}"
         made = await self._partners.add_provider(name, "http://127.0.0.1:1", "")
         await self._catalogue.add_game(name, rounds.GAME_ID, "Dice", "0.10", "500")
         players = [f"{name}-player-{seat}" for seat in range(_PLAYERS)]
-        place = Place(name, house.name, rounds.GAME_ID)
-        seats = await take_seats(self._catalogue, place, house.handles, players, _MONEY)
+        place = Place(name, casino.name, rounds.GAME_ID)
+        seats = await take_seats(self._catalogue, place, casino.handles, players, _MONEY)
         path = self._folder / f"{name}.jsonl"
         book = Book(path)
         client = AggregatorClient(
             self._http, api, made["counterparty_id"], made["secret"], timeout_seconds=_ANSWER_WITHIN,
             chance=random.Random(seed),  # noqa: S311  gaps, not secrets
         )  # fmt: skip
-        return Player(
-            name, made["counterparty_id"], house, client, Croupier(client, book, seed + number), book, seats,
+        return LoadProvider(
+            name, made["counterparty_id"], casino, client, Croupier(client, book, seed + number), book, seats,
             seed + number, path,
         )  # fmt: skip
 
-    async def hand_out_secrets(self, players: list[Player], houses: list[House]) -> None:
+    async def hand_out_secrets(self, providers: list[LoadProvider], casinos: list[LoadCasino]) -> None:
         """Give partners the secrets that the database has: what was rotated and is lost is none any more."""
         async with self._rotating:
-            for player in players:
-                player.client.use_secret(await self._secret("provider", player.name))
-            for house in houses:
-                await patiently(partial(house.handles.introduce, await self._secret("casino", house.name)))
+            for provider in providers:
+                provider.client.use_secret(await self._secret("provider", provider.name))
+            for casino in casinos:
+                await patiently(partial(casino.handles.introduce, await self._secret("casino", casino.name)))
 
-    async def new_provider_secret(self, player: Player, later: float) -> None:
+    async def new_provider_secret(self, provider: LoadProvider, later: float) -> None:
         """The provider takes its new secret into use ``later`` (seconds), while the old one still holds."""
         async with self._rotating:
-            secret = await self._rotated("provider", player.name)
+            secret = await self._rotated("provider", provider.name)
             await asyncio.sleep(later)
-            player.client.use_secret(secret)
+            provider.client.use_secret(secret)
 
-    async def new_casino_secret(self, house: House, later: float) -> None:
+    async def new_casino_secret(self, casino: LoadCasino, later: float) -> None:
         """The same for a casino."""
         async with self._rotating:
-            secret = await self._rotated("casino", house.name)
+            secret = await self._rotated("casino", casino.name)
             await asyncio.sleep(later)
-            await patiently(lambda: house.handles.introduce(secret))
+            await patiently(lambda: casino.handles.introduce(secret))
 
     async def _rotated(self, word: PartnerKind, name: str) -> str:
         """A new secret. One whose answer was lost is in force all the same, and a second one would end the first."""
@@ -193,10 +193,10 @@ async def patiently(work: Callable[[], Awaitable[T]]) -> T:
 
 
 class Load:
-    """Bets begun at a rate by all players in turn, and finished however long it takes."""
+    """Bets begun at a rate by all providers in turn, and finished however long it takes."""
 
-    def __init__(self, players: list[Player], rate: float) -> None:
-        self._players = players
+    def __init__(self, providers: list[LoadProvider], rate: float) -> None:
+        self._providers = providers
         self._rate = rate
         self._tasks: set[asyncio.Task[BookedBet]] = set()
 
@@ -205,8 +205,8 @@ class Load:
         began = time.monotonic()
         for place in count():
             await asyncio.sleep(began + place / self._rate - time.monotonic())
-            player = self._players[place % len(self._players)]
-            self._tasks.add(asyncio.create_task(player.croupier.play(player.next_stake())))
+            provider = self._providers[place % len(self._providers)]
+            self._tasks.add(asyncio.create_task(provider.croupier.play(provider.next_stake())))
             for task in [one for one in self._tasks if one.done()]:
                 task.result()
                 self._tasks.remove(task)

@@ -21,7 +21,7 @@ from betcore.runtime.settings import Settings
 from betcore.temporal import executions
 from betcore.temporal.client import connect
 from betcore.verify.rows import first_after
-from devkit.chaos.load import Load, Player, patiently
+from devkit.chaos.load import Load, LoadProvider, patiently
 from devkit.play.books import read_ours
 from devkit.sandbox.provider.compare import CasinoMovement
 from devkit.stack.postgres import Postgres
@@ -48,7 +48,7 @@ class Restoring:
         postgres: Postgres,
         engine: AsyncEngine,
         load: Load,
-        players: list[Player],
+        providers: list[LoadProvider],
         say: Callable[[str], None],
     ) -> None:
         self.at: datetime | None = None
@@ -58,7 +58,7 @@ class Restoring:
         self._old = settings.data_dir / "postgres.lost"
         self._engine = engine
         self._load = load
-        self._players = players
+        self._providers = providers
         self._say = say
         self._backed_up = asyncio.Event()
 
@@ -79,8 +79,8 @@ class Restoring:
         self._postgres.put_back(self._copy, self._old)
         self.at = datetime.now(UTC)
         self._load.give_up()
-        for player in self._players:
-            player.begin_anew()
+        for provider in self._providers:
+            provider.begin_anew()
         return self.at
 
     async def end_lost_workflows(self, restored_at: datetime) -> int:
@@ -116,13 +116,13 @@ class Restoring:
     @property
     def set_aside(self) -> int:
         """How many bets are not judged."""
-        return sum(len(book) for player in self._players for book in player.aside)
+        return sum(len(book) for provider in self._providers for book in provider.aside)
 
-    async def judged(self, player: Player, movements: Sequence[CasinoMovement]) -> list[CasinoMovement]:
+    async def judged(self, provider: LoadProvider, movements: Sequence[CasinoMovement]) -> list[CasinoMovement]:
         """Movements without those of bets that were set aside; one that comes to life again has a later BetId."""
         after = await first_after(self._engine, self.at)
-        names = [bet.stake.bet_id for book in player.aside for bet in book]
-        alive = await read_ours(self._engine, player.counterparty_id, names)
+        names = [bet.stake.bet_id for book in provider.aside for bet in book]
+        alive = await read_ours(self._engine, provider.counterparty_id, names)
         aside = {row.casino_bet_id for row in alive.values()}
         return [one for one in movements if one.casino_bet_id > after and one.casino_bet_id not in aside]
 
@@ -131,8 +131,8 @@ class Restoring:
         if self.at is None:
             return []
         seen: set[int] = set()
-        for player in self._players:
-            seen |= await player.house.handles.seen([seat.player for seat in player.seats], self.at)
+        for provider in self._providers:
+            seen |= await provider.casino.handles.seen([seat.player for seat in provider.seats], self.at)
         async with self._engine.connect() as connection:
             rows = await connection.execute(_GIVEN_AGAIN, {"restored": self.at, "seen": sorted(seen)})
             return [f"BetId {row.bet_id} was given again, to {row.provider_bet_id}" for row in rows]

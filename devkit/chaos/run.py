@@ -29,10 +29,10 @@ from betcore.runtime.vault import Vault
 from betcore.temporal import executions
 from betcore.temporal.client import connect
 from betcore.verify.run import verify
-from betcore.verify.sources import Wanted, open_sources
+from betcore.verify.sources import Scope, open_sources
 from devkit.chaos import metrics
-from devkit.chaos.fault_injector import Breaker, Broken
-from devkit.chaos.load import Desk, House, Load, Player, patiently
+from devkit.chaos.fault_injector import Broken, FaultInjector
+from devkit.chaos.load import Load, LoadCasino, LoadProvider, Onboarder, patiently
 from devkit.chaos.restoring import Restoring, left_alone
 from devkit.chaos.schedule import KINDS, RESTORE, Fault, schedule
 from devkit.chaos.wiring import Wiring
@@ -102,73 +102,75 @@ class Run:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(engine.dispose)
             http = await stack.enter_async_context(http_session())
-            desk = Desk(engine, Onboarding(engine, vault), http, self._settings.data_dir)
-            houses, players = await self._seat(desk, ready)
-            for player in players:
-                stack.callback(player.close)
-            load = await stack.enter_async_context(aclosing(Load(players, self._plan.rate)))
+            onboarder = Onboarder(engine, Onboarding(engine, vault), http, self._settings.data_dir)
+            casinos, providers = await self._seat(onboarder, ready)
+            for provider in providers:
+                stack.callback(provider.close)
+            load = await stack.enter_async_context(aclosing(Load(providers, self._plan.rate)))
             postgres = Postgres(Folder(self._settings.data_dir), urlsplit(ready.database).port or 0)
-            restoring = Restoring(self._settings, postgres, engine, load, players, self._say)
-            breaker = Breaker(self._settings.data_dir, self._wiring, desk, keys, houses, players, restoring)
+            restoring = Restoring(self._settings, postgres, engine, load, providers, self._say)
+            injector = FaultInjector(
+                self._settings.data_dir, self._wiring, onboarder, keys, casinos, providers, restoring
+            )
             self._began_at, self._began = datetime.now(UTC), time.monotonic()
-            await self._under_load(load, breaker, restoring)
+            await self._under_load(load, injector, restoring)
             over = self._now()
             self._say("nothing is broken any more")
             # Connections that have not survived.
             await engine.dispose()
             await load.finish(_PATIENCE)
-            restless = await self._come_to_rest(engine, players)
+            restless = await self._come_to_rest(engine, providers)
             drained = self._now()
-            found = await self._checked(engine, players, restless, restoring)
-            found["books"] |= {"wrong_clocks": breaker.wrong_clocks, "not_back": breaker.not_back}
-            found["books"]["ghosts"] = await _ghosts(engine, players)
+            found = await self._checked(engine, providers, restless, restoring)
+            found["books"] |= {"wrong_clocks": injector.wrong_clocks, "not_back": injector.not_back}
+            found["books"]["ghosts"] = await _ghosts(engine, providers)
             found["set_aside"] = restoring.set_aside
-            return self._report(players, over, drained, found, await _server(engine, restoring.at))
+            return self._report(providers, over, drained, found, await _server(engine, restoring.at))
 
     def _now(self) -> float:
         return time.monotonic() - self._began
 
-    async def _seat(self, desk: Desk, ready: Ready) -> tuple[list[House], list[Player]]:
+    async def _seat(self, onboarder: Onboarder, ready: Ready) -> tuple[list[LoadCasino], list[LoadProvider]]:
         control = str(ready.sandbox_casino)
         url = await self._wiring.to_casino(int(control.rpartition(":")[2]))
         api = await self._wiring.to_api(int(ready.api.rpartition(":")[2]))
         aggregator = f"http://127.0.0.1:{self._wiring.port('casino-api')}"
-        houses = [await desk.house(way, url, control, aggregator) for way in ("reply", "accept")]
-        players = [
-            await desk.player(number, houses[number % len(houses)], api, self._plan.seed)
+        casinos = [await onboarder.casino(way, url, control, aggregator) for way in ("reply", "accept")]
+        providers = [
+            await onboarder.provider(number, casinos[number % len(casinos)], api, self._plan.seed)
             for number in range(1, PROVIDERS + 1)
         ]
-        return houses, players
+        return casinos, providers
 
-    async def _under_load(self, load: Load, breaker: Breaker, restoring: Restoring) -> None:
+    async def _under_load(self, load: Load, injector: FaultInjector, restoring: Restoring) -> None:
         """Raises what the load or a fault raises."""
         faults = schedule(self._plan.seed, self._plan.minutes * 60, self._plan.kinds)
         async with asyncio.TaskGroup() as group:
             going = group.create_task(load.go_on())
             if any(fault.kind == RESTORE for fault in faults):
                 group.create_task(restoring.back_up())
-            breaking = [group.create_task(self._break(breaker, fault)) for fault in faults]
+            breaking = [group.create_task(self._break(injector, fault)) for fault in faults]
             await asyncio.sleep(self._plan.minutes * 60)
             await asyncio.gather(*breaking)
             going.cancel()
 
-    async def _break(self, breaker: Breaker, fault: Fault) -> None:
+    async def _break(self, injector: FaultInjector, fault: Fault) -> None:
         await asyncio.sleep(fault.at - self._now())
         at = self._now()
         self._say(f"{at:7.1f} s  {fault.kind} for {fault.seconds} s")
-        broken = await breaker.carry_out(fault)
+        broken = await injector.inject(fault)
         if broken is not None:
             self._hits.append(Hit(fault, broken, at, self._now()))
 
-    async def _come_to_rest(self, engine: AsyncEngine, players: list[Player]) -> dict[str, str]:
+    async def _come_to_rest(self, engine: AsyncEngine, providers: list[LoadProvider]) -> dict[str, str]:
         """What still has something to do when patience is over: by our rows, or a workflow whose row has ended."""
         give_up = time.monotonic() + _PATIENCE
         client, lives = await connect(self._settings), OpenBets(engine)
         while True:
             restless: dict[str, str] = {}
-            for player in players:
-                bet_ids = [bet.stake.bet_id for bet in player.book]
-                restless |= await patiently(partial(not_at_rest, engine, player.counterparty_id, bet_ids))
+            for provider in providers:
+                bet_ids = [bet.stake.bet_id for bet in provider.book]
+                restless |= await patiently(partial(not_at_rest, engine, provider.counterparty_id, bet_ids))
             async for ids in executions.started_before(client, timedelta(), _PAGE):
                 ended = await lives.ended([parse_carrier(one) for one in ids], timedelta())
                 restless |= {row.workflow_id: "its workflow goes on" for row in ended}
@@ -178,45 +180,45 @@ class Run:
             await asyncio.sleep(1)
 
     async def _checked(
-        self, engine: AsyncEngine, players: list[Player], restless: dict[str, str], restoring: Restoring
+        self, engine: AsyncEngine, providers: list[LoadProvider], restless: dict[str, str], restoring: Restoring
     ) -> dict[str, Any]:
         differences, unresolved = [], []
-        for player in players:
-            ours = await read_ours(engine, player.counterparty_id, [bet.stake.bet_id for bet in player.book])
-            journal = await player.house.handles.movements([seat.player for seat in player.seats])
-            judged = await restoring.judged(player, journal)
-            differences += [asdict(one) for one in compare(player.book, ours, judged)]
-            unresolved += [bet.stake.bet_id for bet in player.book.unresolved()]
+        for provider in providers:
+            ours = await read_ours(engine, provider.counterparty_id, [bet.stake.bet_id for bet in provider.book])
+            journal = await provider.casino.handles.movements([seat.player for seat in provider.seats])
+            judged = await restoring.judged(provider, journal)
+            differences += [asdict(one) for one in compare(provider.book, ours, judged)]
+            unresolved += [bet.stake.bet_id for bet in provider.book.unresolved()]
         books = {
             "differences": differences,
             "unresolved": unresolved,
             "not_at_rest": [{"bet_id": bet_id, "what": what} for bet_id, what in restless.items()],
             "given_again": await restoring.given_again(),
         }
-        wanted = Wanted("journal", books=[provider_book(player.path) for player in players], since=restoring.at)
-        async with open_sources(self._settings, wanted) as sources:
+        scope = Scope("journal", books=[provider_book(provider.path) for provider in providers], since=restoring.at)
+        async with open_sources(self._settings, scope) as sources:
             verified = await verify(sources)
         unchecked = [f"{name}: {why}" for name, check in verified.checks.items() for why in check.unchecked]
         return {"verify": verified.as_json(), "books": books | {"unchecked": unchecked}}
 
-    def _calls_of(self, hit: Hit, players: list[Player]) -> list[metrics.Asked]:
+    def _calls_of(self, hit: Hit, providers: list[LoadProvider]) -> list[metrics.Asked]:
         """The calls that a fault could touch: what befalls one partner touches no other's."""
-        own = [one for one in players if hit.broken.target in (one.name, one.house.name)]
-        return metrics.asked((bet for player in own or players for bet in player.bets), self._began_at)
+        own = [one for one in providers if hit.broken.target in (one.name, one.casino.name)]
+        return metrics.asked((bet for provider in own or providers for bet in provider.bets), self._began_at)
 
     def _report(
         self,
-        players: list[Player],
+        providers: list[LoadProvider],
         over: float,
         drained: float,
         found: dict[str, Any],
         server: Server,
     ) -> dict[str, Any]:
-        bets = [bet for player in players for bet in player.bets]
-        judged = [bet for player in players for bet in player.book]
+        bets = [bet for provider in providers for bet in provider.bets]
+        judged = [bet for provider in providers for bet in provider.book]
         calls = metrics.asked(bets, self._began_at)
         doubt, doubtful = metrics.longest_doubt(calls)
-        recoveries = [metrics.recovered(self._calls_of(hit, players), hit.until) for hit in self._hits]
+        recoveries = [metrics.recovered(self._calls_of(hit, providers), hit.until) for hit in self._hits]
         by_kind: dict[str, list[float | None]] = {}
         for hit, seconds in sorted(zip(self._hits, recoveries, strict=True), key=lambda one: one[0].fault.kind):
             by_kind.setdefault(hit.fault.kind, []).append(seconds)
@@ -271,9 +273,9 @@ async def _server(engine: AsyncEngine, since: datetime | None) -> Server:
     return Server(server, round(row.seconds, 2) if row else 0.0, row.provider_bet_id if row else None)
 
 
-async def _ghosts(engine: AsyncEngine, players: list[Player]) -> list[str]:
+async def _ghosts(engine: AsyncEngine, providers: list[LoadProvider]) -> list[str]:
     """The bets that were only ever sent by a wrong clock and stand in our rows all the same."""
-    return [bet_id for one in players for bet_id in await read_ours(engine, one.counterparty_id, one.ghosts)]
+    return [bet_id for one in providers for bet_id in await read_ours(engine, one.counterparty_id, one.ghosts)]
 
 
 def machine() -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from betcore.cli.output import AsJson, answering, emit, read_settings
+from betcore.cli.output import AsJson, emit, read_settings, reporting_errors
 
 if TYPE_CHECKING:
     from devkit.stack.up import Ready
@@ -73,7 +73,7 @@ def chaos(
             await run(lambda: read_settings(folder, **free), ours, work, processes=2, wire=wiring)
 
     try:
-        with answering(as_json), suppress(_Over):
+        with reporting_errors(as_json), suppress(_Over):
             asyncio.run(everything())
     finally:
         if not found:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from betcore.cli.output import answering, read_settings
+from betcore.cli.output import read_settings, reporting_errors
 
 if TYPE_CHECKING:
     from devkit.stack.up import Ready
@@ -47,7 +47,7 @@ def demo(
         console.print(f"\nThe stack is up: {where}. Ctrl-C stops it.", soft_wrap=True, highlight=False)
 
     print(f"starting the stack; its logs are in {data_dir / 'logs'}", file=sys.stderr, flush=True)
-    with answering(as_json=False), suppress(_Over):
+    with reporting_errors(as_json=False), suppress(_Over):
         asyncio.run(run(lambda: read_settings(data_dir), Folder(data_dir), perform))
     if verdict != [True]:
         raise typer.Exit(1)

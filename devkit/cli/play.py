@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from betcore.cli.output import AsJson, DataDir, answering, emit, read_settings
+from betcore.cli.output import AsJson, DataDir, emit, read_settings, reporting_errors
 
 app = typer.Typer()
 
@@ -32,7 +32,7 @@ def play(
     """
     from devkit.play import runner  # here: `play --help` starts faster without
 
-    with answering(as_json):
+    with reporting_errors(as_json):
         settings = read_settings(data_dir)
         plan = runner.Plan(bets, rate, players, seed, at_once, patience, book, Decimal(str(one_step)))
         summary = asyncio.run(runner.play(settings, plan))

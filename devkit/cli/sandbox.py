@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from betcore.cli.context import Desk, Json, act
-from betcore.cli.output import AsJson, DataDir, answering, emit, read_settings
+from betcore.cli.context import CommandContext, Json, run_command
+from betcore.cli.output import AsJson, DataDir, emit, read_settings, reporting_errors
 from betcore.domain.errors import NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ sandbox = typer.Typer(no_args_is_help=True, help="The sandbox partners of a deve
 @sandbox.command("prepare")
 def prepare(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Onboard the sandbox's partners, or find them, at the ports of the settings; prints keys and an open session."""
-    act(as_json, data_dir, _prepare)
+    run_command(as_json, data_dir, _prepare)
 
 
 @sandbox.command("confirm")
@@ -55,7 +55,7 @@ def confirm(
     data_dir: DataDir = None,
 ) -> None:
     """Have the sandbox casino confirm in this way, and the service expect it. Bets that are open keep their way."""
-    act(as_json, data_dir, lambda desk: _confirm(desk, way))
+    run_command(as_json, data_dir, lambda context: _confirm(context, way))
 
 
 @sandbox.command("break")
@@ -129,28 +129,28 @@ def _at_casino(as_json: bool, data_dir: Path | None, work: "Callable[[SandboxCas
         async with http_session() as http:
             return await work(sandbox_casino(http, settings, keys))
 
-    with answering(as_json):
+    with reporting_errors(as_json):
         faults = asyncio.run(go())
-        emit({"faults": faults}, as_json, "\n".join(map(_words, faults)) or "the sandbox casino has no faults")
+        emit({"faults": faults}, as_json, "\n".join(map(_as_text, faults)) or "the sandbox casino has no faults")
 
 
-def _words(fault: Json) -> str:
+def _as_text(fault: Json) -> str:
     return "  ".join(f"{name} {value}" for name, value in fault.items())
 
 
-async def _prepare(desk: Desk) -> Json:
-    partners, catalogue = desk.partners, desk.catalogue
-    casino_url = f"http://127.0.0.1:{desk.settings.sandbox_casino_port}"
-    provider_url = f"http://127.0.0.1:{desk.settings.sandbox_provider_port}"
+async def _prepare(context: CommandContext) -> Json:
+    partners, catalogue = context.partners, context.catalogue
+    casino_url = f"http://127.0.0.1:{context.settings.sandbox_casino_port}"
+    provider_url = f"http://127.0.0.1:{context.settings.sandbox_provider_port}"
     provider = await _provider(partners, provider_url)
     secret = await partners.secret("provider", PROVIDER_NAME)
     await _introduce(provider_url, provider["counterparty_id"], secret)
     casino = await _casino(partners, casino_url)
     if GAME_ID not in {game["game_id"] for game in await catalogue.games(PROVIDER_NAME)}:
         await catalogue.add_game(PROVIDER_NAME, GAME_ID, "Dice", "0.10", "500")
-    await _heal(desk)
+    await _heal(context)
     await _player(casino_url, casino["partner_client_id"])
-    async with _casino_of(desk, casino) as handles:
+    async with _casino_of(context, casino) as handles:
         await handles.introduce(await partners.secret("casino", CASINO_NAME))
     session = await catalogue.open_session_of(*_TABLE) or await catalogue.open_session(*_TABLE, CURRENCY)
     await catalogue.block(CASINO_NAME, PLAYER, blocked=False)
@@ -162,20 +162,20 @@ async def _prepare(desk: Desk) -> Json:
     }
 
 
-async def _heal(desk: Desk) -> None:
+async def _heal(context: CommandContext) -> None:
     """Switch on again what somebody has tried to switch off: a demo must not end with it."""
-    await desk.partners.suspend(PROVIDER_NAME, suspended=False)
-    await desk.partners.enable("provider", PROVIDER_NAME)
-    await desk.partners.enable("casino", CASINO_NAME)
-    await desk.catalogue.enable_game(PROVIDER_NAME, GAME_ID)
+    await context.partners.suspend(PROVIDER_NAME, suspended=False)
+    await context.partners.enable("provider", PROVIDER_NAME)
+    await context.partners.enable("casino", CASINO_NAME)
+    await context.catalogue.enable_game(PROVIDER_NAME, GAME_ID)
 
 
-async def _confirm(desk: Desk, way: Way) -> Json:
-    partners = desk.partners
+async def _confirm(context: CommandContext, way: Way) -> Json:
+    partners = context.partners
     profile = await partners.profile("casino", CASINO_NAME)
     # JSON is YAML too.
     changed = json.dumps(profile | {"confirmation": way})
-    async with _casino_of(desk, await partners.change("casino", CASINO_NAME)) as casino:
+    async with _casino_of(context, await partners.change("casino", CASINO_NAME)) as casino:
         await casino.introduce(await partners.secret("casino", CASINO_NAME))
         # A service that takes "taken" for the outcome would err. So it is the first to expect Accepts, in all of its
         # processes, and the last.
@@ -183,18 +183,18 @@ async def _confirm(desk: Desk, way: Way) -> Json:
             await casino.confirm_by(way)
         await partners.change("casino", CASINO_NAME, profile=changed)
         if way is Way.ACCEPT:
-            await asyncio.sleep(desk.settings.partner_cache_seconds)
+            await asyncio.sleep(context.settings.partner_cache_seconds)
             await casino.confirm_by(way)
     return {"casino": CASINO_NAME, "confirmation": str(way)}
 
 
 @asynccontextmanager
-async def _casino_of(desk: Desk, casino: Json) -> "AsyncIterator[SandboxCasino]":
+async def _casino_of(context: CommandContext, casino: Json) -> "AsyncIterator[SandboxCasino]":
     """The control API of the casino at the port of the settings."""
     from betcore.casino.http_session import http_session
     from devkit.play.books import SandboxCasino
 
-    url = f"http://127.0.0.1:{desk.settings.sandbox_casino_port}"
+    url = f"http://127.0.0.1:{context.settings.sandbox_casino_port}"
     async with http_session() as http:
         yield SandboxCasino(http, url, str(casino["partner_client_id"]))
 
@@ -223,10 +223,10 @@ async def _casino(partners: "Onboarding", url: str) -> Json:
     return found or await partners.add_casino(CASINO_NAME, url, confirmation="reply")
 
 
-async def _moved(partners: "Onboarding", word: "PartnerKind", name: str, url: str) -> Json | None:
+async def _moved(partners: "Onboarding", kind: "PartnerKind", name: str, url: str) -> Json | None:
     """The partner at its address of this start (ports change), or None where it is not there yet."""
     try:
-        return await partners.change(word, name, address=url)
+        return await partners.change(kind, name, address=url)
     except NotFound:
         return None
 

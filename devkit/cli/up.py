@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from betcore.cli.output import AsJson, answering, emit, read_settings
+from betcore.cli.output import AsJson, emit, read_settings, reporting_errors
 
 if TYPE_CHECKING:
     from devkit.stack.up import Ready
@@ -31,7 +31,7 @@ def up(
         else:
             _show(ready, data_dir)
 
-    with answering(as_json):
+    with reporting_errors(as_json):
         asyncio.run(
             run(
                 lambda: read_settings(data_dir),

@@ -17,7 +17,7 @@ from betcore.db.row_mapping import amount_text
 from betcore.db.statements import verify
 from betcore.domain.money import AMOUNT
 from betcore.verify.casinos import read
-from betcore.verify.report import Progress, Report, Tell, Violation
+from betcore.verify.report import OnProgress, Progress, Report, Violation
 from betcore.verify.run import ProviderBook
 from devkit.sandbox.provider.client import (
     ALREADY_DONE,
@@ -49,7 +49,7 @@ def provider_book(path: Path) -> ProviderBook:
     return partial(_check, path)
 
 
-async def _check(path: Path, engine: AsyncEngine, report: Report, tell: Tell) -> None:
+async def _check(path: Path, engine: AsyncEngine, report: Report, on_progress: OnProgress) -> None:
     """Compare a book with our rows. A book that cannot be read is reported as unchecked."""
     try:
         provider_id, provider = None, ""
@@ -58,16 +58,16 @@ async def _check(path: Path, engine: AsyncEngine, report: Report, tell: Tell) ->
                 session = next((line.data["session_id"] for line in batch if line.kind == "bet"), None)
                 found = await read(engine, verify.PROVIDER_OF, session_id=session)
                 if not found:
-                    report.could_not("heard", f"{path}: its bets are of a session that we do not have")
+                    report.mark_unchecked("heard", f"{path}: its bets are of a session that we do not have")
                     return
                 provider_id, provider = found[0]
             asked = sorted({line.bet_id for line in batch})
             rows = await read(engine, verify.HEARD, provider_id=provider_id, bet_ids=asked)
             _judge(batch, {row.provider_bet_id: row for row in rows}, provider, report)
             report.checks["heard"].looked_at += sum(_is_answer(line) for line in batch)
-            tell(Progress("answers in the book", report.checks["heard"].looked_at, None))
+            on_progress(Progress("answers in the book", report.checks["heard"].looked_at, None))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        report.could_not("heard", f"{path}: not a provider's book ({type(error).__name__})")
+        report.mark_unchecked("heard", f"{path}: not a provider's book ({type(error).__name__})")
 
 
 def _batches(path: Path) -> Iterator[Sequence[Line]]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 
-from betcore.cli.context import Desk
+from betcore.cli.context import CommandContext
 from betcore.cli.ops_actions import operated
 from betcore.domain.errors import BetcoreError
 from betcore.domain.messages import Action
@@ -182,9 +182,9 @@ class Play:
         return heard
 
     async def _operate_as(self, operator: str, bet_id: int, step: Step) -> str:
-        desk, action = Desk(self._stack.settings, self._stack.engine), Action(step["action"])
+        context, action = CommandContext(self._stack.settings, self._stack.engine), Action(step["action"])
         try:
-            done = await operated(desk, action, str(bet_id), operator, "a test", step["win"])
+            done = await operated(context, action, str(bet_id), operator, "a test", step["win"])
         except BetcoreError as refusal:
             return "refused" if refusal.code == "operation_refused" else str(refusal.code)
         return "done" if done["done"] else "proposed"

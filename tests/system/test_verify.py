@@ -17,13 +17,13 @@ from sqlalchemy import text
 from betcore.runtime.settings import Settings
 from betcore.verify.report import Report
 from betcore.verify.run import verify
-from betcore.verify.sources import Wanted, open_sources
-from betcore.verify.workflows import Moment
+from betcore.verify.sources import Scope, open_sources
+from betcore.verify.workflows import Timing
 from devkit.verify.provider_book import provider_book
 from tests.partner import ROOT, Stack, TestPartner, eventually, start_stack, until
 from tests.system.scenarios import DONE, HASTY, definitely, taken
 
-BRISK = Moment(settled=timedelta(seconds=1), again_after=timedelta(seconds=1))
+BRISK = Timing(settled=timedelta(seconds=1), again_after=timedelta(seconds=1))
 ROWS_ALONE: dict[str, Any] = {"casinos": "none", "temporal": False}
 REVERSES = "refund_after_pay_out: reverse"
 BROKEN = {"kind": "error", "path": "/payments/make"}
@@ -276,7 +276,7 @@ async def _damage(partner: TestPartner, statement: str, **given: Any) -> None:
 
 
 async def _verified(stack: Stack, **wanted: Any) -> Report:
-    given = Wanted(casinos="journal", moment=BRISK)
+    given = Scope(casinos="journal", timing=BRISK)
     async with open_sources(stack.settings, replace(given, **wanted)) as sources:
         return await verify(sources)
 

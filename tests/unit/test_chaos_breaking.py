@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from devkit.chaos import fault_injector
-from devkit.chaos.fault_injector import Breaker
+from devkit.chaos.fault_injector import FaultInjector
 from devkit.chaos.proxy import Link
 from devkit.chaos.schedule import Fault
 from devkit.chaos.wiring import Wiring
 from devkit.stack import orphans
 
 
-def _breaker(folder: Path, wiring: Wiring | None = None) -> Breaker:
+def _injector(folder: Path, wiring: Wiring | None = None) -> FaultInjector:
     (folder / "run").mkdir()
-    return Breaker(folder, wiring or Wiring(), None, None, [], [], None)  # type: ignore[arg-type]
+    return FaultInjector(folder, wiring or Wiring(), None, None, [], [], None)  # type: ignore[arg-type]
 
 
 async def _sleeper() -> asyncio.subprocess.Process:
@@ -26,9 +26,9 @@ async def _sleeper() -> asyncio.subprocess.Process:
 
 
 async def test_the_process_of_the_pid_file_is_killed(tmp_path: Path) -> None:
-    breaker, process = _breaker(tmp_path), await _sleeper()
+    injector, process = _injector(tmp_path), await _sleeper()
     orphans.record(tmp_path / "run" / "api.pid", process.pid, signal.SIGTERM)
-    broken = await breaker.carry_out(Fault(0, "kill api", 0))
+    broken = await injector.inject(Fault(0, "kill api", 0))
     assert broken is not None
     assert broken.target == "api"
     assert await process.wait() == -signal.SIGKILL
@@ -36,22 +36,22 @@ async def test_the_process_of_the_pid_file_is_killed(tmp_path: Path) -> None:
 
 async def test_a_stranger_with_the_pid_of_a_dead_process_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fault_injector, "_BACK_WITHIN", 0.2)
-    breaker, stranger = _breaker(tmp_path), await _sleeper()
+    injector, stranger = _injector(tmp_path), await _sleeper()
     (tmp_path / "run" / "api.pid").write_text(f"{stranger.pid} 15 another-boot/1")
     try:
-        assert await breaker.carry_out(Fault(0, "kill api", 0)) is None
+        assert await injector.inject(Fault(0, "kill api", 0)) is None
         assert stranger.returncode is None
         os.kill(stranger.pid, 0)
-        assert len(breaker.not_back) == 1
+        assert len(injector.not_back) == 1
     finally:
         stranger.kill()
         await stranger.wait()
 
 
 async def test_a_frozen_process_goes_on_when_the_run_is_cancelled(tmp_path: Path) -> None:
-    breaker, process = _breaker(tmp_path), await _sleeper()
+    injector, process = _injector(tmp_path), await _sleeper()
     orphans.record(tmp_path / "run" / "api.pid", process.pid, signal.SIGTERM)
-    freezing = asyncio.create_task(breaker.carry_out(Fault(0, "freeze api", 60)))
+    freezing = asyncio.create_task(injector.inject(Fault(0, "freeze api", 60)))
 
     def state() -> str:
         return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -71,10 +71,10 @@ async def test_a_frozen_process_goes_on_when_the_run_is_cancelled(tmp_path: Path
 async def test_the_end_of_one_fault_leaves_the_other_one_of_the_link(tmp_path: Path) -> None:
     wiring = Wiring()
     link = wiring.links["api-postgres"] = Link("api-postgres", "127.0.0.1", 1)
-    breaker = _breaker(tmp_path, wiring)
-    short = asyncio.create_task(breaker.carry_out(Fault(0, "api-postgres reset", 0.1)))
+    injector = _injector(tmp_path, wiring)
+    short = asyncio.create_task(injector.inject(Fault(0, "api-postgres reset", 0.1)))
     await asyncio.sleep(0)
-    long = asyncio.create_task(breaker.carry_out(Fault(0, "api-postgres delay", 60, {"seconds": 0.5})))
+    long = asyncio.create_task(injector.inject(Fault(0, "api-postgres delay", 60, {"seconds": 0.5})))
     await short
     assert link.current is not None
     assert link.current.kind == "delay"

@@ -23,7 +23,7 @@ from betcore.domain.messages import BetPolicy, BetState, PayIn
 from betcore.domain.money import Money
 from betcore.domain.profiles import CasinoProfile, ProviderProfile
 from betcore.runtime.settings import Settings
-from devkit.chaos.load import Load, Player
+from devkit.chaos.load import Load, LoadProvider
 from devkit.chaos.restoring import Restoring
 from devkit.chaos.wiring import Wiring
 from devkit.sandbox.provider.book import Book, Stake
@@ -60,20 +60,20 @@ def _stake(name: str) -> Stake:
     return Stake(name, 0, "s", "anna", "r", "EUR", Decimal("10.00"))
 
 
-def _player(folder: Path, *bets: str) -> Player:
+def _provider(folder: Path, *bets: str) -> LoadProvider:
     """A provider that has begun these bets."""
     nothing: Any = None
     path = folder / "provider-1.jsonl"
-    house: Any = SimpleNamespace(handles=Handles())
-    player = Player("provider-1", COUNTERPARTY, house, nothing, nothing, Book(path), [], 1, path)
+    casino: Any = SimpleNamespace(handles=Handles())
+    provider = LoadProvider("provider-1", COUNTERPARTY, casino, nothing, nothing, Book(path), [], 1, path)
     for bet in bets:
-        player.book.open_bet(_stake(bet))
-    return player
+        provider.book.open_bet(_stake(bet))
+    return provider
 
 
-def _restoring(folder: Path, engine: Any, *players: Player, postgres: Any = None) -> Restoring:
-    load = Load(list(players), 1)
-    return Restoring(Settings(data_dir=folder), postgres, engine, load, list(players), lambda _: None)
+def _restoring(folder: Path, engine: Any, *providers: LoadProvider, postgres: Any = None) -> Restoring:
+    load = Load(list(providers), 1)
+    return Restoring(Settings(data_dir=folder), postgres, engine, load, list(providers), lambda _: None)
 
 
 async def _opened(engine: AsyncEngine, name: str) -> int:
@@ -87,13 +87,15 @@ async def _opened(engine: AsyncEngine, name: str) -> int:
 
 
 def test_all_bets_so_far_are_set_aside(tmp_path: Path) -> None:
-    with closing(_player(tmp_path, "one", "two")) as player:
-        player.begin_anew()
-        player.book.open_bet(_stake("three"))
-        assert [bet.stake.bet_id for bet in player.book] == ["three"]
-        assert [bet.stake.bet_id for bet in player.bets] == ["one", "two", "three"]
-        assert _restoring(tmp_path, None, player).set_aside == 2
-    assert [json.loads(line)["bet_id"] for line in player.path.read_text().splitlines()] == ["three"], "verify reads it"
+    with closing(_provider(tmp_path, "one", "two")) as provider:
+        provider.begin_anew()
+        provider.book.open_bet(_stake("three"))
+        assert [bet.stake.bet_id for bet in provider.book] == ["three"]
+        assert [bet.stake.bet_id for bet in provider.bets] == ["one", "two", "three"]
+        assert _restoring(tmp_path, None, provider).set_aside == 2
+    assert [json.loads(line)["bet_id"] for line in provider.path.read_text().splitlines()] == ["three"], (
+        "verify reads it"
+    )
 
 
 async def test_what_is_played_is_given_up_and_the_load_goes_on(tmp_path: Path) -> None:
@@ -104,8 +106,8 @@ async def test_what_is_played_is_given_up_and_the_load_goes_on(tmp_path: Path) -
             begun.append(stake.bet_id)
             await asyncio.sleep(60)
 
-    player: Any = SimpleNamespace(croupier=Slow(), next_stake=lambda: _stake(f"bet-{len(begun)}"))
-    load = Load([player], 50)
+    provider: Any = SimpleNamespace(croupier=Slow(), next_stake=lambda: _stake(f"bet-{len(begun)}"))
+    load = Load([provider], 50)
     going = asyncio.create_task(load.go_on())
     async with asyncio.timeout(30):
         while len(begun) < 3:
@@ -121,36 +123,36 @@ async def test_what_is_played_is_given_up_and_the_load_goes_on(tmp_path: Path) -
 
 async def test_bets_of_before_are_not_judged(tmp_path: Path, engine: AsyncEngine) -> None:
     """Neither one that has a row, nor a lost one, nor one whose workflow has opened it again."""
-    with closing(_player(tmp_path, "old", "lost", "alive again")) as player:
+    with closing(_provider(tmp_path, "old", "lost", "alive again")) as provider:
         old = await _opened(engine, "old")
-        restoring = _restoring(tmp_path, engine, player)
+        restoring = _restoring(tmp_path, engine, provider)
         restoring.at = datetime.now(UTC)
-        player.begin_anew()
+        provider.begin_anew()
         alive, new = await _opened(engine, "alive again"), await _opened(engine, "new")
         movements = [CasinoMovement(one, -1, Decimal(10)) for one in (old - 1, old, alive, new)]
-        assert [one.casino_bet_id for one in await restoring.judged(player, movements)] == [new]
+        assert [one.casino_bet_id for one in await restoring.judged(provider, movements)] == [new]
 
 
 async def test_without_a_restore_everything_is_judged(tmp_path: Path, engine: AsyncEngine) -> None:
-    with closing(_player(tmp_path, "one")) as player:
+    with closing(_provider(tmp_path, "one")) as provider:
         bet_id = await _opened(engine, "one")
-        restoring = _restoring(tmp_path, engine, player)
+        restoring = _restoring(tmp_path, engine, provider)
         movements = [CasinoMovement(one, -1, Decimal(10)) for one in (bet_id, bet_id + 1)]
-        assert await restoring.judged(player, movements) == movements
+        assert await restoring.judged(provider, movements) == movements
         assert await restoring.given_again() == []
         assert restoring.set_aside == 0
 
 
 @pytest.mark.edge_case(96)
 async def test_a_bet_id_that_is_given_again_is_a_violation(tmp_path: Path, engine: AsyncEngine) -> None:
-    with closing(_player(tmp_path)) as player:
+    with closing(_provider(tmp_path)) as provider:
         old = await _opened(engine, "old")
-        restoring = _restoring(tmp_path, engine, player)
+        restoring = _restoring(tmp_path, engine, provider)
         restoring.at = datetime.now(UTC)
         await _opened(engine, "new")
         again = await _opened(engine, "again")
         handles: Any = Handles(old, again)
-        player.house.handles = handles
+        provider.casino.handles = handles
         assert await restoring.given_again() == [f"BetId {again} was given again, to again"]
 
 

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 import typer
 
-from betcore.cli.output import answering
+from betcore.cli.output import reporting_errors
 from betcore.domain import errors
 from betcore.domain.errors import (
     BetcoreError,
@@ -59,10 +59,10 @@ def test_the_drawn_tree_has_every_class_and_every_code() -> None:
 def test_a_command_prints_the_code_and_exits_with_status_1(
     error: BetcoreError, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(typer.Exit) as end, answering(as_json=True):
+    with pytest.raises(typer.Exit) as end, reporting_errors(as_json=True):
         raise error
     assert end.value.exit_code == 1
     assert json.loads(capsys.readouterr().out) == {"error": {"code": error.code, "message": "why"}}
-    with pytest.raises(typer.Exit), answering(as_json=False):
+    with pytest.raises(typer.Exit), reporting_errors(as_json=False):
         raise error
     assert capsys.readouterr().err == f"error: why ({error.code})\n"

@@ -32,7 +32,7 @@ from betcore.runtime.settings import Settings
 from betcore.temporal import executions, visibility
 from betcore.temporal.client import connect
 from betcore.verify.report import Report
-from betcore.verify.workflows import Carried, Moment
+from betcore.verify.workflows import Timing, WorkflowCheck
 from devkit.stack import temporal
 from tests.in_process_casino import InProcessCasino, open_casino
 from tests.unit.test_onboarding_cli import Cli, Ran
@@ -394,11 +394,11 @@ async def test_verify_reads_an_open_reversal(desk: Desk) -> None:
     reversals = Reversals(desk.casino.engine)
     await reversals.open(record.bet_id, OWNER, None)
     await reversals.begin_claw_back(record.bet_id, OWNER, datetime.now(UTC) + timedelta(seconds=10))
-    moment = Moment(settled=timedelta(0), again_after=timedelta(0))
+    moment = Timing(settled=timedelta(0), again_after=timedelta(0))
     for state in ("sending", "parked"):
         await desk.as_if(f"UPDATE movement SET state = '{state}' WHERE transaction_type = -2")  # noqa: S608  a test's own words
         report = Report()
-        await Carried(desk.casino.engine, desk.temporal, report, lambda _: None, moment).check()
+        await WorkflowCheck(desk.casino.engine, desk.temporal, report, lambda _: None, moment).check()
         found = {one.check for one in report.violations if one.bet_id == str(record.bet_id)}
         assert found == {"workflows", "owed"}
 
