@@ -185,7 +185,7 @@ async def test_a_rejection_is_final_only_where_the_row_says_the_same(database_ur
             known, due = bet.provider_bet_id, time.monotonic() + 60
             pay_outs = [
                 PayOutBody(bet_id=known, win_amount="5.00", game_round_id=one)
-                for one in (bet.round_id, "another round")
+                for one in (bet.round_id, "another-round")
             ]
             now, session = datetime.now(UTC), casino.session.session_id
             calls = [Call(provider, session, f"{known}:{time.monotonic_ns()}", due, now) for _ in range(3)]
