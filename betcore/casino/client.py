@@ -1,7 +1,7 @@
-"""Calls to a casino's wallet: what we send is a signed token, what comes back is an answer or *unknown*.
+"""Requests to a casino's wallet: the body is a signed token, the response is a definite answer or *unknown*.
 
-Source of the format: the reference's Casino API (JWT body, ``ErrorCode``/``Message``/``Value``, decimal strings). Only
-a well-formed, definite answer about the movement that was asked for counts; anything else is unknown, never failure.
+The format is the reference's Casino API (JWT body, ``ErrorCode``/``Message``/``Value``, decimal strings). Only a
+well-formed, definite answer about the movement that was sent counts; anything else is unknown, never a failure.
 """
 
 import asyncio
@@ -11,15 +11,14 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import aiohttp
 import jwt
 import structlog
 from prometheus_client import Counter
 
-from betcore.casino.response_reading import Believed, as_it_is, echo_of, list_of, read
 from betcore.casino.response_reading import CasinoAnswer as CasinoAnswer
+from betcore.casino.response_reading import Check, check_echo, check_list, read, unchecked
 from betcore.db.partners import Casino
 from betcore.db.signing_keys import SigningKeys
 from betcore.domain import casino_values
@@ -31,16 +30,16 @@ from betcore.domain.payment_list import Listed
 
 _log = structlog.get_logger()
 
-ANSWERS = Counter("betcore_casino_answers", "Answers of casinos by call and kind", ["casino", "call", "kind"])
+ANSWERS = Counter("betcore_casino_answers", "Casinos' responses by call and kind", ["casino", "call", "kind"])
 
-# The token is valid from a little before now, for casinos whose clock is slow.
+# A casino whose clock is slow would refuse a token that is valid from now on.
 _BACKDATED = timedelta(seconds=5)
 _MAX_ANSWER = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """One movement of money at the casino, the same in every attempt."""
+    """One movement of money at the casino: the same in every attempt, apart from its last moment."""
 
     bet_id: int
     transaction_type: TransactionType
@@ -50,27 +49,26 @@ class Movement:
 
     @property
     def transaction_id(self) -> str:
-        """Its identity."""
+        """Return the idempotency key: the casino makes a movement of this id once."""
         return transaction_id(self.bet_id, self.transaction_type)
 
     def facts(self) -> dict[str, str]:
-        """What the casino holds with it, for its side of an incident."""
+        """Return what the casino has once it has made the movement, for its side of an incident."""
         return {"transaction_id": self.transaction_id, "amount": f"{self.amount.currency} {self.amount}"}
 
 
 @dataclass(frozen=True, slots=True)
 class MakeAnswer:
-    """The answer to a movement, with what the casino added to it; ``theirs`` is what payments/info lists instead."""
+    """The answer to a movement, with what the casino added to it."""
 
     answer: CasinoAnswer
     partner_transaction_id: str | None = None
     balance: Money | None = None
-    theirs: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What payments/info lists of a bet; ``movements`` is None where it is unclear. ``kind`` is the answer's."""
+    """What payments/info lists of a bet; ``movements`` is None if the list is unclear. ``kind`` is the answer's."""
 
     movements: list[Listed] | None
     kind: str
@@ -78,16 +76,16 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Whether payments/info lists a movement; ``found`` is None where it is unclear. ``kind`` is the answer's."""
+    """Whether payments/info lists a movement; ``found`` is None if the list is unclear. ``kind`` is the answer's."""
 
     found: bool | None
     kind: str
 
 
 class MovementDiffers(Exception):
-    """The casino has a movement under our bet and type that is not the one we sent; ``doubt`` says in what.
+    """The casino has a movement of our bet and type that is not the one we sent; ``doubt`` says how they differ.
 
-    ``theirs`` is what it has, for an incident. Neither it nor the text names the player.
+    ``theirs`` is what the casino has, for an incident. Neither it nor the text names the player.
     """
 
     def __init__(self, doubt: Doubt, ours: Movement, theirs: Listed) -> None:
@@ -98,11 +96,11 @@ class MovementDiffers(Exception):
 
 
 class LastMomentPassed(Exception):
-    """The movement must not be sent any more: no token for it may be valid from now on."""
+    """The movement must not be sent any more: no token for it may be valid after its last moment."""
 
 
 class CasinoClient:
-    """The wallets of all casinos; one for a process."""
+    """Sends requests to the wallets of all casinos; there is one for each process."""
 
     def __init__(self, http: aiohttp.ClientSession, keys: SigningKeys, issuer: str) -> None:
         self._http = http
@@ -110,7 +108,7 @@ class CasinoClient:
         self._issuer = issuer
 
     async def make(self, casino: Casino, movement: Movement, within: timedelta) -> MakeAnswer:
-        """Send a movement once. Raises LastMomentPassed without sending where its last moment has passed."""
+        """Send a movement once. Raises LastMomentPassed, and sends nothing, if its last moment has passed."""
         data = {
             "Amount": str(movement.amount),
             "BetId": movement.bet_id,
@@ -118,7 +116,7 @@ class CasinoClient:
             "TransactionType": int(movement.transaction_type),
             "TransactionId": movement.transaction_id,
         }
-        echo = echo_of(movement.bet_id, movement.transaction_type)
+        echo = check_echo(movement.bet_id, movement.transaction_type)
         answer = await self._call(casino, "/payments/make", data, within, movement.not_after, echo)
         if answer.meaning is None:
             return MakeAnswer(answer)
@@ -130,14 +128,14 @@ class CasinoClient:
         )
 
     async def has(self, casino: Casino, movement: Movement, within: timedelta) -> bool | None:
-        """As ``look``, without the reason."""
+        """Return what ``look`` finds, without the kind of the answer. Raises MovementDiffers."""
         return (await self.look(casino, movement, within)).found
 
     async def look(self, casino: Casino, movement: Movement, within: timedelta) -> Look:
-        """Whether payments/info lists the movement as ours; None where the answer is unclear.
+        """Return whether payments/info lists the movement as ours.
 
-        A casino that does not keep our TransactionId is believed when type, amount and player fit. Raises
-        MovementDiffers where the casino has a movement of this bet and type that is not ours.
+        A casino that does not keep our TransactionId is believed if type, amount and player fit. Raises
+        MovementDiffers if the casino has a movement of this bet and type that is not ours.
         """
         listing = await self.listing(casino, movement.bet_id, within)
         if listing.movements is None:
@@ -151,22 +149,22 @@ class CasinoClient:
         return Look(False, listing.kind)
 
     async def listed(self, casino: Casino, bet_id: int, within: timedelta) -> list[Listed] | None:
-        """As ``listing``, without the reason."""
+        """Return the movements of ``listing``; None if the list is unclear."""
         return (await self.listing(casino, bet_id, within)).movements
 
     async def listing(self, casino: Casino, bet_id: int, within: timedelta) -> Listing:
-        """All movements of a bet that payments/info lists, in its order; None where the answer is unclear."""
-        answer = await self._call(casino, "/payments/info", {"BetId": bet_id}, within, None, list_of(bet_id))
+        """Return all movements of a bet that payments/info lists, in the list's order."""
+        answer = await self._call(casino, "/payments/info", {"BetId": bet_id}, within, None, check_list(bet_id))
         if answer.meaning == "bet_unknown":
             return Listing([], answer.kind)
-        return Listing(answer.value if answer.meaning == "done" else None, answer.kind)
+        return Listing(answer.movements, answer.kind)
 
     async def info(self, casino: Casino, bet_id: int, within: timedelta) -> CasinoAnswer:
-        """Ask payments/info about a bet, and return the answer as it is."""
+        """Request payments/info for a bet, and return the answer unchanged."""
         return await self._call(casino, "/payments/info", {"BetId": bet_id}, within, None)
 
     async def balance(self, casino: Casino, partner_user_id: str, currency: str, within: timedelta) -> Shown:
-        """The player's balance, for showing only."""
+        """Return the player's balance. It is only shown: no movement depends on it."""
         data = {"PartnerUserId": partner_user_id, "TagId": ""}
         answer = await self._call(casino, "/users/data", data, within, None)
         if answer.meaning != "done" or not isinstance(answer.value, dict):
@@ -174,7 +172,7 @@ class CasinoClient:
         return casino_values.balance(field(answer.value, "Balance"), currency)
 
     async def close(self, casino: Casino, bet_id: int, within: timedelta, *, closed: bool) -> bool:
-        """Tell the casino that a bet is over, or that it is open again; whether it has understood."""
+        """Close a bet at the casino, or open it again; return whether the casino has confirmed that."""
         answer = await self._call(casino, "/payments/close", {"BetId": bet_id, "Closed": closed}, within, None)
         return answer.meaning == "done"
 
@@ -182,10 +180,10 @@ class CasinoClient:
         self,
         casino: Casino,
         path: str,
-        data: dict[str, Any],
+        data: Mapping[str, object],
         within: timedelta,
         not_after: datetime | None,
-        believed: Believed = as_it_is,
+        check: Check = unchecked,
     ) -> CasinoAnswer:
         body = await self._token(casino, path, data, not_after)
         try:
@@ -196,28 +194,28 @@ class CasinoClient:
                     headers={"Content-Type": "application/json"},
                     allow_redirects=False,
                 ) as response:
-                    answer = believed(read(casino, response.status, await _bounded(response.content)))
+                    answer = check(read(casino, response.status, await _bounded(response.content)))
         except TimeoutError:
             answer = CasinoAnswer(None, "timeout")
         except aiohttp.ClientConnectorError as error:
-            # Refused, no such name, or no TLS: no byte of the message has left. A connection of the pool that dies
-            # raises another error, and a POST is never sent twice by aiohttp.
+            # Connection refused, no such name, or no TLS: no byte of the message has left. A kept connection that dies
+            # raises another error, and aiohttp never sends a POST twice.
             answer = CasinoAnswer(NOT_SENT, NOT_SENT, message=type(error).__name__)
         except aiohttp.ClientError as error:
             answer = CasinoAnswer(None, "connection", message=type(error).__name__)
         except Exception as error:
-            # Whatever an answer does to its reader, the movement may have been made: it is unknown, as any other.
+            # An answer that breaks its reader does not undo the movement, which may have been made: it is unknown.
             _log.warning("an answer could not be read", casino=casino.name, call=path, error=type(error).__name__)
             answer = CasinoAnswer(None, "unreadable", message=type(error).__name__)
         ANSWERS.labels(casino.name, path, answer.kind).inc()
         return answer
 
-    async def _token(self, casino: Casino, path: str, data: dict[str, Any], not_after: datetime | None) -> str:
-        """Sign a message. It says whose it is and for which call: posted anywhere else it must not count."""
+    async def _token(self, casino: Casino, path: str, data: Mapping[str, object], not_after: datetime | None) -> str:
+        """Sign a message. It names its casino and its call: posted to another one it must not count."""
         now = datetime.now(UTC)
         lifetime = timedelta(seconds=casino.profile.message_lifetime)
         starts = now - min(_BACKDATED, lifetime / 2)
-        # Whole seconds: up for the message's own life, down for a last moment, which nothing extends.
+        # Whole seconds: rounded up for the message's own life, down for a last moment, which nothing extends.
         ends = math.ceil((starts + lifetime).timestamp())
         if not_after is not None:
             ends = min(ends, math.floor(not_after.timestamp()))
@@ -240,7 +238,7 @@ class CasinoClient:
 
 
 async def _bounded(content: aiohttp.StreamReader) -> bytes:
-    """The body, cut where it is longer than any answer: what is cut does not parse, and so is unknown."""
+    """Return the body, cut if it is longer than any answer: what is cut does not parse, and is unknown then."""
     raw = bytearray()
     async for chunk in content.iter_any():
         raw += chunk

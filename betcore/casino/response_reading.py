@@ -1,47 +1,49 @@
-"""What the answer of a casino's wallet says. What is not clear is *unknown*, with a kind that says why.
+"""Reading the responses of casinos' wallets. A response that is not clear is *unknown*, with a kind that says why.
 
-Source of the format: the reference's Casino API (``ErrorCode``/``Message``/``Value``, decimal strings).
+The format is the reference's Casino API (``ErrorCode``/``Message``/``Value``, decimal strings).
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from betcore.db.partners import Casino
 from betcore.domain import casino_values
 from betcore.domain.casino_responses import UNAUTHORISED
 from betcore.domain.casino_values import UNREADABLE, Doubt, field
 from betcore.domain.ids import TransactionType, transaction_id
-from betcore.domain.payment_list import Unbelieved, read_list
+from betcore.domain.payment_list import Listed, Unclear, read_list
 
 
 @dataclass(frozen=True, slots=True)
 class CasinoAnswer:
-    """``meaning`` is the casino profile's word for the ErrorCode, ``unauthorised``, ``not_sent``, or None for unknown.
+    """A casino's answer to one request.
 
-    ``kind`` says for people and metrics what kind of answer it was: ok, refused, timeout, connection, http_500, ...
+    ``meaning`` is what the casino's profile maps the ErrorCode to, ``unauthorised``, ``not_sent``, or None for unknown.
+    ``kind`` is for people and metrics: ok, refused, timeout, connection, http_500, ... ``movements`` is the list of a
+    bet, if one was requested and is clear.
     """
 
     meaning: str | None
     kind: str
     error_code: str | None = None
     message: str = ""
-    value: Any = None
+    value: object = None
+    movements: list[Listed] | None = None
 
 
-# Gives an answer back as it is, or as unknown if it is not about what was asked.
-Believed = Callable[[CasinoAnswer], CasinoAnswer]
+# Returns an answer, or an unknown one in its place if it is not about what was requested.
+Check = Callable[[CasinoAnswer], CasinoAnswer]
 
 
-def as_it_is(answer: CasinoAnswer) -> CasinoAnswer:
-    """Believes any answer."""
+def unchecked(answer: CasinoAnswer) -> CasinoAnswer:
+    """Return any answer unchanged."""
     return answer
 
 
 def read(casino: Casino, status: int, raw: bytes) -> CasinoAnswer:
-    """What an answer says; one that is not well-formed and definite is unknown.
+    """Return what a response says; one that is not well-formed and definite is unknown.
 
-    What is raised here beside, such as RecursionError for what is nested too deep, is unknown too.
+    The caller takes what this raises, such as RecursionError for deep nesting, for unknown too.
     """
     if status in (401, 403):
         return CasinoAnswer(UNAUTHORISED, "unauthorised", error_code=str(status))
@@ -51,7 +53,9 @@ def read(casino: Casino, status: int, raw: bytes) -> CasinoAnswer:
         envelope = casino_values.read(raw)
     except ValueError:
         return CasinoAnswer(None, "not_json")
-    error_code = casino_values.error_code(field(envelope, "ErrorCode")) if isinstance(envelope, dict) else None
+    if not isinstance(envelope, dict):
+        return CasinoAnswer(None, "no_error_code")
+    error_code = casino_values.error_code(field(envelope, "ErrorCode"))
     if error_code is None:
         return CasinoAnswer(None, "no_error_code")
     meaning = casino.profile.error_codes.get(error_code)
@@ -60,17 +64,17 @@ def read(casino: Casino, status: int, raw: bytes) -> CasinoAnswer:
     return CasinoAnswer(meaning, kind, error_code, message, field(envelope, "Value", UNREADABLE))
 
 
-def echo_of(bet_id: int, transaction_type: TransactionType) -> Believed:
-    """Believes an answer to a movement that names no other one."""
+def check_echo(bet_id: int, transaction_type: TransactionType) -> Check:
+    """Return a check that takes an answer which names another movement for unknown."""
 
-    def believed(answer: CasinoAnswer) -> CasinoAnswer:
-        doubt = _other(answer.value, bet_id, transaction_type) if isinstance(answer.value, dict) else None
+    def check(answer: CasinoAnswer) -> CasinoAnswer:
+        doubt = _difference(answer.value, bet_id, transaction_type) if isinstance(answer.value, dict) else None
         return answer if doubt is None else CasinoAnswer(None, "mismatch", message=doubt)
 
-    return believed
+    return check
 
 
-def _other(value: Mapping[str, Any], bet_id: int, transaction_type: TransactionType) -> Doubt | None:
+def _difference(value: Mapping[str, object], bet_id: int, transaction_type: TransactionType) -> Doubt | None:
     bet, kind, named = (field(value, name) for name in ("BetId", "TransactionType", "TransactionId"))
     if bet is not None and casino_values.whole(bet) != bet_id:
         return Doubt.OTHER_BET
@@ -81,15 +85,15 @@ def _other(value: Mapping[str, Any], bet_id: int, transaction_type: TransactionT
     return None
 
 
-def list_of(bet_id: int) -> Believed:
-    """Believes a list that is clear; the answer's value is the movements in it."""
+def check_list(bet_id: int) -> Check:
+    """Return a check that reads the movements of a list, and takes a list that is not clear for unknown."""
 
-    def believed(answer: CasinoAnswer) -> CasinoAnswer:
+    def check(answer: CasinoAnswer) -> CasinoAnswer:
         if answer.meaning != "done":
             return answer
         try:
-            return replace(answer, value=read_list(answer.value, bet_id))
-        except Unbelieved as error:
+            return replace(answer, movements=read_list(answer.value, bet_id))
+        except Unclear as error:
             return CasinoAnswer(None, error.doubt, answer.error_code)
 
-    return believed
+    return check

@@ -1,7 +1,7 @@
-"""What an answer of the casino means for a movement. Pure; the rules that keep money right stand here.
+"""What a casino's response means for a movement. Pure: these rules keep money right.
 
-A refusal ends a debit only where it was the only send there can ever have been: a repeat may be refused because the
-first one has taken the money. A credit that is owed is never given up.
+A refusal ends a debit only if its send is the only one that can exist: a repeat may be refused because the first send
+has taken the money. A credit that is owed is never given up.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _STAKE_REFUSALS = {
     "limit_reached": Code.LIMIT_REACHED,
     NOT_SENT: Code.CASINO_UNAVAILABLE,
 }
-# Refusals of a payout that no repeat will change; a person has to look.
+# Refusals of a payout that no repeat will change: a person has to decide.
 _PARKING = frozenset({"player_unknown", "wrong_amount", "player_blocked", "limit_reached", "bet_unknown"})
 
 
@@ -29,7 +29,7 @@ DUPLICATE = "duplicate"
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """How the movement stands after an answer."""
+    """How a movement stands after a response."""
 
     progress: Progress
     refusal: Code | None = None
@@ -40,11 +40,11 @@ AWAITED = Classification(Progress.AWAITED)
 
 
 def classify(transaction_type: TransactionType, meaning: str | None, attempts: int) -> Classification:
-    """The verdict on one answer other than "duplicate".
+    """Return what one answer other than "duplicate" means for a movement.
 
-    ``meaning`` is a casino profile's word for the ErrorCode, ``unauthorised``, ``not_sent``, or None for anything
-    unclear. A debit that was not sent is not there only if no other send of it was counted.
-    ``attempts`` counts every send that may have left this house, this one included.
+    ``meaning`` is what the casino's profile maps the ErrorCode to, ``unauthorised``, ``not_sent``, or None for anything
+    unclear. ``attempts`` counts every send that may have left this service, this one included: a debit that was not
+    sent is absent only if it is the only one.
     """
     if meaning is None:
         return UNKNOWN
@@ -60,11 +60,11 @@ def classify(transaction_type: TransactionType, meaning: str | None, attempts: i
 
 
 def classify_duplicate(listed: bool | None, attempts: int, *, is_done: bool = False) -> Classification:
-    """Judge "duplicate transaction": done if the casino lists our movement, else unknown.
+    """Return what "duplicate transaction" means: done if the casino lists our movement, else unknown.
 
     ``listed`` is what payments/info says of our movement, None if that is unclear. ``is_done`` is for a casino without
-    a list: it is believed on a repeat; a duplicate of what we never sent is another movement under our identity, and a
-    person has to look.
+    a list: it is believed on a repeat. A duplicate of a first send is another movement under our identity: it is
+    parked, and a person has to decide.
     """
     if listed or (is_done and attempts > 1):
         return DONE

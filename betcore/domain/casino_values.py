@@ -1,8 +1,8 @@
-"""Reading what casinos send: the same value in other clothes is the same value, what differs in value differs. Pure.
+"""Reading the values that casinos send: amounts, ids, codes, text. Pure.
 
-Casinos write amounts and ids in the ways of their own libraries (``"10.0000"``, ``10``, ``"-10.00"`` for a debit,
-``12.0`` for an id), and send text that a database or a person cannot take. All of it is read here, for answers, lists,
-Accepts and balances alike. No number passes through a binary float.
+Casinos write one value in several ways, as their libraries do (``"10.0000"``, ``10``, ``"-10.00"`` for a debit,
+``12.0`` for an id): these compare equal. Their text may hold what a database or a terminal cannot take: it is cleaned.
+Answers, lists, Accepts and balances are all read here. No number passes through a binary float.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from betcore.domain.currencies import decimals
 from betcore.domain.money import MAX_MINOR, Money
@@ -21,17 +21,17 @@ _LONGEST_NUMBER = 64
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?")
 _WITHOUT_FRACTION = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+")
 _LONGEST_ID, _LONGEST_CODE, _DIGEST = 256, 64, 16
-# Temporal shows "Failure exceeds size limit." in the place of one that is longer than 4 KiB with its stack trace.
+# Temporal replaces a failure above 4 KiB, stack trace included, by "Failure exceeds size limit.".
 _LONGEST_SHOWN = 500
 LARGEST_ID = 2**53 - 1
-# What fits a smallint; no type of the reference is anywhere near it.
+# The largest smallint; all types of the reference are far below.
 _LARGEST_TYPE = 32767
 
 
 class Doubt(StrEnum):
-    """Why what a casino has sent is not believed, or is not our movement.
+    """Why a casino's message is not believed, or does not name our movement.
 
-    The words stand in metrics, in the events of the bet, in incidents, and in the answer to an Accept.
+    The values stand in metrics, in the bet's events, in incidents, and in the answer to an Accept.
     """
 
     UNREADABLE_BODY = "unreadable_body"
@@ -53,7 +53,7 @@ class Doubt(StrEnum):
 
 
 class _Unreadable:
-    """Stands where a key was given twice with different values, and for NaN: no reading takes it."""
+    """Takes the place of NaN, and of a key that is given twice with different values: no function here reads it."""
 
     def __repr__(self) -> str:
         return "unreadable"
@@ -63,18 +63,18 @@ UNREADABLE = _Unreadable()
 
 
 class Shown(NamedTuple):
-    """A balance for showing: whether it could be read, and what is shown of it."""
+    """A balance that is shown: whether it could be read, and what is shown of it."""
 
     read: bool
     money: Money | None
 
 
-def read(raw: bytes) -> Any:
-    """The JSON of an answer; numbers are text as they were written, bytes that are no text are replaced.
+def read(raw: bytes) -> object:
+    """Return the JSON of an answer. Numbers become text, as they were written; invalid bytes are replaced.
 
-    Raises ValueError for what is not JSON, and RecursionError for what is nested too deep.
+    Raises ValueError if it is not JSON, and RecursionError if it is nested too deep.
     """
-    return json.loads(
+    found: object = json.loads(
         raw.decode(json.detect_encoding(raw), "replace"),
         strict=False,
         parse_float=str,
@@ -82,17 +82,18 @@ def read(raw: bytes) -> Any:
         parse_constant=lambda _: UNREADABLE,
         object_pairs_hook=_object,
     )
+    return found
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made: dict[str, object] = {}
     for name, value in pairs:
         made[name] = value if name not in made or made[name] == value else UNREADABLE
     return made
 
 
-def field(fields: Mapping[str, Any], name: str, absent: Any = None) -> Any:
-    """A field by its name, or, if there is none of that name, by its name in another case."""
+def field(fields: Mapping[str, object], name: str, absent: object = None) -> object:
+    """Return a field by its name, or, if there is none of that name, by its name in another case."""
     if name in fields:
         return fields[name]
     found = [value for key, value in fields.items() if key.isascii() and key.lower() == name.lower()]
@@ -101,8 +102,8 @@ def field(fields: Mapping[str, Any], name: str, absent: Any = None) -> Any:
     return found[0] if all(value == found[0] for value in found) else UNREADABLE
 
 
-def number(value: Any) -> Fraction | None:
-    """A number, written as one or as text; None for anything else."""
+def number(value: object) -> Fraction | None:
+    """Return a number, written as one or as text; None for anything else."""
     text = str(value) if type(value) is int else value
     if not isinstance(text, str) or len(text) > _LONGEST_NUMBER:
         return None
@@ -110,35 +111,35 @@ def number(value: Any) -> Fraction | None:
     return Fraction(text) if _NUMBER.fullmatch(text) else None
 
 
-def whole(value: Any, least: int = 1, most: int = LARGEST_ID) -> int | None:
-    """An integer, also as text or with a fraction of zeros; None for anything else."""
+def whole(value: object, least: int = 1, most: int = LARGEST_ID) -> int | None:
+    """Return an integer, also from text or with a fraction of zeros; None for anything else."""
     found = number(value)
     if found is None or found.denominator != 1 or not least <= found <= most:
         return None
     return int(found)
 
 
-def transaction_type(value: Any) -> int | None:
-    """A TransactionType, known to us or not."""
+def transaction_type(value: object) -> int | None:
+    """Return a TransactionType, known to this service or not."""
     return whole(value, -_LARGEST_TYPE, _LARGEST_TYPE)
 
 
-def amount(value: Any, *, debit: bool) -> Fraction | None:
-    """An amount in major units. A debit may be written as a negative number; a negative credit stays negative."""
+def amount(value: object, *, debit: bool) -> Fraction | None:
+    """Return an amount in major units. A debit may be negative in writing; a negative credit stays negative."""
     found = number(value)
     return abs(found) if found is not None and debit else found
 
 
 def money(major: Fraction, currency: str) -> Money | None:
-    """The same as Money, None if it is below zero or finer than the currency."""
+    """Return an amount in major units as Money; None if it is below zero or has more decimals than the currency."""
     minor = major * 10 ** decimals(currency)
     if minor.denominator != 1 or not 0 <= minor <= MAX_MINOR:
         return None
     return Money(minor=int(minor), currency=currency)
 
 
-def balance(value: Any, currency: str) -> Shown:
-    """A balance, rounded down to the decimals of the currency; one below zero is read, and not shown."""
+def balance(value: object, currency: str) -> Shown:
+    """Return a balance, rounded down to the decimals of the currency. One below zero is read, and not shown."""
     found = number(value)
     if found is None:
         return Shown(False, None)
@@ -146,10 +147,10 @@ def balance(value: Any, currency: str) -> Shown:
     return Shown(True, Money(minor=minor, currency=currency) if 0 <= minor <= MAX_MINOR else None)
 
 
-def identity(value: Any) -> str | None:
-    """An id that is text to us, as it can be stored; None for what is not told, or no text.
+def identity(value: object) -> str | None:
+    """Return an id of the casino as text that can be stored; None if it is missing, or not text or integer.
 
-    What is cut or replaced leaves a digest behind, so that two ids stay two.
+    An id that has to be cut or cleaned gets a digest of the original, so that two ids stay two.
     """
     text = str(value) if type(value) is int else value
     if not isinstance(text, str) or not text:
@@ -158,13 +159,13 @@ def identity(value: Any) -> str | None:
 
 
 def same_identity(ours: str, theirs: str) -> bool:
-    """Whether an id is ours, also if the casino has written the number that ours is with a fraction of zeros."""
+    """Return whether an id is ours, also if ours is a number and the casino adds a fraction of zeros."""
     bare = _WITHOUT_FRACTION.fullmatch(theirs)
     return ours in (theirs, bare[1] if bare else theirs)
 
 
-def error_code(value: Any) -> str | None:
-    """An ErrorCode as the profile names it: text, or a number without a fraction."""
+def error_code(value: object) -> str | None:
+    """Return an ErrorCode as profiles name it: text, or a number without a fraction."""
     text = identity(value)
     if text is None:
         return None
@@ -172,19 +173,21 @@ def error_code(value: Any) -> str | None:
     return _bounded(bare[1] if bare else text, _LONGEST_CODE)
 
 
-def message(value: Any, longest: int = 200) -> str:
-    """What a casino says to people, as it can be stored and shown."""
+def message(value: object, longest: int = 200) -> str:
+    """Return a casino's message for people, as it can be stored and shown."""
     return clean(value[: 2 * longest])[:longest] if isinstance(value, str) else ""
 
 
 def clean(text: str) -> str:
-    """Text on one line that every store, terminal and encoding takes: NUL is left out, blanks are spaces, and what
-    cannot be shown, half a character among it, is a question mark."""
+    """Return text on one line that every database, terminal and encoding takes.
+
+    NUL is left out, blanks become spaces, and what cannot be shown, such as half a surrogate pair, a question mark.
+    """
     return "".join(char if char.isprintable() else " " if char.isspace() else "?" for char in text.replace("\x00", ""))
 
 
 def short(text: str) -> str:
-    """Text as Temporal and people take it: on one line, and no longer than a failure may be that is to be read."""
+    """Return text on one line, short enough for a failure that Temporal keeps and people read."""
     found = clean(text[: 2 * _LONGEST_SHOWN])
     return found if len(found) <= _LONGEST_SHOWN else f"{found[: _LONGEST_SHOWN - 3]}..."
 

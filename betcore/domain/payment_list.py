@@ -1,23 +1,21 @@
-"""The movements that a casino lists for a bet (payments/info), as they are read. Pure."""
+"""The list of a bet's movements at the casino (payments/info), and how it is read. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from betcore.domain import casino_values
 from betcore.domain.casino_values import Doubt, field
 from betcore.domain.money import Money
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Unix time in seconds is above the first since 2001, and stays below the second for three thousand years; in
-# milliseconds it has been above the second since 1973.
+# Unix time in seconds: from 2001 to the year 5138. In milliseconds: from 1973 on.
 _SECONDS_FROM, _MILLISECONDS_FROM, _MILLISECONDS_TO = 10**9, 10**11, 10**15
 _LONGEST_SHOWN = 200
 
 
-class Unbelieved(Exception):
-    """A list that is not clear; ``doubt`` says why."""
+class Unclear(Exception):
+    """A list cannot be believed; ``doubt`` says why."""
 
     def __init__(self, doubt: Doubt) -> None:
         self.doubt = doubt
@@ -26,7 +24,7 @@ class Unbelieved(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A movement as ``payments/info`` lists it. ``amount`` is as it was written; ``at`` is None where unreadable."""
+    """A movement as payments/info lists it. ``amount`` is as the casino wrote it; ``at`` is None if unreadable."""
 
     transaction_type: int
     amount: str
@@ -36,11 +34,11 @@ class Listed:
     at: datetime | None
 
     def is_of(self, bet_id: int, amount: Money, partner_user_id: str) -> bool:
-        """Whether this is our movement of its type: amount, player and TransactionId, as far as they are told."""
+        """Return whether this is our movement of its type: amount and, if listed, player and TransactionId are ours."""
         return self.differs(bet_id, amount, partner_user_id) is None
 
     def differs(self, bet_id: int, amount: Money, partner_user_id: str) -> Doubt | None:
-        """In what this is not our movement of its type; None if it is ours. All are compared by value."""
+        """Return how this differs from our movement of its type; None if it is ours. All are compared by value."""
         if self._money(amount.currency) != amount:
             return Doubt.OTHER_AMOUNT
         if self.is_of_another_player(partner_user_id):
@@ -50,72 +48,74 @@ class Listed:
         return None
 
     def is_of_another_player(self, partner_user_id: str) -> bool:
-        """Whether a player is told who is not this one."""
+        """Return whether the casino names a player who is not this one."""
         theirs = self.partner_user_id
         return theirs is not None and not casino_values.same_identity(partner_user_id, theirs)
 
     def facts(self, currency: str) -> dict[str, str]:
-        """What it says, for one side of a finding. No personal data."""
+        """Return what the list says, for one side of a finding. It holds no personal data."""
         money = self._money(currency)
-        told = {
+        given = {
             "transaction_id": self.transaction_id,
             "partner_transaction_id": self.partner_transaction_id,
             "amount": f"{currency} {money}" if money else self.amount,
             "at": self.at.isoformat() if self.at else None,
         }
-        return {name: casino_values.message(value, _LONGEST_SHOWN) for name, value in told.items() if value is not None}
+        return {
+            name: casino_values.message(value, _LONGEST_SHOWN) for name, value in given.items() if value is not None
+        }
 
     def _money(self, currency: str) -> Money | None:
         major = casino_values.amount(self.amount, debit=self.transaction_type < 0)
         return None if major is None else casino_values.money(major, currency)
 
 
-def read_list(value: Any, bet_id: int) -> list[Listed]:
-    """The movements of a bet in the Value of an answer; an empty object and null are empty lists.
+def read_list(value: object, bet_id: int) -> list[Listed]:
+    """Return the movements of a bet in the Value of an answer; an empty object and null are empty lists.
 
-    Raises Unbelieved if it is no list, or if any of its items is not a movement of this bet.
+    Raises Unclear if the value is no list, or if any of its items is not a movement of this bet.
     """
     if value is None or value == {}:
         return []
     if not isinstance(value, list):
-        raise Unbelieved(Doubt.LIST_NOT_A_LIST)
+        raise Unclear(Doubt.LIST_NOT_A_LIST)
     return [_item(item, bet_id) for item in value]
 
 
-def _item(item: Any, bet_id: int) -> Listed:
+def _item(item: object, bet_id: int) -> Listed:
     if not isinstance(item, dict):
-        raise Unbelieved(Doubt.ITEM_NOT_AN_OBJECT)
+        raise Unclear(Doubt.ITEM_NOT_AN_OBJECT)
     named = casino_values.whole(field(item, "BetId"))
     if named != bet_id:
-        raise Unbelieved(Doubt.UNREADABLE_BET if named is None else Doubt.OTHER_BET)
+        raise Unclear(Doubt.UNREADABLE_BET if named is None else Doubt.OTHER_BET)
     kind = casino_values.transaction_type(field(item, "TransactionType"))
     if kind is None:
-        raise Unbelieved(Doubt.UNREADABLE_TYPE)
+        raise Unclear(Doubt.UNREADABLE_TYPE)
     amount = field(item, "Amount")
     if casino_values.number(amount) is None:
-        raise Unbelieved(Doubt.UNREADABLE_AMOUNT)
+        raise Unclear(Doubt.UNREADABLE_AMOUNT)
     return Listed(
         transaction_type=kind,
         amount=str(amount),
-        partner_user_id=_told(item, "PartnerUserId", Doubt.UNREADABLE_PLAYER),
-        transaction_id=_told(item, "TransactionId", Doubt.UNREADABLE_TRANSACTION),
-        # For showing only.
+        partner_user_id=_optional_id(item, "PartnerUserId", Doubt.UNREADABLE_PLAYER),
+        transaction_id=_optional_id(item, "TransactionId", Doubt.UNREADABLE_TRANSACTION),
+        # These two are only shown.
         partner_transaction_id=casino_values.identity(field(item, "PartnerTransactionId")),
         at=moment(field(item, "Timestamp")),
     )
 
 
-def _told(item: Mapping[str, Any], name: str, doubt: Doubt) -> str | None:
-    """An id that a casino may keep or not: null and empty text mean that it does not."""
+def _optional_id(item: Mapping[str, object], name: str, doubt: Doubt) -> str | None:
+    """Return an id that a casino may keep: null and empty text mean that it does not. Raises Unclear."""
     given = field(item, name)
     found = casino_values.identity(given)
     if found is None and given not in (None, ""):
-        raise Unbelieved(doubt)
+        raise Unclear(doubt)
     return found
 
 
 def moment(given: object) -> datetime | None:
-    """A Timestamp of the casino: ISO 8601 with a zone, or Unix time in seconds or milliseconds; None for any other."""
+    """Return a casino's Timestamp: ISO 8601 with a zone, or Unix time in seconds or milliseconds; else None."""
     if (since := casino_values.number(given)) is not None:
         if not _SECONDS_FROM <= since < _MILLISECONDS_TO:
             return None

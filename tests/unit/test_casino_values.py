@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from betcore.domain import casino_values
 from betcore.domain.casino_values import UNREADABLE, Doubt, field
 from betcore.domain.money import Money
-from betcore.domain.payment_list import Listed, Unbelieved, read_list
+from betcore.domain.payment_list import Listed, Unclear, read_list
 
 BET = 12
 TEN = Money.parse("10.00", "EUR")
@@ -110,7 +110,7 @@ def test_a_credit_below_zero_differs() -> None:
 @pytest.mark.edge_case(85)
 @pytest.mark.parametrize(("changed", "doubt"), UNBELIEVED.values(), ids=UNBELIEVED)
 def test_a_list_that_is_not_clear_is_not_believed(changed: dict[str, str], doubt: Doubt) -> None:
-    with pytest.raises(Unbelieved) as error:
+    with pytest.raises(Unclear) as error:
         listed(changed)
     assert error.value.doubt is doubt
 
@@ -123,7 +123,7 @@ def test_an_empty_list_may_be_written_in_three_ways(empty: bytes) -> None:
 
 @pytest.mark.parametrize("value", ["", "[]", True, {"Payments": []}, UNREADABLE])
 def test_what_is_no_list_is_not_an_empty_one(value: Any) -> None:
-    with pytest.raises(Unbelieved, match=Doubt.LIST_NOT_A_LIST):
+    with pytest.raises(Unclear, match=Doubt.LIST_NOT_A_LIST):
         read_list(value, BET)
 
 
