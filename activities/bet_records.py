@@ -4,7 +4,7 @@ from temporalio import activity
 
 from betcore.db.bets import Bets
 from betcore.domain.activity_inputs import Incident, Operation, TakeOver, Unpark, Withdraw
-from betcore.domain.messages import BetRecord
+from betcore.domain.bet import BetRecord
 from betcore.runtime import failpoints
 
 

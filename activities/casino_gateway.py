@@ -22,7 +22,7 @@ from betcore.db.partners import Casino, Partners
 from betcore.domain.activity_inputs import Progress, Step
 from betcore.domain.casino_responses import AWAITED, DONE, DUPLICATE, classify
 from betcore.domain.errors import Code
-from betcore.domain.messages import Retry
+from betcore.domain.policy import Retry
 from betcore.runtime import failpoints
 
 _NO_TIME = timedelta()

@@ -15,8 +15,8 @@ from betcore.db.bets import Bets, Confirmation
 from betcore.db.partners import Casino
 from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import PAID_TWICE, Incident, Pay, Progress, Step
+from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.ids import TransactionType
-from betcore.domain.messages import BetRecord, BetState
 from betcore.runtime import failpoints
 
 

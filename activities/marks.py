@@ -17,7 +17,7 @@ from betcore.db.bets import Bets, Confirmation
 from betcore.db.partners import Casino
 from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import MarkClawBack, MarkStake, Progress, Step
-from betcore.domain.messages import BetRecord, ReversalState
+from betcore.domain.bet import BetRecord, ReversalState
 
 
 class Marks:

@@ -13,7 +13,7 @@ from betcore.db.bets import Claim, Confirmation
 from betcore.db.partners import Casino
 from betcore.domain.activity_inputs import Pay, Progress, Step
 from betcore.domain.casino_responses import NOT_SENT, Classification
-from betcore.domain.messages import BetPolicy, Retry
+from betcore.domain.policy import BetPolicy, Retry
 
 # What the row keeps of a movement that is done without the casino, or that only payments/info has shown.
 NO_CONFIRMATION = Confirmation(None, None, None)

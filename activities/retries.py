@@ -14,7 +14,7 @@ from activities.admission import NotAdmitted
 from betcore.domain.activity_inputs import Progress, Step
 from betcore.domain.casino_values import short
 from betcore.domain.errors import Code
-from betcore.domain.messages import Retry
+from betcore.domain.policy import Retry
 
 _NO_GAP = timedelta()
 _WHILE_NOT_ADMITTED = timedelta(seconds=30)

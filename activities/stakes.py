@@ -10,9 +10,10 @@ from betcore.casino.client import Movement
 from betcore.db.bets import Bets
 from betcore.db.partners import Casino
 from betcore.domain.activity_inputs import Progress, Step, TakeStake
+from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.errors import Code
 from betcore.domain.ids import TransactionType
-from betcore.domain.messages import BetRecord, BetState, PayIn
+from betcore.domain.messages import PayIn
 from betcore.runtime import failpoints
 
 

@@ -14,8 +14,8 @@ from activities.stakes import PendingStake, debit_of, progress_of_stake
 from betcore.db.bets import Bets
 from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import CloseAtCasino, FindCredit, FindStake, Pay, Progress, Step, TakeStake
+from betcore.domain.bet import BetRecord
 from betcore.domain.errors import Code
-from betcore.domain.messages import BetRecord
 
 
 class Wallet:

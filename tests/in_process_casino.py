@@ -25,9 +25,11 @@ from betcore.db.partners import Partners
 from betcore.db.provider_requests import ProviderRequests, Session
 from betcore.db.signing_keys import SigningKeys
 from betcore.domain.activity_inputs import Pay
+from betcore.domain.bet import BetRecord
 from betcore.domain.ids import TransactionType
-from betcore.domain.messages import BetPolicy, BetRecord, PayIn, PayOut, Refund, Reverse
+from betcore.domain.messages import PayIn, PayOut, Refund, Reverse
 from betcore.domain.money import Money
+from betcore.domain.policy import BetPolicy
 from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
 from devkit.sandbox.casino.app import create_app

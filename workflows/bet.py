@@ -23,8 +23,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.wallet import Wallet
     from betcore.domain import answers
     from betcore.domain.activity_inputs import FindStake, MarkStake, Progress, Step, TakeOver, TakeStake
+    from betcore.domain.bet import BetRecord, BetState
     from betcore.domain.ids import TransactionType
-    from betcore.domain.messages import Accept, BetRecord, BetState, Operate, Operated, PayIn, PayOut, Refund
+    from betcore.domain.messages import Accept, Operate, Operated, PayIn, PayOut, Refund
     from betcore.temporal import visibility
 
 

@@ -26,9 +26,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.marks import Marks
     from betcore.domain import answers
     from betcore.domain.activity_inputs import ClawBack, MarkClawBack, OpenReversal, Progress, Step
+    from betcore.domain.bet import BetRecord, BetState, ReversalState
     from betcore.domain.errors import Code
     from betcore.domain.ids import TASK_TIMEOUT, BetKey, TransactionType, reversal_workflow_id
-    from betcore.domain.messages import Accept, BetRecord, BetState, Operate, Operated, Refund, ReversalState, Reverse
+    from betcore.domain.messages import Accept, Operate, Operated, Refund, Reverse
     from betcore.temporal import visibility
 
 

@@ -9,10 +9,12 @@ from api.provider.call import Call
 from api.provider.schemas import PayInBody, PayInOutBody
 from betcore.db.partners import Casino, Provider
 from betcore.db.provider_requests import Session
+from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.errors import Code
 from betcore.domain.ids import BetKey
-from betcore.domain.messages import BetPolicy, BetRecord, BetState, PayIn, Refund, Reverse
+from betcore.domain.messages import PayIn, Refund, Reverse
 from betcore.domain.money import Money
+from betcore.domain.policy import BetPolicy
 from betcore.temporal import visibility
 
 

@@ -19,10 +19,11 @@ from betcore.db.partners import Partners
 from betcore.db.provider_requests import ProviderRequests, RequestContext, Session
 from betcore.domain import answers
 from betcore.domain.activity_inputs import Incident
+from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.casino_values import Shown
 from betcore.domain.errors import Code, Contradiction, Malformed, NotAuthorised, OutcomeUnknown, SessionRefused
 from betcore.domain.ids import BetKey
-from betcore.domain.messages import BetRecord, BetState, Message, PayIn, PayOut, Refund
+from betcore.domain.messages import PayIn, PayOut, Refund
 from betcore.domain.money import Money
 from betcore.runtime import failpoints
 from betcore.temporal import visibility
@@ -249,7 +250,7 @@ class Bets:
         # A PayIn got there first: its row answers, or says that the outcome is not known yet.
         return stone or await self._calls.find(provider_id, provider_bet_id)
 
-    async def _incident(self, kind: Code, record: BetRecord | None, order: Message) -> None:
+    async def _incident(self, kind: Code, record: BetRecord | None, order: PayIn | PayOut | Refund) -> None:
         ours = record.facts() if record else {}
         bet_id = record.bet_id if record else None
         await self._rows.file_incident(Incident(bet_id=bet_id, kind=kind, ours=ours, theirs=order.facts()))

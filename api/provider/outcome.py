@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from betcore.db.provider_requests import Session
+from betcore.domain.bet import BetRecord
 from betcore.domain.errors import Code
-from betcore.domain.messages import BetRecord, PayIn, PayOut, Refund
+from betcore.domain.messages import PayIn, PayOut, Refund
 from betcore.domain.money import Money
 
 

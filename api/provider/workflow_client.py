@@ -18,6 +18,7 @@ from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, W
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from betcore.domain.bet import BetRecord
 from betcore.domain.errors import Code, Contradiction, OutcomeUnknown
 from betcore.domain.ids import (
     BETS_QUEUE,
@@ -29,7 +30,7 @@ from betcore.domain.ids import (
     resumed_workflow_id,
     reversal_workflow_id,
 )
-from betcore.domain.messages import BetRecord, PayIn, PayOut, Refund, Reverse
+from betcore.domain.messages import PayIn, PayOut, Refund, Reverse
 from betcore.temporal import visibility
 from workflows.bet import Bet
 from workflows.reversal import Reversal

@@ -15,9 +15,9 @@ from betcore.db.engine import one_row
 from betcore.db.row_mapping import as_json, record_of
 from betcore.db.statements import accepts
 from betcore.domain import casino_values
+from betcore.domain.bet import BetRecord
 from betcore.domain.casino_values import Doubt, same_identity
 from betcore.domain.ids import BetKey, TransactionType, carrier_of_bet, carrier_of_reversal, transaction_id
-from betcore.domain.messages import BetRecord
 from betcore.domain.money import Money
 
 

@@ -17,9 +17,10 @@ from betcore.db.engine import one_row
 from betcore.db.row_mapping import as_json, money_of, record_of
 from betcore.db.statements import bets, movements
 from betcore.domain.activity_inputs import Incident, Pay
+from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.errors import Code
 from betcore.domain.ids import TransactionType
-from betcore.domain.messages import BetRecord, BetState, PayIn, Resumed
+from betcore.domain.messages import PayIn, Resumed
 from betcore.domain.money import Money
 
 

@@ -12,8 +12,9 @@ from temporalio.common import TypedSearchAttributes
 from betcore.db.engine import one_row
 from betcore.db.row_mapping import NOT_READ, UnreadableRow, money_of
 from betcore.domain.ids import BetKey, carrier_of_bet, carrier_of_reversal, resumed_reversal_id, resumed_workflow_id
-from betcore.domain.messages import BetPolicy, PayIn, Resumed, Reverse
+from betcore.domain.messages import PayIn, Resumed, Reverse
 from betcore.domain.money import Money
+from betcore.domain.policy import BetPolicy
 from betcore.domain.profiles import CasinoProfile, ProviderProfile
 from betcore.temporal import visibility
 

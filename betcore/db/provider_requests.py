@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db.engine import one_row
 from betcore.db.row_mapping import REVERSAL_COLUMNS, as_json, money_of, record_of
+from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.errors import Code
-from betcore.domain.messages import BetRecord, BetState
 from betcore.domain.money import Money
 
 _log = structlog.get_logger()

@@ -17,8 +17,9 @@ from betcore.db.engine import one_row
 from betcore.db.row_mapping import as_json, record_of
 from betcore.db.statements import reversals
 from betcore.domain.activity_inputs import Pay
+from betcore.domain.bet import BetRecord
 from betcore.domain.ids import TransactionType
-from betcore.domain.messages import BetRecord, Resumed
+from betcore.domain.messages import Resumed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

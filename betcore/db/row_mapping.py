@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from betcore.domain.bet import BetRecord, BetState, ReversalRecord, ReversalState
 from betcore.domain.errors import BetcoreError, Code
-from betcore.domain.messages import BetRecord, BetState, ReversalRecord, ReversalState
 from betcore.domain.money import Money, minor_units
 
 

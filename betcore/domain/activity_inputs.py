@@ -7,10 +7,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from betcore.domain.bet import BetRecord
 from betcore.domain.casino_values import short
 from betcore.domain.ids import TransactionType
-from betcore.domain.messages import BetRecord, Message, PayIn, Resumed, Retry, Reverse
+from betcore.domain.message_base import Message
+from betcore.domain.messages import PayIn, Resumed, Reverse
 from betcore.domain.money import Money
+from betcore.domain.policy import Retry
 
 
 class Progress(StrEnum):

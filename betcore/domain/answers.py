@@ -3,8 +3,9 @@
 ``None`` means done, ``Code.OUTCOME_UNKNOWN`` that the row does not decide it yet; any other code is a refusal.
 """
 
+from betcore.domain.bet import BetRecord, BetState, ReversalState
 from betcore.domain.errors import Code
-from betcore.domain.messages import BetRecord, BetState, PayIn, PayOut, Refund, ReversalState
+from betcore.domain.messages import PayIn, PayOut, Refund
 
 
 def to_pay_in(record: BetRecord, call: PayIn) -> Code | None:

@@ -1,80 +1,15 @@
 """Messages between API and workflows. Each has one object as its argument, so that a field can be added later."""
 
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field
-
-from betcore.domain.bet import BetRecord as BetRecord
-from betcore.domain.bet import BetState as BetState
-from betcore.domain.bet import ReversalRecord as ReversalRecord
-from betcore.domain.bet import ReversalState as ReversalState
+from betcore.domain.bet import BetRecord
 from betcore.domain.errors import Code
 from betcore.domain.ids import BetKey
-from betcore.domain.message_base import Message as Message
+from betcore.domain.message_base import Message
 from betcore.domain.money import Money
-from betcore.domain.profiles import CasinoProfile, ProviderProfile
-
-
-class Retry(Message):
-    """Backoff of the slow lane."""
-
-    first: timedelta
-    factor: float
-    cap: timedelta
-
-    def gap(self, attempts: int) -> timedelta:
-        """Return the gap after the given number of attempts."""
-        return min(self.first * self.factor ** min(attempts - 1, 30), self.cap)
-
-
-class BetPolicy(Message):
-    """The part of both profiles that a bet follows until it ends, even if an operator changes the profiles."""
-
-    unconfirmed_within: timedelta
-    settle_within: timedelta
-    on_overdue: Literal["hold", "refund"]
-    message_lifetime: timedelta
-    attempt_timeout: timedelta
-    fast_attempts: int
-    absence_after: timedelta
-    effect_within: timedelta
-    retry: Retry
-    close: bool
-    # How long an Accept may take; None if the casino's answer to make is final.
-    accept_within: timedelta | None = None
-    # Limits in major units by currency. An operator's action above its limit, or in a currency without a limit, needs
-    # a second operator.
-    approval_above: dict[str, Decimal] = Field(default_factory=dict)
-
-    def needs_approval(self, amount: Money) -> bool:
-        """Return whether an operator's action that moves this amount needs a second operator."""
-        limit = self.approval_above.get(amount.currency)
-        return limit is None or Decimal(str(amount)) > limit
-
-    @classmethod
-    def of(cls, provider: ProviderProfile, casino: CasinoProfile) -> "BetPolicy":
-        """Return the policy of a bet that starts now."""
-        return cls(
-            unconfirmed_within=timedelta(seconds=provider.unconfirmed_within),
-            settle_within=timedelta(seconds=provider.settle_within),
-            on_overdue=provider.on_overdue,
-            message_lifetime=timedelta(seconds=casino.message_lifetime),
-            attempt_timeout=timedelta(seconds=casino.attempt_timeout),
-            fast_attempts=casino.fast_attempts,
-            absence_after=casino.absence_after,
-            effect_within=timedelta(seconds=casino.effect_within),
-            retry=Retry(
-                first=timedelta(seconds=casino.retry.first),
-                factor=casino.retry.factor,
-                cap=timedelta(seconds=casino.retry.cap),
-            ),
-            close=casino.send.close,
-            accept_within=timedelta(seconds=casino.accept_within) if casino.confirmation == "accept" else None,
-            approval_above=casino.approval_above,
-        )
+from betcore.domain.policy import BetPolicy
 
 
 class Resumed(Message):

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from betcore.domain.bet import BetRecord
 from betcore.domain.ids import BetKey, TransactionType
-from betcore.domain.messages import BetRecord, Message
+from betcore.domain.message_base import Message
 from betcore.domain.money import Money
 from betcore.domain.payment_list import Listed
 

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
+from betcore.domain.bet import BetRecord
 from betcore.domain.casino_values import short
-from betcore.domain.messages import BetRecord, PayIn, Reverse
+from betcore.domain.messages import PayIn, Reverse
 from betcore.domain.money import Money
 
 CASINO = SearchAttributeKey.for_keyword("Casino")

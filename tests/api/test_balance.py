@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from betcore.db.bets import Confirmation
-from betcore.domain.messages import BetState
+from betcore.domain.bet import BetState
 from tests.api.wire import Signer, post, running_api
 from tests.in_process_casino import open_casino
 

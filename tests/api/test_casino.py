@@ -17,9 +17,10 @@ from betcore.casino.tokens import AUDIENCE, SCOPE
 from betcore.db.bets import Confirmation
 from betcore.db.onboarding import Onboarding
 from betcore.db.signing_keys import SigningKey, SigningKeys
+from betcore.domain.bet import BetState
 from betcore.domain.errors import Code
 from betcore.domain.ids import BETS_QUEUE, BetKey, TransactionType, bet_workflow_id
-from betcore.domain.messages import BetState, PayIn
+from betcore.domain.messages import PayIn
 from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
 from tests.api.wire import JSON, Answer, Api, running_api

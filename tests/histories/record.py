@@ -21,9 +21,10 @@ from temporalio.testing import WorkflowEnvironment
 from betcore.db.engine import create_engine
 from betcore.db.migrate import migrate
 from betcore.db.open_bets import BET, REVERSAL, OpenBets, OpenRow
+from betcore.domain.bet import BetState
 from betcore.domain.errors import Code
 from betcore.domain.ids import BETS_QUEUE, BetKey, reversal_workflow_id
-from betcore.domain.messages import Action, BetState, Operate, Operated, PayIn
+from betcore.domain.messages import Action, Operate, Operated, PayIn
 from betcore.domain.money import Money
 from betcore.domain.reconciliation import Reconcile
 from betcore.runtime.settings import Settings

@@ -13,10 +13,10 @@ from betcore.casino.accept_notifications import AcceptNotifications, notify
 from betcore.db.accepts import Accepts, CasinoAccept, Outcome, Stored
 from betcore.db.bets import Bets, Confirmation
 from betcore.db.engine import create_engine
+from betcore.domain.bet import BetState
 from betcore.domain.casino_values import Doubt
 from betcore.domain.errors import Code, Misconfigured
 from betcore.domain.ids import TransactionType
-from betcore.domain.messages import BetState
 from betcore.domain.money import Money
 from betcore.runtime.settings import Settings
 

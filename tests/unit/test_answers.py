@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from betcore.domain import answers
+from betcore.domain.bet import BetRecord, BetState, ReversalRecord, ReversalState
 from betcore.domain.errors import Code
-from betcore.domain.messages import BetRecord, BetState, PayOut, Refund, ReversalRecord, ReversalState
+from betcore.domain.messages import PayOut, Refund
 from betcore.domain.money import Money
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -19,8 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db.bets import Bets
 from betcore.db.engine import create_engine
-from betcore.domain.messages import BetPolicy, BetState, PayIn
+from betcore.domain.bet import BetState
+from betcore.domain.messages import PayIn
 from betcore.domain.money import Money
+from betcore.domain.policy import BetPolicy
 from betcore.domain.profiles import CasinoProfile, ProviderProfile
 from betcore.runtime.settings import Settings
 from devkit.chaos.load import Load, LoadProvider

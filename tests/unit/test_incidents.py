@@ -15,8 +15,9 @@ from betcore.db.bets import Confirmation
 from betcore.db.incidents import KINDS, Incidents
 from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import Incident, Pay
+from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.ids import TransactionType
-from betcore.domain.messages import BetRecord, BetState, PayIn
+from betcore.domain.messages import PayIn
 from betcore.domain.money import Money
 from tests.in_process_casino import InProcessCasino, open_casino
 from tests.unit.test_onboarding_cli import Cli, Ran

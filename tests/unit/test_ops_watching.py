@@ -25,8 +25,9 @@ from betcore.db.bets import Confirmation
 from betcore.db.open_bets import OpenRow
 from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import Pay
+from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.ids import BetKey, TransactionType, bet_workflow_id
-from betcore.domain.messages import BetRecord, BetState, PayIn
+from betcore.domain.messages import PayIn
 from betcore.domain.money import Money
 from betcore.runtime.settings import Settings
 from betcore.temporal import executions, visibility

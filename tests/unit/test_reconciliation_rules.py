@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.reconciliation import incident_kind
+from betcore.domain.bet import BetRecord, BetState, ReversalRecord, ReversalState
 from betcore.domain.errors import Code
 from betcore.domain.ids import BetKey
-from betcore.domain.messages import BetRecord, BetState, ReversalRecord, ReversalState
 from betcore.domain.money import Money
 from betcore.domain.payment_list import Listed, moment
 from betcore.domain.reconciliation import (

@@ -9,8 +9,9 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 
+from betcore.domain.bet import BetRecord, BetState, ReversalState
 from betcore.domain.ids import BETS_QUEUE, BetKey, bet_workflow_id, reversal_workflow_id
-from betcore.domain.messages import BetRecord, BetState, PayIn, Refund, ReversalState, Reverse
+from betcore.domain.messages import PayIn, Refund, Reverse
 from tests.in_process_casino import InProcessCasino
 from worker import workers
 from workflows.bet import Bet

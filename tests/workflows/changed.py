@@ -10,7 +10,8 @@ from workflows.sweep import Sweep
 
 with workflow.unsafe.imports_passed_through():
     from betcore.domain.activity_inputs import Step
-    from betcore.domain.messages import BetState, PayIn
+    from betcore.domain.bet import BetState
+    from betcore.domain.messages import PayIn
 
 A_THOUGHT = "a second's thought"
 

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from betcore.db.accepts import Outcome
-from betcore.domain.messages import BetState
+from betcore.domain.bet import BetState
 from tests.in_process_casino import InProcessCasino, open_casino
 from tests.workflows.accepting import PAY_OUT, RETURN, STAKE, ConfirmingCasino
 from tests.workflows.bets import begin, events, resumed, start, update, working

@@ -10,9 +10,9 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowUpdateFai
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
+from betcore.domain.bet import BetState
 from betcore.domain.errors import Code
 from betcore.domain.ids import BetKey, bet_workflow_id
-from betcore.domain.messages import BetState
 from tests.in_process_casino import open_casino
 from tests.workflows.bets import Handle, begin, events, eventually, start, update, working
 from workflows.bet import Bet

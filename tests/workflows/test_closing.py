@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
+from betcore.domain.bet import BetState, ReversalState
 from betcore.domain.errors import Code
 from betcore.domain.ids import BetKey, reversal_workflow_id
-from betcore.domain.messages import BetState, PayIn, ReversalState
+from betcore.domain.messages import PayIn
 from betcore.temporal.visibility import BET_STATUS, NEEDS_ATTENTION
 from tests.in_process_casino import InProcessCasino, open_casino
 from tests.workflows.bets import ReversalHandle, begin, eventually, resumed, reverse, start, update, working

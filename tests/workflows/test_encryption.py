@@ -16,9 +16,10 @@ from temporalio.converter import DefaultFailureConverterWithEncodedAttributes, P
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
+from betcore.domain.bet import BetState, ReversalState
 from betcore.domain.errors import Code
 from betcore.domain.ids import BETS_QUEUE, BetKey, TransactionType, reversal_workflow_id
-from betcore.domain.messages import Action, BetState, Operate, PayIn, ReversalState
+from betcore.domain.messages import Action, Operate, PayIn
 from betcore.runtime.settings import Settings
 from betcore.temporal.client import data_converter
 from tests.histories.replay import replay

@@ -8,9 +8,10 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
+from betcore.domain.bet import BetState, ReversalState
 from betcore.domain.errors import Code
 from betcore.domain.ids import TransactionType
-from betcore.domain.messages import Action, BetState, Operate, Operated, ReversalState
+from betcore.domain.messages import Action, Operate, Operated
 from tests.in_process_casino import InProcessCasino, open_casino
 from tests.workflows.accepting import PAY_OUT, STAKE, ConfirmingCasino
 from tests.workflows.bets import Handle, begin, eventually, reverse, start, working

@@ -11,8 +11,9 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from betcore.db.accepts import Outcome
+from betcore.domain.bet import BetState
 from betcore.domain.ids import BETS_QUEUE, BetKey, reversal_workflow_id
-from betcore.domain.messages import Action, BetState, Operate, Operated, PayIn
+from betcore.domain.messages import Action, Operate, Operated, PayIn
 from tests.in_process_casino import InProcessCasino, open_casino
 from tests.workflows.accepting import CLAW_BACK, RETURN, STAKE, ConfirmingCasino
 from tests.workflows.bets import Handle, begin, eventually, resumed, start, working

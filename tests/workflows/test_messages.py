@@ -20,9 +20,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.provider.operations import Bets, Call
 from api.provider.schemas import PayOutBody, RefundBody
 from api.provider.workflow_client import BetMessages
+from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.errors import Contradiction, OutcomeUnknown
 from betcore.domain.ids import BetKey
-from betcore.domain.messages import BetRecord, BetState, PayIn, PayOut, Refund
+from betcore.domain.messages import PayIn, PayOut, Refund
 from tests.in_process_casino import open_casino
 from tests.workflows.bets import begin, events, start, update, working
 

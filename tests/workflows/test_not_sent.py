@@ -8,8 +8,8 @@ from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
 from betcore.domain.activity_inputs import Progress, TakeStake
+from betcore.domain.bet import BetState, ReversalState
 from betcore.domain.errors import Code
-from betcore.domain.messages import BetState, ReversalState
 from devkit.stack.ports import free
 from tests.in_process_casino import InProcessCasino, open_casino
 from tests.workflows.bets import eventually, reverse, start, update, working

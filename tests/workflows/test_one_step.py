@@ -6,9 +6,9 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
+from betcore.domain.bet import BetState, ReversalState
 from betcore.domain.errors import Code
 from betcore.domain.ids import BetKey, reversal_workflow_id
-from betcore.domain.messages import BetState, ReversalState
 from tests.in_process_casino import open_casino
 from tests.workflows.bets import begin, events, eventually, start, update, working
 from workflows.reversal import Reversal

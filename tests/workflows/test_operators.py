@@ -14,8 +14,9 @@ from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
 from betcore.casino.accept_notifications import AcceptNotifications
 from betcore.domain.activity_inputs import Progress
+from betcore.domain.bet import BetState
 from betcore.domain.ids import TransactionType
-from betcore.domain.messages import Action, BetState, Operate, Operated
+from betcore.domain.messages import Action, Operate, Operated
 from betcore.domain.money import Money
 from betcore.runtime.settings import Settings
 from betcore.temporal.visibility import BET_STATUS

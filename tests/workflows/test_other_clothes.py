@@ -10,8 +10,8 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 from temporalio.client import Client
 
+from betcore.domain.bet import BetState, ReversalState
 from betcore.domain.errors import Code
-from betcore.domain.messages import BetState, ReversalState
 from tests.in_process_casino import InProcessCasino, open_casino
 from tests.workflows.bets import begin, eventually, reverse, start, update, working
 

@@ -2,8 +2,8 @@
 
 from activities.pending_movement import NO_CONFIRMATION
 from betcore.db.reversals import Reversals
+from betcore.domain.bet import BetState, ReversalState
 from betcore.domain.ids import TransactionType
-from betcore.domain.messages import BetState, ReversalState
 from tests.in_process_casino import InProcessCasino, open_casino
 
 RUN, BEFORE = "run", "the run that owned it before"

@@ -12,8 +12,9 @@ from temporalio.testing import ActivityEnvironment
 
 from betcore.casino.client import Movement
 from betcore.db.reconciliations import Reconciliations
+from betcore.domain.bet import BetState
 from betcore.domain.ids import BETS_QUEUE, TransactionType
-from betcore.domain.messages import Action, BetState, Operate, Operated, PayIn
+from betcore.domain.messages import Action, Operate, Operated, PayIn
 from betcore.domain.money import Money
 from betcore.domain.reconciliation import SCHEDULED, Reconcile, Reconciled
 from tests.in_process_casino import InProcessCasino, open_casino

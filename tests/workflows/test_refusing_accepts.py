@@ -12,7 +12,8 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
 from betcore.db.accepts import Outcome
-from betcore.domain.messages import Action, BetState, Operate, Operated, PayIn
+from betcore.domain.bet import BetState
+from betcore.domain.messages import Action, Operate, Operated, PayIn
 from tests.in_process_casino import InProcessCasino, open_casino
 from tests.workflows.accepting import CLAW_BACK, PAY_OUT, RETURN, STAKE, ConfirmingCasino
 from tests.workflows.bets import Handle, begin, events, eventually, reverse, start, working

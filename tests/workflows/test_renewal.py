@@ -10,9 +10,10 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 
+from betcore.domain.bet import BetState
 from betcore.domain.errors import Code
 from betcore.domain.ids import BETS_QUEUE, BetKey, reversal_workflow_id
-from betcore.domain.messages import Action, BetState, Operate, Operated, PayIn
+from betcore.domain.messages import Action, Operate, Operated, PayIn
 from betcore.temporal.visibility import NEEDS_ATTENTION
 from devkit.stack import temporal as servers
 from tests.histories.replay import replay

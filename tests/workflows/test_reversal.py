@@ -12,9 +12,10 @@ from temporalio.testing import WorkflowEnvironment
 
 from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import Pay
+from betcore.domain.bet import BetRecord, BetState, ReversalState
 from betcore.domain.errors import Code
 from betcore.domain.ids import TransactionType
-from betcore.domain.messages import BetRecord, BetState, PayIn, ReversalState
+from betcore.domain.messages import PayIn
 from tests.in_process_casino import InProcessCasino, open_casino
 from tests.workflows.bets import Handle, begin, eventually, resumed, reverse, start, sweep, update, working
 from workflows.bet import Bet

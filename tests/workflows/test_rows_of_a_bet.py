@@ -20,8 +20,9 @@ from betcore.db.reversals import Reversals
 from betcore.db.statements import bets as statements_bets
 from betcore.domain import answers
 from betcore.domain.activity_inputs import Progress, TakeStake
+from betcore.domain.bet import BetState
 from betcore.domain.errors import Code
-from betcore.domain.messages import Action, BetState, Operate, Operated, PayIn
+from betcore.domain.messages import Action, Operate, Operated, PayIn
 from betcore.domain.money import Money
 from tests.in_process_casino import InProcessCasino, open_casino
 from tests.workflows.bets import Handle, begin, events, eventually, start, update, working

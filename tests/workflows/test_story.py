@@ -3,7 +3,7 @@
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client
 
-from betcore.domain.messages import BetState
+from betcore.domain.bet import BetState
 from tests.in_process_casino import open_casino
 from tests.workflows.bets import Handle, eventually, start, working
 

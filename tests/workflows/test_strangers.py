@@ -7,8 +7,9 @@ from temporalio.client import Client
 
 from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
+from betcore.domain.bet import BetState, ReversalState
 from betcore.domain.ids import BETS_QUEUE, BetKey, resumed_workflow_id, reversal_workflow_id
-from betcore.domain.messages import BetState, PayIn, Resumed, ReversalState
+from betcore.domain.messages import PayIn, Resumed
 from betcore.domain.money import Money
 from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault

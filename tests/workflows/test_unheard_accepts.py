@@ -11,8 +11,9 @@ from betcore.db.accepts import Outcome
 from betcore.db.bets import Confirmation
 from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import ClawBack, FindStake, Progress, Step
+from betcore.domain.bet import BetState
 from betcore.domain.errors import Code
-from betcore.domain.messages import BetState, PayIn
+from betcore.domain.messages import PayIn
 from tests.in_process_casino import InProcessCasino, open_casino
 from tests.workflows.accepting import CLAW_BACK, STAKE, ConfirmingCasino
 

@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.heartbeat import MISSED_AFTER
     from betcore.domain.activity_inputs import Progress, Step
     from betcore.domain.ids import WALLET_QUEUE
-    from betcore.domain.messages import BetPolicy
+    from betcore.domain.policy import BetPolicy
 
 # An activity is a method of ``Cls`` from one ``In`` to an ``Out``.
 Cls = TypeVar("Cls")

@@ -11,8 +11,9 @@ from workflows.support.status import StatusReporter
 
 with workflow.unsafe.imports_passed_through():
     from betcore.domain import answers
+    from betcore.domain.bet import BetState
     from betcore.domain.ids import TransactionType
-    from betcore.domain.messages import Action, BetState, Operate, PayIn, PayOut, Refund
+    from betcore.domain.messages import Action, Operate, PayIn, PayOut, Refund
     from betcore.domain.money import Money
 
 

@@ -15,7 +15,8 @@ from workflows.support.status import StatusReporter
 with workflow.unsafe.imports_passed_through():
     from activities.wallet import Wallet
     from betcore.domain.activity_inputs import CloseAtCasino, Step
-    from betcore.domain.messages import BetPolicy, Reverse
+    from betcore.domain.messages import Reverse
+    from betcore.domain.policy import BetPolicy
 
 # The patch under which a close is given up for a reversal, and a reversal opens only what may have been closed.
 _NO_WAIT = "no-money-waits-for-close"

@@ -10,8 +10,8 @@ from workflows.support.continue_as_new import NextRun
 from workflows.support.status import StatusReporter
 
 with workflow.unsafe.imports_passed_through():
+    from betcore.domain.bet import BetRecord
     from betcore.domain.errors import Code
-    from betcore.domain.messages import BetRecord
 
 
 class Completion:

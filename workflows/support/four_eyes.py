@@ -8,8 +8,9 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from betcore.domain.ids import TransactionType, transaction_id
-    from betcore.domain.messages import Action, BetPolicy, HandedOn, Operate, Proposal
+    from betcore.domain.messages import Action, HandedOn, Operate, Proposal
     from betcore.domain.money import Money
+    from betcore.domain.policy import BetPolicy
 
 REFUSED = "operation_refused"
 # A second operator who comes later sees another state: the first one has to look again too.

@@ -9,8 +9,9 @@ from workflows.support.status import StatusReporter
 
 with workflow.unsafe.imports_passed_through():
     from betcore.domain import answers
+    from betcore.domain.bet import BetRecord, BetState
     from betcore.domain.errors import Code
-    from betcore.domain.messages import BetRecord, BetState, HandedOn, PayIn, PayOut, Refund
+    from betcore.domain.messages import HandedOn, PayIn, PayOut, Refund
 
 # The patch under which a message that the row has overruled is an incident.
 _THE_ROW_DECIDES = "the-row-decides"

@@ -16,8 +16,9 @@ from workflows.support.status import StatusReporter
 with workflow.unsafe.imports_passed_through():
     from activities.bet_records import BetRecords
     from betcore.domain.activity_inputs import Withdraw
+    from betcore.domain.bet import BetState
     from betcore.domain.errors import Code
-    from betcore.domain.messages import BetState, PayIn, PayOut, Refund
+    from betcore.domain.messages import PayIn, PayOut, Refund
     from betcore.domain.money import Money
 
 

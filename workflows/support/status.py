@@ -9,7 +9,8 @@ from workflows.support.activity_calls import ActivityCalls
 with workflow.unsafe.imports_passed_through():
     from activities.bet_records import BetRecords
     from betcore.domain.activity_inputs import Incident, Operation, Step
-    from betcore.domain.messages import BetRecord, HandedOn
+    from betcore.domain.bet import BetRecord
+    from betcore.domain.messages import HandedOn
     from betcore.temporal.visibility import BET_STATUS, NEEDS_ATTENTION, Timeline
 
 
