@@ -18,7 +18,7 @@ from betcore.runtime.settings import Settings
 from devkit.stack.ports import free
 from tests.api.wire import Answer, Api, served
 from tests.partner import Stack
-from tests.unit.house import House
+from tests.unit.partner_database import PartnerDatabase
 
 
 @pytest.fixture(autouse=True)
@@ -119,10 +119,10 @@ async def test_a_process_that_just_started_counts_what_others_have_filed(
 
 
 async def test_breakers_are_told_as_they_stand_in_the_table(database_url: str, temporal_address: str) -> None:
-    async with House.at(database_url) as house:
+    async with PartnerDatabase.at(database_url) as database:
         for casino in ("royal", "windsor"):
-            await house.onboarding.add_casino(casino, f"http://{casino}.example", confirmation="reply")
-        await house.sql(
+            await database.onboarding.add_casino(casino, f"http://{casino}.example", confirmation="reply")
+        await database.sql(
             "INSERT INTO casino_health (casino_id, failures, failing_since, open_since, probe_at)"
             " SELECT casino_id, 10, now(), now() - interval '1 hour', now() FROM casino WHERE name = 'royal'"
         )

@@ -15,23 +15,23 @@ from betcore.db.partners import Casino
 from betcore.domain.profiles import CasinoProfile
 from betcore.runtime.settings import Settings
 from devkit.stack.ports import free
-from tests.unit.house import House
+from tests.unit.partner_database import PartnerDatabase
 
 UNCLEAR = ("timeout", "connection", "http_500", "http_404", "not_json", "no_error_code", "unmapped_code", "mismatch")
 DEFINITE = ("done", "no_money", "failed", "duplicate", "player_blocked", "bet_unknown")
 
 
 @pytest.fixture
-async def house(database_url: str) -> AsyncIterator[House]:
-    async with House.at(database_url) as house:
-        yield house
+async def database(database_url: str) -> AsyncIterator[PartnerDatabase]:
+    async with PartnerDatabase.at(database_url) as database:
+        yield database
 
 
-async def royal(house: House, failures: int) -> Casino:
+async def royal(database: PartnerDatabase, failures: int) -> Casino:
     profile = f"{{confirmation: reply, breaker: {{failures: {failures}}}}}"
-    await house.onboarding.add_casino("royal", "http://royal.example", profile)
-    [casino_id] = await house.sql("SELECT casino_id FROM casino")
-    return await house.partners.casino(casino_id)
+    await database.onboarding.add_casino("royal", "http://royal.example", profile)
+    [casino_id] = await database.sql("SELECT casino_id FROM casino")
+    return await database.partners.casino(casino_id)
 
 
 def number(name: str, **labels: str) -> float:
@@ -39,8 +39,8 @@ def number(name: str, **labels: str) -> float:
 
 
 @pytest.mark.parametrize("kind", UNCLEAR)
-async def test_what_decides_nothing_is_a_failure(house: House, kind: str) -> None:
-    casino, admission = await royal(house, 1), AdmissionControl(CircuitBreakers(house.engine, 0))
+async def test_what_decides_nothing_is_a_failure(database: PartnerDatabase, kind: str) -> None:
+    casino, admission = await royal(database, 1), AdmissionControl(CircuitBreakers(database.engine, 0))
     before = number("betcore_breaker_opened_total", casino="royal")
     await admission.record_result(casino, CasinoAnswer(None, kind))
     assert not await admission.may_stake(casino)
@@ -50,15 +50,15 @@ async def test_what_decides_nothing_is_a_failure(house: House, kind: str) -> Non
     assert number("betcore_breaker_opened_total", casino="royal") == before + 1
 
 
-async def test_a_connection_that_cannot_be_made_is_a_failure(house: House) -> None:
-    casino, admission = await royal(house, 1), AdmissionControl(CircuitBreakers(house.engine, 0))
+async def test_a_connection_that_cannot_be_made_is_a_failure(database: PartnerDatabase) -> None:
+    casino, admission = await royal(database, 1), AdmissionControl(CircuitBreakers(database.engine, 0))
     await admission.record_result(casino, CasinoAnswer("not_sent", "not_sent"))
     assert not await admission.may_stake(casino)
 
 
 @pytest.mark.parametrize("meaning", DEFINITE)
-async def test_a_refusal_is_an_answer_and_closes_the_breaker(house: House, meaning: str) -> None:
-    casino, admission = await royal(house, 1), AdmissionControl(CircuitBreakers(house.engine, 0))
+async def test_a_refusal_is_an_answer_and_closes_the_breaker(database: PartnerDatabase, meaning: str) -> None:
+    casino, admission = await royal(database, 1), AdmissionControl(CircuitBreakers(database.engine, 0))
     await admission.record_result(casino, CasinoAnswer(None, "timeout"))
     await admission.record_result(casino, CasinoAnswer(meaning, meaning))
     assert await admission.may_stake(casino)
@@ -77,8 +77,10 @@ async def test_an_answer_goes_on_where_the_database_is_gone() -> None:
 
 
 @pytest.mark.parametrize("lane", [FAST, SLOW])
-async def test_a_place_is_counted_while_it_is_taken_and_free_after_an_error(house: House, lane: Lane) -> None:
-    casino, admission = await royal(house, 1), AdmissionControl(CircuitBreakers(house.engine, 0), slots=1)
+async def test_a_place_is_counted_while_it_is_taken_and_free_after_an_error(
+    database: PartnerDatabase, lane: Lane
+) -> None:
+    casino, admission = await royal(database, 1), AdmissionControl(CircuitBreakers(database.engine, 0), slots=1)
     labels = {"casino": "royal", "lane": str(lane)}
     busy = number("betcore_casino_busy_total", **labels)
     with suppress(OSError), admission.slot(casino, lane):
@@ -92,8 +94,8 @@ async def test_a_place_is_counted_while_it_is_taken_and_free_after_an_error(hous
         pass
 
 
-async def test_a_casino_without_places_leaves_those_of_another(house: House) -> None:
-    casino, admission = await royal(house, 1), AdmissionControl(CircuitBreakers(house.engine, 0), slots=1)
+async def test_a_casino_without_places_leaves_those_of_another(database: PartnerDatabase) -> None:
+    casino, admission = await royal(database, 1), AdmissionControl(CircuitBreakers(database.engine, 0), slots=1)
     other = Casino(casino.casino_id + 1, 2, "windsor", "http://windsor.example", CasinoProfile(), disabled=False)
     with admission.slot(casino, FAST), admission.slot(other, FAST):
         pass

@@ -17,7 +17,7 @@ from betcore.db.engine import create_engine
 from betcore.db.partners import Casino
 from betcore.runtime.settings import Settings
 from devkit.stack.ports import free
-from tests.unit.house import House
+from tests.unit.partner_database import PartnerDatabase
 
 pytestmark = pytest.mark.edge_case(100)
 PROFILE = "{confirmation: reply, breaker: {failures: 3, window: 10, probe_every: 5}}"
@@ -44,107 +44,111 @@ class Asked:
         return self.answer
 
 
-class Ward:
+class BreakerFixture:
     """A casino whose breaker is open."""
 
-    def __init__(self, house: House, casino: Casino) -> None:
-        self.house = house
+    def __init__(self, database: PartnerDatabase, casino: Casino) -> None:
+        self.database = database
         self.casino = casino
 
     def probing(self, asked: Asked, engine: AsyncEngine | None = None) -> BreakerProbes:
         """A worker process."""
-        health = CircuitBreakers(engine or self.house.engine, 0)
-        return BreakerProbes(health, self.house.partners, cast(CasinoClient, asked))
+        health = CircuitBreakers(engine or self.database.engine, 0)
+        return BreakerProbes(health, self.database.partners, cast(CasinoClient, asked))
 
     async def opens(self, casino: Casino | None = None) -> None:
-        await CircuitBreakers(self.house.engine, 0).failed(casino or self.casino, at_once=True)
+        await CircuitBreakers(self.database.engine, 0).failed(casino or self.casino, at_once=True)
 
     async def later(self, seconds: int) -> None:
-        await self.house.sql(f"UPDATE casino_health SET probe_at = probe_at - interval '{seconds} seconds'")  # noqa: S608  words of this file
+        await self.database.sql(f"UPDATE casino_health SET probe_at = probe_at - interval '{seconds} seconds'")  # noqa: S608  words of this file
 
     async def shown(self) -> list[str]:
-        return [one.told.partition(" since")[0] for one in await CircuitBreakers(self.house.engine, 0).shown()]
+        return [one.told.partition(" since")[0] for one in await CircuitBreakers(self.database.engine, 0).shown()]
 
 
 @pytest.fixture
-async def ward(database_url: str) -> AsyncIterator[Ward]:
-    async with House.at(database_url) as house:
-        await house.onboarding.add_casino("royal", "http://royal.example", PROFILE)
-        [casino_id] = await house.sql("SELECT casino_id FROM casino")
-        ward = Ward(house, await house.partners.casino(casino_id))
-        await ward.opens()
-        yield ward
+async def breaker(database_url: str) -> AsyncIterator[BreakerFixture]:
+    async with PartnerDatabase.at(database_url) as database:
+        await database.onboarding.add_casino("royal", "http://royal.example", PROFILE)
+        [casino_id] = await database.sql("SELECT casino_id FROM casino")
+        breaker = BreakerFixture(database, await database.partners.casino(casino_id))
+        await breaker.opens()
+        yield breaker
 
 
 @pytest.mark.parametrize("answer", KNOWN, ids=lambda answer: answer.kind)
-async def test_a_casino_that_answers_is_back_and_one_failure_away_from_open(ward: Ward, answer: CasinoAnswer) -> None:
-    await ward.later(10)
+async def test_a_casino_that_answers_is_back_and_one_failure_away_from_open(
+    breaker: BreakerFixture, answer: CasinoAnswer
+) -> None:
+    await breaker.later(10)
     asked = Asked(answer)
-    await ward.probing(asked).probe_all()
-    assert (asked.bets, await ward.shown()) == ([("royal", 0)], ["closed, 2 failed"])
-    movements = AdmissionControl(CircuitBreakers(ward.house.engine, 0))
-    assert await movements.may_stake(ward.casino)
-    await movements.record_result(ward.casino, LATE)
-    assert await ward.shown() == ["open"]
-    assert not await movements.may_stake(ward.casino)
+    await breaker.probing(asked).probe_all()
+    assert (asked.bets, await breaker.shown()) == ([("royal", 0)], ["closed, 2 failed"])
+    movements = AdmissionControl(CircuitBreakers(breaker.database.engine, 0))
+    assert await movements.may_stake(breaker.casino)
+    await movements.record_result(breaker.casino, LATE)
+    assert await breaker.shown() == ["open"]
+    assert not await movements.may_stake(breaker.casino)
 
 
-async def test_a_movement_that_is_answered_ends_what_the_probe_has_left(ward: Ward) -> None:
-    await ward.later(10)
-    await ward.probing(Asked(WELL)).probe_all()
-    movements = AdmissionControl(CircuitBreakers(ward.house.engine, 0))
-    assert await movements.may_stake(ward.casino)
-    await movements.record_result(ward.casino, CasinoAnswer("done", "ok"))
+async def test_a_movement_that_is_answered_ends_what_the_probe_has_left(breaker: BreakerFixture) -> None:
+    await breaker.later(10)
+    await breaker.probing(Asked(WELL)).probe_all()
+    movements = AdmissionControl(CircuitBreakers(breaker.database.engine, 0))
+    assert await movements.may_stake(breaker.casino)
+    await movements.record_result(breaker.casino, CasinoAnswer("done", "ok"))
     for _ in range(2):
-        await movements.record_result(ward.casino, LATE)
-    assert await ward.shown() == ["closed, 2 failed"]
+        await movements.record_result(breaker.casino, LATE)
+    assert await breaker.shown() == ["closed, 2 failed"]
 
 
 @pytest.mark.parametrize("answer", UNCLEAR, ids=lambda answer: answer.kind)
-async def test_an_unclear_answer_leaves_it_open(ward: Ward, answer: CasinoAnswer) -> None:
-    await ward.later(10)
+async def test_an_unclear_answer_leaves_it_open(breaker: BreakerFixture, answer: CasinoAnswer) -> None:
+    await breaker.later(10)
     asked = Asked(answer)
     for _ in range(2):
-        await ward.probing(asked).probe_all()
-    assert (len(asked.bets), await ward.shown()) == (1, ["open"])
+        await breaker.probing(asked).probe_all()
+    assert (len(asked.bets), await breaker.shown()) == (1, ["open"])
 
 
-async def test_a_movement_is_the_probe_before_a_question_is(ward: Ward) -> None:
+async def test_a_movement_is_the_probe_before_a_question_is(breaker: BreakerFixture) -> None:
     asked = Asked(WELL)
-    await ward.probing(asked).probe_all()
-    await ward.later(5)
+    await breaker.probing(asked).probe_all()
+    await breaker.later(5)
     # Due for a movement, and for an interval for nothing else.
-    await ward.probing(asked).probe_all()
+    await breaker.probing(asked).probe_all()
     assert asked.bets == []
-    assert await AdmissionControl(CircuitBreakers(ward.house.engine, 0)).may_stake(ward.casino)
-    await ward.later(9)
-    await ward.probing(asked).probe_all()
+    assert await AdmissionControl(CircuitBreakers(breaker.database.engine, 0)).may_stake(breaker.casino)
+    await breaker.later(9)
+    await breaker.probing(asked).probe_all()
     assert asked.bets == []
 
 
-async def test_of_all_processes_one_asks(ward: Ward) -> None:
-    await ward.later(10)
+async def test_of_all_processes_one_asks(breaker: BreakerFixture) -> None:
+    await breaker.later(10)
     asked = Asked(LATE)
-    await asyncio.gather(*(ward.probing(asked).probe_all() for _ in range(10)))
+    await asyncio.gather(*(breaker.probing(asked).probe_all() for _ in range(10)))
     assert len(asked.bets) == 1
 
 
-async def test_a_casino_that_cannot_be_read_keeps_no_other_one_open(ward: Ward) -> None:
-    await ward.house.onboarding.add_casino("windsor", "http://windsor.example", PROFILE)
-    [number] = await ward.house.sql("SELECT casino_id FROM casino WHERE name = 'windsor'")
-    await ward.opens(await ward.house.partners.casino(number))
-    await ward.later(10)
+async def test_a_casino_that_cannot_be_read_keeps_no_other_one_open(breaker: BreakerFixture) -> None:
+    await breaker.database.onboarding.add_casino("windsor", "http://windsor.example", PROFILE)
+    [number] = await breaker.database.sql("SELECT casino_id FROM casino WHERE name = 'windsor'")
+    await breaker.opens(await breaker.database.partners.casino(number))
+    await breaker.later(10)
     profile = """UPDATE casino SET profile = '{"version": 7}' WHERE name = 'royal'"""
-    await ward.house.sql(profile)
-    await ward.probing(Asked(WELL)).probe_all()
-    assert await ward.shown() == ["open", "closed, 2 failed"]
+    await breaker.database.sql(profile)
+    await breaker.probing(Asked(WELL)).probe_all()
+    assert await breaker.shown() == ["open", "closed, 2 failed"]
 
 
-async def test_without_a_database_it_goes_on_until_it_is_cancelled(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_database_it_goes_on_until_it_is_cancelled(
+    breaker: BreakerFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("activities.breaker_probes._EVERY", timedelta(milliseconds=1))
     nowhere: Any = f"postgresql://u:p@127.0.0.1:{free(1)[0]}/x"
     engine = create_engine(Settings(database_url=nowhere))
-    task = asyncio.create_task(ward.probing(Asked(WELL), engine).keep())
+    task = asyncio.create_task(breaker.probing(Asked(WELL), engine).keep())
     try:
         await asyncio.wait([task], timeout=0.3)
         assert not task.done()

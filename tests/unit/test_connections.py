@@ -12,7 +12,7 @@ from betcore.casino.client import CasinoClient
 from betcore.db.partners import Casino
 from betcore.domain.profiles import CasinoProfile
 from devkit.stack.ports import free
-from tests.unit.house import House
+from tests.unit.partner_database import PartnerDatabase
 
 pytestmark = pytest.mark.edge_case(100)
 ANSWER = json.dumps({"ErrorCode": 200, "Message": "", "Value": []}).encode()
@@ -48,9 +48,9 @@ class Server:
 
 @pytest.fixture
 async def client(database_url: str) -> AsyncIterator[CasinoClient]:
-    async with House.at(database_url) as house, aiohttp.ClientSession() as http:
-        await house.keys.ensure()
-        yield CasinoClient(http, house.keys, "test")
+    async with PartnerDatabase.at(database_url) as database, aiohttp.ClientSession() as http:
+        await database.keys.ensure()
+        yield CasinoClient(http, database.keys, "test")
 
 
 def _at(address: str) -> Casino:
@@ -64,13 +64,13 @@ async def _kind(client: CasinoClient, casino: Casino) -> tuple[str | None, str]:
 
 @pytest.mark.parametrize("end", ENDS)
 async def test_a_kept_connection_that_dies_may_have_delivered(client: CasinoClient, end: str) -> None:
-    house, [port] = Server(end), free(1)
-    server = await asyncio.start_server(house.serve, "127.0.0.1", port)
+    database, [port] = Server(end), free(1)
+    server = await asyncio.start_server(database.serve, "127.0.0.1", port)
     casino = _at(f"http://127.0.0.1:{port}")
     assert await _kind(client, casino) == ("done", "ok")
     # In no other way is it sent again: it was received, perhaps.
     assert await _kind(client, casino) == (None, "connection")
-    assert house.connections == 1
+    assert database.connections == 1
     server.close()
     await server.wait_closed()
     assert await _kind(client, casino) == ("not_sent", "not_sent")

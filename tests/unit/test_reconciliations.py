@@ -21,7 +21,7 @@ from betcore.db.incidents import KINDS
 from betcore.db.reconciliations import Reconciliations, Run, Wanted
 from betcore.domain.reconciliation import Difference, Kind, OurBet, Outcome, Reconcile, UnreadBet
 from betcore.runtime.settings import Settings
-from tests.unit.house import refused
+from tests.unit.partner_database import refused
 
 HOUR = timedelta(hours=1)
 PARTNERS = """

@@ -7,47 +7,47 @@ import jwt
 import pytest
 
 from betcore.db.signing_keys import SigningKeys
-from tests.unit.house import House, refused
+from tests.unit.partner_database import PartnerDatabase, refused
 
 
 @pytest.fixture
-async def house(database_url: str) -> AsyncIterator[House]:
-    async with House.at(database_url) as opened:
+async def database(database_url: str) -> AsyncIterator[PartnerDatabase]:
+    async with PartnerDatabase.at(database_url) as opened:
         yield opened
 
 
-async def test_processes_that_start_together_make_one_signing_key(house: House) -> None:
+async def test_processes_that_start_together_make_one_signing_key(database: PartnerDatabase) -> None:
     with refused("no_signing_key"):
-        await house.keys.current()
-    others = [SigningKeys(house.engine, house.vault, 0) for _ in range(4)]
+        await database.keys.current()
+    others = [SigningKeys(database.engine, database.vault, 0) for _ in range(4)]
     await asyncio.gather(*(one.ensure() for one in others))
-    assert await house.sql("SELECT count(*) FROM signing_key") == [1]
+    assert await database.sql("SELECT count(*) FROM signing_key") == [1]
     assert len({(await one.current()).kid for one in others}) == 1
 
 
-async def test_what_a_key_signs_the_jwks_verifies_before_and_after_rotation(house: House) -> None:
-    await house.keys.ensure()
-    old = await house.keys.current()
+async def test_what_a_key_signs_the_jwks_verifies_before_and_after_rotation(database: PartnerDatabase) -> None:
+    await database.keys.ensure()
+    old = await database.keys.current()
     token = jwt.encode({"data": "x"}, old.private_key, algorithm="RS256", headers={"kid": old.kid})
-    new_kid = await house.keys.rotate()
-    assert (await house.keys.current()).kid == new_kid != old.kid
-    listed = await house.keys.jwks()
+    new_kid = await database.keys.rotate()
+    assert (await database.keys.current()).kid == new_kid != old.kid
+    listed = await database.keys.jwks()
     assert [key["kid"] for key in listed["keys"]] == [new_kid, old.kid]
     key = jwt.PyJWKSet.from_dict(listed)[old.kid]
     assert jwt.decode(token, key, algorithms=["RS256"]) == {"data": "x"}
     assert all(set(one) == {"alg", "e", "kid", "kty", "n", "use"} for one in listed["keys"])
-    await house.sql("UPDATE signing_key SET retired_at = now() - interval '61 minutes' WHERE retired_at IS NOT NULL")
-    assert [key["kid"] for key in (await house.keys.jwks())["keys"]] == [new_kid]
+    await database.sql("UPDATE signing_key SET retired_at = now() - interval '61 minutes' WHERE retired_at IS NOT NULL")
+    assert [key["kid"] for key in (await database.keys.jwks())["keys"]] == [new_kid]
 
 
-async def test_a_retired_key_alone_is_replaced(house: House) -> None:
-    await house.keys.ensure()
-    old = (await house.keys.current()).kid
-    await house.sql("UPDATE signing_key SET retired_at = now()")
+async def test_a_retired_key_alone_is_replaced(database: PartnerDatabase) -> None:
+    await database.keys.ensure()
+    old = (await database.keys.current()).kid
+    await database.sql("UPDATE signing_key SET retired_at = now()")
     with refused("no_signing_key"):
-        await house.keys.current()
-    await house.keys.ensure()
-    assert (await house.keys.current()).kid != old
+        await database.keys.current()
+    await database.keys.ensure()
+    assert (await database.keys.current()).kid != old
 
 
 def test_a_kid_is_the_thumbprint_of_the_published_key() -> None:

@@ -22,7 +22,7 @@ COUNTERPARTY = "11111111-2222-4333-8444-555555555555"
 
 
 @dataclass
-class House:
+class FakeService:
     """An aggregator and a casino in one: takes stakes, pays wins, unless told to be ``crooked`` in some way."""
 
     crooked: str = ""
@@ -88,13 +88,13 @@ class House:
 
 
 @asynccontextmanager
-async def staged(house: House) -> AsyncIterator[Stage]:
+async def staged(service: FakeService) -> AsyncIterator[Stage]:
     app = web.Application()
-    app.router.add_post("/v1/sessions/{session}/bets/{operation}", house.call)
-    app.router.add_get("/_players/7/{user}", house.show_player)
-    app.router.add_get("/_journal", house.show_journal)
-    app.router.add_post("/_faults", house.set_faults)
-    app.router.add_get("/_faults", house.show_faults)
+    app.router.add_post("/v1/sessions/{session}/bets/{operation}", service.call)
+    app.router.add_get("/_players/7/{user}", service.show_player)
+    app.router.add_get("/_journal", service.show_journal)
+    app.router.add_post("/_faults", service.set_faults)
+    app.router.add_get("/_faults", service.show_faults)
     runner = web.AppRunner(app, shutdown_timeout=0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -106,13 +106,13 @@ async def staged(house: House) -> AsyncIterator[Stage]:
     await runner.cleanup()
 
 
-async def perform(house: House) -> list[Played]:
-    async with staged(house) as stage:
+async def perform(service: FakeService) -> list[Played]:
+    async with staged(service) as stage:
         return [await stage.play(number, scene) for number, scene in enumerate(SCENES)]
 
 
 async def test_an_honest_house_passes_and_is_shown_whole() -> None:
-    played = await perform(House())
+    played = await perform(FakeService())
     assert [one.wrong for one in played] == [[]] * len(SCENES)
     assert played[-1].said() == "PayIn 99 99 1, PayOut 1 (casino failed 2×)"
     reversal = next(one for one in played if one.scene.name == "reversal")
@@ -136,4 +136,4 @@ async def test_an_honest_house_passes_and_is_shown_whole() -> None:
     ],
 )
 async def test_a_crooked_house_is_noticed(crooked: str, scenes: set[str]) -> None:
-    assert {one.scene.name for one in await perform(House(crooked)) if one.wrong} == scenes
+    assert {one.scene.name for one in await perform(FakeService(crooked)) if one.wrong} == scenes

@@ -20,7 +20,7 @@ from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
 
 
-class House:
+class PartnerDatabase:
     """Onboarding, catalogue, reader and keys over one database; nothing is cached unless a test asks for it."""
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -33,7 +33,7 @@ class House:
 
     @classmethod
     @asynccontextmanager
-    async def at(cls, database_url: str) -> "AsyncIterator[House]":
+    async def at(cls, database_url: str) -> "AsyncIterator[PartnerDatabase]":
         engine = create_engine(Settings(database_url=SecretStr(database_url), database_pool_size=5))
         try:
             yield cls(engine)

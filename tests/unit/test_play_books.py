@@ -13,7 +13,7 @@ from devkit.play.runner import come_to_rest
 from devkit.sandbox.provider.book import Book, Stake
 from devkit.sandbox.provider.client import Answer, Operation
 from devkit.sandbox.provider.compare import AggregatorBet, CasinoMovement
-from tests.unit.house import House
+from tests.unit.partner_database import PartnerDatabase
 
 BET = """
     INSERT INTO bet (provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, currency, stake, win,
@@ -35,12 +35,12 @@ CLOSED = "UPDATE bet SET state = 'refunded', closed_at = now() WHERE bet_id = {}
 class Rows:
     """Bets of one provider, written straight into the tables."""
 
-    def __init__(self, house: House, counterparty: str) -> None:
-        self.house = house
+    def __init__(self, database: PartnerDatabase, counterparty: str) -> None:
+        self.database = database
         self.counterparty = counterparty
 
     async def sql(self, statement: str) -> Any:
-        async with self.house.engine.begin() as connection:
+        async with self.database.engine.begin() as connection:
             result = await connection.exec_driver_sql(statement)
             return result.scalar() if result.returns_rows else None
 
@@ -58,16 +58,16 @@ class Rows:
             await self.sql(REVERSED.format(reversal, bet))
 
     async def restless(self) -> dict[str, str]:
-        return await not_at_rest(self.house.engine, self.counterparty, ["bet-1", "bet-2", "unheard-of"])
+        return await not_at_rest(self.database.engine, self.counterparty, ["bet-1", "bet-2", "unheard-of"])
 
 
 @pytest.fixture
 async def rows(database_url: str) -> AsyncIterator[Rows]:
-    async with House.at(database_url) as house:
-        table = await house.ready()
-        await house.catalogue.open_session(*table, "EUR")
-        (counterparty,) = await house.sql("SELECT counterparty_id::text FROM provider")
-        yield Rows(house, counterparty)
+    async with PartnerDatabase.at(database_url) as database:
+        table = await database.ready()
+        await database.catalogue.open_session(*table, "EUR")
+        (counterparty,) = await database.sql("SELECT counterparty_id::text FROM provider")
+        yield Rows(database, counterparty)
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ async def test_a_reversal_is_at_rest_when_it_is_over(rows: Rows, state: str, res
 
 async def test_another_providers_bet_of_the_same_name_is_not_ours(rows: Rows) -> None:
     await rows.bet("accepting", stake="sending")
-    await rows.house.onboarding.add_provider("other", "http://other.example")
-    (other,) = await rows.house.sql("SELECT counterparty_id::text FROM provider WHERE name = 'other'")
-    assert await not_at_rest(rows.house.engine, other, ["bet-1"]) == {}
+    await rows.database.onboarding.add_provider("other", "http://other.example")
+    (other,) = await rows.database.sql("SELECT counterparty_id::text FROM provider WHERE name = 'other'")
+    assert await not_at_rest(rows.database.engine, other, ["bet-1"]) == {}
 
 
 def played(pay_in: int) -> Book:
@@ -131,7 +131,7 @@ def played(pay_in: int) -> Book:
 
 async def test_a_run_waits_until_its_bets_are_at_rest(rows: Rows) -> None:
     number = await rows.bet("refunding", stake="done")
-    patient = come_to_rest(rows.house.engine, rows.counterparty, played(6), time.monotonic() + 60)
+    patient = come_to_rest(rows.database.engine, rows.counterparty, played(6), time.monotonic() + 60)
     waiting = asyncio.create_task(patient)
     assert not (await asyncio.wait({waiting}, timeout=0.5))[0]
     await rows.sql(CLOSED.format(number))
@@ -140,7 +140,7 @@ async def test_a_run_waits_until_its_bets_are_at_rest(rows: Rows) -> None:
 
 async def test_a_run_whose_bets_have_no_end_does_not_wait(rows: Rows) -> None:
     await rows.bet("accepting", stake="sending")
-    impatient = come_to_rest(rows.house.engine, rows.counterparty, played(99), time.monotonic() + 60)
+    impatient = come_to_rest(rows.database.engine, rows.counterparty, played(99), time.monotonic() + 60)
     assert await asyncio.wait_for(impatient, 20) == {"bet-1": "unknown"}
 
 
@@ -149,7 +149,7 @@ async def test_our_book_says_what_is_done_and_what_was_reversed(rows: Rows) -> N
     number = await rows.bet("settled", stake="done", win="done", back="done", returned="sending")
     movements = [CasinoMovement(number, kind, amount) for kind, amount in ((-2, win), (-1, ten), (1, win))]
     expected = AggregatorBet(number, "settled", ten, win, tuple(movements), reversed=False)
-    assert await read_ours(rows.house.engine, rows.counterparty, ["bet-1"]) == {"bet-1": expected}
+    assert await read_ours(rows.database.engine, rows.counterparty, ["bet-1"]) == {"bet-1": expected}
     await rows.reversal(number, "reversed")
-    found = await read_ours(rows.house.engine, rows.counterparty, ["bet-1"])
+    found = await read_ours(rows.database.engine, rows.counterparty, ["bet-1"])
     assert found["bet-1"].reversed
