@@ -40,7 +40,7 @@ from betcore.domain import currencies
 from betcore.domain.ids import BETS_QUEUE, WALLET_QUEUE
 from betcore.runtime import failpoints
 from betcore.runtime.logging import configure
-from betcore.runtime.process import leave
+from betcore.runtime.process import exit_now
 from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
 from betcore.temporal.client import connect
@@ -181,4 +181,4 @@ async def main() -> None:
 
 if __name__ == "__main__":
     asyncio.run(main())
-    leave(0)
+    exit_now(0)

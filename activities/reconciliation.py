@@ -22,7 +22,7 @@ from betcore.db.partners import Casino, Partners
 from betcore.db.reconciliations import OpenFinding, Reconciliations, Run, Wanted
 from betcore.domain.activity_inputs import PAID_TWICE, Incident
 from betcore.domain.errors import Code
-from betcore.domain.ids import TransactionType, carrier_of_bet, carrier_of_reversal
+from betcore.domain.ids import TransactionType, current_bet_workflow_id, current_reversal_workflow_id
 from betcore.domain.messages import Action, Operate, Operated
 from betcore.domain.reconciliation import (
     Difference,
@@ -190,12 +190,12 @@ class Reconciler:
             return difference
         record, reversal = bet.record, bet.record.reversal
         if record.closed_at is None or reversal is None:
-            carrier = carrier_of_bet(bet.key, bet.bet_id, record.lives)
+            workflow_id = current_bet_workflow_id(bet.key, bet.bet_id, record.lives)
         else:
-            carrier = carrier_of_reversal(bet.key, bet.bet_id, reversal.lives)
+            workflow_id = current_reversal_workflow_id(bet.key, bet.bet_id, reversal.lives)
         reason = _LISTED if difference.theirs else _MISSING
         try:
-            await self._client.get_workflow_handle(carrier).execute_update(
+            await self._client.get_workflow_handle(workflow_id).execute_update(
                 "operate",
                 Operate(action=Action.RETRY, operator=_OPERATOR, reason=reason, bet_id=bet.bet_id),
                 # The update id makes a batch that is compared again ask for nothing new.
@@ -204,7 +204,7 @@ class Reconciler:
                 rpc_timeout=_FOR_AN_UPDATE,
             )
         except (RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-            _log.info("left to the bet", bet_id=bet.bet_id, workflow_id=carrier, error=str(error.cause or error))
+            _log.info("left to the bet", bet_id=bet.bet_id, workflow_id=workflow_id, error=str(error.cause or error))
             return moving([difference])[0]
         return difference
 

@@ -16,7 +16,7 @@ from temporalio.service import RPCError
 from activities.heartbeat import heartbeat
 from betcore.db.open_bets import OpenBets, OpenRow
 from betcore.db.row_mapping import UnreadableRow
-from betcore.domain.ids import BETS_QUEUE, TASK_TIMEOUT, BetKey, parse_carrier
+from betcore.domain.ids import BETS_QUEUE, TASK_TIMEOUT, BetKey, parse_workflow_id
 from betcore.temporal import executions
 
 _log = structlog.get_logger()
@@ -137,7 +137,7 @@ def _bets_of(workflow_ids: Sequence[str]) -> list[BetKey | int]:
     bets: list[BetKey | int] = []
     for workflow_id in workflow_ids:
         try:
-            bets.append(parse_carrier(workflow_id))
+            bets.append(parse_workflow_id(workflow_id))
         except ValueError:
             _log.error("carries no bet", workflow_id=workflow_id)
     return bets

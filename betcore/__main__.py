@@ -1,11 +1,11 @@
 """``python -m betcore``."""
 
 from betcore.cli.main import app
-from betcore.runtime.process import leave
+from betcore.runtime.process import exit_now
 
 if __name__ == "__main__":
     try:
         app(prog_name="python -m betcore")
     except SystemExit as end:
         # Typer ends every command like this, with a number.
-        leave(int(end.code or 0))
+        exit_now(int(end.code or 0))

@@ -64,15 +64,15 @@ class Confirmations:
                 await accept_notifications.notify(self._engine, bet_id, kind)
             except (SQLAlchemyError, OSError, TimeoutError) as error:
                 _log.warning("a hint of an Accept was lost", bet_id=bet_id, error=type(error).__name__)
-        if stored.carrier is not None:
-            handle = self._client.get_workflow_handle(stored.carrier)
+        if stored.workflow_id is not None:
+            handle = self._client.get_workflow_handle(stored.workflow_id)
             told = Accept(transaction_type=int(kind), success=accept.success)
             try:
                 async with asyncio.timeout(_SIGNAL_WITHIN):
                     await handle.signal("accept", told, rpc_timeout=timedelta(seconds=_SIGNAL_WITHIN))
             except (RPCError, TimeoutError) as error:
                 status = getattr(error, "status", None)
-                _log.warning("an Accept was not signalled", workflow_id=stored.carrier, status=str(status))
+                _log.warning("an Accept was not signalled", workflow_id=stored.workflow_id, status=str(status))
 
 
 def _theirs(accept: CasinoAccept) -> dict[str, str]:

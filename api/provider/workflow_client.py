@@ -25,8 +25,8 @@ from betcore.domain.ids import (
     TASK_TIMEOUT,
     BetKey,
     bet_workflow_id,
-    carrier_of_bet,
-    resumed_reversal_id,
+    current_bet_workflow_id,
+    resumed_reversal_workflow_id,
     resumed_workflow_id,
     reversal_workflow_id,
 )
@@ -76,11 +76,11 @@ class BetMessages:
 
     async def pay_out(self, bet: BetKey, record: BetRecord | None, call: PayOut, seconds: float) -> BetRecord | None:
         """File a PayOut and wait for the bet's row to answer it. Raises Contradiction where it is not of this bet."""
-        return await self._send(_carrier(bet, record), _PAY_OUT, call, seconds)
+        return await self._send(_workflow_id(bet, record), _PAY_OUT, call, seconds)
 
     async def refund(self, bet: BetKey, record: BetRecord | None, call: Refund, seconds: float) -> BetRecord | None:
         """File a Refund and wait for the bet's row to answer it. Raises Contradiction where it is not of this bet."""
-        return await self._send(_carrier(bet, record), _REFUND, call, seconds)
+        return await self._send(_workflow_id(bet, record), _REFUND, call, seconds)
 
     async def reverse(
         self,
@@ -93,7 +93,7 @@ class BetMessages:
         """Start the reversal of a settled bet, or join it, and wait for it to answer the Refund."""
         reversal = record.reversal
         if reversal is not None and reversal.lives:
-            return await self._send(resumed_reversal_id(record.bet_id, reversal.lives), _REFUND, call, seconds)
+            return await self._send(resumed_reversal_workflow_id(record.bet_id, reversal.lives), _REFUND, call, seconds)
         operation = WithStartWorkflowOperation(
             Reversal.run,
             reverse,
@@ -175,9 +175,9 @@ def _update_id(name: str, call: PayOut | Refund | None) -> str:
     return f"{name}:{hashlib.sha256(json.dumps(says).encode()).hexdigest()[:32]}"
 
 
-def _carrier(bet: BetKey, record: BetRecord | None) -> str:
+def _workflow_id(bet: BetKey, record: BetRecord | None) -> str:
     """The id of the workflow that carries a bet: its first one, or the one that has resumed it."""
-    return bet_workflow_id(bet) if record is None else carrier_of_bet(bet, record.bet_id, record.lives)
+    return bet_workflow_id(bet) if record is None else current_bet_workflow_id(bet, record.bet_id, record.lives)
 
 
 async def _handed_over(handle: WorkflowHandle[Any, Any], name: str, call: PayOut | Refund) -> bool:

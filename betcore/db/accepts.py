@@ -17,7 +17,13 @@ from betcore.db.statements import accepts
 from betcore.domain import casino_values
 from betcore.domain.bet import BetRecord
 from betcore.domain.casino_values import Doubt, same_identity
-from betcore.domain.ids import BetKey, TransactionType, carrier_of_bet, carrier_of_reversal, transaction_id
+from betcore.domain.ids import (
+    BetKey,
+    TransactionType,
+    current_bet_workflow_id,
+    current_reversal_workflow_id,
+    transaction_id,
+)
 from betcore.domain.money import Money
 
 
@@ -57,14 +63,14 @@ class Outcome(StrEnum):
 class Stored:
     """What became of an Accept, and who has to know.
 
-    ``hinted``: the movement is open, an activity may wait for it in the fast lane. ``carrier`` is the id of the
+    ``hinted``: the movement is open, an activity may wait for it in the fast lane. ``workflow_id`` is the id of the
     workflow to signal, None if none waits. ``ended`` is the bet, and ``confirmation`` the casino's, if a stake was
     taken after its bet's end. ``reason`` says in what a contradiction is one.
     """
 
     outcome: Outcome
     hinted: bool = False
-    carrier: str | None = None
+    workflow_id: str | None = None
     ended: BetRecord | None = None
     confirmation: Confirmation | None = None
     reason: Doubt | None = field(default=None, compare=False)
@@ -99,7 +105,7 @@ class Accepts:
         # Repeated too: the first one's hint and signal may have been lost. But a refusal never wakes a parked movement.
         hinted = row.movement_state == "sending" and not row.judged_before
         waits = (hinted and row.awaited) or (row.movement_state == "parked" and accept.success)
-        return Stored(outcome, hinted, _carrier(row, accept.transaction_type) if waits else None)
+        return Stored(outcome, hinted, _workflow_id(row, accept.transaction_type) if waits else None)
 
     async def unread(self, casino_id: int, bet_id: int | None, kind: int | None, doubt: Doubt) -> None:
         """Write down, once, that an Accept for a bet could not be read, for a person to look at. Nothing is kept of one
@@ -144,10 +150,10 @@ def _given(accept: CasinoAccept, bet: Any, balance: Money | None) -> dict[str, A
     }
 
 
-def _carrier(row: Any, kind: TransactionType) -> str:
+def _workflow_id(row: Any, kind: TransactionType) -> str:
     """The workflow that carries a movement. A life that began this moment is not seen yet: it reads the row itself."""
     key = BetKey(str(row.counterparty_id), row.provider_bet_id)
     reverses = kind is TransactionType.BET_RETURN and row.reversal_id is not None
     if kind is TransactionType.PAY_OUT_RETURN or reverses:
-        return carrier_of_reversal(key, row.bet_id, row.reversal_lives or 0)
-    return carrier_of_bet(key, row.bet_id, row.lives)
+        return current_reversal_workflow_id(key, row.bet_id, row.reversal_lives or 0)
+    return current_bet_workflow_id(key, row.bet_id, row.lives)

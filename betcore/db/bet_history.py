@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from betcore.db.engine import one_row
 from betcore.db.row_mapping import amount_text as _amount
 from betcore.domain.errors import NotFound
-from betcore.domain.ids import BetKey, TransactionType, carrier_of_bet, carrier_of_reversal
+from betcore.domain.ids import BetKey, TransactionType, current_bet_workflow_id, current_reversal_workflow_id
 
 Json = dict[str, Any]
 
@@ -123,11 +123,11 @@ def _asked(named: str) -> tuple[str, Json]:
 
 def _carried(row: Any) -> BetWorkflows:
     key = BetKey(str(row.counterparty_id), row.provider_bet_id)
-    bet = carrier_of_bet(key, row.bet_id, row.lives)
+    bet = current_bet_workflow_id(key, row.bet_id, row.lives)
     state = f"{row.state} ({row.refusal})" if row.refusal else row.state
     if not row.has_reversal:
         return BetWorkflows(row.bet_id, row.currency, state, (bet,), None if row.closed_at else bet)
-    reversal = carrier_of_reversal(key, row.bet_id, row.reversal_lives)
+    reversal = current_reversal_workflow_id(key, row.bet_id, row.reversal_lives)
     state = f"{state}, its reversal {row.reversal_state}"
     return BetWorkflows(row.bet_id, row.currency, state, (bet, reversal), None if row.reversal_closed_at else reversal)
 

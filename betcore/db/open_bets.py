@@ -11,7 +11,13 @@ from temporalio.common import TypedSearchAttributes
 
 from betcore.db.engine import one_row
 from betcore.db.row_mapping import NOT_READ, UnreadableRow, money_of
-from betcore.domain.ids import BetKey, carrier_of_bet, carrier_of_reversal, resumed_reversal_id, resumed_workflow_id
+from betcore.domain.ids import (
+    BetKey,
+    current_bet_workflow_id,
+    current_reversal_workflow_id,
+    resumed_reversal_workflow_id,
+    resumed_workflow_id,
+)
 from betcore.domain.messages import PayIn, Resumed, Reverse
 from betcore.domain.money import Money
 from betcore.domain.policy import BetPolicy
@@ -131,11 +137,11 @@ class OpenBets:
             rows = await connection.execute(text(_QUIET), {"quiet": quiet, "limit": limit})
             return [_open_row(BET, row) for row in rows]
 
-    async def ended(self, carriers: Sequence[BetKey | int], quiet: timedelta) -> Sequence[OpenRow]:
+    async def ended(self, bets: Sequence[BetKey | int], quiet: timedelta) -> Sequence[OpenRow]:
         """Which of these bets, known by their key or their BetId, have ended longer ago than ``quiet``."""
-        keys = [one for one in carriers if isinstance(one, BetKey)]
+        keys = [one for one in bets if isinstance(one, BetKey)]
         given = {
-            "bet_ids": [one for one in carriers if isinstance(one, int)],
+            "bet_ids": [one for one in bets if isinstance(one, int)],
             "counterparties": [key.counterparty_id for key in keys],
             "provider_bet_ids": [key.provider_bet_id for key in keys],
             "quiet": quiet,
@@ -178,13 +184,13 @@ class OpenBets:
 
 
 def _open_row(kind: str, row: Any) -> OpenRow:
-    carrier = carrier_of_bet if kind == BET else carrier_of_reversal
-    workflow_id = carrier(BetKey(str(row.counterparty_id), row.provider_bet_id), row.bet_id, row.lives)
+    current_id = current_bet_workflow_id if kind == BET else current_reversal_workflow_id
+    workflow_id = current_id(BetKey(str(row.counterparty_id), row.provider_bet_id), row.bet_id, row.lives)
     return OpenRow(kind, row.bet_id, row.owner, row.lives, workflow_id)
 
 
 def _resumed_id(kind: str, bet_id: int, life: int) -> str:
-    return resumed_workflow_id(bet_id, life) if kind == BET else resumed_reversal_id(bet_id, life)
+    return resumed_workflow_id(bet_id, life) if kind == BET else resumed_reversal_workflow_id(bet_id, life)
 
 
 def _policy(row: Any) -> BetPolicy:

@@ -59,25 +59,25 @@ def resumed_workflow_id(bet_id: int, life: int) -> str:
     return f"{_RESUME}:{bet_id}:{life}"
 
 
-def resumed_reversal_id(bet_id: int, life: int) -> str:
+def resumed_reversal_workflow_id(bet_id: int, life: int) -> str:
     """Return the id of the workflow that resumes a reversal."""
     return f"{_RESUME_REVERSAL}:{bet_id}:{life}"
 
 
-def carrier_of_bet(key: BetKey, bet_id: int, lives: int) -> str:
+def current_bet_workflow_id(key: BetKey, bet_id: int, lives: int) -> str:
     """Return the id of a bet's current workflow: its first one, or the one that resumed it last."""
     return resumed_workflow_id(bet_id, lives) if lives else bet_workflow_id(key)
 
 
-def carrier_of_reversal(key: BetKey, bet_id: int, lives: int) -> str:
+def current_reversal_workflow_id(key: BetKey, bet_id: int, lives: int) -> str:
     """Return the id of a reversal's current workflow: its first one, or the one that resumed it last."""
-    return resumed_reversal_id(bet_id, lives) if lives else reversal_workflow_id(key)
+    return resumed_reversal_workflow_id(bet_id, lives) if lives else reversal_workflow_id(key)
 
 
-def parse_carrier(workflow_id: str) -> BetKey | int:
+def parse_workflow_id(workflow_id: str) -> BetKey | int:
     """Return the bet of a bet's or a reversal's workflow: its key or, for a resumed workflow, its BetId.
 
-    The inverse of ``carrier_of_bet`` and ``carrier_of_reversal``. Raises ValueError for another workflow's id.
+    The inverse of ``current_bet_workflow_id`` and ``current_reversal_workflow_id``. Raises ValueError for another id.
     """
     prefix, bet, rest = workflow_id.split(":", 2)
     if prefix in (_BET, _REVERSAL):

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 
-def leave(status: int) -> NoReturn:
+def exit_now(status: int) -> NoReturn:
     """End the process at once with this exit status. Call it after everything is closed.
 
     Threads of the SDK may use the interpreter while it shuts down: the process would die from a signal, and its exit

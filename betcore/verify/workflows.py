@@ -18,7 +18,7 @@ from temporalio.service import RPCError
 
 from betcore.db.open_bets import BET, REVERSAL, OpenRow
 from betcore.db.statements import verify
-from betcore.domain.ids import BetKey, carrier_of_bet, carrier_of_reversal, parse_carrier
+from betcore.domain.ids import BetKey, current_bet_workflow_id, current_reversal_workflow_id, parse_workflow_id
 from betcore.temporal import executions
 from betcore.verify.report import OnProgress, Progress, Report, Violation, named
 
@@ -108,7 +108,7 @@ class WorkflowCheck:
             row.workflow_id
             for row in await executions.without_execution(self._client, [_open(kind, one) for one in rows])
         }
-        carried = [(row, _carrier(kind, row)) for row in rows]
+        carried = [(row, _workflow_id(kind, row)) for row in rows]
         due = [(row, name) for row, name in carried if name not in lost and row.due]
         whys = await _each(due, lambda one: self._idle(one[1], parked=one[0].parked))
         self._report.checks["workflows"].looked_at += len(rows)
@@ -127,7 +127,7 @@ class WorkflowCheck:
                 await _each(rows, partial(self._judge, kind))
 
     async def _judge(self, kind: str, row: Any) -> None:
-        name = _carrier(kind, row)
+        name = _workflow_id(kind, row)
         if not await executions.is_open(self._client, name):
             if not await self._is_open(kind, row):
                 return
@@ -205,7 +205,7 @@ class WorkflowCheck:
 
     def _named(self, workflow_id: str) -> BetKey | int | None:
         try:
-            return parse_carrier(workflow_id)
+            return parse_workflow_id(workflow_id)
         except ValueError:
             what = f"a workflow of a bet runs under an id that names none ({workflow_id})"
             self._report.add(Violation("workflows", "", "", what))
@@ -236,12 +236,12 @@ class WorkflowCheck:
 
 
 def _open(kind: str, row: Any) -> OpenRow:
-    return OpenRow(kind, row.bet_id, row.owner, row.lives, _carrier(kind, row))
+    return OpenRow(kind, row.bet_id, row.owner, row.lives, _workflow_id(kind, row))
 
 
-def _carrier(kind: str, row: Any) -> str:
-    carrier = carrier_of_bet if kind == BET else carrier_of_reversal
-    return carrier(BetKey(str(row.counterparty_id), row.provider_bet_id), row.bet_id, row.lives)
+def _workflow_id(kind: str, row: Any) -> str:
+    current_id = current_bet_workflow_id if kind == BET else current_reversal_workflow_id
+    return current_id(BetKey(str(row.counterparty_id), row.provider_bet_id), row.bet_id, row.lives)
 
 
 async def _each(items: Sequence[T], call: Callable[[T], Awaitable[R]]) -> list[R]:

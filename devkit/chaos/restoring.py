@@ -16,7 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from betcore.db.open_bets import OpenBets, OpenRow
 from betcore.db.statements import verify
-from betcore.domain.ids import BetKey, parse_carrier
+from betcore.domain.ids import BetKey, parse_workflow_id
 from betcore.runtime.settings import Settings
 from betcore.temporal import executions
 from betcore.temporal.client import connect
@@ -99,7 +99,7 @@ class Restoring:
     async def _lost(self, client: Client, restored_at: datetime) -> list[str]:
         listed = client.list_workflows(_RUNNING)
         running = [one.id async for one in listed if one.start_time < restored_at]
-        bets = [parse_carrier(one) for one in running]
+        bets = [parse_workflow_id(one) for one in running]
         keys = [one if isinstance(one, BetKey) else None for one in bets]
         given = {
             "workflow_ids": running,

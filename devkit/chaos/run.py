@@ -23,7 +23,7 @@ from betcore.db.engine import create_engine
 from betcore.db.onboarding import Onboarding
 from betcore.db.open_bets import OpenBets
 from betcore.db.signing_keys import SigningKeys
-from betcore.domain.ids import parse_carrier
+from betcore.domain.ids import parse_workflow_id
 from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
 from betcore.temporal import executions
@@ -172,7 +172,7 @@ class Run:
                 bet_ids = [bet.stake.bet_id for bet in provider.book]
                 restless |= await patiently(partial(not_at_rest, engine, provider.counterparty_id, bet_ids))
             async for ids in executions.started_before(client, timedelta(), _PAGE):
-                ended = await lives.ended([parse_carrier(one) for one in ids], timedelta())
+                ended = await lives.ended([parse_workflow_id(one) for one in ids], timedelta())
                 restless |= {row.workflow_id: "its workflow goes on" for row in ended}
             restless |= {row.workflow_id: "no workflow carries it" for row in await left_alone(client, lives)}
             if not restless or time.monotonic() > give_up:

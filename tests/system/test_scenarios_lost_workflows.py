@@ -17,7 +17,7 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, Re
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from betcore.domain.ids import resumed_reversal_id, resumed_workflow_id
+from betcore.domain.ids import resumed_reversal_workflow_id, resumed_workflow_id
 from betcore.temporal.schedules import SWEEP
 from betcore.temporal.visibility import BET_STATUS, CASINO, GAME, NEEDS_ATTENTION, PLAYER, PROVIDER, SETTLE_BY
 from tests.partner import Answer, Stack, TestPartner, eventually, until
@@ -169,7 +169,7 @@ class Lost:
     async def resumed(self) -> Any:
         """Wait until another life runs; its description."""
         bet_id = (await self.partner.row(self.bet)).bet_id
-        name = (resumed_reversal_id if self.case.reversal else resumed_workflow_id)(bet_id, 1)
+        name = (resumed_reversal_workflow_id if self.case.reversal else resumed_workflow_id)(bet_id, 1)
         handle = self.partner.stack.client.get_workflow_handle(name)
         await eventually(lambda: _runs(handle), WITHIN)
 

@@ -13,7 +13,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from betcore.domain.ids import BetKey, carrier_of_bet
+from betcore.domain.ids import BetKey, current_bet_workflow_id
 from betcore.domain.messages import Action, Operate, Operated
 from betcore.domain.money import Money
 from betcore.temporal.visibility import BET_STATUS
@@ -57,11 +57,11 @@ def _order(action: Action, operator: str = "ann", win: str | None = None, reason
     return Operate(action=action, operator=operator, reason=reason, win=Money.parse(win, "EUR") if win else None)
 
 
-async def _carrier(partner: TestPartner, bet: str) -> Any:
+async def _workflow_id(partner: TestPartner, bet: str) -> Any:
     """A handle of the workflow that carries the bet now."""
     row = await partner.row(bet)
     key = BetKey(partner.counterparty_id, bet)
-    return partner.stack.client.get_workflow_handle(carrier_of_bet(key, row.bet_id, row.lives))
+    return partner.stack.client.get_workflow_handle(current_bet_workflow_id(key, row.bet_id, row.lives))
 
 
 async def _send(handle: Any, order: Operate, update_id: str | None = None) -> Operated:
@@ -74,7 +74,7 @@ async def _send(handle: Any, order: Operate, update_id: str | None = None) -> Op
 async def _ask(
     partner: TestPartner, bet: str, action: Action, operator: str = "ann", win: str | None = None
 ) -> Operated:
-    return await _send(await _carrier(partner, bet), _order(action, operator, win))
+    return await _send(await _workflow_id(partner, bet), _order(action, operator, win))
 
 
 async def _refusal(asked: Awaitable[Operated]) -> str:
@@ -127,7 +127,7 @@ async def _state_of_credit(partner: TestPartner, bet: str, *states: str) -> None
 
 async def _is_closed(partner: TestPartner, bet: str) -> None:
     """Wait until the bet's workflow has ended."""
-    await (await _carrier(partner, bet)).result()
+    await (await _workflow_id(partner, bet)).result()
 
 
 # No PayOut
@@ -384,7 +384,7 @@ async def test_marking_a_large_payout_as_paid_takes_two(stack: Stack) -> None:
     partner, bet = await _parked(stack, casino)
     made = await sends(partner, bet)
     # The command's own repeat of its call is the same word, not a second one.
-    handle, name = await _carrier(partner, bet), uuid4().hex
+    handle, name = await _workflow_id(partner, bet), uuid4().hex
     assert {(await _send(handle, _order(MARK_PAID), name)).done for _ in range(2)} == {False}
     copies = [_refusal(_ask(partner, bet, MARK_PAID)) for _ in range(5)]
     assert all("another operator" in said for said in await asyncio.gather(*copies))
@@ -529,7 +529,7 @@ async def _resumed(partner: TestPartner, *bets: str) -> None:
     """Terminate the workflows that carry these bets, and wait until others have taken them over."""
     lives = [(await partner.row(bet)).lives for bet in bets]
     for bet in bets:
-        await (await _carrier(partner, bet)).terminate()
+        await (await _workflow_id(partner, bet)).terminate()
 
     async def taken_over() -> bool:
         return [(await partner.row(bet)).lives for bet in bets] == [before + 1 for before in lives]
@@ -542,7 +542,7 @@ async def test_a_resumed_bet_is_parked_again_and_takes_an_operators_retry(sweepi
     partner, bet = await _parked(sweeping)
     made = await sends(partner, bet)
     await _resumed(partner, bet)
-    handle = await _carrier(partner, bet)
+    handle = await _workflow_id(partner, bet)
     assert handle.id != partner.workflow(bet).id
 
     async def shows() -> Any:

@@ -282,7 +282,7 @@ async def test_a_stake_that_was_taken_after_its_bets_end_is_owed_back(
 
 
 FIRST, RESUMED = f"bet:{COUNTERPARTY}:bet", "resume:{}:2"
-CARRIERS = [
+WORKFLOW_IDS = [
     (STAKE, "sending", {"awaited": False}, None),
     (STAKE, "sending", {"awaited": True}, FIRST),
     (PAY_OUT, "sending", {"awaited": True, "lives": 2}, RESUMED),
@@ -291,16 +291,16 @@ CARRIERS = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "state", "given", "carrier"), CARRIERS)
+@pytest.mark.parametrize(("kind", "state", "given", "workflow_id"), WORKFLOW_IDS)
 async def test_who_is_told(
-    desk: Desk, kind: TransactionType, state: str, given: dict[str, Any], carrier: str | None
+    desk: Desk, kind: TransactionType, state: str, given: dict[str, Any], workflow_id: str | None
 ) -> None:
     bet_id = await desk.bet(kind, state, **given)
     found = await desk.store(bet_id, kind)
-    assert found.carrier == (carrier and carrier.format(bet_id))
+    assert found.workflow_id == (workflow_id and workflow_id.format(bet_id))
     assert found.hinted is (state == "sending")
     # A repeat makes up for a signal that was lost.
-    assert (await desk.store(bet_id, kind)).carrier == found.carrier
+    assert (await desk.store(bet_id, kind)).workflow_id == found.workflow_id
 
 
 @pytest.mark.edge_case(92)
@@ -308,20 +308,20 @@ async def test_a_refusal_for_what_is_parked_is_told_to_no_workflow(desk: Desk) -
     bet_id = await desk.bet(PAY_OUT, "parked")
     for outcome in (Outcome.STORED, Outcome.REPEATED):
         found = await desk.store(bet_id, PAY_OUT, fails=True)
-        assert (found.outcome, found.carrier, found.hinted) == (outcome, None, False)
+        assert (found.outcome, found.workflow_id, found.hinted) == (outcome, None, False)
     # A success after it is taken, and told.
     found = await desk.store(bet_id, PAY_OUT)
-    assert (found.outcome, found.carrier) == (Outcome.STORED, FIRST)
+    assert (found.outcome, found.workflow_id) == (Outcome.STORED, FIRST)
 
 
-@pytest.mark.parametrize(("lives", "carrier"), [(0, f"reversal:{COUNTERPARTY}:bet"), (3, "resume-reversal:{}:3")])
+@pytest.mark.parametrize(("lives", "workflow_id"), [(0, f"reversal:{COUNTERPARTY}:bet"), (3, "resume-reversal:{}:3")])
 @pytest.mark.parametrize("kind", [RETURN, CLAW_BACK])
 async def test_what_a_reversal_moves_is_told_to_the_reversal(
-    desk: Desk, kind: TransactionType, lives: int, carrier: str
+    desk: Desk, kind: TransactionType, lives: int, workflow_id: str
 ) -> None:
     bet_id = await desk.bet(kind, awaited=True, lives=7)
     await desk.sql("INSERT INTO reversal (bet_id, lives) VALUES (:bet_id, :lives)", bet_id=bet_id, lives=lives)
-    assert (await desk.store(bet_id, kind)).carrier == carrier.format(bet_id)
+    assert (await desk.store(bet_id, kind)).workflow_id == workflow_id.format(bet_id)
 
 
 async def test_of_many_at_once_one_is_stored(desk: Desk) -> None:

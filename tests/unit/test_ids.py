@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from betcore.domain.ids import BetKey, carrier_of_bet, carrier_of_reversal, parse_carrier
+from betcore.domain.ids import BetKey, current_bet_workflow_id, current_reversal_workflow_id, parse_workflow_id
 
 
 @given(st.from_regex(r"[A-Za-z0-9._:-]{1,128}", fullmatch=True), st.integers(1, 2**62), st.integers(0, 9))
-def test_a_carriers_id_tells_its_bet(provider_bet_id: str, bet_id: int, lives: int) -> None:
+def test_a_workflow_id_names_its_bet(provider_bet_id: str, bet_id: int, lives: int) -> None:
     key = BetKey(str(uuid4()), provider_bet_id)
-    for carrier in (carrier_of_bet, carrier_of_reversal):
-        assert parse_carrier(carrier(key, bet_id, lives)) == (bet_id if lives else key)
+    for current_id in (current_bet_workflow_id, current_reversal_workflow_id):
+        assert parse_workflow_id(current_id(key, bet_id, lives)) == (bet_id if lives else key)
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ def test_a_carriers_id_tells_its_bet(provider_bet_id: str, bet_id: int, lives: i
 )
 def test_another_workflow_id_is_refused(other: str) -> None:
     with pytest.raises(ValueError):
-        parse_carrier(other)
+        parse_workflow_id(other)

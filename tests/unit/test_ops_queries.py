@@ -291,9 +291,9 @@ async def test_failing_workflow_tasks_are_seen_with_their_reason(alert: Desk) ->
         await alert.listed("failing", 1)
     [line] = (await alert.did("stuck", "--casino", alert.casino_name))["stuck"]
     assert (line["bet_id"], line["why"]) == (record.bet_id, "its workflow tasks fail")
-    [carrier] = (await alert.did("show", str(record.bet_id)))["next"]
-    assert carrier["task_attempt"] > 1
-    assert "no such luck" in carrier["task_failure"]
+    [workflow] = (await alert.did("show", str(record.bet_id)))["next"]
+    assert workflow["task_attempt"] > 1
+    assert "no such luck" in workflow["task_failure"]
     assert "no such luck" in (await alert.says("show", str(record.bet_id))).output
     # Nothing of it is readable at Temporal.
     failed = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED

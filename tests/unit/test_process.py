@@ -12,7 +12,7 @@ BUSY = "import threading, time; threading.Thread(target=time.sleep, args=(600,))
 
 @pytest.mark.parametrize("status", [0, 3])
 def test_no_thread_keeps_a_process_or_changes_its_status(status: int) -> None:
-    command = [sys.executable, "-c", f"{BUSY}from betcore.runtime.process import leave; leave({status})"]
+    command = [sys.executable, "-c", f"{BUSY}from betcore.runtime.process import exit_now; exit_now({status})"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (status, "said\n", "")
 
