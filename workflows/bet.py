@@ -1,5 +1,7 @@
-"""The life of a bet: PayIn, then PayOut or Refund, then over; or PayInOut, and over. Money moves in ``run``; handlers
-only file and wait."""
+"""The workflow of one bet: a PayIn, then a PayOut or a Refund; or a PayInOut, which is both at once.
+
+Money moves in ``run``; handlers only file and wait.
+"""
 
 from temporalio import workflow
 
@@ -9,11 +11,11 @@ from workflows.support.bet_actions import BetActions
 from workflows.support.closing import Closing
 from workflows.support.completion import Completion
 from workflows.support.continue_as_new import NextRun
-from workflows.support.debit import Debit
 from workflows.support.four_eyes import FourEyes
 from workflows.support.inbox import Inbox
 from workflows.support.movements import MovementRunner
 from workflows.support.resolution import Resolution, ResolutionWait
+from workflows.support.sending import Debit, Sending
 from workflows.support.status import StatusReporter
 from workflows.support.wake import WakeUp
 
@@ -31,7 +33,10 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name="Bet")
 class Bet:
-    """One stake and its resolution. The first valid PayOut or Refund that is filed decides the outcome."""
+    """One stake and its resolution. The first valid PayOut or Refund that is filed decides the outcome.
+
+    An update answers with the bet's row as soon as the row decides the call.
+    """
 
     @workflow.init
     def __init__(self, pay_in: PayIn) -> None:
@@ -53,8 +58,8 @@ class Bet:
     async def run(self, pay_in: PayIn) -> BetState | None:
         """Carry the bet to its end.
 
-        Return its terminal state, or None if another workflow owns the bet, or if its session, player, casino and game
-        are not of one row.
+        Return its terminal state. Return None if another workflow owns the bet, or if the argument's session, player,
+        casino and game do not belong together.
         """
         await self._completion.run_to_completion(self._carry_out)
         record = self._status.record
@@ -77,32 +82,32 @@ class Bet:
 
     @workflow.update(name="pay_in", description="Answers when the stake is taken, refused or taken back.")
     async def pay_in(self) -> BetRecord:
-        """The bet's row as soon as it answers the PayIn."""
+        """Answer the PayIn; its stake moves in ``run``."""
         return await self._completion.wait_for_outcome(lambda record: answers.to_pay_in(record, self._pay_in))
 
     @workflow.update(name="pay_in_out", description="Answers when the bet is settled, refused or taken back.")
     async def pay_in_out(self) -> BetRecord:
-        """The bet's row as soon as it answers the PayInOut."""
+        """Answer the PayInOut; stake and win move in ``run``."""
         return await self._completion.wait_for_outcome(lambda record: answers.to_pay_in(record, self._pay_in))
 
     @workflow.update(name="pay_out", description="Settles the bet; answers when the player has the money.")
     async def pay_out(self, call: PayOut) -> BetRecord:
-        """File the PayOut; the bet's row as soon as it answers it."""
+        """File the PayOut and answer it."""
         self._inbox.file(call)
         return await self._completion.wait_for_outcome(lambda record: answers.to_pay_out(record, call))
 
     @workflow.update(name="refund", description="Returns the stake; answers when the player has it back.")
     async def refund(self, call: Refund) -> BetRecord:
-        """File the Refund; the bet's row as soon as it answers it, or says that a reversal will."""
+        """File the Refund and answer it, if need be by a row that says that a reversal will carry it out."""
         self._inbox.file(call)
         return await self._completion.wait_for_outcome(lambda record: answers.to_refund(record, call))
 
-    @workflow.signal(name="pay_out", description="As the update, for a caller that has stopped waiting.")
+    @workflow.signal(name="pay_out", description="The update without an answer, for a caller past its deadline.")
     def file_pay_out(self, call: PayOut) -> None:
         """File the PayOut."""
         self._inbox.file(call)
 
-    @workflow.signal(name="refund", description="As the update, for a caller that has stopped waiting.")
+    @workflow.signal(name="refund", description="The update without an answer, for a caller past its deadline.")
     def file_refund(self, call: Refund) -> None:
         """File the Refund."""
         self._inbox.file(call)
@@ -111,12 +116,12 @@ class Bet:
 
     @workflow.signal(name="accept", description="The casino has confirmed or refused a movement: its row says how.")
     def accept(self, accept: Accept) -> None:
-        """Look at the movement's row now."""
+        """Have the movement's row read now."""
         self._movements.wake(accept)
 
     @workflow.update(name="recheck", description="The row says that money is owed: read it again.")
     async def recheck(self) -> None:
-        """Read the row again: a message may be lost whose attempt has begun to pay."""
+        """Have the row read again: a PayOut or Refund may be lost after its attempt has begun to pay."""
         self._resolution.reread()
 
     @recheck.validator
@@ -151,24 +156,27 @@ class Bet:
         return self._status.bet.owner == self._owner
 
     async def _open_and_debit(self) -> Step:
-        step = await self._movements.debit(
-            Debit(
-                transaction_type=TransactionType.ACCEPT_BET,
-                amount=self._pay_in.stake,
-                not_after=self._pay_in.not_after,
-                summary="debit the stake",
-                attempt=Wallet.try_stake,
-                pursue=Wallet.pursue_stake,
-                send_input=self._take_stake,
-                find=Wallet.find_stake,
-                find_input=self._find_stake,
-                mark=Marks.mark_stake,
-                mark_input=self._mark_stake,
-            )
-        )
+        step = await self._movements.debit(self._stake_debit())
         if step.progress is Progress.DONE and self._status.needs_attention:
             self._status.show("open")
         return step
+
+    def _stake_debit(self) -> Debit[Wallet, TakeStake, FindStake, MarkStake]:
+        return Debit(
+            sending=Sending(
+                transaction_type=TransactionType.ACCEPT_BET,
+                summary="debit the stake",
+                fast=Wallet.try_stake,
+                slow=Wallet.pursue_stake,
+                input=self._take_stake,
+            ),
+            amount=self._pay_in.stake,
+            not_after=self._pay_in.not_after,
+            find=Wallet.find_stake,
+            find_input=self._find_stake,
+            mark=Marks.mark_stake,
+            mark_input=self._mark_stake,
+        )
 
     def _take_stake(self) -> TakeStake:
         return TakeStake(pay_in=self._pay_in, owner=self._owner, refund_filed=self._is_refund_filed)
@@ -202,7 +210,7 @@ class Bet:
         if step.progress is not Progress.FOREIGN:
             self._inbox.report_if_overruled(resolution.asked, self._status.bet)
         if step.progress is Progress.REFUSED:
-            # An attempt whose message is lost has begun the other one, or has taken the bet back.
+            # The row has the other outcome: an attempt whose message was lost has begun it, or the bet was taken back.
             step = await self._credit(self._resolution.by_the_row())
         return step
 
@@ -215,8 +223,7 @@ class Bet:
     # The end
 
     async def _reverse_if_asked(self) -> None:
-        """A Refund that came while the win was being paid is carried out by a reversal; from here on it is durable
-        there, whoever waits for it."""
+        """Start a reversal for a Refund that came while the win was being paid."""
         if not self._is_to_be_reversed():
             return
         reverse = self._closing.before(self._pay_in.reversed(self._status.bet, workflow.now()))

@@ -18,7 +18,7 @@ _RETRY = RetryPolicy(maximum_interval=timedelta(minutes=5))
 
 @workflow.defn(name="Reconciliation")
 class Reconciliation:
-    """The bets of one casino in one window, compared with the casino's book."""
+    """The bets of one casino in one window of time, compared with the casino's book."""
 
     @workflow.run
     async def run(self, order: Reconcile) -> Reconciled:

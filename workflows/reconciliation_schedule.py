@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name="Reconciliations")
 class Reconciliations:
-    """One round of the casinos. It waits for none of the runs: a casino that is down must not hold up another one."""
+    """One round of all casinos. It waits for none of the runs: a casino that is down must not hold up another."""
 
     @workflow.run
     async def run(self) -> int:
@@ -22,6 +22,6 @@ class Reconciliations:
             Reconciler.start_reconciliations,
             summary="start a run for each casino that is due",
             within=timedelta(minutes=10),
-            # The next hour's round takes up what is left.
+            # The next hour's round starts what is left.
             retry=RetryPolicy(maximum_attempts=5),
         )

@@ -1,6 +1,6 @@
-"""The reversal of a bet that has ended: the win is taken back, if there was one, and then the stake returned.
+"""The workflow that reverses a bet which has ended: take the win back, if there was one, then return the stake.
 
-The win first: it is the leg that can fail. Where the casino refuses it nothing else moves, and the bet stays settled.
+The win first: it is the leg that can fail. If the casino refuses it nothing else moves, and the bet stays settled.
 """
 
 from datetime import datetime
@@ -14,10 +14,10 @@ from workflows.support.activity_calls import ActivityCalls
 from workflows.support.closing import Closing
 from workflows.support.completion import Completion
 from workflows.support.continue_as_new import NextRun
-from workflows.support.debit import Debit
 from workflows.support.four_eyes import FourEyes
 from workflows.support.movements import MovementRunner
 from workflows.support.operator_actions import OperatorActions
+from workflows.support.sending import Debit, Sending
 from workflows.support.status import StatusReporter
 from workflows.support.wake import WakeUp
 
@@ -35,7 +35,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name="Reversal")
 class Reversal:
-    """A saga of two legs with a row of its own, beside the bet's."""
+    """A saga of two legs, with a row of its own beside the bet's."""
 
     @workflow.init
     def __init__(self, reverse: Reverse) -> None:
@@ -75,7 +75,7 @@ class Reversal:
 
     @workflow.update(name="refund", description="Answers when both legs are done, or the casino has refused the first.")
     async def refund(self, call: Refund) -> BetRecord:
-        """The bet with its reversal as soon as they answer the Refund."""
+        """Answer the Refund with the bet's row and its reversal's, as soon as they decide it."""
         return await self._completion.wait_for_outcome(lambda record: answers.to_refund(record, call))
 
     @refund.validator
@@ -83,15 +83,13 @@ class Reversal:
         if call.bet not in (None, (self._reverse.counterparty_id, self._reverse.provider_bet_id)):
             raise ApplicationError("the call is not of this bet", type=Code.DIFFERENT_DATA)
 
-    @workflow.signal(
-        name="refund", description="A Refund of a caller that has stopped waiting; it is under way already."
-    )
+    @workflow.signal(name="refund", description="The update without an answer, for a caller past its deadline.")
     def file_refund(self, call: Refund) -> None:
-        """Nothing to file: that the reversal runs is the Refund."""
+        """Do nothing: the reversal itself carries the Refund out."""
 
     @workflow.signal(name="accept", description="The casino has confirmed or refused a movement: its row says how.")
     def accept(self, accept: Accept) -> None:
-        """Look at the movement's row now."""
+        """Have the movement's row read now."""
         self._movements.wake(accept)
 
     @workflow.update(name="operate", description="An operator's action: retry, or a mark.")
@@ -112,7 +110,7 @@ class Reversal:
         return reversal is not None and reversal.owner == self._owner and self._is_of(self._status.bet)
 
     def _is_of(self, bet: BetRecord) -> bool:
-        """Whether the rows say the same as the argument, which anybody may have written who starts a workflow."""
+        """Return whether the rows agree with the argument: a person with access to Temporal may have written it."""
         paid = bet.win if bet.state is BetState.SETTLED else None
         reverse = self._reverse
         return (bet.casino_id, bet.stake, paid) == (reverse.casino_id, reverse.stake, reverse.win)
@@ -134,13 +132,15 @@ class Reversal:
             return MarkClawBack(reverse=self._reverse, owner=self._owner, taken=taken)
 
         return Debit(
-            transaction_type=TransactionType.PAY_OUT_RETURN,
+            sending=Sending(
+                transaction_type=TransactionType.PAY_OUT_RETURN,
+                summary="take the win back",
+                fast=ClawBacks.try_claw_back,
+                slow=ClawBacks.pursue_claw_back,
+                input=claw_back,
+            ),
             amount=self._reverse.win or self._reverse.stake,
             not_after=not_after,
-            summary="take the win back",
-            attempt=ClawBacks.try_claw_back,
-            pursue=ClawBacks.pursue_claw_back,
-            send_input=claw_back,
             find=ClawBacks.find_claw_back,
             find_input=claw_back,
             mark=Marks.mark_claw_back,

@@ -1,6 +1,6 @@
-"""Telling the casino that a bet is over, or open again, where its profile asks for that.
+"""Close a bet at its casino, or open it again, if the casino's profile asks for that.
 
-Money that goes to the player never waits for it. A claw-back does: at a closed bet the casino refuses it.
+A payment to the player never waits for it. A claw-back does: the casino refuses one for a closed bet.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class Closing:
         self._given_up_at: datetime | None = None
 
     async def close(self, unless: Callable[[], bool] = lambda: False) -> None:
-        """Close the bet, until the casino has understood or ``unless`` holds."""
+        """Send close until the casino confirms it or ``unless`` holds."""
 
         def given_up() -> bool:
             return unless() and workflow.patched(_NO_WAIT)
@@ -46,19 +46,18 @@ class Closing:
             return
         if not given_up():
             self._status.attention("closing")
-            await self._until_understood(closed=True, unless=given_up)
+            await self._until_confirmed(closed=True, unless=given_up)
         if unless():
             self._given_up_at = workflow.now()
 
     def before(self, reverse: Reverse) -> Reverse:
-        """Return the reversal of this bet with what it has to know of the close: none was sent; or one may still take
-        effect, until when."""
+        """Return the reversal of this bet with whether a close was sent, and until when one may still take effect."""
         late = self._policy.attempt_timeout + self._policy.effect_within
         reopen_from = self._given_up_at and self._given_up_at + late
         return reverse.model_copy(update={"closed": self._tried, "reopen_from": reopen_from})
 
     async def reopen(self, reverse: Reverse) -> None:
-        """Open the bet, until the casino has understood."""
+        """Send open until the casino confirms it."""
         if not self._may_be_closed(reverse):
             return
         wait = (reverse.reopen_from or workflow.now()) - workflow.now()
@@ -67,12 +66,12 @@ class Closing:
             await workflow.sleep(wait, summary="until an old close can no longer take effect")
         if not await self._once(closed=False):
             self._status.attention("reopening")
-            await self._until_understood(closed=False)
+            await self._until_confirmed(closed=False)
         if self._status.needs_attention:
             self._status.show("reversing")
 
     async def reopen_beside(self, reverse: Reverse, returning: Callable[[], Awaitable[Step]]) -> Step:
-        """Open the bet, and return a stake beside it: that waits for one try, and no longer."""
+        """Open the bet while its stake is returned: the return waits for one attempt to open, and no longer."""
         within = self._policy.attempt_timeout * 2
         if not self._may_be_closed(reverse) or await self._once(closed=False, within=within):
             return await returning()
@@ -80,10 +79,10 @@ class Closing:
         returned = False
 
         async def open_meanwhile() -> None:
-            # The return is tried first; a casino that has the bet closed refuses it, and it is owed then.
+            # A casino that has closed the bet refuses the return. So the return is tried first, and shown as owed.
             await workflow.wait_condition(lambda: returned or self._status.status != "reopening")
             if not returned:
-                await self._until_understood(closed=False, unless=lambda: returned)
+                await self._until_confirmed(closed=False, unless=lambda: returned)
 
         opening = asyncio.create_task(open_meanwhile())
         step = await returning()
@@ -100,7 +99,7 @@ class Closing:
     async def _once(self, *, closed: bool, within: timedelta | None = None) -> bool:
         return await self._calls.once(Wallet.close_at_casino, self._order(closed), _what(closed), within)
 
-    async def _until_understood(self, *, closed: bool, unless: Callable[[], bool] = lambda: False) -> None:
+    async def _until_confirmed(self, *, closed: bool, unless: Callable[[], bool] = lambda: False) -> None:
         await self._calls.slow_unless(Wallet.close_at_casino, self._order(closed), _what(closed), unless)
 
     def _order(self, closed: bool) -> CloseAtCasino:

@@ -1,4 +1,4 @@
-"""What is filed for a bet: the PayOut or Refund that decides it, and what comes after."""
+"""The PayOut and the Refund that are filed for a bet. The first one decides it."""
 
 from datetime import datetime
 
@@ -13,13 +13,13 @@ with workflow.unsafe.imports_passed_through():
     from betcore.domain.errors import Code
     from betcore.domain.messages import HandedOn, PayIn, PayOut, Refund
 
-# The patch under which a message that the row has overruled is an incident.
+# With this patch a message that the row has overruled is an incident.
 _THE_ROW_DECIDES = "the-row-decides"
 _ANOTHER_WIN = "settled_with_another_win"
 
 
 class Inbox:
-    """The calls of one bet: at most one of each kind, in the order of their coming. The first one decides."""
+    """The calls of one bet, in the order of their arrival: at most one PayOut and one Refund."""
 
     def __init__(self, pay_in: PayIn, status: StatusReporter) -> None:
         self._pay_in = pay_in
@@ -39,13 +39,15 @@ class Inbox:
         return self._calls[0] if self._calls else None
 
     def check(self, call: PayOut | Refund) -> None:
-        """Raise ApplicationError(different_data) where the call is not of this bet."""
-        # A rejected update leaves no trace, and takes no place among the few that may wait.
+        """Raise ApplicationError(different_data) if the call is not of this bet.
+
+        For validators: a rejected update leaves no event, and takes none of the few places for waiting updates.
+        """
         if answers.is_of_another_bet(self._pay_in, self._status.record, call):
             raise ApplicationError("the call is not of this bet", type=Code.DIFFERENT_DATA)
 
     def file(self, call: PayOut | Refund) -> None:
-        """File the call, or show that it contradicts the bet or what was filed before."""
+        """File the call, or file an incident if it contradicts the bet or an earlier call."""
         if answers.is_of_another_bet(self._pay_in, self._status.record, call):
             self._status.file_incident(Code.DIFFERENT_DATA, self._pay_in.facts(), call.facts())
         elif self._calls and answers.conflicts(self._calls[0], call):
@@ -56,11 +58,11 @@ class Inbox:
             self._status.say(f"{call} filed")
 
     def asks_to_reverse(self, bet: BetRecord) -> bool:
-        """Return whether a Refund is filed that takes the win of this bet back."""
+        """Return whether a filed Refund takes the win of this bet back."""
         return any(isinstance(call, Refund) and answers.wants_reversal(bet, call) for call in self._calls)
 
     def report_if_overruled(self, asked: PayOut | Refund | None, bet: BetRecord) -> None:
-        """Show that the row stands against a call, and file an incident if money was asked for that is not paid."""
+        """Show that the row has overruled a call, and file an incident if a win was asked for that is not paid."""
         paid = bet.win if bet.state in (BetState.SETTLING, BetState.SETTLED) else None
         wanted = asked.win if isinstance(asked, PayOut) else None
         if asked is None or wanted == paid:
@@ -71,7 +73,7 @@ class Inbox:
             self._status.file_incident(kind, bet.facts(), asked.facts())
 
     def hand_on(self, more: HandedOn) -> HandedOn:
-        """Return what the next run needs, with what is filed."""
+        """Add the filed calls to what the next run needs."""
         filed = {call.name: call for call in self._calls}
         first = isinstance(self.first, Refund)
         return more.model_copy(update={**filed, "refund_first": first, "filed_at": self.filed_at})

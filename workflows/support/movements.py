@@ -1,15 +1,14 @@
 """How a movement of money is brought to its end: the fast lane, the slow lane, a look at the casino, an operator."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from temporalio import workflow
 
-from workflows.support.activity_calls import ActivityCalls, In
+from workflows.support.activity_calls import ActivityCalls
 from workflows.support.continue_as_new import NextRun
-from workflows.support.debit import Cls, Debit, Find, Mark, Send
 from workflows.support.four_eyes import Concern
 from workflows.support.parked import Parked
+from workflows.support.sending import Cls, Debit, Find, Mark, Send, Sending
 from workflows.support.status import StatusReporter
 from workflows.support.wake import WakeUp
 
@@ -47,12 +46,11 @@ class MovementRunner:
 
     async def debit(self, debit: Debit[Cls, Send, Find, Mark]) -> Step:
         """Send a debit until its outcome is known; once it may not be sent any more, look for it, twice."""
-        self._begin(debit.transaction_type)
-        step = await self._try_fast(debit.attempt, debit.send_input, debit.summary)
+        step = await self._try_fast(debit.sending)
         while True:
             if step.progress.is_open:
                 self._status.attention("unknown")
-                step = await self._retry_slow(debit.pursue, debit.attempt, debit.send_input, debit.summary)
+                step = await self._retry_slow(debit.sending)
             if step.progress.is_open:
                 step = await self._confirm_absent(debit)
             if step.progress is not Progress.PARKED:
@@ -69,8 +67,35 @@ class MovementRunner:
         filed_at: datetime | None = None,
     ) -> Step:
         """Send a credit until the player has the money; ``asked`` is the message that asks for it, if one does."""
+        pay = self._pay(transaction_type, amount, asked, filed_at)
+        kind = "pay out" if transaction_type is TransactionType.PAY_OUT else "return"
+        sending = Sending(
+            transaction_type=transaction_type,
+            summary=f"{kind} {amount.currency} {amount}",
+            fast=Wallet.try_credit,
+            slow=Wallet.pursue_credit,
+            input=lambda: pay,
+            owed=True,
+        )
+        step = await self._try_fast(sending)
+        while True:
+            if step.progress.is_open:
+                self._status.attention("owed")
+                step = await self._retry_slow(sending)
+            if step.progress is not Progress.PARKED:
+                self.is_busy = False
+                return step
+            step = await self._decide_credit(pay)
+
+    def _pay(
+        self,
+        transaction_type: TransactionType,
+        amount: Money,
+        asked: PayOut | Refund | None,
+        filed_at: datetime | None,
+    ) -> Pay:
         policy = self._policy
-        pay = Pay(
+        return Pay(
             bet_id=self._status.bet.bet_id,
             owner=self._owner,
             casino_id=self._start.casino_id,
@@ -85,54 +110,33 @@ class MovementRunner:
             message=asked and asked.name,
             filed_at=filed_at,
         )
-        self._begin(transaction_type)
-        summary = f"{'pay out' if transaction_type is TransactionType.PAY_OUT else 'return'} {amount.currency} {amount}"
-        step = await self._try_fast(Wallet.try_credit, lambda: pay, summary)
-        while True:
-            if step.progress.is_open:
-                self._status.attention("owed")
-                step = await self._retry_slow(Wallet.pursue_credit, Wallet.try_credit, lambda: pay, summary, owed=True)
-            if step.progress is not Progress.PARKED:
-                self.is_busy = False
-                return step
-            step = await self._decide_credit(pay)
 
     def wake(self, accept: Accept | None = None) -> None:
         """Have the movement under way looked at now, because of an Accept or, without one, for an operator."""
         self._wake_up.request(accept)
 
-    def _begin(self, transaction_type: TransactionType) -> None:
-        self._wake_up.begin(transaction_type)
-        self.is_busy = True
-
     # The lanes
 
-    async def _try_fast(
-        self, attempt: Callable[[Cls, In], Awaitable[Step]], send_input: Callable[[], In], summary: str
-    ) -> Step:
-        """Try the fast lane. If the casino confirms by Accept, nothing is sent again before the Accept is late."""
-        step = await self._attempt(attempt, send_input, summary)
+    async def _try_fast(self, sending: Sending[Cls, Send]) -> Step:
+        """Begin a movement in the fast lane.
+
+        If the casino confirms by Accept, nothing is sent again before the Accept is late.
+        """
+        self._wake_up.begin(sending.transaction_type)
+        self.is_busy = True
+        step = await self._send_fast(sending)
         if step.progress is not Progress.AWAITED:
             return step
         wait = (self._policy.accept_within or timedelta()) if step.wait is None else step.wait
         if await self._wake_up.within(wait, "until the casino's Accept is late"):
-            step = await self._attempt(attempt, send_input, summary)
+            step = await self._send_fast(sending)
         return step
 
-    async def _attempt(
-        self, attempt: Callable[[Cls, In], Awaitable[Step]], send_input: Callable[[], In], summary: str
-    ) -> Step:
-        return self._status.apply(summary, await self._calls.fast(attempt, send_input(), summary))
+    async def _send_fast(self, sending: Sending[Cls, Send]) -> Step:
+        step = await self._calls.fast(sending.fast, sending.input(), sending.summary)
+        return self._status.apply(sending.summary, step)
 
-    async def _retry_slow(
-        self,
-        pursue: Callable[[Cls, In], Awaitable[Step]],
-        attempt: Callable[[Cls, In], Awaitable[Step]],
-        send_input: Callable[[], In],
-        summary: str,
-        *,
-        owed: bool = False,
-    ) -> Step:
+    async def _retry_slow(self, sending: Sending[Cls, Send]) -> Step:
         """Retry a movement in the slow lane. A wake-up brings the fast lane back once, and then the slow one."""
 
         def interrupted() -> bool:
@@ -140,13 +144,15 @@ class MovementRunner:
 
         while True:
             await self._next_run.start_if_due()
-            step = await self._calls.slow_unless(pursue, send_input(), summary, interrupted, owed=owed)
+            step = await self._calls.slow_unless(
+                sending.slow, sending.input(), sending.summary, interrupted, owed=sending.owed
+            )
             if step is not None:
-                return self._status.apply(summary, step)
+                return self._status.apply(sending.summary, step)
             if not self._wake_up.requested:
                 continue
             self._wake_up.clear()
-            step = await self._attempt(attempt, send_input, summary)
+            step = await self._send_fast(sending)
             if not step.progress.is_open:
                 return step
 
@@ -158,7 +164,7 @@ class MovementRunner:
         while True:
             await self._next_run.start_if_due()
             if await self._wake_up.within(look_at - workflow.now(), "until an old debit can no longer take effect"):
-                step = await self._attempt(debit.attempt, debit.send_input, debit.summary)
+                step = await self._send_fast(debit.sending)
             else:
                 what = "look for the debit"
                 step = self._status.apply(what, await self._calls.slow(debit.find, debit.find_input(second_look), what))
@@ -201,12 +207,12 @@ class MovementRunner:
         self._wake_up.repeat_handed_on()
         self._status.attention("parked")
         # The casino gives no answer that could be checked: two people have to have looked at it.
-        self.parked.debit = Concern(debit.transaction_type, debit.amount, by_two=True)
+        self.parked.debit = Concern(debit.sending.transaction_type, debit.amount, by_two=True)
         await self._wait_for_operator()
         step = None if self.parked.mark is None else await self._carry_out_mark(debit, self.parked.mark)
         if step is None:
             self.parked.debit = None
-            step = await self._unpark(debit.transaction_type)
+            step = await self._unpark(debit.sending.transaction_type)
         self.parked.clear()
         return step
 
@@ -228,10 +234,10 @@ class MovementRunner:
             if await self._confirmed_within(wait):
                 return None
         if mark is Action.VOID:
-            await self._unpark(debit.transaction_type)
+            await self._unpark(debit.sending.transaction_type)
             return await self._confirm_absent(debit)
         taken = mark is Action.MARK_TAKEN
-        what = f"{debit.summary}, marked as {'taken' if taken else 'not taken'}"
+        what = f"{debit.sending.summary}, marked as {'taken' if taken else 'not taken'}"
         return self._status.apply(what, await self._calls.slow(debit.mark, debit.mark_input(taken), what))
 
     async def _confirmed_within(self, time: timedelta) -> bool:

@@ -1,4 +1,4 @@
-"""What every workflow's signals have in common: one argument each."""
+"""The worker's check of signals: each has one argument."""
 
 from temporalio import workflow
 from temporalio.worker import (
@@ -11,8 +11,10 @@ from temporalio.worker import (
 
 class _OneArgument(WorkflowInboundInterceptor):
     async def handle_signal(self, input: HandleSignalInput) -> None:
-        """Drop a signal that has another number of arguments: calling its handler would fail the workflow task, and
-        each retry of it, because the signal stays in the history."""
+        """Drop a signal that has another number of arguments.
+
+        Its handler would fail the workflow task, and each retry of it, because the signal stays in the history.
+        """
         if len(input.args) == 1:
             await super().handle_signal(input)
         else:
@@ -20,8 +22,8 @@ class _OneArgument(WorkflowInboundInterceptor):
 
 
 class SignalsOfOneArgument(Interceptor):
-    """For workers: no signal can block a workflow by what it lacks."""
+    """Interceptor for workers: no signal can block a workflow by what it lacks."""
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:
-        """Return the check of signals."""
+        """Return the interceptor that checks signals."""
         return _OneArgument
