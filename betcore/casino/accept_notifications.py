@@ -1,14 +1,14 @@
-"""Hints that an Accept has been stored, from the API to the worker that waits for it, by PostgreSQL's NOTIFY.
+"""Notifications that an Accept was stored, from the API to the worker that waits for it, by PostgreSQL's NOTIFY.
 
-A hint carries nothing but the movement's name: what counts is its row. A hint that is missed costs time, never money,
-so nothing here is repeated or acknowledged.
+A notification carries only the movement's id: its row alone counts. One that is missed costs time and never money, so
+nothing here is repeated or acknowledged.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import asyncpg
 import structlog
@@ -24,25 +24,25 @@ _log = structlog.get_logger()
 CHANNEL = "betcore_accept"
 _NOTIFY = text("SELECT pg_notify(:channel, :movement)")
 _CONNECT_WITHIN = 3.0
-# A connection that died without a word is found out this late.
-_ASK_EVERY = 15.0
+# Seconds after which a connection that died without a message is noticed.
+_CHECK_EVERY = 15.0
 _FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 async def notify(engine: AsyncEngine, bet_id: int, transaction_type: TransactionType) -> None:
-    """Tell every worker that the movement's Accept is in its row. Raises what the database raises.
+    """Notify every worker that the movement's Accept is in its row. Raises what the database raises.
 
-    A statement of its own: NOTIFY holds a lock of the whole server until its transaction is over, and one that writes
-    nothing has no log to flush under it.
+    NOTIFY holds a lock of the whole server until its transaction ends. It is a statement of its own, because a
+    transaction that writes nothing has no log to flush under that lock.
     """
     async with engine.connect() as connection:
         await connection.execute(_NOTIFY, {"channel": CHANNEL, "movement": transaction_id(bet_id, transaction_type)})
 
 
 class AcceptNotifications:
-    """The hints that reach one process, while the block ``async with AcceptNotifications(settings)`` lasts.
+    """Listens for one process, while the block ``async with AcceptNotifications(settings)`` lasts.
 
-    It has a connection of its own, and makes another one ``gap`` seconds after that is lost. ``listening`` is set
+    It has a connection of its own, and opens another one ``gap`` seconds after that is lost. ``listening`` is set
     while there is one. Raises Misconfigured(no_database) without an address.
     """
 
@@ -57,40 +57,40 @@ class AcceptNotifications:
         self.listening = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        """Begin to listen; nobody waits for the database here."""
+        """Start to listen in the background, without waiting for the database."""
         self._task = asyncio.create_task(self._listen())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop, and close the connection."""
+        """Stop listening, and close the connection."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
 
     @asynccontextmanager
     async def expect(self, bet_id: int, transaction_type: TransactionType) -> AsyncIterator[asyncio.Event]:
-        """An event that is set as soon as a hint of this movement arrives, from the beginning of the block on."""
-        movement, told = transaction_id(bet_id, transaction_type), asyncio.Event()
-        self._expected.setdefault(movement, set()).add(told)
+        """Yield an event that is set when a notification of this movement arrives after the block has begun."""
+        movement, stored = transaction_id(bet_id, transaction_type), asyncio.Event()
+        self._expected.setdefault(movement, set()).add(stored)
         try:
-            yield told
+            yield stored
         finally:
             waiting = self._expected[movement]
-            waiting.discard(told)
+            waiting.discard(stored)
             if not waiting:
                 del self._expected[movement]
 
     async def _listen(self) -> None:
         while True:
             try:
-                await self._hear()
+                await self._listen_once()
             except _FAILURES as error:
                 _log.warning("Accepts are not heard of just now", error=type(error).__name__)
             await asyncio.sleep(self._gap)
 
-    async def _hear(self) -> None:
+    async def _listen_once(self) -> None:
         """Listen until the connection is lost."""
         connection = await asyncpg.connect(
             self._url, timeout=_CONNECT_WITHIN, server_settings={"application_name": "betcore hints"}
@@ -98,11 +98,11 @@ class AcceptNotifications:
         try:
             lost = asyncio.Event()
             connection.add_termination_listener(lambda _: lost.set())
-            await connection.add_listener(CHANNEL, self._tell)
+            await connection.add_listener(CHANNEL, self._notify)
             self.listening.set()
             while not lost.is_set():
                 try:
-                    async with asyncio.timeout(_ASK_EVERY):
+                    async with asyncio.timeout(_CHECK_EVERY):
                         await lost.wait()
                 except TimeoutError:
                     await connection.execute("SELECT 1", timeout=_CONNECT_WITHIN)
@@ -110,6 +110,6 @@ class AcceptNotifications:
             self.listening.clear()
             connection.terminate()
 
-    def _tell(self, _connection: Any, _pid: int, _channel: str, movement: Any) -> None:
-        for told in self._expected.get(movement, ()):
-            told.set()
+    def _notify(self, _connection: object, _pid: int, _channel: str, movement: object) -> None:
+        for stored in self._expected.get(str(movement), ()):
+            stored.set()

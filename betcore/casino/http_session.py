@@ -1,4 +1,4 @@
-"""The HTTP session with which a process calls casinos and providers."""
+"""The HTTP session in which a process sends requests to casinos and providers."""
 
 from typing import Any
 
@@ -6,8 +6,9 @@ import aiohttp
 
 
 def http_session(**given: Any) -> aiohttp.ClientSession:
-    """Return a session that keeps no cookies: one casino's would go to every other on the same host name.
+    """Return a session without cookies and without a limit of connections.
 
-    Its connections have no common limit, because one partner that is slow must not use up those of all.
+    One casino's cookies would go to every other casino on the same host name. Under a limit one slow partner could
+    take the connections of all.
     """
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar(), **given)

@@ -1,4 +1,4 @@
-"""Asking a casino for the movements of many bets."""
+"""Looking up the movements of many bets at a casino, for reconciliation, ``verify`` and operators."""
 
 import asyncio
 from datetime import timedelta
@@ -7,12 +7,12 @@ from betcore.casino.client import CasinoClient
 from betcore.db.partners import Casino
 from betcore.domain.payment_list import Listed
 
-# How often a bet is asked for, and seconds before it is asked for again, times the number of the ask.
-_ASKS, _PAUSE = 5, 0.2
+# Attempts for one bet; the pause before an attempt, in seconds, is multiplied by its number.
+_ATTEMPTS, _PAUSE = 5, 0.2
 
 
 class ThrottledLookup:
-    """By payments/info, no faster than the casino's profile says (``owed_per_second``)."""
+    """Requests payments/info at the rate that the casino's profile allows (``owed_per_second``)."""
 
     def __init__(self, casinos: CasinoClient, casino: Casino) -> None:
         self._casinos = casinos
@@ -22,17 +22,17 @@ class ThrottledLookup:
         self._next = 0.0
 
     async def listed(self, bet_id: int) -> list[Listed] | None:
-        """The movements that the casino lists for a bet; None where no answer of several is clear."""
-        for number in range(_ASKS):
+        """Return the movements that the casino lists for a bet; None if no answer of several is clear."""
+        for number in range(_ATTEMPTS):
             if number:
                 await asyncio.sleep(_PAUSE * number)
-            await self._turn()
+            await self._wait_for_turn()
             listed = await self._casinos.listed(self._casino, bet_id, self._within)
             if listed is not None:
                 return listed
         return None
 
-    async def _turn(self) -> None:
+    async def _wait_for_turn(self) -> None:
         now = asyncio.get_running_loop().time()
         turn = max(now, self._next)
         self._next = turn + self._gap

@@ -1,7 +1,7 @@
-"""The tokens of the Aggregator API for casinos: those with which casinos call us, and those by which we called them.
+"""Tokens of the Aggregator API for casinos: access tokens for casinos, and the messages that this service has signed.
 
-Both are RS256 JWTs of the same keys. An access token has this service for its audience, and a scope; a message has its
-casino for its audience, or none, and data: so the one can never be taken for the other.
+Both are RS256 JWTs of the same keys. An access token has this service as its audience, and a scope. A message has its
+casino as its audience, or none, and data. So neither can be taken for the other.
 """
 
 import re
@@ -18,7 +18,7 @@ AUDIENCE = "betcore:mis-api"
 SCOPE = "payments"
 LIFETIME = timedelta(minutes=15)
 
-# Between the clocks of our own machines.
+# The clocks of our own machines may differ by this.
 _LEEWAY = timedelta(seconds=10)
 _MAX_TOKEN = 16 * 1024
 _CLIENT = re.compile(r"PartnerClient-([1-9][0-9]{0,15})")
@@ -27,14 +27,14 @@ _MESSAGE_CLAIMS = ["iss", "client_id", "nbf", "exp", "jti", "data"]
 
 
 class Tokens:
-    """Signs and reads tokens of one issuer with the keys of the database."""
+    """Signs and verifies tokens of one issuer with the keys of the database."""
 
     def __init__(self, keys: SigningKeys, issuer: str) -> None:
         self._keys = keys
         self._issuer = issuer
 
     async def issue(self, partner_client_id: int, generation: int) -> str:
-        """An access token for a casino, good for ``LIFETIME``, or until the casino's tokens get another generation."""
+        """Return an access token for a casino, valid for ``LIFETIME`` or until its tokens get another generation."""
         now, key = datetime.now(UTC), await self._keys.current()
         claims = {
             "iss": self._issuer,
@@ -52,7 +52,7 @@ class Tokens:
     async def holder(self, token: str) -> tuple[int, int]:
         """Return the PartnerClientId of an access token and its generation. Raises NotAuthorised for any other token.
 
-        A token of an older release has no generation: it is of the first one.
+        A token of an older release names no generation: it is of the first one.
         """
         claims = await self._claims(token, _ACCESS_CLAIMS, audience=AUDIENCE, leeway=_LEEWAY)
         client = _CLIENT.fullmatch(str(claims["client_id"])) if claims else None
@@ -62,10 +62,10 @@ class Tokens:
         return int(client[1]), generation if isinstance(generation, int) else -1
 
     async def message(self, token: str) -> dict[str, Any] | None:
-        """The claims of a message that we have signed for a casino and that holds now; None for anything else."""
+        """Return the claims of a message that this service has signed and that is valid now; None for anything else."""
         claims = await self._claims(token, _MESSAGE_CLAIMS, verify_aud=False)
-        whose = claims and claims["client_id"]
-        return claims if claims and claims.get("aud", whose) == whose else None
+        client_id = claims and claims["client_id"]
+        return claims if claims and claims.get("aud", client_id) == client_id else None
 
     async def _claims(
         self, token: str, required: list[str], *, verify_aud: bool = True, **more: Any

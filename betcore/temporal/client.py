@@ -1,4 +1,4 @@
-"""The one way to Temporal, for API, worker, CLI and tests: the same converter and the same encryption everywhere."""
+"""The connection to Temporal, the same for API, worker, CLI and tests: one converter, one encryption."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ from betcore.temporal.payload_encryption import Encryption
 
 
 def data_converter(settings: Settings) -> DataConverter:
-    """Pydantic for messages, and encryption where a key is set."""
+    """Return the converter: pydantic for messages, and encryption if a key is set."""
     if settings.temporal_payload_key is None:
         return pydantic_data_converter
     return dataclasses.replace(

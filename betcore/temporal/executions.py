@@ -1,21 +1,22 @@
-"""Questions to Temporal about the workflows that carry bets.
+"""Workflow executions of bets and reversals, as Temporal lists and describes them.
 
-Its list lags behind by seconds: it finds candidates, the workflow itself says whether it runs.
+The list lags behind by seconds: it finds candidates, and the description of an execution says whether it is open.
 """
 
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
 from temporalio.api.common.v1 import WorkflowExecution as Named
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.api.failure.v1 import Failure
+from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
+    DescribeWorkflowExecutionResponse,
     GetWorkflowExecutionHistoryReverseRequest,
 )
 from temporalio.client import Client, WorkflowExecution
@@ -28,21 +29,22 @@ from betcore.temporal.visibility import BET_STATUS, CASINO, NEEDS_ATTENTION, SET
 
 _log = structlog.get_logger()
 _RUNNING = "ExecutionStatus = 'Running'"
-_CARRIERS = f"{_RUNNING} AND WorkflowType IN ('Bet', 'Reversal')"
-# Why a bet does not come on, and the query that finds those. A reversal has its bet's SettleBy, long past as a rule.
+_BETS_AND_REVERSALS = f"{_RUNNING} AND WorkflowType IN ('Bet', 'Reversal')"
+# Why a workflow is stuck, and the query for it. Reversals are never overdue: they have the SettleBy of their bets.
 STUCK = {
-    "failing": f"{_CARRIERS} AND TemporalReportedProblems IS NOT NULL",
-    "attention": f"{_CARRIERS} AND NeedsAttention = true",
+    "failing": f"{_BETS_AND_REVERSALS} AND TemporalReportedProblems IS NOT NULL",
+    "attention": f"{_BETS_AND_REVERSALS} AND NeedsAttention = true",
     "overdue": f"{_RUNNING} AND WorkflowType = 'Bet' AND SettleBy < '{{now}}'",
 }
+# The server has escapes of its own for quotes and backslashes in a value: only other values stand in a query.
 _PLAIN = re.compile(r"[\w .:-]+", re.ASCII)
-# A workflow whose tasks fail writes the first failure of a run of them; little can stand behind it.
+# Of consecutive failures of workflow tasks, the history has the first one; few events can follow it.
 _LAST_EVENTS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class PendingActivity:
-    """An activity that is under way or waits for its next attempt."""
+    """An activity that is running or waits for its next attempt."""
 
     what: str
     attempt: int
@@ -53,7 +55,7 @@ class PendingActivity:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """How a workflow stands in Temporal; ``task_attempt`` is above 1 where its workflow tasks fail."""
+    """A workflow as Temporal describes it; ``task_attempt`` is above 1 if its workflow tasks fail."""
 
     workflow_id: str
     status: str
@@ -68,18 +70,18 @@ class Description:
 
     @property
     def next_at(self) -> datetime | None:
-        """When the next attempt is made; None where one is under way, or none is to come."""
+        """Return when the next attempt of an activity starts; None if one is running, or there is no activity."""
         return min((one.next_at for one in self.pending if one.next_at), default=None)
 
 
 async def without_execution(client: Client, rows: Sequence[OpenRow]) -> list[OpenRow]:
-    """Those of at most a hundred open rows whose workflow does not run."""
+    """Return those of at most a hundred open rows whose workflow is not open."""
     listed = await _listed(client, [row.workflow_id for row in rows])
     return [row for row in rows if row.workflow_id not in listed and not await is_open(client, row.workflow_id)]
 
 
 async def _listed(client: Client, workflow_ids: Sequence[str]) -> set[str]:
-    """Which of these workflows run, by Temporal's list. Where the list does not answer, each is asked itself."""
+    """Return which of these workflows run, by Temporal's list; none of them if the list does not answer."""
     named = ", ".join(f"'{workflow_id}'" for workflow_id in workflow_ids)
     query = f"{_RUNNING} AND WorkflowId IN ({named})"
     try:
@@ -90,27 +92,27 @@ async def _listed(client: Client, workflow_ids: Sequence[str]) -> set[str]:
 
 
 async def is_open(client: Client, workflow_id: str) -> bool:
-    """Whether a workflow is open, by its own word; one that somebody has paused is."""
-    info = await _described(client, workflow_id)
-    status = info and info.workflow_execution_info.status
+    """Return whether a workflow is open: it runs, or an operator has paused it."""
+    found = await _response(client, workflow_id)
+    status = found and found.workflow_execution_info.status
     return status in (Status.WORKFLOW_EXECUTION_STATUS_RUNNING, Status.WORKFLOW_EXECUTION_STATUS_PAUSED)
 
 
 async def describe(client: Client, workflow_id: str) -> Description | None:
-    """How a workflow stands; None where Temporal does not know it."""
-    found = await _described(client, workflow_id)
+    """Return the description of a workflow; None if Temporal does not know it."""
+    found = await _response(client, workflow_id)
     if found is None:
         return None
     info, attempt = found.workflow_execution_info, found.pending_workflow_task.attempt
-    told = decode_typed_search_attributes(info.search_attributes)
+    attributes = decode_typed_search_attributes(info.search_attributes)
     return Description(
         workflow_id=workflow_id,
         status=Status.Name(info.status).removeprefix("WORKFLOW_EXECUTION_STATUS_"),
-        bet_status=told.get(BET_STATUS),
-        needs_attention=bool(told.get(NEEDS_ATTENTION)),
-        casino=told.get(CASINO),
+        bet_status=attributes.get(BET_STATUS),
+        needs_attention=bool(attributes.get(NEEDS_ATTENTION)),
+        casino=attributes.get(CASINO),
         started_at=info.start_time.ToDatetime(tzinfo=UTC),
-        settle_by=told.get(SETTLE_BY),
+        settle_by=attributes.get(SETTLE_BY),
         task_attempt=attempt,
         task_failure=await _task_failure(client, info.execution) if attempt > 1 else None,
         pending=[await _pending(client, workflow_id, activity) for activity in found.pending_activities],
@@ -122,7 +124,6 @@ async def find_stuck(
 ) -> AsyncIterator[WorkflowExecution]:
     """Yield the workflows of bets and reversals that are ``STUCK`` in this way, of one casino if that is named."""
     query, left = _query(why), limit
-    # The server reads quotes and backslashes within a value in ways of its own.
     if casino is not None and _PLAIN.fullmatch(casino):
         query += f" AND {CASINO.name} = '{casino}'"
     async for found in client.list_workflows(query):
@@ -133,14 +134,14 @@ async def find_stuck(
                 break
 
 
-async def started_before(client: Client, quiet: timedelta, at_once: int) -> AsyncIterator[list[str]]:
-    """The ids of the bets' workflows that run and were started longer ago than ``quiet``, so many at a time."""
+async def started_before(client: Client, quiet: timedelta, page: int) -> AsyncIterator[list[str]]:
+    """Yield the ids of the bets' workflows that run and were started longer ago than ``quiet``, ``page`` at a time."""
     before = (datetime.now(UTC) - quiet).strftime("%Y-%m-%dT%H:%M:%SZ")
     query = f"{_RUNNING} AND WorkflowType = 'Bet' AND StartTime < '{before}'"
     ids: list[str] = []
-    async for found in client.list_workflows(query, page_size=at_once):
+    async for found in client.list_workflows(query, page_size=page):
         ids.append(found.id)
-        if len(ids) == at_once:
+        if len(ids) == page:
             yield ids
             ids = []
     if ids:
@@ -156,9 +157,11 @@ def _query(why: str) -> str:
     return STUCK[why].format(now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
-async def _described(client: Client, workflow_id: str) -> Any:
-    """What the service says of a workflow; None where it does not know it. The SDK's own reading of it knows no paused
-    workflow and fails at one."""
+async def _response(client: Client, workflow_id: str) -> DescribeWorkflowExecutionResponse | None:
+    """Return what the server describes; None if it does not know the workflow.
+
+    ``WorkflowHandle.describe`` of the SDK fails for a workflow that is paused.
+    """
     request = DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=Named(workflow_id=workflow_id))
     try:
         return await client.workflow_service.describe_workflow_execution(request, retry=True)
@@ -177,22 +180,22 @@ async def _task_failure(client: Client, execution: Named) -> str | None:
         if event.HasField("workflow_task_timed_out_event_attributes"):
             return "timed out"
         if event.HasField("workflow_task_failed_event_attributes"):
-            return await _said(client, execution.workflow_id, event.workflow_task_failed_event_attributes.failure)
+            return await _message_of(client, execution.workflow_id, event.workflow_task_failed_event_attributes.failure)
     return None
 
 
-async def _pending(client: Client, workflow_id: str, activity: Any) -> PendingActivity:
+async def _pending(client: Client, workflow_id: str, activity: PendingActivityInfo) -> PendingActivity:
     scheduled = activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
     return PendingActivity(
         activity.activity_type.name,
         activity.attempt,
         PendingActivityState.Name(activity.state).removeprefix("PENDING_ACTIVITY_STATE_").lower(),
-        await _said(client, workflow_id, activity.last_failure) if activity.HasField("last_failure") else None,
+        await _message_of(client, workflow_id, activity.last_failure) if activity.HasField("last_failure") else None,
         activity.scheduled_time.ToDatetime(tzinfo=UTC) if scheduled else None,
     )
 
 
-async def _said(client: Client, workflow_id: str, failure: Failure) -> str:
+async def _message_of(client: Client, workflow_id: str, failure: Failure) -> str:
     """Return a failure's message, which may have been encrypted for its workflow."""
     context = WorkflowSerializationContext(namespace=client.namespace, workflow_id=workflow_id)
     error = await client.data_converter.with_context(context).decode_failure(failure)

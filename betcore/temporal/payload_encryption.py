@@ -1,7 +1,7 @@
 """Encryption of what Temporal stores: AES-GCM, bound to the workflow that a payload belongs to.
 
-Whoever reaches Temporal's port can send messages to workflows. With a key set, a message counts only if it was
-encrypted with that key and for this workflow.
+Any process that reaches Temporal's port can send messages to workflows. If a key is set, a message counts only if it
+was encrypted with that key and for this workflow.
 """
 
 import base64
@@ -38,14 +38,14 @@ _NONCE_BYTES = 12
 
 
 class Encryption(PayloadCodec, WithSerializationContext):
-    """Encrypts with the newest of several keys and reads with any of them. ``keys`` are Fernet keys, newest first.
+    """Encrypts with the newest of several keys and decrypts with any of them. ``keys`` are Fernet keys, newest first.
 
-    What it refuses becomes a payload that no converter reads. An error raised here would fail the workflow task, and
-    each retry of it: one forged signal would block its bet for good. So the SDK drops a signal and rejects an update
-    that it cannot read; a start argument or an activity's result that cannot be read still fails the task, until the
-    key is there. ``plaintext`` also reads what is not encrypted at all.
+    An error raised here would fail the workflow task and each retry of it: one forged signal would block its bet for
+    good. So a payload that is refused becomes one that no converter reads: the SDK then drops the signal, or rejects
+    the update. A start argument or an activity's result that cannot be read still fails the task, until the key is
+    there. ``plaintext`` also accepts payloads without encryption.
 
-    Older releases encrypted with Fernet alone, bound to no workflow. That is read for as long as its key is given.
+    Older releases encrypted with Fernet alone, bound to no workflow. Those payloads are read while their key is given.
     """
 
     def __init__(self, keys: str, *, plaintext: bool = False) -> None:
@@ -59,7 +59,7 @@ class Encryption(PayloadCodec, WithSerializationContext):
         """Return the codec of one workflow and its activities.
 
         A payload without a workflow is bound to the empty id: no workflow reads it. A schedule encrypts for its own
-        id, and its workflows get another one, so that a scheduled workflow must not take an argument.
+        id, and its workflows have other ids: so a scheduled workflow must not take an argument.
         """
         bound = copy(self)
         bound._bind("")
@@ -76,7 +76,7 @@ class Encryption(PayloadCodec, WithSerializationContext):
         return [self._seal(payload) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Decrypt what was encrypted for this workflow; what was not becomes unreadable."""
+        """Decrypt the payloads that were encrypted for this workflow; any other one becomes unreadable."""
         return [self._open(payload) or self._refused(payload) for payload in payloads]
 
     def _seal(self, payload: Payload) -> Payload:

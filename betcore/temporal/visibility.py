@@ -1,4 +1,4 @@
-"""What people see of a bet in the Temporal UI: search attributes, summary and timeline. No personal data."""
+"""A bet in the Temporal UI: search attributes, summary and timeline. They hold no personal data."""
 
 import re
 from collections.abc import Sequence
@@ -19,45 +19,46 @@ BET_STATUS = SearchAttributeKey.for_keyword("BetStatus")
 NEEDS_ATTENTION = SearchAttributeKey.for_bool("NeedsAttention")
 SETTLE_BY = SearchAttributeKey.for_datetime("SettleBy")
 
-# What Markdown acts on inside a line; a colon before slashes, a dot after www and an at sign make links of plain text.
+# Characters that format text inside a line of Markdown. A colon before slashes, a dot after www and an at sign turn
+# plain text into links.
 _ACTIVE = re.compile(r"[\\`*_\[\]<>~|&@#]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 
 
 def summary(pay_in: PayIn, game: str) -> str:
-    """One line for the list of workflows."""
+    """Return a bet's line in the list of workflows."""
     win = f", win {pay_in.win}" if pay_in.win else ""
-    return f"stake {_told(pay_in.stake)}{win} · {plain(game)} · {plain(pay_in.round_id)}"
+    return f"stake {_amount(pay_in.stake)}{win} · {plain(game)} · {plain(pay_in.round_id)}"
 
 
 def reversal_summary(reverse: Reverse) -> str:
-    """The same for a reversal."""
-    return f"back: stake {_told(reverse.stake)}" + (f", win {reverse.win}" if reverse.win else "")
+    """Return a reversal's line in the list of workflows."""
+    return f"back: stake {_amount(reverse.stake)}" + (f", win {reverse.win}" if reverse.win else "")
 
 
 def head_of_bet(pay_in: PayIn) -> str:
-    """The first line of a bet's story."""
+    """Return the first line of a bet's timeline."""
     win = f" · win {pay_in.win}" if pay_in.win else ""
-    return f"**Bet {plain(pay_in.provider_bet_id)}** · {_told(pay_in.stake)}{win} · round {plain(pay_in.round_id)}"
+    return f"**Bet {plain(pay_in.provider_bet_id)}** · {_amount(pay_in.stake)}{win} · round {plain(pay_in.round_id)}"
 
 
 def head_of_reversal(reverse: Reverse) -> str:
-    """The first line of a reversal's story."""
+    """Return the first line of a reversal's timeline."""
     return f"**Reversal of bet {plain(reverse.provider_bet_id)}** · {reversal_summary(reverse)}"
 
 
 def plain(text: str) -> str:
-    """Text of a casino, a provider or an operator as it stands in Markdown: shown as it is, and no link or picture."""
+    """Return text of a casino, a provider or an operator for Markdown: shown unchanged, never a link or a picture."""
     return _ACTIVE.sub(r"\\\g<0>", short(text))
 
 
-def _told(amount: Money) -> str:
+def _amount(amount: Money) -> str:
     return f"{amount.currency} {amount}"
 
 
 def at_start(
     *, casino: str, provider: str, player_ref: str, game: str, settle_by: datetime, status: str = "open"
 ) -> TypedSearchAttributes:
-    """The search attributes that a bet or a reversal starts with, which cost no event."""
+    """Return the search attributes that a bet or a reversal starts with: at the start they cost no event."""
     return TypedSearchAttributes(
         [
             SearchAttributePair(CASINO, casino),
@@ -72,14 +73,17 @@ def at_start(
 
 
 def of_reversal(bet: TypedSearchAttributes) -> TypedSearchAttributes:
-    """The search attributes that a reversal starts with, from those of its bet."""
+    """Return the search attributes that a reversal starts with, from those of its bet."""
     return bet.updated(SearchAttributePair(BET_STATUS, "reversing"), SearchAttributePair(NEEDS_ATTENTION, False))
 
 
 class Timeline:
-    """The story of a bet or a reversal as Markdown, for the details of its workflow; the table of events has it all."""
+    """The timeline of a bet or a reversal as Markdown, for the details of its workflow.
 
-    # A bet that is owed for months must not grow its history with its story.
+    It keeps the newest lines; the table of events has all.
+    """
+
+    # A bet that owes money for months would grow its history with its timeline.
     _LINES = 100
 
     def __init__(self, head: str) -> None:
@@ -88,29 +92,29 @@ class Timeline:
         self._trouble = ""
 
     def needs(self, status: str, since: datetime) -> None:
-        """What keeps it from going on, and since when; shown on top until ``goes_on``."""
+        """Show on top what holds the workflow up, and since when, until ``goes_on``."""
         self._trouble = f" · **{status}** since {since:%Y-%m-%d %H:%M:%S} UTC"
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The lines so far."""
+        """Return the lines."""
         return tuple(self._lines)
 
     def resume(self, lines: Sequence[str]) -> None:
-        """Go on with the lines of an earlier run."""
+        """Take over the lines of an earlier run."""
         self._lines = list(lines)
 
     def goes_on(self) -> None:
-        """Nothing keeps it any more."""
+        """Show that nothing holds the workflow up any more."""
         self._trouble = ""
 
     def add(self, at: datetime, what: str) -> None:
-        """One more line."""
+        """Add a line."""
         moment = f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
         self._lines = [*self._lines[-self._LINES :], f"- `{moment}` {plain(what)}"]
 
     def text(self, record: BetRecord | None) -> str:
-        """The whole text, with the bet's state on top."""
+        """Return the whole text, with the bet's state on top."""
         state = "not opened yet"
         if record:
             reason = f" ({record.refusal})" if record.refusal else ""
