@@ -2,11 +2,10 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import structlog
 from prometheus_client import start_http_server
@@ -39,7 +38,7 @@ from betcore.db.signing_keys import SigningKeys
 from betcore.domain import currencies
 from betcore.domain.ids import BETS_QUEUE, WALLET_QUEUE
 from betcore.runtime import failpoints
-from betcore.runtime.logging import configure
+from betcore.runtime.logging import configure_logging
 from betcore.runtime.process import exit_now
 from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
@@ -52,14 +51,15 @@ from workflows.reversal import Reversal
 from workflows.support.signals import SignalsOfOneArgument
 from workflows.sweep import Sweep
 
+Activity = Callable[..., Awaitable[object]]
 WORKFLOWS = [Bet, Reversal, Sweep, Reconciliation, Reconciliations]
 
 # A shorter grace would cut requests to casinos at a stop: longer than the longest activity.
 _GRACE = timedelta(seconds=15)
 # Concurrent activities of each lane. A slow casino must not occupy all of them: SLOTS_OF_A_CASINO is the share of one.
 _SLOTS = 4 * SLOTS_OF_A_CASINO
-# Temporal offers a workflow first to the worker that has it in memory. If that worker died, another one gets it after
-# this.
+# Temporal first offers a workflow to the worker that has it in memory. If that worker is dead, another one gets it
+# after this.
 _STICKY = timedelta(seconds=2)
 
 
@@ -70,9 +70,9 @@ class Activities:
     wallet: Wallet
     claw_backs: ClawBacks
     marks: Marks
-    rows: BetRecords
-    sweeps: Recovery
-    reconciling: Reconciler
+    bet_records: BetRecords
+    recovery: Recovery
+    reconciler: Reconciler
 
     @classmethod
     def on(
@@ -80,13 +80,13 @@ class Activities:
         engine: AsyncEngine,
         partners: Partners,
         casinos: CasinoClient,
-        hints: AcceptNotifications,
-        health: CircuitBreakers,
+        notifications: AcceptNotifications,
+        breakers: CircuitBreakers,
         client: Client,
     ) -> "Activities":
         """Return all activities over one database, the casinos and Temporal."""
         bets, reversals = Bets(engine), Reversals(engine)
-        gateway = CasinoGateway(bets, partners, casinos, hints, AdmissionControl(health))
+        gateway = CasinoGateway(bets, partners, casinos, notifications, AdmissionControl(breakers))
         return cls(
             Wallet(gateway, bets, reversals),
             ClawBacks(gateway, bets, reversals),
@@ -97,19 +97,21 @@ class Activities:
         )
 
 
-def workers(client: Client, do: Activities, *, sandbox: bool) -> list[Worker]:
+def workers(client: Client, activities: Activities, *, sandbox: bool) -> list[Worker]:
     """Return the two workers of a process: workflows with the fast lane, and the slow lane on a queue of its own."""
-    fast: list[Callable[..., Any]] = [
-        *(do.wallet.try_stake, do.wallet.try_credit, do.claw_backs.try_claw_back),
-        *(do.rows.withdraw, do.rows.take_over, do.rows.unpark, do.claw_backs.open_reversal),
+    wallet, claw_backs, records = activities.wallet, activities.claw_backs, activities.bet_records
+    marks, recovery, reconciler = activities.marks, activities.recovery, activities.reconciler
+    fast: list[Activity] = [
+        *(wallet.try_stake, wallet.try_credit, claw_backs.try_claw_back),
+        *(records.withdraw, records.take_over, records.unpark, claw_backs.open_reversal),
     ]
-    slow: list[Callable[..., Any]] = [
-        *(do.wallet.pursue_stake, do.wallet.find_stake, do.wallet.pursue_credit, do.wallet.close_at_casino),
-        *(do.wallet.find_credit, do.claw_backs.pursue_claw_back, do.claw_backs.find_claw_back),
-        *(do.rows.file_incident, do.rows.note_operation, do.sweeps.resume_lost, do.sweeps.remind_quiet),
-        *(do.sweeps.name_stuck, do.marks.mark_stake, do.marks.mark_claw_back),
-        *(do.reconciling.start_reconciliations, do.reconciling.open_reconciliation, do.reconciling.compare_books),
-        *(do.reconciling.look_again, do.reconciling.end_reconciliation),
+    slow: list[Activity] = [
+        *(wallet.pursue_stake, wallet.find_stake, wallet.pursue_credit, wallet.close_at_casino, wallet.find_credit),
+        *(claw_backs.pursue_claw_back, claw_backs.find_claw_back, marks.mark_stake, marks.mark_claw_back),
+        *(records.file_incident, records.note_operation),
+        *(recovery.resume_lost, recovery.remind_quiet, recovery.name_stuck),
+        *(reconciler.start_reconciliations, reconciler.open_reconciliation, reconciler.compare_books),
+        *(reconciler.look_again, reconciler.end_reconciliation),
     ]
     bets = Worker(
         client,
@@ -123,7 +125,7 @@ def workers(client: Client, do: Activities, *, sandbox: bool) -> list[Worker]:
         max_concurrent_local_activities=_SLOTS,
         graceful_shutdown_timeout=_GRACE,
     )
-    pursuit = Worker(
+    slow_lane = Worker(
         client,
         task_queue=WALLET_QUEUE,
         activities=slow,
@@ -131,11 +133,11 @@ def workers(client: Client, do: Activities, *, sandbox: bool) -> list[Worker]:
         max_concurrent_activities=_SLOTS,
         graceful_shutdown_timeout=_GRACE,
     )
-    return [bets, pursuit]
+    return [bets, slow_lane]
 
 
 @contextmanager
-def _running(work: Coroutine[Any, Any, None]) -> Iterator[None]:
+def _running(work: Coroutine[object, object, None]) -> Iterator[None]:
     """Run the coroutine as a task while the block lasts."""
     task = asyncio.create_task(work)
     try:
@@ -147,7 +149,7 @@ def _running(work: Coroutine[Any, Any, None]) -> Iterator[None]:
 async def main() -> None:
     """Run the worker until SIGINT or SIGTERM."""
     settings = Settings()
-    configure(settings)
+    configure_logging(settings)
     currencies.configure(settings.crypto_currencies)
     failpoints.configure(settings.failpoints)
     stop = asyncio.Event()
@@ -162,19 +164,17 @@ async def main() -> None:
         keys = SigningKeys(engine, vault, settings.partner_cache_seconds)
         partners = Partners(engine, vault, settings.partner_cache_seconds)
         client = await connect(settings)
-        hints = await stack.enter_async_context(AcceptNotifications(settings))
-        casinos, health = (
-            CasinoClient(http, keys, settings.issuer),
-            CircuitBreakers(engine, settings.partner_cache_seconds),
-        )
-        activities = Activities.on(engine, partners, casinos, hints, health, client)
+        notifications = await stack.enter_async_context(AcceptNotifications(settings))
+        casinos = CasinoClient(http, keys, settings.issuer)
+        breakers = CircuitBreakers(engine, settings.partner_cache_seconds)
+        activities = Activities.on(engine, partners, casinos, notifications, breakers, client)
         if settings.worker_metrics_port:
             start_http_server(settings.worker_metrics_port, addr="127.0.0.1")
         for worker in workers(client, activities, sandbox=settings.workflow_sandbox):
             await stack.enter_async_context(worker)
         sweep, reconcile = timedelta(seconds=settings.sweep_seconds), timedelta(seconds=settings.reconcile_seconds)
         stack.enter_context(_running(keep_schedules(client, sweep, reconcile)))
-        stack.enter_context(_running(BreakerProbes(health, partners, casinos).keep()))
+        stack.enter_context(_running(BreakerProbes(breakers, partners, casinos).keep()))
         structlog.get_logger().info("worker ready")
         await stop.wait()
 

@@ -35,7 +35,7 @@ from betcore.db.signing_keys import SigningKeys
 from betcore.domain import currencies
 from betcore.domain.errors import BetcoreError, Code
 from betcore.runtime import failpoints
-from betcore.runtime.logging import configure
+from betcore.runtime.logging import configure_logging
 from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
 from betcore.temporal.client import connect
@@ -48,9 +48,9 @@ _REFUSALS = {404: Code.UNKNOWN_ROUTE, 405: Code.WRONG_METHOD}
 
 
 def create_app() -> FastAPI:
-    """The application of a running process, put together from the settings when it starts."""
+    """Return the application of this process, composed from the settings when it starts."""
     settings = Settings()
-    configure(settings)
+    configure_logging(settings)
     currencies.configure(settings.crypto_currencies)
     failpoints.configure(settings.failpoints)
 

@@ -141,7 +141,7 @@ FailureCode = Literal["unreachable", "database_refused", "ended", "unknown"]
 
 
 class InvalidInput(BetcoreError):
-    """What an operator entered is not valid; the message says where. Nothing changed."""
+    """What an operator entered is not valid; the message names the field. Nothing changed."""
 
     def __init__(self, message: str, *, code: InputCode) -> None:
         super().__init__(message, code=code)

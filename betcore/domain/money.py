@@ -1,4 +1,4 @@
-"""Money: an integer of minor units and its currency. Decimals exist only where it is parsed and printed."""
+"""Money: an integer of minor units and its currency. Decimals exist only while it is parsed or printed."""
 
 import re
 from decimal import Decimal

@@ -16,7 +16,7 @@ _SECRET = ("secret", "password", "token", "authorization", "x-sign", "signature"
 _BLOT = "***"
 
 
-def configure(settings: Settings) -> None:
+def configure_logging(settings: Settings) -> None:
     """Configure logging of this process. Raises KeyError for an unknown level."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     steps: list[Processor] = [

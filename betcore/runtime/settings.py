@@ -6,8 +6,9 @@ A setting without a variable is read from the running stack: ``python -m betcore
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, SecretStr
 from pydantic.fields import FieldInfo
@@ -96,15 +97,15 @@ class Settings(BaseSettings):
 class _RunningStack(PydanticBaseSettingsSource):
     """The settings that a running stack wrote into its data folder; empty without one."""
 
-    def __init__(self, settings_cls: type[BaseSettings], given: dict[str, Any]) -> None:
+    def __init__(self, settings_cls: type[BaseSettings], given: Mapping[str, object]) -> None:
         super().__init__(settings_cls)
         folder = given.get("data_dir") or os.environ.get("BETCORE_DATA_DIR") or ".betcore"
-        self._file = Path(folder) / STACK_FILE
+        self._file = Path(str(folder)) / STACK_FILE
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[object, str, bool]:
         raise NotImplementedError  # the base class wants it; __call__ answers for all fields at once
 
-    def __call__(self) -> dict[str, Any]:
+    def __call__(self) -> dict[str, object]:
         try:
             found = json.loads(self._file.read_text())
         except FileNotFoundError:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from betcore.runtime.logging import configure
+from betcore.runtime.logging import configure_logging
 from betcore.runtime.settings import Settings
 
 
@@ -27,7 +27,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
 
 
 def test_our_lines_and_those_of_libraries_have_one_form(capsys: pytest.CaptureFixture[str]) -> None:
-    configure(Settings())
+    configure_logging(Settings())
     structlog.get_logger().info("ours", bet="bet-1")
     logging.getLogger("uvicorn.error").warning("their %s", "line")
     ours, theirs = lines(capsys)
@@ -37,7 +37,7 @@ def test_our_lines_and_those_of_libraries_have_one_form(capsys: pytest.CaptureFi
 
 
 def test_the_level_holds_for_all(capsys: pytest.CaptureFixture[str]) -> None:
-    configure(Settings(log_level="warning"))
+    configure_logging(Settings(log_level="warning"))
     structlog.get_logger().info("quiet")
     logging.getLogger("x").info("quiet")
     assert lines(capsys) == []
@@ -45,7 +45,7 @@ def test_the_level_holds_for_all(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_secrets_and_signatures_are_blotted_out_at_any_depth(capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
-    configure(Settings(log_json=as_json))
+    configure_logging(Settings(log_json=as_json))
     structlog.get_logger().warning(
         "x", secret="hush", previous_secret="hush", headers=[{"X-Sign": "hush"}], x_sign="hush", signature="hush",
         settings={"a": {"api_key": "hush", "Authorization": "hush"}}, private_pem="hush", token="hush", kept="seen",
@@ -57,7 +57,7 @@ def test_secrets_and_signatures_are_blotted_out_at_any_depth(capsys: pytest.Capt
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_tracebacks_come_without_local_variables(capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
-    configure(Settings(log_json=as_json))
+    configure_logging(Settings(log_json=as_json))
     secret = "hush"
     try:
         raise ValueError(len(secret))

@@ -339,7 +339,7 @@ async def test_the_look_counts_what_is_stuck_and_forgets_it(desk: Desk, monkeypa
     order, _ = await desk.bet()
     await desk.carried(_id(order), settle_by=datetime.now(UTC) - timedelta(minutes=1))
     await desk.listed("overdue", 1)
-    look = desk.casino.activities(desk.temporal).sweeps
+    look = desk.casino.activities(desk.temporal).recovery
     counts = await ActivityEnvironment().run(look.name_stuck)
     assert counts["overdue"] >= 1
     assert _gauge("overdue") == counts["overdue"]
@@ -363,7 +363,7 @@ async def test_a_row_that_cannot_be_read_is_named_and_passed_over(desk: Desk) ->
     }
     named = (stuck[unread.bet_id]["bet"], stuck[unread.bet_id]["amount"])
     assert named == (f"p/{odd.provider_bet_id}", "LOST 2500 minor units")
-    look = desk.casino.activities(desk.temporal).sweeps
+    look = desk.casino.activities(desk.temporal).recovery
     assert await ActivityEnvironment().run(look.resume_lost) == 1
     assert _gauge("unreadable") == 1
     resumed = desk.temporal.get_workflow_handle(f"resume:{other.bet_id}:1")
@@ -385,7 +385,7 @@ async def test_a_workflow_whose_id_names_no_bet_keeps_no_bet_from_being_reminded
         return running >= set(odd)
 
     await eventually(known, 60)
-    assert await desk.casino.activities(desk.temporal).sweeps.remind(timedelta(seconds=-5)) == 0
+    assert await desk.casino.activities(desk.temporal).recovery.remind(timedelta(seconds=-5)) == 0
 
 
 @pytest.mark.edge_case(97)

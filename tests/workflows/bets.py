@@ -102,7 +102,7 @@ async def eventually(condition: Callable[[], Awaitable[object]], seconds: float 
 
 async def sweep(casino: InProcessCasino, client: Client) -> int:
     """The minute's look; how many workflows it has started."""
-    started: int = await ActivityEnvironment().run(casino.activities(client).sweeps.resume_lost)
+    started: int = await ActivityEnvironment().run(casino.activities(client).recovery.resume_lost)
     return started
 
 

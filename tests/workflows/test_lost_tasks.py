@@ -46,7 +46,7 @@ async def test_what_may_take_long_tells_that_it_goes_on(database_url: str, tempo
     beats: list[object] = []
     async with open_casino(database_url) as casino:
         activities = casino.activities(temporal)
-        owner = activities.sweeps if name in LOOKS else activities.reconciling
+        owner = activities.recovery if name in LOOKS else activities.reconciler
         process = ActivityEnvironment()
         process.on_heartbeat = lambda *details: beats.append(details)
         await process.run(getattr(owner, name))

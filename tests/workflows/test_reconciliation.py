@@ -177,7 +177,7 @@ async def _waits(handle: Any, time: timedelta) -> bool:
 
 
 async def _second_look(activities: Any, reconciliation_id: int) -> None:
-    await ActivityEnvironment().run(activities.reconciling.look_again, reconciliation_id)
+    await ActivityEnvironment().run(activities.reconciler.look_again, reconciliation_id)
 
 
 async def test_a_bet_in_doubt_is_left_alone(database_url: str, temporal: Client) -> None:
