@@ -32,7 +32,10 @@ class CommandContext:
 
     @property
     def partners(self) -> "Onboarding":
-        """Providers and casinos, with the vault of the settings. Raises Misconfigured(no_secret_key)."""
+        """Return the repository of providers and casinos, with the vault of the settings.
+
+        Raises Misconfigured (``no_secret_key``).
+        """
         from betcore.db.onboarding import Onboarding
         from betcore.runtime.vault import Vault
 
@@ -40,7 +43,7 @@ class CommandContext:
 
     @property
     def catalogue(self) -> "Catalogue":
-        """Games, players and sessions."""
+        """Return the repository of games, players and sessions."""
         from betcore.db.onboarding_catalogue import Catalogue
 
         return Catalogue(self.engine)
@@ -50,14 +53,17 @@ Work = Callable[[CommandContext], Awaitable[Json]]
 
 
 def run_command(as_json: bool, data_dir: Path | None, work: Work, words: Callable[[Json], str] | None = None) -> None:
-    """Do one piece of work and say what came of it; ``words`` says it to a person."""
+    """Run one piece of work against the database and print its result; ``words`` formats it for a person."""
     with reporting_errors(as_json):
         done = asyncio.run(_in_context(read_settings(data_dir), work))
         emit(done, as_json, words(done) if words and not as_json else None)
 
 
 def read_file(path: Path | None) -> str:
-    """A profile's text, empty without a file. Raises InvalidInput(invalid_profile) when it cannot be read."""
+    """Return the text of a profile's file, empty without a file.
+
+    Raises InvalidInput (``invalid_profile``) if it cannot be read.
+    """
     if path is None:
         return ""
     try:
@@ -69,7 +75,7 @@ def read_file(path: Path | None) -> str:
 
 
 def parse_time(option: str, given: str) -> datetime:
-    """What an option says of time, UTC where it names no zone. Raises InvalidInput(invalid_time)."""
+    """Return the time that an option names, UTC if it has no zone. Raises InvalidInput (``invalid_time``)."""
     try:
         found = datetime.fromisoformat(given)
     except ValueError:
@@ -79,7 +85,7 @@ def parse_time(option: str, given: str) -> datetime:
 
 
 def lines(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as aligned columns under their names."""
+    """Return rows as aligned columns below their names."""
     if not rows:
         return "none"
     cells = [list(rows[0])] + [["-" if value is None else str(value) for value in row.values()] for row in rows]

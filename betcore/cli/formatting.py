@@ -1,4 +1,4 @@
-"""How bets and incidents are told to a person in a terminal."""
+"""Bets and incidents as text for a terminal."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ EVENTS_AT_EACH_END = 50
 
 
 def bet(found: Json) -> list[str]:
-    """A bet as ``betcore.db.bet_history`` reads it, in paragraphs."""
+    """Return the paragraphs of a bet as ``betcore.db.bet_history`` reads it."""
     parts = [heading("the bet now", fields(found["bet"])), heading("movements", table(found["movements"]))]
     if found["reversal"] is not None:
         parts.append(heading("reversal", fields(found["reversal"])))
@@ -20,7 +20,7 @@ def bet(found: Json) -> list[str]:
 
 
 def timeline(events: Sequence[Json]) -> str:
-    """Events in their order; of many the first and the last ones."""
+    """Return events in their order, one a line; of a long history the first and the last ones."""
     rows = [f"{time(event['at'])}  {event['kind']}  {_data(event['data'])}".rstrip() for event in events]
     left_out = len(rows) - 2 * EVENTS_AT_EACH_END
     if left_out > 0:
@@ -34,18 +34,18 @@ def _data(data: Mapping[str, Any]) -> str:
 
 
 def heading(title: str, body: str) -> str:
-    """A title, and what stands under it."""
+    """Return a title and the indented text below it."""
     return f"{title}:\n" + "\n".join(f"  {line}" for line in body.splitlines())
 
 
 def fields(data: Mapping[str, Any]) -> str:
-    """Names and values, one on a line; what is None is left out."""
+    """Return names and values, one pair a line, without those that are None."""
     told = {name: value for name, value in data.items() if value is not None}
     return "\n".join(f"{name.ljust(max(map(len, told)))}  {_cell(name, value)}" for name, value in told.items())
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as aligned columns under their names."""
+    """Return rows as aligned columns below their names."""
     return lines([{name: _cell(name, value) for name, value in row.items()} for row in rows])
 
 
@@ -56,11 +56,11 @@ def _cell(name: str, value: Any) -> str | None:
 
 
 def time(moment: str) -> str:
-    """A moment in UTC, to the second."""
+    """Return a time in UTC, to the second."""
     return datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def plain(value: Any) -> str:
-    """A value on one line; what a partner sent must not steer the terminal."""
+    """Return a value on one line, escaped if it is not printable: what a partner sent must not control the terminal."""
     said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return said if said.isprintable() else json.dumps(said)

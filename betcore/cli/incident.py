@@ -11,7 +11,7 @@ from betcore.cli.output import AsJson, DataDir
 if TYPE_CHECKING:
     from betcore.db.incidents import Incidents
 
-incident = typer.Typer(no_args_is_help=True, help="Incidents: where two sides say different things of a bet.")
+incident = typer.Typer(no_args_is_help=True, help="Incidents: two parties disagree about a bet.")
 
 
 @incident.command("list")
@@ -22,7 +22,7 @@ def list_incidents(
     bet: Annotated[str | None, typer.Option("--bet", help="Of the bet with this id of the provider's.")] = None,
     since: Annotated[str | None, typer.Option("--since", help="From this day or time (UTC) on: 2026-11-22.")] = None,
     before: Annotated[int | None, typer.Option("--before", help="Older than this incident: the next page.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most this number.")] = 50,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -49,7 +49,7 @@ def show_incident(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Show one incident: what each side says, and the bet as it stands now."""
+    """Show one incident: the facts of both parties, and the bet as it is now."""
 
     async def work(context: CommandContext) -> Json:
         return await _incidents(context).shown(incident_id)
@@ -78,7 +78,7 @@ def _as_text(found: Json) -> str:
 
 
 def _side_by_side(found: Json) -> str:
-    """Both sides by name; an exclamation mark stands before what both name, and differently."""
+    """Return both parties' facts by name, with an exclamation mark before each difference."""
     ours, theirs, differs = found["ours"], found["theirs"], found["differs"]
     # What differs first, then what both name alike, then what one side alone names.
     names = sorted(ours | theirs, key=lambda name: (name not in differs, name not in ours or name not in theirs))

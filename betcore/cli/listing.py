@@ -1,4 +1,4 @@
-"""What a casino's payments/info says of a parked debit, for the operators who mark it."""
+"""What a casino's payments/info lists for a parked debit, for the operators who mark it."""
 
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ async def of_parked_debit(context: CommandContext, bet_id: int) -> Json | None:
 
 
 def words(found: Json) -> str:
-    """Say it to a person."""
+    """Return the result of ``of_parked_debit`` as text for a person."""
     said = {
         "ours": "lists it as ours",
         "another": "lists another movement in its place",

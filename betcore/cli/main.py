@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 
 class Row(NamedTuple):
-    """Where a command lives, and what it does in a line."""
+    """The place of a command, and its help in one line."""
 
     where: str
     help: str
@@ -30,7 +30,7 @@ COMMANDS = {
     "keys": Row("betcore.cli.keys:keys", "The keys that sign for casinos: list, revoke."),
     "player": Row("betcore.cli.catalogue:player", "Players: block, unblock."),
     "session": Row("betcore.cli.catalogue:session", "Game sessions: open, close."),
-    "incident": Row("betcore.cli.incident:incident", "Where two sides say different things of a bet: list, show."),
+    "incident": Row("betcore.cli.incident:incident", "Disagreements between two parties about a bet: list, show."),
     "ops": Row("betcore.cli.ops:ops", "Bets: show, stuck, owed, retry, settle, void, mark-paid; reconcile."),
     "verify": Row("betcore.cli.verify:verify", "Check what must always be true of bets, workflows and casinos' books."),
 }
@@ -54,16 +54,16 @@ class LazyGroup(TyperGroup):
     """Lists commands from the table, and loads the one that is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return them in the order of the tables."""
+        """Return the names of the commands, in the order of the tables."""
         return list(commands())
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """A stand-in with the help text; ``resolve_command`` puts the command itself in its place."""
+        """Return a stand-in that has the help text; ``resolve_command`` replaces it by the command itself."""
         row = commands().get(cmd_name)
         return row and TyperCommand(cmd_name, help=row.help)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """The command that the arguments name, imported."""
+        """Import and return the command that the arguments name."""
         name, _, rest = super().resolve_command(ctx, args)
         return name, _load(commands()[name].where) if name else None, rest
 
@@ -89,8 +89,8 @@ app = typer.Typer(
 
 @app.callback()
 def main() -> None:
-    """A game aggregator in which every bet is a durable workflow."""
+    """Operate a game aggregator in which every bet is a durable workflow."""
     import structlog
 
-    # structlog writes to standard output unless it is told otherwise: a line there would break --json.
+    # By default structlog writes to standard output: a line there would break --json.
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))

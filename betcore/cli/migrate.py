@@ -15,7 +15,7 @@ def command(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Bring the database to the newest schema, and make a signing key where there is none."""
+    """Bring the database to the newest schema, and make a signing key if there is none."""
 
     async def work(context: CommandContext) -> Json:
         from betcore.db.migrate import migrate

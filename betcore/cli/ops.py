@@ -1,4 +1,4 @@
-"""``python -m betcore ops ...``: for people who watch over bets, and act where a bet needs somebody."""
+"""``python -m betcore ops ...``: show bets, find those that make no progress, and act on them."""
 
 from typing import Annotated
 
@@ -36,7 +36,7 @@ def stuck(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """List the bets that do not come on by themselves, and why."""
+    """List the bets that make no progress by themselves, and why."""
     from betcore.cli.ops_queries import listed
 
     run_command(
@@ -49,7 +49,7 @@ def stuck(
 
 @ops.command("owed")
 def owed(casino: Casino = None, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Sum up what is owed to players, by casino, currency and age."""
+    """Add up what is owed to players, by casino, currency and age."""
 
     async def work(context: CommandContext) -> Json:
         from betcore.db.owed import Owed
@@ -61,7 +61,7 @@ def owed(casino: Casino = None, as_json: AsJson = False, data_dir: DataDir = Non
 
 @ops.command("retry")
 def retry(bet: Bet, operator: Operator, reason: Reason, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Try now what is on its way; what is parked is sent again."""
+    """Send now what waits for its next attempt; send again what is parked."""
     _operate(Action.RETRY, bet, operator, reason, as_json, data_dir)
 
 
@@ -86,7 +86,7 @@ def settle(
 
 @ops.command("mark-paid")
 def mark_paid(bet: Bet, operator: Operator, reason: Reason, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Count a parked payment as paid by hand, once the casino has said twice that it has none of ours."""
+    """Record a parked payment as paid by hand, once the casino's list has twice had none of ours."""
     _operate(Action.MARK_PAID, bet, operator, reason, as_json, data_dir)
 
 

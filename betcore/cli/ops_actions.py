@@ -50,7 +50,7 @@ async def operated(
         if action is Action.MARK_NOT_TAKEN and listed["says"] == "ours":
             message = f"the bet is {bet.state}: the casino lists {listed['transaction_id']} as ours, it is taken"
             raise PreconditionFailed(message, code="operation_refused")
-    # Where the rows have ended its workflow says so itself; it may not have seen it yet.
+    # If the rows have ended, the workflow itself answers so; it may not have read them yet.
     handle = (await temporal(context)).get_workflow_handle(bet.open or bet.workflow_ids[-1])
     try:
         done: Operated = await handle.execute_update(
@@ -103,7 +103,7 @@ def _ended(bet: BetWorkflows) -> PreconditionFailed:
 
 
 async def _gone(stories: BetHistory, before: BetWorkflows) -> PreconditionFailed:
-    """Its workflow has ended: with the bet, or without it."""
+    """Return the refusal for a workflow that has ended, with the bet or without it."""
     bet = await stories.find(str(before.bet_id))
     if bet.open is None:
         return _ended(bet)

@@ -31,7 +31,8 @@ _WHY = {
 
 
 async def shown(context: CommandContext, named: str) -> Json:
-    """A bet's whole story. Where Temporal does not answer, what comes next is left out, and ``no_next`` says so."""
+    """Return all about one bet. If Temporal does not answer, what comes next is left out, and ``no_next`` has the
+    reason."""
     stories = BetHistory(context.engine)
     bet = await stories.find(named)
     found = await stories.told(bet.bet_id)
@@ -46,7 +47,7 @@ async def shown(context: CommandContext, named: str) -> Json:
 
 
 async def listed(context: CommandContext, casino: str | None, limit: int) -> Json:
-    """Bets that do not come on by themselves, each with the first reason that it has.
+    """Return the bets that make no progress by themselves, each with the first reason found.
 
     Raises NotFound if there is no such casino, Unavailable(unreachable) if Temporal does not answer.
     """
@@ -77,7 +78,7 @@ async def _stuck(context: CommandContext, client: "Client", casino: str | None, 
 
 
 async def temporal(context: CommandContext) -> "Client":
-    """The Temporal of the settings. Raises Unavailable(unreachable)."""
+    """Return a client of the Temporal of the settings. Raises Unavailable (``unreachable``)."""
     try:
         return await connect(context.settings)
     except RuntimeError as error:
@@ -104,7 +105,7 @@ async def _why_alone(lives: OpenBets, row: OpenRow) -> str:
 
 
 async def _line(stories: BetHistory, client: "Client", workflow_id: str, why: str) -> Json | None:
-    """What the list tells of a bet; None where it has come to its end meanwhile."""
+    """Return the line of a bet in the list; None if the bet has ended meanwhile."""
     standing = await executions.describe(client, workflow_id)
     try:
         bet = await stories.find(workflow_id)
@@ -130,7 +131,7 @@ async def _line(stories: BetHistory, client: "Client", workflow_id: str, why: st
 
 
 def _without_row(standing: executions.Description, why: str) -> Json:
-    """A workflow that has not come as far as its bet's row."""
+    """Return the line of a workflow that has no row of a bet yet."""
     return {
         "bet_id": None,
         "bet": standing.workflow_id,
@@ -145,7 +146,7 @@ def _without_row(standing: executions.Description, why: str) -> Json:
 
 
 def _in_words(standing: executions.Description) -> Json:
-    """As JSON: times are text."""
+    """Return the description of a workflow as JSON, times as text."""
     told = asdict(standing)
     for facts in (told, *told["pending"]):
         facts.update({name: value.isoformat() for name, value in facts.items() if isinstance(value, datetime)})

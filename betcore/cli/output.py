@@ -1,4 +1,4 @@
-"""What a command says: with ``--json`` one JSON object on standard output, else words; refusals end with status 1."""
+"""How commands print: with ``--json`` one JSON object on standard output, else text. A refusal exits with status 1."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ DataDir = Annotated[
 
 
 def emit(data: Mapping[str, Any], as_json: bool, text: str | None = None) -> None:
-    """Print ``data`` as one line of JSON, or ``text`` for a person (``name: value`` lines where there is none).
+    """Print ``data`` as one line of JSON, or ``text`` for a person; without a text, ``name: value`` lines.
 
     Values that JSON does not know (dates, paths, ids) are printed as their ``str``.
     """
@@ -34,9 +34,10 @@ def emit(data: Mapping[str, Any], as_json: bool, text: str | None = None) -> Non
 
 @contextmanager
 def reporting_errors(as_json: bool) -> Iterator[None]:
-    """Turn a refusal inside the block into an ``error`` object (or one line on standard error) and exit status 1.
+    """Print a refusal raised in the block as an ``error`` object, or as one line on standard error, and exit with
+    status 1.
 
-    A server that cannot be reached is told in the same way, with the code ``unreachable``.
+    A server that cannot be reached is reported in the same way, with the code ``unreachable``.
     """
     try:
         yield
@@ -58,7 +59,8 @@ def reporting_errors(as_json: bool) -> Iterator[None]:
 
 
 def _of_a_server(failure: Exception) -> bool:
-    """Whether a client of PostgreSQL, Temporal or HTTP says that its server is away, though it is no OSError."""
+    """Return whether a client of PostgreSQL, Temporal or HTTP reports its server as unreachable by an error that is no
+    OSError."""
     if isinstance(failure, RuntimeError):
         return str(failure).startswith("Failed client connect")
     return type(failure).__module__.partition(".")[0] in ("aiohttp", "asyncpg", "sqlalchemy", "temporalio")

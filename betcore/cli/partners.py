@@ -101,7 +101,7 @@ def disable_casino(name: Name, as_json: AsJson = False, data_dir: DataDir = None
 def rotate_provider_secret(
     name: Name, overlap: Overlap = OVERLAP_SECONDS, as_json: AsJson = False, data_dir: DataDir = None
 ) -> None:
-    """Make a new secret, printed this once; the one of before holds for the overlap."""
+    """Make a new secret, printed this once; the previous one stays valid for the overlap."""
     run_command(as_json, data_dir, lambda context: context.partners.rotate_secret("provider", name, overlap))
 
 
@@ -109,7 +109,7 @@ def rotate_provider_secret(
 def rotate_casino_secret(
     name: Name, overlap: Overlap = OVERLAP_SECONDS, as_json: AsJson = False, data_dir: DataDir = None
 ) -> None:
-    """Make a new secret, printed this once; the one of before holds for the overlap."""
+    """Make a new secret, printed this once; the previous one stays valid for the overlap."""
     run_command(as_json, data_dir, lambda context: context.partners.rotate_secret("casino", name, overlap))
 
 
@@ -145,7 +145,7 @@ def suspend_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = No
 
 @provider.command("resume")
 def resume_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Hear a suspended provider again."""
+    """Accept the calls of a suspended provider again."""
     run_command(as_json, data_dir, lambda context: context.partners.suspend(name, suspended=False))
 
 

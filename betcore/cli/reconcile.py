@@ -31,13 +31,13 @@ def reconcile(
     casino: Annotated[str, typer.Option("--casino", help="The casino's name.")],
     opened_from: Annotated[str, typer.Option("--from", metavar="TIME", help="Bets opened then or later (UTC).")],
     opened_to: Annotated[str, typer.Option("--to", metavar="TIME", help="Bets opened before that, which is past.")],
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the two reports go.")] = Path(),
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder for the two reports.")] = Path(),
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """Compare our bets of a window with a casino's book; all findings go to a JSON and a CSV file.
 
-    Joins a run of the same window that has not ended. Exit status 1 where something is left to a person.
+    Joins a run of the same window that has not ended. Exits with status 1 if a finding is left to an operator.
     """
     incidents = 0
 
@@ -131,7 +131,7 @@ async def _progress(runs: "Reconciliations", workflow_id: str) -> AsyncIterator[
 
 
 async def _write(runs: "Reconciliations", out: Path, head: Json) -> list[Path]:
-    """Both reports, a page of findings at a time; each takes its name when it is whole."""
+    """Write both reports, a page of findings at a time; each file takes its name when it is complete."""
     number = head["reconciliation_id"]
     files = [out / f"reconciliation-{number}.{ending}" for ending in ("json", "csv")]
     parts = [file.with_suffix(f"{file.suffix}.part") for file in files]
@@ -155,7 +155,7 @@ def _cell(value: object) -> object:
 
 
 def _writable(folder: Path) -> None:
-    """Raises InvalidInput(invalid_folder), before anything is started, where no report can be written."""
+    """Check that reports can be written, before anything is started. Raises InvalidInput (``invalid_folder``)."""
     probe = folder / ".reconciliation.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -169,7 +169,7 @@ def _as_text(done: Json) -> str:
     lines = [f"reconciliation {done['reconciliation_id']}: {done['coverage']}", _counted("kinds", done["kinds"])]
     lines += [_counted("outcomes", done["outcomes"]), *(f"written: {file}" for file in done["files"])]
     if done["outcomes"].get("incident"):
-        lines.append("incidents are left to a person: python -m betcore incident list")
+        lines.append("incidents are left to an operator: python -m betcore incident list")
     return "\n".join(lines)
 
 

@@ -32,7 +32,7 @@ class Books(StrEnum):
 
 
 AskCasinos = Annotated[Books, typer.Option(help="How casinos are asked; auto: the sandbox's journal, else info.")]
-NoTemporal = Annotated[bool, typer.Option("--no-temporal", help="Leave out what only Temporal can tell.")]
+NoTemporal = Annotated[bool, typer.Option("--no-temporal", help="Leave out the checks that need Temporal.")]
 Since = Annotated[str | None, typer.Option(metavar="TIME", help="Bets opened then or later (UTC).")]
 
 
@@ -46,7 +46,7 @@ def verify(
 ) -> None:
     """Check that every bet fits together with its movements, its workflow, and the casino's book.
 
-    Reads only, and may run beside a live system. Exit status 1 where anything is violated, 2 where nothing is but
+    Reads only, and may run beside a live system. Exits with status 1 if anything is violated, with 2 if nothing is but
     something could not be checked.
     """
     check(casino, no_temporal, since, (), as_json, data_dir)
@@ -60,7 +60,7 @@ def check(
     as_json: bool,
     data_dir: Path | None,
 ) -> None:
-    """Print the report of what is in scope, and exit with its status."""
+    """Print the report on what is in scope, and exit with its status."""
     from betcore.verify.sources import Scope
 
     try:
@@ -70,7 +70,7 @@ def check(
             report = asyncio.run(_verified(read_settings(data_dir), scope))
             emit(report.as_json(), as_json, "" if as_json else _as_text(report))
     except typer.Exit:
-        # Refused: nothing, or not all, was looked at.
+        # Refused: not everything was checked.
         raise typer.Exit(2) from None
     raise typer.Exit(report.exit_code)
 
@@ -93,7 +93,7 @@ async def _verified(settings: "Settings", scope: "Scope") -> "Report":
 
 @contextmanager
 def _progress() -> Iterator[Callable[[Any], None]]:
-    """Shows on standard error how far each part is."""
+    """Show the progress of each part on standard error."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -1,4 +1,4 @@
-"""A casino's book, asked bet by bet (payments/info), or read in bulk where it is the sandbox's journal."""
+"""A casino's book: by one request for each bet (payments/info), or in bulk from the sandbox's journal."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -20,21 +20,21 @@ class NoClearAnswer(Exception):
 
 
 class Book(Protocol):
-    """What a casino says that it has done."""
+    """The movements that a casino has recorded."""
 
     async def of_bet(self, bet_id: int) -> list[Listed]:
-        """Its movements of a bet. Raises NoClearAnswer."""
+        """Return its movements of a bet. Raises NoClearAnswer."""
 
 
 class Info:
-    """By payments/info."""
+    """A casino's book by payments/info."""
 
     def __init__(self, casinos: CasinoClient, casino: Casino) -> None:
         self._lookup = ThrottledLookup(casinos, casino)
         self._name = casino.name
 
     async def of_bet(self, bet_id: int) -> list[Listed]:
-        """Its movements of a bet. Raises NoClearAnswer where no answer of several is clear."""
+        """Return its movements of a bet. Raises NoClearAnswer if none of several answers is clear."""
         listed = await self._lookup.listed(bet_id)
         if listed is None:
             raise NoClearAnswer(f"payments/info of {self._name} gave no clear answer for bet {bet_id}")
@@ -57,11 +57,11 @@ class Journal:
         self._casino = casino
 
     async def of_bet(self, bet_id: int) -> list[Listed]:
-        """Its movements of a bet. Raises NoClearAnswer."""
+        """Return its movements of a bet. Raises NoClearAnswer."""
         return [_entry(one).listed for one in await self._read(bet_id=bet_id)]
 
     async def pages(self) -> AsyncIterator[Sequence[Entry]]:
-        """All movements of bets, a page at a time. Raises NoClearAnswer."""
+        """Yield all movements of bets, a page at a time. Raises NoClearAnswer."""
         after = 0
         while entries := await self._read(after=after, limit=_PAGE):
             yield [_entry(one) for one in entries if one["bet_id"] is not None]

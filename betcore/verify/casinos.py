@@ -57,7 +57,7 @@ class CasinoCheck:
         self._way = way
 
     async def check(self, after: int, again_after: timedelta, report: Report, on_progress: OnProgress) -> None:
-        """Compare every bet behind a number. What a casino does not answer is told as unchecked."""
+        """Compare every bet with a BetId above ``after``. What a casino does not answer is reported as unchecked."""
         for row in await read(self._engine, verify.CASINOS):
             casino = await self._partners.casino(row.casino_id)
             try:
@@ -78,7 +78,10 @@ class CasinoCheck:
 
 
 class _Comparing:
-    """One casino. A difference counts where it shows again after a moment, with rows that stand still meanwhile."""
+    """The comparison with one casino.
+
+    A difference counts if a second look shows it again while our rows have not changed.
+    """
 
     def __init__(
         self,
@@ -125,14 +128,14 @@ class _Comparing:
         await self._look_again_if(1)
 
     def tell_unread(self) -> None:
-        """Say which bets could not be compared because their rows cannot be read."""
+        """Report the bets that could not be compared because their rows cannot be read."""
         for bet in sorted(self._unread, key=lambda one: one.bet_id):
             row = self._names.get(bet.bet_id)
             ours, provider = (row.provider_bet_id, row.provider) if row is not None else ("", "")
             self._report.add(Violation("journal", str(bet.bet_id), ours, f"unreadable: {bet.why}", provider))
 
     async def _page(self, entries: Sequence[Entry], theirs: "_Shares") -> None:
-        """Entries that are ours go into the sums; the bets of all others are looked at."""
+        """Add entries that match our movements to the sums; mark the bets of all other entries for a second look."""
         asked = sorted({entry.bet_id for entry in entries})
         given = {"bet_ids": asked, "casino_id": self._casino.casino_id}
         ours = {(row.bet_id, row.transaction_type): row for row in await read(self._engine, verify.MADE, **given)}
@@ -144,7 +147,7 @@ class _Comparing:
                 theirs.add(entry.bet_id, entry.listed.transaction_type)
 
     async def _beyond(self, theirs: "_Shares", after: int, last: int) -> None:
-        """The parts of the numbers in which our sums are not theirs: their bets are looked at one by one."""
+        """Compare our sums with the casino's, range by range, and look at each bet of a range that differs."""
         done = 0
         while True:
             ((bets, upto),) = await read(self._engine, verify.NEXT, after=after, limit=_PAGE)
@@ -178,7 +181,7 @@ class _Comparing:
             await self._compare(suspects[start : start + _BATCH], self._tell_of)
 
     async def _compare(self, bet_ids: Sequence[int], found: Callable[[int, Difference | None], None]) -> None:
-        """Give ``found`` every difference of these bets; None where the casino has a bet that is not ours."""
+        """Pass every difference of these bets to ``found``; None stands for a bet of the casino that is not ours."""
         places = asyncio.Semaphore(_AT_ONCE)
         names = await read(self._engine, verify.NAMES, bet_ids=list(bet_ids))
         self._names = {row.bet_id: row for row in names if row.casino_id == self._casino.casino_id}
@@ -205,8 +208,11 @@ class _Comparing:
                 task.cancel()
 
     async def _differences(self, bet: OurBet) -> Iterable[Difference]:
-        """Where the books differ. What is owed, or what the bet is still finding out about, is its own business; so
-        are rows that change faster than they can be compared."""
+        """Return the differences of a bet.
+
+        Left out: what is owed or still in doubt, which is the bet's own work, and rows that change faster than they can
+        be compared.
+        """
         leeway = timedelta(seconds=self._casino.profile.clock_leeway)
         for _ in range(_READS):
             listed = await self._book.of_bet(bet.bet_id)
@@ -243,12 +249,12 @@ class _Shares:
         self._left: dict[int, tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
 
     def add(self, bet_id: int, kind: int) -> None:
-        """A movement that the casino has."""
+        """Add a movement that the casino has."""
         value = bet_id * 8 + kind
         self.take(bet_id // self.share, -1, -value, -(value**2))
 
     def take(self, share: int, made: int, first: int, second: int) -> None:
-        """Movements that we have, summed up."""
+        """Add movements that we have, already summed up."""
         left = self._left[share]
         now = (left[0] + made, left[1] + first, left[2] + second)
         self._left[share] = now
@@ -256,12 +262,13 @@ class _Shares:
             del self._left[share]
 
     def uneven(self) -> list[int]:
-        """Where the two lists differ."""
+        """Return the ranges in which the two lists differ."""
         return sorted(self._left)
 
 
 def _same(row: Any, entry: Entry) -> bool:
-    """Whether an entry is our movement; nearly all of them are written as we would, which is quick to see."""
+    """Return whether an entry is our movement. Nearly all are written as we write them: that is checked first, because
+    it is cheap."""
     said = entry.listed
     ours = (row.partner_user_id, f"{entry.bet_id}:{said.transaction_type}", _written(row.amount, row.currency))
     if (said.partner_user_id, said.transaction_id, said.amount) == ours:
@@ -276,6 +283,6 @@ def _written(amount: Decimal, currency: str) -> str | None:
 
 
 async def read(engine: AsyncEngine, statement: str, **given: Any) -> Sequence[Any]:
-    """The rows of one statement."""
+    """Return the rows of one statement."""
     async with engine.connect() as connection:
         return (await connection.execute(text(statement), given)).all()

@@ -10,7 +10,7 @@ from betcore.domain.money import Money
 
 Json = dict[str, Any]
 
-# What is checked, in the order in which it is told.
+# The checks, in the order of the report.
 CHECKS = ("outcome", "sums", "identity", "told", "owed", "workflows", "journal", "heard")
 # Violations that are kept of each check; all are counted.
 KEPT = 1000
@@ -18,8 +18,10 @@ KEPT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Something that must never be so. ``bet_id`` is ours, ``provider_bet_id`` the provider's; both are empty where it
-    is of no bet, the second also where we have no such bet."""
+    """A rule that does not hold. ``bet_id`` is ours, ``provider_bet_id`` the provider's.
+
+    Both are empty if it concerns no bet, the second also if we have no such bet.
+    """
 
     check: str
     bet_id: str
@@ -30,7 +32,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a part of the work is; ``total`` is None where nobody knows."""
+    """The progress of a part of the work; ``total`` is None if it is unknown."""
 
     what: str
     done: int
@@ -39,9 +41,10 @@ class Progress:
 
 @dataclass(slots=True)
 class Check:
-    """One check. ``looked_at`` counts what it is about: bets, rows, workflows, movements or answers.
+    """One check. ``looked_at`` counts its objects: bets, rows, workflows, movements or answers.
 
-    ``unchecked`` says why some or all of it could not be looked at; ``left_out`` that somebody did not want it.
+    ``unchecked`` has the reasons for which objects could not be checked, ``left_out`` the reason for which none was to
+    be.
     """
 
     looked_at: int = 0
@@ -53,8 +56,10 @@ class Check:
 
 @dataclass(slots=True)
 class Sum:
-    """Movements of a casino in one currency, in minor units: those that are made, and what the bets say they come to
-    for the player. ``moved`` is the same by the movements."""
+    """Movements of a casino in one currency, in minor units, and what they come to for the player.
+
+    ``says`` is that sum by the bets' rows, ``moved`` by the movements.
+    """
 
     casino: str
     currency: str
@@ -68,7 +73,7 @@ class Sum:
     moved: int = 0
 
     def as_json(self) -> Json:
-        """Amounts in major units."""
+        """Return it with amounts in major units."""
         amounts = {name: _major(getattr(self, name), self.currency) for name in _AMOUNTS}
         return {**asdict(self), **amounts, "differs": self.says != self.moved}
 
@@ -88,7 +93,7 @@ class Report:
     _seen: set[Violation] = field(default_factory=set)
 
     def add(self, violation: Violation) -> None:
-        """Put a violation down; the same one twice is one."""
+        """Record a violation; the same one twice counts once."""
         if violation in self._seen:
             return
         check = self.checks[violation.check]
@@ -98,24 +103,24 @@ class Report:
             self.violations.append(violation)
 
     def mark_unchecked(self, check: str, why: str) -> None:
-        """Say that something could not be looked at."""
+        """Record that something could not be checked, and why."""
         if why not in self.checks[check].unchecked:
             self.checks[check].unchecked.append(why)
 
     @property
     def total(self) -> int:
-        """How many violations there are."""
+        """Return the number of violations."""
         return sum(check.violations for check in self.checks.values())
 
     @property
     def exit_code(self) -> int:
-        """1 where anything is violated, 2 where something could not be looked at, else 0."""
+        """Return 1 if anything is violated, 2 if something could not be checked, else 0."""
         if self.total:
             return 1
         return 2 if any(check.unchecked for check in self.checks.values()) else 0
 
     def as_json(self) -> Json:
-        """All of it, amounts in major units."""
+        """Return everything, amounts in major units."""
         return {
             "violations": [asdict(one) for one in self.violations],
             "total": self.total,
@@ -140,11 +145,11 @@ OnProgress = Callable[[Progress], None]
 
 
 def ignore_progress(progress: Progress) -> None:
-    """Ignore progress."""
+    """Do nothing with the progress."""
 
 
 def named(check: str, row: Any, what: str) -> Violation:
-    """A violation of the bet of a row that has ``bet_id``, ``provider`` and ``provider_bet_id``."""
+    """Return a violation of the bet of a row that has ``bet_id``, ``provider`` and ``provider_bet_id``."""
     return Violation(check, str(row.bet_id), row.provider_bet_id or "", what, row.provider or "")
 
 
@@ -153,7 +158,7 @@ def _major(minor: int, currency: str) -> str:
 
 
 def as_text(checks: Mapping[str, Check]) -> str:
-    """A line for each check, for a person."""
+    """Return a line for each check, for a person."""
     lines = []
     for name, check in checks.items():
         if check.left_out:

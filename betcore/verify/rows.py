@@ -1,4 +1,4 @@
-"""The checks that our own rows answer: outcome, sums, identity, told, and what is parked without an incident."""
+"""The checks on our own rows: outcome, sums, identity, told, and what is parked without an incident."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from betcore.db.statements import verify
 from betcore.domain.money import minor_units
 from betcore.verify.report import OnProgress, Progress, Report, Sum, Violation, named
 
-# Bets of one transaction; it takes a fraction of a second, and nobody waits for it.
+# Bets of one transaction; it takes a fraction of a second, and holds no lock that a bet waits for.
 BATCH = 5000
 _FIGURES = ("bets", "movements", "staked", "paid", "returned", "clawed_back", "says", "moved")
 
@@ -37,7 +37,7 @@ FAULTS = {
 
 
 async def first_after(engine: AsyncEngine, since: datetime | None) -> int:
-    """The number before the first bet that was opened then or later; 0 for all bets."""
+    """Return the BetId before the first bet opened at ``since`` or later; 0 for all bets."""
     if since is None:
         return 0
     async with engine.connect() as connection:
@@ -88,7 +88,7 @@ class _Sums:
         self._players: dict[tuple[int, int, str], int] = {}
 
     async def add(self, connection: AsyncConnection, given: dict[str, int]) -> None:
-        """One batch more."""
+        """Add one more batch."""
         for row in await connection.execute(text(verify.SUMS), given):
             if row.player_id is None:
                 key = (row.casino_id, row.currency)
@@ -106,7 +106,7 @@ class _Sums:
             setattr(one, name, getattr(one, name) + minor_units(getattr(row, name)))
 
     def report(self) -> None:
-        """Say which players' sums differ; their bets are named each."""
+        """Report the players whose sums differ; their bets are violations of their own."""
         notes = self._report.checks["sums"].notes
         for (casino, player, currency), left in list(self._players.items())[:20]:
             notes.append(f"player {player} of {self._casinos.get(casino)}: {left} minor units of {currency} too much")

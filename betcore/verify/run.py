@@ -18,11 +18,11 @@ ProviderBook = Callable[[AsyncEngine, Report, OnProgress], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What there is to look at.
+    """What is checked, and against what.
 
-    Without a ``client`` Temporal is not asked, without ``casinos`` no casino is: what is missing counts as unchecked
-    unless ``left_out`` says, by the check's name, that somebody wanted it so. ``why_not`` has the words for the others.
-    ``since`` leaves out bets that were opened before.
+    Without a ``client`` the checks that need Temporal are not made, without ``casinos`` those that need the casinos'
+    books. They count as unchecked, with the reason in ``why_not``, unless ``left_out`` names them as not wanted.
+    ``since`` leaves out bets that were opened before it.
     """
 
     engine: AsyncEngine
@@ -36,9 +36,9 @@ class Sources:
 
 
 async def verify(sources: Sources, progress: OnProgress = ignore_progress) -> Report:
-    """Look at everything once, and at what looks wrong a second time where it may only have been on its way.
+    """Check everything once; check again what may only have been in progress.
 
-    Raises SQLAlchemyError or OSError where the database does not answer.
+    Raises SQLAlchemyError or OSError if the database does not answer.
     """
     report, timing = Report(), sources.timing
     with report.timed("rows"):
@@ -66,6 +66,6 @@ def _say_what_is_missing(sources: Sources, report: Report) -> None:
         if name in sources.left_out:
             report.checks[name].left_out = sources.left_out[name]
         else:
-            report.mark_unchecked(name, sources.why_not.get(name, "there is nobody to ask"))
+            report.mark_unchecked(name, sources.why_not.get(name, "it was not given"))
     if not sources.books:
         report.checks["heard"].left_out = "no provider's book was given"

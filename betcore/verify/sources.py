@@ -30,8 +30,11 @@ _LEFT_OUT = "not wanted"
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is to be looked at. ``casinos`` ``auto`` reads the journal of the stack's sandbox, and asks all others by
-    payments/info; ``sandbox`` is that sandbox's address where the data folder does not tell it."""
+    """What is to be checked.
+
+    With ``auto``, ``casinos`` reads the journal of the stack's sandbox and asks all other casinos by payments/info.
+    ``sandbox`` is that sandbox's address if the data folder does not have it.
+    """
 
     casinos: Literal["auto", "journal", "info", "none"] = "auto"
     temporal: bool = True
@@ -43,7 +46,10 @@ class Scope:
 
 @asynccontextmanager
 async def open_sources(settings: Settings, scope: Scope) -> AsyncIterator[Sources]:
-    """The sources for as long as they are needed. Raises Misconfigured without a database; Temporal may be missing."""
+    """Open the sources for the length of the block.
+
+    Temporal may be unreachable: its checks are then unchecked. Raises Misconfigured without a database.
+    """
     engine, left_out, why_not = create_engine(settings), {}, {}
     client: Client | None = None
     if scope.temporal:

@@ -28,10 +28,10 @@ _ROWS, _PAGE, _AT_ONCE = 100, 500, 8
 _SUSPECTS = 2000
 # Looks at a workflow that is at work though its row is closed.
 _LOOKS = 10
-# A row that nobody owns yet waits for the look that comes every minute.
+# A row without an owner waits for the sweep, which runs every minute.
 _TAKEN_ON = timedelta(minutes=2)
 _RUNNING = "ExecutionStatus = 'Running' AND WorkflowType IN ('Bet', 'Reversal')"
-# What a workflow may still have to do for long when its row is closed: the casino wants to hear that the bet is over.
+# What a workflow may still do for long after its row is closed: confirm to the casino that the bet is over.
 _CLOSING = "close_at_casino"
 _REVERSES = ("reversal:", "resume-reversal:")
 
@@ -69,7 +69,7 @@ class WorkflowCheck:
         self._timing = timing
 
     async def check(self) -> None:
-        """Both directions. What Temporal does not answer is told as unchecked."""
+        """Check both directions. What Temporal does not answer is reported as unchecked."""
         try:
             await self._open_rows()
             await self._open_workflows()
@@ -103,7 +103,7 @@ class WorkflowCheck:
             after = rows[-1].bet_id
 
     async def _suspicious(self, kind: str, rows: Sequence[Any]) -> list[Suspect]:
-        """Those that nobody carries, and those that are owed and not being tried."""
+        """Return the rows without an open workflow, and those that owe money and are not tried."""
         lost = {
             row.workflow_id
             for row in await executions.without_execution(self._client, [_open(kind, one) for one in rows])
@@ -139,23 +139,23 @@ class WorkflowCheck:
             self._report.add(named("owed", row, f"its {kind} has money to move and is not tried: {why} ({name})"))
 
     async def _is_open(self, kind: str, row: Any) -> bool:
-        """Whether the row is as it was a moment ago: it may have ended while its workflow was asked."""
+        """Return whether the row is unchanged: it may have ended while its workflow was described."""
         now = await self._rows(verify.OPEN_STILL[kind], bet_ids=[row.bet_id])
         return bool(now) and (now[0].owner, now[0].lives) == (row.owner, row.lives)
 
     async def _idle(self, workflow_id: str, *, parked: bool) -> str | None:
-        """Why nothing will move what a workflow owes; None where something will, or where a person has to."""
+        """Return why nothing will move what a workflow owes; None if something will, or if an operator has to."""
         standing = await executions.describe(self._client, workflow_id)
         if standing is None:
             return None if parked else "its workflow is gone"
         if standing.status == "PAUSED" or any("pause" in one.state for one in standing.pending):
-            return "somebody has paused it"
+            return "an operator has paused it"
         if parked or standing.pending or standing.task_attempt or standing.status != "RUNNING":
             return None
         return None if await self._waits(workflow_id) else "no attempt, no timer and no task is pending"
 
     async def _waits(self, workflow_id: str) -> bool:
-        """Whether a timer of the workflow has still to fire; Temporal tells that in the history alone."""
+        """Return whether a timer of the workflow has still to fire. Only the history shows that."""
         timers: set[int] = set()
         async for event in self._client.get_workflow_handle(workflow_id).fetch_history_events():
             if event.HasField("timer_started_event_attributes"):
@@ -186,7 +186,7 @@ class WorkflowCheck:
         await self._look_after_the_end(suspects)
 
     async def _ended(self, workflow_ids: Sequence[str]) -> list[Suspect]:
-        """Those whose row is closed. A workflow without a row has not opened it yet: nothing has left the house."""
+        """Return the workflows whose row is closed. One without a row has not opened it yet: nothing was sent."""
         if not workflow_ids:
             return []
         named = {one: found for one in workflow_ids if (found := self._named(one)) is not None}
@@ -217,7 +217,10 @@ class WorkflowCheck:
             await _each(suspects, self._judge_after_the_end)
 
     async def _judge_after_the_end(self, suspect: Suspect) -> None:
-        """One that has a task or an attempt before it is only behind, as where workers are busy, and gets its time."""
+        """Report a workflow that goes on after its row is closed.
+
+        If a task or an attempt is pending, workers may only be busy: it gets time.
+        """
         for _ in range(_LOOKS):
             standing = await executions.describe(self._client, suspect.workflow_id)
             if standing is None or standing.status not in ("RUNNING", "PAUSED"):
@@ -245,7 +248,7 @@ def _workflow_id(kind: str, row: Any) -> str:
 
 
 async def _each(items: Sequence[T], call: Callable[[T], Awaitable[R]]) -> list[R]:
-    """The call's answer for each, a few at a time."""
+    """Return the call's result for each item; a few calls run at a time."""
     places = asyncio.Semaphore(_AT_ONCE)
 
     async def one(item: T) -> R:

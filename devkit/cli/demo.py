@@ -19,7 +19,7 @@ _DATA_DIR = typer.Option(envvar="BETCORE_DATA_DIR", help="Folder of the stack's 
 
 
 class _Over(Exception):
-    """The bets are played, and nobody wants the stack any more."""
+    """The bets are played, and the stack is to end."""
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """``python -m betcore sandbox ...``: the sandbox partners of a development stack.
 
-``prepare`` onboards them as any others are; ``confirm`` sets how the casino confirms; ``break``, ``mend`` and
+``prepare`` onboards them as any partners are; ``confirm`` sets how the casino confirms; ``break``, ``mend`` and
 ``faults`` are for the casino's faults.
 """
 
@@ -44,17 +44,19 @@ sandbox = typer.Typer(no_args_is_help=True, help="The sandbox partners of a deve
 
 @sandbox.command("prepare")
 def prepare(as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Onboard the sandbox's partners, or find them, at the ports of the settings; prints keys and an open session."""
+    """Onboard the sandbox partners, or find them, at the ports of the settings; print keys and an open session."""
     run_command(as_json, data_dir, _prepare)
 
 
 @sandbox.command("confirm")
 def confirm(
-    way: Annotated[Way, typer.Argument(help="reply: the answer to make is final; accept: Accept tells the outcome.")],
+    way: Annotated[
+        Way, typer.Argument(help="reply: the answer to make is final; accept: a later Accept has the outcome.")
+    ],
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Have the sandbox casino confirm in this way, and the service expect it. Bets that are open keep their way."""
+    """Set how the sandbox casino confirms, and what the service expects. Bets that are open keep their way."""
     run_command(as_json, data_dir, lambda context: _confirm(context, way))
 
 
@@ -69,14 +71,14 @@ def break_casino(
     transaction_type: Annotated[int | None, typer.Option("--type", help="Only movements of this type.")] = None,
     bet_id: Annotated[int | None, typer.Option(help="Only calls about this BetId.")] = None,
     player: Annotated[str | None, typer.Option(help="Only calls about this PartnerUserId.")] = None,
-    probability: Annotated[float | None, typer.Option(help="Which part of the calls, 0 to 1; all unless told.")] = None,
-    times: Annotated[int | None, typer.Option(help="For so many calls, then no more.")] = None,
+    probability: Annotated[float | None, typer.Option(help="Which part of the calls, 0 to 1; all by default.")] = None,
+    times: Annotated[int | None, typer.Option(help="For this number of calls, then no more.")] = None,
     delay: Annotated[float | None, typer.Option(help="Seconds, for the kind delay.")] = None,
     status: Annotated[int | None, typer.Option(help="HTTP status, for the kinds error and status.")] = None,
     error_code: Annotated[int | None, typer.Option(help="For error_code, refuse_after_commit and contradict.")] = None,
     commit: Annotated[bool | None, typer.Option("--commit", help="Take the movement before failing.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed and calls give the same faults.")] = 0,
-    add: Annotated[bool, typer.Option("--add", help="Keep the faults in force; their counts begin anew.")] = False,
+    add: Annotated[bool, typer.Option("--add", help="Keep the faults in force; their counts restart at 0.")] = False,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -107,18 +109,18 @@ def break_casino(
 
 @sandbox.command("mend")
 def mend_casino(as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """A sandbox casino without faults."""
+    """Remove the sandbox casino's faults."""
     _at_casino(as_json, data_dir, lambda casino: casino.set_faults())
 
 
 @sandbox.command("faults")
 def show_faults(as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """The faults of the sandbox casino, and how often each has met a call."""
+    """Show the faults of the sandbox casino, and how many calls each has met."""
     _at_casino(as_json, data_dir, lambda casino: casino.faults())
 
 
 def _at_casino(as_json: bool, data_dir: Path | None, work: "Callable[[SandboxCasino], Awaitable[list[Json]]]") -> None:
-    """Do something about the faults of the running stack's casino, and print those in force."""
+    """Change or read the faults of the running stack's casino, and print those in force."""
 
     async def go() -> list[Json]:
         from betcore.casino.http_session import http_session
@@ -163,7 +165,7 @@ async def _prepare(context: CommandContext) -> Json:
 
 
 async def _heal(context: CommandContext) -> None:
-    """Switch on again what somebody has tried to switch off: a demo must not end with it."""
+    """Switch on again what a developer has switched off: a demo must not fail because of it."""
     await context.partners.suspend(PROVIDER_NAME, suspended=False)
     await context.partners.enable("provider", PROVIDER_NAME)
     await context.partners.enable("casino", CASINO_NAME)
@@ -190,7 +192,7 @@ async def _confirm(context: CommandContext, way: Way) -> Json:
 
 @asynccontextmanager
 async def _casino_of(context: CommandContext, casino: Json) -> "AsyncIterator[SandboxCasino]":
-    """The control API of the casino at the port of the settings."""
+    """Yield the control API of the casino at the port of the settings."""
     from betcore.casino.http_session import http_session
     from devkit.play.books import SandboxCasino
 
@@ -205,7 +207,7 @@ async def _provider(partners: "Onboarding", url: str) -> Json:
 
 
 async def _introduce(provider_url: str, counterparty_id: str, secret: str) -> None:
-    """Tell the sandbox provider the secret by which it knows our calls."""
+    """Give the sandbox provider the secret by which it checks our calls."""
     import aiohttp
 
     from betcore.casino.http_session import http_session
@@ -224,7 +226,7 @@ async def _casino(partners: "Onboarding", url: str) -> Json:
 
 
 async def _moved(partners: "Onboarding", kind: "PartnerKind", name: str, url: str) -> Json | None:
-    """The partner at its address of this start (ports change), or None where it is not there yet."""
+    """Return the partner with its new address (ports change at each start), or None if it is not onboarded yet."""
     try:
         return await partners.change(kind, name, address=url)
     except NotFound:

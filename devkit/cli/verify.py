@@ -22,7 +22,7 @@ def verify(
 ) -> None:
     """Check that every bet fits together with its movements, its workflow, and the casino's book.
 
-    Reads only, and may run beside a live system. Exit status 1 where anything is violated, 2 where nothing is but
+    Reads only, and may run beside a live system. Exits with status 1 if anything is violated, with 2 if nothing is but
     something could not be checked.
     """
     from devkit.verify.provider_book import provider_book  # here: `verify --help` starts faster without

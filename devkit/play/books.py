@@ -42,16 +42,17 @@ _NOT_AT_REST = text("""
 
 
 async def read_ours(engine: AsyncEngine, counterparty_id: str, bet_ids: Sequence[str]) -> dict[str, AggregatorBet]:
-    """Our rows of these bets of one provider, by the provider's bet id; a bet without a row is left out."""
+    """Return our rows of these bets of one provider, by the provider's bet id; a bet without a row is left out."""
     rows = await _read(engine, _BETS, counterparty_id, bet_ids)
     return {row.provider_bet_id: _bet(row) for row in rows}
 
 
 async def not_at_rest(engine: AsyncEngine, counterparty_id: str, bet_ids: Sequence[str]) -> dict[str, str]:
-    """Which of these bets of one provider still have something to do, by our rows: the provider's bet id and what.
+    """Return which of these bets of one provider still have something to do by our rows: the provider's bet id and
+    what.
 
-    ``unknown``: nobody knows whether the stake was taken; ``owed``: a movement is not done; ``reversing``: a reversal
-    is not over. A bet that waits for its PayOut is at rest.
+    ``unknown``: it is not known whether the stake was taken; ``owed``: a movement is not done; ``reversing``: a
+    reversal is not over. A bet that waits for its PayOut is at rest.
     """
     rows = await _read(engine, _NOT_AT_REST, counterparty_id, bet_ids)
     return {row.provider_bet_id: row.what for row in rows}
@@ -90,23 +91,23 @@ class SandboxCasino:
         self._id = partner_client_id
 
     async def open_player(self, user: str, currency: str, balance: Decimal) -> None:
-        """A player with this balance in major units; one who is there already is set to it."""
+        """Create a player with this balance in major units, or set the balance of an existing one."""
         await self._ask("POST", "/_players", partner_user_id=user, currency=currency, balance=f"{balance:f}")
 
     async def balance(self, user: str) -> Decimal:
-        """The player's balance in major units, as the wallet has it."""
+        """Return the player's balance in major units, as the wallet has it."""
         shown = await self._ask("GET", f"/_players/{self._id}/{user}")
         return Decimal(shown["balance"])
 
     async def movements(self, users: Iterable[str]) -> list[CasinoMovement]:
-        """All movements of these players about bets, in the order of the journal."""
+        """Return all movements of these players about bets, in the order of the journal."""
         return [
             CasinoMovement(one["bet_id"], one["transaction_type"], Decimal(one["amount"]))
             for one in await self._journal(users)
         ]
 
     async def seen(self, users: Iterable[str], before: datetime) -> set[int]:
-        """The BetIds of which these players had movements before a moment."""
+        """Return the BetIds of which these players had movements before a time."""
         return {one["bet_id"] for one in await self._journal(users) if datetime.fromisoformat(one["at"]) < before}
 
     async def _journal(self, users: Iterable[str]) -> list[dict[str, Any]]:
@@ -122,16 +123,16 @@ class SandboxCasino:
         return list(shown["faults"])
 
     async def faults(self) -> list[dict[str, Any]]:
-        """The faults in force, each with how often it has ``fired``."""
+        """Return the faults in force, each with how often it has ``fired``."""
         shown = await self._ask("GET", "/_faults", {"partner_client_id": self._id})
         return list(shown["faults"])
 
     async def introduce(self, secret: str, aggregator_url: str | None = None) -> None:
-        """Give the casino its secret at the aggregator, and the aggregator's address where it has another one."""
+        """Give the casino its secret at the aggregator, and the aggregator's address if it has another one."""
         await self._ask("POST", "/_credentials", secret=secret, aggregator_url=aggregator_url)
 
     async def confirm_by(self, way: str) -> None:
-        """How outcomes are told from now on: ``reply``, in the answer to make, or ``accept``, later."""
+        """Set how outcomes are confirmed from now on: ``reply``, in the answer to make, or ``accept``, later."""
         await self._ask("POST", "/_settings", confirmation=way)
 
     async def _ask(self, method: str, path: str, query: dict[str, str] | None = None, **body: object) -> Any:

@@ -1,4 +1,4 @@
-"""What ``python -m betcore demo`` plays on a stack that is up, and how it tells what came of it."""
+"""What ``python -m betcore demo`` plays on a running stack, and how it shows the results."""
 
 import secrets
 import sys
@@ -21,7 +21,7 @@ RICH_MONEY, POOR_MONEY = Decimal("1000.00"), Decimal("3.00")
 
 
 def stage_console() -> Console:
-    """Standard output, wide enough for the table where it is no terminal."""
+    """Return standard output as a console that is wide enough for the table if it is no terminal."""
     return Console() if sys.stdout.isatty() else Console(width=NARROWEST)
 
 

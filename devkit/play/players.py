@@ -1,4 +1,4 @@
-"""A seat at the sandbox's game: where its parties are, and players with money and an open session."""
+"""Seats at the sandbox's game: the sandbox's addresses and keys, and players with money and an open session."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ from devkit.stack.errors import SandboxRefused
 
 CURRENCY = "EUR"
 HERE = "http://127.0.0.1"
-# More than the API's own deadline for an answer, so that its 99 is heard rather than a time-out of ours.
+# More than the API's own deadline for an answer, so that its 99 arrives before our time-out.
 ANSWER_WITHIN_SECONDS = 8
 
 _TABLE = text("""
@@ -41,7 +41,7 @@ _TABLE = text("""
 
 
 class Place(NamedTuple):
-    """Where a game is played, by the names of provider and casino and the provider's id of the game."""
+    """The game to play: provider and casino by name, and the provider's id of the game."""
 
     provider: str
     casino: str
@@ -65,17 +65,17 @@ class Sandbox:
 
     @property
     def place(self) -> Place:
-        """Where its players sit."""
+        """Return the place of its players."""
         return Place(self.provider, self.casino, self.game)
 
     def aggregator(self, http: aiohttp.ClientSession) -> AggregatorClient:
-        """The service as the sandbox provider calls it."""
+        """Return the service's API as the sandbox provider calls it."""
         return AggregatorClient(
             http, self.api, self.counterparty_id, self.secret, timeout_seconds=ANSWER_WITHIN_SECONDS
         )
 
     def casino_handles(self, http: aiohttp.ClientSession) -> SandboxCasino:
-        """The casino's control API."""
+        """Return the casino's control API."""
         return SandboxCasino(http, self.casino_url, self.partner_client_id)
 
 
@@ -89,7 +89,8 @@ class Seat:
     def stake(
         self, seed: int, number: int, bet_id: str, round_id: str, one_step: Decimal = rounds.ONE_STEP_SHARE
     ) -> Stake:
-        """What the seed lets this player put on a round; ``one_step`` is the share of rounds of one step."""
+        """Return the stake that the seed draws for this player and round; ``one_step`` is the share of rounds of one
+        step."""
         amount = rounds.stake(seed, number)
         return Stake(
             bet_id=bet_id,
@@ -105,7 +106,7 @@ class Seat:
 
 @asynccontextmanager
 async def database(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    """An engine for as long as it is needed; one that fails in between raises Unavailable."""
+    """Yield an engine for the length of the block; its failures in between raise Unavailable."""
     engine = create_engine(settings)
     try:
         yield engine
@@ -116,9 +117,9 @@ async def database(settings: Settings) -> AsyncIterator[AsyncEngine]:
 
 
 async def sandbox_keys(settings: Settings) -> dict[str, Any]:
-    """Addresses and keys of the sandbox: those that the running stack tells, where it has the database of the settings.
+    """Return the sandbox's addresses and keys: those of the running stack, if it has the database of the settings.
 
-    Elsewhere the sandbox's partners are registered, or found. Raises SandboxRefused with what went wrong.
+    Else the sandbox partners are onboarded, or found. Raises SandboxRefused with what went wrong.
     """
     if settings.database_url is None:
         raise Misconfigured("no stack is running here: start `python -m betcore up`", code="no_database")
@@ -147,9 +148,9 @@ async def _prepare(settings: Settings) -> dict[str, Any]:
 
 
 async def find_sandbox(settings: Settings, engine: AsyncEngine, keys: dict[str, Any]) -> Sandbox:
-    """The sandbox that ``keys`` (of ``sandbox_keys``, or of a stack that says it is ready) belong to.
+    """Return the sandbox to which ``keys`` belong (of ``sandbox_keys``, or of a stack that is ready).
 
-    Raises NotFound if the database does not know the session in it.
+    Raises NotFound if the database does not have the session in them.
     """
     async with engine.connect() as connection:
         row = (await connection.execute(_TABLE, {"session_id": keys["session_id"]})).one_or_none()
@@ -167,7 +168,7 @@ async def find_sandbox(settings: Settings, engine: AsyncEngine, keys: dict[str, 
 
 
 def sandbox_casino(http: aiohttp.ClientSession, settings: Settings, keys: dict[str, Any]) -> SandboxCasino:
-    """The control API of the casino that ``keys`` (of ``sandbox_keys``) belong to."""
+    """Return the control API of the casino to which ``keys`` (of ``sandbox_keys``) belong."""
     return SandboxCasino(http, _casino_url(settings, keys), str(keys["partner_client_id"]))
 
 

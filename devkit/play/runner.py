@@ -1,4 +1,4 @@
-"""What ``python -m betcore play`` does: seats players, plays bets at a rate, compares three books."""
+"""What ``python -m betcore play`` does: seat players, play bets at a rate, compare three books."""
 
 import asyncio
 import secrets
@@ -52,7 +52,7 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """How long it may take from the first bet on."""
+        """Return how long the run may take from the first bet on."""
         return self.bets / self.rate + self.patience
 
 
@@ -92,7 +92,7 @@ def _stakes(run: str, plan: Plan, seats: Sequence[Seat]) -> Iterable[Stake]:
 
 
 class Run:
-    """Bets under way: begun at a rate, so many at once, and stopped when patience is over."""
+    """Bets in progress: begun at a rate, a limited number at once, and stopped when patience is over."""
 
     def __init__(self, plan: Plan, progress: Progress) -> None:
         self._plan = plan
@@ -134,9 +134,9 @@ class Run:
 
 
 async def come_to_rest(engine: AsyncEngine, counterparty_id: str, book: Book, until: float) -> dict[str, str]:
-    """What our rows still have to do, by bet, once that is nothing or patience is over (``until``, monotonic).
+    """Return what our rows still have to do, by bet, once that is nothing or patience is over (``until``, monotonic).
 
-    A bet that has no definite end in the book has had all the patience there is: nothing is waited for.
+    A bet without a definite end in the book has had all the patience there is: it is not waited for.
     """
     bet_ids = [bet.stake.bet_id for bet in book]
     give_up = max(until, time.monotonic() + BOOKS_AGREE_WITHIN_SECONDS)
@@ -161,7 +161,7 @@ async def _compare(engine: AsyncEngine, sandbox: Sandbox, casino: SandboxCasino,
 
 
 def summarise(book: Book, differences: Sequence[Difference], restless: Mapping[str, str]) -> dict[str, Any]:
-    """The run in figures; times are milliseconds for one answer, as the provider saw it.
+    """Return the run in figures; times are milliseconds for one answer, as the provider measured it.
 
     ``restless`` are the bets that still have something to do by our rows, and what.
     """
@@ -205,7 +205,7 @@ def _progress() -> Progress:
 
 
 def drawn(summary: dict[str, Any]) -> str:
-    """The summary for a person."""
+    """Return the summary as text for a person."""
     table = Table(show_header=False, box=None)
     table.add_row("bets", f"{summary['bets']} in {summary['seconds']} s, seed {summary['seed']}")
     table.add_row("outcomes", ", ".join(f"{count} {name}" for name, count in summary["outcomes"].items()))

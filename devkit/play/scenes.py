@@ -18,7 +18,7 @@ from devkit.sandbox.provider.croupier import ending_call, opening_call
 
 NOTHING, TEN, WIN = Decimal("0.00"), Decimal("10.00"), Decimal("19.60")
 REFUND = Ending(None)
-NARROWEST = 100  # columns: what the table needs when nobody's terminal says how wide it is
+NARROWEST = 100  # columns: what the table needs if no terminal reports its width
 OPERATION_NAMES = {
     Operation.PAY_IN: "PayIn",
     Operation.PAY_OUT: "PayOut",
@@ -67,7 +67,7 @@ class Played:
     wrong: list[str] = field(default_factory=list)
 
     def said(self) -> str:
-        """The codes that the provider heard: ``PayIn 99 1, PayOut 1``."""
+        """Return the codes that the provider received: ``PayIn 99 1, PayOut 1``."""
         codes: dict[Operation, list[str]] = {}
         for one in self.bet.heard:
             codes.setdefault(one.operation, []).append(str(one.code or one.reason))

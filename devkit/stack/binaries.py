@@ -8,7 +8,7 @@ from devkit.stack.errors import StackRefused
 
 
 def program(wheel: str, name: str) -> Path:
-    """The program ``bin/<name>`` of an installed wheel. Raises StackRefused (``not_installed``)."""
+    """Return the path of the program ``bin/<name>`` of an installed wheel. Raises StackRefused (``not_installed``)."""
     try:
         listed = files(wheel) or []
     except PackageNotFoundError:

@@ -23,7 +23,7 @@ class StartFailed(StackRefused):
 
 
 class PortTaken(StartFailed):
-    """A process did not come up because its port is somebody else's; another free port may work."""
+    """A process did not come up because another process has its port; another free port may work."""
 
     code = "port_in_use"
 

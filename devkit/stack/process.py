@@ -25,7 +25,7 @@ _TAIL = 2_000  # characters of a log shown when its process does not start
 
 
 async def always() -> bool:
-    """Ready as soon as it runs."""
+    """Return True: the process is ready as soon as it runs."""
     return True
 
 
@@ -47,12 +47,12 @@ class Service:
 
 
 async def start(service: Service, *, stdout: int, stderr: int) -> asyncio.subprocess.Process:
-    """Start the program on its leash, in a group of its own: Ctrl-C in a terminal reaches the supervisor alone."""
-    leashed = (str(os.getpid()), str(service.stop_signal.value), service.identity, ":".join(service.reach))
+    """Start the program through ``devkit.stack.spawn``, in a group of its own: Ctrl-C reaches the supervisor alone."""
+    arguments = (str(os.getpid()), str(service.stop_signal.value), service.identity, ":".join(service.reach))
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *("-I", "-S", spawn.__file__),
-        *leashed,
+        *arguments,
         *service.command,
         env={**os.environ, **service.env},
         cwd=ROOT,
@@ -83,7 +83,7 @@ async def run_once(service: Service, log: Path) -> str:
 
 
 class Child:
-    """A process that is started again whenever it ends without having been told to."""
+    """A process that is started again whenever it ends without having been stopped."""
 
     def __init__(self, service: Service, folder: Folder, say: Callable[[str], None]) -> None:
         self.service = service
@@ -91,18 +91,18 @@ class Child:
         self._say = say
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._log_from = 0  # where in its log the present life begins, in bytes
+        self._log_from = 0  # offset in its log at which the present process begins, in bytes
         self._pid_file = folder.pids / f"{service.name}.pid"
 
     @property
     def pid(self) -> int | None:
-        """The pid of the running process; None between a crash and the restart."""
+        """Return the pid of the running process; None between a crash and the restart."""
         running = self._process is not None and self._process.returncode is None
         return self._process.pid if self._process and running else None
 
     async def start(self) -> None:
         """Start it, wait until it is ready, then keep it alive. Raises StartFailed, or PortTaken."""
-        # Whoever listens there already could answer in its place that it is ready.
+        # A server that listens there already could answer in its place that it is ready.
         self._ports_are_free(f"{self.service.name} was not started")
         process = await self._begin()
         await self._until_ready(process)
@@ -156,7 +156,7 @@ class Child:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
             process = await self._begin()
-            with suppress(StartFailed):  # the next turn says how it ended, or it is only slow
+            with suppress(StartFailed):  # the next turn shows how it ended, or it is only slow
                 await self._until_ready(process)
                 self._say(f"{self.service.name} is ready again, pid {process.pid}")
 

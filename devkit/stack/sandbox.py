@@ -22,13 +22,13 @@ class Sandbox:
 
 
 def casino(port: int, env: Mapping[str, str]) -> Service:
-    """The sandbox casino."""
+    """Return the process of the sandbox casino."""
     command = (sys.executable, "-m", "devkit.sandbox.casino")
     return Service("sandbox-casino", command, env, ready=probes.accepts(port), ports=(port,))
 
 
 def provider(port: int, env: Mapping[str, str]) -> Service:
-    """The sandbox provider."""
+    """Return the process of the sandbox provider."""
     command = (sys.executable, "-m", "devkit.sandbox.provider")
     return Service("sandbox-provider", command, env, ready=probes.accepts(port), ports=(port,))
 

@@ -2,13 +2,13 @@
 
 Run as a file, before the program that takes its place (so the process id stays)::
 
-    python -I -S leash.py PARENT SIGNAL IDENTITY REACH PROGRAM ARGUMENT...
+    python -I -S spawn.py PARENT SIGNAL IDENTITY REACH PROGRAM ARGUMENT...
 
 ``PARENT`` is the pid whose death sends ``SIGNAL`` to the program (on Linux; elsewhere the next start ends it by its pid
-file). ``IDENTITY`` is ``self``, ``drop:UID:GID`` (give up root for good) or ``map:UID:GID`` (a user namespace in which
+file). ``IDENTITY`` is ``self``, ``drop:UID:GID`` (drop root for good) or ``map:UID:GID`` (a user namespace in which
 root looks like UID: it keeps the access of the files' owner, and loses root's powers). ``REACH`` is a list of paths,
-separated by ``:``, that the identity must be able to enter or run. What cannot be done ends with exit status 126 and a
-line that says so.
+separated by ``:``, that the identity must be able to enter or run. On failure it prints a line
+with the reason and exits with status 126.
 
 This runs between fork and exec of a process that may have threads, which is why it is a program and not a hook.
 """
@@ -54,7 +54,7 @@ def _die_with(parent: int, signal: int) -> None:
 
 
 def main() -> None:
-    """Do what the module says; never returns."""
+    """Do what the module describes; never return."""
     parent, signal, identity, reach, *command = sys.argv[1:]
     os.umask(0o077)  # what it writes is bets and players
     try:

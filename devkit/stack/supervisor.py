@@ -27,7 +27,7 @@ class Supervisor:
         await self.stop()
 
     def say(self, message: str) -> None:
-        """Tell whoever watches: on standard error and in the stack's own log."""
+        """Write a line for the developer: on standard error and in the stack's own log."""
         line = f"{time.strftime('%T')} {message}\n"
         sys.stderr.write(line)
         sys.stderr.flush()
@@ -55,12 +55,12 @@ class Supervisor:
             del self._children[-len(last) :]
 
     def hurry(self) -> None:
-        """Kill what is still being stopped."""
+        """Kill what is still stopping."""
         self._hurry.set()
 
     @property
     def pids(self) -> dict[str, int]:
-        """The pids of the running processes by name, in the order of their start."""
+        """Return the pids of the running processes by name, in the order of their start."""
         return {child.service.name: child.pid for child in self._children if child.pid is not None}
 
 

@@ -53,11 +53,11 @@ class Temporal:
 
     @property
     def address(self) -> str:
-        """The frontend, host:port."""
+        """Return the frontend's address, host:port."""
         return f"{ports.HOST}:{self.port}"
 
     def service(self) -> Service:
-        """The server process; ready when its frontend says SERVING."""
+        """Return the server process; it is ready when its frontend answers SERVING."""
         flags = [
             *("--ip", ports.HOST, "--port", str(self.port), "--log-level", "warn"),
             *(("--ui-port", str(self.ui_port), "--ui-disable-news-fetch") if self.ui_port else ("--headless",)),
@@ -89,7 +89,7 @@ def _each(flag: str, values: Sequence[str]) -> list[str]:
 async def running(
     path: Path, port: int = 0, *, ui_port: int = 0, dynamic_config: Sequence[str] = ()
 ) -> AsyncIterator[str]:
-    """Just a Temporal server, in a folder of its own, for the length of the block: yields its address.
+    """Run a Temporal server alone, in a folder of its own, for the length of the block; yields its address.
 
     Port 0 takes a free one. No UI without ``ui_port``.
     """

@@ -80,9 +80,9 @@ async def run(
 ) -> None:
     """Start the stack, await ``when_ready``, and run until SIGINT, SIGTERM or SIGHUP.
 
-    ``settings_of`` reads the settings, when the remains of an earlier stack are gone. ``wire`` may give a process other
-    addresses: it is told which one is about to start and with which variables. A second signal kills what is still
-    stopping. Raises StackRefused and what ``when_ready`` raises, with everything stopped.
+    ``settings_of`` reads the settings after the remains of an earlier stack are gone. ``wire`` may give a process other
+    addresses: it receives the name of each process that is about to start, and its variables. A second signal kills
+    what is still stopping. Raises StackRefused and what ``when_ready`` raises, with everything stopped.
     """
     with folder.locked():
         folder.unpublish()
@@ -139,7 +139,7 @@ class _Stack:
         self._wire = wire
 
     async def start(self) -> Ready:
-        """Everything, in order. A free port that somebody else took in the meantime is chosen anew."""
+        """Start everything, in order. If another process took a free port meanwhile, choose a new one."""
         for _ in range(_ATTEMPTS - 1):
             try:
                 return await self._start()
@@ -208,7 +208,7 @@ class _Stack:
         return given.get_secret_value() if given else self._folder.keys()["secret_key"]
 
     def _publish(self, own: dict[str, Any], ready: Ready) -> None:
-        """What other commands need: whatever was set for this stack, and its own ports, addresses and keys."""
+        """Publish what other commands need: all settings of this stack, and its own ports, addresses and keys."""
         given = {name: _plain(getattr(self._settings, name)) for name in self._settings.model_fields_set - {*_OWN}}
         self._folder.publish({"pid": os.getpid(), "settings": given | own, "ready": asdict(ready)})
 

@@ -1,4 +1,4 @@
-"""A provider's own book against our rows: every definite answer that it has heard must be on record.
+"""The sandbox provider's own book against our rows: every definite answer it received must be on record.
 
 The book is read line by line and never written, so that its provider may be at work.
 """
@@ -37,7 +37,7 @@ _OPENING = (Operation.PAY_IN, Operation.PAY_IN_OUT)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a book: a stake (``bet``), how it is to end (``ending``), or an answer (``heard``)."""
+    """A line of a book: a stake (``bet``), its intended end (``ending``), or an answer received (``heard``)."""
 
     kind: str
     bet_id: str
@@ -109,7 +109,7 @@ def _wrong_answer(line: Line, row: Any) -> str | None:
 
 
 def _reason(code: int, reason: str) -> str | None:
-    """The reason, where the meaning hangs on it."""
+    """Return the reason if the meaning of the code depends on it, else None."""
     if code == CONTRADICTION or (code, reason) == (REFUSED, CASINO_REFUSED):
         return reason
     return None
@@ -122,7 +122,7 @@ def _told(row: Any) -> str:
 
 
 def _wrong_amount(line: Line, row: Any) -> str | None:
-    """Where our row has another stake or another win than the book; what is not in our row yet is no difference."""
+    """Return how our row's stake or win differs from the book's; what is not in our row yet is no difference."""
     if row is None or line.kind not in ("bet", "ending"):
         return None
     named = ("stake", "amount") if line.kind == "bet" else ("win", "win")
@@ -144,7 +144,7 @@ def _settled(row: Any) -> bool:
 
 
 def _back(row: Any) -> bool:
-    """The player has the stake: it was returned, or never taken."""
+    """Return whether the player has the stake: it was returned, or never taken."""
     if row is None or row.state not in ("refunded", "settled"):
         return False
     if row.state == "settled":
@@ -177,7 +177,7 @@ def _kept(row: Any) -> bool:
     return row is not None and row.reversal_is == "refused"
 
 
-# What our row must say once an operation was answered with a code (and reason). What is not here says nothing of it.
+# What must hold of our row once an operation was answered with a code (and reason). Other answers imply nothing.
 _MEANING: dict[tuple[Operation, int, str | None], Callable[[Any], bool]] = {
     (Operation.PAY_OUT, DONE, None): _settled,
     (Operation.PAY_OUT, _NEVER_SEEN, None): _refused,
