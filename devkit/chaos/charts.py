@@ -33,7 +33,7 @@ class Column:
 
 
 def text(value: object) -> str:
-    """A value as escaped text; "–" for none."""
+    """Return a value as escaped text; "–" for none."""
     if value is None:
         return "–"
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -42,25 +42,25 @@ def text(value: object) -> str:
 
 
 def figure(value: object) -> float | None:
-    """A finite number, or None."""
+    """Return a finite number, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)
 
 
 def clock(seconds: float) -> str:
-    """Seconds since the load began, as minutes and seconds."""
+    """Return seconds since the load began as minutes and seconds."""
     whole = round(seconds)
     return f"{whole // 60}:{whole % 60:02}"
 
 
 def family(kind: str) -> str:
-    """The class of colour of a kind of fault."""
+    """Return the class of colour of a kind of fault."""
     return next((group for word, group in _FAMILIES.items() if word in kind), "other")
 
 
 def columns(series: Sequence[Row], span: float) -> list[Column]:
-    """The points of a run, one a second, put together to ``MAX_COLUMNS`` at most."""
+    """Return the points of a run, one a second, merged to at most ``MAX_COLUMNS``."""
     wide = max(1, math.ceil(span / MAX_COLUMNS))
     groups: dict[int, list[Row]] = {}
     for point in series:
@@ -79,7 +79,8 @@ def columns(series: Sequence[Row], span: float) -> list[Column]:
 
 
 def timeline(series: Sequence[Row], faults: Sequence[Row], span: float) -> str:
-    """Load, unknown answers, the 99th percentile and open doubts over time, and below them a lane for each kind."""
+    """Draw load, unknown answers, the 99th percentile and open doubts over time, and below them a lane for each
+    kind."""
     span, found = max(span, 1), columns(series, span)
     panels: list[tuple[str, str, Callable[[Column], float | None]]] = [
         ("bets begun a second", "a", lambda column: column.bets),
@@ -99,7 +100,7 @@ def timeline(series: Sequence[Row], faults: Sequence[Row], span: float) -> str:
 
 
 def bars(counts: Mapping[str, Any]) -> str:
-    """A horizontal bar for each name, the largest first."""
+    """Draw a horizontal bar for each name, the largest first."""
     found = [(str(name), count) for name, value in counts.items() if (count := figure(value)) is not None]
     found.sort(key=lambda pair: (-pair[1], pair[0]))
     most = max((count for _, count in found), default=0) or 1
@@ -117,7 +118,7 @@ def bars(counts: Mapping[str, Any]) -> str:
 
 
 def ranges(rows: Mapping[str, tuple[float | None, float, float]]) -> str:
-    """Least, median and most seconds of each name; the longest median first. The least may be unknown."""
+    """Draw least, median and most seconds of each name; the longest median first. The least may be unknown."""
     most = max((high for _, _, high in rows.values()), default=0) or 1
     axis = most * 1.02
     step = _step(axis)
@@ -182,7 +183,7 @@ def _lane(kind: str, faults: Sequence[Row], span: float, top: int) -> str:
 
 
 def _bands(faults: Sequence[Row], span: float, height: int) -> str:
-    """A faint band over all panels for each fault."""
+    """Draw a faint band over all panels for each fault."""
     parts = []
     for fault in faults:
         if (at := figure(fault.get("at"))) is not None:
@@ -205,7 +206,7 @@ def _time_axis(span: float, at: int, end: int) -> str:
 
 
 def _runs(line: Iterable[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
-    """The parts of a line without holes."""
+    """Return the parts of a line without holes."""
     runs: list[list[tuple[float, float]]] = [[]]
     for at, value in line:
         if value is None:
@@ -220,7 +221,7 @@ def _x(value: float, span: float) -> float:
 
 
 def _step(most: float, ticks: int = 8) -> float:
-    """1, 2 or 5 times a power of ten, such that about so many ticks suffice."""
+    """Return 1, 2 or 5 times a power of ten, such that about this number of ticks suffices."""
     raw = most / ticks
     power = 10.0 ** math.floor(math.log10(raw))
     return next(step * power for step in (1, 2, 5, 10) if step * power >= raw * 0.999)

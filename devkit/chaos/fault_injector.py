@@ -1,4 +1,4 @@
-"""How each kind of the schedule is broken, and mended again."""
+"""How each kind of fault in the schedule is injected, and removed again."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ from devkit.stack import orphans
 _SERVICES = {"casino": ("sandbox-casino",), "worker": ("worker-1", "worker-2")}
 _NOT_AUTHORISED = 8
 # A statement that moves a bet on is a transaction of its own and ends with this tag: it is committed when its answer is
-# lost. Without it a login or a ping would lose its answer, which harms nobody.
+# lost. Without it a login or a ping would lose its answer, which does no harm.
 _COMMITTED = b"SELECT 1\0"
 # Long after the supervisor has started a crashed process again, seconds.
 _BACK_WITHIN = 60.0
@@ -33,7 +33,8 @@ class NotBack(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """What was hit; ``hits`` counts connections, chunks (``delay``) or calls that it met, where that can be counted."""
+    """What was hit; ``hits`` counts the connections, chunks (``delay``) or calls that it met, if they can be
+    counted."""
 
     target: str
     hits: int | None = None
@@ -58,7 +59,7 @@ class FaultInjector:
     _faults: defaultdict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
     async def inject(self, fault: Fault) -> Broken | None:
-        """Break, wait, mend; what was broken, None where there was nothing to break. Raises what mending raises."""
+        """Break, wait, mend; return what was broken, None if there was nothing to break. Raises what mending raises."""
         self._turn += 1
         try:
             return await self._inject(fault, self._turn)
@@ -89,7 +90,7 @@ class FaultInjector:
     # Processes
 
     async def _pid(self, name: str) -> int:
-        """The process as it is now; between a crash and the restart it is waited for. Raises NotBack."""
+        """Return the pid of the process as it is now; wait for it between a crash and the restart. Raises NotBack."""
         give_up = time.monotonic() + _BACK_WITHIN
         while (pid := orphans.living(self.folder / "run" / f"{name}.pid")) is None:
             if time.monotonic() > give_up:
@@ -115,7 +116,7 @@ class FaultInjector:
         return Broken(name)
 
     async def _restore(self) -> Broken:
-        """API and workers stand still while the database is replaced; then they begin anew, as after a stop."""
+        """Restore the database while API and workers stand still; then they start as after a stop."""
         await self.restoring.backed_up()
         server = await self._pid("postgres")
         # From here to the new cluster nothing is awaited: the supervisor, which is of this process, cannot have started
@@ -187,7 +188,7 @@ class FaultInjector:
 
 
 def _one(who: str, turn: int) -> str:
-    """The process that is hit: of several workers, one after the other."""
+    """Return the process to hit: of several workers, one after the other."""
     names = _SERVICES.get(who, (who,))
     return names[turn % len(names)]
 
@@ -199,7 +200,7 @@ def _signal_all(pids: list[int], number: signal.Signals) -> None:
 
 
 def _children(pid: int) -> list[int]:
-    """The processes that a process has started: PostgreSQL has one for each connection."""
+    """Return the processes that a process has started: PostgreSQL has one for each connection."""
     with suppress(OSError):
         return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return []

@@ -1,4 +1,4 @@
-"""Who plays: providers with a book each, at a casino that confirms in its answer or at one that confirms by Accept."""
+"""The load: providers with a book each, at a casino that confirms in its answer or at one that confirms by Accept."""
 
 import asyncio
 import random
@@ -31,7 +31,7 @@ from devkit.stack.errors import SandboxRefused, StartFailed
 _CASINO = "clock_leeway: 3\neffect_within: 3\naccept_within: 2\nretry: {cap: 10}\nsend: {close: true}"
 _MONEY = Decimal("100000.00")
 _PLAYERS = 4
-# More than the API's own deadline for an answer, so that its 99 is heard rather than a time-out of ours.
+# More than the API's own deadline for an answer, so that its 99 arrives before our time-out.
 _ANSWER_WITHIN = 8
 _OVERLAP = 120
 # A server that was killed is back long before.
@@ -71,11 +71,11 @@ class LoadProvider:
 
     @property
     def bets(self) -> list[BookedBet]:
-        """All that it has begun, set aside or not."""
+        """Return all bets that it has begun, set aside or not."""
         return [bet for book in (*self.aside, self.book) for bet in book]
 
     def begin_anew(self) -> None:
-        """Put the book aside, with all its bets, and play on in a new one."""
+        """Put the book aside, with all its bets, and continue in a new one."""
         self.aside.append(self.book)
         self.path = self.path.with_stem(f"{self.path.stem}-anew")
         self.book = Book(self.path)
@@ -87,7 +87,7 @@ class LoadProvider:
             book.close()
 
     def next_stake(self) -> Stake:
-        """What it plays next; the seed decides everything."""
+        """Return the next stake; the seed decides everything."""
         if self.again:
             return self.again.pop()
         number = next(self.numbers)
@@ -95,7 +95,10 @@ class LoadProvider:
         return seat.stake(self.seed, number, f"{self.name}-{number}", f"round-{number}")
 
     async def with_wrong_clock(self, minutes: int) -> list[Answer]:
-        """Two new stakes, signed by a clock that is so far off. A right one sends one of them afterwards."""
+        """Send two new stakes, signed by a clock that is this number of minutes off.
+
+        One of them is sent again later, by a right clock.
+        """
         stake = self.next_stake()
         ghost = replace(stake, bet_id=f"{stake.bet_id}-ghost")
         self.ghosts.append(ghost.bet_id)
@@ -105,7 +108,7 @@ class LoadProvider:
 
 
 class Onboarder:
-    """Onboards who plays, and changes keys while they do."""
+    """Onboards casinos and providers, and changes their keys under load."""
 
     def __init__(self, engine: AsyncEngine, partners: Onboarding, http: aiohttp.ClientSession, folder: Path) -> None:
         self._engine = engine
@@ -113,11 +116,11 @@ class Onboarder:
         self._catalogue = Catalogue(engine)
         self._http = http
         self._folder = folder
-        # Of three secrets the oldest holds no more: the second rotation waits until the first is in use.
+        # Of three secrets the oldest is no longer valid: the second rotation waits until the first is in use.
         self._rotating = asyncio.Lock()
 
     async def casino(self, confirmation: str, url: str, control: str, aggregator: str) -> LoadCasino:
-        """A casino at ``url``, as the service reaches it; ``control`` is where its handles are."""
+        """Onboard a casino at ``url``, as the service reaches it; ``control`` is the address of its control API."""
         name = f"casino-{confirmation}"
         made = await self._partners.add_casino(name, url, _CASINO, confirmation)
         handles = SandboxCasino(self._http, control, str(made["partner_client_id"]))
@@ -126,7 +129,7 @@ class Onboarder:
         return LoadCasino(name, confirmation, handles)
 
     async def provider(self, number: int, casino: LoadCasino, api: str, seed: int) -> LoadProvider:
-        """A provider of its own, with players at one casino."""
+        """Onboard a provider of its own, with players at one casino."""
         name = f"provider-{number}"
         made = await self._partners.add_provider(name, "http://127.0.0.1:1", "")
         await self._catalogue.add_game(name, rounds.GAME_ID, "Dice", "0.10", "500")
@@ -145,7 +148,7 @@ class Onboarder:
         )  # fmt: skip
 
     async def hand_out_secrets(self, providers: list[LoadProvider], casinos: list[LoadCasino]) -> None:
-        """Give partners the secrets that the database has: what was rotated and is lost is none any more."""
+        """Give partners the secrets that the database has: a rotated secret that a restore has lost is not valid."""
         async with self._rotating:
             for provider in providers:
                 provider.client.use_secret(await self._secret("provider", provider.name))
@@ -153,21 +156,25 @@ class Onboarder:
                 await patiently(partial(casino.handles.introduce, await self._secret("casino", casino.name)))
 
     async def new_provider_secret(self, provider: LoadProvider, later: float) -> None:
-        """The provider takes its new secret into use ``later`` (seconds), while the old one still holds."""
+        """Rotate the provider's secret; the provider uses the new one ``later`` (seconds), while the old one is
+        still valid."""
         async with self._rotating:
             secret = await self._rotated("provider", provider.name)
             await asyncio.sleep(later)
             provider.client.use_secret(secret)
 
     async def new_casino_secret(self, casino: LoadCasino, later: float) -> None:
-        """The same for a casino."""
+        """Rotate the casino's secret in the same way."""
         async with self._rotating:
             secret = await self._rotated("casino", casino.name)
             await asyncio.sleep(later)
             await patiently(lambda: casino.handles.introduce(secret))
 
     async def _rotated(self, word: PartnerKind, name: str) -> str:
-        """A new secret. One whose answer was lost is in force all the same, and a second one would end the first."""
+        """Return a new secret.
+
+        A secret whose answer was lost is in force all the same, and a second one would end the first.
+        """
         known = await self._secret(word, name)
         while True:
             with suppress(*OUTAGES):
@@ -181,7 +188,7 @@ class Onboarder:
 
 
 async def patiently(work: Callable[[], Awaitable[T]]) -> T:
-    """Do it as soon as whatever it needs is there. Raises what still stands in the way after a while."""
+    """Run ``work`` again until what it needs is there. Raises its last failure after a while."""
     give_up = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -212,7 +219,7 @@ class Load:
                 self._tasks.remove(task)
 
     def give_up(self) -> None:
-        """End what is played now, and play on with bets that begin from here."""
+        """Cancel the bets in play, and continue with bets that begin from here."""
         for task in self._tasks:
             task.cancel()
         self._tasks.clear()
@@ -227,7 +234,7 @@ class Load:
             task.result()
 
     async def aclose(self) -> None:
-        """End what is still played."""
+        """Cancel the bets that are still in play."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

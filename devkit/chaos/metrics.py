@@ -1,4 +1,4 @@
-"""What a run says of itself, read from the providers' books once it is over."""
+"""The figures of a run, read from the providers' books once it is over."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,8 +14,8 @@ from devkit.sandbox.provider.client import Operation
 class Asked:
     """All sendings of one call: from the first one to its definite answer (None: there was none), in seconds.
 
-    ``certain`` is when the doubt about it ended: with that answer or, where the call was given up and the bet called
-    off, with the definite answer to what came after it.
+    ``certain`` is when the doubt about it ended: with that answer or, if the call was given up and the bet called off,
+    with the definite answer to what came after it.
     """
 
     bet_id: str
@@ -28,12 +28,12 @@ class Asked:
 
     @property
     def in_doubt(self) -> bool:
-        """Whether an answer was missing or said that nobody knows."""
+        """Return whether an answer was missing, or left the outcome unknown."""
         return self.unknown > 0
 
 
 def asked(bets: Iterable[BookedBet], began: datetime) -> list[Asked]:
-    """Every call of these bets, times counted from ``began``."""
+    """Return every call of these bets, times counted from ``began``."""
     found = []
     for bet in bets:
         later = [(datetime.fromisoformat(one.at) - began).total_seconds() for one in bet.heard if one.definite]
@@ -53,7 +53,7 @@ _OPENINGS = (Operation.PAY_IN, Operation.PAY_IN_OUT)
 
 
 def recovered(calls: Sequence[Asked], end: float) -> float | None:
-    """Seconds from ``end`` until a stake that was first sent after it was confirmed; None where none was."""
+    """Return the seconds from ``end`` until a stake that was first sent after it was confirmed; None if none was."""
     moments = [
         one.definite
         for one in calls
@@ -63,14 +63,15 @@ def recovered(calls: Sequence[Asked], end: float) -> float | None:
 
 
 def longest_doubt(calls: Iterable[Asked]) -> tuple[float, str | None]:
-    """The longest time from a call's first sending until it was certain, where an answer was missing, and its bet."""
+    """Return the longest time from a call's first sending until it was certain, if an answer was missing, and its
+    bet."""
     doubts = [(one.certain - one.first, one.bet_id) for one in calls if one.in_doubt and one.certain is not None]
     seconds, bet_id = max(doubts, default=(0.0, None))
     return round(seconds, 2), bet_id
 
 
 def series(bets: Sequence[BookedBet], calls: Sequence[Asked], began: datetime) -> list[dict[str, Any]]:
-    """The run second by second."""
+    """Return the run second by second."""
     begun = Counter(int(one.first) for one in calls if one.operation in _OPENINGS)
     definite: Counter[int] = Counter()
     unknown: Counter[int] = Counter()
@@ -94,7 +95,7 @@ def series(bets: Sequence[BookedBet], calls: Sequence[Asked], began: datetime) -
 
 
 def spread(seconds: Iterable[float | None]) -> dict[str, float | None]:
-    """p50, p90 and max of what is known."""
+    """Return p50, p90 and max of the known values."""
     known = sorted(one for one in seconds if one is not None)
     return {"p50": _part(known, 50), "p90": _part(known, 90), "max": known[-1] if known else None}
 

@@ -1,4 +1,4 @@
-"""A TCP proxy that can be told to misbehave, one for each pair of processes.
+"""A TCP proxy with faults on demand, one for each pair of processes.
 
 It moves bytes and knows no protocol. A half-close of one side is a half-close for the other, a reset is a reset, and
 nothing is read from one side faster than the other side takes it.
@@ -15,7 +15,7 @@ from typing import Literal
 Kind = Literal["delay", "black_hole", "reset", "cut", "lose_answers"]
 
 _CHUNK = 64 * 1024
-# With no time to linger, closing a socket throws away what was not sent and tells the peer with a RST.
+# With no time to linger, closing a socket discards what was not sent and sends the peer a RST.
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
@@ -24,8 +24,8 @@ class Trouble:
     """What a link does to its connections.
 
     ``delay``: each chunk waits, in both directions. ``black_hole``: bytes, closes and resets are taken and go nowhere;
-    whoever connects is accepted and hears nothing; a connection that lost anything is reset when the trouble ends, for
-    a stream with a hole in it must never go on. ``reset``: connections are reset, new ones too. ``cut``: the first
+    new connections are accepted and receive nothing; a connection that lost anything is reset when the trouble ends,
+    for a stream with a hole in it must never go on. ``reset``: connections are reset, new ones too. ``cut``: the first
     bytes of the answer pass, then the connection is reset. ``lose_answers``: what the client sends arrives, but the
     answer is thrown away and the connection is reset.
     """
@@ -54,7 +54,7 @@ class Link:
         self._pairs: dict[asyncio.Task[None], _Pair] = {}
 
     async def open(self, port: int = 0) -> int:
-        """Listen on loopback, on a free port if none is given, and tell the port; OSError if it is taken."""
+        """Listen on loopback, on a free port if none is given, and return the port. Raises OSError if it is taken."""
         self._listener = await asyncio.start_server(self._accept, "127.0.0.1", port)
         found: int = self._listener.sockets[0].getsockname()[1]
         return found
@@ -72,7 +72,7 @@ class Link:
             await listener.wait_closed()
 
     def trouble(self, trouble: Trouble | None) -> None:
-        """From now on do this to the connections that exist and to new ones; None heals."""
+        """Apply this trouble from now on, to existing and to new connections; None ends it."""
         self.current = trouble
         self.changed.set()
         self.changed = asyncio.Event()
@@ -81,11 +81,11 @@ class Link:
 
     @property
     def swallows(self) -> bool:
-        """Whether bytes go nowhere now."""
+        """Return whether bytes go nowhere now."""
         return self.current is not None and self.current.kind == "black_hole"
 
     async def server(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A new connection to the server; OSError if it does not listen."""
+        """Open a new connection to the server. Raises OSError if it does not listen."""
         return await asyncio.open_connection(*self._server_at, limit=_CHUNK)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -116,7 +116,7 @@ class _Pair:
         _unbuffered(writer)
 
     def meet(self, trouble: Trouble | None) -> None:
-        """Another trouble begins, or the last one ends."""
+        """Apply another trouble, or the end of the last one."""
         self._answered = 0
         if self._over:
             return
@@ -127,7 +127,7 @@ class _Pair:
             self.reset()
 
     def reset(self) -> None:
-        """Both sides hear a RST."""
+        """Reset both sides: each receives a RST."""
         self._over = True
         for writer in self._writers:
             if not writer.transport.is_closing():
@@ -154,7 +154,7 @@ class _Pair:
 
     async def _both_ways(self) -> None:
         if self._link.swallows:
-            # Its opening is lost already: nobody at the server knows of it.
+            # Its opening is lost already: the server does not know of it.
             self._lose()
             while await self._reader.read(_CHUNK):
                 pass
@@ -198,7 +198,7 @@ class _Pair:
             await asyncio.Event().wait()  # this task is being cancelled
 
     def _room(self, chunk: bytes, trouble: Trouble | None) -> int | None:
-        """How many bytes of this chunk of the answer may pass before the reset; None: all, and no reset."""
+        """Return how many bytes of this chunk of the answer may pass before the reset; None: all, and no reset."""
         if trouble is None:
             return None
         if trouble.kind == "lose_answers" and trouble.marker in chunk:

@@ -12,7 +12,8 @@ Row = Mapping[str, Any]
 
 
 def draw(run: Mapping[str, Any]) -> str:
-    """The page of a run, as the fault runner wrote it; what the run does not have is shown as "–" or left out."""
+    """Return the page of a run, as the fault runner wrote it; what the run does not have is shown as "–" or left
+    out."""
     faults, series = _rows(run, "faults"), _rows(run, "series")
     wrong = _violations(run)
     parts = [
@@ -35,7 +36,7 @@ def draw(run: Mapping[str, Any]) -> str:
 
 
 def _violations(run: Row) -> list[tuple[str, Any]]:
-    """Everything that did not hold, with the place that says so."""
+    """Return everything that did not hold, with the check that found it."""
     books = _map(run, "books")
     lists = [("verify", _map(run, "verify").get("violations"))]
     lists += [(f"books: {name}", books.get(name)) for name in books]
@@ -44,7 +45,7 @@ def _violations(run: Row) -> list[tuple[str, Any]]:
 
 def _header(run: Row, wrong: Sequence[object]) -> str:
     told = figure(run.get("violations"))
-    # The lists count even if the figure says otherwise: a report must not look better than its evidence.
+    # The lists count even if the figure differs: a report must not look better than its evidence.
     count = max(int(told or 0), len(wrong))
     if told is None and not wrong:
         verdict, look = "No verdict: the run did not reach its end", "unknown"
@@ -191,7 +192,7 @@ def _section(title: str, body: str) -> str:
 
 
 def _span(run: Row, series: Sequence[Row], faults: Sequence[Row]) -> float:
-    """Seconds that the time axis shows."""
+    """Return the seconds that the time axis shows."""
     ends = [(figure(fault.get("at")) or 0) + (figure(fault.get("seconds")) or 0) for fault in faults]
     points = [figure(point.get("at")) or 0 for point in series]
     return max([*points, *ends, (figure(run.get("minutes")) or 0) * 60, 1])

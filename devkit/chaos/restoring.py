@@ -40,7 +40,7 @@ _GIVEN_AGAIN = text("""
 
 
 class Restoring:
-    """The base backup of a run. ``at`` is the moment in which it took the database's place; None where it has not."""
+    """The base backup of a run. ``at`` is the time at which it replaced the database; None if it has not."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Restoring:
         return self.at
 
     async def end_lost_workflows(self, restored_at: datetime) -> int:
-        """Terminate the workflows of bets that the database has lost, once it answers; how many there were."""
+        """Terminate the workflows of bets that the database has lost, once it answers; return their number."""
         # Connections to the server that is gone.
         await self._engine.dispose()
         return await patiently(partial(self._end_lost_workflows, restored_at))
@@ -115,11 +115,12 @@ class Restoring:
 
     @property
     def set_aside(self) -> int:
-        """How many bets are not judged."""
+        """Return how many bets are not judged."""
         return sum(len(book) for provider in self._providers for book in provider.aside)
 
     async def judged(self, provider: LoadProvider, movements: Sequence[CasinoMovement]) -> list[CasinoMovement]:
-        """Movements without those of bets that were set aside; one that comes to life again has a later BetId."""
+        """Return the movements without those of bets that were set aside; one that comes to life again has a later
+        BetId."""
         after = await first_after(self._engine, self.at)
         names = [bet.stake.bet_id for book in provider.aside for bet in book]
         alive = await read_ours(self._engine, provider.counterparty_id, names)
@@ -127,7 +128,7 @@ class Restoring:
         return [one for one in movements if one.casino_bet_id > after and one.casino_bet_id not in aside]
 
     async def given_again(self) -> list[str]:
-        """BetIds that a casino had seen before the restore, and that were given to bets opened after it."""
+        """Return the BetIds that a casino had seen before the restore and that were given to bets opened after it."""
         if self.at is None:
             return []
         seen: set[int] = set()

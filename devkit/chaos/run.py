@@ -78,7 +78,8 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What the database says at the end: its version, and the longest a movement was open, in seconds, and its bet."""
+    """Figures of the database at the end: its version, and the longest time a movement was open, in seconds, with
+    its bet."""
 
     version: str
     doubt: float
@@ -96,7 +97,7 @@ class Run:
         self._hits: list[Hit] = []
 
     async def perform(self, ready: Ready) -> dict[str, Any]:
-        """Break, wait until all is at rest, check; the run as the report has it."""
+        """Break, wait until all is at rest, and check; return the run as the report has it."""
         engine, vault = create_engine(self._settings), Vault.of(self._settings)
         keys = SigningKeys(engine, vault, self._settings.partner_cache_seconds)
         async with AsyncExitStack() as stack:
@@ -143,7 +144,7 @@ class Run:
         return casinos, providers
 
     async def _under_load(self, load: Load, injector: FaultInjector, restoring: Restoring) -> None:
-        """Raises what the load or a fault raises."""
+        """Inject the faults of the schedule under load. Raises what the load or a fault raises."""
         faults = schedule(self._plan.seed, self._plan.minutes * 60, self._plan.kinds)
         async with asyncio.TaskGroup() as group:
             going = group.create_task(load.go_on())
@@ -163,7 +164,8 @@ class Run:
             self._hits.append(Hit(fault, broken, at, self._now()))
 
     async def _come_to_rest(self, engine: AsyncEngine, providers: list[LoadProvider]) -> dict[str, str]:
-        """What still has something to do when patience is over: by our rows, or a workflow whose row has ended."""
+        """Return what still has something to do when patience is over: by our rows, or a workflow whose row has
+        ended."""
         give_up = time.monotonic() + _PATIENCE
         client, lives = await connect(self._settings), OpenBets(engine)
         while True:
@@ -202,7 +204,7 @@ class Run:
         return {"verify": verified.as_json(), "books": books | {"unchecked": unchecked}}
 
     def _calls_of(self, hit: Hit, providers: list[LoadProvider]) -> list[metrics.Asked]:
-        """The calls that a fault could touch: what befalls one partner touches no other's."""
+        """Return the calls that a fault could touch: a fault at one partner touches no other partner's calls."""
         own = [one for one in providers if hit.broken.target in (one.name, one.casino.name)]
         return metrics.asked((bet for provider in own or providers for bet in provider.bets), self._began_at)
 
@@ -274,12 +276,12 @@ async def _server(engine: AsyncEngine, since: datetime | None) -> Server:
 
 
 async def _ghosts(engine: AsyncEngine, providers: list[LoadProvider]) -> list[str]:
-    """The bets that were only ever sent by a wrong clock and stand in our rows all the same."""
+    """Return the bets that were sent by a wrong clock alone and are in our rows all the same."""
     return [bet_id for one in providers for bet_id in await read_ours(engine, one.counterparty_id, one.ghosts)]
 
 
 def machine() -> dict[str, Any]:
-    """What the figures of a run depend on."""
+    """Return what the figures of a run depend on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "cores": os.cpu_count(),
@@ -290,7 +292,7 @@ def machine() -> dict[str, Any]:
 
 
 def commit() -> str | None:
-    """The commit of the sources, and whether they differ from it; None where they are in no repository."""
+    """Return the commit of the sources, and whether they differ from it; None if they are in no repository."""
     asked = ("git", "-C", str(ROOT), "describe", "--always", "--dirty=, changed", "--exclude=*")
     try:
         return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()

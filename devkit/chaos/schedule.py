@@ -57,7 +57,7 @@ _AFTER_RESTORE = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that is broken ``at`` seconds after the load began, for so many ``seconds``.
+    """A fault that is in force from ``at`` seconds after the load began, for ``seconds``.
 
     What happens in a moment (a kill, a new key) has no length: all that comes after it is recovery.
     """
@@ -90,7 +90,7 @@ def schedule(seed: int, seconds: float, kinds: Sequence[str] = KINDS) -> list[Fa
 
 
 def _rounds(chance: random.Random, kinds: Sequence[str]) -> Iterator[str]:
-    """One round after the other, without end; where there is nothing but the restore, that alone."""
+    """Yield one round after the other, without end; the restore alone if the kinds have nothing else."""
     others = [kind for kind in kinds if kind != RESTORE]
     first = chance.sample(others, len(others))
     if RESTORE in kinds:

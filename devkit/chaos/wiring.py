@@ -19,7 +19,8 @@ _SERVICES = {"api": "api", "worker-1": "worker", "worker-2": "worker"}
 class Wiring:
     """The links of one stack, by their names in the schedule.
 
-    The casino may have a database elsewhere, as every casino has: what befalls ours takes nothing from its journal.
+    The casino may have a database elsewhere, as every casino has: a fault of our database then takes nothing from its
+    journal.
     """
 
     def __init__(self, casinos_database: str | None = None) -> None:
@@ -28,7 +29,7 @@ class Wiring:
         self._ports: dict[str, int] = {}
 
     async def __call__(self, name: str, env: Env) -> Env:
-        """The variables of a process that is about to start, its servers behind links."""
+        """Return the variables of a process that is about to start, with its servers behind links."""
         if name == "sandbox-casino":
             port = await self._link("casino-api", int(env["BETCORE_API_PORT"]))
             return env | {_AGGREGATOR: f"http://{HOST}:{port}", _DATABASE: self._casinos_database or env[_DATABASE]}
@@ -46,11 +47,11 @@ class Wiring:
         }
 
     async def to_api(self, port: int) -> str:
-        """The address of the API for providers."""
+        """Return the address of the API for providers."""
         return f"http://{HOST}:{await self._link('provider-api', port)}"
 
     async def to_casino(self, port: int) -> str:
-        """The address of the casino for the service."""
+        """Return the address of the casino for the service."""
         return f"http://{HOST}:{await self._link('service-casino', port)}"
 
     async def _link(self, name: str, port: int) -> int:
@@ -62,7 +63,7 @@ class Wiring:
         return self._ports[name]
 
     def port(self, name: str) -> int:
-        """Where a link listens."""
+        """Return the port on which a link listens."""
         return self._ports[name]
 
     async def aclose(self) -> None:

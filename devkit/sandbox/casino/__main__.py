@@ -21,21 +21,21 @@ _log = logging.getLogger("devkit.sandbox.casino")
 
 
 class CasinoSettings(Settings):
-    """The service's settings, and where the casino finds the aggregator."""
+    """The service's settings, and the address of the aggregator that the casino calls."""
 
     sandbox_aggregator_url: str | None = Field(
         None, description="Base address of the aggregator whose keys the sandbox casino trusts, and which it calls."
     )
 
     def aggregator(self) -> str:
-        """The aggregator's base address."""
+        """Return the aggregator's base address."""
         return (self.sandbox_aggregator_url or f"http://{_HOST}:{self.api_port}").rstrip("/")
 
 
 async def serve(settings: CasinoSettings) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    Raises OSError where the port is taken or the database out of reach, asyncpg's errors where it refuses us.
+    Raises OSError if the port is taken or the database out of reach, asyncpg's errors if it refuses the login.
     """
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -57,7 +57,7 @@ async def serve(settings: CasinoSettings) -> None:
 
 
 def main() -> int:
-    """Run the server; the exit status."""
+    """Run the server and return the exit status."""
     settings = CasinoSettings()
     logging.basicConfig(
         stream=sys.stderr,

@@ -10,7 +10,7 @@ from devkit.sandbox.casino.wire import Accept, message_of
 
 
 class State(StrEnum):
-    """How far a sending is. WAITING is before its first try and between two."""
+    """The progress of a sending. WAITING is before its first try and between two tries."""
 
     WAITING = "waiting"
     ANSWERED = "answered"
@@ -39,17 +39,17 @@ class Sending:
     ended_at: datetime | None = None
 
     def begin_try(self) -> None:
-        """Count a try; what the one before came to is over."""
+        """Count a try and clear the result of the previous one."""
         self.tries += 1
         self.tried_at = datetime.now(UTC)
         self.status = self.answer_code = self.failure = None
 
     def end(self, state: State) -> None:
-        """Nothing more will be tried."""
+        """Record that no more tries are made."""
         self.state, self.ended_at = state, datetime.now(UTC)
 
     def show(self) -> dict[str, Any]:
-        """The message and what became of it, as JSON can carry it."""
+        """Return the message and what became of it, as JSON can carry it."""
         message = asdict(self.accept) | {"message": message_of(self.accept.error_code)}
         shown = asdict(self)
         del shown["accept"], shown["body"]

@@ -1,6 +1,6 @@
 """Surface D: what a casino calls at the aggregator. A bearer token for its secret, and Accept with that token.
 
-Source of the names: the BETCORE Aggregator reference, and ``docs/protocol-casino.md`` where the reference is silent.
+Source of the names: the BETCORE Aggregator reference, and ``docs/protocol-casino.md`` if the reference is silent.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ from devkit.sandbox.casino.wire import ACCEPT_PATH, Code
 
 _PREFIX = "/mis-api/api/v2"
 _ANSWER_WITHIN = aiohttp.ClientTimeout(total=10)
-# How long before its end a token is used no more, where its life is long enough for that.
+# Seconds before its expiry at which a token is no longer used, if its lifetime is long enough for that.
 _MARGIN_SECONDS = 30
 
 
-class NotTold(Exception):  # it is told where it is caught, in words
+class NotTold(Exception):  # its handler reports it, in words
     """The aggregator gave no answer to an Accept; the text says why."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back: the HTTP status, and the envelope's ``ErrorCode`` and ``Value`` where there is an envelope."""
+    """An answer: the HTTP status, and the envelope's ``ErrorCode`` and ``Value`` if there is an envelope."""
 
     status: int
     code: int | None = None
@@ -48,7 +48,7 @@ class _Token:
 
 
 class Aggregator:
-    """The aggregator at ``base``, or where a casino's credentials say; usable inside ``session``."""
+    """The aggregator at ``base``, or at the address in a casino's credentials; usable inside ``session``."""
 
     def __init__(self, base: str | None) -> None:
         self._base = base
@@ -58,7 +58,7 @@ class Aggregator:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[None]:
-        """Connections to call with."""
+        """Open the connections to call with, for the length of the block."""
         async with aiohttp.ClientSession(timeout=_ANSWER_WITHIN) as self._http:
             yield
 
@@ -99,7 +99,7 @@ class Aggregator:
     ) -> Reply:
         base = credentials.aggregator_url or self._base
         if base is None:
-            raise NotTold("nobody has said where the aggregator is")
+            raise NotTold("the address of the aggregator is not known")
         try:
             url = base.rstrip("/") + _PREFIX + path
             async with self._http.post(url, json=body, headers=headers, allow_redirects=False) as response:

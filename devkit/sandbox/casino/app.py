@@ -16,10 +16,11 @@ from devkit.sandbox.casino.wallet_api import Surface
 
 
 def create_app(pool: asyncpg.Pool, jwks: str | Loader, *, aggregator: str | None = None) -> web.Application:
-    """A sandbox casino on this database, trusting the keys of ``jwks``: an address, or a function that reads them.
+    """Return a sandbox casino on this database.
 
-    ``aggregator`` is the base address at which casinos that confirm with Accept do so; ``POST /_credentials`` can name
-    another. The schema is made when the application starts. The pool stays the caller's.
+    It trusts the keys of ``jwks``: an address, or a function that reads them. ``aggregator`` is the base address for
+    casinos that confirm with Accept; ``POST /_credentials`` can name another. The schema is made when the
+    application starts. The pool stays the caller's.
     """
     casinos, wallet, outbox = Casinos(pool), Wallet(pool), Outbox(Aggregator(aggregator))
     keys = Keys(http_loader(jwks) if isinstance(jwks, str) else jwks)

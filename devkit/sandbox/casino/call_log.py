@@ -10,8 +10,10 @@ _T = TypeVar("_T", int, str)
 
 @dataclass
 class Call:
-    """One call. ``wallet_code`` is what the wallet decided (None: not asked), ``answer_code`` what the caller was
-    told (None: nothing that could be read), ``status`` the HTTP status of the answer, ``fault`` the kind that met it.
+    """One call.
+
+    ``wallet_code`` is what the wallet decided (None: not asked), ``answer_code`` what the caller was answered (None:
+    nothing that could be read), ``status`` the HTTP status of the answer, ``fault`` the kind that met it.
     """
 
     path: str
@@ -28,12 +30,12 @@ class Call:
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def show(self) -> dict[str, Any]:
-        """The call as JSON can carry it."""
+        """Return the call as JSON can carry it."""
         return asdict(self) | {"at": self.at.isoformat()}
 
 
 def read_call(path: str, data: str, jti: str) -> Call:
-    """What can be seen of a call before anybody has checked its data; fields of a wrong type are left out."""
+    """Return what can be read of a call whose data is not checked yet; fields of a wrong type are left out."""
     try:
         seen = json.loads(data)
     except ValueError:

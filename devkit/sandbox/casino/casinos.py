@@ -1,4 +1,4 @@
-"""What one sandbox remembers of each casino that it plays, beside the wallet."""
+"""What one sandbox keeps in memory for each of its casinos, beside the wallet."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ _CALLS_KEPT = 10_000
 
 
 class Gate:
-    """Where calls are held until somebody lets them go."""
+    """A gate that holds calls until the developer releases them."""
 
     def __init__(self) -> None:
         self._held: list[asyncio.Event] = []
@@ -24,11 +24,11 @@ class Gate:
 
     @property
     def held(self) -> int:
-        """How many calls wait here now."""
+        """Return how many calls wait here now."""
         return len(self._held)
 
     async def wait(self) -> None:
-        """Stay until ``release`` is called the next time."""
+        """Wait until the next ``release``."""
         turn = asyncio.Event()
         self._held.append(turn)
         async with self._changed:
@@ -36,21 +36,21 @@ class Gate:
         await turn.wait()
 
     def release(self) -> int:
-        """Let all go that wait now, and say how many they were. Who comes later waits for the next time."""
+        """Release all that wait now, and return their number. Later calls wait for the next release."""
         turns, self._held = self._held, []
         for turn in turns:
             turn.set()
         return len(turns)
 
     async def until_held(self, count: int) -> None:
-        """Wait until so many calls wait here."""
+        """Wait until this number of calls wait here."""
         async with self._changed:
             await self._changed.wait_for(lambda: self.held >= count)
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a casino needs to call the aggregator. Without an address it is the one that the process knows."""
+    """What a casino needs to call the aggregator. Without an address the process's own one is used."""
 
     secret: str = field(repr=False)
     aggregator_url: str | None = None

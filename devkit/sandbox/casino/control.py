@@ -101,7 +101,7 @@ class Control:
         self._casinos = casinos
 
     def routes(self) -> list[web.RouteDef]:
-        """All control endpoints."""
+        """Return all control endpoints."""
         player = "/_players/{partner_client_id}/{partner_user_id}"
         return [
             web.get("/_health", self.show_health, allow_head=False),
@@ -123,7 +123,7 @@ class Control:
         ]
 
     async def show_health(self, _request: web.Request) -> web.Response:
-        """200 when the wallet's database answers."""
+        """Answer 200 if the wallet's database answers."""
         await self._pool.fetchval("SELECT 1")
         return web.json_response({"status": "ok"})
 
@@ -143,7 +143,7 @@ class Control:
         return web.json_response(_show_player(player) | {"refresh_token": token})
 
     async def show_player(self, request: web.Request) -> web.Response:
-        """Balance and block of a player."""
+        """Show balance and block of a player."""
         client_id, partner_user_id = _player_in_path(request)
         return _answer_player(await self._wallet.player(client_id, partner_user_id))
 
@@ -154,7 +154,7 @@ class Control:
         return _answer_player(await self._wallet.set_blocked(client_id, partner_user_id, blocked=asked.blocked))
 
     async def show_journal(self, request: web.Request) -> web.Response:
-        """Entries in the order in which they were made."""
+        """Show entries in the order in which they were made."""
         asked = read_query(request, JournalQuery)
         entries = await journal.read_entries(
             self._pool, asked.partner_client_id, asked.bet_id, asked.partner_user_id, asked.after, asked.limit
@@ -162,23 +162,23 @@ class Control:
         return web.json_response(entries)
 
     async def show_audit(self, request: web.Request) -> web.Response:
-        """The double-entry check."""
+        """Show the double-entry check."""
         return web.json_response(await journal.audit(self._pool, read_query(request, OfCasino).partner_client_id))
 
     async def show_calls(self, request: web.Request) -> web.Response:
-        """The latest calls of surface C, oldest first."""
+        """Show the latest calls of surface C, oldest first."""
         asked = read_query(request, CallsQuery)
         calls = self._casinos[asked.partner_client_id].calls
         return web.json_response([call.show() for call in calls if asked.bet_id in (None, call.bet_id)])
 
     async def show_accepts(self, request: web.Request) -> web.Response:
-        """The latest Accepts that were to be sent, oldest first."""
+        """Show the latest Accepts that were to be sent, oldest first."""
         asked = read_query(request, CallsQuery)
         sendings = self._casinos[asked.partner_client_id].accepts
         return web.json_response([one.show() for one in sendings if asked.bet_id in (None, one.accept.bet_id)])
 
     async def set_credentials(self, request: web.Request) -> web.Response:
-        """With what the casino calls the aggregator. The secret is not shown again."""
+        """Set the secret and the address with which the casino calls the aggregator. The secret is not shown again."""
         asked = await read_body(request, NewCredentials)
         casino = self._casinos[asked.partner_client_id]
         casino.credentials = Credentials(asked.secret, asked.aggregator_url)
@@ -186,7 +186,7 @@ class Control:
         return web.json_response({"partner_client_id": casino.client_id, "aggregator_url": asked.aggregator_url})
 
     async def show_faults(self, request: web.Request) -> web.Response:
-        """The faults in force, each with how often it fired."""
+        """Show the faults in force, each with how often it fired."""
         return _answer_faults(self._casinos[read_query(request, OfCasino).partner_client_id])
 
     async def set_faults(self, request: web.Request) -> web.Response:
@@ -195,7 +195,7 @@ class Control:
         return await self._plan(asked.partner_client_id, Plan(asked.seed, asked.faults))
 
     async def clear_faults(self, request: web.Request) -> web.Response:
-        """A casino without faults. Calls that are held stay held until they are released."""
+        """Remove a casino's faults. Calls that are held stay held until they are released."""
         return await self._plan(read_query(request, OfCasino).partner_client_id, Plan())
 
     async def _plan(self, client_id: int, plan: Plan) -> web.Response:
@@ -205,7 +205,7 @@ class Control:
         return _answer_faults(casino)
 
     async def show_held(self, request: web.Request) -> web.Response:
-        """How many calls are held; can wait for them."""
+        """Show how many calls are held; can wait for them."""
         asked = read_query(request, HeldQuery)
         gate = self._casinos[asked.partner_client_id].gate
         with suppress(TimeoutError):
@@ -218,7 +218,7 @@ class Control:
         return web.json_response({"released": self._casinos[asked.partner_client_id].gate.release()})
 
     async def show_switches(self, request: web.Request) -> web.Response:
-        """The casino's switches."""
+        """Show the casino's switches."""
         return _answer_switches(self._casinos[read_query(request, OfCasino).partner_client_id])
 
     async def set_switches(self, request: web.Request) -> web.Response:

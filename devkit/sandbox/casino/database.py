@@ -9,7 +9,7 @@ _SCHEMA_LOCK = 0x5CA51D0
 
 
 async def open_pool(database_url: str, size: int = 10) -> asyncpg.Pool:
-    """Connections to ``postgresql://user:password@host:port/name``; the caller closes them."""
+    """Open connections to ``postgresql://user:password@host:port/name``; the caller closes them."""
     return await asyncpg.create_pool(database_url, min_size=1, max_size=size)
 
 

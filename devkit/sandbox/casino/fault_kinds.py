@@ -25,7 +25,7 @@ _PAGE = "<!DOCTYPE html><html><head><title>Oops</title></head><body><h1>Somethin
 class Exchange:
     """One call on its way through. A fault that waits for ``POST /_release`` waits at ``gate``.
 
-    ``tell`` sees to the Accept of a movement; unless it is told to hurry, it lets the caller be ``answered`` first.
+    ``tell`` sends the Accept of a movement: after the caller is ``answered``, unless the fault wants it sooner.
     """
 
     request: web.Request
@@ -36,7 +36,7 @@ class Exchange:
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def process(self) -> Answer:
-        """Do what was asked for, and commit it; at a casino that confirms with Accept, that is on its way then."""
+        """Do what was asked for and commit it. At a casino that confirms with Accept, the Accept is on its way then."""
         answer = await self.operation()
         self.call.wallet_code = answer.verdict
         if answer.accept is not None:
@@ -44,7 +44,7 @@ class Exchange:
         return answer
 
     async def serve(self) -> web.StreamResponse:
-        """Do it and answer, without a fault."""
+        """Process and answer, without a fault."""
         try:
             response = self.reply(await self.process())
             # Written here, so that what waits for the answer comes after it.
@@ -56,13 +56,13 @@ class Exchange:
             self.answered.set()
 
     async def fail(self, fault: Fault) -> web.StreamResponse:
-        """Do and answer what the fault makes of it. The answer may never come: an Accept does not wait for it."""
+        """Process and answer as the fault has it. The answer may never arrive: an Accept does not wait for it."""
         self.call.fault = fault.kind
         self.answered.set()
         return await KINDS[fault.kind](self, fault)
 
     async def maybe_process(self, fault: Fault) -> None:
-        """The same for the faults that can be had both ways."""
+        """Process the call if the fault is to commit it."""
         if fault.commit:
             await self.process()
 
@@ -78,7 +78,7 @@ class Exchange:
         return web.Response(body=content, content_type=content_type, status=status)
 
     def hang_up(self) -> web.StreamResponse:
-        """Close the connection; what is returned reaches nobody."""
+        """Close the connection; the caller receives nothing of what is returned."""
         if self.request.transport is not None:
             self.request.transport.abort()
         return web.Response()
@@ -138,7 +138,7 @@ async def _wrong_type(exchange: Exchange, _fault: Fault) -> web.StreamResponse:
 
 
 def _one_more(value: object, name: str) -> object:
-    """The value with one number in it raised by 1, in each item of a list."""
+    """Return the value with one number in it raised by 1, in each item of a list."""
     if isinstance(value, list):
         return [_one_more(one, name) for one in value]
     if isinstance(value, dict) and name in value:

@@ -95,7 +95,7 @@ class Fault(BaseModel):
         return {name: value for name, value in (fields | self.fields).items() if name not in self.without}
 
     def is_for(self, call: Call) -> bool:
-        """Whether the call is one of those that this fault was made for."""
+        """Return whether the fault applies to this call."""
         if call.path == ACCEPT_PATH != self.path:
             return False
         wanted = (
@@ -135,15 +135,15 @@ class Plan:
         self._armed = [_Armed(fault, random.Random(f"{self.seed}:{place}")) for place, fault in enumerate(self.faults)]
 
     def pick(self, call: Call) -> Fault | None:
-        """The first fault that fires for this call; counts it."""
+        """Return the first fault that fires for this call, and count it."""
         return next((armed.fault for armed in self._armed if armed.fires(call)), None)
 
     def lasting(self) -> list[Fault]:
-        """The faults that a restart keeps: a counted one could fire again, so it is forgotten."""
+        """Return the faults that survive a restart. A counted one is forgotten, since it could fire again."""
         return [fault for fault in self.faults if fault.times is None]
 
     def show(self) -> list[dict[str, Any]]:
-        """Each fault as it was given, with how often it has ``fired``."""
+        """Return each fault as it was given, with how often it has ``fired``."""
         return [
             armed.fault.model_dump(mode="json", exclude_unset=True) | {"fired": armed.fired} for armed in self._armed
         ]

@@ -36,7 +36,7 @@ _ASTRAY = """
 async def read_entries(
     pool: asyncpg.Pool, client_id: int, bet_id: int | None, partner_user_id: str | None, after: int, limit: int
 ) -> list[dict[str, Any]]:
-    """Entries of one casino in the order in which they were made, from the one after id ``after`` on."""
+    """Return entries of one casino in the order in which they were made, starting after id ``after``."""
     rows = await pool.fetch(_ENTRIES, client_id, bet_id, partner_user_id, after, limit)
     return [_show(row) for row in rows]
 
@@ -49,7 +49,8 @@ def _show(row: Any) -> dict[str, Any]:
 
 
 async def audit(pool: asyncpg.Pool, client_id: int) -> dict[str, Any]:
-    """The double-entry check of one casino: every entry cancels out, every balance is the sum of its postings."""
+    """Return the double-entry check of one casino: every entry cancels out, every balance is the sum of its
+    postings."""
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         entries = await connection.fetchval("SELECT count(*) FROM sandbox_casino.entry WHERE client_id = $1", client_id)
         crooked = [row["id"] for row in await connection.fetch(_CROOKED, client_id)]

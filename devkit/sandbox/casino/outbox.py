@@ -24,12 +24,12 @@ _log = logging.getLogger(__name__)
 MOST_TRIES = 50
 _FIRST_GAP = timedelta(milliseconds=200)
 _LONGEST_GAP = timedelta(seconds=10)
-# After these a repeat would hear the same again: malformed, contradicts, unknown.
+# After these a repeat would be answered the same again: malformed, contradicts, unknown.
 _SETTLED = {Code.WRONG_AMOUNT, Code.DUPLICATE, Code.BET_NOT_FOUND}
 
 
 def gap_after(tries: int) -> timedelta | None:
-    """How long to wait after this many tries, 1 or more; None: there were enough."""
+    """Return the wait after this many tries, 1 or more; None: there were enough."""
     if tries >= MOST_TRIES:
         return None
     doublings = min(tries - 1, 10)
@@ -37,9 +37,9 @@ def gap_after(tries: int) -> timedelta | None:
 
 
 class Outbox:
-    """The Accepts of all casinos; they are on their way while it is ``working``.
+    """The Accepts of all casinos; they are sent while it is ``working``.
 
-    ``pace`` says how long to wait after so many tries that failed; None ends it.
+    ``pace`` gives the wait after a number of failed tries; None ends the sending.
     """
 
     def __init__(self, aggregator: Aggregator, pace: Callable[[int], timedelta | None] = gap_after) -> None:
@@ -49,7 +49,7 @@ class Outbox:
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Send what is told; whatever is still on its way at the end is dropped."""
+        """Send the Accepts that ``tell`` hands over; what is still on its way at the end is dropped."""
         async with self._aggregator.session():
             yield
             for task in self._tasks:
@@ -57,9 +57,9 @@ class Outbox:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def tell(self, casino: Casino, accept: Accept, answered: asyncio.Event) -> None:
-        """Have an Accept sent, with the fault that meets it: when make is ``answered``, unless the fault says when.
+        """Have an Accept sent, with the fault that meets it: when make is ``answered``, unless the fault sets the time.
 
-        Returns before that, but for the fault ``early``: then it returns when the Accept has been answered.
+        Returns before that, except for the fault ``early``: then it returns when the Accept has been answered.
         """
         fault = casino.plan.pick(_as_call(accept))
         sendings = [Sending(one, _body(one, fault), fault.kind if fault else None) for one in _messages(accept, fault)]
@@ -114,7 +114,7 @@ def _as_call(accept: Accept) -> Call:
 
 
 def _messages(accept: Accept, fault: Fault | None) -> list[Accept]:
-    """What is sent in the place of an Accept, in order."""
+    """Return the messages that replace an Accept, in order."""
     match fault:
         case Fault(kind=Kind.REPEAT):
             return [accept, accept]

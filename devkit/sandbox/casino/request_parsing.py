@@ -9,7 +9,7 @@ _M = TypeVar("_M", bound=BaseModel)
 
 
 def _number(given: object) -> object:
-    """A casino may be named 7, "7" or "PartnerClient-7"."""
+    """Return the number of a casino that may be written 7, "7" or "PartnerClient-7"."""
     return given.removeprefix("PartnerClient-") if isinstance(given, str) else given
 
 
@@ -22,7 +22,7 @@ class OfCasino(BaseModel):
 
 
 async def read_body(request: web.Request, model: type[_M]) -> _M:
-    """The JSON body. Raises HTTP 400 with the fields that do not fit."""
+    """Return the JSON body. Raises HTTP 400 with the fields that do not fit."""
     try:
         return model.model_validate_json(await request.read())
     except ValidationError as error:
@@ -30,12 +30,12 @@ async def read_body(request: web.Request, model: type[_M]) -> _M:
 
 
 def read_query(request: web.Request, model: type[_M]) -> _M:
-    """The query. Raises HTTP 400 with the fields that do not fit."""
+    """Return the query. Raises HTTP 400 with the fields that do not fit."""
     return validate(model, dict(request.query))
 
 
 def validate(model: type[_M], given: dict[str, Any]) -> _M:
-    """The fields as the model has them. Raises HTTP 400 with those that do not fit."""
+    """Return the fields as the model has them. Raises HTTP 400 with those that do not fit."""
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -43,7 +43,7 @@ def validate(model: type[_M], given: dict[str, Any]) -> _M:
 
 
 def refused(status: type[web.HTTPException], reason: str) -> web.HTTPException:
-    """An answer to raise: the reason as JSON."""
+    """Return an answer to raise: the reason as JSON."""
     return status(text=web.json_response({"error": reason}).text, content_type="application/json")
 
 

@@ -1,19 +1,19 @@
 """The rules of the wallet, without any input or output: what is to happen to one movement.
 
-A movement is known for ever by its bet and its type. Rules, in the order in which they are asked:
+A movement is identified permanently by its bet and its type. The rules, in the order in which they apply:
 
 1. A movement that is on record already is a repeat. Same amount, player and TransactionId: it is answered from the
    record and nothing moves. Anything else is DUPLICATE.
 2. The player must exist.
 3. A closed bet takes no new movement (NOT_ADDED) until it is opened again.
-4. A stake whose return came first is refused for ever (NOT_ADDED): the return left a tombstone.
+4. A stake whose return came first is refused permanently (NOT_ADDED): the return left a tombstone.
 5. What belongs to a stake needs that stake, by the same player, and a payout return needs a payout; else
    BET_NOT_FOUND. A return of an unknown stake leaves the tombstone of rule 4.
 6. A blocked player cannot bet; wins, returns and corrections go through.
 7. The amount has no more decimals than the player's currency.
 8. A debit needs the money. A refused debit leaves no record: the same one may pass when it is sent again.
 
-The wallet does not ask whether a bet was won *and* returned: it does what it is told, and the journal shows it.
+The wallet does not ask whether a bet was won *and* returned: it does what is asked, and the journal shows it.
 """
 
 from collections.abc import Sequence
@@ -39,14 +39,14 @@ class Type(IntEnum):
 
     @property
     def takes(self) -> bool:
-        """Whether the player's balance goes down."""
+        """Return whether the player's balance goes down."""
         return self < 0
 
 
 class Switches(BaseModel):
-    """How one casino behaves. ``leeway``, in seconds, is how wrong the caller's clock may be.
+    """How one casino behaves. ``leeway``, in seconds, is the error of the caller's clock that is tolerated.
 
-    ``confirmation`` says where the outcome of a movement is told: in the answer to make, or by Accept.
+    ``confirmation`` sets how the outcome of a movement is confirmed: in the answer to make, or by Accept.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -101,7 +101,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Book:
-    """All that is known when a movement is judged: the player (None where unknown) and the bet so far."""
+    """All that is known when a movement is judged: the player (None if unknown) and the bet so far."""
 
     player: Player | None
     entries: Sequence[Entry] = ()
@@ -109,7 +109,7 @@ class Book:
     void: bool = False
 
     def first(self, *types: Type, by: str | None = None) -> Entry | None:
-        """The oldest entry of one of these types, of one player where one is named."""
+        """Return the oldest entry of one of these types, of one player if one is named."""
         found = (one for one in self.entries if one.type in types and by in (None, one.partner_user_id))
         return next(found, None)
 
@@ -147,7 +147,7 @@ def _judge_repeat(movement: Movement, recorded: Entry, switches: Switches) -> Ve
 
 
 def _refusal(movement: Movement, book: Book) -> Code | None:
-    """Rules 2 to 8; None where the movement may be made."""
+    """Return the code by which rules 2 to 8 refuse the movement; None if it may be made."""
     player = book.player
     if player is None:
         return Code.USER_NOT_FOUND

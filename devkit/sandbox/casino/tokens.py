@@ -1,8 +1,8 @@
-"""Who is calling: the signed token that is the body of every call of surface C.
+"""The caller's identity: the signed token that is the body of every call of surface C.
 
 The body is a JSON string literal that holds a compact JWT, RS256, ``kid`` in its header; the aggregator publishes its
-keys as a JWKS. Claims: ``nbf``, ``exp``, ``iss``, ``client_id``, ``data`` (a string of JSON), ``jti``, and where the
-aggregator sends them ``aud`` (the same as ``client_id``) and ``path`` (the call that the message is for).
+keys as a JWKS. Claims: ``nbf``, ``exp``, ``iss``, ``client_id``, ``data`` (a string of JSON), ``jti``, and, if the
+aggregator sends them, ``aud`` (the same as ``client_id``) and ``path`` (the call that the message is for).
 """
 
 import asyncio
@@ -26,7 +26,8 @@ _READ_TIMEOUT = aiohttp.ClientTimeout(total=5)
 
 
 class BadToken(Exception):
-    """The call is not what the aggregator signed for us, now. ``client_id`` is the unproven claim, where readable."""
+    """The call is not what the aggregator signed for us, now. ``client_id`` is the unproven claim, if it is
+    readable."""
 
     def __init__(self, reason: str, client_id: int | None = None) -> None:
         super().__init__(reason)
@@ -34,7 +35,7 @@ class BadToken(Exception):
 
 
 class KeysUnavailable(Exception):
-    """The aggregator's keys cannot be read, so that nothing can be said about a token."""
+    """The aggregator's keys cannot be read, so that a token can be neither accepted nor refused."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,10 @@ class Token:
 
 
 def http_loader(url: str) -> Loader:
-    """Reads a JWKS document over HTTP. Raises aiohttp's errors, TimeoutError, or ValueError for what is no JSON."""
+    """Return a function that reads a JWKS document over HTTP.
+
+    It raises aiohttp's errors, TimeoutError, or ValueError for what is no JSON.
+    """
 
     async def load() -> Mapping[str, Any]:
         async with aiohttp.ClientSession(timeout=_READ_TIMEOUT) as session, session.get(url) as answer:
@@ -69,7 +73,7 @@ class Keys:
         self._failure: str | None = None
 
     async def find(self, kid: str) -> jwt.PyJWK | None:
-        """The key, or None where the aggregator does not list it. Raises KeysUnavailable."""
+        """Return the key, or None if the aggregator does not list it. Raises KeysUnavailable."""
         asked_at = time.monotonic()
         if kid in self._keys:
             return self._keys[kid]
@@ -96,11 +100,11 @@ class Keys:
 async def verify(
     body: bytes, keys: Keys, leeway_of: Callable[[int], int], path: str, account: str | None = None
 ) -> Token:
-    """The token in a request's body. ``leeway_of`` gives a casino's clock leeway in seconds.
+    """Return the token in a request's body. ``leeway_of`` gives a casino's clock leeway in seconds.
 
-    ``account`` is whose wallet was called, where the address tells. A real casino always knows; here several may share
-    one address, and the message says which of them is meant. Raises BadToken (answer 401) and KeysUnavailable (answer
-    503: a refusal would be a lie).
+    ``account`` is the casino whose wallet was called, if the address names it. A real casino always knows; here several
+    may share one address, and the message names the one. Raises BadToken (answer 401) and KeysUnavailable (answer 503:
+    a refusal would be a lie).
     """
     token = _string_literal(body)
     client_id = _claimed_client(token)
@@ -133,7 +137,7 @@ def _string_literal(body: bytes) -> str:
 
 
 def _claimed_client(token: str) -> int:
-    """The casino that the token claims to be for: its leeway is needed before anything is proven."""
+    """Return the casino that the token claims to be for: its leeway is needed before anything is proven."""
     try:
         claims = jwt.decode(token, options={"verify_signature": False})
     except jwt.PyJWTError as error:

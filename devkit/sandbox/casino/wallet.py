@@ -59,7 +59,7 @@ _CLOSE = """
 
 @dataclass(frozen=True)
 class Taken:
-    """What became of a movement. ``entry`` is its record, now or from before; None where it was refused."""
+    """What became of a movement. ``entry`` is its record, now or from before; None if it was refused."""
 
     code: Code
     entry: Entry | None
@@ -86,7 +86,7 @@ class Wallet:
         return Taken(verdict.code, entry, book.player)
 
     async def entries(self, client_id: int, bet_id: int) -> list[tuple[Entry, int]]:
-        """The movements of a bet in order, each with the decimals of its player's currency."""
+        """Return the movements of a bet in order, each with the decimals of its player's currency."""
         rows = await self._pool.fetch(
             """SELECT e.*, p.decimals FROM sandbox_casino.entry e
                JOIN sandbox_casino.player p USING (client_id, partner_user_id)
@@ -97,7 +97,7 @@ class Wallet:
         return [(_entry(row), row["decimals"]) for row in rows]
 
     async def close(self, client_id: int, bet_id: int, *, closed: bool) -> Code:
-        """Close a bet or open it again; either may be repeated. BET_NOT_FOUND where it has no movement."""
+        """Close a bet or open it again; either may be repeated. Returns BET_NOT_FOUND if it has no movement."""
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(_LOCK_BET, client_id, bet_id)
             if not await connection.fetch(_ENTRIES, client_id, bet_id):
@@ -106,7 +106,7 @@ class Wallet:
         return Code.SUCCESS
 
     async def player(self, client_id: int, partner_user_id: str) -> Player | None:
-        """The player's account as it is now; None where unknown."""
+        """Return the player's account as it is now; None if unknown."""
         row = await self._pool.fetchrow(
             "SELECT * FROM sandbox_casino.player WHERE client_id = $1 AND partner_user_id = $2",
             client_id,
@@ -115,7 +115,7 @@ class Wallet:
         return _player(row)
 
     async def open_player(self, client_id: int, player: Player, refresh_token: str) -> Player | None:
-        """Create a player, or set an old one to this balance and block; None where the currency would change.
+        """Create a player, or set an existing one to this balance and block; None if the currency would change.
 
         The difference to the old balance is an entry without a bet, so that the journal still adds up.
         """
@@ -148,7 +148,7 @@ class Wallet:
         return player
 
     async def set_blocked(self, client_id: int, partner_user_id: str, *, blocked: bool) -> Player | None:
-        """Block a player or let it play again; None where unknown."""
+        """Block a player or let it play again; None if unknown."""
         row = await self._pool.fetchrow(
             """UPDATE sandbox_casino.player SET blocked = $3
                WHERE client_id = $1 AND partner_user_id = $2 RETURNING *""",
@@ -159,7 +159,7 @@ class Wallet:
         return _player(row)
 
     async def exchange_token(self, client_id: int, old: str, new: str) -> Player | None:
-        """Whose refresh token this is, giving it a new one; None where nobody's.
+        """Return the player of this refresh token, and give the player a new one; None if it is no player's.
 
         The old token works until the new one has been used: its answer may get lost on the way.
         """

@@ -1,8 +1,8 @@
 """Surface C: what the aggregator calls at a casino.
 
-Each call is verified, written down, and given to its operation. An operation first does what is asked (for a movement:
-``Wallet.take``, which commits) and then says it in an answer; the two are apart, because the answer can get lost, come
-late, or, at a casino that confirms with Accept, come on another way.
+Each call is verified, logged, and given to its operation. An operation first does what is asked (for a movement:
+``Wallet.take``, which commits) and then builds the answer. The two are apart because the answer can get lost, arrive
+late, or, at a casino that confirms with Accept, arrive in another way.
 """
 
 import logging
@@ -48,7 +48,7 @@ class Surface:
         self._outbox = outbox
 
     def routes(self) -> list[web.RouteDef]:
-        """One route for each operation; and one below each casino's own name, for those that share no address."""
+        """Return two routes for each operation: below the root, and below a casino's own name."""
         names = "/{account:PartnerClient-[0-9]+}"
         return [web.post(start + path, self._serve) for start in ("", names) for path in OPERATIONS]
 
@@ -88,7 +88,7 @@ async def _operate(operation: Operation, wallet: Wallet, casino: Casino, data: s
 
 
 async def auth_user(wallet: Wallet, casino: Casino, data: str) -> Answer:
-    """``/users/auth``: whose refresh token this is; it is exchanged for a new one."""
+    """Serve ``/users/auth``: return the refresh token's player, and exchange the token for a new one."""
     asked = AuthRequest.model_validate_json(data)
     fresh = new_refresh_token()
     player = await wallet.exchange_token(casino.client_id, asked.refresh_token, fresh)
@@ -99,7 +99,7 @@ async def auth_user(wallet: Wallet, casino: Casino, data: str) -> Answer:
 
 
 async def read_user(wallet: Wallet, casino: Casino, data: str) -> Answer:
-    """``/users/data``: the balance."""
+    """Serve ``/users/data``: the balance."""
     asked = DataRequest.model_validate_json(data)
     player = await wallet.player(casino.client_id, asked.partner_user_id)
     if player is None:
@@ -108,7 +108,8 @@ async def read_user(wallet: Wallet, casino: Casino, data: str) -> Answer:
 
 
 async def make_payment(wallet: Wallet, casino: Casino, data: str) -> Answer:
-    """``/payments/make``: one movement of money. What is not well-formed is refused here, however outcomes are told."""
+    """Serve ``/payments/make``: one movement of money. What is malformed is refused here, however outcomes are
+    confirmed."""
     asked = MakeRequest.model_validate_json(data)
     movement = _movement(asked)
     if isinstance(movement, Code):
@@ -123,7 +124,7 @@ async def make_payment(wallet: Wallet, casino: Casino, data: str) -> Answer:
 
 
 def _movement(asked: MakeRequest) -> Movement | Code:
-    """What is asked for, or the code that refuses it."""
+    """Return what is asked for, or the code that refuses it."""
     amount = read_amount(asked.amount)
     if amount is None:
         return Code.WRONG_AMOUNT
@@ -134,7 +135,8 @@ def _movement(asked: MakeRequest) -> Movement | Code:
 
 
 def confirmation(taken: Taken, movement: Movement, casino: Casino) -> Answer:
-    """How a movement that was taken or refused is told, from its record: a repeat hears the same as the first."""
+    """Return the answer to a movement that was taken or refused, from its record: a repeat gets the same as the
+    first."""
     if taken.entry is None or taken.player is None:
         return Answer(taken.code)
     value: dict[str, object] = {
@@ -149,7 +151,7 @@ def confirmation(taken: Taken, movement: Movement, casino: Casino) -> Answer:
 
 
 def _only_taken(outcome: Answer, movement: Movement) -> Answer:
-    """What is answered where Accept tells the outcome."""
+    """Return the answer of a casino that confirms by Accept: the movement was received."""
     told = outcome.value if isinstance(outcome.value, dict) else {}
     echo = {"BetId": movement.bet_id, "TransactionType": int(movement.type), "TransactionId": movement.transaction_id}
     accept = Accept(
@@ -166,7 +168,7 @@ def _only_taken(outcome: Answer, movement: Movement) -> Answer:
 
 
 async def list_payments(wallet: Wallet, casino: Casino, data: str) -> Answer:
-    """``/payments/info``: the movements of a bet that stand in the journal; none is an empty list."""
+    """Serve ``/payments/info``: the movements of a bet in the journal; an empty list if there is none."""
     asked = InfoRequest.model_validate_json(data)
     entries = await wallet.entries(casino.client_id, asked.bet_id)
     return Answer(Code.SUCCESS, [_info(asked.bet_id, entry, decimals) for entry, decimals in entries])
@@ -185,14 +187,14 @@ def _info(bet_id: int, entry: Entry, decimals: int) -> dict[str, object]:
 
 
 async def close_bet(wallet: Wallet, casino: Casino, data: str) -> Answer:
-    """``/payments/close``: no more movements for this bet, until it is opened again."""
+    """Serve ``/payments/close``: no more movements for this bet, until it is opened again."""
     asked = CloseRequest.model_validate_json(data)
     code = await wallet.close(casino.client_id, asked.bet_id, closed=asked.closed)
     return Answer(code, {} if code is Code.SUCCESS else None)
 
 
 def new_refresh_token() -> str:
-    """A token that a player's page can hand to the aggregator."""
+    """Return a token that a player's page can hand to the aggregator."""
     return secrets.token_urlsafe(24)
 
 

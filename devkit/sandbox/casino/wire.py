@@ -1,6 +1,6 @@
 """What goes over the wire of surface C: error codes, the answer's envelope, the requests, amounts.
 
-Source of the names: the BETCORE Aggregator reference, and ``docs/protocol-casino.md`` where the reference is silent.
+Source of the names: the BETCORE Aggregator reference, and ``docs/protocol-casino.md`` if the reference is silent.
 """
 
 import json
@@ -17,7 +17,7 @@ _AMOUNT = re.compile(r"(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?")
 
 
 class Code(IntEnum):
-    """``ErrorCode`` of an answer. All but BAD_TOKEN come with HTTP 200 where the request could be read."""
+    """``ErrorCode`` of an answer. All but BAD_TOKEN come with HTTP 200 if the request could be read."""
 
     SUCCESS = 200
     BAD_TOKEN = 401
@@ -46,18 +46,19 @@ MESSAGES = {
 
 
 def message_of(code: int) -> str:
-    """What a code is called; one that nobody knows is an error."""
+    """Return the text of a code; an unknown code is an error."""
     return MESSAGES[Code(code)] if code in MESSAGES else "Error"
 
 
-# Where the aggregator hears of it, below its /mis-api/api/v2; to the fault plan it is the path of a call.
+# The path at the aggregator, below its /mis-api/api/v2; to the fault plan it is the path of a call.
 ACCEPT_PATH = "/payments/accept"
 
 
 @dataclass(frozen=True)
 class Accept:
-    """What ``payments/accept`` tells of one movement, in major units. ``partner_transaction_id`` and ``balance`` are
-    None on a refusal, ``transaction_id`` where the aggregator gave none.
+    """The outcome of one movement in ``payments/accept``, in major units.
+
+    ``partner_transaction_id`` and ``balance`` are None on a refusal, ``transaction_id`` if the aggregator gave none.
     """
 
     bet_id: int
@@ -70,7 +71,7 @@ class Accept:
     balance: str | None = None
 
     def body(self) -> dict[str, object]:
-        """The message as JSON can carry it."""
+        """Return the message as JSON can carry it."""
         optional = {"TransactionId": self.transaction_id, "Balance": self.balance}
         return {
             "BetId": self.bet_id,
@@ -84,7 +85,7 @@ class Accept:
         }
 
     def saying(self, code: int) -> "Accept":
-        """The same with another outcome: one that is not true."""
+        """Return the same Accept with another outcome, one that is not true."""
         if code == self.error_code:
             return self
         # The journal numbers from 1: no movement is called SC-0.
@@ -94,9 +95,9 @@ class Accept:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer of surface C. ``value`` is what JSON can carry; None where there is nothing to say.
+    """One answer of surface C. ``value`` is what JSON can carry; None if there is nothing to add.
 
-    ``accept`` is the outcome where the answer says no more than that the movement was taken in.
+    ``accept`` is the outcome if the answer confirms only that the movement was received.
     """
 
     code: int
@@ -107,16 +108,16 @@ class Answer:
 
     @property
     def verdict(self) -> int:
-        """What the wallet decided."""
+        """Return what the wallet decided."""
         return self.code if self.accept is None else self.accept.error_code
 
     def envelope(self) -> dict[str, object]:
-        """The three fields of every answer."""
+        """Return the three fields of every answer."""
         message = self.message or message_of(self.code)
         return {"ErrorCode": int(self.code), "Message": message, "Value": self.value}
 
     def body(self) -> bytes:
-        """The envelope as compact JSON."""
+        """Return the envelope as compact JSON."""
         return json.dumps(self.envelope(), separators=(",", ":")).encode()
 
 
@@ -127,7 +128,7 @@ class _Request(BaseModel):
 
 
 BetId = Annotated[int, Field(ge=1, lt=2**53)]
-# Control characters are in nobody's id, and PostgreSQL stores no byte 0.
+# No id has control characters, and PostgreSQL stores no byte 0.
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f]+$")]
 
 
@@ -167,18 +168,18 @@ class CloseRequest(_Request):
 
 
 def read_amount(given: object) -> Decimal | None:
-    """An amount in major units as it was written, trailing zeros included; None where it is not one."""
+    """Return an amount in major units as it was written, trailing zeros included; None if it is not one."""
     if not isinstance(given, str) or _AMOUNT.fullmatch(given) is None:
         return None
     return Decimal(given)
 
 
 def decimals_written(amount: Decimal) -> int:
-    """How many digits stand behind the point: 2 for ``10.00``."""
+    """Return how many digits follow the point: 2 for ``10.00``."""
     exponent = amount.as_tuple().exponent
     return max(0, -int(exponent))
 
 
 def print_amount(amount: Decimal, decimals: int) -> str:
-    """The amount as the wire wants it: a decimal string with all the currency's decimals, no exponent."""
+    """Return the amount as the wire wants it: a decimal string with all the currency's decimals, no exponent."""
     return f"{amount:.{decimals}f}"

@@ -1,7 +1,7 @@
-"""The provider's own book of its bets: what it asked for, what it was told, what it holds to be true.
+"""The provider's own book of its bets: its requests, the answers it received, and the outcome that follows.
 
-Kept as JSON lines that are only ever appended to; a provider that crashes reads its book again and goes on. A bet is
-written down before its first call leaves the house, so that no stake can be taken that the book does not know.
+Kept as JSON lines that are only ever appended to; a provider that crashes reads its book again and continues. A bet is
+written down before its first call is sent, so that no stake can be taken that the book does not know.
 """
 
 import json
@@ -25,20 +25,20 @@ from devkit.sandbox.provider.client import (
 
 
 class Outcome(StrEnum):
-    """How a bet stands in the provider's eyes."""
+    """The outcome of a bet as the provider sees it."""
 
     OPEN = "open"  # a call about it still has no definite answer
     SETTLED = "settled"
     REFUNDED = "refunded"
     REFUSED = "refused"
-    CONTESTED = "contested"  # the end that the provider asked for was refused: a person must look
+    CONTESTED = "contested"  # the end that the provider asked for was refused: an operator must look
 
 
 @dataclass(frozen=True, slots=True)
 class Stake:
-    """What a bet is: fixed before the first call. Amounts are in major units.
+    """A bet as it is fixed before the first call. Amounts are in major units.
 
-    ``win`` is there where the round has one step: it is known before the stake is taken, and travels with it.
+    In a round of one step ``win`` is known before the stake is taken, and is sent with it.
     """
 
     bet_id: str
@@ -52,12 +52,12 @@ class Stake:
 
     @property
     def one_step(self) -> bool:
-        """Whether stake and win travel together."""
+        """Return whether stake and win are sent together."""
         return self.win is not None
 
     @property
     def opening(self) -> Operation:
-        """The call that takes the stake."""
+        """Return the operation that takes the stake."""
         return Operation.PAY_IN_OUT if self.one_step else Operation.PAY_IN
 
 
@@ -91,27 +91,28 @@ class BookedBet:
     heard: list[Heard] = field(default_factory=list)
 
     def definite(self, operation: Operation) -> Heard | None:
-        """The last definite answer to the operation."""
+        """Return the last definite answer to the operation."""
         return next((one for one in reversed(self.heard) if one.operation is operation and one.definite), None)
 
     def was_done(self, operation: Operation) -> bool:
-        """Whether the provider was told that the operation is done."""
+        """Return whether the provider received the answer that the operation is done."""
         said = self.definite(operation)
         return said is not None and said.code in (1, 104)
 
     @property
     def was_opened(self) -> bool:
-        """Whether the provider was told that the stake is taken."""
+        """Return whether the provider received the answer that the stake is taken."""
         return self.was_done(self.stake.opening)
 
     @property
     def win(self) -> Decimal | None:
-        """What the player wins if the bet settles; None where that was not drawn."""
+        """Return what the player wins if the bet settles; None if that was not drawn."""
         return self.stake.win if self.ending is None or self.ending.win is None else self.ending.win
 
     @property
     def closing(self) -> Operation | None:
-        """The call that ends the bet, None until it is decided; the one that opened it where it settles in one step."""
+        """Return the operation that ends the bet, None until it is decided; if it settles in one step, the one that
+        opened it."""
         if self.ending is None:
             return None
         if self.ending.win is None:
@@ -120,7 +121,7 @@ class BookedBet:
 
     @property
     def outcome(self) -> Outcome:
-        """How the bet stands, from the definite answers alone."""
+        """Return the outcome of the bet, from the definite answers alone."""
         if self.closing is None:
             refused = self.definite(self.stake.opening) is not None and not self.was_opened
             return Outcome.REFUSED if refused else Outcome.OPEN
@@ -141,7 +142,7 @@ class BookedBet:
 
 
 class Book:
-    """All bets of a provider, in memory and, where a path is given, in a file that outlives the process."""
+    """All bets of a provider, in memory and, if a path is given, in a file that outlives the process."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._bets: dict[str, BookedBet] = {}
@@ -167,7 +168,7 @@ class Book:
         return bet
 
     def decide(self, bet: BookedBet, ending: Ending) -> None:
-        """Write down how the bet is to end. Raises ValueError where that was decided: a decision stands."""
+        """Write down how the bet is to end. Raises ValueError if that was decided before: a decision stands."""
         if bet.ending is not None:
             raise ValueError(f"bet {bet.stake.bet_id} has its ending")
         bet.ending = ending
@@ -189,7 +190,7 @@ class Book:
         self._write("heard", bet.stake.bet_id, asdict(heard))
 
     def unresolved(self) -> list[BookedBet]:
-        """The bets that still need a definite answer."""
+        """Return the bets that still need a definite answer."""
         return [bet for bet in self if bet.outcome is Outcome.OPEN]
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """The Aggregator API for providers, called as a provider should call it.
 
 Three habits keep a provider's money right: amounts are decimals, a repeat keeps its body and takes a new request id and
-time, and only an answer that says so ends a call. Everything else (99, 503, a time-out, a cut connection, an answer
+time, and only a definite answer ends a call. Everything else (99, 503, a time-out, a cut connection, an answer
 that cannot be read) leaves the outcome unknown, and the same call is sent again.
 """
 
@@ -48,23 +48,23 @@ class Call:
 
 
 def pay_in(session_id: str, bet_id: str, round_id: str, stake: Decimal) -> Call:
-    """Take the stake, in major units of the session's currency."""
+    """Return the call that takes the stake, in major units of the session's currency."""
     return _call(Operation.PAY_IN, session_id, betId=bet_id, betAmount=f"{stake:f}", gameRoundId=round_id)
 
 
 def pay_out(session_id: str, bet_id: str, round_id: str, win: Decimal) -> Call:
-    """End the bet with its win in major units; 0 for a loss."""
+    """Return the call that ends the bet with its win in major units; 0 for a loss."""
     return _call(Operation.PAY_OUT, session_id, betId=bet_id, winAmount=f"{win:f}", gameRoundId=round_id)
 
 
 def pay_in_out(session_id: str, bet_id: str, round_id: str, stake: Decimal, win: Decimal) -> Call:
-    """Take the stake and pay the win, both in major units; 0 for a loss."""
+    """Return the call that takes the stake and pays the win, both in major units; 0 for a loss."""
     amounts = {"betAmount": f"{stake:f}", "winAmount": f"{win:f}"}
     return _call(Operation.PAY_IN_OUT, session_id, betId=bet_id, gameRoundId=round_id, **amounts)
 
 
 def refund(session_id: str, bet_id: str) -> Call:
-    """Give the stake back: the draw failed, or nobody can tell whether the stake was taken."""
+    """Return the call that gives the stake back: the draw failed, or it is not known whether the stake was taken."""
     return _call(Operation.REFUND, session_id, betId=bet_id)
 
 
@@ -74,10 +74,10 @@ def _call(operation: Operation, session_id: str, **body: object) -> Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one sending of a call brought back."""
+    """The result of sending a call once."""
 
-    code: int | None  # _responseCode; None where nothing of the protocol came back
-    status: int | None  # HTTP; None where the connection gave no answer
+    code: int | None  # _responseCode; None if the answer was not one of the protocol
+    status: int | None  # HTTP; None if the connection gave no answer
     reason: str
     took_ms: int
     balance: Decimal | None = None
@@ -86,12 +86,12 @@ class Answer:
 
     @property
     def definite(self) -> bool:
-        """Whether the call is over: done or refused, and not merely unknown."""
+        """Return whether the call is over: done or refused, and not merely unknown."""
         return self.code in DEFINITE and (self.status or HTTPStatus.INTERNAL_SERVER_ERROR) < 500
 
     @property
     def done(self) -> bool:
-        """Whether what was asked for has happened, now or before."""
+        """Return whether what was asked for has happened, now or before."""
         return self.definite and self.code in (DONE, ALREADY_DONE)
 
 
@@ -129,7 +129,7 @@ class Backoff:
     cap_ms: int = 5000
 
     def seconds(self, repeat: int, chance: random.Random, at_least: int = 0) -> float:
-        """The gap before repeat 0, 1, 2, ...; ``at_least`` are the seconds that the other side asked for."""
+        """Return the gap before repeat 0, 1, 2, ...; ``at_least`` are the seconds that the server asked for."""
         full = min(self.cap_ms, self.first_ms << min(repeat, 20)) / 1000
         return max(full * (0.5 + chance.random() / 2), min(at_least, self.cap_ms / 1000))
 
@@ -157,7 +157,7 @@ class AggregatorClient:
         self._chance = chance or random.Random()
 
     async def balance(self, session_id: str) -> Answer:
-        """The player's balance, once."""
+        """Ask for the player's balance, once."""
         return await self._request("GET", f"/v1/sessions/{session_id}/balance", b"")
 
     def use_secret(self, secret: str) -> None:
@@ -165,15 +165,17 @@ class AggregatorClient:
         self._secret = secret
 
     async def send(self, call: Call, *, clock_off: int = 0) -> Answer:
-        """Send the call once, signed by a clock that is so many seconds off. Never raises for what the network or the
-        other side does: that is an unknown outcome."""
+        """Send the call once, signed by a clock that is this number of seconds off.
+
+        Never raises for what the network or the server does: that is an unknown outcome.
+        """
         return await self._request("POST", call.path, call.body, clock_off)
 
     async def repeat(self, call: Call, heard: Callable[[Answer], None], *, sends: int | None = None) -> Answer:
         """Send until the answer is definite, at most ``sends`` times (None: for as long as it takes).
 
-        ``heard`` is given every answer before the next step, so that a book can keep it. Returns the last answer,
-        which is not definite where ``sends`` ran out.
+        ``heard`` is given every answer before the next step, so that a book can keep it. Returns the last answer, which
+        is not definite if ``sends`` ran out.
         """
         done = 0
         while True:

@@ -1,7 +1,7 @@
-"""Three books about the same bets: the provider's, the aggregator's, the casino's. They must say the same.
+"""Three books about the same bets: the provider's, the aggregator's, the casino's. They must agree.
 
-The provider's answers are the measure. What it was told is settled must be settled everywhere with its stake and its
-win; a bet that it holds for refunded or refused must have left the player's money where it was. For each bet they leave
+The provider's answers are the measure. What was answered as settled must be settled everywhere with its stake and its
+win; a bet that its answers refunded or refused must have left the player's money where it was. For each bet they leave
 one or a few ways in which it may stand (``Standing``), and the other two books must show one of them.
 """
 
@@ -19,7 +19,7 @@ LEAVE_NO_ROW = (2, 3, 8)  # a malformed call, a session that is none, a bad sign
 
 @dataclass(frozen=True, slots=True)
 class CasinoMovement:
-    """One movement as the casino or the aggregator tells it, in major units; the type says which way it went."""
+    """One movement as the casino or the aggregator lists it, in major units; the type gives its direction."""
 
     casino_bet_id: int
     transaction_type: int
@@ -67,7 +67,7 @@ def compare(
     aggregator: Mapping[str, AggregatorBet],
     casino: Iterable[CasinoMovement],
 ) -> list[Difference]:
-    """Everything on which the three books differ; an empty list where they agree.
+    """Return everything on which the three books differ; an empty list if they agree.
 
     ``aggregator`` is by the provider's bet id. ``casino`` holds all movements of the players in question: one that no
     bet of the book explains is a difference too.
@@ -104,7 +104,7 @@ def _check(bet: BookedBet, row: AggregatorBet | None, at_casino: Sequence[Casino
 
 
 def _standings(bet: BookedBet, outcome: Outcome) -> list[Standing]:
-    """Every way in which the bet may stand, given what the provider was told."""
+    """Return every way in which the bet may stand, given the answers that the provider received."""
     if outcome is Outcome.SETTLED:
         return [Standing("settled", _settled_legs(bet))]
     said = bet.definite(bet.stake.opening)
@@ -112,7 +112,7 @@ def _standings(bet: BookedBet, outcome: Outcome) -> list[Standing]:
         return [_reversed(bet) if bet.stake.one_step else Standing("refunded", _returned_legs(bet))]
     if outcome is Outcome.REFUSED and said is not None and said.code in (NOT_ENOUGH_MONEY, REFUSED):
         return _untouched("refused", bet)
-    # The provider never heard that the stake was taken: refused and refunded are the same to it and to the player.
+    # The provider never learned that the stake was taken: refused and refunded are the same to it and to the player.
     standings = _untouched("refused", bet) + _untouched("refunded", bet)
     if outcome is Outcome.REFUNDED and bet.stake.one_step:
         standings.append(_reversed(bet))
@@ -128,7 +128,8 @@ def _untouched(state: str, bet: BookedBet) -> list[Standing]:
 
 
 def _reversed(bet: BookedBet) -> Standing:
-    """A bet that had settled in one step: the win is taken back first, if there is one, and then the stake returned."""
+    """Return the movements of a reversed bet of one step: the win is taken back first, if there is one, then the
+    stake returned."""
     settled, win = _settled_legs(bet), bet.win
     back = ((CLAW_BACK, win),) if win else ()
     return Standing("settled", (*settled, *back, (RETURN, bet.stake.amount)), reversed=True)
@@ -177,7 +178,7 @@ def _counted(movements: Sequence[CasinoMovement]) -> Counter[tuple[int, Decimal]
 
 
 def told(movements: Sequence[CasinoMovement]) -> str:
-    """Movements in words, in their order."""
+    """Return movements in words, in their order."""
     names = {STAKE: "stake", WIN: "win", CLAW_BACK: "win back", RETURN: "return"}
     words = [f"{names.get(one.transaction_type, one.transaction_type)} {one.amount}" for one in movements]
     return ", ".join(words) or "nothing"

@@ -1,16 +1,16 @@
 """The croupier: takes one bet from its first call to its end, as a provider should.
 
-The story: take the stake; draw; pay out what was won (0 for a loss), or refund where the draw failed. In a round of one
-step the win is drawn first and travels with the stake; where the draw then fails, a Refund takes both back. Where
-nobody can say whether the stake was taken, a provider may go on asking or call the bet off with a Refund; both must end
-well, and the seed says which it is this time. What was decided is written into the book first and never changed.
+It takes the stake; draws; pays out what was won (0 for a loss), or refunds if the draw failed. In a round of one step
+the win is drawn first and sent with the stake; if the draw then fails, a Refund takes both back. If it is not known
+whether the stake was taken, a provider may repeat the call or call the bet off with a Refund; both must end well, and
+the seed decides which it is this time. A decision is written into the book first and never changed.
 """
 
 from devkit.sandbox.provider import client, rounds
 from devkit.sandbox.provider.book import Book, BookedBet, Ending, Outcome, Stake
 from devkit.sandbox.provider.client import AggregatorClient, Answer, Call
 
-# So many sendings of a bet's first call may stay without a definite answer before it is thought of calling it off.
+# Sendings of a bet's first call without a definite answer before the croupier considers calling the bet off.
 PATIENT_SENDS = 3
 
 
@@ -29,7 +29,7 @@ class Croupier:
         return bet
 
     async def finish(self, bet: BookedBet) -> None:
-        """Go on with a bet from wherever the book says it stands; a bet that has ended stays as it is."""
+        """Continue a bet from the point that the book has reached; a bet that has ended stays as it is."""
         if bet.ending is None and not bet.was_opened:
             await self._take_stake(bet)
         if bet.ending is None and bet.was_opened:
@@ -61,14 +61,14 @@ class Croupier:
 
 
 def opening_call(stake: Stake) -> Call:
-    """The call that takes the stake, and pays the win where it is known."""
+    """Return the call that takes the stake, and pays the win if it is known."""
     if stake.win is None:
         return client.pay_in(stake.session_id, stake.bet_id, stake.round_id, stake.amount)
     return client.pay_in_out(stake.session_id, stake.bet_id, stake.round_id, stake.amount, stake.win)
 
 
 def ending_call(stake: Stake, ending: Ending) -> Call:
-    """The call that ends a bet. One that settles in one step has none: it is over when it was opened."""
+    """Return the call that ends a bet. One that settles in one step has none: it is over when it was opened."""
     if ending.win is None:
         return client.refund(stake.session_id, stake.bet_id)
     return client.pay_out(stake.session_id, stake.bet_id, stake.round_id, ending.win)

@@ -9,35 +9,36 @@ from decimal import ROUND_DOWN, Decimal
 GAME_ID = "dice-1"
 ODDS = Decimal("1.96")
 SIDES, WINS_OVER = 100, 50
-# One draw in twenty breaks down: that is what Refund is for. In rounds of one step, where a Refund takes two legs back,
-# it is one in six, so that a short run has some of them.
+# One draw in twenty breaks down: that is what Refund is for. In rounds of one step, in which a Refund takes two legs
+# back, it is one in six, so that a short run has some of them.
 FAILS_ONE_IN, ONE_STEP_FAILS_ONE_IN = 20, 6
 ONE_STEP_SHARE = Decimal("0.25")
 STAKES = tuple(Decimal(text) for text in ("0.50", "1.00", "2.50", "5.00", "10.00", "20.00"))
 
 
 def is_one_step(seed: int, number: int, share: Decimal = ONE_STEP_SHARE) -> bool:
-    """Whether stake and win of the round travel together; ``share``, from 0 to 1, is the part of such rounds."""
+    """Return whether stake and win of the round are sent together; ``share``, from 0 to 1, is the part of such
+    rounds."""
     return chance(seed, number, "one step") % 10_000 < share * 10_000
 
 
 def win(seed: int, number: int, stake: Decimal) -> Decimal:
-    """What the die gives, in the stake's own unit and decimals, rounded down; 0 for a loss."""
+    """Return what the die gives, in the stake's own unit and decimals, rounded down; 0 for a loss."""
     roll = chance(seed, number, "roll") % SIDES + 1
     won = stake * ODDS if roll > WINS_OVER else Decimal(0)
     return won.quantize(stake, rounding=ROUND_DOWN)
 
 
 def fails(seed: int, number: int, *, one_step: bool) -> bool:
-    """Whether the draw breaks down after the stake was taken; in one step the win has been told by then."""
+    """Return whether the draw breaks down after the stake was taken; in one step the win has been sent by then."""
     return chance(seed, number, "fails") % (ONE_STEP_FAILS_ONE_IN if one_step else FAILS_ONE_IN) == 0
 
 
 def stake(seed: int, number: int) -> Decimal:
-    """What the player puts on one round, in major units with two decimals."""
+    """Return the player's stake for one round, in major units with two decimals."""
     return STAKES[chance(seed, number, "stake") % len(STAKES)]
 
 
 def chance(seed: int, number: int, what: str) -> int:
-    """A number that is always the same for the same question, and looks like chance."""
+    """Return a number that is always the same for the same question, and looks like chance."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{number}/{what}".encode()).digest()[:8], "big")

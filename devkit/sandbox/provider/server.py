@@ -33,7 +33,7 @@ class Counterparties:
     seen: dict[str, int] = field(default_factory=dict)
 
     def admits(self, request: web.Request, body: bytes) -> bool:
-        """Whether the signature holds, is fresh, and was not used before."""
+        """Return whether the signature is right, fresh, and not used before."""
         head = request.headers
         caller, stamp = head.get(xsign.COUNTERPARTY_ID, ""), head.get(xsign.TIMESTAMP, "")
         request_id, given = head.get(xsign.REQUEST_ID, ""), head.get(xsign.SIGNATURE, "")
@@ -56,7 +56,7 @@ COUNTERPARTIES = web.AppKey("counterparties", Counterparties)
 
 
 def create_app() -> web.Application:
-    """The provider's web application."""
+    """Return the provider's web application."""
     app = web.Application(middlewares=[_signed])
     app[COUNTERPARTIES] = Counterparties()
     app.router.add_get("/health", _health)
