@@ -55,7 +55,7 @@ class Stack:
 
     @property
     def failpoints(self) -> Path:
-        """Where a test arms a failpoint: ``(stack.failpoints / name).touch()``."""
+        """The folder in which a test arms a failpoint: ``(stack.failpoints / name).touch()``."""
         return self.folder / "failpoints"
 
     async def partner(
@@ -87,7 +87,7 @@ class Stack:
         return partner
 
     async def is_up(self) -> bool:
-        """Whether the API answers, and finds its servers well."""
+        """Return whether the API answers that it is ready."""
         try:
             async with self.http.get(self.addresses["api"] + "/health/ready") as response:
                 return response.status == 200
@@ -95,7 +95,7 @@ class Stack:
             return False
 
     def pid(self, name: str) -> int:
-        """The pid of a process of the stack as it is now: a restarted one has another."""
+        """Return the pid of a process of the stack as it is now: a restarted one has another."""
         return int((self.folder / "run" / f"{name}.pid").read_text().split()[0])
 
 
@@ -130,7 +130,7 @@ class TestPartner:
         decimals: int = 2,
         mode: str = "real",
     ) -> str:
-        """Give a player money at the casino and open a session; returns its id."""
+        """Give a player money at the casino, open a session, and return its id."""
         about = {"partner_user_id": player, "currency": currency, "balance": balance, "decimals": decimals}
         await self.at_casino("POST", "/_players", json={"partner_client_id": self.partner_client_id, **about})
         opened = await self.catalogue.open_session(self.provider, self.casino, "dice", player, currency, mode)
@@ -139,23 +139,23 @@ class TestPartner:
 
     @staticmethod
     def new_bet() -> str:
-        """A bet id that no other test uses."""
+        """Return a bet id that no other test uses."""
         return f"bet-{os.getpid()}-{next(_numbers)}"
 
     async def balance(self, session: str | None = None) -> "Answer":
-        """Balance."""
+        """Call Balance."""
         return await self.call("GET", f"/v1/sessions/{session or self.session_id}/balance")
 
     async def pay_in(
         self, bet: str, amount: Any = "10.00", round_id: str = "round-1", session: str | None = None
     ) -> "Answer":
-        """PayIn."""
+        """Call PayIn."""
         return await self.post("pay-in", {"betId": bet, "betAmount": amount, "gameRoundId": round_id}, session)
 
     async def pay_out(
         self, bet: str, amount: Any = "25.00", round_id: str = "round-1", session: str | None = None
     ) -> "Answer":
-        """PayOut."""
+        """Call PayOut."""
         return await self.post("pay-out", {"betId": bet, "winAmount": amount, "gameRoundId": round_id}, session)
 
     async def pay_in_out(
@@ -166,21 +166,21 @@ class TestPartner:
         round_id: str = "round-1",
         session: str | None = None,
     ) -> "Answer":
-        """PayInOut."""
+        """Call PayInOut."""
         body = {"betId": bet, "betAmount": stake, "winAmount": win, "gameRoundId": round_id}
         return await self.post("pay-in-out", body, session)
 
     async def refund(self, bet: str, session: str | None = None) -> "Answer":
-        """Refund."""
+        """Call Refund."""
         return await self.post("refund", {"betId": bet}, session)
 
     async def post(self, operation: str, body: dict[str, Any], session: str | None = None) -> "Answer":
-        """One signed POST, with a request id and a time of its own."""
+        """Send a signed POST with a request id and a time of its own."""
         path = f"/v1/sessions/{session or self.session_id}/bets/{operation}"
         return await self.call("POST", path, xsign.compact(body))
 
     async def call(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> "Answer":
-        """One request; ``headers`` replaces the signature."""
+        """Send a request; ``headers`` replaces the signature."""
         signed = xsign.headers(self.secret, self.counterparty_id, body) if headers is None else headers
         sent = {"Content-Type": "application/json", **signed} if body else signed
         url = self.stack.addresses["api"] + path
@@ -190,37 +190,37 @@ class TestPartner:
     # The test's side
 
     async def journal(self, bet: str) -> list[tuple[int, str]]:
-        """TransactionType and amount of each movement of a bet, as the casino tells it."""
+        """Return TransactionType and amount of each movement of a bet in the casino's journal."""
         row = await self.row(bet)
         return [] if row is None else [(e["transaction_type"], e["amount"]) for e in await self.entries(row.bet_id)]
 
     async def entries(self, bet_id: int | None = None) -> list[dict[str, Any]]:
-        """The casino's journal of bets: of one, or of all of this partner."""
+        """Return the casino's journal of bets: of one, or of all of this partner."""
         asked = {"partner_client_id": self.partner_client_id} | ({} if bet_id is None else {"bet_id": bet_id})
         found: list[dict[str, Any]] = await self.at_casino("GET", "/_journal", params=asked)
         return [entry for entry in found if entry["bet_id"] is not None]
 
     async def calls(self) -> list[dict[str, Any]]:
-        """Every call that reached this casino."""
+        """Return every call that reached this casino."""
         found: list[dict[str, Any]] = await self.at_casino(
             "GET", "/_calls", params={"partner_client_id": self.partner_client_id}
         )
         return found
 
     async def accepts(self, bet: str) -> list[dict[str, Any]]:
-        """The Accepts that this casino has made for a bet, oldest first."""
+        """Return the Accepts that this casino has made for a bet, oldest first."""
         row = await self.row(bet)
         asked = {"partner_client_id": self.partner_client_id, "bet_id": row.bet_id}
         found: list[dict[str, Any]] = await self.at_casino("GET", "/_accepts", params=asked)
         return found
 
     async def accept(self, body: object) -> dict[str, Any]:
-        """Call payments/accept as this casino; the answer's envelope."""
+        """Call payments/accept as this casino, and return the answer's envelope."""
         found: dict[str, Any] = json.loads(await self.accept_raw(body))
         return found
 
     async def accept_raw(self, body: object) -> bytes:
-        """As accept; the answer byte for byte."""
+        """Call payments/accept as this casino, and return the answer byte for byte."""
         surface = self.stack.addresses["api"] + "/mis-api/api/v2"
         account = {"PartnerClientId": self.partner_client_id, "Secret": self.casino_secret}
         async with self.stack.http.post(f"{surface}/auth/token", json=account) as response:
@@ -230,13 +230,13 @@ class TestPartner:
             return await response.read()
 
     async def sent(self, bet: str) -> list[int]:
-        """TransactionType of each make for a bet that reached the casino, repeats too."""
+        """Return the TransactionType of each make for a bet that reached the casino, repeats too."""
         row = await self.row(bet)
         made = [call for call in await self.calls() if call["path"] == "/payments/make"]
         return [call["transaction_type"] for call in made if row is not None and call["bet_id"] == row.bet_id]
 
     async def faults(self, *faults: dict[str, Any]) -> None:
-        """Break this casino as told, and no other; without arguments, mend it."""
+        """Set the faults of this casino alone; without arguments, remove them."""
         await self.at_casino("POST", "/_faults", json={"partner_client_id": self.partner_client_id, "faults": faults})
 
     async def switches(self, **switches: Any) -> None:
@@ -244,24 +244,24 @@ class TestPartner:
         await self.at_casino("POST", "/_settings", json={"partner_client_id": self.partner_client_id, **switches})
 
     async def held(self, calls: int = 1) -> None:
-        """Wait until so many calls are held at the casino."""
+        """Wait until this many calls are held at the casino."""
         asked = {"partner_client_id": self.partner_client_id, "count": calls, "timeout": PATIENCE}
         answer = await self.at_casino("GET", "/_held", params=asked)
         assert answer["held"] >= calls
 
     async def release(self) -> None:
-        """Let held calls go on."""
+        """Let the held calls go on."""
         await self.at_casino("POST", "/_release", json={"partner_client_id": self.partner_client_id})
 
     async def at_casino(self, method: str, path: str, **given: Any) -> Any:
-        """One call of the sandbox casino's control API."""
+        """Call the sandbox casino's control API."""
         url = self.stack.addresses["sandbox_casino"] + path
         async with self.stack.http.request(method, url, **given) as response:
             assert response.status < 400, await response.text()
             return await response.json()
 
     async def row(self, bet: str) -> Any:
-        """Our row of a bet, or None."""
+        """Return our row of a bet, or None."""
         query = """
             SELECT bet.* FROM bet JOIN provider USING (provider_id)
             WHERE counterparty_id = :c AND provider_bet_id = :b
@@ -269,23 +269,23 @@ class TestPartner:
         return (await self.sql(query, c=self.counterparty_id, b=bet) or [None])[0]
 
     async def sql(self, query: str, **given: Any) -> list[Any]:
-        """Rows of a query at our database."""
+        """Run a query at our database, and return its rows."""
         async with self.stack.engine.connect() as connection:
             result = await connection.execute(text(query), given)
             return list(result) if result.returns_rows else []
 
     async def incidents(self, bet: str) -> list[str]:
-        """The kinds of the incidents of a bet, oldest first."""
+        """Return the kinds of the incidents of a bet, oldest first."""
         row = await self.row(bet)
         query = "SELECT kind FROM incident WHERE bet_id = :b ORDER BY incident_id"
         return [incident.kind for incident in await self.sql(query, b=row.bet_id)]
 
     def workflow(self, bet: str) -> Any:
-        """A handle of the bet's workflow."""
+        """Return a handle of the bet's workflow."""
         return self.stack.client.get_workflow_handle(bet_workflow_id(BetKey(self.counterparty_id, bet)))
 
     def reversal(self, bet: str) -> Any:
-        """A handle of the workflow that reverses the bet."""
+        """Return a handle of the workflow that reverses the bet."""
         return self.stack.client.get_workflow_handle(reversal_workflow_id(BetKey(self.counterparty_id, bet)))
 
 
@@ -304,11 +304,11 @@ class Answer:
 
     @property
     def reason(self) -> str | None:
-        """The reason, where there is one."""
+        """The reason, if there is one."""
         return self.body.get("reason")
 
     @property
-    def said(self) -> tuple[int, str | None]:
+    def outcome(self) -> tuple[int, str | None]:
         """Code and reason."""
         return self.code, self.reason
 
@@ -322,14 +322,14 @@ async def until(call: Callable[[], Awaitable[Answer]], seconds: float = PATIENCE
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = PATIENCE) -> None:
-    """Wait for a durable effect."""
+    """Wait until a condition holds; the effect must be durable."""
     async with asyncio.timeout(seconds):
         while not await condition():
             await asyncio.sleep(0.05)
 
 
 def caller() -> aiohttp.ClientSession:
-    """A client for as many calls at once as a test makes: none waits for another one's connection."""
+    """Return an HTTP client without a limit of connections: no call waits for another one's."""
     # Shorter than the servers keep an idle connection, so that no call meets one that is being closed.
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=2))
 

@@ -101,7 +101,7 @@ async def test_incidents_are_counted_as_they_stand_in_the_table(stack: Stack) ->
     bet = partner.new_bet()
     assert (await partner.pay_in(bet)).code == 1
     for amount in ("12.00", "13.00", "12.00"):
-        assert (await partner.pay_in(bet, amount)).said == (6, "different_data")
+        assert (await partner.pay_in(bet, amount)).outcome == (6, "different_data")
     # The third says what the first has said.
     assert await incidents(stack) == before | {"different_data": before["different_data"] + 2}
 

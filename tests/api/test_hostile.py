@@ -39,8 +39,8 @@ async def scene(stack: Stack) -> AsyncIterator[Target]:
     scene = Target(Api(urlsplit(stack.addresses["api"]).port or 0), partner, other)
     async with nothing_moves(scene):
         yield scene
-    assert (await partner.pay_in(FRESH)).said == (1, None)
-    assert (await partner.pay_out(OPEN)).said == (1, None)
+    assert (await partner.pay_in(FRESH)).outcome == (1, None)
+    assert (await partner.pay_out(OPEN)).outcome == (1, None)
 
 
 @pytest.fixture(params=SERVED)

@@ -97,9 +97,9 @@ class Scene:
 
     async def at_the_end(self) -> None:
         """All that could have moved still can, once."""
-        assert (await self.partner.pay_in(FRESH)).said == (1, None)
-        assert (await self.partner.pay_out(OPEN)).said == (1, None)
-        assert (await self.partner.refund(SETTLED)).said == (6, "already_settled")
+        assert (await self.partner.pay_in(FRESH)).outcome == (1, None)
+        assert (await self.partner.pay_out(OPEN)).outcome == (1, None)
+        assert (await self.partner.refund(SETTLED)).outcome == (6, "already_settled")
         word = await self.accepting.accept(self.accept(OWED, 1))
         assert word["ErrorCode"] == 200
         await in_state(self.accepting, OWED, "settled")

@@ -1,7 +1,7 @@
-"""What the tests of the edge cases have in common: amounts, profiles, and ways to hold a moment still.
+"""What the scenarios of edge cases share: amounts, profiles, bets in a given state, and locks that hold a moment.
 
-How quick the machine is decides nothing. A stake that cannot leave before its answer is due is refused, as it should
-be: where a test needs one that was sent, ``taken``, ``under_way``, ``undecided`` and ``brought`` play another bet.
+The speed of the machine decides nothing. A stake that cannot be sent before its answer is due is refused, as it should
+be. If a test needs a stake that was sent, the functions that return a bet play another one instead.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from tests.partner import Answer, Stack, TestPartner, eventually, until
 from tests.watch import sends
 
 Journal = list[tuple[int, str]]
-Said = tuple[int, str | None]
+Outcome = tuple[int, str | None]
 Stake = Callable[[str], Awaitable[Answer]]
 Resolve = Callable[[TestPartner, str], Awaitable[Answer]]
 
@@ -46,13 +46,13 @@ NO_LIST: dict[str, object] = {"kind": "error", "path": "/payments/info"}
 
 
 def fault(kind: str, transaction_type: int, times: int | None = None, **given: object) -> dict[str, object]:
-    """A fault of a movement at the casino, for so many of its makes or for all."""
+    """Return a fault of a movement at the casino, for its first ``times`` makes or for all."""
     counted = {} if times is None else {"times": times}
     return {"kind": kind, "path": "/payments/make", "transaction_type": transaction_type, **counted, **given}
 
 
 def side_by_side(**cases: Sequence[object]) -> Callable[[Callable[..., Awaitable[None]]], Callable[[Stack], object]]:
-    """Play a test for every combination at the same time, each with a partner of its own: most of it is waiting."""
+    """Play a test for all combinations at the same time, each with a partner of its own: most of it is waiting."""
 
     def decorate(play: Callable[..., Awaitable[None]]) -> Callable[[Stack], object]:
         async def one(stack: Stack, case: dict[str, object]) -> None:
@@ -72,17 +72,19 @@ def side_by_side(**cases: Sequence[object]) -> Callable[[Callable[..., Awaitable
     return decorate
 
 
-async def taken(partner: TestPartner, stake: Stake) -> str:
-    """A new bet whose stake is taken, as its provider was told; one that a busy machine has refused as too late, or
-    returned before it could be told, is followed by another."""
+async def bet_with_stake_taken(partner: TestPartner, stake: Stake) -> str:
+    """Return a new bet whose stake was taken and answered 1.
+
+    A busy machine may refuse a stake as too late, or return it before the answer: then another bet is played.
+    """
     async with asyncio.timeout(60):
-        while (answer := await until(partial(stake, bet := partner.new_bet()))).said != DONE:
-            assert answer.said in (UNAVAILABLE, REFUNDED_ALREADY)
+        while (answer := await until(partial(stake, bet := partner.new_bet()))).outcome != DONE:
+            assert answer.outcome in (UNAVAILABLE, REFUNDED_ALREADY)
     return bet
 
 
-async def has_left(partner: TestPartner, bet: str) -> bool:
-    """Wait until the bet's stake was sent; False where a busy machine has refused it, as too late to send."""
+async def stake_was_sent(partner: TestPartner, bet: str) -> bool:
+    """Wait until the bet's stake was sent; return False if a busy machine has refused it as too late to send."""
 
     async def one_of_them() -> bool:
         row = await partner.row(bet)
@@ -92,73 +94,75 @@ async def has_left(partner: TestPartner, bet: str) -> bool:
     return bool(await sends(partner, bet))
 
 
-async def under_way(partner: TestPartner, stake: Stake) -> tuple[str, asyncio.Task[Answer]]:
-    """A new bet whose stake has left for the casino, and the call of its provider, who may be waiting still."""
+async def bet_with_stake_sent(partner: TestPartner, stake: Stake) -> tuple[str, asyncio.Task[Answer]]:
+    """Return a new bet whose stake was sent, and its provider's call, which may still be waiting."""
     async with asyncio.timeout(120):
         while True:
             bet = partner.new_bet()
             call = asyncio.create_task(stake(bet))
-            if await has_left(partner, bet):
+            if await stake_was_sent(partner, bet):
                 return bet, call
-            assert (await call).said in (UNKNOWN, UNAVAILABLE)
+            assert (await call).outcome in (UNKNOWN, UNAVAILABLE)
 
 
-async def undecided(partner: TestPartner, stake: Stake) -> str:
-    """A new bet whose stake has left, and of which its provider has heard that nobody knows."""
-    bet, call = await under_way(partner, stake)
+async def bet_with_unknown_outcome(partner: TestPartner, stake: Stake) -> str:
+    """Return a new bet whose stake was sent, and whose provider was answered 99 ``outcome_unknown``."""
+    bet, call = await bet_with_stake_sent(partner, stake)
     answer = await call
-    assert (answer.said, answer.status) == (UNKNOWN, 503)
+    assert (answer.outcome, answer.status) == (UNKNOWN, 503)
     return bet
 
 
-async def brought(partner: TestPartner, calls: Sequence[Stake], *faults: dict[str, object]) -> str:
-    """A new bet after these calls. The last of them meets the casino's faults, if there are any, and nobody knows how
-    it ends; without them it is done, as all before it."""
+async def bet_after(partner: TestPartner, calls: Sequence[Stake], *faults: dict[str, object]) -> str:
+    """Return a new bet after these calls. With ``faults`` the last call meets them and is answered 99; all others are
+    done."""
     stake, *later = calls
     if faults and not later:
         await partner.faults(*faults)
-        return await undecided(partner, stake)
-    bet = await taken(partner, stake)
+        return await bet_with_unknown_outcome(partner, stake)
+    bet = await bet_with_stake_taken(partner, stake)
     for turn, call in enumerate(later, 1):
         if faults and turn == len(later):
             await partner.faults(*faults)
-            assert (await call(bet)).said == UNKNOWN
+            assert (await call(bet)).outcome == UNKNOWN
         else:
-            assert (await until(partial(call, bet))).said == DONE
+            assert (await until(partial(call, bet))).outcome == DONE
     return bet
 
 
-async def left_unknown(stack: Stack, casino: str, *faults: dict[str, object]) -> tuple[TestPartner, str]:
-    """A PayInOut at a casino with these faults; its provider has heard at a short deadline that nobody knows."""
+async def pay_in_out_with_unknown_outcome(
+    stack: Stack, casino: str, *faults: dict[str, object]
+) -> tuple[TestPartner, str]:
+    """Return a PayInOut that met these faults, and whose provider was answered 99 at a short deadline."""
     partner = await stack.partner(provider=HASTY, casino=casino)
     await partner.faults(*faults)
-    return partner, await undecided(partner, partner.pay_in_out)
+    return partner, await bet_with_unknown_outcome(partner, partner.pay_in_out)
 
 
 async def in_parallel(copies: int, call: Callable[[], Awaitable[Answer]]) -> list[Answer]:
-    """The answers to so many copies of a call at once."""
+    """Send copies of a call at once, and return their answers."""
     return await asyncio.gather(*(call() for _ in range(copies)))
 
 
-async def heard(call: Callable[[], Awaitable[Answer]]) -> Said | None:
-    """What a provider hears of a call; None where that is nothing definite: 99, or a connection that breaks."""
+async def definite_answer(call: Callable[[], Awaitable[Answer]]) -> Outcome | None:
+    """Return what a call was answered, or None if that is not definite: 99, or a connection that breaks."""
     try:
         answer = await call()
     except aiohttp.ClientError:
         return None
-    return None if answer.code == 99 else answer.said
+    return None if answer.code == 99 else answer.outcome
 
 
-async def definitely(call: Callable[[], Awaitable[Answer]], seconds: float = 60) -> Said:
-    """Repeat a call, as a provider does, until what it hears is definite; processes may die meanwhile."""
+async def until_definite(call: Callable[[], Awaitable[Answer]], seconds: float = 60) -> Outcome:
+    """Repeat a call, as a provider does, until its answer is definite; processes may die meanwhile."""
     async with asyncio.timeout(seconds):
-        while (said := await heard(call)) is None:
+        while (outcome := await definite_answer(call)) is None:
             await asyncio.sleep(0.1)
-    return said
+    return outcome
 
 
-async def arrived(partner: TestPartner, calls: int) -> None:
-    """Wait until the API has looked at so many calls of the partner's provider."""
+async def calls_arrived(partner: TestPartner, calls: int) -> None:
+    """Wait until the API has recorded the request ids of ``calls`` calls of this provider."""
     query = "SELECT request_id FROM request_id JOIN provider USING (provider_id) WHERE counterparty_id = :c"
 
     async def enough() -> bool:
@@ -167,8 +171,8 @@ async def arrived(partner: TestPartner, calls: int) -> None:
     await eventually(enough)
 
 
-async def journal_is(partner: TestPartner, bet: str, journal: Journal) -> None:
-    """Wait until the casino's journal of a bet is this."""
+async def journal_becomes(partner: TestPartner, bet: str, journal: Journal) -> None:
+    """Wait until the casino's journal has exactly these movements of a bet."""
 
     async def is_so() -> bool:
         return await partner.journal(bet) == journal
@@ -176,10 +180,10 @@ async def journal_is(partner: TestPartner, bet: str, journal: Journal) -> None:
     await eventually(is_so)
 
 
-async def forget(partner: TestPartner, bet: str) -> None:
-    """Wait until the bet's workflow is over, and remove it from Temporal with its history.
+async def delete_workflow(partner: TestPartner, bet: str) -> None:
+    """Wait until the bet's workflow has completed, and delete it from Temporal with its history.
 
-    The server does that when its queues have been written down, which may take it tens of seconds.
+    The server deletes it after it has written its queues, which may take tens of seconds.
     """
     client, handle = partner.stack.client, partner.workflow(bet)
     await handle.result()
@@ -187,11 +191,11 @@ async def forget(partner: TestPartner, bet: str) -> None:
     await client.workflow_service.delete_workflow_execution(
         DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
     )
-    await eventually(lambda: forgotten(partner, bet), seconds=90)
+    await eventually(lambda: workflow_is_deleted(partner, bet), seconds=90)
 
 
-async def forgotten(partner: TestPartner, bet: str) -> bool:
-    """Whether Temporal knows no workflow of the bet."""
+async def workflow_is_deleted(partner: TestPartner, bet: str) -> bool:
+    """Return whether Temporal has no workflow of the bet."""
     try:
         await partner.workflow(bet).describe()
     except RPCError as error:
@@ -202,8 +206,8 @@ async def forgotten(partner: TestPartner, bet: str) -> bool:
 
 
 @asynccontextmanager
-async def no_writes(partner: TestPartner) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
-    """Keep everybody from writing a row of a bet inside the block; yields what waits until so many want to."""
+async def bets_locked(partner: TestPartner) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+    """Lock the table of bets inside the block; yield a function that waits for this many blocked writers."""
     query = text("SELECT count(*) FROM pg_locks WHERE relation = 'bet'::regclass AND NOT granted")
     engine = partner.stack.engine.execution_options(isolation_level="READ COMMITTED")
     async with engine.begin() as connection:
@@ -219,10 +223,10 @@ async def no_writes(partner: TestPartner) -> AsyncIterator[Callable[[int], Await
 
 
 @asynccontextmanager
-async def kept(partner: TestPartner, *bets: str) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
-    """Keep everybody from changing the rows of these bets inside the block; yields what waits until so many want to.
+async def row_locked(partner: TestPartner, *bets: str) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+    """Lock the rows of these bets inside the block; yield a function that waits for this many blocked updates.
 
-    Of those who want the same row, the one who came first goes first afterwards.
+    Updates of the same row go on afterwards in the order in which they came.
     """
     lock = text("SELECT bet_id FROM bet WHERE provider_bet_id = ANY(:bets) FOR NO KEY UPDATE")
     query = text(
@@ -241,6 +245,6 @@ async def kept(partner: TestPartner, *bets: str) -> AsyncIterator[Callable[[int]
         yield waiting
 
 
-def elsewhere(partner: TestPartner, url: str) -> TestPartner:
+def through_api(partner: TestPartner, url: str) -> TestPartner:
     """Return the same partner, reached through another API process."""
     return replace(partner, stack=replace(partner.stack, addresses={**partner.stack.addresses, "api": url}))

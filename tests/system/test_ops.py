@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.partner import ROOT, Stack, TestPartner
-from tests.system.scenarios import DONE, HASTY, taken
+from tests.system.scenarios import DONE, HASTY, bet_with_stake_taken
 from tests.watch import has_status, in_state
 
 MAKE = "/payments/make"
@@ -26,7 +26,7 @@ class Ops:
 
     async def __call__(self, *arguments: str, ended: int = 0) -> Any:
         """What a command answers with --json."""
-        return json.loads(await self.said(*arguments, "--json", ended=ended))
+        return json.loads(await self.outcome(*arguments, "--json", ended=ended))
 
     async def said(self, *arguments: str, ended: int = 0) -> str:
         """What a command prints."""
@@ -54,7 +54,7 @@ def ops(stack: Stack) -> Ops:
 async def _parked(stack: Stack, casino: str = QUICK) -> tuple[TestPartner, str, str]:
     """A bet whose win is parked: its partner, the provider's id and ours."""
     partner = await stack.partner(provider=HASTY, casino=casino)
-    bet = await taken(partner, partner.pay_in)
+    bet = await bet_with_stake_taken(partner, partner.pay_in)
     await partner.faults(BLOCKED)
     assert (await partner.pay_out(bet)).code == 99
     await has_status(partner, bet, "parked", True)
@@ -87,7 +87,7 @@ async def test_a_parked_bet_is_seen_tried_again_and_paid(stack: Stack, ops: Ops)
 
 async def test_what_is_pursued_shows_its_attempt_its_failure_and_the_next_one(stack: Stack, ops: Ops) -> None:
     partner = await stack.partner(provider=HASTY, casino="retry: {first: 100, cap: 100}")
-    bet = await taken(partner, partner.pay_in)
+    bet = await bet_with_stake_taken(partner, partner.pay_in)
     await partner.faults({"kind": "error", "path": MAKE})
     assert (await partner.pay_out(bet)).code == 99
     await has_status(partner, bet, "owed", True)
@@ -106,7 +106,7 @@ async def test_what_is_pursued_shows_its_attempt_its_failure_and_the_next_one(st
 
 async def test_a_large_sum_takes_two(stack: Stack, ops: Ops) -> None:
     partner = await stack.partner(casino=SMALL)
-    bet = await taken(partner, partner.pay_in)
+    bet = await bet_with_stake_taken(partner, partner.pay_in)
     number = str((await partner.row(bet)).bet_id)
     assert "second operator" in await ops.said("settle", number, "--win", "25", *_by("ann"))
     code, message = await ops.refused("settle", number, "--win", "25", *_by("ann"))
@@ -114,17 +114,17 @@ async def test_a_large_sum_takes_two(stack: Stack, ops: Ops) -> None:
     assert await partner.journal(bet) == [(-1, "10.00")]
     assert "under way" in await ops.said("settle", number, "--win", "25.00", *_by("ben"))
     await in_state(partner, bet, "settled")
-    assert (await partner.pay_out(bet)).said == DONE
+    assert (await partner.pay_out(bet)).outcome == DONE
     assert await partner.journal(bet) == [(-1, "10.00"), (1, "25.00")]
 
 
 async def test_a_bet_is_voided(stack: Stack, ops: Ops) -> None:
     partner = await stack.partner()
-    bet = await taken(partner, partner.pay_in)
+    bet = await bet_with_stake_taken(partner, partner.pay_in)
     number = str((await partner.row(bet)).bet_id)
     assert (await ops("void", number, *_by("ann")))["done"]
     await in_state(partner, bet, "refunded")
-    assert (await partner.refund(bet)).said == DONE
+    assert (await partner.refund(bet)).outcome == DONE
     assert await partner.journal(bet) == [(-1, "10.00"), (2, "10.00")]
     code, message = await ops.refused("void", number, *_by("ann"))
     assert (code, "refunded" in message) == ("operation_refused", True)
@@ -166,7 +166,7 @@ async def test_a_parked_stake_is_ended_by_two_who_see_what_the_casino_lists(stac
     done = await ops("mark-not-taken", number, *_by("ben"))
     assert (done["done"], done["casino"]["says"]) == (True, "unclear")
     await in_state(partner, bet, "refused")
-    assert (await partner.pay_in(bet)).said == (7, "casino_refused")
+    assert (await partner.pay_in(bet)).outcome == (7, "casino_refused")
     code, message = await ops.refused("mark-taken", number, *_by("ann"))
     assert (code, "refused" in message) == ("operation_refused", True)
 

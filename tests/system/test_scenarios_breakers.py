@@ -8,7 +8,7 @@ import pytest
 
 from devkit.stack.ports import free
 from tests.partner import Stack, TestPartner, eventually, until
-from tests.system.scenarios import DONE, HASTY, UNAVAILABLE, UNKNOWN, taken
+from tests.system.scenarios import DONE, HASTY, UNAVAILABLE, UNKNOWN, bet_with_stake_taken
 from tests.watch import holds, in_state, sends, status
 
 MAKE, INFO = "/payments/make", "/payments/info"
@@ -39,7 +39,7 @@ async def _broken(partner: TestPartner) -> str:
     await partner.faults(DOWN)
     async with asyncio.timeout(60):
         # One stake a second is the probe, and is sent.
-        while (await partner.pay_in(bet := partner.new_bet())).said != UNAVAILABLE or not await _is_open(partner):
+        while (await partner.pay_in(bet := partner.new_bet())).outcome != UNAVAILABLE or not await _is_open(partner):
             pass
     return bet
 
@@ -47,7 +47,7 @@ async def _broken(partner: TestPartner) -> str:
 @pytest.mark.edge_case(37)
 async def test_a_casino_that_is_down_fails_stakes_fast_and_gets_what_is_owed_when_it_is_back(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino=FRAIL)
-    owed = [await taken(partner, partner.pay_in) for _ in range(5)]
+    owed = [await bet_with_stake_taken(partner, partner.pay_in) for _ in range(5)]
     await partner.faults(DOWN)
     answers = await asyncio.gather(*(partner.pay_out(bet) for bet in owed))
     assert {answer.code for answer in answers} == {99}
@@ -58,11 +58,11 @@ async def test_a_casino_that_is_down_fails_stakes_fast_and_gets_what_is_owed_whe
     for bet in owed:
         await in_state(partner, bet, "settled")
         assert await partner.journal(bet) == [(-1, "10.00"), (1, "25.00")]
-    assert (await partner.pay_in(refused)).said == UNAVAILABLE
+    assert (await partner.pay_in(refused)).outcome == UNAVAILABLE
     assert await partner.journal(refused) == []
 
     async def plays_again() -> bool:
-        return (await partner.pay_in(partner.new_bet())).said == DONE
+        return (await partner.pay_in(partner.new_bet())).outcome == DONE
 
     await eventually(plays_again, 30)
 
@@ -70,7 +70,7 @@ async def test_a_casino_that_is_down_fails_stakes_fast_and_gets_what_is_owed_whe
 @pytest.mark.edge_case(37)
 async def test_what_is_owed_is_the_probe_where_nobody_plays(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino=FRAIL)
-    bet = await taken(partner, partner.pay_in)
+    bet = await bet_with_stake_taken(partner, partner.pay_in)
     await _broken(partner)
     assert (await partner.pay_out(bet)).code == 99
     assert await _is_open(partner)
@@ -87,14 +87,14 @@ async def test_a_casino_that_is_back_is_played_at_again_though_nothing_is_sent_t
     async with asyncio.timeout(60):
         while not await _is_open(partner):
             bet = partner.new_bet()
-            assert (await partner.pay_in(bet)).said == UNAVAILABLE
+            assert (await partner.pay_in(bet)).outcome == UNAVAILABLE
             assert (await partner.row(bet)).state == "refused"
     await _moves(partner, stack.addresses["sandbox_casino"])
     await holds(lambda: _is_open(partner), lambda is_open: not is_open)
     paths = {call["path"] for call in await partner.calls()}
     assert INFO in paths
     assert MAKE not in paths
-    await taken(partner, partner.pay_in)
+    await bet_with_stake_taken(partner, partner.pay_in)
 
 
 async def _moves(partner: TestPartner, address: str) -> None:
@@ -122,9 +122,9 @@ async def test_a_casino_that_does_not_know_us_any_more_is_not_asked_by_every_sta
     # It says no once, and that is enough: the next stake is not sent.
     partner = await stack.partner(casino="breaker: {failures: 10, window: 30, probe_every: 60}")
     await partner.faults({"kind": "status", "status": 401, "path": MAKE})
-    assert (await partner.pay_in(partner.new_bet())).said == (7, "casino_refused")
+    assert (await partner.pay_in(partner.new_bet())).outcome == (7, "casino_refused")
     bet = partner.new_bet()
-    assert (await partner.pay_in(bet)).said == UNAVAILABLE
+    assert (await partner.pay_in(bet)).outcome == UNAVAILABLE
     assert await sends(partner, bet) == []
 
 
@@ -136,11 +136,11 @@ async def test_a_slow_casino_does_not_slow_another(sweeping: Stack) -> None:
     await slow.faults({"kind": "hold", "path": MAKE})
     bets = [slow.new_bet() for _ in range(120)]
     heard = await asyncio.gather(*(slow.pay_in(bet, "1.00") for bet in bets))
-    assert {answer.said for answer in heard} <= {UNKNOWN, UNAVAILABLE}
+    assert {answer.outcome for answer in heard} <= {UNKNOWN, UNAVAILABLE}
     for _ in range(10):
         bet = quick.new_bet()
-        assert (await until(partial(quick.pay_in, bet), 90)).said == DONE
-        assert (await until(partial(quick.pay_out, bet), 90)).said == DONE
+        assert (await until(partial(quick.pay_in, bet), 90)).outcome == DONE
+        assert (await until(partial(quick.pay_out, bet), 90)).outcome == DONE
     assert await slow.entries() == []
     await slow.faults()
     await slow.release()
@@ -149,8 +149,8 @@ async def test_a_slow_casino_does_not_slow_another(sweeping: Stack) -> None:
     told = await asyncio.gather(*(until(partial(slow.pay_in, bet, "1.00"), 90) for bet in bets))
     at_casino = {entry["bet_id"] for entry in await slow.entries()}
     for bet, first, last in zip(bets, heard, told, strict=True):
-        assert first.said in (UNKNOWN, last.said)
-        assert last.said == (DONE if (await slow.row(bet)).bet_id in at_casino else UNAVAILABLE)
+        assert first.outcome in (UNKNOWN, last.outcome)
+        assert last.outcome == (DONE if (await slow.row(bet)).bet_id in at_casino else UNAVAILABLE)
 
 
 async def _undecided(partner: TestPartner) -> list[Any]:

@@ -13,7 +13,18 @@ from betcore.domain.ids import TransactionType
 from betcore.domain.money import Money
 from betcore.runtime.vault import Vault
 from tests.partner import Answer, Stack, TestPartner, until
-from tests.system.scenarios import CREDIT, DEBIT, DONE, HASTY, QUICK, RETURN, UNKNOWN, taken, undecided, under_way
+from tests.system.scenarios import (
+    CREDIT,
+    DEBIT,
+    DONE,
+    HASTY,
+    QUICK,
+    RETURN,
+    UNKNOWN,
+    bet_with_stake_sent,
+    bet_with_stake_taken,
+    bet_with_unknown_outcome,
+)
 from tests.watch import answers, at, has_status, movement, sends, sent
 
 # Nothing that was sent can take effect long after: absence is certain within two seconds of the deadline.
@@ -59,8 +70,8 @@ async def test_an_unclear_answer_is_unknown(stack: Stack, fault: dict[str, objec
     partner = await stack.partner(casino="{attempt_timeout: 0.3, retry: {first: 0.1}}" if waits else QUICK)
     bet = partner.new_bet()
     await partner.faults(*(fault | {"path": MAKE, "transaction_type": kind, "times": 2} for kind in (DEBIT, CREDIT)))
-    assert (await until(lambda: partner.pay_in(bet))).said == DONE
-    assert (await until(lambda: partner.pay_out(bet))).said == DONE
+    assert (await until(lambda: partner.pay_in(bet))).outcome == DONE
+    assert (await until(lambda: partner.pay_out(bet))).outcome == DONE
     await partner.release()
     assert await partner.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
     unclear = [answer for answer in await answers(partner, bet) if answer["progress"] == "unknown"]
@@ -74,7 +85,7 @@ async def test_a_lost_answer_is_asked_for_again_inside_the_deadline(partner: Tes
     bet = partner.new_bet()
     await partner.faults({"kind": "lost", "path": MAKE, "times": 1})
     first = await partner.pay_in(bet)
-    assert (first.said, first.body["balance"]) == (DONE, 990)
+    assert (first.outcome, first.body["balance"]) == (DONE, 990)
     assert await partner.journal(bet) == [(DEBIT, "10.00")]
     assert await _same_movement(partner, bet, DEBIT) == 2
 
@@ -83,13 +94,13 @@ async def test_a_lost_answer_is_asked_for_again_inside_the_deadline(partner: Tes
 async def test_a_debit_that_stays_unknown_is_told_so_and_pursued(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino=QUICK)
     await partner.faults({"kind": "lost", "path": MAKE})
-    bet = await undecided(partner, partner.pay_in)
+    bet = await bet_with_unknown_outcome(partner, partner.pay_in)
     assert (await partner.row(bet)).state == "accepting"
     await has_status(partner, bet, "unknown", True)
     known = len(await sends(partner, bet))
     await sent(partner, bet, known + 1)
     await partner.faults()
-    assert (await until(lambda: partner.pay_in(bet))).said == DONE
+    assert (await until(lambda: partner.pay_in(bet))).outcome == DONE
     assert await partner.journal(bet) == [(DEBIT, "10.00")]
     await _same_movement(partner, bet, DEBIT)
 
@@ -98,23 +109,23 @@ async def test_a_debit_that_stays_unknown_is_told_so_and_pursued(stack: Stack) -
 async def test_a_refund_during_the_doubt_returns_what_was_taken(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino=QUICK)
     await partner.faults({"kind": "lost", "path": MAKE, "transaction_type": DEBIT})
-    bet = await undecided(partner, partner.pay_in)
+    bet = await bet_with_unknown_outcome(partner, partner.pay_in)
     assert (await partner.refund(bet)).code == 99
     assert await partner.journal(bet) == [(DEBIT, "10.00")]
     await partner.faults()
-    assert (await until(lambda: partner.refund(bet))).said == DONE
+    assert (await until(lambda: partner.refund(bet))).outcome == DONE
     assert await partner.journal(bet) == [(DEBIT, "10.00"), (RETURN, "10.00")]
-    assert (await partner.pay_in(bet)).said == (6, "already_refunded")
+    assert (await partner.pay_in(bet)).outcome == (6, "already_refunded")
 
 
 @pytest.mark.edge_case(27)
 async def test_a_debit_that_the_casino_never_saw_is_repeated(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino=QUICK)
     await partner.faults({"kind": "drop", "path": MAKE})
-    bet = await undecided(partner, partner.pay_in)
+    bet = await bet_with_unknown_outcome(partner, partner.pay_in)
     assert await partner.journal(bet) == []
     await partner.faults()
-    assert (await until(lambda: partner.pay_in(bet))).said == DONE
+    assert (await until(lambda: partner.pay_in(bet))).outcome == DONE
     assert await partner.journal(bet) == [(DEBIT, "10.00")]
 
 
@@ -126,11 +137,11 @@ async def test_absence_is_believed_after_two_looks(stack: Stack) -> None:
 async def _absent(stack: Stack, *, refunded: bool) -> None:
     partner = await stack.partner(provider=HASTY, casino=SHORT)
     await partner.faults({"kind": "drop", "path": MAKE})
-    bet = await undecided(partner, partner.pay_in)
+    bet = await bet_with_unknown_outcome(partner, partner.pay_in)
     if refunded:
-        assert (await until(lambda: partner.refund(bet))).said == DONE
+        assert (await until(lambda: partner.refund(bet))).outcome == DONE
     refused = (6, "already_refunded") if refunded else (7, "casino_unavailable")
-    assert (await until(lambda: partner.pay_in(bet))).said == refused
+    assert (await until(lambda: partner.pay_in(bet))).outcome == refused
     not_after = (await movement(partner, bet, DEBIT)).not_after
     looks = [at(call) for call in await partner.calls() if call["path"] == "/payments/info"]
     assert len(looks) == 2
@@ -138,7 +149,7 @@ async def _absent(stack: Stack, *, refunded: bool) -> None:
     assert (looks[1] - looks[0]).total_seconds() >= 0.5
     assert max(at(call) for call in await sends(partner, bet)) <= not_after
     await partner.faults()
-    assert (await partner.pay_in(bet)).said == refused
+    assert (await partner.pay_in(bet)).outcome == refused
     assert await partner.journal(bet) == []
 
 
@@ -149,9 +160,9 @@ async def test_an_unauthorised_debit_is_refused(stack: Stack, status: int) -> No
     bet = partner.new_bet()
     await partner.faults({"kind": "status", "status": status, "path": MAKE})
     refused = await partner.pay_in(bet)
-    assert (refused.said, refused.status) == ((7, "casino_refused"), 200)
+    assert (refused.outcome, refused.status) == ((7, "casino_refused"), 200)
     await partner.faults()
-    assert (await partner.pay_in(bet)).said == (7, "casino_refused")
+    assert (await partner.pay_in(bet)).outcome == (7, "casino_refused")
     assert await _same_movement(partner, bet, DEBIT) == 1
     assert await partner.journal(bet) == []
 
@@ -164,7 +175,7 @@ async def test_an_unauthorised_credit_is_owed(stack: Stack) -> None:
 async def _unauthorised(stack: Stack, status: int, kind: int) -> None:
     # Its breaker opens at once: what is owed is the probe.
     partner = await stack.partner(provider=HASTY, casino="{retry: {first: 0.1, cap: 0.3}, breaker: {probe_every: 1}}")
-    bet = await taken(partner, partner.pay_in)
+    bet = await bet_with_stake_taken(partner, partner.pay_in)
     await partner.faults({"kind": "status", "status": status, "path": MAKE})
 
     async def resolve() -> Answer:
@@ -174,7 +185,7 @@ async def _unauthorised(stack: Stack, status: int, kind: int) -> None:
     await has_status(partner, bet, "owed", True)
     await sent(partner, bet, 5)
     await partner.faults()
-    assert (await until(resolve)).said == DONE
+    assert (await until(resolve)).outcome == DONE
     assert await partner.journal(bet) == [(DEBIT, "10.00"), (kind, "25.00" if kind == CREDIT else "10.00")]
 
 
@@ -183,11 +194,11 @@ async def test_no_money_on_the_first_send_is_final(stack: Stack) -> None:
     partner = await stack.partner()
     bet = partner.new_bet()
     refused = await partner.pay_in(bet, "1000.01")
-    assert (refused.said, refused.status, refused.body["balance"]) == ((4, "no_money"), 200, 1000)
+    assert (refused.outcome, refused.status, refused.body["balance"]) == ((4, "no_money"), 200, 1000)
     await partner.seat(balance="5000.00")
-    assert (await partner.pay_in(bet, "1000.01")).said == (4, "no_money")
-    assert (await partner.refund(bet)).said == (6, "bet_refused")
-    assert (await partner.pay_out(bet)).said == (6, "bet_refused")
+    assert (await partner.pay_in(bet, "1000.01")).outcome == (4, "no_money")
+    assert (await partner.refund(bet)).outcome == (6, "bet_refused")
+    assert (await partner.pay_out(bet)).outcome == (6, "bet_refused")
     assert await _same_movement(partner, bet, DEBIT) == 1
     assert await partner.entries() == []
 
@@ -198,8 +209,8 @@ async def test_a_duplicate_is_success_on_a_repeat(partner: TestPartner, kind: in
     bet = partner.new_bet()
     await partner.switches(repeats="duplicate")
     await partner.faults({"kind": "lost", "path": MAKE, "transaction_type": kind, "times": 1})
-    assert (await partner.pay_in(bet)).said == DONE
-    assert (await partner.pay_out(bet)).said == DONE
+    assert (await partner.pay_in(bet)).outcome == DONE
+    assert (await partner.pay_out(bet)).outcome == DONE
     assert await partner.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
     assert await _same_movement(partner, bet, kind) == 2
     told = [call["answer_code"] for call in await sends(partner, bet) if call["transaction_type"] == kind]
@@ -214,8 +225,8 @@ async def test_a_duplicate_on_the_first_send_is_success_where_the_casino_lists_i
     bet = partner.new_bet()
     lie = {"kind": "error_code", "error_code": 103803, "commit": True, "times": 1}
     await partner.faults(lie | {"path": MAKE, "transaction_type": kind})
-    assert (await partner.pay_in(bet)).said == DONE
-    assert (await partner.pay_out(bet)).said == DONE
+    assert (await partner.pay_in(bet)).outcome == DONE
+    assert (await partner.pay_out(bet)).outcome == DONE
     assert await partner.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
     assert await _same_movement(partner, bet, kind) == 1
 
@@ -224,8 +235,8 @@ async def test_a_duplicate_on_the_first_send_is_success_where_the_casino_lists_i
 async def test_a_duplicate_that_is_not_listed_is_no_stake(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino=SHORT)
     await partner.faults({"kind": "error_code", "error_code": 103803, "path": MAKE})
-    bet = await undecided(partner, partner.pay_in)
-    assert (await until(lambda: partner.pay_in(bet))).said == (7, "casino_unavailable")
+    bet = await bet_with_unknown_outcome(partner, partner.pay_in)
+    assert (await until(lambda: partner.pay_in(bet))).outcome == (7, "casino_unavailable")
     assert (await partner.incidents(bet), await partner.journal(bet)) == ([], [])
     assert (await movement(partner, bet, DEBIT)).state == "absent"
 
@@ -234,9 +245,9 @@ async def test_a_duplicate_that_is_not_listed_is_no_stake(stack: Stack) -> None:
 async def test_a_credit_that_was_made_is_found_and_told(stack: Stack) -> None:
     """The casino pays, and answers every send of it with 409."""
     partner = await stack.partner(provider=HASTY, casino=QUICK)
-    bet = await taken(partner, partner.pay_in)
+    bet = await bet_with_stake_taken(partner, partner.pay_in)
     await partner.faults({"kind": "status", "status": 409, "commit": True, "path": MAKE})
-    assert (await until(lambda: partner.pay_out(bet))).said == DONE
+    assert (await until(lambda: partner.pay_out(bet))).outcome == DONE
     assert await partner.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
     assert await _same_movement(partner, bet, CREDIT) >= 3
 
@@ -246,13 +257,13 @@ async def test_a_duplicate_with_other_data_is_parked(stack: Stack) -> None:
     """While our debit is held, somebody makes another movement of the same bet and type."""
     partner = await stack.partner(provider=HASTY, casino="attempt_timeout: 5")
     await partner.faults({"kind": "hold", "path": MAKE, "times": 1})
-    bet, _ = await under_way(partner, partner.pay_in)
+    bet, _ = await bet_with_stake_sent(partner, partner.pay_in)
     await partner.held()
     row = await partner.row(bet)
     await _make(partner, row.casino_id, row.bet_id, "77.00")
     await partner.release()
     await _parked(partner, bet, DEBIT)
-    assert (await partner.pay_in(bet)).said == UNKNOWN
+    assert (await partner.pay_in(bet)).outcome == UNKNOWN
     assert await partner.journal(bet) == [(DEBIT, "77.00")]
 
 

@@ -25,11 +25,11 @@ from tests.system.scenarios import (
     STAKED,
     UNAVAILABLE,
     Journal,
-    Said,
-    definitely,
-    heard,
-    kept,
-    taken,
+    Outcome,
+    bet_with_stake_taken,
+    definite_answer,
+    row_locked,
+    until_definite,
 )
 from tests.watch import holds, in_state, sends
 
@@ -64,12 +64,12 @@ class Fate:
     before: Call | None = None
     call: Call
     then: Call | None
-    hears: Said | None
+    hears: Outcome | None
     state: str
     journal: Journal
     told: bool
     withdrawn: bool = False
-    later: Sequence[tuple[Call, Said]]
+    later: Sequence[tuple[Call, Outcome]]
     at_last: Journal | None = None
 
 
@@ -183,15 +183,15 @@ class Victim:
     async def prepare(self) -> None:
         """Play what comes before."""
         if self.fate.before:
-            self.bet = await taken(self.partner, partial(self.fate.before, self.partner))
+            self.bet = await bet_with_stake_taken(self.partner, partial(self.fate.before, self.partner))
 
-    async def calls(self) -> Said | None:
+    async def calls(self) -> Outcome | None:
         """What it hears of its call. It makes it with another bet where a busy machine has refused its stake, as too
         late to send."""
-        said = await heard(self.says(self.fate.call))
+        said = await definite_answer(self.says(self.fate.call))
         while self.fate.before is None and said in (None, UNAVAILABLE) and await self._is_refused():
             self.bet = self.partner.new_bet()
-            said = await heard(self.says(self.fate.call))
+            said = await definite_answer(self.says(self.fate.call))
         return said
 
     async def _is_refused(self) -> bool:
@@ -217,13 +217,13 @@ class Victim:
         """What its provider does after the death, and what comes of it."""
         fate, partner, bet = self.fate, self.partner, self.bet
         if fate.then:
-            assert await definitely(self.says(fate.then)) == fate.hears
+            assert await until_definite(self.says(fate.then)) == fate.hears
         row = await self._at_rest()
         assert (row.state, await partner.journal(bet)) == (fate.state, fate.journal)
         assert (row.told_at is not None, row.withdrawn_at is not None) == (fate.told, fate.withdrawn)
         await self._books_agree(row)
         for call, said in fate.later:
-            assert await definitely(self.says(call)) == said, call.__name__
+            assert await until_definite(self.says(call)) == said, call.__name__
         assert await partner.journal(bet) == (fate.at_last or fate.journal)
 
     async def _at_rest(self) -> Any:
@@ -298,13 +298,13 @@ async def _victims(stack: Stack, points: Mapping[str, Sequence[Fate]], deadline:
     return victims
 
 
-async def _all_die(stack: Stack, victims: Sequence[Victim]) -> list[Said | None]:
+async def _all_die(stack: Stack, victims: Sequence[Victim]) -> list[Outcome | None]:
     """Kill the process in which all are at their points; what their provider has heard then.
 
     Point by point: who is to die at a later point of a movement has to come past the others. All wait for one more who
     does not come, but those at the last point, who are complete.
     """
-    calls: list[asyncio.Task[Said | None]] = []
+    calls: list[asyncio.Task[Outcome | None]] = []
     *waiting, last = ((stack.failpoints / point, list(those)) for point, those in groupby(victims, lambda v: v.point))
     for armed, those in waiting:
         armed.write_text(str(len(those) + 1))
@@ -323,7 +323,7 @@ async def _all_die(stack: Stack, victims: Sequence[Victim]) -> list[Said | None]
     return await asyncio.gather(*calls)
 
 
-async def _play(stack: Stack, points: Mapping[str, Sequence[Fate]], told: Said | None = None) -> None:
+async def _play(stack: Stack, points: Mapping[str, Sequence[Fate]], told: Outcome | None = None) -> None:
     """Play all fates to their ends. What the provider has heard when the process dies: nothing, or ``told``."""
     victims = await _victims(stack, points, DEADLINE if told is None else PATIENT)
     assert await _all_die(stack, victims) == [told] * len(victims)
@@ -386,14 +386,14 @@ async def test_a_bet_is_told_of_at_the_moment_in_which_it_is_taken_back(stack: S
     assert [answer.code for answer in await asyncio.gather(*(partner.pay_in(bet) for bet in bets))] == [99] * 3
     await partner.release()
     await asyncio.gather(*(in_state(partner, bet, "acceptance") for bet in bets))
-    async with kept(partner, *bets) as waiting:
-        calls = [asyncio.create_task(heard(partial(partner.pay_in, told)))]
+    async with row_locked(partner, *bets) as waiting:
+        calls = [asyncio.create_task(definite_answer(partial(partner.pay_in, told)))]
         await waiting(1)
         # All three take themselves back now.
         await waiting(4)
-        calls.append(asyncio.create_task(heard(partial(partner.pay_in, withdrawn))))
+        calls.append(asyncio.create_task(definite_answer(partial(partner.pay_in, withdrawn))))
         await waiting(5)
-        calls.append(asyncio.create_task(definitely(partial(partner.pay_out, paid))))
+        calls.append(asyncio.create_task(until_definite(partial(partner.pay_out, paid))))
     assert await asyncio.gather(*calls) == [DONE, OFF, OFF]
     await asyncio.gather(*(in_state(partner, bet, "refunded") for bet in (withdrawn, paid)))
     await _time_to_hear_is_over(partner, told)
@@ -402,6 +402,6 @@ async def test_a_bet_is_told_of_at_the_moment_in_which_it_is_taken_back(stack: S
     moments = [(row.told_at is not None, row.withdrawn_at is not None) for row in rows]
     assert moments == [(True, False), (False, True), (False, True)]
     for bet, said in ((told, DONE), (withdrawn, OFF), (paid, OFF)):
-        assert (await partner.pay_in(bet)).said == said
-    assert [(await partner.refund(bet)).said for bet in bets] == [DONE] * 3
+        assert (await partner.pay_in(bet)).outcome == said
+    assert [(await partner.refund(bet)).outcome for bet in bets] == [DONE] * 3
     assert list(chain(*[await partner.journal(bet) for bet in bets])) == REFUNDED * 3

@@ -35,9 +35,9 @@ from tests.system.scenarios import (
     STAKED,
     UNKNOWN,
     Journal,
-    brought,
-    journal_is,
-    taken,
+    bet_after,
+    bet_with_stake_taken,
+    journal_becomes,
 )
 from tests.watch import holds
 
@@ -211,7 +211,7 @@ class Waiting:
         """Bring a bet to where it waits."""
         partner = await stack.partner(provider=wait.provider, casino=wait.casino)
         waiting = cls(
-            wait, partner, await brought(partner, [getattr(partner, name) for name in wait.calls], *wait.faults)
+            wait, partner, await bet_after(partner, [getattr(partner, name) for name in wait.calls], *wait.faults)
         )
         await holds(waiting.status, lambda status: status == wait.shows, 30)
         if wait.casino == SHORT_LIVED:
@@ -220,11 +220,11 @@ class Waiting:
 
     async def definitely(self, name: str) -> None:
         """Make a call until it is answered, with 1."""
-        assert (await until(lambda: getattr(self.partner, name)(self.bet))).said == DONE
+        assert (await until(lambda: getattr(self.partner, name)(self.bet))).outcome == DONE
 
     async def in_vain(self, name: str) -> None:
         """Make a call that is answered with 99."""
-        assert (await getattr(self.partner, name)(self.bet)).said == UNKNOWN
+        assert (await getattr(self.partner, name)(self.bet)).outcome == UNKNOWN
 
     async def go_on(self) -> None:
         """After the deploy, at a casino that works: to the end that the provider hears of, and its repeats."""
@@ -319,11 +319,11 @@ async def test_a_release_without_patched_stops_bets_and_the_right_one_heals_them
         await owed.partner.faults()
         await asyncio.gather(_stuck(told.handle), _stuck(owed.handle))
         # An owed win is paid by an activity, which knows nothing of workflows; the other bet's is not begun.
-        await journal_is(owed.partner, owed.bet, SETTLED)
+        await journal_becomes(owed.partner, owed.bet, SETTLED)
         assert await told.partner.journal(told.bet) == STAKED
         assert (await told.partner.row(told.bet)).state == "acceptance"
         partner = await bare.partner(provider=PLAIN)
-        late = Waiting(WAITS["told, then won"], partner, await taken(partner, partner.pay_in))
+        late = Waiting(WAITS["told, then won"], partner, await bet_with_stake_taken(partner, partner.pay_in))
 
         await deployment.deploy(right)
         await asyncio.gather(told.definitely("pay_out"), owed.definitely("pay_in_out"))

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from tests.partner import Stack, TestPartner
-from tests.system.scenarios import DONE, REFUNDED, SETTLED, STAKED, forget, forgotten
+from tests.system.scenarios import DONE, REFUNDED, SETTLED, STAKED, delete_workflow, workflow_is_deleted
 
 
 @pytest.mark.edge_case(9)
@@ -16,11 +16,11 @@ async def test_providers_do_not_share_bet_ids(stack: Stack, partner: TestPartner
     # The same player in the same casino.
     seat = await rival.catalogue.open_session(rival.provider, partner.casino, "dice", "anna", "EUR")
     rival.session_id, rival.partner_client_id = seat["session_id"], partner.partner_client_id
-    assert (await partner.pay_in(bet)).said == DONE
+    assert (await partner.pay_in(bet)).outcome == DONE
     assert (await rival.pay_out(bet)).code == 99
-    assert (await rival.pay_in(bet, "20.00", "round-9")).said == DONE
-    assert (await partner.refund(bet)).said == DONE
-    assert (await rival.pay_out(bet, "7.00", "round-9")).said == DONE
+    assert (await rival.pay_in(bet, "20.00", "round-9")).outcome == DONE
+    assert (await partner.refund(bet)).outcome == DONE
+    assert (await rival.pay_out(bet, "7.00", "round-9")).outcome == DONE
     assert await partner.journal(bet) == REFUNDED
     assert await rival.journal(bet) == [(-1, "20.00"), (1, "7.00")]
 
@@ -29,12 +29,12 @@ async def test_providers_do_not_share_bet_ids(stack: Stack, partner: TestPartner
 async def test_the_operation_is_part_of_the_key(partner: TestPartner) -> None:
     won, lost = partner.new_bet(), partner.new_bet()
     # Amounts are equal, so that only the operation tells the calls apart.
-    assert (await partner.pay_in(won)).said == DONE
-    assert (await partner.pay_out(won, "10.00")).said == DONE
-    assert (await partner.refund(won)).said == (6, "already_settled")
-    assert (await partner.pay_in(lost)).said == DONE
-    assert (await partner.refund(lost)).said == DONE
-    assert (await partner.pay_out(lost, "10.00")).said == (6, "already_refunded")
+    assert (await partner.pay_in(won)).outcome == DONE
+    assert (await partner.pay_out(won, "10.00")).outcome == DONE
+    assert (await partner.refund(won)).outcome == (6, "already_settled")
+    assert (await partner.pay_in(lost)).outcome == DONE
+    assert (await partner.refund(lost)).outcome == DONE
+    assert (await partner.pay_out(lost, "10.00")).outcome == (6, "already_refunded")
     assert await partner.journal(won) == [(-1, "10.00"), (1, "10.00")]
     assert await partner.journal(lost) == REFUNDED
     named = [entry["transaction_id"] for entry in await partner.entries()]
@@ -47,10 +47,10 @@ async def test_a_round_belongs_to_its_game(partner: TestPartner) -> None:
     dice, wheel = partner.new_bet(), partner.new_bet()
     await partner.catalogue.add_game(partner.provider, "wheel", "Wheel")
     seat = await partner.catalogue.open_session(partner.provider, partner.casino, "wheel", "anna", "EUR")
-    assert (await partner.pay_in(dice)).said == DONE
-    assert (await partner.pay_in(wheel, session=seat["session_id"])).said == DONE
-    assert (await partner.pay_out(dice)).said == DONE
-    assert (await partner.refund(wheel, seat["session_id"])).said == DONE
+    assert (await partner.pay_in(dice)).outcome == DONE
+    assert (await partner.pay_in(wheel, session=seat["session_id"])).outcome == DONE
+    assert (await partner.pay_out(dice)).outcome == DONE
+    assert (await partner.refund(wheel, seat["session_id"])).outcome == DONE
     assert await partner.journal(dice) == SETTLED
     assert await partner.journal(wheel) == REFUNDED
 
@@ -64,25 +64,25 @@ async def test_the_record_outlives_the_workflow(partner: TestPartner) -> None:
     ]
     refused = [partial(partner.pay_in, small, "0.01"), partial(partner.pay_in, broke)]
     first = [await call() for call in done]
-    assert {answer.said for answer in first} == {DONE}
+    assert {answer.outcome for answer in first} == {DONE}
     await partner.seat(balance="9.99")
-    assert [(await call()).said for call in refused] == [(7, "below_min_bet"), (4, "no_money")]
+    assert [(await call()).outcome for call in refused] == [(7, "below_min_bet"), (4, "no_money")]
     await partner.seat(balance="1000.00")
     bets = [won, lost, small, broke]
     rows, entries = [await partner.row(bet) for bet in bets], await partner.entries()
-    await asyncio.gather(*(forget(partner, bet) for bet in bets))
+    await asyncio.gather(*(delete_workflow(partner, bet) for bet in bets))
     assert [await call() for call in done] == first
-    assert [(await call()).said for call in refused] == [(7, "below_min_bet"), (4, "no_money")]
-    assert (await partner.pay_in(won, "11.00")).said == (6, "different_data")
-    assert (await partner.pay_out(won, "26.00")).said == (6, "different_data")
-    assert (await partner.refund(won)).said == (6, "already_settled")
-    assert (await partner.pay_out(lost)).said == (6, "already_refunded")
+    assert [(await call()).outcome for call in refused] == [(7, "below_min_bet"), (4, "no_money")]
+    assert (await partner.pay_in(won, "11.00")).outcome == (6, "different_data")
+    assert (await partner.pay_out(won, "26.00")).outcome == (6, "different_data")
+    assert (await partner.refund(won)).outcome == (6, "already_settled")
+    assert (await partner.pay_out(lost)).outcome == (6, "already_refunded")
     for bet in (small, broke):
-        assert (await partner.pay_out(bet)).said == (6, "bet_refused")
-        assert (await partner.refund(bet)).said == (6, "bet_refused")
+        assert (await partner.pay_out(bet)).outcome == (6, "bet_refused")
+        assert (await partner.refund(bet)).outcome == (6, "bet_refused")
     assert [await partner.row(bet) for bet in bets] == rows
     assert await partner.entries() == entries
-    assert [await forgotten(partner, bet) for bet in bets] == [True] * 4
+    assert [await workflow_is_deleted(partner, bet) for bet in bets] == [True] * 4
 
 
 @pytest.mark.edge_case(14)
@@ -90,7 +90,7 @@ async def test_no_money_stays_no_money(partner: TestPartner) -> None:
     bet = partner.new_bet()
     await partner.seat(balance="9.99")
     first = await partner.pay_in(bet)
-    assert (first.said, first.status, first.body["balance"]) == ((4, "no_money"), 200, 9.99)
+    assert (first.outcome, first.status, first.body["balance"]) == ((4, "no_money"), 200, 9.99)
     await _stays_refused(partner, bet, "no_money", sent=1, mend=lambda: partner.seat(balance="1000.00"))
 
 
@@ -98,7 +98,7 @@ async def test_no_money_stays_no_money(partner: TestPartner) -> None:
 async def test_blocked_by_the_casino_stays_blocked(partner: TestPartner) -> None:
     bet, anna = partner.new_bet(), f"/_players/{partner.partner_client_id}/anna"
     await partner.at_casino("PATCH", anna, json={"blocked": True})
-    assert (await partner.pay_in(bet)).said == (7, "player_blocked")
+    assert (await partner.pay_in(bet)).outcome == (7, "player_blocked")
     await _stays_refused(
         partner, bet, "player_blocked", sent=1, mend=lambda: partner.at_casino("PATCH", anna, json={"blocked": False})
     )
@@ -108,7 +108,7 @@ async def test_blocked_by_the_casino_stays_blocked(partner: TestPartner) -> None
 async def test_a_limit_of_the_casino_stays(partner: TestPartner) -> None:
     bet = partner.new_bet()
     await partner.faults({"kind": "error_code", "error_code": 103806, "transaction_type": -1})
-    assert (await partner.pay_in(bet)).said == (7, "limit_reached")
+    assert (await partner.pay_in(bet)).outcome == (7, "limit_reached")
     await _stays_refused(partner, bet, "limit_reached", sent=1, mend=partner.faults)
 
 
@@ -116,7 +116,7 @@ async def test_a_limit_of_the_casino_stays(partner: TestPartner) -> None:
 @pytest.mark.parametrize(("amount", "reason"), [("0.09", "below_min_bet"), ("500.01", "above_max_bet")])
 async def test_a_limit_of_ours_stays(partner: TestPartner, amount: str, reason: str) -> None:
     bet = partner.new_bet()
-    assert (await partner.pay_in(bet, amount)).said == (7, reason)
+    assert (await partner.pay_in(bet, amount)).outcome == (7, reason)
     await _stays_refused(partner, bet, reason, mend=lambda: _limits(partner, "0.01", "10000"), amount=amount)
 
 
@@ -124,7 +124,7 @@ async def test_a_limit_of_ours_stays(partner: TestPartner, amount: str, reason: 
 async def test_blocked_by_us_stays_blocked(partner: TestPartner) -> None:
     bet = partner.new_bet()
     await partner.catalogue.block(partner.casino, "anna", blocked=True)
-    assert (await partner.pay_in(bet)).said == (7, "player_blocked")
+    assert (await partner.pay_in(bet)).outcome == (7, "player_blocked")
     await _stays_refused(
         partner, bet, "player_blocked", mend=lambda: partner.catalogue.block(partner.casino, "anna", blocked=False)
     )
@@ -143,9 +143,9 @@ async def _stays_refused(
     row = await partner.row(bet)
     assert (row.state, row.refusal) == ("refused", reason)
     await mend()
-    assert (await partner.pay_in(partner.new_bet(), amount)).said == DONE
+    assert (await partner.pay_in(partner.new_bet(), amount)).outcome == DONE
     code = 4 if reason == "no_money" else 7
-    assert (await partner.pay_in(bet, amount)).said == (code, reason)
+    assert (await partner.pay_in(bet, amount)).outcome == (code, reason)
     assert await partner.row(bet) == row
     assert await partner.sent(bet) == [-1] * sent
     assert await partner.journal(bet) == []
@@ -168,7 +168,7 @@ async def _limits(partner: TestPartner, least: str, greatest: str) -> None:
 async def test_checks_are_for_new_stakes_only(partner: TestPartner, change: str) -> None:
     bet = partner.new_bet()
     first = await partner.pay_in(bet)
-    assert first.said == DONE
+    assert first.outcome == DONE
     match change:
         case "session ended":
             await partner.catalogue.close_session(partner.session_id)

@@ -32,10 +32,10 @@ from tests.system.scenarios import (
     UNAVAILABLE,
     UNKNOWN,
     Journal,
-    brought,
+    bet_after,
+    bet_with_stake_taken,
+    bets_locked,
     fault,
-    no_writes,
-    taken,
 )
 from tests.watch import holds, sent
 
@@ -162,7 +162,7 @@ class Lost:
         """Play it up to the moment at which its workflow is lost."""
         partner = await stack.partner(provider=DEADLINE, casino=QUICK)
         broken = [] if case.kind is None else [fault(case.fault, case.kind), NO_LIST]
-        bet = await brought(partner, [partial(call, partner) for call in case.calls], *broken)
+        bet = await bet_after(partner, [partial(call, partner) for call in case.calls], *broken)
         await holds(lambda: partner.sent(bet), lambda found: not broken or found.count(case.kind) > 3)
         return cls(case, partner, bet)
 
@@ -191,7 +191,7 @@ class Lost:
             decided = call is TestPartner.pay_in and self.case.kind != -1
             decided |= call is TestPartner.pay_in_out and self.case.reversal
             play = partial(call, self.partner, self.bet)
-            assert (await (until(play) if decided else play())).said == (DONE if decided else UNKNOWN)
+            assert (await (until(play) if decided else play())).outcome == (DONE if decided else UNKNOWN)
 
     async def goes_on(self) -> None:
         """Another life carries the bet on, and ends it."""
@@ -205,7 +205,7 @@ class Lost:
         assert None not in (told.get(PLAYER), told.get(SETTLE_BY))
         await self.partner.faults()
         for call in self.case.ends:
-            assert (await until(partial(call, self.partner, self.bet))).said in (DONE, (6, "already_refunded"))
+            assert (await until(partial(call, self.partner, self.bet))).outcome in (DONE, (6, "already_refunded"))
         for call in self.case.ends:
             assert (await call(self.partner, self.bet)).code != 99
         assert await self.partner.journal(self.bet) == self.case.journal
@@ -216,7 +216,7 @@ class Lost:
         """The casino answers again, and nobody has taken the bet over."""
         await self.partner.faults()
         for call in self.case.ends:
-            assert (await until(partial(call, self.partner, self.bet))).said in (DONE, (6, "already_refunded"))
+            assert (await until(partial(call, self.partner, self.bet))).outcome in (DONE, (6, "already_refunded"))
         assert await self.partner.journal(self.bet) == self.case.journal
         assert (await self.partner.row(self.bet)).lives == 0
 
@@ -264,7 +264,7 @@ async def test_every_life_is_followed_by_another(stack: Stack) -> None:
         if life < 3:
             await handle.terminate()
     await lost.partner.faults()
-    assert (await until(partial(lost.partner.pay_out, lost.bet))).said == DONE
+    assert (await until(partial(lost.partner.pay_out, lost.bet))).outcome == DONE
     assert await lost.partner.journal(lost.bet) == SETTLED
 
 
@@ -279,16 +279,16 @@ async def test_a_bet_that_is_lost_before_its_row_is_refused(stack: Stack, call: 
     bet = partner.new_bet()
     _freeze(stack, signal.SIGSTOP)
     try:
-        assert (await call(partner, bet)).said == UNKNOWN
+        assert (await call(partner, bet)).outcome == UNKNOWN
         await partner.workflow(bet).terminate()
-        assert [(await call(partner, bet)).said for _ in range(2)] == [UNAVAILABLE] * 2
+        assert [(await call(partner, bet)).outcome for _ in range(2)] == [UNAVAILABLE] * 2
     finally:
         _freeze(stack, signal.SIGCONT)
     # The worker is awake again: others are served.
-    assert (await until(partial(call, partner, other := partner.new_bet()))).said == DONE
+    assert (await until(partial(call, partner, other := partner.new_bet()))).outcome == DONE
     assert await partner.journal(other) == (STAKED if call is TestPartner.pay_in else SETTLED)
-    assert (await call(partner, bet)).said == UNAVAILABLE
-    assert (await partner.refund(bet)).said == (6, "bet_refused")
+    assert (await call(partner, bet)).outcome == UNAVAILABLE
+    assert (await partner.refund(bet)).outcome == (6, "bet_refused")
     assert await partner.sent(bet) == []
 
 
@@ -297,7 +297,7 @@ async def test_a_bet_that_is_lost_while_it_opens_its_row(stack: Stack) -> None:
     """The worker is at the row when the workflow is terminated, and a repeat buries the bet: one of them wins."""
     partner = await stack.partner()
     bets = [partner.new_bet() for _ in range(3)]
-    async with no_writes(partner) as waiting:
+    async with bets_locked(partner) as waiting:
         first = [asyncio.create_task(partner.pay_in(bet)) for bet in bets]
         await waiting(3)
         for bet in bets:
@@ -305,13 +305,13 @@ async def test_a_bet_that_is_lost_while_it_opens_its_row(stack: Stack) -> None:
         again = [asyncio.create_task(until(partial(partner.pay_in, bet), WITHIN)) for bet in bets]
         await waiting(6)
     for bet, heard, repeat in zip(bets, first, again, strict=True):
-        said = (await repeat).said
+        said = (await repeat).outcome
         assert said in (DONE, UNAVAILABLE)
-        assert (await heard).said in (UNKNOWN, said)
-        assert (await partner.pay_in(bet)).said == said
+        assert (await heard).outcome in (UNKNOWN, said)
+        assert (await partner.pay_in(bet)).outcome == said
         assert await partner.journal(bet) == (STAKED if said == DONE else [])
         if said == DONE:
-            assert (await until(partial(partner.pay_out, bet), WITHIN)).said == DONE
+            assert (await until(partial(partner.pay_out, bet), WITHIN)).outcome == DONE
             assert await partner.journal(bet) == SETTLED
 
 
@@ -411,11 +411,11 @@ async def test_a_schedule_that_was_deleted_is_made_anew(stack: Stack) -> None:
 @pytest.mark.edge_case(46, 81)
 async def test_a_reversal_that_is_lost_before_its_row_is_taken_up_from_the_refund(stack: Stack) -> None:
     partner = await stack.partner(provider=DEADLINE, casino=QUICK)
-    bet = await taken(partner, partner.pay_in_out)
+    bet = await bet_with_stake_taken(partner, partner.pay_in_out)
     # Its workflow, on a queue at which nobody works: it ends before it has done anything.
     gone = partner.reversal(bet)
     await stack.client.start_workflow("Reversal", id=gone.id, task_queue="nobody")
     await gone.terminate()
-    assert (await partner.refund(bet)).said == UNKNOWN
-    assert (await until(lambda: partner.refund(bet), WITHIN)).said == DONE
+    assert (await partner.refund(bet)).outcome == UNKNOWN
+    assert (await until(lambda: partner.refund(bet), WITHIN)).outcome == DONE
     assert await partner.journal(bet) == BACK

@@ -27,14 +27,14 @@ async def _raw(partner: TestPartner, operation: str, bet: str, literal: str, ses
 @pytest.mark.parametrize("nothing", ["0", "0.00", '"0"', '"0.0"'])
 async def test_a_pay_out_of_nothing_closes_the_bet_at_the_casino(partner: TestPartner, nothing: str) -> None:
     bet = partner.new_bet()
-    assert (await partner.pay_in(bet)).said == DONE
+    assert (await partner.pay_in(bet)).outcome == DONE
     lost = await _raw(partner, "pay-out", bet, nothing)
-    assert (lost.said, lost.status, lost.body["balance"]) == (DONE, 200, 990)
+    assert (lost.outcome, lost.status, lost.body["balance"]) == (DONE, 200, 990)
     assert await partner.journal(bet) == [(-1, "10.00"), (1, "0.00")]
     row = await partner.row(bet)
     assert (row.state, row.win) == ("settled", 0)
     assert await _raw(partner, "pay-out", bet, nothing) == lost
-    assert (await partner.refund(bet)).said == (6, "already_settled")
+    assert (await partner.refund(bet)).outcome == (6, "already_settled")
     assert await partner.journal(bet) == [(-1, "10.00"), (1, "0.00")]
 
 
@@ -42,9 +42,9 @@ async def test_a_pay_out_of_nothing_closes_the_bet_at_the_casino(partner: TestPa
 async def test_a_pay_out_of_nothing_is_owed_like_any_other(stack: Stack) -> None:
     partner = await stack.partner(casino="{retry: {first: 0.1}}")
     bet = partner.new_bet()
-    assert (await partner.pay_in(bet)).said == DONE
+    assert (await partner.pay_in(bet)).outcome == DONE
     await partner.faults({"kind": "error", "path": MAKE, "times": 3})
-    assert (await until(lambda: partner.pay_out(bet, "0"))).said == DONE
+    assert (await until(lambda: partner.pay_out(bet, "0"))).outcome == DONE
     assert await partner.journal(bet) == [(-1, "10.00"), (1, "0.00")]
 
 
@@ -54,17 +54,17 @@ async def test_a_free_round_is_a_bet_like_any_other(stack: Stack, resolved: str)
     partner = await stack.partner()
     bet = partner.new_bet()
     taken = await partner.pay_in(bet, "0")
-    assert (taken.said, taken.body["balance"]) == (DONE, 1000)
+    assert (taken.outcome, taken.body["balance"]) == (DONE, 1000)
     assert await partner.pay_in(bet, "0.00") == taken
-    assert (await partner.pay_in(bet, "0.01")).said == (6, "different_data")
+    assert (await partner.pay_in(bet, "0.01")).outcome == (6, "different_data")
     assert await partner.journal(bet) == [(-1, "0.00")]
     if resolved == "refunded":
-        assert (await partner.refund(bet)).said == DONE
-        assert (await partner.pay_out(bet)).said == (6, "already_refunded")
+        assert (await partner.refund(bet)).outcome == DONE
+        assert (await partner.pay_out(bet)).outcome == (6, "already_refunded")
         assert await partner.journal(bet) == [(-1, "0.00"), (2, "0.00")]
         return
     win = {"won": "5.00", "lost": "0.00"}[resolved]
-    assert (await partner.pay_out(bet, win)).said == DONE
+    assert (await partner.pay_out(bet, win)).outcome == DONE
     assert await partner.journal(bet) == [(-1, "0.00"), (1, win)]
 
 
@@ -72,12 +72,12 @@ async def test_a_free_round_is_a_bet_like_any_other(stack: Stack, resolved: str)
 async def test_a_free_round_is_not_sent_where_the_profile_says_so(stack: Stack) -> None:
     partner = await stack.partner(casino="send: {zero_stakes: false}")
     free, paid = partner.new_bet(), partner.new_bet()
-    assert (await partner.pay_in(free, "0")).said == DONE
-    assert (await partner.refund(free)).said == DONE
-    assert (await partner.pay_in(free, "0")).said == DONE
+    assert (await partner.pay_in(free, "0")).outcome == DONE
+    assert (await partner.refund(free)).outcome == DONE
+    assert (await partner.pay_in(free, "0")).outcome == DONE
     assert (await partner.row(free)).state == "refunded"
     assert MAKE not in [call["path"] for call in await partner.calls()]
-    assert (await partner.pay_in(paid)).said == DONE
+    assert (await partner.pay_in(paid)).outcome == DONE
     assert await partner.journal(paid) == [(-1, "10.00")]
 
 
@@ -101,16 +101,16 @@ async def test_more_decimals_than_the_currency_has_are_refused(
     for literal in _both(unfit):
         bet = partner.new_bet()
         refused = await _raw(partner, "pay-in", bet, literal, session)
-        assert (literal, refused.said, refused.status) == (literal, MALFORMED, 400)
+        assert (literal, refused.outcome, refused.status) == (literal, MALFORMED, 400)
         assert await partner.row(bet) is None
     assert await partner.calls() == []
     for literal in _both(fitting):
         bet, moved = partner.new_bet(), f"{float(literal.strip(chr(34))):.{decimals}f}"
-        assert (await _raw(partner, "pay-in", bet, literal, session)).said == DONE
+        assert (await _raw(partner, "pay-in", bet, literal, session)).outcome == DONE
         for wrong in _both(unfit):
-            assert (await _raw(partner, "pay-out", bet, wrong, session)).said == MALFORMED
+            assert (await _raw(partner, "pay-out", bet, wrong, session)).outcome == MALFORMED
         assert await partner.journal(bet) == [(-1, moved)]
-        assert (await _raw(partner, "pay-out", bet, literal, session)).said == DONE
+        assert (await _raw(partner, "pay-out", bet, literal, session)).outcome == DONE
         assert await partner.journal(bet) == [(-1, moved), (1, moved)]
 
 
@@ -149,20 +149,20 @@ NO_AMOUNTS = [
 @pytest.mark.edge_case(61)
 async def test_what_is_no_amount_is_refused_and_moves_nothing(partner: TestPartner) -> None:
     open_bet = partner.new_bet()
-    assert (await partner.pay_in(open_bet)).said == DONE
+    assert (await partner.pay_in(open_bet)).outcome == DONE
     entries, calls = await partner.entries(), await partner.calls()
     told = {}
     for literal in NO_AMOUNTS:
         for operation, bet in (("pay-in", partner.new_bet()), ("pay-out", open_bet)):
             answer = await _raw(partner, operation, bet, literal)
-            told[operation, literal] = (*answer.said, answer.status)
+            told[operation, literal] = (*answer.outcome, answer.status)
     assert {asked: answer for asked, answer in told.items() if answer != (*MALFORMED, 400)} == {}
     # Not even the balance was asked for.
     assert await partner.calls() == calls
     assert await partner.entries() == entries
     assert (await partner.row(open_bet)).state == "acceptance"
     assert [row.provider_bet_id for row in await _bets(partner)] == [open_bet]
-    assert (await partner.pay_out(open_bet)).said == DONE
+    assert (await partner.pay_out(open_bet)).outcome == DONE
     assert await partner.journal(open_bet) == [(-1, "10.00"), (1, "25.00")]
 
 
@@ -171,7 +171,7 @@ async def test_an_amount_that_is_missing_or_stands_twice_is_refused(partner: Tes
     path = f"/v1/sessions/{partner.session_id}/bets/pay-in"
     for amount in (b"", b'"betAmount":1,"betAmount":2,', b'"winAmount":1,', b'"BetAmount":1,'):
         refused = await partner.call("POST", path, b"{" + amount + b'"betId":"b","gameRoundId":"r"}')
-        assert (refused.said, refused.status) == (MALFORMED, 400)
+        assert (refused.outcome, refused.status) == (MALFORMED, 400)
     assert await partner.calls() == []
     assert await _bets(partner) == []
 
@@ -181,7 +181,7 @@ async def test_the_greatest_amount_reaches_the_casino_digit_by_digit(stack: Stac
     partner = await stack.partner()
     await partner.seat(balance="999999999999999.99")
     bet = partner.new_bet()
-    assert (await _raw(partner, "pay-in", bet, "999999999999999.99")).said == DONE
+    assert (await _raw(partner, "pay-in", bet, "999999999999999.99")).outcome == DONE
     assert await partner.journal(bet) == [(-1, "999999999999999.99")]
 
 
@@ -196,10 +196,10 @@ async def test_the_balance_of_a_repeated_answer_is_a_balance_of_the_player(partn
     assert (await partner.pay_in(first)).body["balance"] == 990
     assert (await partner.pay_in(second)).body["balance"] == 980
     repeated = await partner.pay_in(first)
-    assert (repeated.said, repeated.body["balance"] in (990, 980)) == (DONE, True)
+    assert (repeated.outcome, repeated.body["balance"] in (990, 980)) == (DONE, True)
     assert (await partner.pay_out(first)).body["balance"] == 1005
     repeated = await partner.pay_in(first)
-    assert (repeated.said, repeated.body["balance"] in (990, 1005)) == (DONE, True)
+    assert (repeated.outcome, repeated.body["balance"] in (990, 1005)) == (DONE, True)
 
 
 @pytest.mark.edge_case(70)
@@ -211,10 +211,10 @@ async def test_a_balance_that_cannot_be_read_changes_no_code(stack: Stack) -> No
     for kind in ("error", "garbage", "drop", "missing", "hold"):
         await partner.faults({"kind": kind, "path": "/users/data"})
         answer = await partner.pay_in(unread)
-        assert (kind, answer.said, answer.status, answer.body["balance"]) == (kind, DONE, 200, None)
+        assert (kind, answer.outcome, answer.status, answer.body["balance"]) == (kind, DONE, 200, None)
         assert answer.body["currency"] == "EUR"
-    assert (await partner.pay_out(unread)).said == DONE
-    assert (await partner.pay_in(partner.new_bet(), "2000.00")).said == (4, "no_money")
+    assert (await partner.pay_out(unread)).outcome == DONE
+    assert (await partner.pay_in(partner.new_bet(), "2000.00")).outcome == (4, "no_money")
     await partner.release()
     assert await partner.journal(unread) == [(-1, "10.00"), (1, "25.00")]
 
@@ -226,4 +226,4 @@ async def test_the_last_known_balance_stands_in_for_one_that_cannot_be_read(stac
     await partner.switches(balance_in_answer=False)
     await partner.faults({"kind": "error", "path": "/users/data"})
     later = await partner.pay_in(partner.new_bet())
-    assert (later.said, later.body["balance"]) == (DONE, 990)
+    assert (later.outcome, later.body["balance"]) == (DONE, 990)

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.partner import Stack, TestPartner, until
-from tests.system.scenarios import BACK, DONE, taken
+from tests.system.scenarios import BACK, DONE, bet_with_stake_taken
 
 USERS, ACCEPT = "/users/data", "/payments/accept"
 REVERSE = "refund_after_pay_out: reverse"
@@ -18,9 +18,9 @@ REVERSE = "refund_after_pay_out: reverse"
 async def test_accepts_in_other_clothes_end_every_movement(stack: Stack, kind: str) -> None:
     partner = await stack.partner(provider=REVERSE, confirmation="accept")
     await partner.faults({"kind": kind}, {"kind": kind, "path": ACCEPT})
-    bet = await taken(partner, partner.pay_in)
+    bet = await bet_with_stake_taken(partner, partner.pay_in)
     for call in (partner.pay_out, partner.refund):
-        assert (await until(lambda call=call: call(bet), 60)).said == DONE  # type: ignore[misc]
+        assert (await until(lambda call=call: call(bet), 60)).outcome == DONE  # type: ignore[misc]
     assert (await partner.journal(bet), await partner.incidents(bet)) == (BACK, [])
     assert {accept["state"] for accept in await partner.accepts(bet)} == {"answered"}
     assert {(accept["status"], accept["answer_code"]) for accept in await partner.accepts(bet)} == {(200, 200)}
@@ -53,9 +53,9 @@ async def _nonsense(stack: Stack, name: str, body: str, code: int) -> None:
     partner = await stack.partner()
     await partner.switches(balance_in_answer=False)
     await partner.faults({"kind": "answer", "path": USERS, "status": 200, "body": body})
-    paid = await taken(partner, partner.pay_in)
-    returned = await taken(partner, partner.pay_in)
-    one_step = await taken(partner, partner.pay_in_out)
+    paid = await bet_with_stake_taken(partner, partner.pay_in)
+    returned = await bet_with_stake_taken(partner, partner.pay_in)
+    one_step = await bet_with_stake_taken(partner, partner.pay_in_out)
     for call, bet in (
         (TestPartner.pay_in, paid),
         (TestPartner.pay_out, paid),
@@ -63,7 +63,7 @@ async def _nonsense(stack: Stack, name: str, body: str, code: int) -> None:
         (TestPartner.pay_in_out, one_step),
     ):
         answer = await until(lambda call=call, bet=bet: call(partner, bet), 60)  # type: ignore[misc]
-        assert (name, answer.said, answer.status, answer.body["balance"]) == (name, DONE, 200, None)
+        assert (name, answer.outcome, answer.status, answer.body["balance"]) == (name, DONE, 200, None)
     balance = await partner.balance()
     assert (name, balance.code, balance.body["balance"]) == (name, code, None)
 
@@ -84,7 +84,7 @@ async def test_a_balance_finer_than_the_currency_is_rounded_down(stack: Stack) -
 async def test_an_accept_that_cannot_be_read_is_no_final_answer(stack: Stack) -> None:
     """HTTP 400 with the reason, an incident; the same Accept, mended, is taken."""
     partner = await stack.partner(casino="{accept_within: 3600, effect_within: 3600}", confirmation="accept")
-    bet = await taken(partner, partner.pay_in)
+    bet = await bet_with_stake_taken(partner, partner.pay_in)
     bet_id = (await partner.row(bet)).bet_id
     (sent,) = [accept for accept in await partner.accepts(bet) if accept["transaction_type"] == -1][:1]
     body = {

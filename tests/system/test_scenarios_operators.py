@@ -33,10 +33,10 @@ from tests.system.scenarios import (
     SETTLED,
     STAKED,
     UNKNOWN,
-    Said,
-    journal_is,
-    taken,
-    undecided,
+    Outcome,
+    bet_with_stake_taken,
+    bet_with_unknown_outcome,
+    journal_becomes,
 )
 from tests.watch import has_status, holds, in_state, movement, passed, sends, sent, status
 
@@ -109,14 +109,14 @@ async def _staked(
     stack: Stack, provider: str = "", casino: str = QUICK, bets: int = 1
 ) -> tuple[TestPartner, list[str]]:
     partner = await stack.partner(provider=provider, casino=casino)
-    return partner, await asyncio.gather(*(taken(partner, partner.pay_in) for _ in range(bets)))
+    return partner, await asyncio.gather(*(bet_with_stake_taken(partner, partner.pay_in) for _ in range(bets)))
 
 
 async def _parked(stack: Stack, casino: str = QUICK, fault: dict[str, Any] = BLOCKED) -> tuple[TestPartner, str]:
     """A bet whose win the casino refuses for good."""
     partner, [bet] = await _staked(stack, HASTY, casino)
     await partner.faults(fault)
-    assert (await partner.pay_out(bet)).said == UNKNOWN
+    assert (await partner.pay_out(bet)).outcome == UNKNOWN
     await has_status(partner, bet, "parked", True)
     return partner, bet
 
@@ -144,12 +144,12 @@ async def test_a_bet_without_a_result_stays_open_and_is_seen_when_it_is_overdue(
         row = await one.row(its)
         assert (row.state, row.withdrawn_at, row.closed_at) == ("acceptance", None, None)
         assert await one.journal(its) == STAKED
-        assert (await one.pay_in(its)).said == DONE
+        assert (await one.pay_in(its)).outcome == DONE
     assert (await status(waiting, open_bet))[0] == "open"
     assert not (await status(waiting, open_bet))[1]
     assert await partner.incidents(bet) == []
     # The game tells its result after all.
-    assert (await until(partial(partner.pay_out, bet))).said == DONE
+    assert (await until(partial(partner.pay_out, bet))).outcome == DONE
     assert await partner.journal(bet) == SETTLED
     await has_status(partner, bet, "settled", False)
 
@@ -169,11 +169,11 @@ async def test_an_operator_ends_a_bet_that_is_overdue(stack: Stack) -> None:
     assert await partner.journal(settled) == SETTLED
     assert await partner.journal(lost) == [*STAKED, (CREDIT, "0.00")]
     assert await partner.journal(voided) == REFUNDED
-    assert (await until(partial(partner.pay_out, settled))).said == DONE
-    assert (await partner.pay_out(settled, "26.00")).said == (6, "different_data")
-    assert (await partner.refund(settled)).said == (6, "already_settled")
-    assert (await until(partial(partner.refund, voided))).said == DONE
-    assert (await partner.pay_out(voided)).said == REFUNDED_ALREADY
+    assert (await until(partial(partner.pay_out, settled))).outcome == DONE
+    assert (await partner.pay_out(settled, "26.00")).outcome == (6, "different_data")
+    assert (await partner.refund(settled)).outcome == (6, "already_settled")
+    assert (await until(partial(partner.refund, voided))).outcome == DONE
+    assert (await partner.pay_out(voided)).outcome == REFUNDED_ALREADY
     for bet, journal in ((settled, SETTLED), (voided, REFUNDED)):
         assert await partner.journal(bet) == journal
         await has_status(partner, bet, "settled" if bet is settled else "refunded", False)
@@ -193,7 +193,7 @@ async def test_an_operator_and_the_provider_end_a_bet_at_the_same_moment(stack: 
         await _is_closed(partner, bet)
         journal = await partner.journal(bet)
         assert journal in (SETTLED, REFUNDED)
-        assert (answer.said == DONE) == (journal == (SETTLED if voids else REFUNDED))
+        assert (answer.outcome == DONE) == (journal == (SETTLED if voids else REFUNDED))
 
     await asyncio.gather(*(race(turn, bet) for turn, bet in enumerate(bets)))
 
@@ -208,11 +208,11 @@ async def test_an_overdue_bet_is_refunded_where_the_profile_says_so(stack: Stack
     row = await partner.row(bet)
     for _ in range(2):
         answer = await partner.pay_out(bet)
-        assert (answer.said, answer.status) == (REFUNDED_ALREADY, 200)
+        assert (answer.outcome, answer.status) == (REFUNDED_ALREADY, 200)
     # A loss is nothing that anybody misses.
-    assert (await partner.pay_out(lost, "0")).said == REFUNDED_ALREADY
-    assert (await partner.pay_in(bet)).said == DONE
-    assert (await until(partial(partner.refund, bet))).said == DONE
+    assert (await partner.pay_out(lost, "0")).outcome == REFUNDED_ALREADY
+    assert (await partner.pay_in(bet)).outcome == DONE
+    assert (await until(partial(partner.refund, bet))).outcome == DONE
     # Once for the same words, with what the player was to get.
     assert (await partner.incidents(bet), await partner.incidents(lost)) == (["already_refunded"], [])
     [incident] = await partner.sql("SELECT theirs FROM incident WHERE bet_id = :b", b=row.bet_id)
@@ -226,10 +226,10 @@ async def test_a_payout_while_the_overdue_refund_is_on_its_way_changes_nothing(s
     partner, [bet] = await _staked(stack, OVERDUE_REFUND)
     await partner.faults({"kind": "error", "path": MAKE, "transaction_type": RETURN})
     await in_state(partner, bet, "refunding")
-    assert (await partner.pay_out(bet)).said == REFUNDED_ALREADY
-    assert (await partner.refund(bet)).said == UNKNOWN
+    assert (await partner.pay_out(bet)).outcome == REFUNDED_ALREADY
+    assert (await partner.refund(bet)).outcome == UNKNOWN
     await partner.faults()
-    assert (await until(partial(partner.refund, bet))).said == DONE
+    assert (await until(partial(partner.refund, bet))).outcome == DONE
     assert await partner.journal(bet) == REFUNDED
     assert await partner.incidents(bet) == ["already_refunded"]
 
@@ -244,9 +244,9 @@ async def test_payouts_at_the_moment_at_which_bets_are_overdue(stack: Stack) -> 
     await eventually(some_are_overdue)
     for bet in bets:
         answer = await until(partial(partner.pay_out, bet))
-        assert answer.said in (DONE, REFUNDED_ALREADY)
-        expected, kinds = (SETTLED, []) if answer.said == DONE else (REFUNDED, ["already_refunded"])
-        await journal_is(partner, bet, expected)
+        assert answer.outcome in (DONE, REFUNDED_ALREADY)
+        expected, kinds = (SETTLED, []) if answer.outcome == DONE else (REFUNDED, ["already_refunded"])
+        await journal_becomes(partner, bet, expected)
         assert await partner.incidents(bet) == kinds
 
 
@@ -262,7 +262,7 @@ async def _refunds(partner: TestPartner, bet: str) -> bool:
 async def test_operators_and_the_automatic_retry_make_one_credit(stack: Stack, kind: str) -> None:
     partner, [bet] = await _staked(stack, HASTY)
     await partner.faults({"kind": kind, "path": MAKE, "transaction_type": CREDIT}, NO_LIST)
-    assert (await partner.pay_out(bet)).said == UNKNOWN
+    assert (await partner.pay_out(bet)).outcome == UNKNOWN
     await sent(partner, bet, 4)
     during = [_outcome(_ask(partner, bet, RETRY, f"operator-{number}")) for number in range(6)]
     assert set(await asyncio.gather(*during)) == {"under way"}
@@ -270,7 +270,7 @@ async def test_operators_and_the_automatic_retry_make_one_credit(stack: Stack, k
     after = [_outcome(_ask(partner, bet, RETRY, f"operator-{number}")) for number in range(6, 18)]
     heard = await asyncio.gather(*after, mended)
     assert set(heard[:-1]) <= {"under way", "refused"}
-    assert (await until(partial(partner.pay_out, bet))).said == DONE
+    assert (await until(partial(partner.pay_out, bet))).outcome == DONE
     assert await partner.journal(bet) == SETTLED
     await _is_closed(partner, bet)
     done = await _operations(partner, bet)
@@ -286,7 +286,7 @@ async def test_a_retry_while_an_attempt_is_held_at_the_casino(stack: Stack) -> N
     broken = {"kind": "error", "path": MAKE, "transaction_type": CREDIT, "times": 2}
     held = {"kind": "hold", "path": MAKE, "transaction_type": CREDIT, "times": 1}
     await partner.faults(broken, held)
-    assert (await partner.pay_out(bet)).said == UNKNOWN
+    assert (await partner.pay_out(bet)).outcome == UNKNOWN
     await partner.held()
     assert set(await asyncio.gather(*(_outcome(_ask(partner, bet, RETRY, name)) for name in ("ann", "ben")))) <= {
         "under way",
@@ -307,17 +307,17 @@ async def test_what_is_marked_as_paid_is_never_sent_again(stack: Stack) -> None:
     assert (await _ask(partner, bet, MARK_PAID)).done
     for action in (RETRY, MARK_PAID):
         assert "being looked for" in await _refusal(_ask(partner, bet, action, "ben"))
-    assert (await partner.refund(bet)).said == (6, "already_settled")
-    assert (await until(partial(partner.pay_out, bet))).said == DONE
+    assert (await partner.refund(bet)).outcome == (6, "already_settled")
+    assert (await until(partial(partner.pay_out, bet))).outcome == DONE
     await _is_closed(partner, bet)
     assert (await movement(partner, bet, CREDIT)).state == "paid_by_hand"
     await has_status(partner, bet, "settled", False)
     # Neither a repeat, nor an operator, nor another bet at the casino brings it back.
     for _ in range(2):
-        assert (await until(partial(partner.pay_out, bet))).said == DONE
+        assert (await until(partial(partner.pay_out, bet))).outcome == DONE
     assert await _refusal(_ask(partner, bet, RETRY)) == "closed"
-    other = await taken(partner, partner.pay_in)
-    assert (await until(partial(partner.pay_out, other))).said == DONE
+    other = await bet_with_stake_taken(partner, partner.pay_in)
+    assert (await until(partial(partner.pay_out, other))).outcome == DONE
     assert await sends(partner, bet) == made
     assert await partner.journal(bet) == STAKED
     # It was looked for twice, and the second time later than the casino takes to apply what it has.
@@ -337,7 +337,7 @@ async def test_what_is_marked_as_paid_and_is_at_the_casino_is_done(stack: Stack)
     partner, bet = await _parked(stack, HURRIED, BLOCKED | {"kind": "refuse_after_commit"})
     made = await sends(partner, bet)
     assert (await _ask(partner, bet, MARK_PAID)).done
-    assert (await until(partial(partner.pay_out, bet))).said == DONE
+    assert (await until(partial(partner.pay_out, bet))).outcome == DONE
     assert await partner.incidents(bet) == ["parked", "paid_twice"]
     assert (await movement(partner, bet, CREDIT)).state == "done"
     assert await partner.journal(bet) == SETTLED
@@ -348,27 +348,27 @@ async def test_what_is_marked_as_paid_and_is_at_the_casino_is_done(stack: Stack)
 async def test_only_a_parked_payout_is_marked_as_paid(stack: Stack) -> None:
     partner, [waits, owed, returned] = await _staked(stack, HASTY, bets=3)
     await partner.faults({"kind": "error", "path": MAKE})
-    assert (await partner.pay_out(owed)).said == UNKNOWN
-    assert (await partner.refund(returned)).said == UNKNOWN
+    assert (await partner.pay_out(owed)).outcome == UNKNOWN
+    assert (await partner.refund(returned)).outcome == UNKNOWN
     for bet in (waits, owed, returned):
         assert "parked" in await _refusal(_ask(partner, bet, MARK_PAID))
     for bet in (owed, returned):
         for action, win in ((VOID, None), (SETTLE, "25.00")):
             assert "decided" in await _refusal(_ask(partner, bet, action, win=win))
     await partner.faults()
-    assert (await until(partial(partner.pay_out, owed))).said == DONE
-    assert (await until(partial(partner.refund, returned))).said == DONE
+    assert (await until(partial(partner.pay_out, owed))).outcome == DONE
+    assert (await until(partial(partner.refund, returned))).outcome == DONE
     assert [await partner.journal(bet) for bet in (waits, owed, returned)] == [STAKED, SETTLED, REFUNDED]
 
 
 @pytest.mark.edge_case(73)
 async def test_an_action_on_a_bet_that_has_ended_is_refused(stack: Stack) -> None:
     partner, [settled, refunded] = await _staked(stack, bets=2)
-    assert (await until(partial(partner.pay_out, settled))).said == DONE
-    assert (await until(partial(partner.refund, refunded))).said == DONE
+    assert (await until(partial(partner.pay_out, settled))).outcome == DONE
+    assert (await until(partial(partner.refund, refunded))).outcome == DONE
     refused, one_step = partner.new_bet(), partner.new_bet()
-    assert (await partner.pay_in(refused, "5000.00")).said == (4, "no_money")
-    assert (await partner.pay_in_out(one_step)).said == DONE
+    assert (await partner.pay_in(refused, "5000.00")).outcome == (4, "no_money")
+    assert (await partner.pay_in_out(one_step)).outcome == DONE
     for bet in (settled, refunded, refused, one_step):
         await _is_closed(partner, bet)
         before = [await partner.row(bet), await sends(partner, bet), await partner.journal(bet)]
@@ -391,7 +391,7 @@ async def test_marking_a_large_payout_as_paid_takes_two(stack: Stack) -> None:
     assert (await movement(partner, bet, CREDIT)).state == "parked"
     assert (await partner.row(bet)).state == "settling"
     assert (await _ask(partner, bet, MARK_PAID, "ben")).done
-    assert (await until(partial(partner.pay_out, bet))).said == DONE
+    assert (await until(partial(partner.pay_out, bet))).outcome == DONE
     assert (await movement(partner, bet, CREDIT)).state == "paid_by_hand"
     assert await sends(partner, bet) == made
     await _is_closed(partner, bet)
@@ -415,11 +415,11 @@ async def test_two_operators_at_the_same_moment_are_two(stack: Stack) -> None:
 async def test_an_approval_is_of_the_amount_and_the_state_that_were_seen(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino="{message_lifetime: 60," + LIMITED[1:])
     await partner.faults({"kind": "error", "path": MAKE})
-    bet = await undecided(partner, partner.pay_in)
+    bet = await bet_with_unknown_outcome(partner, partner.pay_in)
     await sent(partner, bet, 3)
     assert not (await _ask(partner, bet, VOID)).done
     await partner.faults()
-    assert (await until(partial(partner.pay_in, bet))).said == DONE
+    assert (await until(partial(partner.pay_in, bet))).outcome == DONE
     # The stake is another one by now: it has been taken.
     assert not (await _ask(partner, bet, VOID, "ben")).done
     assert not (await _ask(partner, bet, SETTLE, "ann", "25.00")).done
@@ -437,9 +437,9 @@ async def test_an_approval_is_of_the_amount_and_the_state_that_were_seen(stack: 
 @pytest.mark.edge_case(73)
 async def test_an_operator_retries_a_reversal_that_is_parked(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino=QUICK)
-    bet = await taken(partner, partner.pay_in_out)
+    bet = await bet_with_stake_taken(partner, partner.pay_in_out)
     await partner.faults(FOREIGN | {"transaction_type": CLAW_BACK}, _another(CLAW_BACK))
-    assert (await partner.refund(bet)).said == UNKNOWN
+    assert (await partner.refund(bet)).outcome == UNKNOWN
     await holds(lambda: partner.incidents(bet), lambda found: "parked" in found)
     handle = partner.reversal(bet)
     await eventually(lambda: _takes(handle, _order(SETTLE, win="25.00"), "only a bet"))
@@ -447,7 +447,7 @@ async def test_an_operator_retries_a_reversal_that_is_parked(stack: Stack) -> No
         assert await _refusal(_send(handle, order)) != "closed"
     await partner.faults()
     assert (await _send(handle, _order(RETRY))).done
-    assert (await until(partial(partner.refund, bet))).said == DONE
+    assert (await until(partial(partner.refund, bet))).outcome == DONE
     assert await partner.journal(bet) == BACK
 
 
@@ -468,25 +468,25 @@ async def test_a_retry_does_not_take_a_foreign_duplicate_for_ours(
     """The casino has another movement under our identity, and says so again: no second send makes it ours."""
     partner, [bet] = await _staked(stack, HASTY)
     await partner.faults(FOREIGN, _another(CREDIT if call is TestPartner.pay_out else RETURN))
-    assert (await call(partner, bet)).said == UNKNOWN
+    assert (await call(partner, bet)).outcome == UNKNOWN
     await has_status(partner, bet, "parked", True)
     assert (await _ask(partner, bet, RETRY)).done
     await holds(lambda: partner.incidents(bet), lambda found: found == ["parked"] * 2)
-    assert (await call(partner, bet)).said == UNKNOWN
+    assert (await call(partner, bet)).outcome == UNKNOWN
     await partner.faults()
     assert await _outcome(_ask(partner, bet, RETRY)) == "under way"
-    assert (await until(partial(call, partner, bet))).said == DONE
+    assert (await until(partial(call, partner, bet))).outcome == DONE
     assert await partner.journal(bet) == (SETTLED if call is TestPartner.pay_out else REFUNDED)
 
 
 @pytest.mark.edge_case(32, 73)
 @pytest.mark.parametrize(("action", "said"), [(RETRY, (7, "casino_unavailable")), (VOID, REFUNDED_ALREADY)])
 async def test_a_stake_that_the_casino_has_not_taken_is_not_given_back(
-    stack: Stack, action: Action, said: Said
+    stack: Stack, action: Action, said: Outcome
 ) -> None:
     partner = await stack.partner(provider=HASTY, casino="{message_lifetime: 3, clock_leeway: 0.2, effect_within: 0.3}")
     await partner.faults(FOREIGN)
-    bet = await undecided(partner, partner.pay_in)
+    bet = await bet_with_unknown_outcome(partner, partner.pay_in)
     other = {"BetId": (await partner.row(bet)).bet_id, "TransactionType": DEBIT, "Amount": "77.00"}
     listed = json.dumps({"ErrorCode": 200, "Message": "", "Value": [other]})
     await partner.faults(FOREIGN, {"kind": "answer", "path": INFO, "status": 200, "body": listed})
@@ -497,7 +497,7 @@ async def test_a_stake_that_the_casino_has_not_taken_is_not_given_back(
     await passed(partner, bet)
     await partner.faults(FOREIGN)
     assert (await _ask(partner, bet, RETRY)).done
-    assert (await until(partial(partner.pay_in, bet))).said == said
+    assert (await until(partial(partner.pay_in, bet))).outcome == said
     assert await partner.journal(bet) == []
     assert set(await partner.sent(bet)) == {DEBIT}
 
@@ -554,9 +554,9 @@ async def test_a_resumed_bet_is_parked_again_and_takes_an_operators_retry(sweepi
     assert await partner.incidents(bet) == ["parked"]
     assert await _refusal(_send(partner.workflow(bet), _order(RETRY))) == "closed"
     await partner.faults()
-    assert (await partner.pay_out(bet)).said == UNKNOWN
+    assert (await partner.pay_out(bet)).outcome == UNKNOWN
     assert (await _ask(partner, bet, RETRY)).done
-    assert (await until(partial(partner.pay_out, bet))).said == DONE
+    assert (await until(partial(partner.pay_out, bet))).outcome == DONE
     assert await partner.journal(bet) == SETTLED
     assert await _operations(partner, bet) == [("retry", "ann", True)]
 
@@ -572,8 +572,8 @@ async def test_a_resumed_bet_has_forgotten_what_was_proposed(sweeping: Stack) ->
         assert (await partner.row(bet)).state == "acceptance"
         assert "another operator" in await _refusal(_ask(partner, bet, action, "ben", win))
         assert (await _ask(partner, bet, action, "ann", win)).done
-    await journal_is(partner, voided, REFUNDED)
-    await journal_is(partner, settled, SETTLED)
+    await journal_becomes(partner, voided, REFUNDED)
+    await journal_becomes(partner, settled, SETTLED)
     assert [operator for _, operator, _ in await _operations(partner, voided)] == ["ann", "ben", "ann"]
 
 
@@ -586,7 +586,7 @@ async def test_what_was_being_marked_as_paid_is_parked_again_in_the_next_life(sw
     await _resumed(partner, bet)
     await partner.faults()
     # Nothing is sent by itself: an operator says anew what is to be done.
-    assert (await partner.pay_out(bet)).said == UNKNOWN
+    assert (await partner.pay_out(bet)).outcome == UNKNOWN
     assert await sends(partner, bet) == made
     assert (await movement(partner, bet, CREDIT)).state == "parked"
     await eventually(lambda: _is_taken(partner, bet, MARK_PAID))

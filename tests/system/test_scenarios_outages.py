@@ -28,11 +28,11 @@ from tests.system.scenarios import (
     STAKED,
     UNAVAILABLE,
     UNKNOWN,
-    arrived,
-    journal_is,
-    no_writes,
-    taken,
-    under_way,
+    bet_with_stake_sent,
+    bet_with_stake_taken,
+    bets_locked,
+    calls_arrived,
+    journal_becomes,
 )
 from tests.watch import answers, at, holds, in_state, movement, sends
 
@@ -100,7 +100,7 @@ async def _all(calls: list[Awaitable[Answer]]) -> list[Answer]:
 
 def _unknown(answers: list[Answer]) -> bool:
     """Whether every provider heard that the outcome is not known, and to ask again."""
-    return {(answer.status, *answer.said) for answer in answers} == {(503, *UNKNOWN)}
+    return {(answer.status, *answer.outcome) for answer in answers} == {(503, *UNKNOWN)}
 
 
 async def _books_agree(partner: TestPartner) -> None:
@@ -195,7 +195,7 @@ async def _killed(stack: Stack, name: str) -> AsyncIterator[None]:
 
 async def _staked(partner: TestPartner, count: int) -> list[str]:
     """So many new bets whose stake is taken, and whose provider was told."""
-    return [await taken(partner, partner.pay_in) for _ in range(count)]
+    return [await bet_with_stake_taken(partner, partner.pay_in) for _ in range(count)]
 
 
 async def _ends_of(partner: TestPartner, staked: list[str], opened: list[str]) -> None:
@@ -237,10 +237,10 @@ async def test_a_server_that_is_down_costs_answers_and_no_money(bare: Stack, nam
         partner = await bare.partner(provider=FORGETFUL, casino=QUICK)
         flying, waiting = await _staked(partner, 4), await _staked(partner, 4)
         [settled] = await _staked(partner, 1)
-        assert (await until(partial(partner.pay_out, settled))).said == DONE
+        assert (await until(partial(partner.pay_out, settled))).outcome == DONE
         late = [partner.new_bet() for _ in range(2)]
         await partner.faults({"kind": "hold", "path": MAKE})
-        stakes = await asyncio.gather(*(under_way(partner, partner.pay_in) for _ in range(2)))
+        stakes = await asyncio.gather(*(bet_with_stake_sent(partner, partner.pay_in) for _ in range(2)))
         opened = [bet for bet, _ in stakes]
         first = [*(call for _, call in stakes), *_wave(partner, flying, [])]
         await partner.held(len(first))
@@ -252,15 +252,15 @@ async def test_a_server_that_is_down_costs_answers_and_no_money(bare: Stack, nam
         if outage is _frozen:
             assert _unknown(heard)
             # What stands in a row needs no Temporal.
-            assert _unknown(again) if name == "postgres" else {answer.said for answer in again} == {DONE}
+            assert _unknown(again) if name == "postgres" else {answer.outcome for answer in again} == {DONE}
         else:
-            assert {answer.said for answer in (*heard, *again)} <= {UNKNOWN, DONE, UNAVAILABLE}
-            assert all(answer.status == 503 for answer in (*heard, *again) if answer.said == UNKNOWN)
+            assert {answer.outcome for answer in (*heard, *again)} <= {UNKNOWN, DONE, UNAVAILABLE}
+            assert all(answer.status == 503 for answer in (*heard, *again) if answer.outcome == UNKNOWN)
         await bare.engine.dispose()
         await partner.faults()
         await partner.release()
         if name == "temporal" and outage is _killed:
-            assert {(await until(call, WITHIN)).said for call in _ends(partner, flying)} == {DONE}
+            assert {(await until(call, WITHIN)).outcome for call in _ends(partner, flying)} == {DONE}
         await _ends_of(partner, flying, opened)
         await _at_rest(partner)
         await _no_late_stake(partner, [*opened, *late])
@@ -269,10 +269,10 @@ async def test_a_server_that_is_down_costs_answers_and_no_money(bare: Stack, nam
         await _books_agree(partner)
         # What was not kept is sent again, as 99 asks for.
         ends = [await until(call, WITHIN) for call in _ends(partner, waiting)]
-        assert {answer.said for answer in ends} == {DONE}
+        assert {answer.outcome for answer in ends} == {DONE}
         await _ends_of(partner, waiting, [])
         for bet in late:
-            said = (await until(partial(partner.pay_in, bet))).said
+            said = (await until(partial(partner.pay_in, bet))).outcome
             assert said in (DONE, UNAVAILABLE, REFUNDED_BEFORE)
             assert await partner.journal(bet) == {DONE: STAKED, UNAVAILABLE: [], REFUNDED_BEFORE: REFUNDED}[said]
         await _no_late_stake(partner, [*opened, *late])
@@ -332,14 +332,14 @@ async def test_a_stake_whose_row_waited_for_the_database_is_not_sent_late(bare: 
         partner = await bare.partner(provider=HASTY, casino=QUICK)
         await _staked(partner, 1)
         bets = [partner.new_bet() for _ in range(3)]
-        async with no_writes(partner) as waiting:
+        async with bets_locked(partner) as waiting:
             calls = [asyncio.create_task(partner.pay_in(bet)) for bet in bets]
             await waiting(3)
             async with _frozen(bare, "postgres"):
                 assert _unknown(list(await asyncio.gather(*calls)))
         for bet in bets:
-            assert (await until(partial(partner.pay_in, bet))).said == UNAVAILABLE
-            assert (await partner.pay_out(bet)).said == (6, "bet_refused")
+            assert (await until(partial(partner.pay_in, bet))).outcome == UNAVAILABLE
+            assert (await partner.pay_out(bet)).outcome == (6, "bet_refused")
             assert await partner.sent(bet) == []
         await _at_rest(partner)
         await _books_agree(partner)
@@ -351,14 +351,14 @@ async def test_what_was_signed_before_postgresql_crashed_is_unknown(bare: Stack)
     partner = await bare.partner()
     path, session = f"/v1/sessions/{partner.session_id}/balance", partner.session_id
     before, spare = (xsign.headers(partner.secret, partner.counterparty_id, b"") for _ in range(2))
-    assert (await partner.call("GET", path, headers=before)).said == DONE
-    assert (await partner.call("GET", path, headers=before)).said == (8, "not_authorised")
+    assert (await partner.call("GET", path, headers=before)).outcome == DONE
+    assert (await partner.call("GET", path, headers=before)).outcome == (8, "not_authorised")
     async with _killed(bare, "postgres"):
         pass
     for headers in (before, spare):
         again = await partner.call("GET", path, headers=headers)
-        assert (again.status, again.said) == (503, UNKNOWN)
-    assert (await partner.balance(session)).said == DONE
+        assert (again.status, again.outcome) == (503, UNKNOWN)
+    assert (await partner.balance(session)).outcome == DONE
 
 
 # No worker
@@ -388,7 +388,7 @@ async def test_what_is_sent_while_every_worker_is_down_is_done_when_one_is_back(
     async with _worker(bare) as worker:
         partner = await bare.partner(provider=HASTY, casino=QUICK)
         paid, returned, contested, quarrel = await _staked(partner, 4)
-        one_step = await taken(partner, partner.pay_in_out)
+        one_step = await bet_with_stake_taken(partner, partner.pay_in_out)
         journals = [await partner.journal(bet) for bet in (paid, returned, contested, quarrel, one_step)]
         await _stop(worker, how)
         try:
@@ -413,16 +413,16 @@ async def test_what_is_sent_while_every_worker_is_down_is_done_when_one_is_back(
         async with _back(bare, worker, how):
             for bet in (paid, contested, quarrel):
                 await in_state(partner, bet, "settled")
-                await journal_is(partner, bet, SETTLED)
+                await journal_becomes(partner, bet, SETTLED)
             await in_state(partner, returned, "refunded")
             assert await partner.journal(returned) == REFUNDED
-            await journal_is(partner, one_step, BACK)
+            await journal_becomes(partner, one_step, BACK)
             # Nobody has repeated anything; those who do so now hear it.
-            assert (await partner.pay_out(paid)).said == DONE
-            assert (await partner.refund(returned)).said == DONE
-            assert (await until(partial(partner.refund, one_step))).said == DONE
-            assert (await partner.refund(contested)).said == (6, "already_settled")
-            assert (await partner.pay_out(quarrel, "30.00")).said == (6, "different_data")
+            assert (await partner.pay_out(paid)).outcome == DONE
+            assert (await partner.refund(returned)).outcome == DONE
+            assert (await until(partial(partner.refund, one_step))).outcome == DONE
+            assert (await partner.refund(contested)).outcome == (6, "already_settled")
+            assert (await partner.pay_out(quarrel, "30.00")).outcome == (6, "different_data")
             assert "different_data" in await partner.incidents(quarrel)
             await _at_rest(partner)
             await _books_agree(partner)
@@ -453,15 +453,15 @@ async def test_a_stake_that_meets_no_worker_is_never_sent(bare: Stack, how: str)
         async with _back(bare, worker, how):
             for bet in (asked, at_once):
                 call = partner.pay_in_out if bet is at_once else partner.pay_in
-                assert (await until(partial(call, bet), WITHIN)).said == UNAVAILABLE
-            assert (await until(partial(partner.pay_out, won))).said == (6, "bet_refused")
+                assert (await until(partial(call, bet), WITHIN)).outcome == UNAVAILABLE
+            assert (await until(partial(partner.pay_out, won))).outcome == (6, "bet_refused")
             # A worker that was frozen may have read the PayIn alone: it is refused then, before the Refund is read.
             ends = [(DONE, REFUNDED_BEFORE), *([((6, "bet_refused"), UNAVAILABLE)] if how == "frozen" else [])]
             refund = await until(partial(partner.refund, off))
-            assert (refund.said, (await until(partial(partner.pay_in, off))).said) in ends
+            assert (refund.outcome, (await until(partial(partner.pay_in, off))).outcome) in ends
             await in_state(partner, silent, "refused")
             results = {bet: await partner.workflow(bet).result() for bet in bets}
-            assert results.pop(off) == ("refunded" if refund.said == DONE else "refused")
+            assert results.pop(off) == ("refunded" if refund.outcome == DONE else "refused")
             assert set(results.values()) == {"refused"}
             assert [await partner.sent(bet) for bet in bets] == [[]] * 5
             await _books_agree(partner)
@@ -487,9 +487,9 @@ async def test_a_right_call_does_not_inherit_the_rejection_of_a_wrong_one(bare: 
             heard = await _in_flight(partner, right)
         finally:
             worker.send_signal(signal.SIGCONT)
-        assert {answer.said for answer in await asyncio.gather(*heard)} == {DONE}
-        assert {answer.said for answer in await asyncio.gather(*refused)} == {(6, "different_data")}
-        said = [answer.said for answer in await asyncio.gather(*stakes)]
+        assert {answer.outcome for answer in await asyncio.gather(*heard)} == {DONE}
+        assert {answer.outcome for answer in await asyncio.gather(*refused)} == {(6, "different_data")}
+        said = [answer.outcome for answer in await asyncio.gather(*stakes)]
         assert set(said[:5] + said[10:]) == {DONE}
         assert [await partner.journal(bet) for bet in (*won, *at_once, *twice)] == [SETTLED] * 10 + [STAKED] * 5
         # No stake is first sent once its Refund is there.
@@ -505,7 +505,7 @@ async def _in_flight(
         query = "SELECT count(*) FROM request_id JOIN provider USING (provider_id) WHERE counterparty_id = :c"
         before = (await partner.sql(query, c=partner.counterparty_id))[0].count
         started.append(asyncio.create_task(_heard(call)))
-        await arrived(partner, before + 1)
+        await calls_arrived(partner, before + 1)
     return started
 
 
@@ -547,7 +547,7 @@ async def test_a_balance_that_the_casino_does_not_name_is_read_anew(stack: Stack
     calls: list[Call] = [TestPartner.pay_in, TestPartner.pay_out, TestPartner.refund, TestPartner.pay_in_out]
     for call, bet in zip(calls, (paid, paid, returned, one_step), strict=True):
         answer = await call(partner, bet)
-        assert (answer.said, answer.body["balance"]) == (DONE, 1030)
+        assert (answer.outcome, answer.body["balance"]) == (DONE, 1030)
 
 
 @pytest.mark.edge_case(70)
@@ -583,7 +583,7 @@ async def test_no_balance_at_all_changes_no_code(stack: Stack, profile: str, cod
         (6, None),
         (2, None),
     ]
-    assert (await partner.balance()).said == UNKNOWN
+    assert (await partner.balance()).outcome == UNKNOWN
     await partner.faults()
     assert (await partner.balance()).body["balance"] == 1015 + 15
 
@@ -599,10 +599,10 @@ async def test_the_last_known_balance_decides_nothing(stack: Stack) -> None:
     await partner.faults({"kind": "error", "path": USERS})
     rich = partner.new_bet()
     answer = await partner.pay_in(rich, "500.00")
-    assert (answer.said, answer.body["balance"]) == (DONE, 0)
+    assert (answer.outcome, answer.body["balance"]) == (DONE, 0)
     await partner.switches(balance_in_answer=True)
     assert (await partner.pay_in(partner.new_bet())).body["balance"] == 490
     await partner.seat(balance="0")
     answer = await partner.pay_in(partner.new_bet())
-    assert (answer.said, answer.body["balance"]) == ((4, "no_money"), 490)
+    assert (answer.outcome, answer.body["balance"]) == ((4, "no_money"), 490)
     assert await partner.journal(rich) == [(DEBIT, "500.00")]

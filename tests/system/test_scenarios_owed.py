@@ -10,7 +10,18 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 
 from tests.partner import Stack, TestPartner, until
-from tests.system.scenarios import CREDIT, DEBIT, DONE, HASTY, NO_LIST, QUICK, RETURN, UNKNOWN, taken, undecided
+from tests.system.scenarios import (
+    CREDIT,
+    DEBIT,
+    DONE,
+    HASTY,
+    NO_LIST,
+    QUICK,
+    RETURN,
+    UNKNOWN,
+    bet_with_stake_taken,
+    bet_with_unknown_outcome,
+)
 from tests.watch import at, has_status, holds, in_state, movement, sends, sent
 
 MAKE = "/payments/make"
@@ -35,7 +46,7 @@ async def _side_by_side(cases: dict[str, T], play: Callable[[T], Awaitable[R]]) 
 
 
 async def _staked(partner: TestPartner, *faults: dict[str, object]) -> str:
-    bet = await taken(partner, partner.pay_in)
+    bet = await bet_with_stake_taken(partner, partner.pay_in)
     await partner.faults(*faults)
     return bet
 
@@ -44,7 +55,7 @@ async def _staked(partner: TestPartner, *faults: dict[str, object]) -> str:
 async def test_a_credit_that_is_never_acknowledged_is_sent_for_ever(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino="{retry: {first: 0.1, factor: 3, cap: 0.9}}")
     bet = await _staked(partner, {"kind": "error", "path": MAKE})
-    assert (await partner.pay_out(bet)).said == UNKNOWN
+    assert (await partner.pay_out(bet)).outcome == UNKNOWN
     # The debit, two sends in the fast lane, then the slow one.
     await sent(partner, bet, 7)
     made = (await sends(partner, bet))[3:]
@@ -56,11 +67,11 @@ async def test_a_credit_that_is_never_acknowledged_is_sent_for_ever(stack: Stack
     }
     owed = f"WorkflowId = '{partner.workflow(bet).id}' AND BetStatus = 'owed' AND NeedsAttention = true"
     await holds(lambda: partner.stack.client.count_workflows(owed), lambda found: found.count == 1)
-    assert (await partner.refund(bet)).said == (6, "already_settled")
+    assert (await partner.refund(bet)).outcome == (6, "already_settled")
     assert (await partner.row(bet)).state == "settling"
     await partner.faults()
     settled = await until(lambda: partner.pay_out(bet))
-    assert (settled.said, settled.body["balance"]) == (DONE, 1015)
+    assert (settled.outcome, settled.body["balance"]) == (DONE, 1015)
     assert await partner.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
     await has_status(partner, bet, "settled", False)
 
@@ -69,10 +80,10 @@ async def test_a_credit_that_is_never_acknowledged_is_sent_for_ever(stack: Stack
 async def test_a_credit_whose_answers_are_lost_is_made_once(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino=QUICK)
     bet = await _staked(partner, {"kind": "lost", "path": MAKE}, NO_LIST)
-    assert (await partner.pay_out(bet)).said == UNKNOWN
+    assert (await partner.pay_out(bet)).outcome == UNKNOWN
     await sent(partner, bet, 5)
     await partner.faults()
-    assert (await until(lambda: partner.pay_out(bet))).said == DONE
+    assert (await until(lambda: partner.pay_out(bet))).outcome == DONE
     assert await partner.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]
 
 
@@ -81,14 +92,14 @@ async def test_a_payout_that_the_casino_will_not_take_is_parked_with_the_reason(
     async def play(code: int) -> None:
         partner = await stack.partner(provider=HASTY, casino=QUICK)
         bet = await _staked(partner, {"kind": "error_code", "error_code": code, "path": MAKE})
-        assert (await partner.pay_out(bet)).said == UNKNOWN
+        assert (await partner.pay_out(bet)).outcome == UNKNOWN
         await has_status(partner, bet, "parked", True)
         assert await partner.incidents(bet) == ["parked"]
         parked = await movement(partner, bet, CREDIT)
         assert (parked.state, parked.error_code) == ("parked", str(code))
         await partner.faults()
-        assert (await partner.pay_out(bet)).said == UNKNOWN
-        assert (await partner.refund(bet)).said == (6, "already_settled")
+        assert (await partner.pay_out(bet)).outcome == UNKNOWN
+        assert (await partner.refund(bet)).outcome == (6, "already_settled")
         assert await partner.journal(bet) == [(DEBIT, "10.00")]
         assert len(await sends(partner, bet)) == 2
         assert (await partner.row(bet)).state == "settling"
@@ -101,7 +112,7 @@ async def test_any_other_refusal_of_a_payout_is_retried(stack: Stack) -> None:
     async def play(code: int) -> list[tuple[int, str]]:
         partner = await stack.partner(casino=QUICK)
         bet = await _staked(partner, {"kind": "error_code", "error_code": code, "path": MAKE, "times": 3})
-        assert (await until(lambda: partner.pay_out(bet))).said == DONE
+        assert (await until(lambda: partner.pay_out(bet))).outcome == DONE
         return await partner.journal(bet)
 
     assert await _side_by_side(RETRIED, play) == {name: [(DEBIT, "10.00"), (CREDIT, "25.00")] for name in RETRIED}
@@ -112,7 +123,7 @@ async def test_a_refused_return_is_retried_always(stack: Stack) -> None:
     async def play(code: int) -> list[tuple[int, str]]:
         partner = await stack.partner(casino=QUICK)
         bet = await _staked(partner, {"kind": "error_code", "error_code": code, "path": MAKE, "times": 3})
-        assert (await until(lambda: partner.refund(bet))).said == DONE
+        assert (await until(lambda: partner.refund(bet))).outcome == DONE
         return await partner.journal(bet)
 
     every = PARKING | RETRIED
@@ -124,14 +135,14 @@ async def test_a_failing_return_is_retried_until_the_money_is_back(stack: Stack)
     async def play(kind: str) -> None:
         partner = await stack.partner(provider=HASTY, casino=QUICK)
         bet = await _staked(partner, {"kind": kind, "path": MAKE}, NO_LIST)
-        assert (await partner.refund(bet)).said == UNKNOWN
+        assert (await partner.refund(bet)).outcome == UNKNOWN
         await has_status(partner, bet, "owed", True)
         await sent(partner, bet, 5)
-        assert (await partner.refund(bet)).said == UNKNOWN
-        assert (await partner.pay_out(bet)).said == (6, "already_refunded")
+        assert (await partner.refund(bet)).outcome == UNKNOWN
+        assert (await partner.pay_out(bet)).outcome == (6, "already_refunded")
         await partner.faults()
         returned = await until(lambda: partner.refund(bet))
-        assert (returned.said, returned.body["balance"]) == (DONE, 1000)
+        assert (returned.outcome, returned.body["balance"]) == (DONE, 1000)
         assert await partner.journal(bet) == [(DEBIT, "10.00"), (RETURN, "10.00")]
 
     await asyncio.gather(play("error"), play("lost"))
@@ -157,10 +168,10 @@ async def test_a_refusal_of_what_may_be_a_repeat_is_not_trusted(stack: Stack) ->
             while True:
                 partner = await stack.partner(provider=HASTY, casino=short)
                 await partner.faults({"kind": first, "path": MAKE, "times": 1}, lie | {"path": MAKE})
-                bet = await undecided(partner, partner.pay_in)
+                bet = await bet_with_unknown_outcome(partner, partner.pay_in)
                 answer = await until(partial(partner.pay_in, bet))
                 if len(await sends(partner, bet)) > 2:
-                    return answer.said, await partner.journal(bet)
+                    return answer.outcome, await partner.journal(bet)
                 # A busy machine was too slow to send it again before its last moment.
 
     taken, not_taken, taken_later = await asyncio.gather(
@@ -179,7 +190,7 @@ async def _unanswered(stack: Stack) -> tuple[TestPartner, str]:
         provider=f"{{{HASTY}, unconfirmed_within: 1.5}}", casino="{attempt_timeout: 5, fast_attempts: 1}"
     )
     await partner.faults({"kind": "hold_after", "path": MAKE, "times": 1})
-    bet = await undecided(partner, partner.pay_in)
+    bet = await bet_with_unknown_outcome(partner, partner.pay_in)
     await partner.held()
     return partner, bet
 
@@ -190,9 +201,9 @@ async def test_a_stake_that_nobody_was_told_of_goes_back(stack: Stack) -> None:
     await partner.release()
     await in_state(partner, bet, "refunded")
     assert await partner.journal(bet) == [(DEBIT, "10.00"), (RETURN, "10.00")]
-    assert (await partner.pay_in(bet)).said == (6, "already_refunded")
-    assert (await partner.pay_out(bet)).said == (6, "already_refunded")
-    assert (await partner.refund(bet)).said == DONE
+    assert (await partner.pay_in(bet)).outcome == (6, "already_refunded")
+    assert (await partner.pay_out(bet)).outcome == (6, "already_refunded")
+    assert (await partner.refund(bet)).outcome == DONE
     assert await partner.journal(bet) == [(DEBIT, "10.00"), (RETURN, "10.00")]
 
 
@@ -201,7 +212,7 @@ async def test_a_stake_that_somebody_was_told_of_stays(stack: Stack) -> None:
     partner, bet = await _unanswered(stack)
     repeating = asyncio.create_task(until(lambda: partner.pay_in(bet)))
     await partner.release()
-    assert (await repeating).said == DONE
+    assert (await repeating).outcome == DONE
 
     async def timers() -> list[int]:
         history = await partner.workflow(bet).fetch_history()
@@ -211,5 +222,5 @@ async def test_a_stake_that_somebody_was_told_of_stays(stack: Stack) -> None:
     started = EventType.EVENT_TYPE_TIMER_STARTED
     await holds(timers, lambda found: found == [started, EventType.EVENT_TYPE_TIMER_FIRED, started])
     assert await partner.journal(bet) == [(DEBIT, "10.00")]
-    assert (await until(lambda: partner.pay_out(bet))).said == DONE
+    assert (await until(lambda: partner.pay_out(bet))).outcome == DONE
     assert await partner.journal(bet) == [(DEBIT, "10.00"), (CREDIT, "25.00")]

@@ -6,18 +6,27 @@ import time
 import pytest
 
 from tests.partner import Answer, Stack, TestPartner, eventually, until
-from tests.system.scenarios import DONE, HASTY, REFUNDED, SETTLED, STAKED, UNKNOWN, taken, undecided
+from tests.system.scenarios import (
+    DONE,
+    HASTY,
+    REFUNDED,
+    SETTLED,
+    STAKED,
+    UNKNOWN,
+    bet_with_stake_taken,
+    bet_with_unknown_outcome,
+)
 from tests.watch import sends
 
 
 async def _open_bets(partner: TestPartner) -> tuple[str, str]:
     """Two bets with a stake: one to be won, one to be refunded."""
-    return await taken(partner, partner.pay_in), await taken(partner, partner.pay_in)
+    return await bet_with_stake_taken(partner, partner.pay_in), await bet_with_stake_taken(partner, partner.pay_in)
 
 
 async def _resolve(partner: TestPartner, won: str, lost: str, session: str | None = None) -> None:
-    assert (await until(lambda: partner.pay_out(won, session=session))).said == DONE
-    assert (await until(lambda: partner.refund(lost, session=session))).said == DONE
+    assert (await until(lambda: partner.pay_out(won, session=session))).outcome == DONE
+    assert (await until(lambda: partner.refund(lost, session=session))).outcome == DONE
     assert await partner.journal(won) == SETTLED
     assert await partner.journal(lost) == REFUNDED
 
@@ -29,7 +38,7 @@ async def _refused(
     calls, bet = await partner.calls(), partner.new_bet()
     for _ in range(2):
         answer = await partner.pay_in(bet, amount, session=session)
-        assert (answer.said, answer.status) == (said, 200)
+        assert (answer.outcome, answer.status) == (said, 200)
     assert await partner.calls() == calls
     assert await partner.journal(bet) == []
 
@@ -58,7 +67,7 @@ async def test_a_session_that_is_not_the_providers_is_refused_for_every_call(sta
         await partner.refund(lost, session=session),
         await partner.refund(bet, session=session),
     ]
-    assert [(answer.said, answer.status) for answer in answers] == [((3, reason), 200)] * 5
+    assert [(answer.outcome, answer.status) for answer in answers] == [((3, reason), 200)] * 5
     assert await partner.calls() == before
     assert await other.calls() == []
     assert await partner.row(bet) is None
@@ -85,11 +94,11 @@ async def test_another_players_session_is_of_another_bet(partner: TestPartner) -
     won, lost = await _open_bets(partner)
     stranger = await partner.seat("boris")
     for _ in range(2):
-        assert (await partner.pay_out(won, session=stranger)).said == (6, "different_data")
-        assert (await partner.refund(lost, session=stranger)).said == (6, "different_data")
+        assert (await partner.pay_out(won, session=stranger)).outcome == (6, "different_data")
+        assert (await partner.refund(lost, session=stranger)).outcome == (6, "different_data")
     assert await partner.journal(won) == await partner.journal(lost) == STAKED
     await _resolve(partner, won, lost)
-    assert (await partner.pay_out(won, session=stranger)).said == (6, "different_data")
+    assert (await partner.pay_out(won, session=stranger)).outcome == (6, "different_data")
     assert {entry["partner_user_id"] for entry in await partner.entries()} == {"anna"}
 
 
@@ -106,7 +115,7 @@ async def test_a_player_whom_the_casino_blocks_gets_wins_and_returns(partner: Te
     won, lost = await _open_bets(partner)
     await partner.at_casino("PATCH", f"/_players/{partner.partner_client_id}/anna", json={"blocked": True})
     refused = partner.new_bet()
-    assert (await partner.pay_in(refused)).said == (7, "player_blocked")
+    assert (await partner.pay_in(refused)).outcome == (7, "player_blocked")
     assert await partner.journal(refused) == []
     await _resolve(partner, won, lost)
 
@@ -140,7 +149,7 @@ async def test_stakes_outside_the_limits_are_refused(partner: TestPartner) -> No
         await _refused(partner, (7, "above_max_bet"), amount)
     assert await partner.calls() == []
     for amount in ("0.10", "500"):
-        assert (await partner.pay_in(partner.new_bet(), amount)).said == DONE
+        assert (await partner.pay_in(partner.new_bet(), amount)).outcome == DONE
     assert [entry["amount"] for entry in await partner.entries()] == ["0.10", "500.00"]
 
 
@@ -150,11 +159,11 @@ async def test_bets_of_one_player_run_side_by_side(partner: TestPartner) -> None
     await partner.faults({"kind": "hold", "path": "/payments/make", "times": 1})
     waiting = asyncio.create_task(partner.pay_in(slow))
     await partner.held()
-    assert (await partner.pay_in(quick)).said == DONE
-    assert (await partner.pay_out(quick)).said == DONE
+    assert (await partner.pay_in(quick)).outcome == DONE
+    assert (await partner.pay_out(quick)).outcome == DONE
     await partner.release()
     assert (await waiting).code in (1, 99)
-    assert (await until(lambda: partner.pay_in(slow))).said == DONE
+    assert (await until(lambda: partner.pay_in(slow))).outcome == DONE
     assert (await partner.journal(quick), await partner.journal(slow)) == (SETTLED, STAKED)
 
 
@@ -164,7 +173,7 @@ async def test_the_casino_decides_who_is_short_of_money(stack: Stack) -> None:
     bets = [partner.new_bet() for _ in range(12)]
     await asyncio.gather(*(partner.pay_in(bet, "100") for bet in bets))
     answers = await asyncio.gather(*(until(lambda b=bet: partner.pay_in(b, "100")) for bet in bets))  # type: ignore[misc]
-    assert sorted(answer.said for answer in answers) == [DONE] * 10 + [(4, "no_money")] * 2
+    assert sorted(answer.outcome for answer in answers) == [DONE] * 10 + [(4, "no_money")] * 2
     for bet, answer in zip(bets, answers, strict=True):
         assert await partner.journal(bet) == ([(-1, "100.00")] if answer.code == 1 else [])
     account = await partner.at_casino("GET", f"/_players/{partner.partner_client_id}/anna")
@@ -185,11 +194,11 @@ async def test_the_answer_comes_before_the_providers_deadline(stack: Stack) -> N
         assert time.monotonic() - began < 10
         return answer
 
-    bet = await undecided(partner, pay_in)
-    assert (await pay_in(bet)).said == UNKNOWN
+    bet = await bet_with_unknown_outcome(partner, pay_in)
+    assert (await pay_in(bet)).outcome == UNKNOWN
     # The first send was given up early enough for another one.
     assert len(await sends(partner, bet)) >= 2
     await partner.faults()
     await partner.release()
-    assert (await until(lambda: partner.pay_in(bet))).said == DONE
+    assert (await until(lambda: partner.pay_in(bet))).outcome == DONE
     assert await partner.journal(bet) == STAKED

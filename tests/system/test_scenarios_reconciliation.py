@@ -14,7 +14,16 @@ from typing import Any
 import pytest
 
 from tests.partner import ROOT, Stack, TestPartner, until
-from tests.system.scenarios import DONE, HASTY, REFUNDED, SETTLED, STAKED, journal_is, taken, undecided
+from tests.system.scenarios import (
+    DONE,
+    HASTY,
+    REFUNDED,
+    SETTLED,
+    STAKED,
+    bet_with_stake_taken,
+    bet_with_unknown_outcome,
+    journal_becomes,
+)
 from tests.watch import holds, sent
 
 MAKE, INFO = "/payments/make", "/payments/info"
@@ -93,8 +102,8 @@ async def _cook(partner: TestPartner, statement: str, **given: Any) -> None:
 
 
 async def _settled(partner: TestPartner) -> str:
-    bet = await taken(partner, partner.pay_in)
-    assert (await until(lambda: partner.pay_out(bet))).said == DONE
+    bet = await bet_with_stake_taken(partner, partner.pay_in)
+    assert (await until(lambda: partner.pay_out(bet))).outcome == DONE
     return bet
 
 
@@ -113,27 +122,27 @@ async def test_a_debit_that_nobody_claims_is_returned(stack: Stack) -> None:
     await partner.faults(
         {"kind": "error", "path": MAKE, "commit": True}, {"kind": "error_code", "error_code": 103804, "path": INFO}
     )
-    bet = await undecided(partner, partner.pay_in)
-    refused = (await until(lambda: partner.pay_in(bet))).said
+    bet = await bet_with_unknown_outcome(partner, partner.pay_in)
+    refused = (await until(lambda: partner.pay_in(bet))).outcome
     assert refused == (7, "casino_unavailable")
     await partner.faults()
     assert await partner.journal(bet) == STAKED
     ran = await _reconcile(partner)
-    assert (ran.status, ran.said) == (0, [(-1, "missing_here", "returned")])
+    assert (ran.status, ran.outcome) == (0, [(-1, "missing_here", "returned")])
     assert ran.printed["coverage"] == await _all_compared(partner)
     assert ran.findings[0]["provider_bet_id"] == bet
-    await journal_is(partner, bet, REFUNDED)
+    await journal_becomes(partner, bet, REFUNDED)
     assert await partner.incidents(bet) == ["debited_after_the_end"]
-    assert (await partner.pay_in(bet)).said == refused
+    assert (await partner.pay_in(bet)).outcome == refused
     await holds(lambda: partner.row(bet), lambda row: row.reversed_by is not None)
-    assert (await _reconcile(partner)).said == []
+    assert (await _reconcile(partner)).outcome == []
     assert await partner.journal(bet) == REFUNDED
 
 
 @pytest.mark.edge_case(72)
 async def test_what_is_owed_and_missing_is_sent_again(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino=OWED)
-    won, off = await taken(partner, partner.pay_in), await taken(partner, partner.pay_in)
+    won, off = await bet_with_stake_taken(partner, partner.pay_in), await bet_with_stake_taken(partner, partner.pay_in)
     await partner.faults({"kind": "drop", "path": MAKE})
     assert (await partner.pay_out(won)).code == 99
     assert (await partner.refund(off)).code == 99
@@ -143,11 +152,11 @@ async def test_what_is_owed_and_missing_is_sent_again(stack: Stack) -> None:
     await partner.faults()
     ran = await _reconcile(partner)
     assert ran.status == 0
-    assert sorted(ran.said) == [(1, "missing_there", "asked_the_bet"), (2, "missing_there", "asked_the_bet")]
-    assert (await until(lambda: partner.pay_out(won))).said == DONE
-    assert (await until(lambda: partner.refund(off))).said == DONE
+    assert sorted(ran.outcome) == [(1, "missing_there", "asked_the_bet"), (2, "missing_there", "asked_the_bet")]
+    assert (await until(lambda: partner.pay_out(won))).outcome == DONE
+    assert (await until(lambda: partner.refund(off))).outcome == DONE
     assert (await partner.journal(won), await partner.journal(off)) == (SETTLED, REFUNDED)
-    assert (await _reconcile(partner)).said == []
+    assert (await _reconcile(partner)).outcome == []
 
 
 @pytest.mark.edge_case(72)
@@ -155,7 +164,7 @@ async def test_other_amounts_and_movements_are_for_a_person(stack: Stack) -> Non
     partner = await stack.partner(casino=SHORT)
     other, gone = await _settled(partner), await _settled(partner)
     buried = partner.new_bet()
-    assert (await partner.refund(buried)).said == DONE
+    assert (await partner.refund(buried)).outcome == DONE
     await _cook(partner, f"{CHANGE} SET amount = 26 {WIN}", bet_id=(await partner.row(other)).bet_id)
     await _cook(partner, f"{CHANGE} SET bet_id = :to {WIN}", bet_id=(await partner.row(gone)).bet_id,
                 to=(await partner.row(buried)).bet_id)  # fmt: skip
@@ -163,7 +172,7 @@ async def test_other_amounts_and_movements_are_for_a_person(stack: Stack) -> Non
     for _ in range(2):
         ran = await _reconcile(partner)
         assert (ran.status, ran.printed["coverage"]) == (1, await _all_compared(partner))
-        assert ran.said == [(1, kind, "incident") for kind in kinds]
+        assert ran.outcome == [(1, kind, "incident") for kind in kinds]
         assert ran.printed["outcomes"] == {"incident": 3}
     # The same words are filed once, and no money has moved.
     assert await partner.incidents(other) == ["reconciliation_amount"]
@@ -176,11 +185,11 @@ async def test_other_amounts_and_movements_are_for_a_person(stack: Stack) -> Non
 async def test_a_debit_in_doubt_is_left_to_its_bet(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino=IN_DOUBT)
     await partner.faults({"kind": "lost", "path": MAKE})
-    there = await undecided(partner, partner.pay_in)
+    there = await bet_with_unknown_outcome(partner, partner.pay_in)
     await partner.faults({"kind": "drop", "path": MAKE})
-    missing = await undecided(partner, partner.pay_in)
+    missing = await bet_with_unknown_outcome(partner, partner.pay_in)
     ran = await _reconcile(partner)
-    assert (ran.status, ran.said) == (0, [(-1, *["left_to_the_bet"] * 2)] * 2)
+    assert (ran.status, ran.outcome) == (0, [(-1, *["left_to_the_bet"] * 2)] * 2)
     assert [bool(one["theirs"]) for one in ran.findings] == [True, False]
     for bet in (there, missing):
         assert (await partner.row(bet)).state == "accepting"
@@ -188,10 +197,10 @@ async def test_a_debit_in_doubt_is_left_to_its_bet(stack: Stack) -> None:
     assert (await partner.journal(there), await partner.journal(missing)) == (STAKED, [])
     await partner.faults()
     for bet in (there, missing):
-        assert (await until(lambda bet=bet: partner.pay_in(bet))).said == DONE
-        assert (await until(lambda bet=bet: partner.pay_out(bet))).said == DONE
+        assert (await until(lambda bet=bet: partner.pay_in(bet))).outcome == DONE
+        assert (await until(lambda bet=bet: partner.pay_out(bet))).outcome == DONE
         assert await partner.journal(bet) == SETTLED
-    assert (await _reconcile(partner)).said == []
+    assert (await _reconcile(partner)).outcome == []
 
 
 @pytest.mark.edge_case(72)
@@ -207,7 +216,7 @@ async def test_a_worker_that_dies_in_the_middle_of_a_run(stack: Stack) -> None:
     assert not armed.exists()
     assert stack.pid("worker-1") != pid
     assert ran.printed["coverage"] == "250 of 250 bets compared"
-    assert (ran.status, ran.said) == (1, [(1, "amount", "incident")])
+    assert (ran.status, ran.outcome) == (1, [(1, "amount", "incident")])
     # The killed worker's hundred bets were written down with the place it had reached: only the second look, at
     # what differs, comes twice.
     asked = [call["bet_id"] for call in await partner.calls() if call["path"] == INFO]

@@ -19,9 +19,9 @@ from tests.system.scenarios import (
     STAKED,
     Journal,
     Resolve,
-    arrived,
+    bet_with_unknown_outcome,
+    calls_arrived,
     in_parallel,
-    undecided,
 )
 
 # PayIn
@@ -31,7 +31,7 @@ from tests.system.scenarios import (
 async def test_a_repeated_pay_in_is_answered_from_the_record(partner: TestPartner) -> None:
     bet = partner.new_bet()
     first = await partner.pay_in(bet)
-    assert (first.said, first.status, first.body["balance"]) == (DONE, 200, 990)
+    assert (first.outcome, first.status, first.body["balance"]) == (DONE, 200, 990)
     calls = await partner.calls()
     assert await partner.pay_in(bet) == first
     assert await partner.calls() == calls
@@ -47,7 +47,7 @@ async def test_a_repeated_pay_in_is_answered_from_the_record(partner: TestPartne
 async def test_a_told_pay_in_stays_told(partner: TestPartner, resolve: Resolve, journal: Journal) -> None:
     bet = partner.new_bet()
     first = await partner.pay_in(bet)
-    assert (await resolve(partner, bet)).said == DONE
+    assert (await resolve(partner, bet)).outcome == DONE
     calls = await partner.calls()
     assert await partner.pay_in(bet) == first
     assert await partner.calls() == calls
@@ -58,12 +58,12 @@ async def test_a_told_pay_in_stays_told(partner: TestPartner, resolve: Resolve, 
 async def test_a_pay_in_that_was_never_told_is_refunded_for_ever(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino=SLOW)
     await partner.faults({"kind": "hold_after", "transaction_type": -1, "times": 1})
-    bet = await undecided(partner, partner.pay_in)
+    bet = await bet_with_unknown_outcome(partner, partner.pay_in)
     assert (await partner.refund(bet)).code == 99
     await partner.release()
-    assert (await until(lambda: partner.refund(bet))).said == DONE
+    assert (await until(lambda: partner.refund(bet))).outcome == DONE
     for _ in range(2):
-        assert (await partner.pay_in(bet)).said == (6, "already_refunded")
+        assert (await partner.pay_in(bet)).outcome == (6, "already_refunded")
     assert (await partner.row(bet)).told_at is None
     assert await partner.journal(bet) == REFUNDED
 
@@ -77,12 +77,12 @@ async def test_a_provider_may_want_repeats_marked(stack: Stack) -> None:
         *(partial(partner.pay_in, lost), partial(partner.refund, lost)),
         partial(partner.refund, never),
     ):
-        assert (await call()).said == DONE
+        assert (await call()).outcome == DONE
         for _ in range(2):
             again = await call()
-            assert (again.said, again.status) == ((104, "already_processed"), 200)
+            assert (again.outcome, again.status) == ((104, "already_processed"), 200)
     assert (await partner.pay_in(won)).code == 104
-    assert (await partner.refund(won)).said == (6, "already_settled")
+    assert (await partner.refund(won)).outcome == (6, "already_settled")
     assert await partner.journal(won) == SETTLED
     assert await partner.journal(lost) == REFUNDED
 
@@ -95,11 +95,11 @@ async def test_a_pay_in_joins_the_one_in_flight(stack: Stack, duplicates: str) -
     await partner.faults({"kind": "hold_after", "transaction_type": -1, "times": 1})
     copies = asyncio.create_task(in_parallel(20, lambda: partner.pay_in(bet)))
     await partner.held()
-    await arrived(partner, 20)
+    await calls_arrived(partner, 20)
     await partner.release()
     answers = await copies
     # The outcome was not on record when any of them came.
-    assert {answer.said for answer in answers} == {DONE}
+    assert {answer.outcome for answer in answers} == {DONE}
     assert all(answer == answers[0] for answer in answers)
     assert await partner.sent(bet) == [-1]
     assert await partner.journal(bet) == STAKED
@@ -109,11 +109,11 @@ async def test_a_pay_in_joins_the_one_in_flight(stack: Stack, duplicates: str) -
 async def test_a_pay_in_in_flight_is_unknown_at_the_deadline(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino=SLOW)
     await partner.faults({"kind": "hold_after", "transaction_type": -1, "times": 1})
-    bet = await undecided(partner, partner.pay_in)
+    bet = await bet_with_unknown_outcome(partner, partner.pay_in)
     for answer in await in_parallel(2, lambda: partner.pay_in(bet)):
-        assert (answer.said, answer.status) == ((99, "outcome_unknown"), 503)
+        assert (answer.outcome, answer.status) == ((99, "outcome_unknown"), 503)
     await partner.release()
-    assert (await until(lambda: partner.pay_in(bet))).said == DONE
+    assert (await until(lambda: partner.pay_in(bet))).outcome == DONE
     assert await partner.sent(bet) == [-1]
     assert await partner.journal(bet) == STAKED
 
@@ -147,7 +147,7 @@ async def test_a_pay_in_with_other_data_changes_nothing(partner: TestPartner, va
     row, calls, entries = await partner.row(bet), await partner.calls(), await partner.entries()
     assert row.state == {"open": "acceptance"}.get(stage, stage)
     answer = await _differing(partner, variant, bet)
-    assert (answer.said, answer.status) == ((6, "different_data"), 200)
+    assert (answer.outcome, answer.status) == ((6, "different_data"), 200)
     assert (await partner.row(bet), await partner.calls(), await partner.entries()) == (row, calls, entries)
     assert await partner.incidents(bet) == ["different_data"]
 
@@ -160,9 +160,9 @@ async def test_other_data_does_not_join_a_pay_in_in_flight(stack: Stack, variant
     await partner.faults({"kind": "hold_after", "transaction_type": -1, "times": 1})
     first = asyncio.create_task(partner.pay_in(bet))
     await partner.held()
-    assert (await _differing(partner, variant, bet)).said == (6, "different_data")
+    assert (await _differing(partner, variant, bet)).outcome == (6, "different_data")
     await partner.release()
-    assert (await first).said == DONE
+    assert (await first).outcome == DONE
     assert [(e["bet_id"], e["transaction_type"]) for e in await partner.entries()] == [
         ((await partner.row(bet)).bet_id, -1)
     ]
@@ -201,7 +201,7 @@ async def test_of_two_different_pay_ins_at_once_one_stands(stack: Stack) -> None
     answers = await asyncio.gather(*(partner.pay_in(bet, amount) for bet, amount in calls))
     for bet in bets:
         journal = await partner.journal(bet)
-        said = {(call[1], answer.said) for call, answer in zip(calls, answers, strict=True) if call[0] == bet}
+        said = {(call[1], answer.outcome) for call, answer in zip(calls, answers, strict=True) if call[0] == bet}
         assert journal in ([(-1, amount)] for amount in amounts)
         assert said == {(each, DONE if journal == [(-1, each)] else (6, "different_data")) for each in amounts}
         assert set(await partner.incidents(bet)) == {"different_data"}
@@ -233,10 +233,10 @@ async def test_a_resolution_moves_money_once(stack: Stack, resolve: Resolve, kin
     await partner.faults({"kind": "hold_after", "transaction_type": kind, "times": 1})
     copies = asyncio.create_task(in_parallel(10, lambda: resolve(partner, bet)))
     await partner.held()
-    await arrived(partner, 11)
+    await calls_arrived(partner, 11)
     await partner.release()
     answers = await copies
-    assert {answer.said for answer in answers} == {DONE}
+    assert {answer.outcome for answer in answers} == {DONE}
     assert await resolve(partner, bet) == answers[0]
     assert await partner.sent(bet) == [-1, kind]
     assert await partner.journal(bet) == journal
@@ -250,7 +250,7 @@ async def test_the_first_amount_stands(partner: TestPartner, amount: str) -> Non
     first = await partner.pay_out(bet)
     row, calls = await partner.row(bet), await partner.calls()
     answer = await partner.pay_out(bet, amount)
-    assert (answer.said, answer.status) == ((6, "different_data"), 200)
+    assert (answer.outcome, answer.status) == ((6, "different_data"), 200)
     assert (await partner.row(bet), await partner.calls()) == (row, calls)
     assert await partner.incidents(bet) == ["different_data"]
     assert await partner.pay_out(bet) == first
@@ -265,8 +265,8 @@ async def test_the_amount_in_flight_stands(stack: Stack) -> None:
     await partner.faults({"kind": "hold", "transaction_type": 1, "times": 1})
     first = asyncio.create_task(partner.pay_out(bet))
     await partner.held()
-    assert (await partner.pay_out(bet, "26.00")).said == (6, "different_data")
+    assert (await partner.pay_out(bet, "26.00")).outcome == (6, "different_data")
     await partner.release()
-    assert (await first).said == DONE
+    assert (await first).outcome == DONE
     assert await partner.incidents(bet) == ["different_data"]
     assert await partner.journal(bet) == SETTLED

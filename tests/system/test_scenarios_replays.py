@@ -7,7 +7,7 @@ import pytest
 
 from betcore.provider import xsign
 from tests.partner import Answer, Stack, TestPartner, eventually
-from tests.system.scenarios import DONE, STAKED, elsewhere
+from tests.system.scenarios import DONE, STAKED, through_api
 
 NOT_AUTHORISED = (8, "not_authorised")
 
@@ -43,23 +43,23 @@ class Recorded:
 
 @pytest.mark.edge_case(64)
 async def test_a_request_played_again_inside_the_window_is_refused(partner: TestPartner, second_api: str) -> None:
-    bet, there = partner.new_bet(), elsewhere(partner, second_api)
+    bet, there = partner.new_bet(), through_api(partner, second_api)
     recorded = Recorded.pay_in(partner, bet)
-    assert (await recorded.play(partner)).said == DONE
+    assert (await recorded.play(partner)).outcome == DONE
     calls = await partner.calls()
     for reached in (partner, there, partner, there):
         again = await recorded.play(reached)
-        assert (again.said, again.status) == (NOT_AUTHORISED, 401)
+        assert (again.outcome, again.status) == (NOT_AUTHORISED, 401)
     assert await partner.calls() == calls
     # An honest repeat, signed anew.
-    assert (await partner.pay_in(bet)).said == DONE
-    assert (await there.pay_in(bet)).said == DONE
+    assert (await partner.pay_in(bet)).outcome == DONE
+    assert (await there.pay_in(bet)).outcome == DONE
     assert await partner.journal(bet) == STAKED
 
 
 @pytest.mark.edge_case(64)
 async def test_of_copies_at_two_processes_at_once_one_is_heard(partner: TestPartner, second_api: str) -> None:
-    bet, there = partner.new_bet(), elsewhere(partner, second_api)
+    bet, there = partner.new_bet(), through_api(partner, second_api)
     recorded = Recorded.pay_in(partner, bet)
     copies = await asyncio.gather(*(recorded.play(reached) for reached in (partner, there) * 8))
     assert sorted(answer.code for answer in copies) == [1] + [8] * 15
@@ -69,22 +69,22 @@ async def test_of_copies_at_two_processes_at_once_one_is_heard(partner: TestPart
 @pytest.mark.edge_case(64)
 async def test_a_request_outside_the_window_is_refused_by_its_time(stack: Stack, second_api: str) -> None:
     partner = await stack.partner(provider="freshness_window: 1")
-    bet, there = partner.new_bet(), elsewhere(partner, second_api)
+    bet, there = partner.new_bet(), through_api(partner, second_api)
     recorded = Recorded.pay_in(partner, bet)
-    assert (await recorded.play(partner)).said == DONE
+    assert (await recorded.play(partner)).outcome == DONE
 
     async def by_its_time() -> bool:
         again = await recorded.play(there)
-        assert (again.said, again.status) == (NOT_AUTHORISED, 401)
+        assert (again.outcome, again.status) == (NOT_AUTHORISED, 401)
         return "Timestamp" in again.body["message"]
 
     await eventually(by_its_time)
     # Even when its id has been forgotten, and for one that nobody has seen.
     await partner.sql("DELETE FROM request_id WHERE request_id = :r", r=recorded.headers[xsign.REQUEST_ID])
-    assert (await recorded.play(partner)).said == NOT_AUTHORISED
+    assert (await recorded.play(partner)).outcome == NOT_AUTHORISED
     for late in (1.5, -3.5):
-        assert (await Recorded.pay_in(partner, partner.new_bet(), late).play(partner)).said == NOT_AUTHORISED
-    assert (await partner.pay_in(bet)).said == DONE
+        assert (await Recorded.pay_in(partner, partner.new_bet(), late).play(partner)).outcome == NOT_AUTHORISED
+    assert (await partner.pay_in(bet)).outcome == DONE
     assert [(entry["transaction_type"], entry["amount"]) for entry in await partner.entries()] == STAKED
 
 
@@ -104,8 +104,8 @@ async def test_a_request_first_seen_at_another_place_is_spent(
     bet = partner.new_bet()
     recorded = Recorded.pay_in(partner, bet)
     assert (await recorded.play(partner, path.format(partner.session_id), method)).status == status
-    for reached in (partner, elsewhere(partner, second_api)):
-        assert (await recorded.play(reached)).said == NOT_AUTHORISED
+    for reached in (partner, through_api(partner, second_api)):
+        assert (await recorded.play(reached)).outcome == NOT_AUTHORISED
     assert await partner.row(bet) is None
     assert await partner.calls() == []
 
@@ -114,6 +114,6 @@ async def test_a_request_first_seen_at_another_place_is_spent(
 async def test_a_pay_in_played_again_as_a_refund_is_refused(partner: TestPartner) -> None:
     bet = partner.new_bet()
     recorded = Recorded.pay_in(partner, bet)
-    assert (await recorded.play(partner)).said == DONE
-    assert (await recorded.play(partner, recorded.path.replace("pay-in", "refund"))).said == NOT_AUTHORISED
+    assert (await recorded.play(partner)).outcome == DONE
+    assert (await recorded.play(partner, recorded.path.replace("pay-in", "refund"))).outcome == NOT_AUTHORISED
     assert await partner.journal(bet) == STAKED

@@ -33,11 +33,11 @@ async def _incidents(partner: TestPartner, bet: str) -> list[str]:
 @pytest.mark.edge_case(98, 41)
 async def test_a_free_round_is_not_measured_against_the_minimum(partner: TestPartner) -> None:
     bet, low, one_step = (partner.new_bet() for _ in range(3))
-    assert (await partner.pay_in(bet, "0.00")).said == DONE
-    assert (await partner.pay_out(bet, "5.00")).said == DONE
+    assert (await partner.pay_in(bet, "0.00")).outcome == DONE
+    assert (await partner.pay_out(bet, "5.00")).outcome == DONE
     assert await partner.journal(bet) == [(-1, "0.00"), (1, "5.00")]
-    assert (await partner.pay_in_out(one_step, "0", "1.00")).said == DONE
-    assert (await partner.pay_in(low, "0.09")).said == (7, "below_min_bet")
+    assert (await partner.pay_in_out(one_step, "0", "1.00")).outcome == DONE
+    assert (await partner.pay_in(low, "0.09")).outcome == (7, "below_min_bet")
 
 
 @pytest.mark.edge_case(99)
@@ -54,23 +54,23 @@ async def test_a_free_round_is_not_measured_against_the_minimum(partner: TestPar
 )
 async def test_winnings_that_cannot_be_read_leave_an_incident(partner: TestPartner, amount: str, sent: str) -> None:
     bet = partner.new_bet()
-    assert (await partner.pay_in(bet)).said == DONE
+    assert (await partner.pay_in(bet)).outcome == DONE
     for _ in range(2):
-        assert (await _post(partner, "pay-out", _raw(bet, amount))).said == MALFORMED
+        assert (await _post(partner, "pay-out", _raw(bet, amount))).outcome == MALFORMED
     assert await _incidents(partner, bet) == [sent]
     assert await partner.journal(bet) == [(-1, "10.00")]
-    assert (await partner.pay_out(bet, "12.34")).said == DONE
+    assert (await partner.pay_out(bet, "12.34")).outcome == DONE
 
 
 @pytest.mark.edge_case(99)
 async def test_winnings_of_one_step_and_of_bets_that_are_not_known(partner: TestPartner) -> None:
     bet, other = partner.new_bet(), partner.new_bet()
-    assert (await partner.pay_in_out(bet)).said == DONE
-    assert (await _post(partner, "pay-in-out", _raw(bet, "1.0E7", "pay-in-out"))).said == MALFORMED
-    assert (await partner.pay_in_out(bet, win="25.001")).said == MALFORMED
+    assert (await partner.pay_in_out(bet)).outcome == DONE
+    assert (await _post(partner, "pay-in-out", _raw(bet, "1.0E7", "pay-in-out"))).outcome == MALFORMED
+    assert (await partner.pay_in_out(bet, win="25.001")).outcome == MALFORMED
     assert await _incidents(partner, bet) == ["winAmount 1.0E7", "winAmount 25.001"]
     for operation in ("pay-out", "pay-in-out"):
-        assert (await _post(partner, operation, _raw(other, "1.0E7", operation))).said == MALFORMED
+        assert (await _post(partner, operation, _raw(other, "1.0E7", operation))).outcome == MALFORMED
     assert await partner.row(other) is None
     assert await partner.sql("SELECT 1 FROM incident WHERE bet_id IS NULL AND kind = 'unreadable_win'") == []
 
@@ -90,10 +90,10 @@ async def test_a_body_that_was_signed_for_another_operation_moves_nothing(
 ) -> None:
     bet = partner.new_bet()
     if operation != "pay-in":
-        assert (await partner.pay_in(bet)).said == DONE
+        assert (await partner.pay_in(bet)).outcome == DONE
     before = await partner.journal(bet)
     answer = await partner.post(operation, {"betId": bet, **fields})
-    assert answer.said == MALFORMED
+    assert answer.outcome == MALFORMED
     assert "is no field of this operation" in answer.body["message"]
     assert await partner.journal(bet) == before
 
@@ -104,9 +104,9 @@ async def test_a_profile_may_allow_the_amounts_of_other_operations(stack: Stack)
     bet, other = partner.new_bet(), partner.new_bet()
     paid = {"betAmount": "10.00", "winAmount": "25.00", "gameRoundId": "round-1"}
     for name in (bet, other):
-        assert (await partner.post("pay-in", {"betId": name, **paid})).said == DONE
-    assert (await partner.post("pay-out", {"betId": bet, **paid})).said == DONE
-    assert (await partner.post("refund", {"betId": other, **paid})).said == DONE
+        assert (await partner.post("pay-in", {"betId": name, **paid})).outcome == DONE
+    assert (await partner.post("pay-out", {"betId": bet, **paid})).outcome == DONE
+    assert (await partner.post("refund", {"betId": other, **paid})).outcome == DONE
     assert await partner.journal(bet) == [(-1, "10.00"), (1, "25.00")]
     assert await partner.journal(other) == [(-1, "10.00"), (2, "10.00")]
 
@@ -115,8 +115,8 @@ async def test_a_profile_may_allow_the_amounts_of_other_operations(stack: Stack)
 async def test_a_refusal_names_the_field_or_the_limit(stack: Stack) -> None:
     partner = await stack.partner(min_bet="1.00", max_bet="500")
     bet, one_step, low, high = (partner.new_bet() for _ in range(4))
-    assert (await partner.pay_in(bet)).said == DONE
-    assert (await partner.pay_in_out(one_step)).said == DONE
+    assert (await partner.pay_in(bet)).outcome == DONE
+    assert (await partner.pay_in_out(one_step)).outcome == DONE
     ben = await partner.seat("ben")
     told = {
         "betAmount is not that of the bet": await partner.pay_in(bet, "10.01"),
@@ -126,14 +126,14 @@ async def test_a_refusal_names_the_field_or_the_limit(stack: Stack) -> None:
         "the bet was opened by PayInOut": await partner.pay_out(one_step),
         "winAmount is not that of the bet": await partner.pay_in_out(one_step, win="26.00"),
     }
-    assert {text: (answer.said, answer.body["message"]) for text, answer in told.items()} == {
+    assert {text: (answer.outcome, answer.body["message"]) for text, answer in told.items()} == {
         text: ((6, "different_data"), text) for text in told
     }
     below, above = await partner.pay_in(low, "0.99"), await partner.pay_in(high, "500.01")
-    assert (below.said, below.body["message"]) == ((7, "below_min_bet"), "below the minimum of EUR 1.00")
-    assert (above.said, above.body["message"]) == ((7, "above_max_bet"), "above the maximum of EUR 500")
+    assert (below.outcome, below.body["message"]) == ((7, "below_min_bet"), "below the minimum of EUR 1.00")
+    assert (above.outcome, above.body["message"]) == ((7, "above_max_bet"), "above the maximum of EUR 500")
     missing = await partner.post("pay-in", {"betId": low, "betAmount": "1.00"})
-    assert (missing.said, missing.body["message"]) == (MALFORMED, "gameRoundId is missing")
+    assert (missing.outcome, missing.body["message"]) == (MALFORMED, "gameRoundId is missing")
 
 
 @pytest.mark.edge_case(104)
@@ -144,14 +144,14 @@ async def test_what_was_sent_before_request_ids_were_lost_is_unknown(stack: Stac
     body = xsign.compact({"betId": bet, "betAmount": "10.00", "gameRoundId": "round-1"})
     path = f"/v1/sessions/{partner.session_id}/bets/pay-in"
     headers = xsign.headers(partner.secret, partner.counterparty_id, body)
-    assert (await partner.call("POST", path, body, headers)).said == DONE
-    assert (await partner.call("POST", path, body, headers)).said == (8, "not_authorised")
+    assert (await partner.call("POST", path, body, headers)).outcome == DONE
+    assert (await partner.call("POST", path, body, headers)).outcome == (8, "not_authorised")
     before = await partner.journal(bet)
     old = xsign.headers(partner.secret, partner.counterparty_id, refund := xsign.compact({"betId": bet}))
     await partner.sql("TRUNCATE request_id")
     again = await partner.call("POST", path, body, headers)
-    assert (again.status, again.said) == (503, UNKNOWN)
+    assert (again.status, again.outcome) == (503, UNKNOWN)
     late = await partner.call("POST", path.replace("pay-in", "refund"), refund, old)
-    assert (late.status, late.said) == (503, UNKNOWN)
+    assert (late.status, late.outcome) == (503, UNKNOWN)
     assert await partner.journal(bet) == before
-    assert (await partner.refund(bet)).said == DONE
+    assert (await partner.refund(bet)).outcome == DONE

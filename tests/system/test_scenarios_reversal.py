@@ -21,12 +21,12 @@ from tests.system.scenarios import (
     SLOW,
     UNKNOWN,
     Journal,
+    bet_with_stake_taken,
     fault,
     in_parallel,
-    journal_is,
-    left_unknown,
+    journal_becomes,
+    pay_in_out_with_unknown_outcome,
     side_by_side,
-    taken,
 )
 from tests.system.test_ops import Ops
 from tests.watch import has_status, holds, in_state, movement
@@ -35,12 +35,12 @@ TAKEN: Journal = [*SETTLED, (CLAW_BACK, "25.00")]
 
 
 async def _in_one_step(partner: TestPartner, stake: str, win: str) -> str:
-    return await taken(partner, lambda bet: partner.pay_in_out(bet, stake, win))
+    return await bet_with_stake_taken(partner, lambda bet: partner.pay_in_out(bet, stake, win))
 
 
 async def _in_two_steps(partner: TestPartner, stake: str, win: str) -> str:
-    bet = await taken(partner, lambda bet: partner.pay_in(bet, stake))
-    assert (await until(lambda: partner.pay_out(bet, win))).said == DONE
+    bet = await bet_with_stake_taken(partner, lambda bet: partner.pay_in(bet, stake))
+    assert (await until(lambda: partner.pay_out(bet, win))).outcome == DONE
     return bet
 
 
@@ -61,7 +61,7 @@ async def _refunded_in_vain(partner: TestPartner, bet: str) -> None:
     query = "SELECT reversal_id FROM reversal WHERE bet_id = :b"
 
     async def on_its_way() -> bool:
-        assert (await partner.refund(bet)).said == UNKNOWN
+        assert (await partner.refund(bet)).outcome == UNKNOWN
         return bool(await partner.sql(query, b=(await partner.row(bet)).bet_id))
 
     await eventually(on_its_way)
@@ -77,14 +77,14 @@ async def test_refunds_of_a_settled_bet_reverse_it_once(stack: Stack, play: Play
     partner, bet = await _settled(stack, play)
     answers = await in_parallel(20, lambda: until(lambda: partner.refund(bet)))
     assert answers == [await partner.refund(bet)] * 20
-    assert (answers[0].said, answers[0].body["balance"]) == (DONE, 1000)
+    assert (answers[0].outcome, answers[0].body["balance"]) == (DONE, 1000)
     assert await partner.sent(bet) == [DEBIT, CREDIT, CLAW_BACK, RETURN]
     assert await partner.journal(bet) == BACK
     row = await partner.row(bet)
     assert (row.state, row.reversed_by is not None) == ("settled", True)
-    assert (await _opened_again(partner, play, bet)).said == DONE
+    assert (await _opened_again(partner, play, bet)).outcome == DONE
     if play is _in_two_steps:
-        assert (await partner.pay_out(bet)).said == REFUNDED_ALREADY
+        assert (await partner.pay_out(bet)).outcome == REFUNDED_ALREADY
     assert await partner.journal(bet) == BACK
 
 
@@ -93,8 +93,8 @@ async def test_refunds_of_a_settled_bet_reverse_it_once(stack: Stack, play: Play
 async def test_a_win_of_nothing_is_not_taken_back(stack: Stack, play: Play, stake: str, win: str) -> None:
     journal = [(DEBIT, stake), (CREDIT, win), *([(CLAW_BACK, win)] if win == "25.00" else []), (RETURN, stake)]
     partner, bet = await _settled(stack, play, stake=stake, win=win)
-    assert (await until(lambda: partner.refund(bet))).said == DONE
-    assert (await partner.refund(bet)).said == DONE
+    assert (await until(lambda: partner.refund(bet))).outcome == DONE
+    assert (await partner.refund(bet)).outcome == DONE
     assert await partner.journal(bet) == journal
 
 
@@ -109,7 +109,7 @@ async def test_a_closed_bet_is_opened_for_its_reversal(stack: Stack, play: Play)
     await holds(paths, lambda found: found == ["make", "make", "close"])
     # Opening it again takes some time.
     await partner.faults({"kind": "error", "path": "/payments/close", "times": 3})
-    assert (await until(lambda: partner.refund(bet))).said == DONE
+    assert (await until(lambda: partner.refund(bet))).outcome == DONE
     await holds(paths, lambda found: found == ["make", "make", *["close"] * 5, "make", "make", "close"])
     assert await partner.journal(bet) == BACK
 
@@ -120,10 +120,10 @@ async def test_a_win_that_the_player_has_spent_stays(stack: Stack, play: Play) -
     partner, bet = await _settled(stack, play)
     await partner.seat(balance="24.99")
     refused = (7, "casino_refused")
-    assert {answer.said for answer in await in_parallel(5, lambda: until(lambda: partner.refund(bet)))} == {refused}
+    assert {answer.outcome for answer in await in_parallel(5, lambda: until(lambda: partner.refund(bet)))} == {refused}
     await partner.seat(balance="1000.00")
-    assert (await partner.refund(bet)).said == refused
-    assert (await _opened_again(partner, play, bet)).said == DONE
+    assert (await partner.refund(bet)).outcome == refused
+    assert (await _opened_again(partner, play, bet)).outcome == DONE
     assert await partner.incidents(bet) == ["reversal_refused"]
     assert await partner.sent(bet) == [DEBIT, CREDIT, CLAW_BACK]
     assert await partner.journal(bet) == SETTLED
@@ -136,7 +136,7 @@ async def test_a_win_that_the_player_has_spent_stays(stack: Stack, play: Play) -
 async def test_a_claw_back_whose_answer_is_lost_is_made_once(stack: Stack, play: Play, times: int) -> None:
     partner, bet = await _settled(stack, play)
     await partner.faults(fault("lost", CLAW_BACK, times))
-    assert (await until(lambda: partner.refund(bet))).said == DONE
+    assert (await until(lambda: partner.refund(bet))).outcome == DONE
     assert (await partner.sent(bet))[2:] == [*[CLAW_BACK] * (times + 1), RETURN]
     assert await partner.journal(bet) == BACK
 
@@ -149,7 +149,7 @@ async def test_a_refused_repeat_of_a_claw_back_is_not_believed(stack: Stack, fir
     await partner.faults(fault(first, CLAW_BACK, 1), fault("error_code", CLAW_BACK, error_code=103802))
     await _refunded_in_vain(partner, bet)
     await holds(lambda: partner.sent(bet), lambda found: found.count(CLAW_BACK) > 1)
-    assert (await until(lambda: partner.refund(bet))).said == (DONE if first == "lost" else (7, "casino_refused"))
+    assert (await until(lambda: partner.refund(bet))).outcome == (DONE if first == "lost" else (7, "casino_refused"))
     assert await partner.incidents(bet) == ([] if first == "lost" else ["reversal_refused"])
     assert await partner.journal(bet) == (BACK if first == "lost" else SETTLED)
 
@@ -165,9 +165,9 @@ async def test_a_claw_back_that_never_arrives_is_sent_in_another_window(stack: S
     assert await partner.journal(bet) == SETTLED
     await partner.faults()
     if again:
-        assert (await until(lambda: partner.refund(bet))).said == DONE
-    await journal_is(partner, bet, BACK)
-    assert (await until(lambda: partner.refund(bet))).said == DONE
+        assert (await until(lambda: partner.refund(bet))).outcome == DONE
+    await journal_becomes(partner, bet, BACK)
+    assert (await until(lambda: partner.refund(bet))).outcome == DONE
 
 
 @pytest.mark.edge_case(36, 46)
@@ -177,11 +177,11 @@ async def test_the_return_after_a_claw_back_is_never_given_up(stack: Stack, play
     await partner.faults(fault(kind, RETURN, **({"error_code": 103805} if kind == "error_code" else {})), NO_LIST)
     await _refunded_in_vain(partner, bet)
     await holds(lambda: partner.sent(bet), lambda found: found.count(RETURN) > 4)
-    assert (await partner.refund(bet)).said == UNKNOWN
+    assert (await partner.refund(bet)).outcome == UNKNOWN
     assert await partner.journal(bet) == (BACK if kind == "lost" else TAKEN)
     assert (await partner.row(bet)).reversed_by is None
     await partner.faults()
-    assert (await until(lambda: partner.refund(bet))).said == DONE
+    assert (await until(lambda: partner.refund(bet))).outcome == DONE
     assert (await partner.sent(bet)).count(CLAW_BACK) == 1
     assert await partner.journal(bet) == BACK
 
@@ -189,14 +189,14 @@ async def test_the_return_after_a_claw_back_is_never_given_up(stack: Stack, play
 @pytest.mark.edge_case(1, 46)
 @side_by_side(told=[True, False])
 async def test_what_a_pay_in_out_was_told_stands(stack: Stack, told: bool) -> None:
-    partner, bet = await left_unknown(stack, SLOW, fault("hold_after", CREDIT, 1))
+    partner, bet = await pay_in_out_with_unknown_outcome(stack, SLOW, fault("hold_after", CREDIT, 1))
     await partner.release()
     await in_state(partner, bet, "settled")
     if told:
-        assert (await partner.pay_in_out(bet)).said == DONE
-    assert (await until(lambda: partner.refund(bet))).said == DONE
+        assert (await partner.pay_in_out(bet)).outcome == DONE
+    assert (await until(lambda: partner.refund(bet))).outcome == DONE
     said = DONE if told else REFUNDED_ALREADY
-    assert [(await partner.pay_in_out(bet)).said for _ in range(2)] == [said] * 2
+    assert [(await partner.pay_in_out(bet)).outcome for _ in range(2)] == [said] * 2
     assert await partner.journal(bet) == BACK
 
 
@@ -215,12 +215,12 @@ async def test_a_reversal_behind_a_close_that_fails_is_seen(stack: Stack) -> Non
 
     await has_status(partner, bet, "closing", True)
     await holds(stuck, lambda found: found == [("closing", "settled", "needs attention")])
-    assert (await partner.refund(bet)).said == UNKNOWN
+    assert (await partner.refund(bet)).outcome == UNKNOWN
     await has_status(partner, bet, "settled", False)
     await holds(stuck, lambda found: found == [("reopening", "settled, its reversal reversing", "needs attention")])
-    assert (await partner.refund(bet)).said == UNKNOWN
+    assert (await partner.refund(bet)).outcome == UNKNOWN
     assert await partner.journal(bet) == SETTLED
     await partner.faults()
-    assert (await until(lambda: partner.refund(bet))).said == DONE
+    assert (await until(lambda: partner.refund(bet))).outcome == DONE
     assert await partner.journal(bet) == BACK
     await holds(stuck, lambda found: found == [])

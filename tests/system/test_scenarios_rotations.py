@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from tests.partner import Stack, TestPartner, eventually, until
-from tests.system.scenarios import DONE, HASTY, SETTLED, taken
+from tests.system.scenarios import DONE, HASTY, SETTLED, bet_with_stake_taken
 
 MAKE = "/payments/make"
 
@@ -21,15 +21,15 @@ async def _accepted(partner: TestPartner) -> bool:
 async def test_both_secrets_hold_while_one_takes_the_place_of_the_other(partner: TestPartner) -> None:
     opened = [partner.new_bet() for _ in range(2)]
     for bet in opened:
-        assert (await partner.pay_in(bet)).said == DONE
+        assert (await partner.pay_in(bet)).outcome == DONE
     made = await partner.desk.rotate_secret("provider", partner.provider, 3600)
     renewed = replace(partner, secret=made["secret"])
     # A process trusts what it knows of a provider for two seconds.
     await eventually(lambda: _accepted(renewed))
-    assert (await partner.pay_out(opened[0])).said == DONE
-    assert (await renewed.pay_out(opened[1])).said == DONE
+    assert (await partner.pay_out(opened[0])).outcome == DONE
+    assert (await renewed.pay_out(opened[1])).outcome == DONE
     # A repeat may be signed with either, whichever signed the first.
-    assert (await renewed.pay_out(opened[0])).said == DONE
+    assert (await renewed.pay_out(opened[0])).outcome == DONE
     await partner.desk.rotate_secret("provider", partner.provider, 0)
 
     async def refused() -> bool:
@@ -67,7 +67,10 @@ async def _new_house(stack: Stack) -> AsyncIterator[tuple[str, list[str]]]:
 @pytest.mark.edge_case(65)
 async def test_every_attempt_goes_to_the_address_of_now(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino="{retry: {first: 0.2, cap: 0.4}}")
-    won, back = await taken(partner, partner.pay_in), await taken(partner, partner.pay_in_out)
+    won, back = (
+        await bet_with_stake_taken(partner, partner.pay_in),
+        await bet_with_stake_taken(partner, partner.pay_in_out),
+    )
     await partner.faults({"kind": "error", "path": MAKE})
     assert (await partner.pay_out(won)).code == 99
     assert (await partner.refund(back)).code == 99
@@ -79,7 +82,7 @@ async def test_every_attempt_goes_to_the_address_of_now(stack: Stack) -> None:
 
         await eventually(both_are_asked_for_there)
         await partner.faults()
-        assert (await until(lambda: partner.pay_out(won))).said == DONE
-        assert (await until(lambda: partner.refund(back))).said == DONE
+        assert (await until(lambda: partner.pay_out(won))).outcome == DONE
+        assert (await until(lambda: partner.refund(back))).outcome == DONE
         assert await partner.journal(won) == SETTLED
         assert await partner.journal(back) == [*SETTLED, (-2, "25.00"), (2, "10.00")]

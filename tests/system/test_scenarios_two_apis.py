@@ -16,12 +16,12 @@ from tests.system.scenarios import (
     SETTLED,
     STAKED,
     Journal,
-    Said,
-    arrived,
-    elsewhere,
-    kept,
-    no_writes,
-    undecided,
+    Outcome,
+    bet_with_unknown_outcome,
+    bets_locked,
+    calls_arrived,
+    row_locked,
+    through_api,
 )
 from tests.watch import in_state
 
@@ -41,7 +41,7 @@ def stack(own_stack: Stack) -> Stack:
 async def both(stack: Stack, second_api: str) -> tuple[TestPartner, TestPartner]:
     """One partner, reached through each of two processes."""
     here = await stack.partner()
-    return here, elsewhere(here, second_api)
+    return here, through_api(here, second_api)
 
 
 async def _rounds(
@@ -52,14 +52,14 @@ async def _rounds(
     await asyncio.gather(*(play(*turn, TestPartner.new_bet()) for turn in turns))
 
 
-async def _at_once(*calls: Awaitable[Answer]) -> list[Said]:
-    return [answer.said for answer in await asyncio.gather(*calls)]
+async def _at_once(*calls: Awaitable[Answer]) -> list[Outcome]:
+    return [answer.outcome for answer in await asyncio.gather(*calls)]
 
 
-async def _same_for_both(both: tuple[TestPartner, TestPartner], bet: str, said: dict[Call, Said]) -> None:
+async def _same_for_both(both: tuple[TestPartner, TestPartner], bet: str, said: dict[Call, Outcome]) -> None:
     """Whoever is asked again says what was said."""
     for call, expected in said.items():
-        assert [(await call(partner, bet)).said for partner in both] == [expected] * 2
+        assert [(await call(partner, bet)).outcome for partner in both] == [expected] * 2
 
 
 @pytest.mark.edge_case(2, 4)
@@ -70,7 +70,7 @@ async def test_copies_at_both_are_one_bet(both: tuple[TestPartner, TestPartner],
     bet = TestPartner.new_bet()
     answers = await asyncio.gather(*(call(partner, bet) for partner in both * 30))
     assert answers == [answers[0]] * 60
-    assert answers[0].said == DONE
+    assert answers[0].outcome == DONE
     assert await both[0].sent(bet) == [kind for kind, _ in journal]
     assert len(await both[0].entries()) == len(journal)
 
@@ -121,7 +121,7 @@ async def test_a_stake_and_its_refund_at_the_same_moment(both: tuple[TestPartner
 async def _opened(both: tuple[TestPartner, TestPartner], bet: str, call: Call, early: Call) -> AsyncIterator[None]:
     """Both calls wait for the row inside this block, ``early`` longer."""
     here, there = both
-    async with no_writes(here) as waiting:
+    async with bets_locked(here) as waiting:
         first = asyncio.create_task(until(partial(early, here, bet)))
         await waiting(1)
         second = asyncio.create_task(until(partial(call, there, bet)))
@@ -140,8 +140,8 @@ async def test_a_tombstone_of_one_process_and_a_bet_of_the_other_meet_at_the_row
         bet = TestPartner.new_bet()
         async with _opened(both, bet, call, TestPartner.refund):
             pass
-        opened, journal = (await call(there, bet)).said, await here.journal(bet)
-        assert (await here.refund(bet)).said == DONE
+        opened, journal = (await call(there, bet)).outcome, await here.journal(bet)
+        assert (await here.refund(bet)).outcome == DONE
         assert opened in (DONE, OFF)
         assert journal in ([], REFUNDED, BACK)
         assert opened == OFF or journal != []
@@ -150,7 +150,7 @@ async def test_a_tombstone_of_one_process_and_a_bet_of_the_other_meet_at_the_row
 @pytest.mark.edge_case(20, 21, 22)
 async def test_pay_out_and_refund_at_the_same_moment(both: tuple[TestPartner, TestPartner]) -> None:
     async def play(here: TestPartner, there: TestPartner, bet: str) -> None:
-        assert (await here.pay_in(bet)).said == DONE
+        assert (await here.pay_in(bet)).outcome == DONE
         paid, refunded = await _at_once(until(partial(here.pay_out, bet)), until(partial(there.refund, bet)))
         outcomes = {(DONE, (6, "already_settled")): SETTLED, (OFF, DONE): REFUNDED}
         assert await here.journal(bet) == outcomes[paid, refunded]
@@ -167,7 +167,7 @@ async def test_copies_of_a_resolution_at_both_move_money_once(
     both: tuple[TestPartner, TestPartner], call: Call
 ) -> None:
     async def play(here: TestPartner, there: TestPartner, bet: str) -> None:
-        assert (await here.pay_in(bet)).said == DONE
+        assert (await here.pay_in(bet)).outcome == DONE
         assert set(await _at_once(*(until(partial(call, partner, bet)) for partner in (here, there) * 2))) == {DONE}
         assert await here.journal(bet) == (SETTLED if call is TestPartner.pay_out else REFUNDED)
 
@@ -177,7 +177,7 @@ async def test_copies_of_a_resolution_at_both_move_money_once(
 @pytest.mark.edge_case(46)
 async def test_refunds_at_both_reverse_a_bet_once(both: tuple[TestPartner, TestPartner]) -> None:
     async def play(here: TestPartner, there: TestPartner, bet: str) -> None:
-        assert (await here.pay_in_out(bet)).said == DONE
+        assert (await here.pay_in_out(bet)).outcome == DONE
         assert set(await _at_once(*(until(partial(partner.refund, bet)) for partner in (here, there) * 2))) == {DONE}
         assert await here.journal(bet) == BACK
         await _same_for_both((here, there), bet, {TestPartner.refund: DONE, TestPartner.pay_in_out: DONE})
@@ -190,13 +190,13 @@ async def _nobody_told(both: tuple[TestPartner, TestPartner], call: Call, kind: 
     """Bets whose stake, or win, is at the casino while nobody has been told yet; it answers at ``release``."""
     here = both[0]
     await here.faults({"kind": "hold_after", "transaction_type": kind, "times": ROUNDS})
-    return await asyncio.gather(*(undecided(here, partial(call, here)) for _ in range(ROUNDS)))
+    return await asyncio.gather(*(bet_with_unknown_outcome(here, partial(call, here)) for _ in range(ROUNDS)))
 
 
 @pytest.mark.edge_case(1, 46)
 async def test_done_and_taken_back_are_not_both_told_of_one_step(stack: Stack, second_api: str) -> None:
     here = await stack.partner(provider="answer_deadline: 2.5", casino="{attempt_timeout: 12, fast_attempts: 1}")
-    both = here, elsewhere(here, second_api)
+    both = here, through_api(here, second_api)
     bets = await _nobody_told(both, TestPartner.pay_in_out, 1)
     await here.release()
     for bet in bets:
@@ -220,19 +220,19 @@ async def test_done_and_taken_back_are_not_both_told_of_one_step(stack: Stack, s
 @pytest.mark.parametrize("first", ["told", "taken back"])
 async def test_telling_and_taking_back_meet_at_the_row(stack: Stack, second_api: str, first: str) -> None:
     here = await stack.partner(provider="answer_deadline: 6", casino="{attempt_timeout: 12, fast_attempts: 1}")
-    there = elsewhere(here, second_api)
+    there = through_api(here, second_api)
     bets = await _nobody_told((here, there), TestPartner.pay_in_out, 1)
     await here.release()
     for bet in bets:
         await in_state(here, bet, "settled")
     bet = bets[0]
     calls = [until(partial(here.pay_in_out, bet)), until(partial(there.refund, bet))]
-    async with kept(here, bet) as waiting:
+    async with row_locked(here, bet) as waiting:
         tasks = []
         for turn, call in enumerate(calls if first == "told" else reversed(calls)):
             tasks.append(asyncio.create_task(call))
             await waiting(turn + 1)
-    said = [(await task).said for task in tasks]
+    said = [(await task).outcome for task in tasks]
     opened, refunded = said if first == "told" else reversed(said)
     assert (opened, refunded) == (DONE if first == "told" else OFF, DONE)
     await _same_for_both((here, there), bet, {TestPartner.pay_in_out: opened, TestPartner.refund: DONE})
@@ -246,7 +246,7 @@ async def test_done_and_taken_back_are_not_both_told_of_two_steps(stack: Stack, 
     here = await stack.partner(
         provider="{answer_deadline: 2.5, unconfirmed_within: 0.5}", casino="{attempt_timeout: 12, fast_attempts: 1}"
     )
-    both = here, elsewhere(here, second_api)
+    both = here, through_api(here, second_api)
     bets = await _nobody_told(both, TestPartner.pay_in, -1)
     await here.release()
 
@@ -260,7 +260,7 @@ async def test_done_and_taken_back_are_not_both_told_of_two_steps(stack: Stack, 
         if said == {OFF}:
             await in_state(here, bet, "refunded")
         else:
-            assert (await until(partial(both[turn % 2].pay_out, bet))).said == DONE
+            assert (await until(partial(both[turn % 2].pay_out, bet))).outcome == DONE
         assert await here.journal(bet) == (SETTLED if said == {DONE} else REFUNDED)
 
     await asyncio.gather(*(play(turn, bet) for turn, bet in enumerate(bets)))
@@ -270,15 +270,15 @@ async def test_done_and_taken_back_are_not_both_told_of_two_steps(stack: Stack, 
 @pytest.mark.parametrize("call", [TestPartner.pay_in, TestPartner.pay_in_out], ids=["pay_in", "pay_in_out"])
 async def test_a_refund_at_one_of_a_stake_in_flight_at_the_other(stack: Stack, second_api: str, call: Call) -> None:
     here = await stack.partner(casino="{attempt_timeout: 12, fast_attempts: 1, retry: {first: 0.1}}")
-    there, bet = elsewhere(here, second_api), TestPartner.new_bet()
+    there, bet = through_api(here, second_api), TestPartner.new_bet()
     made = {"path": "/payments/make", "transaction_type": -1, "times": 1}
     await here.faults({"kind": "lost", **made}, {"kind": "hold", **made})
     opening = asyncio.create_task(call(here, bet))
     await here.held()
     refunding = asyncio.create_task(there.refund(bet))
-    await arrived(here, 2)
+    await calls_arrived(here, 2)
     await here.release()
-    opened, refunded = (await opening).said, (await refunding).said
+    opened, refunded = (await opening).outcome, (await refunding).outcome
     assert refunded == DONE
     assert opened in ((DONE, OFF) if call is TestPartner.pay_in else (OFF,))
     assert await here.journal(bet) == REFUNDED

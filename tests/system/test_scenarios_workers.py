@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.partner import Stack, TestPartner, eventually, until
-from tests.system.scenarios import DONE, HASTY, SETTLED, taken, undecided
+from tests.system.scenarios import DONE, HASTY, SETTLED, bet_with_stake_taken, bet_with_unknown_outcome
 from tests.watch import at, holds, in_state, movement, passed, sends, sent
 
 WORKERS = ("worker-1",)
@@ -32,11 +32,11 @@ async def test_a_worker_killed_between_the_answer_and_its_record(stack: Stack) -
     The debit's repeats are refused for a while: that says nothing of the first send, which took the money.
     """
     staked, won = await stack.partner(provider=HASTY, casino=PATIENT), await stack.partner(provider=HASTY)
-    win = await taken(won, won.pay_in)
+    win = await bet_with_stake_taken(won, won.pay_in)
     points = [stack.failpoints / point for point in ("debit_answered", "credit_answered")]
     for armed in points:
         armed.touch()
-    stake, paid_out = await asyncio.gather(undecided(staked, staked.pay_in), won.pay_out(win))
+    stake, paid_out = await asyncio.gather(bet_with_unknown_outcome(staked, staked.pay_in), won.pay_out(win))
     assert paid_out.code == 99
 
     async def reached() -> bool:
@@ -48,9 +48,9 @@ async def test_a_worker_killed_between_the_answer_and_its_record(stack: Stack) -
     assert (await staked.pay_in(stake)).code == 99
     assert (await staked.row(stake)).state == "accepting"
     await staked.faults()
-    assert (await until(lambda: staked.pay_in(stake), 90)).said == DONE
-    assert (await until(lambda: won.pay_out(win), 90)).said == DONE
-    assert (await until(lambda: staked.pay_out(stake))).said == DONE
+    assert (await until(lambda: staked.pay_in(stake), 90)).outcome == DONE
+    assert (await until(lambda: won.pay_out(win), 90)).outcome == DONE
+    assert (await until(lambda: staked.pay_out(stake))).outcome == DONE
     for partner, bet, kind in ((staked, stake, -1), (won, win, 1)):
         assert await partner.journal(bet) == SETTLED
         repeats = [call["wallet_code"] for call in await sends(partner, bet) if call["transaction_type"] == kind]
@@ -64,7 +64,7 @@ async def test_a_worker_killed_between_the_answer_and_its_record(stack: Stack) -
 async def test_workers_killed_between_pay_in_and_pay_out(stack: Stack) -> None:
     partner = await stack.partner()
     bet = partner.new_bet()
-    assert (await partner.pay_in(bet)).said == DONE
+    assert (await partner.pay_in(bet)).outcome == DONE
     killed = {name: stack.pid(name) for name in WORKERS}
     for pid in killed.values():
         os.kill(pid, signal.SIGKILL)
@@ -75,8 +75,8 @@ async def test_workers_killed_between_pay_in_and_pay_out(stack: Stack) -> None:
         return all(now[name] not in ([], [str(pid)]) for name, pid in killed.items())
 
     await eventually(restarted, 60)
-    assert (await until(lambda: partner.pay_out(bet), 90)).said == DONE
-    assert (await partner.pay_in(bet)).said == DONE
+    assert (await until(lambda: partner.pay_out(bet), 90)).outcome == DONE
+    assert (await partner.pay_in(bet)).outcome == DONE
     assert await partner.journal(bet) == SETTLED
     assert len(await sends(partner, bet)) == 2
 
@@ -84,7 +84,7 @@ async def test_workers_killed_between_pay_in_and_pay_out(stack: Stack) -> None:
 async def _working(stack: Stack, casino: str) -> TestPartner:
     """A partner, once a worker is there: those that the tests above have killed may still be starting."""
     partner = await stack.partner(provider=HASTY, casino=casino)
-    await taken(partner, partner.pay_in)
+    await bet_with_stake_taken(partner, partner.pay_in)
     return partner
 
 
@@ -108,11 +108,11 @@ async def test_a_worker_that_wakes_up_late_repeats_no_debit(stack: Stack) -> Non
     # One that the worker has signed, and sends when it wakes up, is refused there.
     await partner.switches(leeway=0)
     await partner.faults({"kind": "drop", "path": MAKE})
-    bet = await undecided(partner, partner.pay_in)
+    bet = await bet_with_unknown_outcome(partner, partner.pay_in)
     async with _frozen(stack):
         await passed(partner, bet)
         await partner.faults()
-    assert (await until(lambda: partner.pay_in(bet))).said == (7, "casino_unavailable")
+    assert (await until(lambda: partner.pay_in(bet))).outcome == (7, "casino_unavailable")
     assert max(at(call) for call in await sends(partner, bet)) <= (await movement(partner, bet, -1)).not_after
     assert await partner.journal(bet) == []
 
@@ -131,5 +131,5 @@ async def test_a_debit_that_arrives_after_its_last_moment_is_refused_by_the_casi
         await passed(partner, bet)
         assert await sends(partner, bet) == []
     await holds(partner.calls, lambda calls: any(call["status"] == 401 for call in calls))
-    assert (await until(lambda: partner.pay_in(bet))).said == (7, "casino_refused")
+    assert (await until(lambda: partner.pay_in(bet))).outcome == (7, "casino_refused")
     assert await partner.journal(bet) == []

@@ -21,7 +21,7 @@ from betcore.verify.sources import Scope, open_sources
 from betcore.verify.workflows import Timing
 from devkit.verify.provider_book import provider_book
 from tests.partner import ROOT, Stack, TestPartner, eventually, start_stack, until
-from tests.system.scenarios import DONE, HASTY, definitely, taken
+from tests.system.scenarios import DONE, HASTY, bet_with_stake_taken, until_definite
 
 BRISK = Timing(settled=timedelta(seconds=1), again_after=timedelta(seconds=1))
 ROWS_ALONE: dict[str, Any] = {"casinos": "none", "temporal": False}
@@ -46,17 +46,17 @@ async def partner(stack: Stack) -> TestPartner:
 async def test_what_was_played_holds(partner: TestPartner) -> None:
     bets = {name: partner.new_bet() for name in ("won", "lost", "back", "reversed", "open", "broke", "one", "taken")}
     for name in ("won", "lost", "back", "reversed", "open"):
-        assert (await partner.pay_in(bets[name])).said == DONE
-    assert (await partner.pay_out(bets["won"])).said == DONE
-    assert (await partner.pay_out(bets["lost"], "0")).said == DONE
-    assert (await partner.refund(bets["back"])).said == DONE
-    assert (await partner.pay_out(bets["reversed"])).said == DONE
-    assert await definitely(lambda: partner.refund(bets["reversed"])) == DONE
+        assert (await partner.pay_in(bets[name])).outcome == DONE
+    assert (await partner.pay_out(bets["won"])).outcome == DONE
+    assert (await partner.pay_out(bets["lost"], "0")).outcome == DONE
+    assert (await partner.refund(bets["back"])).outcome == DONE
+    assert (await partner.pay_out(bets["reversed"])).outcome == DONE
+    assert await until_definite(lambda: partner.refund(bets["reversed"])) == DONE
     assert (await partner.pay_in(bets["broke"], "999999.00")).code == 4
-    assert (await partner.pay_in_out(bets["one"])).said == DONE
-    assert (await partner.pay_in_out(bets["taken"], "10.00", "0")).said == DONE
-    assert await definitely(lambda: partner.refund(bets["taken"])) == DONE
-    assert (await partner.refund(partner.new_bet())).said == DONE
+    assert (await partner.pay_in_out(bets["one"])).outcome == DONE
+    assert (await partner.pay_in_out(bets["taken"], "10.00", "0")).outcome == DONE
+    assert await until_definite(lambda: partner.refund(bets["taken"])) == DONE
+    assert (await partner.refund(partner.new_bet())).outcome == DONE
     for way in ("journal", "info"):
         status, said = await _run(partner.stack.folder, "--casino", way)
         assert (status, said["violations"], said["total"]) == (0, [], 0), said
@@ -249,11 +249,11 @@ async def test_a_casino_that_does_not_answer_is_told_as_unchecked(partner: TestP
 
 
 async def _bet(partner: TestPartner, kind: str) -> str:
-    bet = await taken(partner, partner.pay_in)
+    bet = await bet_with_stake_taken(partner, partner.pay_in)
     if kind == SETTLED:
-        assert (await until(lambda: partner.pay_out(bet))).said == DONE
+        assert (await until(lambda: partner.pay_out(bet))).outcome == DONE
     elif kind == REFUNDED:
-        assert (await until(lambda: partner.refund(bet))).said == DONE
+        assert (await until(lambda: partner.refund(bet))).outcome == DONE
     return bet
 
 
