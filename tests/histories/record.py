@@ -30,7 +30,6 @@ from betcore.domain.reconciliation import Reconcile
 from betcore.runtime.settings import Settings
 from devkit.stack import postgres
 from tests.in_process_casino import InProcessCasino, open_casino
-from tests.workflows.accepting import PAY_OUT, RETURN, STAKE, ConfirmingCasino
 from tests.workflows.bets import (
     Handle,
     ReversalHandle,
@@ -42,7 +41,8 @@ from tests.workflows.bets import (
     update,
     working,
 )
-from tests.workflows.servers import skipping_server
+from tests.workflows.confirming_casino import PAY_OUT, RETURN, STAKE, ConfirmingCasino
+from tests.workflows.time_skipping import skipping_server
 from workflows.bet import Bet
 from workflows.reversal import Reversal
 

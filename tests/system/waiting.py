@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.leashed import leashed
 from tests.partner import start_stack
-from tests.workflows.servers import skipping_server
+from tests.workflows.time_skipping import skipping_server
 
 READY = "TESTS_ARE_WAITING"
 

@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from tests.workflows.servers import skipping_server
+from tests.workflows.time_skipping import skipping_server
 
 _numbers = count(1)
 

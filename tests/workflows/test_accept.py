@@ -12,8 +12,8 @@ from temporalio.testing import WorkflowEnvironment
 from betcore.db.accepts import Outcome
 from betcore.domain.bet import BetState
 from tests.in_process_casino import InProcessCasino, open_casino
-from tests.workflows.accepting import PAY_OUT, RETURN, STAKE, ConfirmingCasino
 from tests.workflows.bets import begin, events, resumed, start, update, working
+from tests.workflows.confirming_casino import PAY_OUT, RETURN, STAKE, ConfirmingCasino
 
 HURRIED = "{attempt_timeout: 0.5, retry: {first: 0.1, cap: 0.2}}"
 

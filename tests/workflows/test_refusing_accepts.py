@@ -15,8 +15,8 @@ from betcore.db.accepts import Outcome
 from betcore.domain.bet import BetState
 from betcore.domain.messages import Action, Operate, Operated, PayIn
 from tests.in_process_casino import InProcessCasino, open_casino
-from tests.workflows.accepting import CLAW_BACK, PAY_OUT, RETURN, STAKE, ConfirmingCasino
 from tests.workflows.bets import Handle, begin, events, eventually, reverse, start, working
+from tests.workflows.confirming_casino import CLAW_BACK, PAY_OUT, RETURN, STAKE, ConfirmingCasino
 
 FAILED, BLOCKED, NO_MONEY = 102823, 103805, 103802
 # Gaps of 0.4, 0.8, 1.6, 2, 2, ... seconds.

@@ -15,7 +15,7 @@ from betcore.domain.bet import BetState
 from betcore.domain.errors import Code
 from betcore.domain.messages import PayIn
 from tests.in_process_casino import InProcessCasino, open_casino
-from tests.workflows.accepting import CLAW_BACK, STAKE, ConfirmingCasino
+from tests.workflows.confirming_casino import CLAW_BACK, STAKE, ConfirmingCasino
 
 pytestmark = pytest.mark.edge_case(39)
 
