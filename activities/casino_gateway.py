@@ -157,7 +157,7 @@ class CasinoGateway:
         return outcome
 
     async def _post(self, casino: Casino, claimed: ClaimedMovement, within: timedelta) -> Outcome:
-        """Call make at the casino, classify its answer, and tell the circuit breaker of it once."""
+        """Request make at the casino, classify its answer, and report it to the circuit breaker once."""
         made = await self._casinos.make(casino, claimed.movement, within)
         is_counted_by_accept = is_only_taken(casino, made.answer)
         if not is_counted_by_accept:

@@ -3,9 +3,8 @@
 It moves no money itself: it asks the bet's workflow, books a return, or files an incident.
 """
 
-import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import takewhile
 
 import structlog
@@ -14,11 +13,11 @@ from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateR
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
+from activities.book_comparison import BookComparison, Differences, Read
 from activities.heartbeat import heartbeat
 from betcore.casino.client import CasinoClient
-from betcore.casino.lookup import ThrottledLookup
 from betcore.db.bets import Bets, Confirmation
-from betcore.db.partners import Casino, Partners
+from betcore.db.partners import Partners
 from betcore.db.reconciliations import OpenFinding, Reconciliations, Run, Wanted
 from betcore.domain.activity_inputs import PAID_TWICE, Incident
 from betcore.domain.errors import Code
@@ -33,15 +32,14 @@ from betcore.domain.reconciliation import (
     Reconciled,
     SecondLook,
     UnreadBet,
-    compare,
     moving,
 )
 from betcore.runtime import failpoints
 from betcore.temporal.schedules import start_reconciliation
 
 _log = structlog.get_logger()
-# Bets in one read and one write; concurrent requests to the casino; readings of a bet that changes meanwhile.
-_BATCH, _AT_ONCE, _READINGS = 100, 8, 5
+# Bets in one read and one write.
+_BATCH = 100
 # Characters of an error that an incident keeps.
 _LONGEST_ERROR = 300
 _LONGEST_GAP = timedelta(minutes=5)
@@ -50,10 +48,6 @@ _MARGIN = timedelta(minutes=10)
 _FOR_AN_UPDATE = timedelta(seconds=5)
 _OPERATOR = "reconciliation"
 _MISSING, _LISTED = "it is owed, and the casino does not list it", "the casino lists it as made"
-
-# None if the casino's list is unclear.
-Compared = Sequence[Difference] | None
-Read = OurBet | UnreadBet
 
 
 class Reconciler:
@@ -95,17 +89,17 @@ class Reconciler:
         """
         run = await self._runs.run(reconciliation_id)
         casino = await self._partners.casino(run.casino_id)
-        comparing, began = _Comparing(self._casinos, self._runs, casino), run.compared
+        comparison, began = BookComparison(self._casinos, self._runs, casino), run.compared
         async with heartbeat():
             while bets := await self._runs.bets_behind(run, _BATCH):
-                found = await comparing.each(bets)
+                found = await comparison.compare(bets)
                 clear = list(takewhile(lambda one: one is not None, found))
                 if clear:
                     run = await self._record(run, bets[: len(clear)], clear)
                     await failpoints.reach("books_compared")
                 if len(clear) < len(bets):
-                    raise _again(bets[len(clear)].bet_id, progressed=run.compared > began)
-                _leave_with_the_worker()
+                    raise _unclear(bets[len(clear)].bet_id, progressed=run.compared > began)
+                _raise_if_worker_stops()
         waits = await self._runs.any_open(reconciliation_id)
         return SecondLook(wanted=waits, after=timedelta(seconds=casino.profile.effect_within))
 
@@ -117,11 +111,11 @@ class Reconciler:
         """
         run = await self._runs.run(reconciliation_id)
         casino = await self._partners.casino(run.casino_id)
-        comparing, after, decided = _Comparing(self._casinos, self._runs, casino), 0, False
+        comparison, after, decided = BookComparison(self._casinos, self._runs, casino), 0, False
         async with heartbeat():
             while findings := await self._runs.open_findings(reconciliation_id, after, _BATCH):
                 bets = await self._runs.bets(sorted({finding.bet_id for finding in findings}))
-                found = await comparing.each(bets)
+                found = await comparison.compare(bets)
                 clear = {bet.bet_id: (bet, one) for bet, one in zip(bets, found, strict=True) if one is not None}
                 for finding in findings:
                     if finding.bet_id in clear:
@@ -129,9 +123,9 @@ class Reconciler:
                         decided = True
                 unclear = [bet.bet_id for bet in bets if bet.bet_id not in clear]
                 if unclear:
-                    raise _again(unclear[0], progressed=decided)
+                    raise _unclear(unclear[0], progressed=decided)
                 after = findings[-1].finding_id
-                _leave_with_the_worker()
+                _raise_if_worker_stops()
 
     @activity.defn(name="end_reconciliation")
     async def end_reconciliation(self, reconciliation_id: int) -> Reconciled:
@@ -139,7 +133,7 @@ class Reconciler:
         await self._runs.end(reconciliation_id)
         return await self._runs.summary(reconciliation_id)
 
-    async def _record(self, run: Run, bets: Sequence[Read], found: Sequence[Compared]) -> Run:
+    async def _record(self, run: Run, bets: Sequence[Read], found: Sequence[Differences]) -> Run:
         pairs = [(bet, one) for bet, differences in zip(bets, found, strict=True) for one in differences or ()]
         for bet in bets:
             if isinstance(bet, UnreadBet):
@@ -147,7 +141,7 @@ class Reconciler:
         written = []
         for bet, difference in pairs:
             asks = difference.remedy is Outcome.ASKED_THE_BET
-            written.append((bet.bet_id, await self._asked(run, bet, difference) if asks else difference))
+            written.append((bet.bet_id, await self._ask_workflow(run, bet, difference) if asks else difference))
         moved = await self._runs.compared(run, bets, written)
         # None if another attempt was faster: go on from where that one stands.
         return moved or await self._runs.run(run.reconciliation_id)
@@ -161,18 +155,18 @@ class Reconciler:
 
     async def _decide(self, run: Run, finding: OpenFinding, bet: Read, found: Sequence[Difference]) -> None:
         standing = next((one for one in found if one.transaction_type == finding.transaction_type), None)
-        outcome = await self._healed(run, bet, standing) if standing else _gone(bet, finding)
+        outcome = await self._act_on(run, bet, standing) if standing else _outcome_if_gone(bet, finding)
         await failpoints.reach("difference_healed")
         await self._runs.decide([(finding.finding_id, outcome, standing)])
 
-    async def _healed(self, run: Run, bet: Read, difference: Difference) -> Outcome:
+    async def _act_on(self, run: Run, bet: Read, difference: Difference) -> Outcome:
         match difference.remedy:
             case Outcome.RETURNED if isinstance(bet, OurBet):
-                word = Confirmation(None, difference.theirs.get("partner_transaction_id"), None)
-                await self._bets.taken_after_the_end(bet.record, word, difference.theirs)
+                confirmation = Confirmation(None, difference.theirs.get("partner_transaction_id"), None)
+                await self._bets.taken_after_the_end(bet.record, confirmation, difference.theirs)
                 return Outcome.RETURNED
             case Outcome.ASKED_THE_BET:
-                return (await self._asked(run, bet, difference)).remedy
+                return (await self._ask_workflow(run, bet, difference)).remedy
             case Outcome.INCIDENT:
                 await self._bets.file_incident(
                     Incident(
@@ -184,7 +178,7 @@ class Reconciler:
                 )
         return difference.remedy
 
-    async def _asked(self, run: Run, bet: Read, difference: Difference) -> Difference:
+    async def _ask_workflow(self, run: Run, bet: Read, difference: Difference) -> Difference:
         """Ask the bet's workflow to send or find the movement now; if that fails, leave the bet to itself."""
         if isinstance(bet, UnreadBet):
             return difference
@@ -215,7 +209,7 @@ def incident_kind(difference: Difference) -> str:
     return PAID_TWICE if twice else f"reconciliation_{difference.kind}"
 
 
-def _gone(bet: Read, finding: OpenFinding) -> Outcome:
+def _outcome_if_gone(bet: Read, finding: OpenFinding) -> Outcome:
     """Return the outcome of a finding that the second look does not meet: an attempt that died may have acted on it."""
     if isinstance(bet, UnreadBet):
         return Outcome.NOTED
@@ -223,53 +217,7 @@ def _gone(bet: Read, finding: OpenFinding) -> Outcome:
     return Outcome.RETURNED if returned and bet.record.reversal is not None else Outcome.NOTED
 
 
-class _Comparing:
-    """Compares bets with the lists of one casino, several at a time."""
-
-    def __init__(self, casinos: CasinoClient, runs: Reconciliations, casino: Casino) -> None:
-        self._lookup = ThrottledLookup(casinos, casino)
-        self._runs = runs
-        self._leeway = timedelta(seconds=casino.profile.clock_leeway)
-        self._places = asyncio.Semaphore(_AT_ONCE)
-
-    async def each(self, bets: Sequence[Read]) -> list[Compared]:
-        """Return the differences of each bet; None for a bet without a clear answer, and for those after it."""
-        given_up = asyncio.Event()
-
-        async def one(bet: Read) -> Compared:
-            if isinstance(bet, UnreadBet):
-                return ()
-            async with self._places:
-                found = None if given_up.is_set() else await self._bet(bet)
-                if found is None:
-                    given_up.set()
-                return found
-
-        asked = [asyncio.create_task(one(bet)) for bet in bets]
-        try:
-            return list(await asyncio.gather(*asked))
-        finally:
-            for task in asked:
-                task.cancel()
-
-    async def _bet(self, bet: OurBet) -> Compared:
-        found: Sequence[Difference] = ()
-        for _ in range(_READINGS):
-            listed = await self._lookup.listed(bet.bet_id)
-            if listed is None:
-                return None
-            found = compare(bet, listed, self._leeway, datetime.now(UTC))
-            if not found:
-                return found
-            # The bet may have changed between the reading of its rows and the casino's answer: that is no difference.
-            (now,) = await self._runs.bets([bet.bet_id])
-            if now == bet or not isinstance(now, OurBet):
-                return found
-            bet = now
-        return moving(found)
-
-
-def _leave_with_the_worker() -> None:
+def _raise_if_worker_stops() -> None:
     """Raise ApplicationError, to be retried by another worker, if this one is being stopped."""
     if activity.is_worker_shutdown():
         raise ApplicationError(
@@ -280,7 +228,7 @@ def _leave_with_the_worker() -> None:
         )
 
 
-def _again(bet_id: int, *, progressed: bool) -> ApplicationError:
+def _unclear(bet_id: int, *, progressed: bool) -> ApplicationError:
     """Return the failure of an attempt that came to a bet for which the casino gives no clear answer."""
     seconds = 1 if progressed else min(2 ** min(activity.info().attempt, 20), int(_LONGEST_GAP.total_seconds()))
     return ApplicationError(

@@ -26,7 +26,7 @@ def data_converter(settings: Settings) -> DataConverter:
 
 
 async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
-    """A client for the configured Temporal. Raises Misconfigured without an address, RuntimeError out of reach."""
+    """Return a client of Temporal. Raises Misconfigured without an address, RuntimeError if out of reach."""
     if settings.temporal_address is None:
         raise Misconfigured(
             "no Temporal: start `python -m betcore up`, or set BETCORE_TEMPORAL_ADDRESS", code="no_temporal"
