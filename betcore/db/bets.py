@@ -103,7 +103,7 @@ class Bets:
             "refusal": refusal,
             "owner": owner,
             "not_after": pay_in.not_after,
-            "kind": pay_in.name,
+            "kind": pay_in.event_type,
             "data": as_json(
                 {"amount": str(pay_in.stake), "win": pay_in.win and str(pay_in.win), "state": state, "refusal": refusal}
             ),

@@ -4,6 +4,11 @@ from pydantic import BaseModel, ConfigDict
 
 from betcore.domain.money import Money
 
+# Fields that differ in a repeated call, that say how the bet is carried out, or that hold personal data.
+_NO_FACTS = frozenset(
+    {"policy", "answer_by", "settle_by", "partner_user_id", "resumed", "handed_on", "after_pay_out", "reversal"}
+)
+
 
 class Message(BaseModel):
     """Base of all messages. Unknown fields are ignored, so that an older worker can read a newer message."""
@@ -15,10 +20,8 @@ class Message(BaseModel):
 
         A repeated call gives the same facts. They hold no personal data.
         """
-        left_out = {"policy", "answer_by", "settle_by", "partner_user_id", "resumed", "after_pay_out", "reversal"}
-        left_out.add("handed_on")
-        given = {"call": getattr(self, "name", None)}
-        given |= {name: getattr(self, name) for name in type(self).model_fields if name not in left_out}
+        given = {"call": getattr(self, "event_type", None)}
+        given |= {name: getattr(self, name) for name in type(self).model_fields if name not in _NO_FACTS}
         return {
             name: f"{value.currency} {value}" if isinstance(value, Money) else str(value)
             for name, value in given.items()

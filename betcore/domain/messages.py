@@ -49,7 +49,7 @@ class PayIn(Message):
     handed_on: "HandedOn | None" = None
 
     @property
-    def name(self) -> str:
+    def event_type(self) -> str:
         """Return the type of its event."""
         return "pay_in" if self.win is None else "pay_in_out"
 
@@ -83,7 +83,7 @@ class PayOut(Message):
     bet: BetKey | None = None
 
     @property
-    def name(self) -> str:
+    def event_type(self) -> str:
         """Return the type of its event."""
         return "pay_out"
 
@@ -100,7 +100,7 @@ class Refund(Message):
     bet: BetKey | None = None
 
     @property
-    def name(self) -> str:
+    def event_type(self) -> str:
         """Return the type of its event."""
         return "refund"
 

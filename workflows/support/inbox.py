@@ -52,7 +52,7 @@ class Inbox:
             self._status.file_incident(Code.DIFFERENT_DATA, self._pay_in.facts(), call.facts())
         elif self._calls and answers.conflicts(self._calls[0], call):
             self._status.file_incident(Code.DIFFERENT_DATA, self._calls[0].facts(), call.facts())
-        elif not any(filed.name == call.name for filed in self._calls):
+        elif not any(filed.event_type == call.event_type for filed in self._calls):
             self.filed_at = self.filed_at or workflow.now()
             self._calls.append(call)
             self._status.say(f"{call} filed")
@@ -74,7 +74,7 @@ class Inbox:
 
     def hand_on(self, more: HandedOn) -> HandedOn:
         """Add the filed calls to what the next run needs."""
-        filed = {call.name: call for call in self._calls}
+        filed = {call.event_type: call for call in self._calls}
         first = isinstance(self.first, Refund)
         return more.model_copy(update={**filed, "refund_first": first, "filed_at": self.filed_at})
 

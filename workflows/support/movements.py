@@ -107,7 +107,7 @@ class MovementRunner:
             retry=policy.retry,
             accept_within=policy.accept_within,
             reverses=isinstance(self._start, Reverse),
-            message=asked and asked.name,
+            message=asked and asked.event_type,
             filed_at=filed_at,
         )
 
