@@ -1,4 +1,4 @@
-"""Whether the process is up, and whether it can serve."""
+"""Liveness, readiness and metrics."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -19,7 +19,7 @@ _WITHIN = 1.0
 
 
 def router(engine: AsyncEngine, client: Client) -> APIRouter:
-    """``/health/live``, ``/health/ready`` and ``/metrics``."""
+    """Return the routes ``/health/live``, ``/health/ready`` and ``/metrics``."""
     routes = APIRouter()
     incidents, casinos = Incidents(engine), CircuitBreakers(engine, 0)
 
@@ -59,12 +59,12 @@ async def _soon(question: Awaitable[_T]) -> _T | None:
         async with asyncio.timeout(_WITHIN):
             return await question
     except Exception:
-        # Whatever it is, the part does not answer; its own log says why.
+        # Any failure means that the part does not answer; its own log says why.
         return None
 
 
 def _of_incidents(counts: dict[str, int] | None) -> bytes:
-    """The table's counts of this moment, which are the same in every process."""
+    """Return the gauge of incidents, read from the table: it is the same in every process."""
     registry = CollectorRegistry()
     readable = Gauge("betcore_incidents_readable", "Whether incidents could be counted (1 or 0).", registry=registry)
     readable.set(counts is not None)
@@ -76,7 +76,7 @@ def _of_incidents(counts: dict[str, int] | None) -> bytes:
 
 
 def _of_breakers(breakers: Sequence[Breaker]) -> bytes:
-    """The breakers of this moment; nothing where they could not be read."""
+    """Return the gauges of circuit breakers, without casinos if they could not be read."""
     registry = CollectorRegistry()
     is_open = Gauge("betcore_breaker_open", "Whether stakes for a casino fail fast.", ["casino"], registry=registry)
     seconds = Gauge("betcore_breaker_open_seconds", "For how long already.", ["casino"], registry=registry)

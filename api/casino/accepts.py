@@ -1,4 +1,4 @@
-"""What becomes of a casino's Accept: it is stored, and then whoever waits for it is told."""
+"""Receiving Accepts: an Accept is stored, then the worker or workflow that waits for it is notified."""
 
 import asyncio
 from datetime import timedelta
@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from api.casino import schemas
-from api.casino.schemas import Unread
+from api.casino.schemas import UnreadableAccept
 from betcore.casino import accept_notifications
 from betcore.db.accepts import Accepts, CasinoAccept, Stored
 from betcore.db.bets import Bets
@@ -25,8 +25,8 @@ ACCEPTS = Counter("betcore_accepts", "Accepts of casinos by what became of them"
 _SIGNAL_WITHIN = 1.0
 
 
-class Confirmations:
-    """Takes Accepts on one database, and tells the workers and workflows of one Temporal."""
+class AcceptReceiver:
+    """Stores Accepts in the database and notifies workers and workflows."""
 
     def __init__(self, engine: AsyncEngine, client: Client) -> None:
         self._engine = engine
@@ -34,29 +34,30 @@ class Confirmations:
         self._accepts = Accepts(engine)
         self._bets = Bets(engine)
 
-    async def take(self, casino: Casino, body: bytes) -> Stored:
-        """Store the Accept in a body, and tell whoever waits for it.
+    async def receive(self, casino: Casino, body: bytes) -> Stored:
+        """Store the Accept in a body and notify whatever waits for it.
 
-        Raises Unread, and what the database raises; nothing has moved then, or the casino's repeat finds it.
+        Raises UnreadableAccept: nothing is stored of the movement then. Raises the database's errors: the casino sends
+        the Accept again, and finds it stored or not.
         """
         try:
             accept = schemas.accept(body, casino.profile.error_codes)
-        except Unread as error:
+        except UnreadableAccept as error:
             ACCEPTS.labels(casino.name, error.doubt).inc()
             await self._accepts.unread(casino.casino_id, *error.about, error.doubt)
             raise
         stored = await self._accepts.store(casino.casino_id, accept)
         if stored.ended is not None and stored.confirmation is not None:
             await self._bets.taken_after_the_end(stored.ended, stored.confirmation, _theirs(accept))
-        await self._tell(accept, stored)
+        await self._notify(accept, stored)
         ACCEPTS.labels(casino.name, stored.reason or stored.outcome).inc()
         return stored
 
-    async def _tell(self, accept: CasinoAccept, stored: Stored) -> None:
-        """Hint and signal: both say only "look at the row".
+    async def _notify(self, accept: CasinoAccept, stored: Stored) -> None:
+        """Notify the worker by LISTEN/NOTIFY and the workflow by a signal; both then read the row.
 
-        A failure is logged and no more: whoever waits looks at the row by itself when its time is up. The workflow may
-        also be over, or have been resumed under another id a moment ago.
+        A failure is only logged: worker and workflow read the row also when their wait is over. The workflow may have
+        ended, or have been resumed under another id a moment ago.
         """
         bet_id, kind = accept.bet_id, accept.transaction_type
         if stored.hinted:
@@ -76,7 +77,7 @@ class Confirmations:
 
 
 def _theirs(accept: CasinoAccept) -> dict[str, str]:
-    """The casino's side of an incident; no personal data."""
+    """Return the casino's side of an incident, without personal data."""
     said = {"type": str(int(accept.transaction_type)), "amount": accept.amount, "error_code": accept.error_code}
     named = accept.partner_transaction_id
     return said if named is None else {**said, "partner_transaction_id": named}

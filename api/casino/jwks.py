@@ -1,16 +1,16 @@
-"""The public keys by which casinos verify our messages: a plain RFC 7517 set, without an envelope."""
+"""JWKS: the public keys by which casinos verify our messages, as a plain RFC 7517 set without an envelope."""
 
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
 from betcore.db.signing_keys import SigningKeys
 
-# Short: a key that was just put in force signs at once, and a casino must come to know it.
+# Short: a new key signs at once, and a casino with an old list would refuse what it signs.
 _CACHE = "public, max-age=60"
 
 
 def router(keys: SigningKeys) -> APIRouter:
-    """``/mis-api/api/v2/auth/jwks``."""
+    """Return the route ``/mis-api/api/v2/auth/jwks``."""
     routes = APIRouter()
 
     @routes.get("/mis-api/api/v2/auth/jwks", summary="Keys of the tokens that we send to casinos.")

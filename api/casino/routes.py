@@ -1,7 +1,7 @@
-"""The Aggregator API for casinos: access tokens, our messages verified, and the casino's Accepts.
+"""The Aggregator API for casinos: access tokens, verification of our messages, Accepts.
 
-Every answer is ``{"ErrorCode", "Message", "Value"}``. HTTP 200 says that the answer is final; 503 asks for the same
-call again; 400 says that nothing was kept of a call that cannot be read, and why.
+Every response is ``{"ErrorCode", "Message", "Value"}``. HTTP 200 is final, 503 asks for the same call again, and 400
+says why a call cannot be read.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from api.casino import schemas
-from api.casino.accepts import Confirmations
+from api.casino.accepts import AcceptReceiver
 from api.provider.signature import MAX_BODY
 from betcore.casino.tokens import LIFETIME, SCOPE, Tokens
 from betcore.db.accepts import Outcome
@@ -39,18 +39,18 @@ _ANSWERS = {
     Outcome.UNKNOWN: (UNKNOWN_BET, "bet not found"),
 }
 _WITHIN = 5.0
-# Compared where the casino is unknown, so that this takes as long as a wrong secret.
-_NOBODY = ("nobody-has-this-secret",)
+# Compared if the casino is unknown: otherwise the time of the answer would reveal which casinos exist.
+_DUMMY_SECRETS = ("nobody-has-this-secret",)
 
 
-def router(tokens: Tokens, partners: Partners, confirmations: Confirmations) -> APIRouter:
-    """``auth/token``, ``auth/verify`` and ``payments/accept``; the keys stand in ``api.casino.jwks``."""
+def router(tokens: Tokens, partners: Partners, accepts: AcceptReceiver) -> APIRouter:
+    """Return the routes ``auth/token``, ``auth/verify`` and ``payments/accept``."""
     routes = APIRouter(prefix=PREFIX, include_in_schema=False)
 
     async def token(request: Request) -> Response:
         client_id, secret = schemas.credentials(await _body(request))
         account = await partners.account(client_id)
-        holds = _holds(secret, account.secrets if account else _NOBODY)
+        holds = _holds(secret, account.secrets if account else _DUMMY_SECRETS)
         if account is None or not holds:
             raise NotAuthorised("PartnerClientId and Secret do not hold")
         value = {
@@ -67,25 +67,25 @@ def router(tokens: Tokens, partners: Partners, confirmations: Confirmations) -> 
         return _render(SUCCESS, "Success", value)
 
     async def accept(request: Request) -> Response:
-        casino = await _caller(request, tokens, partners)
-        stored = await confirmations.take(casino, await _body(request))
+        casino = await _authenticate(request, tokens, partners)
+        stored = await accepts.receive(casino, await _body(request))
         if stored.outcome is Outcome.LATER:
-            return _to_repeat()
+            return _repeat_later()
         code, message = _ANSWERS[stored.outcome]
         return _render(code, f"{stored.reason}: {message}" if stored.reason else message)
 
     for path, handle in (("/auth/token", token), ("/auth/verify", verify), ("/payments/accept", accept)):
-        routes.post(path)(_answered(handle))
+        routes.post(path)(_with_refusals(handle))
     return routes
 
 
-def is_called(path: str) -> bool:
-    """Whether a refusal at this path is told in the envelope of casinos. The keys have no envelope of their own."""
+def owns(path: str) -> bool:
+    """Return whether a refusal at this path has the form of this API. The JWKS has no form of its own."""
     return path.startswith(f"{PREFIX}/") and path != f"{PREFIX}/auth/jwks"
 
 
 def refusal(error: Exception) -> Response:
-    """The answer to what was raised. What nobody has foreseen is to be repeated, and says nothing of its insides."""
+    """Return the response to an error. After an unforeseen one the casino is to call again; its text stays inside."""
     match error:
         case NotAuthorised():
             return _render(NOT_AUTHORISED, str(error), status=401, headers={"WWW-Authenticate": "Bearer"})
@@ -97,14 +97,14 @@ def refusal(error: Exception) -> Response:
             return _render(error.status_code, error.detail, status=error.status_code, headers=dict(error.headers or {}))
         case _:
             _log.error("a casino's call failed", exc_info=error)
-            return _to_repeat()
+            return _repeat_later()
 
 
-def _to_repeat() -> Response:
+def _repeat_later() -> Response:
     return _render(FAILED, "not done: send it again", status=503, headers={"Retry-After": "1"})
 
 
-def _answered(handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+def _with_refusals(handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
     async def answered(request: Request) -> Response:
         try:
             async with asyncio.timeout(_WITHIN):
@@ -123,7 +123,7 @@ def _render(
 
 
 def _holds(given: str, secrets: Sequence[str]) -> bool:
-    # A list: all are compared, so that time does not tell which one matched.
+    # A list: with a generator the time of the answer would reveal which secret matched.
     return any([hmac.compare_digest(_digest(given), _digest(secret)) for secret in secrets])
 
 
@@ -131,7 +131,7 @@ def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
-async def _caller(request: Request, tokens: Tokens, partners: Partners) -> Casino:
+async def _authenticate(request: Request, tokens: Tokens, partners: Partners) -> Casino:
     given = request.headers.getlist("authorization")
     scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
     if scheme.lower() != "bearer":
@@ -144,7 +144,7 @@ async def _caller(request: Request, tokens: Tokens, partners: Partners) -> Casin
 
 
 async def _body(request: Request) -> bytes:
-    """The whole body. Raises TooLarge as soon as that is known, Malformed where its sender hangs up before its end."""
+    """Return the whole body. Raises TooLarge as soon as that is known, and Malformed if the casino hangs up."""
     body = bytearray()
     try:
         async for chunk in request.stream():

@@ -1,4 +1,4 @@
-"""Reading a casino's bodies: their JSON strictly, the values of an Accept as ``betcore.domain.casino_values`` does."""
+"""Bodies of casinos' calls: their JSON is read strictly, an Accept's values by ``betcore.domain.casino_values``."""
 
 import json
 import re
@@ -17,9 +17,8 @@ _MEANING_SUCCESS, _MEANING_DUPLICATE = "done", "duplicate"
 _TYPES = {int(one): one for one in TransactionType}
 
 
-class Unread(Malformed):
-    """An Accept that cannot be read: ``doubt`` says which part of it. ``about`` are the bet and the movement, as far as
-    they can be read."""
+class UnreadableAccept(Malformed):
+    """An Accept that cannot be read. ``doubt`` says which part, ``about`` its bet and movement if they can be read."""
 
     def __init__(self, doubt: Doubt, why: str) -> None:
         self.doubt = doubt
@@ -28,7 +27,7 @@ class Unread(Malformed):
 
 
 def credentials(body: bytes) -> tuple[int, str]:
-    """PartnerClientId and Secret. Raises Malformed, as all of these do."""
+    """Return PartnerClientId and Secret. Raises Malformed."""
     fields = read_object(body)
     secret = fields.get("Secret")
     if not isinstance(secret, str) or isinstance(secret, JsonNumber):
@@ -37,7 +36,7 @@ def credentials(body: bytes) -> tuple[int, str]:
 
 
 def token(body: bytes) -> str:
-    """The JWT in ``{"Token": "..."}``, or as a JSON string by itself."""
+    """Return the JWT in ``{"Token": "..."}``, or in a JSON string by itself. Raises Malformed."""
     found: Any
     if body.lstrip(b" \t\r\n")[:1] == b'"':
         try:
@@ -52,14 +51,14 @@ def token(body: bytes) -> str:
 
 
 def accept(body: bytes, error_codes: Mapping[str, str]) -> CasinoAccept:
-    """An Accept; ``error_codes`` are the meanings of the casino's profile. Raises Unread."""
+    """Return the Accept in a body; ``error_codes`` are those of the casino's profile. Raises UnreadableAccept."""
     try:
         fields = read_object(body)
     except Malformed as error:
-        raise Unread(Doubt.UNREADABLE_BODY, str(error)) from None
+        raise UnreadableAccept(Doubt.UNREADABLE_BODY, str(error)) from None
     try:
         return _accept(fields, error_codes)
-    except Unread as error:
+    except UnreadableAccept as error:
         kind = _TYPES.get(casino_values.transaction_type(field(fields, "TransactionType")) or 0)
         error.about = casino_values.whole(field(fields, "BetId")), kind
         raise
@@ -79,7 +78,7 @@ def _accept(fields: dict[str, Any], error_codes: Mapping[str, str]) -> CasinoAcc
         success=success,
         partner_transaction_id=_partner_transaction_id(fields, optional=not success),
         transaction_id=_transaction_id(fields),
-        # What is for showing only never keeps money from being confirmed.
+        # An unreadable balance is left out: it is only shown, and must not keep money from being confirmed.
         balance=str(balance) if casino_values.number(balance) is not None else None,
         message=message or None,
     )
@@ -133,8 +132,8 @@ def _error_code(fields: dict[str, Any], error_codes: Mapping[str, str]) -> tuple
     return found, meaning
 
 
-def _unread(fields: dict[str, Any], name: str, doubt: Doubt, why: str) -> Unread:
-    return Unread(doubt, f"{name} is missing" if field(fields, name) is None else f"{name} {why}")
+def _unread(fields: dict[str, Any], name: str, doubt: Doubt, why: str) -> UnreadableAccept:
+    return UnreadableAccept(doubt, f"{name} is missing" if field(fields, name) is None else f"{name} {why}")
 
 
 def _integer(fields: dict[str, Any], name: str) -> int:

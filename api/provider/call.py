@@ -1,19 +1,20 @@
-"""A provider's call on its way through the API, and what is said to it."""
+"""A provider's call on its way through the API, and the reply to it."""
 
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from betcore.db.partners import Provider
+from betcore.domain.ids import BetKey
 from betcore.domain.money import Money
 
-# Kept back of the deadline for the answer to travel.
-_FOR_THE_ANSWER = 0.1
+# Seconds before the deadline in which the answer is sent.
+_TO_SEND_THE_ANSWER = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Who calls, until when (``time.monotonic()``) we may answer, and when it was sent by the provider's clock."""
+    """Who calls, when it was sent by the provider's clock, and until when (``time.monotonic()``) we may answer."""
 
     provider: Provider
     session_id: str
@@ -22,19 +23,23 @@ class Call:
     sent_at: datetime
 
     @property
-    def left(self) -> float:
-        """Seconds until the answer must be on its way."""
-        return max(self.deadline - _FOR_THE_ANSWER - time.monotonic(), 0)
+    def seconds_left(self) -> float:
+        """Return the seconds until the answer must be sent."""
+        return max(self.deadline - _TO_SEND_THE_ANSWER - time.monotonic(), 0)
 
     @property
     def answer_by(self) -> datetime:
-        """The deadline on the clock that other machines have too."""
+        """Return the deadline by the clock that workers have too."""
         return datetime.now(UTC) + timedelta(seconds=max(self.deadline - time.monotonic(), 0))
+
+    def bet(self, provider_bet_id: str) -> BetKey:
+        """Return the key of a bet of the calling provider."""
+        return BetKey(self.provider.counterparty_id, provider_bet_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the provider hears; ``code`` None is "done"."""
+    """What the provider is answered; ``code`` None is "done"."""
 
     code: str | None
     message: str = ""

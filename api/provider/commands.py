@@ -1,4 +1,4 @@
-"""What a call becomes when it goes to a workflow: all that the bet needs to be carried out, without another look."""
+"""Commands to workflows. A command carries all that its workflow needs to know of session, provider and casino."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -11,7 +11,6 @@ from betcore.db.partners import Casino, Provider
 from betcore.db.provider_requests import Session
 from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.errors import Code
-from betcore.domain.ids import BetKey
 from betcore.domain.messages import PayIn, Refund, Reverse
 from betcore.domain.money import Money
 from betcore.domain.policy import BetPolicy
@@ -19,7 +18,10 @@ from betcore.temporal import visibility
 
 
 def pay_in(call: Call, session: Session, casino: Casino, body: PayInBody | PayInOutBody) -> PayIn:
-    """A stake with our own verdict on it. Raises Malformed for an amount that the session's currency does not have."""
+    """Return the command to take a stake, with our own refusal of it if there is one.
+
+    Raises Malformed for an amount that the session's currency does not have.
+    """
     provider, stake = call.provider, Money.parse(body.bet_amount, session.currency)
     return PayIn(
         provider_id=provider.provider_id,
@@ -41,17 +43,20 @@ def pay_in(call: Call, session: Session, casino: Casino, body: PayInBody | PayIn
 
 
 def refund(call: Call, session: Session, provider_bet_id: str) -> Refund:
-    """A Refund, with what the provider's profile lets it do to a bet that is settled."""
+    """Return the command to return a stake, with what the provider's profile lets it do to a settled bet."""
     return Refund(
         player_id=session.player_id,
         answer_by=call.answer_by,
         after_pay_out=call.provider.profile.refund_after_pay_out,
-        bet=BetKey(call.provider.counterparty_id, provider_bet_id),
+        bet=call.bet(provider_bet_id),
     )
 
 
 def reverse(call: Call, session: Session, casino: Casino, provider_bet_id: str, record: BetRecord) -> Reverse:
-    """The reversal of a bet of the session's player, at the bet's own casino."""
+    """Return the command to reverse a settled bet of the session's player, at the bet's own casino.
+
+    Raises ValueError for a tombstone.
+    """
     if record.stake is None:
         raise ValueError(f"bet {record.bet_id} is a tombstone: there is nothing to reverse")
     return Reverse(
@@ -67,8 +72,8 @@ def reverse(call: Call, session: Session, casino: Casino, provider_bet_id: str, 
     )
 
 
-def attributes(call: Call, session: Session, *, status: str = "open") -> TypedSearchAttributes:
-    """By what people find the workflow that the call starts."""
+def search_attributes(call: Call, session: Session, *, status: str = "open") -> TypedSearchAttributes:
+    """Return the search attributes of the workflow that the call starts."""
     return visibility.at_start(
         casino=session.casino_name,
         provider=call.provider.name,
@@ -80,14 +85,14 @@ def attributes(call: Call, session: Session, *, status: str = "open") -> TypedSe
 
 
 def _refusal(provider: Provider, session: Session, stake: Money) -> Code | None:
-    """Our own verdict on a new stake."""
+    """Return why we refuse a new stake, None if we do not."""
     if session.ended:
         return Code.SESSION_ENDED
     if provider.disabled or session.game_disabled or session.casino_disabled:
         return Code.GAME_DISABLED
     if session.player_blocked:
         return Code.PLAYER_BLOCKED
-    # A limit may have more decimals than the currency: it is compared, never made an amount. A free round has none.
+    # A limit may have more decimals than the currency: it is compared, never made Money. A free round has no minimum.
     asked = Decimal(str(stake))
     if session.min_bet is not None and stake.minor and asked < session.min_bet:
         return Code.BELOW_MIN_BET

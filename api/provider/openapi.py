@@ -1,9 +1,9 @@
-"""What the OpenAPI document says of the provider's calls: every status and every ``_responseCode``."""
+"""The OpenAPI document of the provider's calls: every status and every ``_responseCode`` of each."""
 
 import json
 from typing import Any
 
-from api.provider.responses import WIRE, render
+from api.provider.responses import RESPONSE_CODES, render
 from api.provider.schemas import ID_SCHEMA, BetBody, json_schema
 from api.provider.signature import HEADERS
 from betcore.domain.money import Money
@@ -75,12 +75,14 @@ def operation(name: str, body: type[BetBody] | None = None) -> dict[str, Any]:
 
 
 def _examples(status: int, numbers: tuple[int, ...]) -> dict[str, Any]:
-    """What the service itself would write, one for each reason under this status."""
+    """Return responses as the service writes them, one for each reason under this status."""
     codes: list[str | None] = [None] if 1 in numbers else []
-    codes += [code for code, (number, code_status) in WIRE.items() if number in numbers and code_status == status]
+    codes += [
+        code for code, (number, code_status) in RESPONSE_CODES.items() if number in numbers and code_status == status
+    ]
     found: dict[str, Any] = {}
     for code in codes:
-        # A session that is known is named with every answer that is not about the request as such.
+        # Currency and balance are in every answer about a known session.
         known = status in (200, 503) and code not in ("session_unknown", "session_demo")
         answer = render(code, currency="EUR", balance=_BALANCE) if known else render(code)
         found["done" if code is None else code] = {"value": json.loads(bytes(answer.body))}
@@ -94,7 +96,7 @@ def _response(status: int, text: str, numbers: tuple[int, ...]) -> dict[str, Any
         "required": ["_responseCode"],
         "properties": {
             "currency": {"type": "string"},
-            "balance": {"type": ["number", "null"], "description": "Major units; null where it cannot be read."},
+            "balance": {"type": ["number", "null"], "description": "Major units; null if it cannot be read."},
             "_responseCode": {"type": "integer", "enum": list(numbers)},
             "message": {"type": "string"},
             "reason": {"type": "string"},

@@ -1,4 +1,4 @@
-"""What an answer is taken from: the moment and the balance that stand in the bet's row, and why a call was refused."""
+"""What a bet's row says of an outcome: since when it is recorded, the balance then, and why a call was refused."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,14 +13,14 @@ from betcore.domain.money import Money
 
 
 class Outcome(NamedTuple):
-    """Since when what is answered has stood in the row, and the balance that the casino named then."""
+    """Since when the outcome has been recorded, and the balance that the casino reported with it."""
 
     since: datetime | None = None
     balance: Money | None = None
 
 
 def opened(record: BetRecord | None) -> Outcome:
-    """What a PayIn is answered from; a PayInOut, from the end of its bet."""
+    """Return the outcome of a PayIn, or of a PayInOut, whose outcome is the end of its bet."""
     if record is None:
         return Outcome()
     if record.one_step:
@@ -29,22 +29,24 @@ def opened(record: BetRecord | None) -> Outcome:
 
 
 def ended(record: BetRecord | None) -> Outcome:
-    """What a PayOut or Refund is answered from: the end of the bet, or of the reversal after it."""
+    """Return the outcome of a PayOut or Refund: the end of the bet, or of the reversal after it."""
     last = record and (record.reversal or record)
     return Outcome(last.closed_at, last.closed_balance) if last else Outcome()
 
 
-def words(answer: Code | None, record: BetRecord | None, order: PayIn | PayOut | Refund, session: Session) -> str:
-    """Name the field or the limit that a refusal is about; empty if its code says all. No personal data."""
+def explanation(
+    answer: Code | None, record: BetRecord | None, command: PayIn | PayOut | Refund, session: Session
+) -> str:
+    """Return the field or the limit that a refusal is about, "" if its code says everything. No personal data."""
     if answer is Code.DIFFERENT_DATA and record is not None:
-        return "; ".join(_differences(record, order))
-    if isinstance(order, PayIn) and answer in (Code.BELOW_MIN_BET, Code.ABOVE_MAX_BET):
-        return _limit(answer, order.stake, session)
+        return "; ".join(_differences(record, command))
+    if isinstance(command, PayIn) and answer in (Code.BELOW_MIN_BET, Code.ABOVE_MAX_BET):
+        return _limit(answer, command.stake, session)
     return ""
 
 
 def _limit(answer: Code, stake: Money, session: Session) -> str:
-    """A repeat hears the first refusal, though the limit may have changed since: then it is not named."""
+    """Return the limit that a stake breaks now, if it does: the limit may have changed since the refusal."""
     asked = Decimal(str(stake))
     if answer is Code.BELOW_MIN_BET and session.min_bet is not None and asked < session.min_bet:
         return f"below the minimum of {stake.currency} {session.min_bet:f}"
@@ -53,23 +55,23 @@ def _limit(answer: Code, stake: Money, session: Session) -> str:
     return ""
 
 
-def _differences(record: BetRecord, order: PayIn | PayOut | Refund) -> Iterator[str]:
-    if record.player_id != order.player_id:
-        # All else may be another player's, and is not said.
+def _differences(record: BetRecord, command: PayIn | PayOut | Refund) -> Iterator[str]:
+    if record.player_id != command.player_id:
+        # The other differences would reveal data of another player.
         yield "the session's player is not that of the bet"
         return
-    if isinstance(order, PayIn):
-        one_step = order.win is not None
+    if isinstance(command, PayIn):
+        one_step = command.win is not None
         if record.one_step != one_step:
             yield f"the bet was not opened by {'PayInOut' if one_step else 'PayIn'}"
-        if record.game_id != order.game_id:
+        if record.game_id != command.game_id:
             yield "the session's game is not that of the bet"
-        if record.stake != order.stake:
+        if record.stake != command.stake:
             yield "betAmount is not that of the bet"
-    if isinstance(order, PayOut) and record.one_step:
+    if isinstance(command, PayOut) and record.one_step:
         yield "the bet was opened by PayInOut"
-    if isinstance(order, PayIn | PayOut):
-        if record.round_id not in (None, order.round_id):
+    if isinstance(command, PayIn | PayOut):
+        if record.round_id not in (None, command.round_id):
             yield "gameRoundId is not that of the bet"
-        if order.win is not None and record.win is not None and order.win != record.win:
+        if command.win is not None and record.win is not None and command.win != record.win:
             yield "winAmount is not that of the bet"

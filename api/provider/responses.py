@@ -1,4 +1,4 @@
-"""The one form of every answer to providers, and the one table from codes to ``_responseCode`` and HTTP status."""
+"""Responses to providers: their one form, and the one table from codes to ``_responseCode`` and HTTP status."""
 
 import json
 
@@ -13,7 +13,7 @@ _log = structlog.get_logger()
 ALREADY_PROCESSED = "already_processed"
 
 # (code of betcore.domain.errors) -> (_responseCode, HTTP status)
-WIRE: dict[str, tuple[int, int]] = {
+RESPONSE_CODES: dict[str, tuple[int, int]] = {
     Code.MALFORMED: (2, 400),
     Code.TOO_LARGE: (2, 413),
     Code.UNKNOWN_ROUTE: (2, 404),
@@ -50,8 +50,8 @@ def render(
     balance: Money | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """The answer for a code; None is "done". The balance is written digit by digit: it never is a float."""
-    number, status = DONE if code is None else WIRE[code]
+    """Return the response for a code; None is "done". The balance is written digit by digit and never is a float."""
+    number, status = DONE if code is None else RESPONSE_CODES[code]
     parts = []
     if currency is not None:
         parts.append(f'"currency":{json.dumps(currency)}')
@@ -67,8 +67,8 @@ def render(
 
 
 def refusal(error: Exception) -> Response:
-    """The answer to what was raised. What the table does not know is an unknown outcome, and says nothing of itself."""
-    if isinstance(error, BetcoreError) and error.code in WIRE:
+    """Return the response to an error. One that is not in the table is an unknown outcome; its text stays inside."""
+    if isinstance(error, BetcoreError) and error.code in RESPONSE_CODES:
         return render(error.code, str(error))
     _log.error("unexpected", exc_info=error)
     return render(Code.OUTCOME_UNKNOWN)

@@ -1,4 +1,4 @@
-"""The Aggregator API for providers: five calls, each translated into one of the service's and back."""
+"""The Aggregator API for providers: the routes of its five operations."""
 
 import asyncio
 import time
@@ -13,8 +13,8 @@ from starlette.responses import Response
 from api.provider import schemas
 from api.provider.call import Call, Reply
 from api.provider.openapi import operation
-from api.provider.operations import Bets
-from api.provider.responses import WIRE, render
+from api.provider.operations import BetOperations
+from api.provider.responses import RESPONSE_CODES, render
 from api.provider.schemas import Body
 from api.provider.signature import Caller
 from betcore.domain.errors import BetcoreError, Code, Malformed, WrongContentType
@@ -30,12 +30,12 @@ SECONDS = Histogram(
     buckets=(0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2, 4),
 )
 
-# What arrives after its deadline is still given this long, so that its request id is recorded.
-_TO_CLAIM = 0.25
+# Seconds that a call has even after its deadline, so that its request id is recorded.
+_TO_CLAIM_THE_ID = 0.25
 
 
-def router(bets: Bets) -> APIRouter:
-    """The routes of the five operations."""
+def router(operations: BetOperations) -> APIRouter:
+    """Return the routes of the five operations."""
     routes = APIRouter(prefix="/v1/sessions/{session_id}")
 
     @routes.get("/balance", **operation("balance"))
@@ -44,9 +44,9 @@ def router(bets: Bets) -> APIRouter:
         if caller.body:
             raise Malformed("a balance is asked for without a body")
         call = _call(caller, schemas.session_id(request.path_params["session_id"]))
-        return await _answered("balance", caller, bets.balance(call))
+        return await _respond("balance", caller, operations.balance(call))
 
-    def post(path: str, name: str, model: type[Body], do: Callable[[Call, Body], Awaitable[Reply]]) -> None:
+    def post(path: str, name: str, model: type[Body], act: Callable[[Call, Body], Awaitable[Reply]]) -> None:
         async def handle(request: Request) -> Response:
             caller: Caller = request.state.caller
             if caller.body:
@@ -56,15 +56,15 @@ def router(bets: Bets) -> APIRouter:
             try:
                 body = schemas.read(model, caller.body, session_id, ignore_foreign_amounts=ignore)
             except schemas.UnreadableWin as unreadable:
-                return await _answered(name, caller, bets.unreadable_win(call, unreadable))
-            return await _answered(name, caller, do(call, body))
+                return await _respond(name, caller, operations.refuse_unreadable_win(call, unreadable))
+            return await _respond(name, caller, act(call, body))
 
         routes.post(path, **operation(name, model))(handle)
 
-    post("/bets/pay-in", "pay_in", schemas.PayInBody, bets.pay_in)
-    post("/bets/pay-out", "pay_out", schemas.PayOutBody, bets.pay_out)
-    post("/bets/pay-in-out", "pay_in_out", schemas.PayInOutBody, bets.pay_in_out)
-    post("/bets/refund", "refund", schemas.RefundBody, bets.refund)
+    post("/bets/pay-in", "pay_in", schemas.PayInBody, operations.pay_in)
+    post("/bets/pay-out", "pay_out", schemas.PayOutBody, operations.pay_out)
+    post("/bets/pay-in-out", "pay_in_out", schemas.PayInOutBody, operations.pay_in_out)
+    post("/bets/refund", "refund", schemas.RefundBody, operations.refund)
     return routes
 
 
@@ -82,16 +82,16 @@ def _check_content_type(request: Request) -> None:
         raise WrongContentType("a body is application/json")
 
 
-async def _answered(name: str, caller: Caller, outcome: Awaitable[Reply]) -> Response:
-    """The reply in the envelope. What nobody has foreseen is an unknown outcome, and says nothing of its insides."""
-    # From here on the service records the request id itself.
+async def _respond(name: str, caller: Caller, outcome: Awaitable[Reply]) -> Response:
+    """Return the response to a call. An unforeseen failure is an unknown outcome, and its text stays in the log."""
+    # From here on the operation records the request id.
     caller.claimed = True
     try:
-        async with asyncio.timeout(max(_deadline(caller) - time.monotonic(), _TO_CLAIM)):
+        async with asyncio.timeout(max(_deadline(caller) - time.monotonic(), _TO_CLAIM_THE_ID)):
             reply = await outcome
     except BetcoreError as refusal:
         reply = Reply(refusal.code, str(refusal))
-        if refusal.code not in WIRE:
+        if refusal.code not in RESPONSE_CODES:
             _log.error("not set up", operation=name, code=refusal.code, message=str(refusal))
             reply = Reply(Code.OUTCOME_UNKNOWN)
     except TimeoutError:
@@ -103,5 +103,5 @@ async def _answered(name: str, caller: Caller, outcome: Awaitable[Reply]) -> Res
     response = render(reply.code, reply.message, reply.currency, reply.balance)
     response.background = BackgroundTask(failpoints.reach, "answer_written")
     SECONDS.labels(name).observe(time.monotonic() - caller.arrived)
-    CALLS.labels(name, WIRE[reply.code][0] if reply.code else 1).inc()
+    CALLS.labels(name, RESPONSE_CODES[reply.code][0] if reply.code else 1).inc()
     return response

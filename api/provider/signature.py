@@ -1,4 +1,4 @@
-"""X-Sign in front of everything below ``/v1``: size, then signature, before the path is even looked at."""
+"""The signature of a provider's request, X-Sign: checked after the size and before the path, for all below ``/v1``."""
 
 import re
 import time
@@ -15,10 +15,10 @@ from betcore.provider import xsign
 
 MAX_BODY = 64 * 1024
 _TOO_LARGE = f"a body has {MAX_BODY} bytes at most"
-_IN_SECONDS = "X-Timestamp is in milliseconds, not in seconds"
+_TIMESTAMP_IN_SECONDS = "X-Timestamp is in milliseconds, not in seconds"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Compared where the counterparty is unknown, so that this takes as long as a wrong signature.
-_NOBODY = ("nobody-has-this-secret",)
+# Compared if the counterparty is unknown: otherwise the time of the answer would reveal which counterparties exist.
+_DUMMY_SECRETS = ("nobody-has-this-secret",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ HEADERS = (COUNTERPARTY_ID, TIMESTAMP, REQUEST_ID, SIGNATURE)
 
 @dataclass(slots=True)
 class Caller:
-    """A provider whose signature holds. ``claimed`` tells that its request id is recorded already."""
+    """A provider whose signature holds. ``claimed`` says that its request id is recorded already."""
 
     provider: Provider
     request_id: str
@@ -57,7 +57,7 @@ class Caller:
     claimed: bool = False
 
 
-class SignedRequests:
+class SignatureMiddleware:
     """ASGI middleware: requests below ``prefix`` reach the application only with a valid signature."""
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
@@ -65,7 +65,7 @@ class SignedRequests:
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Check, or answer with the refusal."""
+        """Pass a signed request on, answer any other with its refusal."""
         if scope["type"] != "http" or not f"{scope['path']}/".startswith(f"{self._prefix}/"):
             await self._app(scope, receive, send)
             return
@@ -86,10 +86,10 @@ class SignedRequests:
         signature = _header(scope, SIGNATURE)
         partners: Partners = scope["app"].state.partners
         provider = await partners.provider(counterparty_id)
-        secrets = provider.secrets if provider else _NOBODY
+        secrets = provider.secrets if provider else _DUMMY_SECRETS
         both = provider is not None and provider.profile.signature == "raw_or_sorted"
         signed = (body, sorted_encoding(body)) if both else (body,)
-        # A list, as in verify itself: all are compared, so that time does not tell which one matched.
+        # A list, as in verify itself: with a generator the time of the answer would reveal which one matched.
         holds = any([xsign.verify(signature, secrets, counterparty_id, timestamp, request_id, one) for one in signed])
         if provider is None or not holds:
             raise NotAuthorised("the signature does not hold")
@@ -97,7 +97,7 @@ class SignedRequests:
             raise NotAuthorised("the provider is suspended")
         if abs(time.time() - int(timestamp) / 1000) > provider.profile.freshness_window:
             in_seconds = abs(time.time() - int(timestamp)) <= provider.profile.freshness_window
-            raise NotAuthorised(_IN_SECONDS if in_seconds else "X-Timestamp is too far from our clock")
+            raise NotAuthorised(_TIMESTAMP_IN_SECONDS if in_seconds else "X-Timestamp is too far from our clock")
         return provider, request_id, _EPOCH + timedelta(milliseconds=int(timestamp))
 
 
@@ -110,7 +110,7 @@ def _header(scope: Scope, header: Header) -> str:
 
 
 async def _read(scope: Scope, receive: Receive) -> bytes:
-    """The whole body. Raises TooLarge as soon as that is known, be it from the length that is announced."""
+    """Return the whole body. Raises TooLarge as soon as that is known, if possible from Content-Length."""
     announced = dict(scope["headers"]).get(b"content-length", b"")
     if announced.isdigit() and int(announced) > MAX_BODY:
         raise TooLarge(_TOO_LARGE)

@@ -1,10 +1,10 @@
-"""Messages to the workflows of bets, and what their answers and failures mean to a caller with a deadline."""
+"""The API's client of bet workflows: updates and signals within a deadline, and what their failures mean."""
 
 import asyncio
 import hashlib
 import json
 from datetime import timedelta
-from typing import Any
+from typing import TypedDict, TypeVar
 
 from temporalio.client import (
     Client,
@@ -35,27 +35,39 @@ from betcore.temporal import visibility
 from workflows.bet import Bet
 from workflows.reversal import Reversal
 
-# An update is held in memory until a worker accepts it; what nobody has accepted this long before the deadline is
-# handed over as a signal, which the server keeps; a short deadline keeps half of itself for that.
+# The server holds an update in memory until a worker accepts it, and loses it if no worker does. An update that is not
+# accepted this many seconds before the deadline is therefore sent again as a signal, which the server stores. A
+# deadline of less than twice this keeps half of its time for the signal.
 _FOR_THE_SIGNAL = 0.5
 _SHORTEST = 0.05
-_STARTING: dict[str, Any] = {
+# Each operation of a bet has one update id: a repeat joins the first call and gets its outcome. The updates of PayIn
+# and PayInOut carry no data; the API compares the row that they return. PayOuts and Refunds join only if equal.
+_PAY_IN, _PAY_IN_OUT, _PAY_OUT, _REFUND = "pay_in", "pay_in_out", "pay_out", "refund"
+
+Started = TypeVar("Started", Bet, Reversal)
+End = TypeVar("End")
+
+
+class _StartOptions(TypedDict):
+    task_queue: str
+    id_conflict_policy: WorkflowIDConflictPolicy
+    id_reuse_policy: WorkflowIDReusePolicy
+    task_timeout: timedelta
+
+
+_START_OPTIONS: _StartOptions = {
     "task_queue": BETS_QUEUE,
     "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
     "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
     "task_timeout": TASK_TIMEOUT,
 }
 
-# One update id for each operation of a bet: a repeat joins the first call and gets its outcome. PayIn and PayInOut tell
-# the workflow nothing, and are judged by the row that it answers. Of PayOuts and Refunds only equal ones join.
-_PAY_IN, _PAY_IN_OUT, _PAY_OUT, _REFUND = "pay_in", "pay_in_out", "pay_out", "refund"
 
+class BetWorkflowClient:
+    """Sends a provider's call to the workflow of its bet and waits for the bet's row.
 
-class BetMessages:
-    """The way from a provider's call to the bet's workflow.
-
-    ``record`` is the bet's row as it was seen, None where there was none. Every method returns None where no open
-    workflow has the bet, so that only its row can answer, and raises OutcomeUnknown at the deadline.
+    ``record`` is the row as the API has read it, None if there was none. Every method returns None if no open workflow
+    has the bet, so that only its row can answer, and raises OutcomeUnknown at the deadline.
     """
 
     def __init__(self, client: Client) -> None:
@@ -64,23 +76,28 @@ class BetMessages:
     async def pay_in(
         self, record: BetRecord | None, call: PayIn, attributes: TypedSearchAttributes, summary: str, seconds: float
     ) -> BetRecord | None:
-        """Start the bet, or join it, and wait for its row to answer the PayIn or PayInOut."""
+        """Start the bet's workflow or join it, and wait for the outcome of the PayIn or PayInOut."""
         update = _PAY_IN if call.win is None else _PAY_IN_OUT
         if record is not None and record.lives:
-            return await self._send(resumed_workflow_id(record.bet_id, record.lives), update, None, seconds)
+            return await self._update(resumed_workflow_id(record.bet_id, record.lives), update, None, seconds)
         key = BetKey(call.counterparty_id, call.provider_bet_id)
         operation = WithStartWorkflowOperation(
-            Bet.run, call, id=bet_workflow_id(key), search_attributes=attributes, static_summary=summary, **_STARTING
+            Bet.run,
+            call,
+            id=bet_workflow_id(key),
+            search_attributes=attributes,
+            static_summary=summary,
+            **_START_OPTIONS,
         )
-        return await self._start(operation, update, None, seconds)
+        return await self._update_with_start(operation, update, None, seconds)
 
     async def pay_out(self, bet: BetKey, record: BetRecord | None, call: PayOut, seconds: float) -> BetRecord | None:
-        """File a PayOut and wait for the bet's row to answer it. Raises Contradiction where it is not of this bet."""
-        return await self._send(_workflow_id(bet, record), _PAY_OUT, call, seconds)
+        """Send a PayOut and wait for its outcome. Raises Contradiction if it is not of this bet."""
+        return await self._update(_workflow_id(bet, record), _PAY_OUT, call, seconds)
 
     async def refund(self, bet: BetKey, record: BetRecord | None, call: Refund, seconds: float) -> BetRecord | None:
-        """File a Refund and wait for the bet's row to answer it. Raises Contradiction where it is not of this bet."""
-        return await self._send(_workflow_id(bet, record), _REFUND, call, seconds)
+        """Send a Refund and wait for its outcome. Raises Contradiction if it is not of this bet."""
+        return await self._update(_workflow_id(bet, record), _REFUND, call, seconds)
 
     async def reverse(
         self,
@@ -90,22 +107,24 @@ class BetMessages:
         attributes: TypedSearchAttributes,
         seconds: float,
     ) -> BetRecord | None:
-        """Start the reversal of a settled bet, or join it, and wait for it to answer the Refund."""
+        """Start the reversal of a settled bet or join it, and wait for the outcome of the Refund."""
         reversal = record.reversal
         if reversal is not None and reversal.lives:
-            return await self._send(resumed_reversal_workflow_id(record.bet_id, reversal.lives), _REFUND, call, seconds)
+            return await self._update(
+                resumed_reversal_workflow_id(record.bet_id, reversal.lives), _REFUND, call, seconds
+            )
         operation = WithStartWorkflowOperation(
             Reversal.run,
             reverse,
             id=reversal_workflow_id(BetKey(reverse.counterparty_id, reverse.provider_bet_id)),
             search_attributes=attributes,
             static_summary=visibility.reversal_summary(reverse),
-            **_STARTING,
+            **_START_OPTIONS,
         )
-        return await self._start(operation, _REFUND, call, seconds)
+        return await self._update_with_start(operation, _REFUND, call, seconds)
 
-    async def _start(
-        self, operation: WithStartWorkflowOperation[Any, Any], update: str, call: Refund | None, seconds: float
+    async def _update_with_start(
+        self, operation: WithStartWorkflowOperation[Started, End], update: str, call: Refund | None, seconds: float
     ) -> BetRecord | None:
         try:
             async with asyncio.timeout(seconds):
@@ -115,7 +134,7 @@ class BetMessages:
                     id=_update_id(update, call),
                     start_workflow_operation=operation,
                     result_type=BetRecord,
-                    rpc_timeout=_within(seconds),
+                    rpc_timeout=_rpc_timeout(seconds),
                 )
         except WorkflowAlreadyStartedError:
             _consume(operation)
@@ -125,7 +144,7 @@ class BetMessages:
             raise OutcomeUnknown from error
         return record
 
-    async def _send(
+    async def _update(
         self, workflow_id: str, name: str, call: PayOut | Refund | None, seconds: float
     ) -> BetRecord | None:
         handle = self._client.get_workflow_handle(workflow_id)
@@ -133,7 +152,7 @@ class BetMessages:
         ends, update = loop.time() + seconds, None
         for_the_signal = min(_FOR_THE_SIGNAL, seconds / 2)
         try:
-            # The SDK polls in a loop with rpc_timeout for each round: only this one limits them all.
+            # The SDK polls in a loop, and rpc_timeout limits one round of it: only this timeout limits the whole loop.
             async with asyncio.timeout_at(ends - for_the_signal):
                 update = await handle.start_update(
                     name,
@@ -141,13 +160,13 @@ class BetMessages:
                     id=_update_id(name, call),
                     wait_for_stage=WorkflowUpdateStage.ACCEPTED,
                     result_type=BetRecord,
-                    rpc_timeout=_within(seconds),
+                    rpc_timeout=_rpc_timeout(seconds),
                 )
             async with asyncio.timeout_at(ends):
-                record: BetRecord = await update.result(rpc_timeout=_within(ends - loop.time()))
+                record: BetRecord = await update.result(rpc_timeout=_rpc_timeout(ends - loop.time()))
             return record
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-            if update is None and call is not None and not await _handed_over(handle, name, call):
+            if update is None and call is not None and not await _signal(handle, name, call):
                 return None
             raise OutcomeUnknown from error
         except WorkflowUpdateFailedError as error:
@@ -157,8 +176,8 @@ class BetMessages:
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
-            # Temporal takes ten updates of a workflow at once: what finds no place among them is a signal too.
-            if update is None and call is not None and not await _handed_over(handle, name, call):
+            # Temporal takes ten updates of a workflow at once, and refuses more: those are signals too.
+            if update is None and call is not None and not await _signal(handle, name, call):
                 return None
             raise OutcomeUnknown from error
 
@@ -176,27 +195,30 @@ def _update_id(name: str, call: PayOut | Refund | None) -> str:
 
 
 def _workflow_id(bet: BetKey, record: BetRecord | None) -> str:
-    """The id of the workflow that carries a bet: its first one, or the one that has resumed it."""
+    """Return the id of the workflow that has a bet: its first one, or the one that resumed it."""
     return bet_workflow_id(bet) if record is None else current_bet_workflow_id(bet, record.bet_id, record.lives)
 
 
-async def _handed_over(handle: WorkflowHandle[Any, Any], name: str, call: PayOut | Refund) -> bool:
-    """Whether the server keeps the call for the workflow; not where that has ended meanwhile."""
+async def _signal(handle: WorkflowHandle[Started, End], name: str, call: PayOut | Refund) -> bool:
+    """Send the call as a signal and return True; return False if the workflow has ended.
+
+    Raises OutcomeUnknown if the signal fails otherwise.
+    """
     try:
-        await handle.signal(name, call, rpc_timeout=_within(_FOR_THE_SIGNAL))
+        await handle.signal(name, call, rpc_timeout=_rpc_timeout(_FOR_THE_SIGNAL))
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return False
-        # Not kept: the provider hears "unknown" either way, and repeats.
+        # It may be lost. The provider is answered "unknown" either way, and repeats the call.
         raise OutcomeUnknown from error
     return True
 
 
-def _within(seconds: float) -> timedelta:
+def _rpc_timeout(seconds: float) -> timedelta:
     return timedelta(seconds=max(seconds, _SHORTEST))
 
 
-def _consume(operation: WithStartWorkflowOperation[Any, Any]) -> None:
-    """Take the failure of the start, which is the failure just met, so that nobody reports it as never retrieved."""
+def _consume(operation: WithStartWorkflowOperation[Started, End]) -> None:
+    """Retrieve the failure of the start, which is the failure just raised: asyncio would log it as never retrieved."""
     start = asyncio.ensure_future(operation.workflow_handle())
     start.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -183,7 +183,7 @@ def _answer(read: Read, case: Case, usual: Mapping[str, object]) -> str:
     except provider_schemas.UnreadableWin as error:
         as_sent = error.sent == f"{case.field} {case.literal}"[:100]
         return f"{error} | incident of {error.bet_id}: {'<as written>' if as_sent else error.sent}"
-    except casino_schemas.Unread as error:
+    except casino_schemas.UnreadableAccept as error:
         return f"{error} | about {error.about}"
     except Malformed as error:
         return str(error)

@@ -11,9 +11,11 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from api.provider.operations import Bets, Call, Reply
+from api.provider.balances import Balances
+from api.provider.call import Call, Reply
+from api.provider.operations import BetOperations
 from api.provider.schemas import PayInBody, PayOutBody
-from api.provider.workflow_client import BetMessages
+from api.provider.workflow_client import BetWorkflowClient
 from betcore.db.engine import create_engine
 from betcore.db.migrate import migrate
 from betcore.runtime.settings import Settings
@@ -47,7 +49,8 @@ async def test_a_pay_in_sends_four_statements_and_a_pay_out_three(tmp_path: Path
         await engine.dispose()
         client = await Client.connect(temporal_address, data_converter=pydantic_data_converter)
         async with open_casino(url, cache_seconds=60) as casino, working(client, casino):
-            bets = Bets(casino.calls, casino.bets, casino.partners, casino.casinos, BetMessages(client))
+            balances = Balances(casino.calls, casino.partners, casino.casinos)
+            bets = BetOperations(casino.calls, casino.bets, casino.partners, balances, BetWorkflowClient(client))
 
             async def pay_in(bet: str) -> Reply:
                 body = PayInBody(bet_id=bet, bet_amount="10.00", game_round_id="round")

@@ -9,17 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.provider.responses import ALREADY_PROCESSED, WIRE, render
+from api.provider.responses import ALREADY_PROCESSED, RESPONSE_CODES, render
 from betcore.domain.errors import Code
 from betcore.domain.money import Money
 
 
 def test_every_code_has_its_place_and_the_table_nothing_else() -> None:
-    assert set(WIRE) == {*Code, ALREADY_PROCESSED}
+    assert set(RESPONSE_CODES) == {*Code, ALREADY_PROCESSED}
 
 
 def test_the_table_is_that_of_the_protocol() -> None:
-    numbers = {number: [str(code) for code, _ in found] for number, found in groupby(WIRE.items(), lambda one: one[1])}
+    numbers = {
+        number: [str(code) for code, _ in found]
+        for number, found in groupby(RESPONSE_CODES.items(), lambda one: one[1])
+    }
     assert numbers == {
         (2, 400): ["malformed"],
         (2, 413): ["too_large"],
@@ -42,16 +45,16 @@ def test_the_table_is_that_of_the_protocol() -> None:
 
 def test_those_who_integrate_are_told_of_every_reason() -> None:
     page = (Path(__file__).parents[2] / "docs/protocol.md").read_text()
-    assert [code for code in WIRE if f"`{code}`" not in page] == []
+    assert [code for code in RESPONSE_CODES if f"`{code}`" not in page] == []
 
 
-@pytest.mark.parametrize("code", [None, *WIRE])
+@pytest.mark.parametrize("code", [None, *RESPONSE_CODES])
 def test_message_and_reason_come_with_every_code_but_1(code: str | None) -> None:
     found = render(code, currency="EUR", balance=Money(minor=12550, currency="EUR"))
     body = loads(found.body)
     names = ["currency", "balance", "_responseCode"]
     assert list(body) == (names if code is None else [*names, "message", "reason"])
-    assert (body["_responseCode"], found.status_code) == ((1, 200) if code is None else WIRE[code])
+    assert (body["_responseCode"], found.status_code) == ((1, 200) if code is None else RESPONSE_CODES[code])
     assert code is None or (body["reason"] == code and body["message"])
     assert ("retry-after" in found.headers) == (code == Code.OUTCOME_UNKNOWN)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.provider.responses import WIRE
+from api.provider.responses import RESPONSE_CODES
 from api.provider.schemas import PayInBody, PayInOutBody, PayOutBody, RefundBody, read
 from betcore.domain.errors import Malformed
 from tests.api.wire import Api
@@ -45,7 +45,9 @@ async def test_every_status_and_code_is_there_and_explained(document: dict[str, 
     for status, response in responses.items():
         schema = response["content"]["application/json"]["schema"]
         numbers = set(schema["properties"]["_responseCode"]["enum"])
-        assert numbers <= {1} | {number for number, code_status in WIRE.values() if str(code_status) == status}
+        assert numbers <= {1} | {
+            number for number, code_status in RESPONSE_CODES.values() if str(code_status) == status
+        }
         assert all(f"`{number}`" in response["description"] for number in numbers)
         found |= numbers
     assert found == OPERATIONS[method, path]

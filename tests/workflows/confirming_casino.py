@@ -5,7 +5,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from api.casino.accepts import Confirmations
+from api.casino.accepts import AcceptReceiver
 from betcore.db.accepts import Outcome
 from betcore.domain.messages import PayIn
 from tests.in_process_casino import InProcessCasino
@@ -19,7 +19,7 @@ class ConfirmingCasino:
 
     def __init__(self, casino: InProcessCasino, client: Client) -> None:
         self._casino = casino
-        self._confirmations = Confirmations(casino.engine, client)
+        self._accepts = AcceptReceiver(casino.engine, client)
 
     async def accepts(self, bet: PayIn, kind: int, error_code: int = 200, **changed: Any) -> Outcome:
         """Confirm or refuse a movement of a bet."""
@@ -37,7 +37,7 @@ class ConfirmingCasino:
             "Balance": "990.00",
         } | changed
         partner = await self._casino.partners.casino(row.casino_id)
-        return (await self._confirmations.take(partner, json.dumps(body).encode())).outcome
+        return (await self._accepts.receive(partner, json.dumps(body).encode())).outcome
 
     async def sent(self, kind: int, times: int = 1) -> None:
         """Wait until a movement was sent so often."""

@@ -17,9 +17,11 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.provider.operations import Bets, Call
+from api.provider.balances import Balances
+from api.provider.call import Call
+from api.provider.operations import BetOperations
 from api.provider.schemas import PayOutBody, RefundBody
-from api.provider.workflow_client import BetMessages
+from api.provider.workflow_client import BetWorkflowClient
 from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.errors import Contradiction, OutcomeUnknown
 from betcore.domain.ids import BetKey
@@ -51,7 +53,7 @@ class _OvertakenUpdates(Interceptor):
 
 @pytest.mark.edge_case(76)
 async def test_pay_out_and_refund_are_kept_while_every_worker_is_down(database_url: str, temporal: Client) -> None:
-    messages = BetMessages(temporal)
+    messages = BetWorkflowClient(temporal)
     async with open_casino(database_url) as casino:
 
         async def hand_over(bet: PayIn, *, paid: bool) -> None:
@@ -85,7 +87,7 @@ async def test_a_bet_that_ends_before_it_hears_a_call_is_answered_from_its_row(
         call = casino.pay_out(bet, "5.00") if paid else casino.refund(bet)
         name = "pay_out" if paid else "refund"
         interceptor = _OvertakenUpdates(lambda: update(handle, name, call))
-        messages = BetMessages(Client(**{**temporal.config(), "interceptors": [interceptor]}))
+        messages = BetWorkflowClient(Client(**{**temporal.config(), "interceptors": [interceptor]}))
         send = messages.pay_out if paid else messages.refund
         key = BetKey(bet.counterparty_id, bet.provider_bet_id)
         assert await send(key, None, call, 1.0) is None  # type: ignore[operator]
@@ -96,7 +98,7 @@ async def test_a_bet_that_ends_before_it_hears_a_call_is_answered_from_its_row(
 @pytest.mark.parametrize("paid", [True, False])
 async def test_only_equal_calls_share_an_answer(database_url: str, temporal: Client, paid: bool) -> None:
     """While every worker is away: else the call of the right round and player inherits the rejection of a wrong one."""
-    messages = BetMessages(temporal)
+    messages = BetWorkflowClient(temporal)
     async with open_casino(database_url) as casino:
         bets = [await casino.pay_in(seconds=60) for _ in range(5)]
         for bet in bets:
@@ -124,7 +126,7 @@ async def test_only_equal_calls_share_an_answer(database_url: str, temporal: Cli
 @pytest.mark.edge_case(83)
 async def test_a_right_call_comes_through_a_flood_of_wrong_ones(database_url: str, temporal: Client) -> None:
     """Temporal takes ten updates of a workflow at once; what finds no place is kept as a signal."""
-    messages = BetMessages(temporal)
+    messages = BetWorkflowClient(temporal)
     async with open_casino(database_url) as casino:
         bet = await casino.pay_in(seconds=60)
         handle = await begin(temporal, bet)
@@ -152,7 +154,7 @@ async def test_an_update_that_finds_no_place_is_a_signal_at_once(database_url: s
 
             return Refusing(next)
 
-    messages = BetMessages(Client(**{**temporal.config(), "interceptors": [Full()]}))
+    messages = BetWorkflowClient(Client(**{**temporal.config(), "interceptors": [Full()]}))
     async with open_casino(database_url) as casino, working(temporal, casino):
         bet = await casino.pay_in()
         _, handle = await start(temporal, bet)
@@ -164,7 +166,7 @@ async def test_an_update_that_finds_no_place_is_a_signal_at_once(database_url: s
         assert await messages.refund(key, None, casino.refund(bet), 60) is None
 
 
-class _Rejecting(BetMessages):
+class _Rejecting(BetWorkflowClient):
     """Workflows that reject whatever they are told."""
 
     async def pay_out(self, bet: BetKey, record: BetRecord | None, call: PayOut, seconds: float) -> BetRecord | None:
@@ -177,7 +179,8 @@ class _Rejecting(BetMessages):
 @pytest.mark.edge_case(83)
 async def test_a_rejection_is_final_only_where_the_row_says_the_same(database_url: str, temporal: Client) -> None:
     async with open_casino(database_url) as casino:
-        bets = Bets(casino.calls, casino.bets, casino.partners, casino.casinos, _Rejecting(temporal))
+        balances = Balances(casino.calls, casino.partners, casino.casinos)
+        bets = BetOperations(casino.calls, casino.bets, casino.partners, balances, _Rejecting(temporal))
         bet = await casino.pay_in()
 
         async def said() -> list[str | None]:
