@@ -15,7 +15,7 @@ import prometheus_client
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from betcore.casino.client import CasinoAnswer
+from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.partners import Casino
 from betcore.domain.casino_responses import NOT_SENT, UNAUTHORISED

@@ -16,7 +16,8 @@ from activities.look_ups import LookUps, may_be_made
 from activities.pending_movement import ClaimedMovement, Outcome, PendingMovement, SendPolicy
 from activities.retries import gap_to_next_attempt, is_repeated_at_once, retry_after, retry_not_admitted
 from betcore.casino.accept_notifications import AcceptNotifications
-from betcore.casino.client import CasinoAnswer, CasinoClient, LastMomentPassed, Movement
+from betcore.casino.client import CasinoClient, LastMomentPassed, Movement
+from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.bets import Bets, Confirmation
 from betcore.db.partners import Casino, Partners
 from betcore.domain.activity_inputs import Progress, Step

@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Protocol
 
 from activities.admission import AdmissionControl, Lane
-from betcore.casino.client import CasinoAnswer, MakeAnswer, Movement
+from betcore.casino.client import MakeAnswer, Movement
+from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.bets import Claim, Confirmation
 from betcore.db.partners import Casino
 from betcore.domain.activity_inputs import Pay, Progress, Step

@@ -17,8 +17,7 @@ import jwt
 import structlog
 from prometheus_client import Counter
 
-from betcore.casino.response_reading import CasinoAnswer as CasinoAnswer
-from betcore.casino.response_reading import Check, check_echo, check_list, read, unchecked
+from betcore.casino.response_reading import CasinoAnswer, Check, check_echo, check_list, read, unchecked
 from betcore.db.partners import Casino
 from betcore.db.signing_keys import SigningKeys
 from betcore.domain import casino_values

@@ -7,7 +7,6 @@ casino as its audience, or none, and data. So neither can be taken for the other
 import re
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import jwt
 
@@ -54,31 +53,36 @@ class Tokens:
 
         A token of an older release names no generation: it is of the first one.
         """
-        claims = await self._claims(token, _ACCESS_CLAIMS, audience=AUDIENCE, leeway=_LEEWAY)
+        claims = await self._claims(token, _ACCESS_CLAIMS, AUDIENCE, _LEEWAY)
         client = _CLIENT.fullmatch(str(claims["client_id"])) if claims else None
         if claims is None or client is None or SCOPE not in str(claims["scope"]).split():
             raise NotAuthorised("the access token does not hold")
         generation = claims.get("gen", 0)
         return int(client[1]), generation if isinstance(generation, int) else -1
 
-    async def message(self, token: str) -> dict[str, Any] | None:
+    async def message(self, token: str) -> dict[str, object] | None:
         """Return the claims of a message that this service has signed and that is valid now; None for anything else."""
-        claims = await self._claims(token, _MESSAGE_CLAIMS, verify_aud=False)
+        claims = await self._claims(token, _MESSAGE_CLAIMS)
         client_id = claims and claims["client_id"]
         return claims if claims and claims.get("aud", client_id) == client_id else None
 
     async def _claims(
-        self, token: str, required: list[str], *, verify_aud: bool = True, **more: Any
-    ) -> dict[str, Any] | None:
+        self, token: str, required: list[str], audience: str | None = None, leeway: timedelta = timedelta()
+    ) -> dict[str, object] | None:
         if len(token) > _MAX_TOKEN or not token.isascii():
             return None
         try:
             key = await self._keys.public(str(jwt.get_unverified_header(token).get("kid")))
             if key is None:
                 return None
-            options: Any = {"require": required, "verify_aud": verify_aud}
-            found: dict[str, Any] = jwt.decode(
-                token, key, algorithms=["RS256"], issuer=self._issuer, options=options, **more
+            found: dict[str, object] = jwt.decode(
+                token,
+                key,
+                algorithms=["RS256"],
+                issuer=self._issuer,
+                audience=audience,
+                leeway=leeway,
+                options={"require": required, "verify_aud": audience is not None},
             )
         except (jwt.PyJWTError, RecursionError):
             return None

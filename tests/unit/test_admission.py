@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
 from activities.admission import FAST, SLOW, AdmissionControl, Lane, NotAdmitted
-from betcore.casino.client import CasinoAnswer
+from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.engine import create_engine
 from betcore.db.partners import Casino

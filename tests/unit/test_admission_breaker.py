@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from activities.admission import FAST, SLOW, AdmissionControl, NotAdmitted
-from betcore.casino.client import CasinoAnswer
+from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.partners import Casino
 from tests.unit.partner_database import PartnerDatabase

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.admission import AdmissionControl
 from activities.breaker_probes import BreakerProbes
-from betcore.casino.client import CasinoAnswer, CasinoClient
+from betcore.casino.client import CasinoClient
+from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.engine import create_engine
 from betcore.db.partners import Casino
