@@ -205,11 +205,6 @@ def test_lines_outside_of_tables_are_short(page: Path) -> None:
     assert [line for line in lines if len(line) > 120 and not line.startswith("|")] == []
 
 
-def test_an_edge_case_has_one_row() -> None:
-    numbers = re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "edge-cases.md").read_text(), re.MULTILINE)
-    assert sorted(set(numbers)) == sorted(numbers)
-
-
 @pytest.mark.parametrize(
     ("line", "table", "missing"),
     [
