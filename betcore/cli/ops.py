@@ -24,9 +24,9 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; stands on record.")]
 @ops.command("show")
 def show(bet: Bet, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Show all of a bet: its rows, every message, send and answer, and what comes next."""
-    from betcore.cli.ops_queries import shown
+    from betcore.cli.ops_queries import show_bet
 
-    run_command(as_json, data_dir, lambda context: shown(context, bet), _story)
+    run_command(as_json, data_dir, lambda context: show_bet(context, bet), _story)
 
 
 @ops.command("stuck")
@@ -37,12 +37,12 @@ def stuck(
     data_dir: DataDir = None,
 ) -> None:
     """List the bets that make no progress by themselves, and why."""
-    from betcore.cli.ops_queries import listed
+    from betcore.cli.ops_queries import list_stuck
 
     run_command(
         as_json,
         data_dir,
-        lambda context: listed(context, casino, limit),
+        lambda context: list_stuck(context, casino, limit),
         lambda found: formatting.table(found["stuck"]),
     )
 
@@ -107,15 +107,15 @@ def mark_not_taken(
 def _operate(
     action: Action, bet: str, operator: str, reason: str, as_json: bool, data_dir: DataDir, win: str | None = None
 ) -> None:
-    from betcore.cli import listing
-    from betcore.cli.ops_actions import operated
+    from betcore.cli import parked_debit
+    from betcore.cli.ops_actions import send_action
 
     def show(listed: Json) -> None:
         if not as_json:
-            typer.echo(listing.words(listed))
+            typer.echo(parked_debit.as_text(listed))
 
     run_command(
-        as_json, data_dir, lambda context: operated(context, action, bet, operator, reason, win, show), _outcome
+        as_json, data_dir, lambda context: send_action(context, action, bet, operator, reason, win, show), _outcome
     )
 
 

@@ -8,7 +8,7 @@ from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeou
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from betcore.cli import listing
+from betcore.cli import parked_debit
 from betcore.cli.context import CommandContext, Json
 from betcore.cli.ops_queries import temporal
 from betcore.db.bet_history import BetHistory, BetWorkflows
@@ -21,7 +21,7 @@ _WITHIN = timedelta(seconds=10)
 _ASKS_THE_CASINO = (Action.MARK_TAKEN, Action.MARK_NOT_TAKEN)
 
 
-async def operated(
+async def send_action(
     context: CommandContext,
     action: Action,
     named: str,
@@ -39,12 +39,12 @@ async def operated(
     bet = await stories.find(named)
     order = Operate(
         action=action,
-        operator=_said("operator", operator),
-        reason=_said("reason", reason),
+        operator=_checked_text("operator", operator),
+        reason=_checked_text("reason", reason),
         win=None if win is None else _win(win, bet.currency),
         bet_id=bet.bet_id,
     )
-    listed = await listing.of_parked_debit(context, bet.bet_id) if action in _ASKS_THE_CASINO else None
+    listed = await parked_debit.look_up(context, bet.bet_id) if action in _ASKS_THE_CASINO else None
     if listed is not None:
         show(listed)
         if action is Action.MARK_NOT_TAKEN and listed["says"] == "ours":
@@ -77,7 +77,7 @@ async def operated(
     }
 
 
-def _said(name: str, given: str) -> str:
+def _checked_text(name: str, given: str) -> str:
     said = given.strip()
     if not said or len(said) > _LONGEST or not said.isprintable():
         raise InvalidInput(f"{name}: 1 to {_LONGEST} printable characters", code="invalid_operation")
@@ -108,6 +108,6 @@ async def _gone(stories: BetHistory, before: BetWorkflows) -> PreconditionFailed
     if bet.open is None:
         return _ended(bet)
     return PreconditionFailed(
-        f"the bet is {bet.state}, and no workflow carries it: the minute's look resumes it, try again then",
+        f"the bet is {bet.state}, and no workflow carries it: the sweep resumes it, try again then",
         code="operation_refused",
     )

@@ -25,12 +25,12 @@ _WHY = {
     "failing": "its workflow tasks fail",
     "overdue": "past its time, without a result",
     "attention": "needs attention",
-    "alone": "no workflow carries it; the minute's look resumes it",
-    "unreadable": "unreadable: this deployment cannot read its rows, and the minute's look passes it over",
+    "alone": "no workflow carries it; the sweep resumes it",
+    "unreadable": "unreadable: this deployment cannot read its rows, and the sweep passes it over",
 }
 
 
-async def shown(context: CommandContext, named: str) -> Json:
+async def show_bet(context: CommandContext, named: str) -> Json:
     """Return all about one bet. If Temporal does not answer, what comes next is left out, and ``no_next`` has the
     reason."""
     stories = BetHistory(context.engine)
@@ -39,14 +39,14 @@ async def shown(context: CommandContext, named: str) -> Json:
     try:
         async with asyncio.timeout(_WITHIN):
             client = await temporal(context)
-            standing = [await executions.describe(client, workflow_id) for workflow_id in bet.workflow_ids]
+            execution = [await executions.describe(client, workflow_id) for workflow_id in bet.workflow_ids]
     except (Misconfigured, Unavailable, TimeoutError, RPCError) as error:
         return found | {"next": [], "no_next": f"Temporal does not answer: {str(error) or 'no answer in time'}"}
-    known = [_in_words(one) for one in standing if one is not None]
+    known = [_as_json(one) for one in execution if one is not None]
     return found | {"next": known, "no_next": None if known else "Temporal does not know its workflow any more"}
 
 
-async def listed(context: CommandContext, casino: str | None, limit: int) -> Json:
+async def list_stuck(context: CommandContext, casino: str | None, limit: int) -> Json:
     """Return the bets that make no progress by themselves, each with the first reason found.
 
     Raises NotFound if there is no such casino, Unavailable(unreachable) if Temporal does not answer.
@@ -67,7 +67,7 @@ async def _stuck(context: CommandContext, client: "Client", casino: str | None, 
             line = await _line(stories, client, found.id, why)
             if line is not None:
                 seen.setdefault(line["bet"], line)
-    async for row, why in _alone(context, client):
+    async for row, why in _without_workflow(context, client):
         line = await _line(stories, client, row.workflow_id, why)
         if line is not None and casino in (None, line["casino"]):
             seen.setdefault(line["bet"], line)
@@ -85,18 +85,18 @@ async def temporal(context: CommandContext) -> "Client":
         raise Unavailable(f"Temporal: {error}", code="unreachable") from error
 
 
-async def _alone(context: CommandContext, client: "Client") -> AsyncIterator[tuple[OpenRow, str]]:
+async def _without_workflow(context: CommandContext, client: "Client") -> AsyncIterator[tuple[OpenRow, str]]:
     """Open rows whose workflow does not run, and why."""
     lives = OpenBets(context.engine)
     for kind in lives.kinds:
         after = 0
         while rows := await lives.open_rows(kind, after, _PAGE):
             for row in await executions.without_execution(client, rows):
-                yield row, await _why_alone(lives, row)
+                yield row, await _why_without_workflow(lives, row)
             after = rows[-1].bet_id
 
 
-async def _why_alone(lives: OpenBets, row: OpenRow) -> str:
+async def _why_without_workflow(lives: OpenBets, row: OpenRow) -> str:
     try:
         await lives.resumption(row)
     except UnreadableRow:
@@ -106,48 +106,48 @@ async def _why_alone(lives: OpenBets, row: OpenRow) -> str:
 
 async def _line(stories: BetHistory, client: "Client", workflow_id: str, why: str) -> Json | None:
     """Return the line of a bet in the list; None if the bet has ended meanwhile."""
-    standing = await executions.describe(client, workflow_id)
+    execution = await executions.describe(client, workflow_id)
     try:
         bet = await stories.find(workflow_id)
     except NotFound:
-        return None if standing is None else _without_row(standing, why)
+        return None if execution is None else _without_row(execution, why)
     # The list lags behind: what it names may have ended.
-    if bet.open is None and (standing is None or standing.status != "RUNNING"):
+    if bet.open is None and (execution is None or execution.status != "RUNNING"):
         return None
     concerns = await stories.concerns(bet.bet_id)
-    if why == "overdue" and standing is not None and standing.settle_by is not None:
-        concerns["since"] = standing.settle_by.isoformat()
+    if why == "overdue" and execution is not None and execution.settle_by is not None:
+        concerns["since"] = execution.settle_by.isoformat()
     return {
         "bet_id": bet.bet_id,
         "bet": concerns["bet"],
         "casino": concerns["casino"],
         "state": bet.state,
-        "status": standing and standing.bet_status,
+        "status": execution and execution.bet_status,
         "since": concerns["since"],
         "amount": concerns["amount"],
         "why": _WHY[why],
-        "retry_at": standing and standing.next_at and standing.next_at.isoformat(),
+        "retry_at": execution and execution.next_at and execution.next_at.isoformat(),
     }
 
 
-def _without_row(standing: executions.Description, why: str) -> Json:
+def _without_row(execution: executions.Description, why: str) -> Json:
     """Return the line of a workflow that has no row of a bet yet."""
     return {
         "bet_id": None,
-        "bet": standing.workflow_id,
-        "casino": standing.casino,
+        "bet": execution.workflow_id,
+        "casino": execution.casino,
         "state": None,
-        "status": standing.bet_status,
-        "since": standing.started_at.isoformat(),
+        "status": execution.bet_status,
+        "since": execution.started_at.isoformat(),
         "amount": None,
         "why": _WHY[why],
-        "retry_at": standing.next_at and standing.next_at.isoformat(),
+        "retry_at": execution.next_at and execution.next_at.isoformat(),
     }
 
 
-def _in_words(standing: executions.Description) -> Json:
+def _as_json(execution: executions.Description) -> Json:
     """Return the description of a workflow as JSON, times as text."""
-    told = asdict(standing)
+    told = asdict(execution)
     for facts in (told, *told["pending"]):
         facts.update({name: value.isoformat() for name, value in facts.items() if isinstance(value, datetime)})
     return told

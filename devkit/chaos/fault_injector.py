@@ -180,7 +180,7 @@ class FaultInjector:
         provider, minutes = self.providers[turn % len(self.providers)], fault.details["minutes"]
         answers = await provider.with_wrong_clock(minutes)
         self.wrong_clocks += [
-            f"{provider.name} was {minutes} minutes off and heard {one.code}"
+            f"{provider.name} was {minutes} minutes off and was answered {one.code}"
             for one in answers
             if one.definite and one.code != _NOT_AUTHORISED
         ]

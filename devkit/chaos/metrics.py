@@ -11,7 +11,7 @@ from devkit.sandbox.provider.client import Operation
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TimedCall:
     """All sendings of one call: from the first one to its definite answer (None: there was none), in seconds.
 
     ``certain`` is when the doubt about it ended: with that answer or, if the call was given up and the bet called off,
@@ -32,27 +32,27 @@ class Asked:
         return self.unknown > 0
 
 
-def asked(bets: Iterable[BookedBet], began: datetime) -> list[Asked]:
+def timed_calls(bets: Iterable[BookedBet], began: datetime) -> list[TimedCall]:
     """Return every call of these bets, times counted from ``began``."""
     found = []
     for bet in bets:
-        later = [(datetime.fromisoformat(one.at) - began).total_seconds() for one in bet.heard if one.definite]
-        for operation in dict.fromkeys(one.operation for one in bet.heard):
-            heard = [one for one in bet.heard if one.operation is operation]
-            at = [(datetime.fromisoformat(one.at) - began).total_seconds() for one in heard]
-            definite = next((moment for moment, one in zip(at, heard, strict=True) if one.definite), None)
-            unknown = sum(not one.definite for one in heard)
-            first = at[0] - heard[0].took_ms / 1000
+        later = [(datetime.fromisoformat(one.at) - began).total_seconds() for one in bet.answers if one.definite]
+        for operation in dict.fromkeys(one.operation for one in bet.answers):
+            answers = [one for one in bet.answers if one.operation is operation]
+            at = [(datetime.fromisoformat(one.at) - began).total_seconds() for one in answers]
+            definite = next((moment for moment, one in zip(at, answers, strict=True) if one.definite), None)
+            unknown = sum(not one.definite for one in answers)
+            first = at[0] - answers[0].took_ms / 1000
             certain = next((moment for moment in later if moment >= at[0]), None) if definite is None else definite
             done = bet.was_done(operation)
-            found.append(Asked(bet.stake.bet_id, operation, first, definite, certain, done, unknown))
+            found.append(TimedCall(bet.stake.bet_id, operation, first, definite, certain, done, unknown))
     return found
 
 
 _OPENINGS = (Operation.PAY_IN, Operation.PAY_IN_OUT)
 
 
-def recovered(calls: Sequence[Asked], end: float) -> float | None:
+def recovered(calls: Sequence[TimedCall], end: float) -> float | None:
     """Return the seconds from ``end`` until a stake that was first sent after it was confirmed; None if none was."""
     moments = [
         one.definite
@@ -62,7 +62,7 @@ def recovered(calls: Sequence[Asked], end: float) -> float | None:
     return round(min(moments) - end, 2) if moments else None
 
 
-def longest_doubt(calls: Iterable[Asked]) -> tuple[float, str | None]:
+def longest_doubt(calls: Iterable[TimedCall]) -> tuple[float, str | None]:
     """Return the longest time from a call's first sending until it was certain, if an answer was missing, and its
     bet."""
     doubts = [(one.certain - one.first, one.bet_id) for one in calls if one.in_doubt and one.certain is not None]
@@ -70,16 +70,16 @@ def longest_doubt(calls: Iterable[Asked]) -> tuple[float, str | None]:
     return round(seconds, 2), bet_id
 
 
-def series(bets: Sequence[BookedBet], calls: Sequence[Asked], began: datetime) -> list[dict[str, Any]]:
+def series(bets: Sequence[BookedBet], calls: Sequence[TimedCall], began: datetime) -> list[dict[str, Any]]:
     """Return the run second by second."""
     begun = Counter(int(one.first) for one in calls if one.operation in _OPENINGS)
     definite: Counter[int] = Counter()
     unknown: Counter[int] = Counter()
     took: dict[int, list[int]] = {}
-    for heard in (one for bet in bets for one in bet.heard):
-        second = int((datetime.fromisoformat(heard.at) - began).total_seconds())
-        (definite if heard.definite else unknown)[second] += 1
-        took.setdefault(second, []).append(heard.took_ms)
+    for answer in (one for bet in bets for one in bet.answers):
+        second = int((datetime.fromisoformat(answer.at) - began).total_seconds())
+        (definite if answer.definite else unknown)[second] += 1
+        took.setdefault(second, []).append(answer.took_ms)
     doubts = [(one.first, one.certain) for one in calls if one.in_doubt]
     return [
         {

@@ -203,10 +203,10 @@ class Run:
         unchecked = [f"{name}: {why}" for name, check in verified.checks.items() for why in check.unchecked]
         return {"verify": verified.as_json(), "books": books | {"unchecked": unchecked}}
 
-    def _calls_of(self, hit: Hit, providers: list[LoadProvider]) -> list[metrics.Asked]:
+    def _calls_of(self, hit: Hit, providers: list[LoadProvider]) -> list[metrics.TimedCall]:
         """Return the calls that a fault could touch: a fault at one partner touches no other partner's calls."""
         own = [one for one in providers if hit.broken.target in (one.name, one.casino.name)]
-        return metrics.asked((bet for provider in own or providers for bet in provider.bets), self._began_at)
+        return metrics.timed_calls((bet for provider in own or providers for bet in provider.bets), self._began_at)
 
     def _report(
         self,
@@ -218,7 +218,7 @@ class Run:
     ) -> dict[str, Any]:
         bets = [bet for provider in providers for bet in provider.bets]
         judged = [bet for provider in providers for bet in provider.book]
-        calls = metrics.asked(bets, self._began_at)
+        calls = metrics.timed_calls(bets, self._began_at)
         doubt, doubtful = metrics.longest_doubt(calls)
         recoveries = [metrics.recovered(self._calls_of(hit, providers), hit.until) for hit in self._hits]
         by_kind: dict[str, list[float | None]] = {}
@@ -235,7 +235,7 @@ class Run:
             }
             for hit, seconds in zip(self._hits, recoveries, strict=True)
         ]
-        codes = Counter(f"{one.operation} {one.code or one.reason}" for bet in bets for one in bet.heard)
+        codes = Counter(f"{one.operation} {one.code or one.reason}" for bet in bets for one in bet.answers)
         books = found["books"]
         return {
             "seed": self._plan.seed,
@@ -255,7 +255,7 @@ class Run:
             "outcomes": dict(Counter(str(bet.outcome) for bet in judged)),
             "answers": dict(sorted(codes.items())),
             "bets": len(bets),
-            "repeats": sum(len(bet.heard) - len({one.operation for one in bet.heard}) for bet in bets),
+            "repeats": sum(len(bet.answers) - len({one.operation for one in bet.answers}) for bet in bets),
             "recovery_seconds": metrics.spread(recoveries),
             "recovery_by_kind": {
                 kind: {"count": len(seconds)} | metrics.spread(seconds) for kind, seconds in by_kind.items()

@@ -166,13 +166,13 @@ def summarise(book: Book, differences: Sequence[Difference], restless: Mapping[s
     ``restless`` are the bets that still have something to do by our rows, and what.
     """
     bets = list(book)
-    codes = Counter(f"{one.operation} {one.code or one.reason}" for bet in bets for one in bet.heard)
+    codes = Counter(f"{one.operation} {one.code or one.reason}" for bet in bets for one in bet.answers)
     return {
         "bets": len(bets),
         "outcomes": dict(Counter(str(bet.outcome) for bet in bets)),
         "answers": dict(sorted(codes.items())),
         "repeats": sum(_repeats(bet) for bet in bets),
-        "unknown_answers": sum(not one.definite for bet in bets for one in bet.heard),
+        "unknown_answers": sum(not one.definite for bet in bets for one in bet.answers),
         "pay_in_ms": _times(bets, Operation.PAY_IN),
         "pay_out_ms": _times(bets, Operation.PAY_OUT),
         "pay_in_out_ms": _times(bets, Operation.PAY_IN_OUT),
@@ -183,12 +183,12 @@ def summarise(book: Book, differences: Sequence[Difference], restless: Mapping[s
 
 
 def _repeats(bet: BookedBet) -> int:
-    return len(bet.heard) - len({one.operation for one in bet.heard})
+    return len(bet.answers) - len({one.operation for one in bet.answers})
 
 
 def _times(bets: Sequence[BookedBet], operation: Operation) -> dict[str, int | None]:
     took = sorted(
-        one.took_ms for bet in bets for one in bet.heard if one.operation is operation and one.status is not None
+        one.took_ms for bet in bets for one in bet.answers if one.operation is operation and one.status is not None
     )
     return {f"p{part}": took[min(len(took) - 1, len(took) * part // 100)] if took else None for part in (50, 99)}
 

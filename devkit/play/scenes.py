@@ -69,9 +69,9 @@ class Played:
     def said(self) -> str:
         """Return the codes that the provider received: ``PayIn 99 1, PayOut 1``."""
         codes: dict[Operation, list[str]] = {}
-        for one in self.bet.heard:
+        for one in self.bet.answers:
             codes.setdefault(one.operation, []).append(str(one.code or one.reason))
-        words = [f"{OPERATION_NAMES[operation]} {' '.join(heard)}" for operation, heard in codes.items()]
+        words = [f"{OPERATION_NAMES[operation]} {' '.join(received)}" for operation, received in codes.items()]
         return ", ".join(words) + (f" (casino failed {self.scene.failures}×)" if self.scene.failures else "")
 
 
@@ -117,7 +117,7 @@ class Stage:
         return await self._casino.balance(seat.player), await self._casino.movements([seat.player])
 
     async def _call(self, bet: BookedBet, call: Call) -> None:
-        await self._aggregator.repeat(call, lambda answer: self._book.hear(bet, call.operation, answer))
+        await self._aggregator.repeat(call, lambda answer: self._book.record(bet, call.operation, answer))
 
     async def _check(self, played: Played) -> list[str]:
         scene, wrong = played.scene, []
@@ -146,7 +146,7 @@ def show(console: Console, played: Sequence[Played], ui: str, counterparty_id: s
     ``ui`` is the address under which the UI shows workflows.
     """
     table = Table(title="Bets")
-    for heading in ("bet", "what the provider heard", "stake", "win", "balance", "change", "outcome"):
+    for heading in ("bet", "what the provider received", "stake", "win", "balance", "change", "outcome"):
         table.add_column(heading, justify="right" if heading in ("stake", "win", "balance", "change") else "left")
     for one in played:
         win = one.bet.win

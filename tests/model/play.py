@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 
 from betcore.cli.context import CommandContext
-from betcore.cli.ops_actions import operated
+from betcore.cli.ops_actions import send_action
 from betcore.domain.errors import BetcoreError
 from betcore.domain.messages import Action
 from tests.partner import Stack, TestPartner
@@ -184,7 +184,7 @@ class Play:
     async def _operate_as(self, operator: str, bet_id: int, step: Step) -> str:
         context, action = CommandContext(self._stack.settings, self._stack.engine), Action(step["action"])
         try:
-            done = await operated(context, action, str(bet_id), operator, "a test", step["win"])
+            done = await send_action(context, action, str(bet_id), operator, "a test", step["win"])
         except BetcoreError as refusal:
             return "refused" if refusal.code == "operation_refused" else str(refusal.code)
         return "done" if done["done"] else "proposed"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from devkit.chaos import metrics
-from devkit.sandbox.provider.book import BookedBet, Heard, Stake
+from devkit.sandbox.provider.book import BookedBet, ReceivedAnswer, Stake
 from devkit.sandbox.provider.client import Operation
 
 BEGAN = datetime(2030, 1, 1, tzinfo=UTC)
@@ -14,7 +14,7 @@ def _bet(name: str, *heard: tuple[Operation, float, int | None, int]) -> BookedB
     """A bet and what was heard of it: operation, seconds, code, milliseconds it took."""
     stake = Stake(name, 1, "s", "p", "r", "EUR", Decimal(1))
     answers = [
-        Heard(
+        ReceivedAnswer(
             at=(BEGAN + timedelta(seconds=at)).isoformat(timespec="milliseconds"),
             operation=operation,
             code=code,
@@ -36,7 +36,7 @@ REFUSED = _bet("refused", (PAY_IN, 20.2, 7, 100))
 
 
 def test_recovered_is_when_a_stake_that_began_after_the_end_is_confirmed() -> None:
-    calls = metrics.asked([QUICK, DOUBTED, REFUSED], BEGAN)
+    calls = metrics.timed_calls([QUICK, DOUBTED, REFUSED], BEGAN)
     assert metrics.recovered(calls, 9.0) == 1.1
     # Begun before this end, or refused: says nothing of it.
     assert metrics.recovered(calls, 10.05) is None
@@ -44,21 +44,21 @@ def test_recovered_is_when_a_stake_that_began_after_the_end_is_confirmed() -> No
 
 
 def test_a_doubt_lasts_from_the_first_sending_to_the_definite_answer() -> None:
-    calls = metrics.asked([QUICK, DOUBTED], BEGAN)
+    calls = metrics.timed_calls([QUICK, DOUBTED], BEGAN)
     assert metrics.longest_doubt(calls) == (11.5, "doubted")
-    assert metrics.longest_doubt(metrics.asked([QUICK], BEGAN)) == (0.0, None)
+    assert metrics.longest_doubt(metrics.timed_calls([QUICK], BEGAN)) == (0.0, None)
 
 
 def test_a_call_that_was_given_up_is_in_doubt_until_the_bet_is_called_off() -> None:
     given_up = _bet("given up", (PAY_IN, 11.0, None, 1000), (PAY_IN, 15.0, 99, 4000), (Operation.REFUND, 25.0, 1, 500))
-    calls = metrics.asked([given_up], BEGAN)
+    calls = metrics.timed_calls([given_up], BEGAN)
     assert metrics.longest_doubt(calls) == (15.0, "given up")
     assert metrics.recovered(calls, 0.0) is None
 
 
 def test_the_seconds_add_up_to_the_run() -> None:
     bets = [QUICK, DOUBTED, REFUSED]
-    seconds = metrics.series(bets, metrics.asked(bets, BEGAN), BEGAN)
+    seconds = metrics.series(bets, metrics.timed_calls(bets, BEGAN), BEGAN)
     assert len(seconds) == 22
     assert sum(one["bets_begun"] for one in seconds) == 3
     assert sum(one["answers_definite"] for one in seconds) == 4

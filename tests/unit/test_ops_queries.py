@@ -265,7 +265,7 @@ async def test_each_reason_why_a_bet_does_not_come_on_is_listed(desk: Desk) -> N
     assert {name: one["why"] for name, one in found.items()} == {
         f"p/{waits.provider_bet_id}": "needs attention",
         f"p/{late.provider_bet_id}": "past its time, without a result",
-        f"p/{lost.provider_bet_id}": "no workflow carries it; the minute's look resumes it",
+        f"p/{lost.provider_bet_id}": "no workflow carries it; the sweep resumes it",
         without: "needs attention",
     }
     paid, overdue, alone = (found[f"p/{order.provider_bet_id}"] for order in (waits, late, lost))
@@ -359,7 +359,7 @@ async def test_a_row_that_cannot_be_read_is_named_and_passed_over(desk: Desk) ->
     stuck = {one["bet_id"]: one for one in (await desk.did("stuck", "--casino", desk.casino_name))["stuck"]}
     assert {bet_id: one["why"].partition(":")[0] for bet_id, one in stuck.items()} == {
         unread.bet_id: "unreadable",
-        other.bet_id: "no workflow carries it; the minute's look resumes it",
+        other.bet_id: "no workflow carries it; the sweep resumes it",
     }
     named = (stuck[unread.bet_id]["bet"], stuck[unread.bet_id]["amount"])
     assert named == (f"p/{odd.provider_bet_id}", "LOST 2500 minor units")

@@ -125,7 +125,7 @@ def played(pay_in: int) -> Book:
     """The provider's book of a bet whose PayIn heard this code."""
     book = Book()
     bet = book.open_bet(Stake("bet-1", 1, "session-1", "player-1", "round-1", "EUR", Decimal("10.00")))
-    book.hear(bet, Operation.PAY_IN, Answer(pay_in, 200, "", 1))
+    book.record(bet, Operation.PAY_IN, Answer(pay_in, 200, "", 1))
     return book
 
 

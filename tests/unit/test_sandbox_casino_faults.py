@@ -9,7 +9,7 @@ from aiohttp import ClientPayloadError, ServerDisconnectedError
 
 from devkit.sandbox.casino.call_log import Call, read_call
 from devkit.sandbox.casino.fault_kinds import KINDS
-from devkit.sandbox.casino.faults import OF_ACCEPT_ALONE, Fault, Kind, Plan
+from devkit.sandbox.casino.faults import OF_ACCEPT_ALONE, Fault, FaultKind, Plan
 from tests.unit.sandbox_casino_support import Casino, Sandbox, new_bet, running_sandbox
 
 STAKE = [(-1, "10.00")]
@@ -29,7 +29,7 @@ async def casino(sandbox: Sandbox) -> Casino:
 
 
 def test_every_kind_is_in_the_table() -> None:
-    assert set(KINDS) | OF_ACCEPT_ALONE == set(Kind)
+    assert set(KINDS) | OF_ACCEPT_ALONE == set(FaultKind)
     assert not set(KINDS) & OF_ACCEPT_ALONE
 
 
@@ -234,7 +234,7 @@ async def test_faults_stay_in_their_casino(sandbox: Sandbox, casino: Casino) -> 
 
 
 def _fires(seed: int) -> list[bool]:
-    plan = Plan(seed, [Fault(kind=Kind.LOST, probability=0.2)])
+    plan = Plan(seed, [Fault(kind=FaultKind.LOST, probability=0.2)])
     return [plan.pick(Call("/payments/make")) is not None for _ in range(200)]
 
 
@@ -245,7 +245,7 @@ def test_a_seed_gives_the_same_faults_again() -> None:
 
 
 def test_every_fault_has_dice_of_its_own() -> None:
-    plan = Plan(7, [Fault(kind=Kind.LOST, probability=0.5, path=path) for path in ("/a", "/b")])
+    plan = Plan(7, [Fault(kind=FaultKind.LOST, probability=0.5, path=path) for path in ("/a", "/b")])
     fired = {path: [plan.pick(Call(path)) is not None for _ in range(50)] for path in ("/a", "/b")}
     assert fired["/a"] != fired["/b"]
 
@@ -257,8 +257,8 @@ def test_a_call_shows_only_what_is_of_the_right_type() -> None:
 
 
 def test_one_faults_dice_do_not_move_when_another_is_added() -> None:
-    lost = Fault(kind=Kind.LOST, probability=0.5, path="/payments/make")
-    alone, together = Plan(1, [lost]), Plan(1, [lost, Fault(kind=Kind.DELAY, probability=0.5)])
+    lost = Fault(kind=FaultKind.LOST, probability=0.5, path="/payments/make")
+    alone, together = Plan(1, [lost]), Plan(1, [lost, Fault(kind=FaultKind.DELAY, probability=0.5)])
     make = Call("/payments/make")
     for _ in range(50):
         together.pick(Call("/users/data"))

@@ -273,7 +273,7 @@ async def test_another_refusal_of_a_refund_is_contested(
 async def test_a_refund_of_a_stake_that_was_refused_is_a_refusal(aggregator, book: Book) -> None:
     bet = book.open_bet(stake(1))
     book.decide(bet, Ending(None))
-    book.hear(bet, Operation.REFUND, Answer(6, 200, "bet_refused", 1))
+    book.record(bet, Operation.REFUND, Answer(6, 200, "bet_refused", 1))
     assert bet.outcome is Outcome.REFUSED
 
 
@@ -289,9 +289,9 @@ async def test_a_crashed_provider_goes_on_from_its_book(aggregator, tmp_path: Pa
     path = tmp_path / "book.jsonl"
     before = Book(path)
     bet = before.open_bet(first())
-    before.hear(bet, Operation.PAY_IN, Answer(1, 200, "", 3, Decimal("90.00")))
+    before.record(bet, Operation.PAY_IN, Answer(1, 200, "", 3, Decimal("90.00")))
     before.decide(bet, Ending(Decimal("19.60")))
-    before.hear(bet, Operation.PAY_OUT, Answer(None, None, "timeout", 6000))
+    before.record(bet, Operation.PAY_OUT, Answer(None, None, "timeout", 6000))
     before.close()
     path.write_text(path.read_text() + '{"kind": "heard", "bet_')
 
@@ -311,7 +311,7 @@ async def test_a_provider_that_crashed_before_its_draw_failed_refunds_all_the_sa
     path = tmp_path / "book.jsonl"
     before = Book(path)
     bet = before.open_bet(first(fails=True, one_step=True))
-    before.hear(bet, Operation.PAY_IN_OUT, Answer(1, 200, "", 3, Decimal("109.60")))
+    before.record(bet, Operation.PAY_IN_OUT, Answer(1, 200, "", 3, Decimal("109.60")))
     before.close()
 
     after = Book(path)

@@ -22,11 +22,11 @@ def bet(
     """
     book = Book()
     made = book.open_bet(Stake("bet-1", 1, "session-1", "player-1", "round-1", "EUR", TEN, win))
-    book.hear(made, made.stake.opening, Answer(opened, 200, "", 1))
+    book.record(made, made.stake.opening, Answer(opened, 200, "", 1))
     if ending is not None:
         book.decide(made, ending)
     if made.closing not in (None, made.stake.opening):
-        book.hear(made, made.closing, Answer(end, 200, why, 1))
+        book.record(made, made.closing, Answer(end, 200, why, 1))
     return made
 
 

@@ -24,7 +24,7 @@ _ANSWER_WITHIN = aiohttp.ClientTimeout(total=10)
 _MARGIN_SECONDS = 30
 
 
-class NotTold(Exception):  # its handler reports it, in words
+class NotDelivered(Exception):  # its handler reports it, in words
     """The aggregator gave no answer to an Accept; the text says why."""
 
 
@@ -65,11 +65,11 @@ class Aggregator:
     async def accept(self, casino: Casino, body: Mapping[str, object]) -> Reply:
         """Send the body of an Accept once. A token that is not taken is forgotten: the next try gets another.
 
-        Raises NotTold.
+        Raises NotDelivered.
         """
         credentials = casino.credentials
         if credentials is None:
-            raise NotTold("the casino has no secret: POST /_credentials gives it one")
+            raise NotDelivered("the casino has no secret: POST /_credentials gives it one")
         token = await self._token(casino.client_id, credentials)
         reply = await self._post(credentials, ACCEPT_PATH, body, {"Authorization": f"Bearer {token.text}"})
         if reply.status == HTTPStatus.UNAUTHORIZED and self._tokens.get(casino.client_id) is token:
@@ -90,7 +90,7 @@ class Aggregator:
         value = reply.value if isinstance(reply.value, dict) else {}
         text, seconds = value.get("AccessToken"), value.get("ExpiresIn")
         if reply.code != Code.SUCCESS or not isinstance(text, str) or not isinstance(seconds, int):
-            raise NotTold(f"auth/token gave no token: HTTP {reply.status}, ErrorCode {reply.code}")
+            raise NotDelivered(f"auth/token gave no token: HTTP {reply.status}, ErrorCode {reply.code}")
         used_for = timedelta(seconds=seconds - min(_MARGIN_SECONDS, seconds // 10))
         return _Token(text, credentials, since + used_for)
 
@@ -99,13 +99,13 @@ class Aggregator:
     ) -> Reply:
         base = credentials.aggregator_url or self._base
         if base is None:
-            raise NotTold("the address of the aggregator is not known")
+            raise NotDelivered("the address of the aggregator is not known")
         try:
             url = base.rstrip("/") + _PREFIX + path
             async with self._http.post(url, json=body, headers=headers, allow_redirects=False) as response:
                 return _read(response.status, await response.read())
         except (aiohttp.ClientError, TimeoutError) as failure:
-            raise NotTold(f"{type(failure).__name__}: {failure}") from failure
+            raise NotDelivered(f"{type(failure).__name__}: {failure}") from failure
 
 
 def _read(status: int, body: bytes) -> Reply:

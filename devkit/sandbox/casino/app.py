@@ -12,7 +12,7 @@ from devkit.sandbox.casino.database import create_schema
 from devkit.sandbox.casino.outbox import Outbox
 from devkit.sandbox.casino.tokens import Keys, Loader, http_loader
 from devkit.sandbox.casino.wallet import Wallet
-from devkit.sandbox.casino.wallet_api import Surface
+from devkit.sandbox.casino.wallet_api import WalletApi
 
 
 def create_app(pool: asyncpg.Pool, jwks: str | Loader, *, aggregator: str | None = None) -> web.Application:
@@ -33,6 +33,6 @@ def create_app(pool: asyncpg.Pool, jwks: str | Loader, *, aggregator: str | None
 
     app = web.Application()
     app.cleanup_ctx.append(prepare)
-    app.add_routes(Surface(wallet, casinos, keys, outbox).routes())
+    app.add_routes(WalletApi(wallet, casinos, keys, outbox).routes())
     app.add_routes(Control(pool, wallet, casinos).routes())
     return app

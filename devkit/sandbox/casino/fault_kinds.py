@@ -14,8 +14,8 @@ from aiohttp import web
 
 from devkit.sandbox.casino.call_log import Call
 from devkit.sandbox.casino.casinos import Gate
-from devkit.sandbox.casino.faults import Fault, Kind
-from devkit.sandbox.casino.rewrites import dressed
+from devkit.sandbox.casino.faults import Fault, FaultKind
+from devkit.sandbox.casino.rewrites import rewrite_items
 from devkit.sandbox.casino.wire import Accept, Answer
 
 _PAGE = "<!DOCTYPE html><html><head><title>Oops</title></head><body><h1>Something went wrong</h1></body></html>"
@@ -184,27 +184,27 @@ async def _answer(exchange: Exchange, fault: Fault) -> web.StreamResponse:
 
 async def _rewrite(exchange: Exchange, fault: Fault) -> web.StreamResponse:
     answer = await exchange.process()
-    return exchange.reply(replace(answer, value=dressed(answer.value, fault.rewritten)))
+    return exchange.reply(replace(answer, value=rewrite_items(answer.value, fault.rewritten)))
 
 
-KINDS: dict[Kind, Callable[[Exchange, Fault], Awaitable[web.StreamResponse]]] = {
-    Kind.DELAY: _delay,
-    Kind.ERROR: _error,
-    Kind.ERROR_CODE: _error_code,
-    Kind.STATUS: _status,
-    Kind.LOST: _lost,
-    Kind.CUT: _cut,
-    Kind.GARBAGE: _garbage,
-    Kind.WRONG_BET: _wrong_bet,
-    Kind.WRONG_TYPE: _wrong_type,
-    Kind.MISSING: _missing,
-    Kind.DUPLICATE: _duplicate,
-    Kind.REFUSE_AFTER_COMMIT: _refuse_after_commit,
-    Kind.HOLD: _hold,
-    Kind.HOLD_AFTER: _hold_after,
-    Kind.DROP: _drop,
-    Kind.ANSWER: _answer,
-    Kind.REWRITE: _rewrite,
-    Kind.OTHER_TYPES: _rewrite,
-    Kind.DIRTY_TEXTS: _rewrite,
+KINDS: dict[FaultKind, Callable[[Exchange, Fault], Awaitable[web.StreamResponse]]] = {
+    FaultKind.DELAY: _delay,
+    FaultKind.ERROR: _error,
+    FaultKind.ERROR_CODE: _error_code,
+    FaultKind.STATUS: _status,
+    FaultKind.LOST: _lost,
+    FaultKind.CUT: _cut,
+    FaultKind.GARBAGE: _garbage,
+    FaultKind.WRONG_BET: _wrong_bet,
+    FaultKind.WRONG_TYPE: _wrong_type,
+    FaultKind.MISSING: _missing,
+    FaultKind.DUPLICATE: _duplicate,
+    FaultKind.REFUSE_AFTER_COMMIT: _refuse_after_commit,
+    FaultKind.HOLD: _hold,
+    FaultKind.HOLD_AFTER: _hold_after,
+    FaultKind.DROP: _drop,
+    FaultKind.ANSWER: _answer,
+    FaultKind.REWRITE: _rewrite,
+    FaultKind.OTHER_TYPES: _rewrite,
+    FaultKind.DIRTY_TEXTS: _rewrite,
 }

@@ -16,7 +16,7 @@ from devkit.sandbox.casino.rewrites import dirty_texts, other_types
 from devkit.sandbox.casino.wire import ACCEPT_PATH
 
 
-class Kind(StrEnum):
+class FaultKind(StrEnum):
     """The kinds of fault, as ``POST /_faults`` spells them."""
 
     DELAY = "delay"
@@ -45,10 +45,10 @@ class Kind(StrEnum):
 
 # What can befall an Accept, and what can befall nothing else.
 OF_ACCEPT = {
-    *(Kind.DELAY, Kind.DROP, Kind.HOLD, Kind.ERROR_CODE, Kind.REWRITE),
-    *(Kind.REPEAT, Kind.CONTRADICT, Kind.EARLY, Kind.OTHER_TYPES, Kind.DIRTY_TEXTS),
+    *(FaultKind.DELAY, FaultKind.DROP, FaultKind.HOLD, FaultKind.ERROR_CODE, FaultKind.REWRITE),
+    *(FaultKind.REPEAT, FaultKind.CONTRADICT, FaultKind.EARLY, FaultKind.OTHER_TYPES, FaultKind.DIRTY_TEXTS),
 }
-OF_ACCEPT_ALONE = {Kind.REPEAT, Kind.CONTRADICT, Kind.EARLY}
+OF_ACCEPT_ALONE = {FaultKind.REPEAT, FaultKind.CONTRADICT, FaultKind.EARLY}
 
 
 class Fault(BaseModel):
@@ -62,7 +62,7 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Kind
+    kind: FaultKind
     path: str | None = None
     transaction_type: int | None = None
     bet_id: int | None = None
@@ -88,9 +88,9 @@ class Fault(BaseModel):
     def rewritten(self, fields: dict[str, object]) -> dict[str, object]:
         """Return the fields of an answer or an Accept as the fault leaves them."""
         match self.kind:
-            case Kind.OTHER_TYPES:
+            case FaultKind.OTHER_TYPES:
                 return other_types(fields)
-            case Kind.DIRTY_TEXTS:
+            case FaultKind.DIRTY_TEXTS:
                 return dirty_texts(fields)
         return {name: value for name, value in (fields | self.fields).items() if name not in self.without}
 

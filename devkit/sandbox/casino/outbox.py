@@ -12,13 +12,13 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from devkit.sandbox.casino.accepts import Sending, State
-from devkit.sandbox.casino.aggregator import Aggregator, NotTold, Reply
+from devkit.sandbox.casino.aggregator import Aggregator, NotDelivered, Reply
 from devkit.sandbox.casino.call_log import Call
 from devkit.sandbox.casino.casinos import Casino
-from devkit.sandbox.casino.faults import Fault, Kind
+from devkit.sandbox.casino.faults import Fault, FaultKind
 from devkit.sandbox.casino.wire import ACCEPT_PATH, Accept, Code
 
-_REWRITING = {Kind.REWRITE, Kind.OTHER_TYPES, Kind.DIRTY_TEXTS}
+_REWRITING = {FaultKind.REWRITE, FaultKind.OTHER_TYPES, FaultKind.DIRTY_TEXTS}
 _log = logging.getLogger(__name__)
 
 MOST_TRIES = 50
@@ -64,13 +64,13 @@ class Outbox:
         fault = casino.plan.pick(_as_call(accept))
         sendings = [Sending(one, _body(one, fault), fault.kind if fault else None) for one in _messages(accept, fault)]
         casino.accepts.extend(sendings)
-        if fault is not None and fault.kind is Kind.DROP:
+        if fault is not None and fault.kind is FaultKind.DROP:
             sendings[0].end(State.DROPPED)
             return
         task = asyncio.create_task(self._send(casino, sendings, fault, answered))
         self._tasks.add(task)
         task.add_done_callback(self._done)
-        if fault is not None and fault.kind is Kind.EARLY:
+        if fault is not None and fault.kind is FaultKind.EARLY:
             await asyncio.wait([task])
 
     async def _send(
@@ -93,7 +93,7 @@ class Outbox:
         sending.begin_try()
         try:
             reply = await self._aggregator.accept(casino, sending.body)
-        except NotTold as failure:
+        except NotDelivered as failure:
             sending.failure = str(failure)
             return False
         sending.status, sending.answer_code = reply.status, reply.code
@@ -116,12 +116,12 @@ def _as_call(accept: Accept) -> Call:
 def _messages(accept: Accept, fault: Fault | None) -> list[Accept]:
     """Return the messages that replace an Accept, in order."""
     match fault:
-        case Fault(kind=Kind.REPEAT):
+        case Fault(kind=FaultKind.REPEAT):
             return [accept, accept]
-        case Fault(kind=Kind.CONTRADICT):
+        case Fault(kind=FaultKind.CONTRADICT):
             taken = accept.error_code == Code.SUCCESS
             return [accept, accept.saying(fault.error_code if taken else Code.SUCCESS)]
-        case Fault(kind=Kind.ERROR_CODE):
+        case Fault(kind=FaultKind.ERROR_CODE):
             return [accept.saying(fault.error_code)]
     return [accept]
 
@@ -133,11 +133,11 @@ def _body(accept: Accept, fault: Fault | None) -> dict[str, object]:
 
 async def _until_its_time(casino: Casino, fault: Fault | None, answered: asyncio.Event) -> None:
     match fault:
-        case Fault(kind=Kind.EARLY):
+        case Fault(kind=FaultKind.EARLY):
             return
-        case Fault(kind=Kind.HOLD):
+        case Fault(kind=FaultKind.HOLD):
             await casino.gate.wait()
-        case Fault(kind=Kind.DELAY):
+        case Fault(kind=FaultKind.DELAY):
             await answered.wait()
             await asyncio.sleep(fault.delay)
         case _:

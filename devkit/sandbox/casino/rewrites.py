@@ -14,16 +14,16 @@ _LONG = 20_000
 
 def other_types(fields: Fields) -> Fields:
     """Return the fields with ids as strings, the amount of a debit negative, and two decimals more on every amount."""
-    dressed = dict(fields)
+    changed = dict(fields)
     debit = str(fields.get("TransactionType", "")).startswith("-")
     for name in ("BetId", "TransactionType", "ErrorCode"):
         if name in fields:
-            dressed[name] = str(fields[name])
+            changed[name] = str(fields[name])
     if "Amount" in fields:
-        dressed["Amount"] = f"{'-' if debit else ''}{_longer(str(fields['Amount']))}"
+        changed["Amount"] = f"{'-' if debit else ''}{_longer(str(fields['Amount']))}"
     if isinstance(fields.get("Balance"), str):
-        dressed["Balance"] = _longer(str(fields["Balance"]))
-    return dressed
+        changed["Balance"] = _longer(str(fields["Balance"]))
+    return changed
 
 
 def dirty_texts(fields: Fields) -> Fields:
@@ -34,13 +34,13 @@ def dirty_texts(fields: Fields) -> Fields:
     return fields | dirt
 
 
-def dressed(value: object, dress: Callable[[Fields], Fields]) -> object:
-    """Return the Value of an answer, each of its items dressed; an empty list as an empty object."""
+def rewrite_items(value: object, rewrite: Callable[[Fields], Fields]) -> object:
+    """Return the Value of an answer, each of its items changed; an empty list as an empty object."""
     match value:
         case dict():
-            return dress(value)
+            return rewrite(value)
         case list():
-            return [dress(item) for item in value] or {}
+            return [rewrite(item) for item in value] or {}
         case other:
             return other
 

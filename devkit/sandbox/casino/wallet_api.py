@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 Operation = Callable[[Wallet, Casino, str], Awaitable[Answer]]
 
 
-class Surface:
+class WalletApi:
     """The endpoints of surface C, for all casinos of one sandbox."""
 
     def __init__(self, wallet: Wallet, casinos: Casinos, keys: Keys, outbox: Outbox) -> None:

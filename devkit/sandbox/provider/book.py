@@ -69,7 +69,7 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ReceivedAnswer:
     """One request and what came back."""
 
     at: str
@@ -88,11 +88,11 @@ class BookedBet:
 
     stake: Stake
     ending: Ending | None = None
-    heard: list[Heard] = field(default_factory=list)
+    answers: list[ReceivedAnswer] = field(default_factory=list)
 
-    def definite(self, operation: Operation) -> Heard | None:
+    def definite(self, operation: Operation) -> ReceivedAnswer | None:
         """Return the last definite answer to the operation."""
-        return next((one for one in reversed(self.heard) if one.operation is operation and one.definite), None)
+        return next((one for one in reversed(self.answers) if one.operation is operation and one.definite), None)
 
     def was_done(self, operation: Operation) -> bool:
         """Return whether the provider received the answer that the operation is done."""
@@ -132,7 +132,7 @@ class BookedBet:
             return Outcome.SETTLED if self.was_done(self.closing) else Outcome.CONTESTED
         return Outcome.REFUNDED if self.was_done(self.closing) else self._refund_refused(said)
 
-    def _refund_refused(self, said: Heard) -> Outcome:
+    def _refund_refused(self, said: ReceivedAnswer) -> Outcome:
         if (said.code, said.reason) == (CONTRADICTION, BET_REFUSED) and not self.was_opened:
             return Outcome.REFUSED
         # The casino does not give the win back, and so the bet stands with both of its legs.
@@ -174,9 +174,9 @@ class Book:
         bet.ending = ending
         self._write("ending", bet.stake.bet_id, asdict(ending))
 
-    def hear(self, bet: BookedBet, operation: Operation, answer: Answer) -> None:
+    def record(self, bet: BookedBet, operation: Operation, answer: Answer) -> None:
         """Write down an answer, or that none came."""
-        heard = Heard(
+        received = ReceivedAnswer(
             at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             operation=operation,
             code=answer.code,
@@ -186,8 +186,8 @@ class Book:
             definite=answer.definite,
             balance=answer.balance,
         )
-        bet.heard.append(heard)
-        self._write("heard", bet.stake.bet_id, asdict(heard))
+        bet.answers.append(received)
+        self._write("heard", bet.stake.bet_id, asdict(received))
 
     def unresolved(self) -> list[BookedBet]:
         """Return the bets that still need a definite answer."""
@@ -219,7 +219,7 @@ class Book:
                 self._bets[bet_id].ending = Ending(_decimal(data["win"]))
             else:
                 read = {"operation": Operation(data["operation"]), "balance": _decimal(data["balance"])}
-                self._bets[bet_id].heard.append(Heard(**(data | read)))
+                self._bets[bet_id].answers.append(ReceivedAnswer(**(data | read)))
 
     def _write(self, kind: str, bet_id: str, data: dict[str, object]) -> None:
         if self._file is None:

@@ -171,16 +171,16 @@ class AggregatorClient:
         """
         return await self._request("POST", call.path, call.body, clock_off)
 
-    async def repeat(self, call: Call, heard: Callable[[Answer], None], *, sends: int | None = None) -> Answer:
+    async def repeat(self, call: Call, on_answer: Callable[[Answer], None], *, sends: int | None = None) -> Answer:
         """Send until the answer is definite, at most ``sends`` times (None: for as long as it takes).
 
-        ``heard`` is given every answer before the next step, so that a book can keep it. Returns the last answer, which
-        is not definite if ``sends`` ran out.
+        ``on_answer`` is given every answer before the next step, so that a book can keep it. Returns the last answer,
+        which is not definite if ``sends`` ran out.
         """
         done = 0
         while True:
             answer = await self.send(call)
-            heard(answer)
+            on_answer(answer)
             done += 1
             if answer.definite or done == sends:
                 return answer

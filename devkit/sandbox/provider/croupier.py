@@ -54,10 +54,10 @@ class Croupier:
             await self._until_definite(bet, call)
 
     async def _until_definite(self, bet: BookedBet, call: Call, *, sends: int | None = None) -> Answer:
-        def heard(answer: Answer) -> None:
-            self._book.hear(bet, call.operation, answer)
+        def on_answer(answer: Answer) -> None:
+            self._book.record(bet, call.operation, answer)
 
-        return await self._aggregator.repeat(call, heard, sends=sends)
+        return await self._aggregator.repeat(call, on_answer, sends=sends)
 
 
 def opening_call(stake: Stake) -> Call:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from betcore.domain.payment_list import Listed
 
 
-async def of_parked_debit(context: CommandContext, bet_id: int) -> Json | None:
+async def look_up(context: CommandContext, bet_id: int) -> Json | None:
     """Ask the casino for the parked debit of a bet; None if no debit of it is parked.
 
     ``says`` is ``ours``, ``another``, ``nothing`` or ``unclear``; ``listed`` has what it lists of that type.
@@ -23,7 +23,7 @@ async def of_parked_debit(context: CommandContext, bet_id: int) -> Json | None:
     debit = next((one for one in bet.movements if one.transaction_type < 0 and one.state == "parked"), None)
     if debit is None:
         return None
-    listed = await _listed(context, bet.record.casino_id, bet_id)
+    listed = await _list_movements(context, bet.record.casino_id, bet_id)
     about = {"transaction_id": f"{bet_id}:{debit.transaction_type}", "amount": f"{bet.record.currency} {debit.amount}"}
     if listed is None:
         return about | {"says": "unclear", "listed": []}
@@ -33,8 +33,8 @@ async def of_parked_debit(context: CommandContext, bet_id: int) -> Json | None:
     return about | {"says": says, "listed": [one.facts(bet.record.currency) for one in same]}
 
 
-def words(found: Json) -> str:
-    """Return the result of ``of_parked_debit`` as text for a person."""
+def as_text(found: Json) -> str:
+    """Return the result of ``look_up`` as text for a person."""
     said = {
         "ours": "lists it as ours",
         "another": "lists another movement in its place",
@@ -45,7 +45,7 @@ def words(found: Json) -> str:
     return "\n".join([f"debit {found['transaction_id']} of {found['amount']}: the casino {said}", *listed])
 
 
-async def _listed(context: CommandContext, casino_id: int, bet_id: int) -> "list[Listed] | None":
+async def _list_movements(context: CommandContext, casino_id: int, bet_id: int) -> "list[Listed] | None":
     from betcore.casino.client import CasinoClient
     from betcore.casino.http_session import http_session
     from betcore.casino.lookup import ThrottledLookup
