@@ -41,5 +41,5 @@ class Reconciliation:
         )
 
     async def _at_length(self, method: Callable[[Reconciler, int], Awaitable[Out]], number: int, summary: str) -> Out:
-        # An attempt goes on from where the one before it has stopped, so its end loses nothing.
+        # A retry continues behind the last bet that was compared: an attempt that ends loses nothing.
         return await with_heartbeat(method, number, summary=summary, within=timedelta(hours=6), retry=_RETRY)

@@ -1,7 +1,7 @@
-"""Records a history of every path of a bet: ``make histories``. The files are replayed on every run of the tests.
+"""Record a history of every path of a bet: ``make histories``. Every run of the tests replays the files.
 
-Record anew only for a new path, or when ``patched`` branches were taken out and no bet of before is open any more: an
-old history that no longer replays is a bet in flight that a deploy would break.
+Record anew only for a new path, or after ``patched`` branches were taken out and no older bet is open: an old history
+that does not replay is an open bet that a deploy would break.
 """
 
 import asyncio
@@ -274,7 +274,7 @@ async def return_of_what_was_never_closed(client: Client, casino: InProcessCasin
     return await client.start_workflow(Reversal.run, order.argument, id=order.workflow_id, task_queue=BETS_QUEUE)
 
 
-# Recorded by a release in which all waited for Close: today's has other commands for new bets.
+# Recorded by an earlier release, which waited for close everywhere: today's has other commands for new bets.
 
 
 @path
@@ -300,7 +300,7 @@ async def opened_though_it_was_never_closed(client: Client, casino: InProcessCas
 
 
 async def _behind_close(client: Client, casino: InProcessCasino, bet: PayIn) -> tuple[Handle, ReversalHandle]:
-    """A bet whose close fails, and the reversal for which it is given up."""
+    """Play a bet whose close fails, and the reversal for which the close is given up."""
     await casino.faults({"kind": "error", "path": _CLOSE})
     _, handle = await start(client, bet)
 
@@ -571,14 +571,14 @@ async def _sent(casino: InProcessCasino, kind: int, times: int) -> None:
 
 
 async def _pay_in_of(handle: Handle) -> PayIn:
-    """The start argument of a bet."""
+    """Return the start argument of a bet."""
     events = (await handle.fetch_history()).events
     payloads = events[0].workflow_execution_started_event_attributes.input.payloads
     (pay_in,) = await pydantic_data_converter.decode(payloads, [PayIn])
     return pay_in
 
 
-# Paths on which a workflow waits for the wall's clock in between, and must not be taken past it.
+# Paths on which time must not be skipped: the test waits for something in between.
 _SKIPPED = {
     "debit_found_by_looking",
     "debit_absent_after_two_looks",
@@ -588,7 +588,7 @@ _SKIPPED = {
 }
 
 
-# Profiles of the casino, where a path needs another than the usual one.
+# Profiles of the casino, for paths that need another than the usual one.
 _HURRIED = "{message_lifetime: 3, attempt_timeout: 0.5, retry: {first: 0.1, cap: 0.2}}"
 _IMPATIENT = "{message_lifetime: 3, attempt_timeout: 0.5, accept_within: 1, retry: {first: 0.1, cap: 0.2}}"
 _SOON = "{message_lifetime: 1, clock_leeway: 0.2, effect_within: 0.3, approval_above: {EUR: 5}}"
@@ -620,11 +620,11 @@ _FLOORS: dict[str, dict[str, Any]] = {
 
 
 async def record(environment: WorkflowEnvironment, database_url: str, names: list[str]) -> None:
-    """Play the named paths, each with an empty casino of its own, and write what Temporal kept of them."""
+    """Play the named paths, each with an empty casino of its own, and write their histories."""
     for name in names:
         engine = create_engine(Settings(database_url=database_url))
         async with engine.connect() as connection:
-            # The casino's books too: BetIds begin anew, and it would know them from the path before.
+            # A new casino too: BetIds begin anew, and it would know them from the previous path.
             await connection.exec_driver_sql("DROP SCHEMA IF EXISTS sandbox_casino CASCADE")
             await connection.exec_driver_sql("DROP SCHEMA public CASCADE")
             await connection.exec_driver_sql("CREATE SCHEMA public")
@@ -643,7 +643,7 @@ async def record(environment: WorkflowEnvironment, database_url: str, names: lis
 
 
 def _without_places(history: str) -> str:
-    """The history without stack traces, which name folders of the machine and play no part in a replay."""
+    """Return the history without stack traces: they name folders of the machine, and no replay needs them."""
     return re.sub(r'"stackTrace": "(\\.|[^"\\])*"', '"stackTrace": ""', history) + "\n"
 
 

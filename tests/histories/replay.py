@@ -1,7 +1,7 @@
-"""Replays a history with the workflows of today, and says in one sentence where the two part.
+"""Replay a history with today's workflows, and report in one sentence the first command that differs.
 
-Temporal knows that a command does not fit, and often not which event it is about. So the commands of the code are
-written down while it replays, and laid beside those that the history's events tell of.
+Temporal reports that a command does not fit, often without its event. So the commands of the code are recorded during
+the replay, and compared with the commands that the history's events show.
 """
 
 import json
@@ -41,7 +41,7 @@ class Step(NamedTuple):
         return f"{self.kind} {self.name}".rstrip()
 
     def matches(self, other: "Step | None") -> bool:
-        """As Temporal sees it, to which the time of a timer is all the same."""
+        """Return whether Temporal takes both for the same command; it ignores the time of a timer."""
         return other is not None and self.kind == other.kind and (self.kind == "timer" or self.name == other.name)
 
 
@@ -56,7 +56,7 @@ class Replayed:
 
     @property
     def complaint(self) -> str | None:
-        """Why the code cannot continue this history: where they part, and what to do. None where it can."""
+        """Return the command that differs and what to do; None if the code can continue this history."""
         if self.reason is None:
             return None
         return f"history {self.name}, {self._parting()}.\n{WHAT_TO_DO}\nTemporal says: {self.reason}"
@@ -80,11 +80,11 @@ async def replay(
     failure = (await replayer.replay_workflow(history, raise_on_replay_failure=False)).replay_failure
     steps = ((event.event_id, _of_event(event)) for event in history.events)
     then = [(number, step) for number, step in steps if step is not None]
-    return Replayed(history.workflow_id, then, runner.notes.steps(then), _said(str(failure)) if failure else None)
+    return Replayed(history.workflow_id, then, runner.notes.steps(then), _message_of(str(failure)) if failure else None)
 
 
-def _said(failure: str) -> str:
-    """What is of use in an activation's failure, which is printed with all its fields."""
+def _message_of(failure: str) -> str:
+    """Return the message in an activation's failure, which is printed with all its fields."""
     message = re.search(r'message: "((?:\\.|[^"\\])*)"', failure)
     return message[1] if message else failure
 
@@ -118,8 +118,8 @@ def _of_marker(event: HistoryEvent) -> Step | None:
     marker = event.marker_recorded_event_attributes
     match marker.marker_name:
         case "core_local_activity":
-            told = json.loads(marker.details["data"].payloads[0].data)
-            return Step("local activity", told["activity_type"])
+            data = json.loads(marker.details["data"].payloads[0].data)
+            return Step("local activity", data["activity_type"])
         case "core_patch":
             return Step("patch", json.loads(marker.details["patch-data"].payloads[0].data)["id"])
         case _:
@@ -138,21 +138,23 @@ class _Notes:
         self._cancelled: set[int] = set()
 
     def steps(self, then: list[tuple[int, Step]]) -> list[Step]:
-        """In the order in which the history would have them: a local activity is written down when it has ended, and
-        a timer that is cancelled before its task is over is not."""
+        """Return the commands in the order in which a history has them.
+
+        A local activity is recorded when it has ended; a timer that is cancelled in its own workflow task is not.
+        """
         known = {step.number for _, step in then}
         done = [step for step in self._steps if step.number in known or step.number not in self._cancelled]
         return [*done, *self._local.values()]
 
-    def heard(self, activation: WorkflowActivation) -> None:
-        """What the code is told before it goes on."""
+    def activated(self, activation: WorkflowActivation) -> None:
+        """Record an activation before the code runs."""
         for job in activation.jobs:
             ended = self._local.pop(job.resolve_activity.seq, None) if job.resolve_activity.is_local else None
             if ended is not None:
                 self._steps.append(ended)
 
     def commanded(self, completion: WorkflowActivationCompletion) -> None:
-        """What the code wants next."""
+        """Record the commands that the code returns."""
         if completion.HasField("failed"):
             self._steps.append(Step("nothing: it fails with", completion.failed.failure.message))
         for command in completion.successful.commands:
@@ -200,7 +202,7 @@ class _Noting(WorkflowRunner):
         activate = instance.activate
 
         def noted(act: WorkflowActivation) -> WorkflowActivationCompletion:
-            notes.heard(act)
+            notes.activated(act)
             completion = activate(act)
             notes.commanded(completion)
             return completion

@@ -1,4 +1,4 @@
-"""Playing a bet against its workflow, as the API would."""
+"""Play a bet against its workflow, as the API does."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,16 +23,16 @@ ReversalHandle = WorkflowHandle[Reversal, ReversalState | None]
 
 @asynccontextmanager
 async def working(client: Client, casino: InProcessCasino) -> AsyncIterator[None]:
-    """A worker process's two workers."""
-    await _end_of_before(client, casino)
+    """Run the two workers of a worker process."""
+    await _end_earlier_bets(client, casino)
     async with AsyncExitStack() as stack:
         for worker in workers(client, casino.activities(client), sandbox=True):
             await stack.enter_async_context(worker)
         yield
 
 
-async def _end_of_before(client: Client, casino: InProcessCasino) -> None:
-    """Bets that an earlier test has left open would wake up here, and look for their rows in another database."""
+async def _end_earlier_bets(client: Client, casino: InProcessCasino) -> None:
+    """Terminate the bets of earlier tests: they would run here, and look for their rows in this test's database."""
     async for found in client.list_workflows("ExecutionStatus = 'Running'"):
         if found.start_time < casino.opened_at:
             with suppress(RPCError):
@@ -40,7 +40,7 @@ async def _end_of_before(client: Client, casino: InProcessCasino) -> None:
 
 
 def opening(bet: PayIn) -> WithStartWorkflowOperation[Bet, BetState | None]:
-    """The start of a bet's workflow as the API makes it."""
+    """Return the start of a bet's workflow as the API makes it."""
     return WithStartWorkflowOperation(
         Bet.run,
         bet,
@@ -52,7 +52,7 @@ def opening(bet: PayIn) -> WithStartWorkflowOperation[Bet, BetState | None]:
 
 
 async def start(client: Client, bet: PayIn) -> tuple[BetRecord, Handle]:
-    """PayIn or PayInOut: the row that answers it, and the bet."""
+    """Send a PayIn or PayInOut; return the row that answers it, and the bet's handle."""
     operation, update = opening(bet), "pay_in_out" if bet.win else "pay_in"
     record = await client.execute_update_with_start_workflow(
         update, id=update, start_workflow_operation=operation, result_type=BetRecord
@@ -61,7 +61,7 @@ async def start(client: Client, bet: PayIn) -> tuple[BetRecord, Handle]:
 
 
 async def reverse(client: Client, order: Reverse, call: Refund) -> tuple[BetRecord, ReversalHandle]:
-    """Refund of a settled bet: the rows that answer it, and the reversal."""
+    """Send a Refund of a settled bet; return the rows that answer it, and the reversal's handle."""
     operation = WithStartWorkflowOperation(
         Reversal.run,
         order,
@@ -83,13 +83,13 @@ async def begin(client: Client, bet: PayIn) -> Handle:
 
 
 async def update(handle: Handle, name: str, call: object) -> BetRecord:
-    """A PayOut or Refund as the API sends it."""
+    """Send a PayOut or Refund as the API does; return the row that answers it."""
     record: BetRecord = await handle.execute_update(name, call, id=name, result_type=BetRecord)
     return record
 
 
 async def events(handle: Handle) -> list[int]:
-    """The types of the events of a bet's history."""
+    """Return the types of the events of a bet's history."""
     return [event.event_type for event in (await handle.fetch_history()).events]
 
 
@@ -101,13 +101,13 @@ async def eventually(condition: Callable[[], Awaitable[object]], seconds: float 
 
 
 async def sweep(casino: InProcessCasino, client: Client) -> int:
-    """The minute's look; how many workflows it has started."""
+    """Run the sweep's first activity once; return how many workflows it has started."""
     started: int = await ActivityEnvironment().run(casino.activities(client).recovery.resume_lost)
     return started
 
 
 async def resumed(casino: InProcessCasino, client: Client) -> None:
-    """Sweep until something is resumed: Temporal's list may show for a moment what has just ended."""
+    """Sweep until a workflow is resumed: Temporal's list may show for a moment one that has just ended."""
 
     async def something() -> bool:
         return await sweep(casino, client) == 1

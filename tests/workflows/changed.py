@@ -1,4 +1,4 @@
-"""Bets of releases to come: a new step before the debit, with and without ``patched``, and one that breaks."""
+"""Bets of later releases: a new step before the debit, with and without ``patched``, and one that fails."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ A_THOUGHT = "a second's thought"
 
 @workflow.defn(name="Bet")
 class Changed(Bet):
-    """Waits a second first, whoever is open: no release of ours."""
+    """Waits a second first, in open bets too: a release that must not be made."""
 
     @workflow.init
     def __init__(self, pay_in: PayIn) -> None:
@@ -26,7 +26,7 @@ class Changed(Bet):
 
     @workflow.run
     async def run(self, pay_in: PayIn) -> BetState | None:
-        """As the bet of today, after a second."""
+        """Run today's bet after a second."""
         await workflow.sleep(1)
         return await super().run(pay_in)
 
@@ -41,7 +41,7 @@ class Patched(Bet):
 
     @workflow.run
     async def run(self, pay_in: PayIn) -> BetState | None:
-        """As the bet of today, for a new bet after a second."""
+        """Run today's bet; a new one after a second."""
         if workflow.patched(A_THOUGHT):
             await workflow.sleep(1)
         return await super().run(pay_in)
@@ -49,7 +49,7 @@ class Patched(Bet):
 
 @workflow.defn(name="Bet")
 class Broken(Bet):
-    """Cannot pay."""
+    """Fails when it is to pay."""
 
     @workflow.init
     def __init__(self, pay_in: PayIn) -> None:
@@ -57,7 +57,7 @@ class Broken(Bet):
 
     @workflow.run
     async def run(self, pay_in: PayIn) -> BetState | None:
-        """As the bet of today, until money is owed."""
+        """Run today's bet until money is owed."""
         return await super().run(pay_in)
 
     async def _credit(self, *_: object) -> Step:
@@ -86,5 +86,5 @@ class Thoughtless:
 
 
 def release(bet: type[Bet]) -> Sequence[type]:
-    """The workflows of a worker with this bet."""
+    """Return the workflows of a worker with this bet."""
     return [bet, Reversal, Sweep]

@@ -1,4 +1,4 @@
-"""A casino that confirms with Accept, whose Accepts are made by the test."""
+"""A casino that confirms with Accept; the test sends its Accepts."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ STAKE, PAY_OUT, RETURN, CLAW_BACK = -1, 1, 2, -2
 
 
 class ConfirmingCasino:
-    """The casino's side: its Accepts are made by the test."""
+    """The casino's side, on which the test sends Accepts."""
 
     def __init__(self, casino: InProcessCasino, client: Client) -> None:
         self._casino = casino
@@ -40,7 +40,7 @@ class ConfirmingCasino:
         return (await self._accepts.receive(partner, json.dumps(body).encode())).outcome
 
     async def sent(self, kind: int, times: int = 1) -> None:
-        """Wait until a movement was sent so often."""
+        """Wait until a movement was sent at least ``times`` times."""
 
         async def often_enough() -> bool:
             return [call["transaction_type"] for call in await self._casino.casino_calls()].count(kind) >= times
@@ -48,7 +48,7 @@ class ConfirmingCasino:
         await eventually(often_enough)
 
     async def asked_the_row(self, bet: PayIn, kind: int) -> None:
-        """Wait until nobody waits for the Accept in the fast lane any more."""
+        """Wait until the fast lane has stopped waiting for the Accept."""
         query = "SELECT awaited_until FROM movement WHERE bet_id = :b AND transaction_type = :k"
 
         async def asked() -> bool:

@@ -16,7 +16,7 @@ _numbers = count(1)
 
 @pytest.fixture
 async def database_url(database_url: str) -> str:
-    """A fresh migrated database. Its bets have ids of their own: workflows are named after them, in one Temporal."""
+    """Return a new migrated database whose BetIds no other test has: workflow ids in one Temporal are made of them."""
     connection = await asyncpg.connect(database_url)
     await connection.execute(f"SELECT setval('bet_number', {next(_numbers) * 1_000})")
     await connection.close()
@@ -25,12 +25,12 @@ async def database_url(database_url: str) -> str:
 
 @pytest.fixture(scope="session")
 async def skipping() -> AsyncIterator[WorkflowEnvironment]:
-    """A time-skipping Temporal."""
+    """Start a time-skipping Temporal server."""
     async with skipping_server() as environment:
         yield environment
 
 
 @pytest.fixture(scope="session")
 async def temporal(temporal_address: str) -> Client:
-    """A client of the Temporal server whose clock is the wall's."""
+    """Return a client of the Temporal server that runs on real time."""
     return await Client.connect(temporal_address, data_converter=pydantic_data_converter)

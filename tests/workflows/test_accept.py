@@ -48,7 +48,7 @@ async def test_a_quick_accept_costs_no_workflow_task(database_url: str, temporal
         assert await confirming.accepts(bet, PAY_OUT) is Outcome.STORED
         assert (await paying).state is BetState.SETTLED
         history = await events(handle)
-        # As a bet at a casino whose answer to make is final: two tasks, no signal, no timer beyond the usual one.
+        # As at a casino whose response to make is final: two tasks, no signal, no timer beyond the usual one.
         assert _tasks(history) == 2
         assert history.count(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED) == 0
         assert len(history) == 17
@@ -115,7 +115,7 @@ async def test_a_debit_without_an_accept_is_decided_by_payments_info(
     database_url: str, skipping: WorkflowEnvironment
 ) -> None:
     async with _playing(database_url, skipping.client, HURRIED) as (casino, confirming):
-        # The casino has made it: its journal says so, its Accept never comes. Nobody was told, so it goes back.
+        # The casino's journal has it, its Accept never comes. The PayIn was not answered: the stake goes back.
         bet = await casino.pay_in(seconds=2)
         handle = await begin(skipping.client, bet)
         ending = asyncio.create_task(handle.result())
@@ -155,7 +155,7 @@ async def test_a_credit_that_an_accept_refuses_is_sent_again(database_url: str, 
         await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
         await confirming.sent(PAY_OUT)
         assert await confirming.accepts(bet, PAY_OUT, 102823) is Outcome.STORED
-        # The refusal of before does not stand in the way of the Accept of the next send.
+        # The earlier refusal does not keep the Accept of the next send from counting.
         await confirming.sent(PAY_OUT, 2)
         assert await confirming.accepts(bet, PAY_OUT) is Outcome.STORED
         assert await handle.result() is BetState.SETTLED
@@ -178,7 +178,7 @@ async def test_a_success_for_a_stake_that_ended_refused_goes_back(database_url: 
         await confirming.sent(RETURN)
         await confirming.accepts(bet, RETURN)
         assert await returning.result() == "reversed"
-        # Told once more, it goes back no second time.
+        # A repeated Accept does not return the stake a second time.
         assert await confirming.accepts(bet, STAKE) in (Outcome.ENDED, Outcome.REPEATED)
         assert await casino.journal() == [(STAKE, "10.00"), (RETURN, "10.00")]
 

@@ -1,4 +1,4 @@
-"""An Accept that is stored just before a debit would end without it: the success in it is heard, whoever is faster."""
+"""An Accept that is stored just before a debit would end without it: its success counts in every order of events."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ SAID = Confirmation("200", "t", None)
 
 
 async def _sent(casino: InProcessCasino) -> PayIn:
-    """A bet whose debit has left once and has no answer yet."""
+    """Return a bet whose debit was sent once and has no response yet."""
     bet = await casino.pay_in()
     await casino.bets.open(bet, OWNER, BetState.ACCEPTING, None)
     return bet

@@ -1,4 +1,4 @@
-"""The life of a bet, with the real activities, a real casino and a real Temporal."""
+"""Bets from PayIn to their end, with the real activities, a real casino and a real Temporal."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -82,7 +82,7 @@ async def test_a_casino_that_fails_twice_is_pursued_in_the_slow_lane(database_ur
 async def test_a_refusal_of_what_may_be_a_repeat_is_not_trusted(
     database_url: str, skipping: WorkflowEnvironment
 ) -> None:
-    # The first send takes the money and its answer is lost; all later ones are refused. Only payments/info tells.
+    # The first send takes the money and its response is lost; all later ones are refused. Only payments/info has it.
     profile = "{message_lifetime: 3, retry: {first: 0.2, cap: 0.4}}"
     async with open_casino(database_url, casino=profile) as casino, working(skipping.client, casino):
         await casino.faults(
@@ -126,7 +126,7 @@ async def test_a_message_gets_its_time_to_take_effect_between_the_two_looks(
 
 
 async def _looks(handle: Handle) -> tuple[list[datetime], list[datetime]]:
-    """When each look for the debit was scheduled and when it was completed, by the workflow's clock."""
+    """Return when each look for the debit was scheduled and completed, by the workflow's clock."""
     scheduled, completed = {}, []
     for event in (await handle.fetch_history()).events:
         at = event.event_time.ToDatetime(tzinfo=UTC)
@@ -157,7 +157,7 @@ async def test_a_bet_is_open_for_thirty_days_and_then_refunded_where_the_profile
         handle = await begin(skipping.client, bet)
         await casino.held()
         async with casino.engine.connect() as connection:
-            # Told while the casino's answer is still on its way: the row decides, not the order of messages.
+            # Sent while the casino's response is still on its way: the row decides, not the order of messages.
             await connection.exec_driver_sql("UPDATE bet SET told_at = now()")
         await casino.release()
         before = datetime.now(UTC)
@@ -189,14 +189,14 @@ async def test_the_first_resolution_wins(database_url: str, temporal: Client, fi
         async with working(temporal, casino):
             bet = await casino.pay_in()
             _, handle = await start(temporal, bet)
-        # Nobody works: both wait in the history, in this order, and meet the bet in one workflow task.
+        # No worker runs: both wait in the history, in this order, and reach the bet in one workflow task.
         calls = [("pay_out", casino.pay_out(bet, "5.00")), ("refund", casino.refund(bet))]
         for name, call in calls if first == "pay_out" else reversed(calls):
             await handle.signal(name, call)
         async with working(temporal, casino):
             assert await handle.result() is (BetState.SETTLED if first == "pay_out" else BetState.REFUNDED)
         assert await casino.journal() == [(-1, "10.00"), (1, "5.00") if first == "pay_out" else (2, "10.00")]
-        # A Refund that is too late is told so by its answer; winnings that nobody gets are for a person to see.
+        # A late Refund is refused by its answer; winnings that are not paid are an incident.
         assert len(await casino.incidents()) == (0 if first == "pay_out" else 1)
 
 
@@ -308,7 +308,7 @@ async def test_an_activity_that_breaks_does_not_end_the_bet(
 async def test_an_activity_that_gives_up_does_not_end_the_bet(
     database_url: str, temporal: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The workflow task fails, and is repeated until the code is mended: the bet stays open, and what it owes stands.
+    # The workflow task fails, and is retried until the code is mended: the bet stays open, and still owes the money.
     async with open_casino(database_url) as casino, working(temporal, casino):
         bet = await casino.pay_in()
         _, handle = await start(temporal, bet)

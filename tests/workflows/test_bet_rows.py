@@ -1,4 +1,4 @@
-"""What the database itself keeps of a bet, and what it refuses to change."""
+"""The rows of a bet: what the database refuses to change, and which of two attempts counts."""
 
 import asyncio
 from datetime import timedelta
@@ -67,7 +67,7 @@ async def test_amounts_identities_and_a_terminal_state_stand(database_url: str, 
         for statement in FORBIDDEN:
             with pytest.raises(DBAPIError, match=r"bet|movement|stands"):
                 await _execute(casino, statement, bet_id)
-        # The guards stand in nobody's way.
+        # The guards refuse no statement of a bet's own course.
         await _execute(casino, "UPDATE bet SET told_at = coalesce(told_at, now()) WHERE bet_id = :bet", bet_id)
 
 
@@ -90,7 +90,7 @@ async def test_a_timeline_holds_every_message_send_and_answer(database_url: str,
 
 
 async def _held_first_send(casino: InProcessCasino, client: Client) -> tuple[PayIn, Handle]:
-    """A bet whose first send is refused by the casino, with the refusal still on its way to the worker."""
+    """Hold the casino's refusal of a bet's first send on its way to the worker."""
     await casino.faults({"kind": "hold_after", "path": "/payments/make", "transaction_type": -1, "times": 1})
     bet = await casino.pay_in("1000.01")
     handle = await begin(client, bet)
@@ -101,7 +101,7 @@ async def _held_first_send(casino: InProcessCasino, client: Client) -> tuple[Pay
 async def test_a_refusal_is_not_believed_once_another_process_has_counted_a_send(
     database_url: str, temporal: Client
 ) -> None:
-    # A worker that froze with a refusal in its hands must not end a bet for which another one sends again meanwhile.
+    # A frozen worker that has received a refusal must not end a bet for which another worker sends again meanwhile.
     profile = "{message_lifetime: 1, attempt_timeout: 5, clock_leeway: 0, effect_within: 0.5, retry: {first: 0.2}}"
     async with open_casino(database_url, casino=profile) as casino, working(temporal, casino):
         bet, handle = await _held_first_send(casino, temporal)
@@ -109,7 +109,7 @@ async def test_a_refusal_is_not_believed_once_another_process_has_counted_a_send
         claim = await casino.bets.open(bet, owner, BetState.ACCEPTING, None)
         assert claim.attempts == 2
         await casino.release()
-        # Nobody sends it in truth: the bet finds out by looking, not by the refusal.
+        # The second send is counted and never made: the bet is decided by the look-up, not by the refusal.
         assert await handle.result() is BetState.REFUSED
         assert (await casino.row(bet)).refusal == "casino_unavailable"
         looks = [call for call in await casino.casino_calls() if call["path"] == "/payments/info"]
@@ -128,7 +128,7 @@ async def test_a_refusal_of_the_only_send_ends_the_bet(database_url: str, tempor
 async def test_a_stake_that_was_begun_is_left_to_the_slow_lane_where_a_new_one_would_be_refused(
     database_url: str, temporal: Client, why: str
 ) -> None:
-    """A workflow task that is done once more runs its activity again, while the first send is at the casino."""
+    """A workflow task is executed again and runs its activity again, while the first send is at the casino."""
     profile = "{attempt_timeout: 5, fast_attempts: 1, breaker: {failures: 1, probe_every: 60}}"
     async with open_casino(database_url, casino=profile) as casino:
         wallet, bet = casino.activities(temporal).wallet, await casino.pay_in()
@@ -166,7 +166,7 @@ async def test_a_debit_after_the_end_is_an_incident(database_url: str, temporal:
 
 
 async def test_a_claim_that_was_overtaken_tells_what_stands(database_url: str, temporal: Client) -> None:
-    """Else a credit that is done looks parked, and its workflow waits for a person for ever."""
+    """Without it a credit that is done looks parked, and its workflow waits for an operator indefinitely."""
     async with open_casino(database_url) as casino:
         bet = await casino.pay_in("10.00")
         async with working(temporal, casino):
@@ -187,8 +187,8 @@ ANSWERED = {"error_code": "200", "partner_transaction_id": None, "balance": None
 
 
 async def test_what_another_attempt_has_recorded_first_is_told_as_it_stands(database_url: str) -> None:
-    """Two attempts hear of one Accept. Else the slower one reads its own old snapshot, takes a stake or a credit that
-    is done for parked, and the workflow waits for a person for ever."""
+    """Two attempts read one Accept. Without it the slower one reads its old snapshot, takes a movement that is done for
+    parked, and the workflow waits for an operator indefinitely."""
     async with open_casino(database_url) as casino:
         bet, bets, word = await casino.pay_in("10.00"), casino.bets, Confirmation("200", None, None)
         bet_id = (await bets.open(bet, "run", BetState.ACCEPTING, None)).record.bet_id
@@ -226,8 +226,8 @@ LOST = {"before the time to be told is over": 1, "afterwards": 0.1}
 async def test_a_win_whose_message_was_lost_with_temporal_is_paid(
     database_url: str, temporal: Client, unconfirmed_within: float
 ) -> None:
-    """A PayOut is held by Temporal in memory until its workflow task is over. A server that dies before forgets it,
-    while the attempt to pay stands in the row: it is owed, and nobody may ask again."""
+    """Temporal holds a PayOut in memory until its workflow task is over. A server that dies before that loses it, while
+    the row has the attempt to pay: the win is owed, and the provider may not ask again."""
     provider = f"unconfirmed_within: {unconfirmed_within}"
     async with open_casino(database_url, provider=provider) as casino, working(temporal, casino):
         bet = await casino.pay_in("10.00")
@@ -258,7 +258,7 @@ async def test_a_refund_does_not_turn_a_win_round_whose_message_was_lost(databas
 async def test_a_bet_that_waits_although_its_row_has_ended_is_over(
     database_url: str, temporal: Client, on_overdue: str
 ) -> None:
-    """The server dies when the casino's answer is recorded, and the provider does not ask again."""
+    """The server dies when the casino's response is recorded, and the provider does not ask again."""
     provider = f"{{unconfirmed_within: 0.1, on_overdue: {on_overdue}}}"
     async with open_casino(database_url, provider=provider) as casino, working(temporal, casino):
         bet = await casino.pay_in("10.00")
@@ -269,7 +269,7 @@ async def test_a_bet_that_waits_although_its_row_has_ended_is_over(
         await casino.bets.begin_credit(pay)
         await casino.bets.credit_done(record.bet_id, pay.owner, pay.transaction_type, Confirmation("200", "t", None))
         sweeps = casino.activities(temporal).sweeps
-        # What has ended a moment ago is about to tell so.
+        # A workflow whose row has ended a moment ago is about to complete.
         assert await sweeps.remind(timedelta(minutes=2)) == 0
 
         async def reminded() -> bool:
@@ -309,7 +309,7 @@ async def _waits_on(handle: Handle) -> bool:
     return (await events(handle)).count(EventType.EVENT_TYPE_TIMER_STARTED) == 2
 
 
-# What stands in a row of which the workflow has not heard: the worker was killed when the statement was done.
+# What the row has and the workflow does not know: the worker was killed when the statement was done.
 
 
 async def _settled_by_hand(handle: Handle, win: str) -> None:
@@ -321,7 +321,7 @@ async def _settled_by_hand(handle: Handle, win: str) -> None:
 @pytest.mark.edge_case(93)
 @pytest.mark.parametrize("filed", ["asked", "kept", "by an operator"])
 async def test_a_bet_that_was_withdrawn_is_not_paid_out(database_url: str, temporal: Client, filed: str) -> None:
-    """Else a PayIn hears 6, the provider takes the bet as off, and the player is paid; the next PayIn hears 1."""
+    """Without it a PayIn is answered 6, the player is paid all the same, and the next PayIn is answered 1."""
     async with open_casino(database_url) as casino, working(temporal, casino):
         bet = await casino.pay_in("10.00")
         record, handle = await start(temporal, bet)
@@ -347,7 +347,7 @@ async def test_a_bet_that_was_withdrawn_is_not_paid_out(database_url: str, tempo
 async def test_a_payout_that_has_begun_goes_on_though_its_bet_was_withdrawn(
     database_url: str, temporal: Client
 ) -> None:
-    """A release before this one has begun to pay such a bet: the win may be at the casino."""
+    """An earlier release has begun to pay such a bet: the win may be at the casino."""
     async with open_casino(database_url) as casino, working(temporal, casino):
         bet = await casino.pay_in("10.00")
         record, handle = await start(temporal, bet)
@@ -365,8 +365,8 @@ async def test_a_payout_that_has_begun_goes_on_though_its_bet_was_withdrawn(
 async def test_a_win_that_has_begun_is_paid_and_no_other(
     database_url: str, temporal: Client, filed: str, ended: bool
 ) -> None:
-    """Temporal has lost a PayOut that stands in the row, and another win is asked for. Else the statement fails for
-    ever at the row's guard, and the player waits."""
+    """Temporal has lost a PayOut that the row has, and another win is asked for. Without it the statement fails at the
+    row's guard in every attempt, and the player waits."""
     async with open_casino(database_url) as casino, working(temporal, casino):
         bet = await casino.pay_in("10.00")
         record, handle = await start(temporal, bet)

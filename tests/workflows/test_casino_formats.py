@@ -1,4 +1,4 @@
-"""Casinos that write the same values in other ways, or what no store can hold: whole bets, with the real activities."""
+"""Whole bets at casinos that write values in other formats, or values that cannot be stored."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from tests.workflows.bets import begin, eventually, reverse, start, update, work
 
 MAKE, INFO = "/payments/make", "/payments/info"
 BACK = [(-1, "10.00"), (1, "25.00"), (-2, "25.00"), (2, "10.00")]
-# What was not answered is looked for soon.
+# A movement without a response is looked for soon.
 SHORT = (
     "{message_lifetime: 1, clock_leeway: 0, effect_within: 0.2, attempt_timeout: 1, fast_attempts: 1,"
     " retry: {first: 0.1, cap: 0.3}}"
@@ -32,7 +32,7 @@ async def playing(database_url: str, client: Client, profile: str = "") -> Async
 
 
 async def told(casino: InProcessCasino, event: str) -> list[Any]:
-    """The data of all events of a kind, oldest first."""
+    """Return the data of all events of a kind, oldest first."""
     query = "SELECT data FROM bet_event WHERE kind = :kind ORDER BY event_id"
     return [row.data for row in await casino.sql(query, kind=event)]
 
@@ -164,11 +164,11 @@ async def test_an_answer_that_cannot_be_read_is_unknown_and_counted(
         unclear = [one for one in await told(casino, "answer") if one.get("progress") == "unknown"]
         assert [one["kind"] for one in unclear] == [kind, kind]
         assert counted(MAKE, kind) == before + 2
-        # The breaker is told, as of any other answer that is unclear.
+        # The breaker counts it, as any other unclear response.
         assert sample("betcore_breaker_opened_total", casino="c") == opened + 1
 
 
-# A success whose words no store, screen or wire can take.
+# A success with text that cannot be stored, shown or sent.
 DIRTY = {
     "a message": '{"ErrorCode": 200, "Message": "\\u0000\\ud83d **x** ' + "y" * 100_000 + '", "Value": null}',
     "raw control characters": '{"ErrorCode": 200, "Message": "a\x00\x01\nb", "Value": null}',
@@ -197,7 +197,7 @@ async def test_a_success_with_dirty_words_is_done(database_url: str, temporal: C
 
 @pytest.mark.edge_case(86)
 async def test_a_failure_that_is_told_to_temporal_can_be_read(database_url: str, temporal: Client) -> None:
-    """A database that refuses a long statement: the UI shows why, and not that the failure is too large."""
+    """A database refuses a long statement: the UI shows why, and not that the failure is too large."""
     async with playing(database_url, temporal, SHORT) as casino:
         await casino.faults({"kind": "drop", "path": MAKE})
         handle = await begin(temporal, await casino.pay_in(seconds=1))

@@ -1,4 +1,4 @@
-"""Bets at a casino that is told when they are over, and does not take it in. Edge case 89."""
+"""Bets at a casino that receives close and does not confirm it. Edge case 89."""
 
 import asyncio
 from typing import Any
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.edge_case(89)
 
 
 async def _shows(handle: Any, *wanted: object) -> None:
-    """Wait until people see this status, and whether it needs attention."""
+    """Wait until Temporal's list shows this status, and whether it needs attention."""
 
     async def shown() -> bool:
         told = (await handle.describe()).typed_search_attributes
@@ -35,7 +35,7 @@ async def _shows(handle: Any, *wanted: object) -> None:
 
 
 async def _paths(casino: InProcessCasino) -> list[str]:
-    """What the casino was asked for, one after the other; repeats of a close count once."""
+    """Return the calls that the casino has received, in order; repeats of a close count once."""
     paths = [call["path"].rpartition("/")[2] for call in await casino.casino_calls()]
     return [path for at, path in enumerate(paths) if path != "close" or paths[at - 1 : at] != ["close"]]
 
@@ -54,7 +54,7 @@ async def test_a_provider_is_answered_though_close_fails(database_url: str, temp
         call = casino.pay_out(bet, "25.00") if name == "pay_out" else casino.refund(bet)
         record = await update(handle, name, call)
         assert record.state is (BetState.SETTLED if name == "pay_out" else BetState.REFUNDED)
-        # The first try was held while the answer was given; it fails, and so do those that follow.
+        # The first attempt was held while the provider was answered; it fails, and so do all later ones.
         await casino.held()
         await _shows(handle, "closing", True)
         await casino.faults()
@@ -73,7 +73,7 @@ async def test_a_close_that_fails_is_given_up_for_a_reversal(database_url: str, 
         assert await handle.result() is BetState.SETTLED
         await _shows(handle, "settled", False)
         reversal = _reversal(temporal, bet)
-        # A close may be there, whatever the casino has said of it: the claw-back waits, and people see that.
+        # A close may have reached the casino, whatever it answered: the claw-back waits, and the status shows that.
         await _shows(reversal, "reopening", True)
         assert await casino.journal() == SETTLED
         await casino.faults()
@@ -89,7 +89,7 @@ async def test_a_close_that_fails_is_given_up_for_a_reversal(database_url: str, 
 async def test_a_close_that_is_late_does_not_close_a_bet_before_its_claw_back(
     database_url: str, temporal: Client
 ) -> None:
-    """It was under way when it was given up, and its casino takes it in after a moment."""
+    """It was under way when it was given up, and takes effect at its casino after a moment."""
     profile = "{send: {close: true}, effect_within: 2, retry: {first: 0.1}, breaker: {failures: 1000}}"
     async with open_casino(database_url, casino=profile) as casino, working(temporal, casino):
         await casino.faults({"kind": "error", "path": CLOSE, "times": 1}, {"kind": "hold", "path": CLOSE, "times": 1})
@@ -106,7 +106,7 @@ async def test_a_close_that_is_late_does_not_close_a_bet_before_its_claw_back(
 
 
 async def test_what_was_never_closed_is_not_opened(database_url: str, temporal: Client) -> None:
-    """A Refund comes while the win is being paid: neither close nor opening has anything to do before the end."""
+    """A Refund comes while the win is being paid: the bet is neither closed nor opened before the end."""
     async with open_casino(database_url, casino=CLOSES) as casino, working(temporal, casino):
         lost = {"path": MAKE, "transaction_type": 1}
         await casino.faults({"kind": "lost", "times": 2, **lost}, {"kind": "hold", "times": 1, **lost}, FAILING)
@@ -126,7 +126,7 @@ async def test_what_was_never_closed_is_not_opened(database_url: str, temporal: 
 
 @pytest.mark.parametrize("fault", ["error", "lost"])
 async def test_a_return_does_not_wait_for_close(database_url: str, temporal: Client, fault: str) -> None:
-    """There is no win to take back: the bet is opened beside the return, which a casino that has it closed refuses."""
+    """There is no win to take back: the bet is opened during the return, which the casino refuses until then."""
     async with open_casino(database_url, casino=CLOSES) as casino, working(temporal, casino):
         await casino.faults({"kind": fault, "path": CLOSE})
         bet = await casino.pay_in_out("10.00", "0")

@@ -1,4 +1,4 @@
-"""A workflow whose history is nearly full goes on as a new run of the same life, and takes with it what no row has."""
+"""Continue as new: a workflow whose history is nearly full hands on to its next run what no row has."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ SUGGESTED_AT = 60
 
 @pytest.fixture(scope="module")
 async def forgetful(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
-    """A Temporal server for which histories are soon too long."""
+    """Start a Temporal server that suggests continue-as-new after few events."""
     config = (f"limit.historyCount.suggestContinueAsNew={SUGGESTED_AT}",)
     async with servers.running(tmp_path_factory.mktemp("forgetful"), dynamic_config=config) as address:
         yield await Client.connect(address, data_converter=pydantic_data_converter)
@@ -50,11 +50,11 @@ async def _ask(handle: Any, action: Action, operator: str = "ann") -> Operated:
 
 
 async def _renewed(client: Client, handle: Any, *more: Any) -> Any:
-    """Hurry a workflow until it is in another run; a handle of that."""
+    """Retry a workflow's movement until it is in another run; return a handle of that run."""
     first, named = await _run(handle), client.get_workflow_handle(handle.id)
 
     async def another_run() -> bool:
-        # Just before its new run and at its beginning it refuses for a moment.
+        # Just before and at the beginning of its new run it refuses for a moment.
         with suppress(WorkflowUpdateFailedError):
             await _ask(named, Action.RETRY)
         await asyncio.sleep(0.1)
@@ -65,7 +65,7 @@ async def _renewed(client: Client, handle: Any, *more: Any) -> Any:
 
 
 async def _replays(client: Client, handle: Any) -> None:
-    """Every run of a workflow replays."""
+    """Assert that every run of a workflow replays."""
     query = f"WorkflowId = '{handle.id}'"
     runs: set[str] = set()
 
@@ -91,7 +91,7 @@ async def test_what_is_owed_goes_on_in_a_new_run_of_the_same_life(database_url: 
         await casino.faults({"kind": "error", "path": MAKE})
         waiting = asyncio.create_task(handle.execute_update("pay_out", casino.pay_out(bet, "25.00"), id="pay_out"))
         named = await _renewed(forgetful, handle)
-        # Who waits hears that it is not known, and asks again.
+        # A waiting call is answered "unknown", and is repeated.
         with pytest.raises(WorkflowUpdateFailedError) as told:
             await waiting
         assert isinstance(told.value.cause, ApplicationError)
@@ -116,7 +116,7 @@ async def test_a_refund_that_was_filed_is_not_forgotten(database_url: str, forge
         await casino.faults()
         assert await named.result() == BetState.REFUNDED
         assert await casino.journal() == [(-1, "10.00"), (2, "10.00")]
-        # By the Refund, and not because its provider was told nothing.
+        # By the Refund, and not because the PayIn was not answered.
         assert await casino.sql("SELECT 1 FROM bet_event WHERE kind = 'refund'")
         await _replays(forgetful, named)
 
@@ -143,9 +143,9 @@ async def test_what_is_parked_stays_parked_with_its_proposal(database_url: str, 
 
 
 async def _agrees(handle: Any) -> bool:
-    """Another operator's word is enough: the first one's is not forgotten."""
+    """Assert that a second operator is enough: the first proposal was handed on."""
     while True:
-        # The row is parked a moment before its workflow knows it.
+        # The row is parked a moment before its workflow has the result.
         with suppress(WorkflowUpdateFailedError):
             return (await _ask(handle, Action.MARK_PAID, "ben")).done
         await asyncio.sleep(0.1)

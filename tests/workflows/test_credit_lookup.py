@@ -1,4 +1,4 @@
-"""Credits that the casino has made though its answers do not say so, and duplicates of which it lists nothing."""
+"""Credits that the casino has made though its responses do not say so, and duplicates that it does not list."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ BOTH, BACK = [*STAKED, (1, "25.00")], [*STAKED, (2, "10.00")]
 REVERSED = [*BOTH, (-2, "25.00"), (2, "10.00")]
 QUICK = "{retry: {first: 0.1, cap: 0.2}}"
 HURRIED = "{clock_leeway: 0.2, effect_within: 0.5, message_lifetime: 1, retry: {first: 0.1, cap: 0.2}}"
-# The casino makes the movement, and neither its first answer nor that to a repeat says so.
+# The casino makes the movement, and neither its first response nor that to a repeat says so.
 UNREAD = [
     {"kind": "status", "status": 409, "commit": True},
     {"kind": "status", "status": 201, "commit": True},
@@ -219,7 +219,7 @@ async def test_a_duplicate_credit_that_is_not_listed_is_sent_on_and_then_parked(
         [movement] = await casino.sql("SELECT * FROM movement WHERE transaction_type = :k", k=kind)
         [sent] = await casino.sql("SELECT max(at) AS at FROM bet_event WHERE kind = 'send'")
         assert sent.at - movement.duplicate_absent_since >= timedelta(seconds=0.3)
-        # Tried again it has its time again.
+        # A retry by an operator gives it its time again.
         await _retry(handle)
         await eventually(lambda: _is(casino, kind, "sending"))
         await casino.faults()

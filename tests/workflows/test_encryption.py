@@ -1,4 +1,4 @@
-"""What is no message for a workflow: not encrypted for it, or naming another bet. It moves and blocks nothing."""
+"""A message that is not encrypted for its workflow, or names another bet, moves no money and blocks no workflow."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ async def _client(address: str, keys: str = KEY, *, plaintext: bool = False) -> 
 
 
 class _Fernets(PayloadCodec):
-    """The codec of the releases before this one."""
+    """The codec of earlier releases."""
 
     def __init__(self) -> None:
         self._fernet = MultiFernet([Fernet(KEY)])
@@ -81,7 +81,7 @@ async def _win(casino: InProcessCasino, handle: Handle, bet: PayIn) -> None:
 
 
 async def _payload_of(handle: Handle, name: str) -> Payload:
-    """The argument of a signal, as it stands in the history of a workflow."""
+    """Return the argument of a signal as the history of a workflow has it."""
     for event in (await handle.fetch_history()).events:
         signal = event.workflow_execution_signaled_event_attributes
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED and signal.signal_name == name:

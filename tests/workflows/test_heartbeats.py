@@ -1,4 +1,4 @@
-"""What Temporal has handed out to a worker that is gone: the workflows beside the bets wait for it for seconds."""
+"""An activity of a worker that is gone: heartbeats let the workflows besides the bets go on within seconds."""
 
 from datetime import timedelta
 from typing import Any
@@ -29,13 +29,13 @@ SOON = timedelta(seconds=15)
 async def test_a_task_that_is_lost_with_its_worker_does_not_keep_the_schedule_waiting(
     temporal: Client, workflow: type, activities: dict[str, object]
 ) -> None:
-    """A schedule starts nothing while what it has started before goes on."""
+    """A schedule starts no workflow while the one that it has started is running."""
     async with Worker(temporal, task_queue=BETS_QUEUE, workflows=[workflow]):
         handle = await temporal.start_workflow(workflow.__name__, id=f"look-{uuid4()}", task_queue=BETS_QUEUE)
         for name, result in activities.items():
             task = await _task(temporal)
             assert task.activity_type.name == name
-            # What Temporal waits for a word of whoever took it.
+            # How long Temporal waits for a heartbeat of the worker that took the task.
             assert timedelta() < task.heartbeat_timeout.ToTimedelta() <= SOON
             await _done(temporal, task.task_token, result)
         await handle.result()

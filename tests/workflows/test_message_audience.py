@@ -1,4 +1,4 @@
-"""A message for one casino, posted somewhere else, over a real socket."""
+"""A message to one casino that is posted to another one, over a real socket."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the API's messages leave behind when nobody works, or the bet ends before it has heard them."""
+"""The API's messages while no worker runs, and to a bet that ends before it has received them."""
 
 import asyncio
 import time
@@ -31,13 +31,13 @@ from tests.workflows.bets import begin, events, start, update, working
 
 
 class _OvertakenUpdates(Interceptor):
-    """Updates that do not get through; another process's copy of the call ends the bet while they are waited for."""
+    """Updates that do not arrive; a copy of the call from another process ends the bet meanwhile."""
 
     def __init__(self, copy: Callable[[], Awaitable[object]]) -> None:
         self.copy = copy
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
-        """Stands before the SDK's own client."""
+        """Return the interceptor of calls to Temporal."""
         copy = self.copy
 
         class Overtaken(OutboundInterceptor):
@@ -63,7 +63,7 @@ async def test_pay_out_and_refund_are_kept_while_every_worker_is_down(database_u
             with pytest.raises(OutcomeUnknown):
                 await send(BetKey(bet.counterparty_id, bet.provider_bet_id), None, call, 1.5)  # type: ignore[operator]
 
-        # More than a few: whether a long poll of the server ends just before the deadline differs from call to call.
+        # Several calls: whether a long poll of the server ends just before the deadline differs from call to call.
         bets = [await casino.pay_in(seconds=60) for _ in range(10)]
         handles = [await begin(temporal, bet) for bet in bets]
         began = asyncio.get_running_loop().time()
@@ -97,7 +97,7 @@ async def test_a_bet_that_ends_before_it_hears_a_call_is_answered_from_its_row(
 @pytest.mark.edge_case(83)
 @pytest.mark.parametrize("paid", [True, False])
 async def test_only_equal_calls_share_an_answer(database_url: str, temporal: Client, paid: bool) -> None:
-    """While every worker is away: else the call of the right round and player inherits the rejection of a wrong one."""
+    """No worker runs. Without it the call of the right round and player inherits the rejection of a wrong one."""
     messages = BetWorkflowClient(temporal)
     async with open_casino(database_url) as casino:
         bets = [await casino.pay_in(seconds=60) for _ in range(5)]
@@ -125,7 +125,7 @@ async def test_only_equal_calls_share_an_answer(database_url: str, temporal: Cli
 
 @pytest.mark.edge_case(83)
 async def test_a_right_call_comes_through_a_flood_of_wrong_ones(database_url: str, temporal: Client) -> None:
-    """Temporal takes ten updates of a workflow at once; what finds no place is kept as a signal."""
+    """Temporal accepts ten waiting updates of a workflow; a call beyond them is sent as a signal, which it keeps."""
     messages = BetWorkflowClient(temporal)
     async with open_casino(database_url) as casino:
         bet = await casino.pay_in(seconds=60)
@@ -145,7 +145,7 @@ async def test_a_right_call_comes_through_a_flood_of_wrong_ones(database_url: st
 @pytest.mark.edge_case(83)
 async def test_an_update_that_finds_no_place_is_a_signal_at_once(database_url: str, temporal: Client) -> None:
     class Full(Interceptor):
-        """A server that takes no more updates, and says so."""
+        """A server that refuses every further update."""
 
         def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
             class Refusing(OutboundInterceptor):
@@ -162,12 +162,12 @@ async def test_an_update_that_finds_no_place_is_a_signal_at_once(database_url: s
         with pytest.raises(OutcomeUnknown):
             await messages.refund(key, None, casino.refund(bet), 60)
         assert await handle.result() is BetState.REFUNDED
-        # Where the bet has ended meanwhile its row answers.
+        # If the bet has ended meanwhile its row answers.
         assert await messages.refund(key, None, casino.refund(bet), 60) is None
 
 
 class _Rejecting(BetWorkflowClient):
-    """Workflows that reject whatever they are told."""
+    """Workflows that reject every update."""
 
     async def pay_out(self, bet: BetKey, record: BetRecord | None, call: PayOut, seconds: float) -> BetRecord | None:
         raise Contradiction
@@ -196,7 +196,7 @@ async def test_a_rejection_is_final_only_where_the_row_says_the_same(database_ur
             heard = [await bets.pay_out(call, body) for call, body in zip(calls, pay_outs, strict=False)]
             return [reply.code for reply in (*heard, await bets.refund(calls[2], RefundBody(bet_id=known)))]
 
-        # Without a row the workflow's own word on this very call is all there is.
+        # Without a row only the workflow's own rejection of this call can answer it.
         assert await said() == ["different_data"] * 3
         await casino.bets.open(bet, "run", BetState.ACCEPTING, None)
         assert await said() == ["outcome_unknown", "different_data", "outcome_unknown"]

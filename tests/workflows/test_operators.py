@@ -38,7 +38,7 @@ async def _ask(handle: Handle, action: Action, operator: str = "ann", win: str |
 
 
 async def _refused(handle: Handle, action: Action, **more: Any) -> str:
-    """The refusal of an action, in words."""
+    """Return the message with which an action is refused."""
     with pytest.raises(WorkflowUpdateFailedError) as refusal:
         await _ask(handle, action, **more)
     cause = refusal.value.cause
@@ -51,7 +51,7 @@ async def _refused(handle: Handle, action: Action, **more: Any) -> str:
 async def _parked(
     database_url: str, client: Client, profile: str = QUICK
 ) -> AsyncIterator[tuple[InProcessCasino, Handle]]:
-    """A bet whose win the casino refuses for good."""
+    """Open a bet whose win the casino refuses for good."""
     async with open_casino(database_url, casino=profile) as casino, working(client, casino):
         bet = await casino.pay_in()
         _, handle = await start(client, bet)
@@ -160,7 +160,7 @@ async def test_what_is_marked_as_paid_is_never_sent_again(database_url: str, tem
         assert await handle.result() is BetState.SETTLED
         assert await _is(casino, 1, "paid_by_hand")
         looks = (await casino.casino_calls())[sends:]
-        # Twice, and the second one effect_within after the first.
+        # Two looks, the second one ``effect_within`` after the first.
         assert [call["path"] for call in looks] == ["/payments/info"] * 2
         assert await casino.journal() == [(-1, "10.00")]
 
@@ -170,7 +170,7 @@ async def test_what_is_marked_as_paid_and_was_paid_by_the_casino_is_done(databas
     async with open_casino(database_url, casino=HURRIED) as casino, working(temporal, casino):
         bet = await casino.pay_in()
         _, handle = await start(temporal, bet)
-        # The casino pays, and says that it does not.
+        # The casino makes the credit, and answers that it has refused it.
         await casino.faults({"kind": "refuse_after_commit", "error_code": 103805, "path": MAKE})
         await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
         await eventually(lambda: _is(casino, 1, "parked"))
@@ -251,7 +251,7 @@ async def test_an_approval_is_of_the_state_that_was_seen(database_url: str, temp
         await casino.faults()
 
         async def accepted() -> bool:
-            # The row knows it before its workflow does, and it is the workflow that an operator asks.
+            # The row has it before its workflow, and an operator asks the workflow.
             return (await handle.describe()).typed_search_attributes.get(BET_STATUS) == "open"
 
         await eventually(accepted)
@@ -289,7 +289,7 @@ async def test_a_bet_of_one_step_is_not_settled_by_an_operator(database_url: str
 
 
 class Freezing(AcceptNotifications):
-    """Hints that hold their caller between the count of a send and the send, as a frozen process is held."""
+    """Notifications of Accepts that hold a worker between counting a send and sending it, as if it were frozen."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -303,7 +303,7 @@ class Freezing(AcceptNotifications):
 
 @pytest.mark.edge_case(73)
 async def test_a_worker_that_wakes_up_late_pays_nothing(database_url: str, temporal: Client) -> None:
-    """Else it would pay what was marked as paid while it was frozen."""
+    """Without it the worker pays what was marked as paid while it was frozen."""
     async with open_casino(database_url, casino="{message_lifetime: 1, fast_attempts: 1}") as casino:
         bet = await casino.pay_in()
         async with working(temporal, casino):

@@ -1,4 +1,4 @@
-"""A parked debit: what two operators say of it, when that is done, and what the casino may still say against it."""
+"""Parked debits: the marks of two operators, when they are carried out, and what the casino may still overrule."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ _ANOTHER = {"kind": "rewrite", "path": INFO, "fields": {"Amount": "9.00"}}
 
 
 def _parking(kind: int) -> list[dict[str, Any]]:
-    """The casino takes a movement, calls it a duplicate, and lists another amount in its place."""
+    """Have the casino take a movement, call it a duplicate, and list another amount in its place."""
     refused = {"kind": "refuse_after_commit", "error_code": 103803, "path": MAKE, "transaction_type": kind}
     return [refused, _ANOTHER]
 
@@ -68,7 +68,7 @@ async def _parked(casino: InProcessCasino, kind: int) -> None:
 async def _stake(
     database_url: str, client: Client, confirmation: str = "reply"
 ) -> AsyncIterator[tuple[InProcessCasino, PayIn, Handle]]:
-    """A bet whose stake is parked."""
+    """Open a bet whose stake is parked."""
     profile = HURRIED if confirmation == "reply" else HURRIED.replace("{", "{accept_within: 0.2, ", 1)
     async with open_casino(database_url, casino=profile, confirmation=confirmation) as casino, working(client, casino):
         await casino.faults(*_parking(STAKE))
@@ -81,7 +81,7 @@ async def _stake(
 
 @asynccontextmanager
 async def _claw_back(database_url: str, client: Client) -> AsyncIterator[tuple[InProcessCasino, PayIn, Any]]:
-    """A reversal whose claw-back is parked."""
+    """Start a reversal whose claw-back is parked."""
     async with open_casino(database_url, casino=HURRIED) as casino, working(client, casino):
         bet = await casino.pay_in_out()
         settled, _ = await start(client, bet)
@@ -100,7 +100,7 @@ async def _sends(casino: InProcessCasino) -> int:
 async def test_a_stake_that_is_marked_as_taken_goes_on(database_url: str, temporal: Client) -> None:
     async with _stake(database_url, temporal) as (casino, bet, handle):
         sends = await _sends(casino)
-        # Two, whatever the amount; and one operator who writes the name in another way is still one.
+        # It takes two operators, whatever the amount; another spelling of one name is the same operator.
         assert not (await _ask(handle, TAKEN, "Ann")).done
         assert "another operator" in await _refused(handle, TAKEN, " ANN ")
         await casino.faults()
@@ -114,7 +114,7 @@ async def test_a_stake_that_is_marked_as_not_taken_ends_its_bet_refused(database
     async with _stake(database_url, temporal) as (casino, bet, handle):
         sends = await _sends(casino)
         await _by_two(handle, NOT_TAKEN)
-        # Until no message of ours can take it any more.
+        # It waits until no message of ours can take the stake any more.
         assert "is being carried out" in await _refused(handle, TAKEN)
         assert "is being carried out" in await _refused(handle, Action.RETRY)
         assert "is being carried out" in await _refused(handle, Action.VOID)
@@ -207,7 +207,7 @@ async def test_a_parked_stake_that_is_voided_stays_parked_while_another_one_is_l
             return len(await _looks(casino)) > looks and await _state(casino, STAKE) == "parked"
 
         await eventually(looked)
-        # Asked again it looks again; or operators who know better end it.
+        # A retry looks again; or operators end it by a mark.
         await eventually(lambda: _is_free(handle))
         assert (await _ask(handle, NOT_TAKEN, "ann")).done
         assert await handle.result() is BetState.REFUNDED

@@ -1,4 +1,4 @@
-"""Bets of one step, with the real activities, a real casino and a real Temporal."""
+"""PayInOut: bets of one step, with the real activities, a real casino and a real Temporal."""
 
 import asyncio
 
@@ -41,7 +41,7 @@ async def test_no_money_for_the_stake_though_the_win_would_cover_it(database_url
 async def test_a_bet_of_one_step_is_over_when_it_is_known_though_nobody_was_told(
     database_url: str, skipping: WorkflowEnvironment
 ) -> None:
-    # What decides a two-step bet that nobody hears of does not touch this one.
+    # The rule that takes back a two-step bet whose PayIn was not answered does not apply to this one.
     async with open_casino(database_url, provider="unconfirmed_within: 1") as casino, working(skipping.client, casino):
         handle = await begin(skipping.client, bet := await casino.pay_in_out())
         assert await handle.result() is BetState.SETTLED
@@ -52,7 +52,7 @@ async def test_a_bet_of_one_step_is_over_when_it_is_known_though_nobody_was_told
 
 
 async def test_a_refund_before_the_win_is_sent_returns_the_stake(database_url: str, temporal: Client) -> None:
-    # The debit is in the slow lane, where messages get through to the bet.
+    # The debit is in the slow lane, in which messages reach the bet.
     async with open_casino(database_url, casino="retry: {first: 0.1}") as casino, working(temporal, casino):
         await casino.faults({"kind": "error", "path": MAKE, "times": 2}, {"kind": "hold", "path": MAKE, "times": 1})
         bet = await casino.pay_in_out()
@@ -70,7 +70,7 @@ async def test_a_refund_before_the_win_is_sent_returns_the_stake(database_url: s
 async def test_a_refund_after_the_win_was_sent_is_a_reversal_that_follows_it(
     database_url: str, temporal: Client
 ) -> None:
-    # Nobody waits for the Refund, and no API carries it on: the bet itself starts the reversal.
+    # The API does not wait for the Refund any more: the bet itself starts the reversal.
     async with open_casino(database_url, casino="retry: {first: 0.1}") as casino, working(temporal, casino):
         lost = {"path": MAKE, "transaction_type": 1}
         await casino.faults({"kind": "lost", "times": 2, **lost}, {"kind": "hold", "times": 1, **lost})

@@ -1,4 +1,4 @@
-"""Reconciliation with the real activities, a real casino and a real Temporal: what it finds, and what it does."""
+"""Reconciliation with the real activities, a real casino and a real Temporal: its findings and what it does."""
 
 import asyncio
 from datetime import timedelta
@@ -35,7 +35,7 @@ VALUES (:client_id, 'anna', :bet_id, 4, 5, 0)
 
 
 async def _order(casino: InProcessCasino) -> Reconcile:
-    """All bets so far."""
+    """Return the order to reconcile all bets so far."""
     async with casino.engine.connect() as connection:
         query = text("SELECT now() - interval '1 day' AS began, clock_timestamp() AS now")
         row = (await connection.execute(query)).one()
@@ -62,7 +62,7 @@ async def _sql(casino: InProcessCasino, statement: str, **given: object) -> None
 
 
 async def _cook(casino: InProcessCasino, statement: str, **given: object) -> None:
-    """Change the casino's book behind its back."""
+    """Change the casino's book from outside."""
     await _sql(casino, "ALTER TABLE sandbox_casino.entry DISABLE TRIGGER USER")
     await _sql(casino, statement, **given)
     await _sql(casino, "ALTER TABLE sandbox_casino.entry ENABLE TRIGGER USER")
@@ -104,7 +104,7 @@ async def test_a_bet_that_cannot_be_read_is_passed_over_with_an_incident(databas
 
 
 async def _unclaimed(client: Client, casino: InProcessCasino) -> PayIn:
-    """A stake that the casino has taken and lists too late: its bet has ended refused."""
+    """Take a stake that the casino lists too late: its bet has ended refused."""
     await casino.faults(
         {"kind": "error", "path": MAKE, "commit": True}, {"kind": "error_code", "error_code": 103804, "path": INFO}
     )
@@ -138,7 +138,7 @@ async def test_a_second_look_that_dies_before_it_says_what_it_did(database_url: 
     async with open_casino(database_url, casino=SHORT) as casino, working(temporal, casino):
         bet = await _unclaimed(temporal, casino)
         run = await _reconciled(temporal, casino)
-        # As it was before the outcome was written.
+        # The row as it was before the outcome was written.
         await _sql(casino, "UPDATE finding SET outcome = NULL")
         await _second_look(casino.activities(temporal), run.reconciliation_id)
         assert await _findings(casino, run) == [(-1, "missing_here", "returned")]

@@ -1,4 +1,4 @@
-"""A casino that takes what is sent and refuses it by Accept: the row paces the sends, and nothing parked is woken."""
+"""A casino that takes movements and refuses them by Accept: the row paces the sends, and wakes no parked movement."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,7 +23,7 @@ FAILED, BLOCKED, NO_MONEY = 102823, 103805, 103802
 PACED = "{attempt_timeout: 0.5, message_lifetime: 120, retry: {first: 0.4, factor: 2, cap: 2}}"
 QUICK = "{attempt_timeout: 0.5, retry: {first: 0.1, cap: 0.2}}"
 SENDS = 4
-# Else what is owed would be found there after a few sends.
+# Without it a credit would be found by payments/info after a few sends.
 NOTHING_LISTED = {"kind": "error_code", "error_code": 103804, "path": "/payments/info"}
 
 
@@ -43,7 +43,7 @@ async def _playing(
 async def _refusing(
     casino: InProcessCasino, confirming: ConfirmingCasino, bet: PayIn, kind: int, code: int
 ) -> AsyncIterator[None]:
-    """The casino refuses every send of a movement as soon as it has it, and says so twice."""
+    """Have the casino refuse every send of a movement at once, with two equal Accepts."""
 
     async def refuse() -> None:
         seen = 0
@@ -52,7 +52,7 @@ async def _refusing(
             if len(made) > seen:
                 seen = len(made)
                 await confirming.accepts(bet, kind, code)
-                # Again when the first one was judged, and before the next send.
+                # The second Accept comes when the first one was classified, and before the next send.
                 await asyncio.sleep(0.25)
                 await confirming.accepts(bet, kind, code)
             await asyncio.sleep(0.02)
@@ -72,7 +72,7 @@ async def _sends(casino: InProcessCasino, kind: int) -> list[datetime]:
 
 
 async def _taken(client: Client, casino: InProcessCasino, confirming: ConfirmingCasino, bet: PayIn) -> Handle:
-    """A bet whose stake the casino has confirmed."""
+    """Open a bet whose stake the casino has confirmed."""
     playing = asyncio.create_task(start(client, bet))
     await confirming.sent(STAKE)
     await confirming.accepts(bet, STAKE)
@@ -87,7 +87,7 @@ async def _movement(casino: InProcessCasino, kind: int) -> Any:
 
 
 def _paced(sends: list[datetime]) -> None:
-    """Each send comes the gap after the one before at the earliest."""
+    """Assert that each send comes no earlier than the gap after the previous one."""
     gaps = [timedelta(seconds=gap) for gap in (0.4, 0.8, 1.6)]
     assert [later - earlier >= gap for (earlier, later), gap in zip(pairwise(sends), gaps, strict=False)] == [True] * 3
 
@@ -122,7 +122,7 @@ async def test_what_is_owed_and_refused_by_accept_is_sent_at_the_pace_of_the_pro
         history = await events(handle)
         # One look at the row for each refusal, and not for its repeats.
         assert history.count(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED) <= 1 + await _counted(casino, kind)
-        # The next Accept confirms it, and is heard at once.
+        # The next Accept confirms it, and is read at once.
         await eventually(lambda: _confirms(confirming, bet, kind))
         assert await handle.result() is ends
 
@@ -197,7 +197,7 @@ async def test_refusals_by_accept_open_the_breaker_and_a_success_closes_it(datab
         async with _refusing(casino, confirming, bet, PAY_OUT, FAILED):
             await _pay_out(casino, bet, handle)
             await eventually(lambda: _is_open(casino))
-        # What the casino confirms is heard though nothing may be sent: the next probe is a minute away.
+        # A success counts although no send is allowed: the next probe of the breaker is a minute away.
         await eventually(lambda: _confirms(confirming, bet, PAY_OUT))
         async with asyncio.timeout(30):
             assert await handle.result() is BetState.SETTLED
@@ -230,7 +230,7 @@ async def _is_open(casino: InProcessCasino) -> bool:
 async def _parked(
     database_url: str, client: Client
 ) -> AsyncIterator[tuple[InProcessCasino, ConfirmingCasino, PayIn, Handle]]:
-    """A bet whose win the casino has refused for good, by Accept."""
+    """Open a bet whose win the casino has refused for good, by Accept."""
     async with _playing(database_url, client, QUICK) as (casino, confirming):
         bet = await casino.pay_in()
         handle = await _taken(client, casino, confirming, bet)
@@ -253,13 +253,13 @@ async def test_a_refusing_accept_leaves_what_is_parked_as_it_is(database_url: st
         signals = (await events(handle)).count(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED)
         for _ in range(5):
             assert await confirming.accepts(bet, PAY_OUT, BLOCKED) is Outcome.REPEATED
-        # What an older API sends as a signal, or one that was on its way when the movement was parked.
+        # The signal of an older API, or one that was on its way when the movement was parked.
         await handle.signal("accept", {"transaction_type": PAY_OUT, "success": False})
         await asyncio.sleep(1)
         assert await _has_state(casino, "parked")
         assert len(await _sends(casino, PAY_OUT)) == sends
         assert [incident.kind for incident in await casino.incidents()] == ["parked"]
-        # The one signal that the test has sent, and nothing done about it.
+        # The one signal that the test has sent, and no activity because of it.
         told = (await events(handle)).count(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED)
         assert told <= signals + 1
         assert await casino.sql("SELECT 1 FROM bet_event WHERE kind = 'tried_again'") == []

@@ -1,4 +1,4 @@
-"""Reversals, and bets that are taken up again, with the real activities, a real casino and a real Temporal."""
+"""Reversals, and bets that are resumed, with the real activities, a real casino and a real Temporal."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -38,7 +38,7 @@ async def test_a_bet_is_taken_back_win_first(database_url: str, temporal: Client
         assert await handle.result() is ReversalState.REVERSED
         assert await casino.journal() == BACK
         assert (await casino.row(bet)).reversed_by == record.reversal.reversal_id
-        # Who hears of the PayInOut for the first time now hears that it is off.
+        # A PayInOut that is answered for the first time now is refused.
         assert not await casino.calls.mark_told(settled.bet_id, "r")
 
 
@@ -133,7 +133,7 @@ async def test_no_window_opens_while_an_old_send_may_still_take_effect(database_
 
 
 async def test_no_stake_goes_back_while_the_player_has_the_win(database_url: str, temporal: Client) -> None:
-    # The row is the last guard, whatever a workflow asks of it.
+    # The row refuses a second claw-back, whatever a workflow asks for.
     async with open_casino(database_url) as casino, working(temporal, casino):
         bet = await casino.pay_in_out()
         settled, _ = await start(temporal, bet)
@@ -179,7 +179,7 @@ async def _numbered_casino(database_url: str, profile: str = "") -> AsyncIterato
 
 
 async def _aged(casino: InProcessCasino) -> None:
-    """Make the bet as old as the sweep looks at."""
+    """Make the bet old enough for the sweep."""
     async with casino.engine.connect() as connection:
         await connection.exec_driver_sql("ALTER TABLE bet DISABLE TRIGGER guard_bet")
         await connection.exec_driver_sql("UPDATE bet SET opened_at = opened_at - interval '10 seconds'")
@@ -298,7 +298,7 @@ async def test_a_life_that_ended_before_it_began_is_followed_by_another(database
             await _aged(casino)
         await _gone(temporal, handle)
         await resumed(casino, temporal)
-        # No worker has looked at it yet.
+        # No workflow has taken it over yet.
         await temporal.get_workflow_handle(f"resume:{record.bet_id}:1").terminate()
         await resumed(casino, temporal)
         async with working(temporal, casino):

@@ -1,4 +1,4 @@
-"""The rows end a credit for the workflow that owns them alone, whatever a worker that was frozen books later."""
+"""Only the workflow that owns the rows ends a credit: a worker that was frozen books nothing later."""
 
 from activities.pending_movement import NO_CONFIRMATION
 from betcore.db.reversals import Reversals
@@ -10,7 +10,7 @@ RUN, BEFORE = "run", "the run that owned it before"
 
 
 async def _paying_out(casino: InProcessCasino) -> int:
-    """A bet whose win was sent to the casino; no workflow carries it."""
+    """Return a bet without a workflow whose win was sent to the casino."""
     bet = await casino.pay_in()
     claim = await casino.bets.open(bet, RUN, BetState.ACCEPTING, None)
     record = await casino.bets.accept(claim.record.bet_id, RUN, NO_CONFIRMATION)

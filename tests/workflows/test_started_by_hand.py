@@ -1,4 +1,4 @@
-"""Workflows that are started by hand: what their argument says counts only as far as the rows say it too."""
+"""Workflows that are started by hand: their argument counts only as far as the rows agree with it."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ WON = [("anna", -1), ("anna", 1)]
 
 
 async def _other_rows(casino: InProcessCasino) -> dict[str, Any]:
-    """Another player, casino, game and session, all real, by the fields of a PayIn."""
+    """Return another player, casino, game and session, all real, by the fields of a PayIn."""
     catalogue = Catalogue(casino.engine)
     await catalogue.add_game("p", "slots", "Slots")
     vault = Vault.of(Settings(secret_key=SECRET_KEY))
@@ -49,7 +49,7 @@ async def _other_rows(casino: InProcessCasino) -> dict[str, Any]:
 
 
 async def _moved(casino: InProcessCasino) -> list[tuple[str, int]]:
-    """Whose money has moved at the casino, and by which type."""
+    """Return the players whose money has moved at the casino, and by which type."""
     found = await casino._casino("GET", "/_journal", params={"partner_client_id": casino.partner_client_id})
     return [(one["partner_user_id"], one["transaction_type"]) for one in found if one["bet_id"] is not None]
 

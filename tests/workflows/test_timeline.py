@@ -1,4 +1,4 @@
-"""What the Temporal UI shows of a bet that is off the straight way."""
+"""The timeline of a bet that needs attention, in the Temporal UI."""
 
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client

@@ -1,4 +1,4 @@
-"""A casino to which no connection can be made: what was counted once, and did not leave, is nowhere."""
+"""A casino to which no connection can be made: a movement that was counted once and not sent is certainly absent."""
 
 import asyncio
 from datetime import timedelta
@@ -84,7 +84,7 @@ async def test_what_is_owed_waits_for_the_casino(database_url: str, temporal: Cl
 
 
 async def test_a_claw_back_that_did_not_leave_needs_no_look(database_url: str, temporal: Client) -> None:
-    """Its window ends without the five minutes after which absence is believed."""
+    """Its window ends without the five minutes after which absence is certain."""
     async with open_casino(database_url, casino=QUICK) as casino, working(temporal, casino):
         bet = await casino.pay_in_out(seconds=30)
         settled, first = await start(temporal, bet)

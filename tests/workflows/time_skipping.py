@@ -1,4 +1,4 @@
-"""A Temporal server in which days pass at once."""
+"""A Temporal server that skips time."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,8 +12,8 @@ from devkit.stack.temporal import DYNAMIC_CONFIG, SEARCH_ATTRIBUTES
 
 @asynccontextmanager
 async def skipping_server() -> AsyncIterator[WorkflowEnvironment]:
-    """A workflow that only waits is taken to the end of its wait."""
-    # A gap of a retry is a wait too. With a second as the shortest one a day of them is passed soon.
+    """Start a server that takes a workflow which only waits to the end of its wait."""
+    # The gap before a retry is a wait too: with one second as the shortest, a day of retries passes soon.
     config = [*DYNAMIC_CONFIG, "frontend.WorkflowTimeSkippingEnabled=true", 'history.timerProcessorMaxTimeShift="1s"']
     flags = [word for value in SEARCH_ATTRIBUTES for word in ("--search-attribute", value)]
     for value in config:

@@ -35,7 +35,7 @@ class Inbox:
 
     @property
     def first(self) -> PayOut | Refund | None:
-        """The call that decides the bet."""
+        """Return the call that decides the bet, None if none is filed."""
         return self._calls[0] if self._calls else None
 
     def check(self, call: PayOut | Refund) -> None:

@@ -77,14 +77,14 @@ class ResolutionWait:
     async def _message(self) -> PayOut | Refund | None:
         """Return the first PayOut or Refund; None if time, or the row, has decided."""
         unconfirmed = self._pay_in.policy.unconfirmed_within
-        if await self._filed_within(unconfirmed, "until the stake goes back unless somebody was told"):
+        if await self._filed_within(unconfirmed, "until the stake goes back unless its PayIn was answered"):
             return self._inbox.first
         while True:
             order = Withdraw(bet_id=self._status.bet.bet_id, owner=self._owner)
-            what = "take the bet back if nobody was told"
+            what = "take the bet back unless its PayIn was answered"
             self._status.record = await self._calls.at_database(BetRecords.withdraw, order, what)
             if self._status.bet.withdrawn_at is not None:
-                self._status.say("nobody was told that the bet stands: its stake goes back")
+                self._status.say("its PayIn was not answered with done: its stake goes back")
                 return None
             if self._status.bet.state is not BetState.ACCEPTANCE:
                 return None
