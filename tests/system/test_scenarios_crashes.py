@@ -1,13 +1,13 @@
-"""Edge case 77: what the provider was answered, whichever process dies in between.
+"""Edge case 77: what the provider is answered, whichever process dies between the count of a send and the answer.
 
-Between the count of a send and the bytes of an answer a process is killed at every point that there is. At each of them
-several bets die together, whose provider then repeats its call, wants its stake back, or says nothing more. What the
-provider heard last, our rows and the casino's journal have to agree in the end.
+A process is killed at every failpoint on that way. At each of them several bets are interrupted together, whose
+providers then repeat the call, refund it, or never call again. In the end the provider's last answer, our rows and the
+casino's journal must agree: the tables of ``CrashCase`` say how.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from itertools import chain, groupby
 from typing import Any
@@ -54,145 +54,145 @@ async def _api(stack: Stack) -> None:
     await eventually(stack.is_up, 60)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fate:
-    """A bet whose process dies during ``call``, what its provider does then (None: nothing), and what comes of it.
+@dataclass(frozen=True)
+class CrashCase:
+    """A bet during one of whose calls a process is killed, and what must come of it.
 
-    ``told`` and ``withdrawn`` are whether the row has these moments; ``later`` is what is answered when all is over.
+    ``before`` is what its provider had called, and was answered, before ``during``. After the crash it calls ``then``,
+    which must be answered ``answered``; None stands for a provider that never calls again. Once nothing more happens by
+    itself, the bet's row has this ``state``, has or lacks ``told_at`` and ``withdrawn_at``, and the casino has this
+    ``journal``. After the calls of ``later``, each with its answer, the casino has the journal ``at_last``.
     """
 
-    before: Call | None = None
-    call: Call
-    then: Call | None
-    hears: Outcome | None
+    during: str
+    _: KW_ONLY
+    before: str | None = None
+    then: str | None
+    answered: Outcome | None
     state: str
-    journal: Journal
     told: bool
-    withdrawn: bool = False
-    later: Sequence[tuple[Call, Outcome]]
-    at_last: Journal | None = None
+    withdrawn: bool
+    journal: Journal
+    later: dict[str, Outcome]
+    at_last: Journal
 
 
-TAKEN = Fate(
-    call=TestPartner.pay_in,
-    then=TestPartner.pay_in,
-    hears=DONE,
-    state="acceptance",
-    journal=STAKED,
-    told=True,
-    later=[(TestPartner.pay_in, DONE), (TestPartner.pay_out, DONE), (TestPartner.refund, ALREADY_SETTLED)],
-    at_last=SETTLED,
-)
-TAKEN_BACK = Fate(
-    call=TestPartner.pay_in,
-    then=TestPartner.refund,
-    hears=DONE,
-    state="refunded",
-    journal=REFUNDED,
-    told=False,
-    withdrawn=True,
-    later=[(TestPartner.pay_in, OFF), (TestPartner.refund, DONE), (TestPartner.pay_out, OFF)],
-)
-WON = Fate(
-    call=TestPartner.pay_in_out,
-    then=TestPartner.pay_in_out,
-    hears=DONE,
-    state="settled",
-    journal=SETTLED,
-    told=True,
-    later=[(TestPartner.pay_in_out, DONE)],
-)
-# The stake goes back alone where the win was not sent before the Refund.
-WON_NOTHING = replace(
-    TAKEN_BACK, call=TestPartner.pay_in_out, later=[(TestPartner.pay_in_out, OFF), (TestPartner.refund, DONE)]
-)
-WON_UNHEARD = replace(
-    WON,
-    then=None,
-    hears=None,
-    told=False,
-    later=[(TestPartner.refund, DONE), (TestPartner.pay_in_out, OFF)],
-    at_last=BACK,
-)
-REVERSED = replace(
-    WON,
-    then=TestPartner.refund,
-    journal=BACK,
-    told=False,
-    later=[(TestPartner.pay_in_out, OFF), (TestPartner.refund, DONE)],
-)
-PAID = replace(
-    TAKEN,
-    before=TestPartner.pay_in,
-    call=TestPartner.pay_out,
-    then=TestPartner.pay_out,
-    state="settled",
-    journal=SETTLED,
-    later=[(TestPartner.pay_out, DONE), (TestPartner.refund, ALREADY_SETTLED), (TestPartner.pay_in, DONE)],
-)
-RETURNED = replace(
-    TAKEN_BACK,
-    before=TestPartner.pay_in,
-    call=TestPartner.refund,
-    told=True,
-    later=[(TestPartner.refund, DONE), (TestPartner.pay_out, OFF), (TestPartner.pay_in, DONE)],
-)
-GIVEN_BACK = replace(
-    REVERSED,
-    before=TestPartner.pay_in_out,
-    call=TestPartner.refund,
-    told=True,
-    later=[(TestPartner.refund, DONE), (TestPartner.pay_in_out, DONE)],
-)
+CALLS: dict[str, Call] = {
+    "PayIn": TestPartner.pay_in,
+    "PayOut": TestPartner.pay_out,
+    "PayInOut": TestPartner.pay_in_out,
+    "Refund": TestPartner.refund,
+}
 
-PAY_IN = [TAKEN, TAKEN_BACK, replace(TAKEN_BACK, then=None, hears=None)]
-PAY_OUT = [PAID, replace(PAID, then=TestPartner.refund, hears=ALREADY_SETTLED), replace(PAID, then=None, hears=None)]
-REFUND = [RETURNED, replace(RETURNED, then=TestPartner.pay_out, hears=OFF), replace(RETURNED, then=None, hears=None)]
-REVERSAL = [GIVEN_BACK, replace(GIVEN_BACK, then=TestPartner.pay_in_out), replace(GIVEN_BACK, then=None, hears=None)]
-
-# In the API, where the row has said already that the provider is told.
-STANDS = replace(TAKEN, then=None, hears=None, later=[(TestPartner.pay_out, DONE), (TestPartner.pay_in, DONE)])
-TOLD = [
-    TAKEN,
-    replace(
-        TAKEN_BACK,
-        told=True,
-        later=[(TestPartner.pay_in, DONE), (TestPartner.refund, DONE), (TestPartner.pay_out, OFF)],
-    ),
-    STANDS,
-    replace(STANDS, later=[(TestPartner.refund, DONE), (TestPartner.pay_in, DONE)], at_last=REFUNDED),
-    WON,
-    replace(REVERSED, told=True, later=[(TestPartner.pay_in_out, DONE), (TestPartner.refund, DONE)]),
-    replace(WON_UNHEARD, told=True, later=[(TestPartner.pay_in_out, DONE)], at_last=SETTLED),
+# fmt: off
+# The process dies before anything stands in the row that says what the provider was answered.
+PAY_IN = [
+    CrashCase("PayIn", then="PayIn", answered=DONE, state="acceptance", told=True, withdrawn=False, journal=STAKED,
+              later={"PayIn": DONE, "PayOut": DONE, "Refund": ALREADY_SETTLED}, at_last=SETTLED),
+    CrashCase("PayIn", then="Refund", answered=DONE, state="refunded", told=False, withdrawn=True, journal=REFUNDED,
+              later={"PayIn": OFF, "Refund": DONE, "PayOut": OFF}, at_last=REFUNDED),
+    CrashCase("PayIn", then=None, answered=None, state="refunded", told=False, withdrawn=True, journal=REFUNDED,
+              later={"PayIn": OFF, "Refund": DONE, "PayOut": OFF}, at_last=REFUNDED),
 ]
+# The stake of a PayInOut is on its way: a Refund comes before the win, and the stake alone goes back.
+STAKE_OF_PAY_IN_OUT = [
+    CrashCase("PayInOut", then="PayInOut", answered=DONE, state="settled", told=True, withdrawn=False, journal=SETTLED,
+              later={"PayInOut": DONE}, at_last=SETTLED),
+    CrashCase("PayInOut", then="Refund", answered=DONE, state="refunded", told=False, withdrawn=True, journal=REFUNDED,
+              later={"PayInOut": OFF, "Refund": DONE}, at_last=REFUNDED),
+    CrashCase("PayInOut", then=None, answered=None, state="settled", told=False, withdrawn=False, journal=SETTLED,
+              later={"Refund": DONE, "PayInOut": OFF}, at_last=BACK),
+]
+# The win of a PayInOut is on its way, or paid: a Refund is a reversal.
+WIN_OF_PAY_IN_OUT = [
+    CrashCase("PayInOut", then="PayInOut", answered=DONE, state="settled", told=True, withdrawn=False, journal=SETTLED,
+              later={"PayInOut": DONE}, at_last=SETTLED),
+    CrashCase("PayInOut", then="Refund", answered=DONE, state="settled", told=False, withdrawn=False, journal=BACK,
+              later={"PayInOut": OFF, "Refund": DONE}, at_last=BACK),
+    CrashCase("PayInOut", then=None, answered=None, state="settled", told=False, withdrawn=False, journal=SETTLED,
+              later={"Refund": DONE, "PayInOut": OFF}, at_last=BACK),
+]
+PAY_OUT = [
+    CrashCase("PayOut", before="PayIn", then="PayOut", answered=DONE,
+              state="settled", told=True, withdrawn=False, journal=SETTLED,
+              later={"PayOut": DONE, "Refund": ALREADY_SETTLED, "PayIn": DONE}, at_last=SETTLED),
+    CrashCase("PayOut", before="PayIn", then="Refund", answered=ALREADY_SETTLED,
+              state="settled", told=True, withdrawn=False, journal=SETTLED,
+              later={"PayOut": DONE, "Refund": ALREADY_SETTLED, "PayIn": DONE}, at_last=SETTLED),
+    CrashCase("PayOut", before="PayIn", then=None, answered=None,
+              state="settled", told=True, withdrawn=False, journal=SETTLED,
+              later={"PayOut": DONE, "Refund": ALREADY_SETTLED, "PayIn": DONE}, at_last=SETTLED),
+]
+REFUND = [
+    CrashCase("Refund", before="PayIn", then="Refund", answered=DONE,
+              state="refunded", told=True, withdrawn=True, journal=REFUNDED,
+              later={"Refund": DONE, "PayOut": OFF, "PayIn": DONE}, at_last=REFUNDED),
+    CrashCase("Refund", before="PayIn", then="PayOut", answered=OFF,
+              state="refunded", told=True, withdrawn=True, journal=REFUNDED,
+              later={"Refund": DONE, "PayOut": OFF, "PayIn": DONE}, at_last=REFUNDED),
+    CrashCase("Refund", before="PayIn", then=None, answered=None,
+              state="refunded", told=True, withdrawn=True, journal=REFUNDED,
+              later={"Refund": DONE, "PayOut": OFF, "PayIn": DONE}, at_last=REFUNDED),
+]
+REVERSAL = [
+    CrashCase("Refund", before="PayInOut", then="Refund", answered=DONE,
+              state="settled", told=True, withdrawn=False, journal=BACK,
+              later={"Refund": DONE, "PayInOut": DONE}, at_last=BACK),
+    CrashCase("Refund", before="PayInOut", then="PayInOut", answered=DONE,
+              state="settled", told=True, withdrawn=False, journal=BACK,
+              later={"Refund": DONE, "PayInOut": DONE}, at_last=BACK),
+    CrashCase("Refund", before="PayInOut", then=None, answered=None,
+              state="settled", told=True, withdrawn=False, journal=BACK,
+              later={"Refund": DONE, "PayInOut": DONE}, at_last=BACK),
+]
+# The API dies after it has recorded in the row that it answers 1: every repeat is answered 1.
+RECORDED = [
+    CrashCase("PayIn", then="PayIn", answered=DONE, state="acceptance", told=True, withdrawn=False, journal=STAKED,
+              later={"PayIn": DONE, "PayOut": DONE, "Refund": ALREADY_SETTLED}, at_last=SETTLED),
+    CrashCase("PayIn", then="Refund", answered=DONE, state="refunded", told=True, withdrawn=True, journal=REFUNDED,
+              later={"PayIn": DONE, "Refund": DONE, "PayOut": OFF}, at_last=REFUNDED),
+    CrashCase("PayIn", then=None, answered=None, state="acceptance", told=True, withdrawn=False, journal=STAKED,
+              later={"PayOut": DONE, "PayIn": DONE}, at_last=SETTLED),
+    CrashCase("PayIn", then=None, answered=None, state="acceptance", told=True, withdrawn=False, journal=STAKED,
+              later={"Refund": DONE, "PayIn": DONE}, at_last=REFUNDED),
+    CrashCase("PayInOut", then="PayInOut", answered=DONE, state="settled", told=True, withdrawn=False, journal=SETTLED,
+              later={"PayInOut": DONE}, at_last=SETTLED),
+    CrashCase("PayInOut", then="Refund", answered=DONE, state="settled", told=True, withdrawn=False, journal=BACK,
+              later={"PayInOut": DONE, "Refund": DONE}, at_last=BACK),
+    CrashCase("PayInOut", then=None, answered=None, state="settled", told=True, withdrawn=False, journal=SETTLED,
+              later={"PayInOut": DONE}, at_last=SETTLED),
+]
+# fmt: on
 
 
 @dataclass
-class Victim:
-    """A bet that dies at a point, with its fate, of a partner."""
+class CrashedBet:
+    """A bet of a case, and the failpoint at which its process is killed."""
 
     point: str
-    fate: Fate
+    case: CrashCase
     partner: TestPartner
     bet: str
 
-    def says(self, call: Call) -> Callable[[], Awaitable[Answer]]:
-        """A call of its provider."""
-        return partial(call, self.partner, self.bet)
+    def call(self, operation: str) -> Callable[[], Awaitable[Answer]]:
+        """Return what makes a call of its provider."""
+        return partial(CALLS[operation], self.partner, self.bet)
 
     async def prepare(self) -> None:
-        """Play what comes before."""
-        if self.fate.before:
-            self.bet = await bet_with_stake_taken(self.partner, partial(self.fate.before, self.partner))
+        """Play the call that comes before."""
+        if self.case.before:
+            self.bet = await bet_with_stake_taken(self.partner, partial(CALLS[self.case.before], self.partner))
 
-    async def calls(self) -> Outcome | None:
-        """What it hears of its call. It makes it with another bet where a busy machine has refused its stake, as too
-        late to send."""
-        said = await definite_answer(self.says(self.fate.call))
-        while self.fate.before is None and said in (None, UNAVAILABLE) and await self._is_refused():
+    async def play(self) -> Outcome | None:
+        """Make the call of the case, and return its answer, or None if it has no definite one.
+
+        A busy machine may refuse the stake as too late to send: then the call is made with another bet.
+        """
+        outcome = await definite_answer(self.call(self.case.during))
+        while self.case.before is None and outcome in (None, UNAVAILABLE) and await self._is_refused():
             self.bet = self.partner.new_bet()
-            said = await definite_answer(self.says(self.fate.call))
-        return said
+            outcome = await definite_answer(self.call(self.case.during))
+        return outcome
 
     async def _is_refused(self) -> bool:
         async def is_known() -> bool:
@@ -203,7 +203,7 @@ class Victim:
         return bool((await self.partner.row(self.bet)).state == "refused")
 
     async def is_there(self) -> None:
-        """Wait until all is done that comes before its point."""
+        """Wait until the bet is at its failpoint, as rows and journal show."""
         await eventually(self._is_there, 60)
 
     async def _is_there(self) -> bool:
@@ -213,43 +213,43 @@ class Victim:
         theirs = sum(kind == self._movement for kind, _ in journal)
         return ours is not None and (ours.state, theirs) == stands
 
-    async def goes_on(self) -> None:
-        """What its provider does after the death, and what comes of it."""
-        fate, partner, bet = self.fate, self.partner, self.bet
-        if fate.then:
-            assert await until_definite(self.says(fate.then)) == fate.hears
+    async def check(self) -> None:
+        """Play what the provider does after the crash, and check what comes of it."""
+        case, partner, bet = self.case, self.partner, self.bet
+        if case.then:
+            assert await until_definite(self.call(case.then)) == case.answered
         row = await self._at_rest()
-        assert (row.state, await partner.journal(bet)) == (fate.state, fate.journal)
-        assert (row.told_at is not None, row.withdrawn_at is not None) == (fate.told, fate.withdrawn)
+        assert (row.state, await partner.journal(bet)) == (case.state, case.journal)
+        assert (row.told_at is not None, row.withdrawn_at is not None) == (case.told, case.withdrawn)
         await self._books_agree(row)
-        for call, said in fate.later:
-            assert await until_definite(self.says(call)) == said, call.__name__
-        assert await partner.journal(bet) == (fate.at_last or fate.journal)
+        for operation, outcome in case.later.items():
+            assert await until_definite(self.call(operation)) == outcome, operation
+        assert await partner.journal(bet) == case.at_last
 
     async def _at_rest(self) -> Any:
-        """The row once nothing more comes by itself."""
-        await in_state(self.partner, self.bet, self.fate.state, "settled", "refunded", "refused")
-        if self.fate.journal == BACK:
+        """Return the row when nothing more happens by itself."""
+        await in_state(self.partner, self.bet, self.case.state, "settled", "refunded", "refused")
+        if self.case.journal == BACK:
             await holds(lambda: self.partner.row(self.bet), lambda row: row.reversed_by is not None)
-        if self.fate.state == "acceptance" and self.fate.then is None:
-            await _time_to_hear_is_over(self.partner, self.bet)
+        if self.case.state == "acceptance" and self.case.then is None:
+            await _unconfirmed_within_is_over(self.partner, self.bet)
         return await self.partner.row(self.bet)
 
     async def _books_agree(self, row: Any) -> None:
-        """Every movement is in our book as it is in the casino's, and every send was counted before it left."""
+        """Check that our movements are those of the casino's journal, and that each send was counted before it left."""
         ours, made = await self._movements(row), await sends(self.partner, self.bet)
         booked = {(kind, f"{found.amount / 100:.2f}", found.state) for kind, found in ours.items()}
-        assert booked == {(*entry, "done") for entry in self.fate.journal}
+        assert booked == {(*entry, "done") for entry in self.case.journal}
         for kind, movement in ours.items():
             reached = sum(call["transaction_type"] == kind for call in made)
-            dies = self._stage if kind == self._movement else ""
-            # What died when it was counted never left; a send whose answer was lost with its process is made again.
-            assert reached >= (2 if dies == "answered" else 1)
-            assert movement.attempts >= reached + (dies == "counted"), f"counted and seen, of movement {kind}"
-            assert await self._last_word(kind) == "done"
+            stage = self._stage if kind == self._movement else ""
+            # A send that was only counted never left; one whose answer was lost with its process is sent again.
+            assert reached >= (2 if stage == "answered" else 1)
+            assert movement.attempts >= reached + (stage == "counted"), f"counted and seen, of movement {kind}"
+            assert await self._last_answer(kind) == "done"
 
-    async def _last_word(self, kind: int) -> str | None:
-        """What the casino has said to the last send of a movement; None where nothing was heard of it yet."""
+    async def _last_answer(self, kind: int) -> str | None:
+        """Return the casino's answer to the last send of a movement, or None if there is none yet."""
         query = """SELECT kind, data FROM bet_event WHERE bet_id = :b AND kind IN ('send', 'answer')
                    AND (data->>'type')::int = :t ORDER BY event_id DESC LIMIT 1"""
         [event] = await self.partner.sql(query, b=(await self.partner.row(self.bet)).bet_id, t=kind)
@@ -266,13 +266,13 @@ class Victim:
 
     @property
     def _movement(self) -> int | None:
-        """The movement that is under way at a point of the worker."""
-        credit = 2 if self.fate.call is TestPartner.refund else 1
+        """The movement that is under way at a failpoint of the worker."""
+        credit = 2 if self.case.during == "Refund" else 1
         return {"debit": -1, "credit": credit, "claw_back": -2}.get(self.point.rpartition("_")[0])
 
 
-async def _time_to_hear_is_over(partner: TestPartner, bet: str) -> None:
-    """Wait until the time to hear of a bet has run out, and the bet waits on or has taken itself back."""
+async def _unconfirmed_within_is_over(partner: TestPartner, bet: str) -> None:
+    """Wait until ``unconfirmed_within`` is over, and the bet goes on waiting or is withdrawn."""
     started, fired = EventType.EVENT_TYPE_TIMER_STARTED, EventType.EVENT_TYPE_TIMER_FIRED
 
     async def over() -> bool:
@@ -283,36 +283,37 @@ async def _time_to_hear_is_over(partner: TestPartner, bet: str) -> None:
     await eventually(over, 60)
 
 
-async def _victims(stack: Stack, points: Mapping[str, Sequence[Fate]], deadline: str) -> list[Victim]:
-    """Bets of two partners: of a provider that goes on, and of one that falls silent."""
-    goes_on = await stack.partner(provider=deadline, casino=CASINO)
+async def _bets(stack: Stack, points: Mapping[str, Sequence[CrashCase]], deadline: str) -> list[CrashedBet]:
+    """Return bets of two partners: of a provider that calls again, and of one that does not."""
+    calling = await stack.partner(provider=deadline, casino=CASINO)
     silent = await stack.partner(provider=f"{{{deadline}, unconfirmed_within: 2}}", casino=CASINO)
-    victims = [
-        Victim(point, fate, goes_on if fate.then else silent, TestPartner.new_bet())
-        for point, fates in points.items()
-        for fate in fates
+    bets = [
+        CrashedBet(point, case, calling if case.then else silent, TestPartner.new_bet())
+        for point, cases in points.items()
+        for case in cases
     ]
-    await asyncio.gather(*(victim.prepare() for victim in victims))
-    # An answer is heard before the API has come past "written": once it answers another call it is past all of these.
+    await asyncio.gather(*(bet.prepare() for bet in bets))
+    # An answer may be read before the API is past the failpoint "answer_written" of its call. Once it has answered
+    # another call, it is past all of these.
     assert await stack.is_up()
-    return victims
+    return bets
 
 
-async def _all_die(stack: Stack, victims: Sequence[Victim]) -> list[Outcome | None]:
-    """Kill the process in which all are at their points; what their provider has heard then.
+async def _crash(stack: Stack, bets: Sequence[CrashedBet]) -> list[Outcome | None]:
+    """Kill the process in which all bets are at their failpoints; return what their providers were answered before.
 
-    Point by point: who is to die at a later point of a movement has to come past the others. All wait for one more who
-    does not come, but those at the last point, who are complete.
+    Failpoint by failpoint: a bet that has to reach a later one of a movement must pass the others first. Each failpoint
+    waits for one bet more than comes, but the last one, which has all of its own and kills.
     """
     calls: list[asyncio.Task[Outcome | None]] = []
-    *waiting, last = ((stack.failpoints / point, list(those)) for point, those in groupby(victims, lambda v: v.point))
+    *waiting, last = ((stack.failpoints / point, list(those)) for point, those in groupby(bets, lambda bet: bet.point))
     for armed, those in waiting:
         armed.write_text(str(len(those) + 1))
-        calls += [asyncio.create_task(victim.calls()) for victim in those]
-        await asyncio.gather(*(victim.is_there() for victim in those))
+        calls += [asyncio.create_task(bet.play()) for bet in those]
+        await asyncio.gather(*(bet.is_there() for bet in those))
     armed, those = last
     armed.write_text(str(len(those)))
-    calls += [asyncio.create_task(victim.calls()) for victim in those]
+    calls += [asyncio.create_task(bet.play()) for bet in those]
 
     async def reached() -> bool:
         return not armed.exists()
@@ -323,34 +324,33 @@ async def _all_die(stack: Stack, victims: Sequence[Victim]) -> list[Outcome | No
     return await asyncio.gather(*calls)
 
 
-async def _play(stack: Stack, points: Mapping[str, Sequence[Fate]], told: Outcome | None = None) -> None:
-    """Play all fates to their ends. What the provider has heard when the process dies: nothing, or ``told``."""
-    victims = await _victims(stack, points, DEADLINE if told is None else PATIENT)
-    assert await _all_die(stack, victims) == [told] * len(victims)
+async def _play(stack: Stack, points: Mapping[str, Sequence[CrashCase]], answered: Outcome | None = None) -> None:
+    """Play all cases to their ends. When the process dies, their providers have no answer, or ``answered``."""
+    bets = await _bets(stack, points, DEADLINE if answered is None else PATIENT)
+    assert await _crash(stack, bets) == [answered] * len(bets)
 
-    async def one(victim: Victim) -> None:
+    async def one(bet: CrashedBet) -> None:
         try:
-            await victim.goes_on()
+            await bet.check()
         except BaseException as error:
-            then = victim.fate.then.__name__ if victim.fate.then else "silence"
-            error.add_note(f"killed at {victim.point} in {victim.fate.call.__name__}, then {then}")
+            error.add_note(f"killed at {bet.point} in {bet.case.during}, then {bet.case.then or 'no call'}")
             raise
 
     async with asyncio.TaskGroup() as group:
-        for victim in victims:
-            group.create_task(one(victim))
+        for bet in bets:
+            group.create_task(one(bet))
 
 
-# A worker dies: nobody has heard anything definite
+# A worker dies: no provider has a definite answer
 
 
 @pytest.mark.edge_case(20, 21, 42, 46, 66, 77)
 @pytest.mark.parametrize("stage", ["counted", "answered", "recorded"])
 async def test_a_worker_killed_in_the_middle_of_movements(stack: Stack, stage: str) -> None:
     points = {
-        f"credit_{stage}": [*PAY_OUT, *REFUND, *REVERSAL, WON, REVERSED, WON_UNHEARD],
+        f"credit_{stage}": [*PAY_OUT, *REFUND, *REVERSAL, *WIN_OF_PAY_IN_OUT],
         f"claw_back_{stage}": REVERSAL,
-        f"debit_{stage}": [*PAY_IN, WON, WON_NOTHING, WON_UNHEARD],
+        f"debit_{stage}": [*PAY_IN, *STAKE_OF_PAY_IN_OUT],
     }
     await _play(stack, points)
 
@@ -360,18 +360,18 @@ async def test_a_worker_killed_in_the_middle_of_movements(stack: Stack, stage: s
 
 @pytest.mark.edge_case(1, 20, 21, 46, 77)
 async def test_an_api_killed_before_it_says_that_it_tells(stack: Stack) -> None:
-    await _play(stack, {"outcome_known": [*PAY_IN, *PAY_OUT, *REFUND, *REVERSAL, WON, REVERSED, WON_UNHEARD]})
+    await _play(stack, {"outcome_known": [*PAY_IN, *PAY_OUT, *REFUND, *REVERSAL, *WIN_OF_PAY_IN_OUT]})
 
 
 @pytest.mark.edge_case(1, 77)
 async def test_an_api_killed_between_saying_so_and_telling(stack: Stack) -> None:
-    """The row cannot know that the provider never got it: a bet that may be known to stand stands."""
-    await _play(stack, {"outcome_told": TOLD})
+    """The row cannot show whether the answer arrived: a bet whose provider may have been answered 1 stands."""
+    await _play(stack, {"outcome_told": RECORDED})
 
 
 @pytest.mark.edge_case(1, 20, 21, 46, 77)
 async def test_an_api_killed_after_it_told(stack: Stack) -> None:
-    await _play(stack, {"answer_written": [*TOLD, *PAY_OUT, *REFUND, *REVERSAL]}, told=DONE)
+    await _play(stack, {"answer_written": [*RECORDED, *PAY_OUT, *REFUND, *REVERSAL]}, answered=DONE)
 
 
 # Both at once
@@ -379,7 +379,7 @@ async def test_an_api_killed_after_it_told(stack: Stack) -> None:
 
 @pytest.mark.edge_case(77)
 async def test_a_bet_is_told_of_at_the_moment_in_which_it_is_taken_back(stack: Stack) -> None:
-    """Both want the row, now the one first and now the other; a PayOut that comes too late changes nothing."""
+    """The answer and the withdrawal both update the row, in either order; a PayOut that comes later changes nothing."""
     partner = await stack.partner(provider="{answer_deadline: 4, unconfirmed_within: 2}", casino=SLOW)
     told, withdrawn, paid = bets = [partner.new_bet() for _ in range(3)]
     await partner.faults({"kind": "hold_after", "path": "/payments/make", "times": 3})
@@ -396,12 +396,12 @@ async def test_a_bet_is_told_of_at_the_moment_in_which_it_is_taken_back(stack: S
         calls.append(asyncio.create_task(until_definite(partial(partner.pay_out, paid))))
     assert await asyncio.gather(*calls) == [DONE, OFF, OFF]
     await asyncio.gather(*(in_state(partner, bet, "refunded") for bet in (withdrawn, paid)))
-    await _time_to_hear_is_over(partner, told)
+    await _unconfirmed_within_is_over(partner, told)
     assert [await partner.journal(bet) for bet in bets] == [STAKED, REFUNDED, REFUNDED]
     rows: list[Any] = [await partner.row(bet) for bet in bets]
     moments = [(row.told_at is not None, row.withdrawn_at is not None) for row in rows]
     assert moments == [(True, False), (False, True), (False, True)]
-    for bet, said in ((told, DONE), (withdrawn, OFF), (paid, OFF)):
-        assert (await partner.pay_in(bet)).outcome == said
+    for bet, outcome in ((told, DONE), (withdrawn, OFF), (paid, OFF)):
+        assert (await partner.pay_in(bet)).outcome == outcome
     assert [(await partner.refund(bet)).outcome for bet in bets] == [DONE] * 3
     assert list(chain(*[await partner.journal(bet) for bet in bets])) == REFUNDED * 3
