@@ -21,7 +21,7 @@ from api.paths import AbsoluteTargets, EscapedLineEnds
 from api.provider import routes as provider_routes
 from api.provider.balances import Balances
 from api.provider.operations import BetOperations
-from api.provider.responses import refusal, render
+from api.provider.responses import Reply, refusal, render
 from api.provider.signature import Caller, SignatureMiddleware
 from api.provider.workflow_client import BetWorkflowClient
 from betcore.casino.client import CasinoClient
@@ -114,12 +114,13 @@ async def _refuse(request: Request, error: Exception) -> Response:
         if caller and not caller.claimed:
             requests: ProviderRequests = request.app.state.requests
             if not await requests.claim(caller.provider.provider_id, caller.request_id):
-                return render(Code.NOT_AUTHORISED, "this X-Request-Id was used before")
+                return render(Reply(Code.NOT_AUTHORISED, "this X-Request-Id was used before"))
     except (SQLAlchemyError, OSError, TimeoutError):
         _log.exception("a request id could not be recorded")
-        return render(Code.OUTCOME_UNKNOWN)
+        return render(Reply(Code.OUTCOME_UNKNOWN))
     if isinstance(error, HTTPException):
-        return render(_REFUSALS.get(error.status_code, Code.MALFORMED), headers=dict(error.headers or {}))
+        code = _REFUSALS.get(error.status_code, Code.MALFORMED)
+        return render(Reply(code), dict(error.headers or {}))
     return refusal(error)
 
 

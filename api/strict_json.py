@@ -5,6 +5,8 @@ from typing import TypeAlias
 
 from betcore.domain.errors import Malformed
 
+# Bytes of a request that the API reads.
+MAX_BODY = 64 * 1024
 _MAX_DEPTH = 32
 
 Json: TypeAlias = "bool | str | list[Json] | dict[str, Json] | None"

@@ -11,7 +11,6 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from api.casino import schemas
-from api.casino.schemas import UnreadableAccept
 from betcore.casino import accept_notifications
 from betcore.db.accepts import Accepts, CasinoAccept, Stored
 from betcore.db.bets import Bets
@@ -20,7 +19,7 @@ from betcore.domain.messages import Accept
 
 _log = structlog.get_logger()
 
-ACCEPTS = Counter("betcore_accepts", "Accepts of casinos by what became of them", ["casino", "outcome"])
+ACCEPTS = Counter("betcore_accepts", "Accepts of casinos by their outcome", ["casino", "outcome"])
 
 _SIGNAL_WITHIN = 1.0
 
@@ -42,7 +41,7 @@ class AcceptReceiver:
         """
         try:
             accept = schemas.accept(body, casino.profile.error_codes)
-        except UnreadableAccept as error:
+        except schemas.UnreadableAccept as error:
             ACCEPTS.labels(casino.name, error.doubt).inc()
             await self._accepts.unread(casino.casino_id, *error.about, error.doubt)
             raise
@@ -59,18 +58,18 @@ class AcceptReceiver:
         A failure is only logged: worker and workflow read the row also when their wait is over. The workflow may have
         ended, or have been resumed under another id a moment ago.
         """
-        bet_id, kind = accept.bet_id, accept.transaction_type
+        bet_id, transaction_type = accept.bet_id, accept.transaction_type
         if stored.hinted:
             try:
-                await accept_notifications.notify(self._engine, bet_id, kind)
+                await accept_notifications.notify(self._engine, bet_id, transaction_type)
             except (SQLAlchemyError, OSError, TimeoutError) as error:
                 _log.warning("a hint of an Accept was lost", bet_id=bet_id, error=type(error).__name__)
         if stored.workflow_id is not None:
             handle = self._client.get_workflow_handle(stored.workflow_id)
-            told = Accept(transaction_type=int(kind), success=accept.success)
+            message = Accept(transaction_type=int(transaction_type), success=accept.success)
             try:
                 async with asyncio.timeout(_SIGNAL_WITHIN):
-                    await handle.signal("accept", told, rpc_timeout=timedelta(seconds=_SIGNAL_WITHIN))
+                    await handle.signal("accept", message, rpc_timeout=timedelta(seconds=_SIGNAL_WITHIN))
             except (RPCError, TimeoutError) as error:
                 status = getattr(error, "status", None)
                 _log.warning("an Accept was not signalled", workflow_id=stored.workflow_id, status=str(status))
@@ -78,6 +77,6 @@ class AcceptReceiver:
 
 def _theirs(accept: CasinoAccept) -> dict[str, str]:
     """Return the casino's side of an incident, without personal data."""
-    said = {"type": str(int(accept.transaction_type)), "amount": accept.amount, "error_code": accept.error_code}
+    theirs = {"type": str(int(accept.transaction_type)), "amount": accept.amount, "error_code": accept.error_code}
     named = accept.partner_transaction_id
-    return said if named is None else {**said, "partner_transaction_id": named}
+    return theirs if named is None else {**theirs, "partner_transaction_id": named}

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
+from api.casino.routes import PREFIX
 from betcore.db.signing_keys import SigningKeys
 
 # Short: a new key signs at once, and a casino with an old list would refuse what it signs.
@@ -10,10 +11,10 @@ _CACHE = "public, max-age=60"
 
 
 def router(keys: SigningKeys) -> APIRouter:
-    """Return the route ``/mis-api/api/v2/auth/jwks``."""
+    """Return the route ``auth/jwks``."""
     routes = APIRouter()
 
-    @routes.get("/mis-api/api/v2/auth/jwks", summary="Keys of the tokens that we send to casinos.")
+    @routes.get(f"{PREFIX}/auth/jwks", summary="Keys of the tokens that we send to casinos.")
     async def jwks() -> JSONResponse:
         return JSONResponse(await keys.jwks(), headers={"Cache-Control": _CACHE})
 

@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 import structlog
 from fastapi import APIRouter, Request
@@ -19,7 +18,7 @@ from starlette.responses import Response
 
 from api.casino import schemas
 from api.casino.accepts import AcceptReceiver
-from api.provider.signature import MAX_BODY
+from api.strict_json import MAX_BODY
 from betcore.casino.tokens import LIFETIME, SCOPE, Tokens
 from betcore.db.accepts import Outcome
 from betcore.db.partners import Casino, Partners
@@ -116,7 +115,7 @@ def _with_refusals(handle: Callable[[Request], Awaitable[Response]]) -> Callable
 
 
 def _render(
-    code: int, message: str, value: Any = None, *, status: int = 200, headers: dict[str, str] | None = None
+    code: int, message: str, value: object = None, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     body = json.dumps({"ErrorCode": code, "Message": message, "Value": value})
     return Response(body, status, headers, media_type="application/json")

@@ -3,9 +3,8 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
 
-from api.strict_json import JsonNumber, read_object
+from api.strict_json import Json, JsonNumber, read_object
 from betcore.db.accepts import CasinoAccept
 from betcore.domain import casino_values
 from betcore.domain.casino_values import LARGEST_ID, Doubt, field
@@ -15,6 +14,8 @@ from betcore.domain.ids import TransactionType
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,15})")
 _MEANING_SUCCESS, _MEANING_DUPLICATE = "done", "duplicate"
 _TYPES = {int(one): one for one in TransactionType}
+
+Fields = Mapping[str, Json]
 
 
 class UnreadableAccept(Malformed):
@@ -37,7 +38,7 @@ def credentials(body: bytes) -> tuple[int, str]:
 
 def token(body: bytes) -> str:
     """Return the JWT in ``{"Token": "..."}``, or in a JSON string by itself. Raises Malformed."""
-    found: Any
+    found: Json
     if body.lstrip(b" \t\r\n")[:1] == b'"':
         try:
             found = json.loads(body.decode("utf-8"))
@@ -59,12 +60,12 @@ def accept(body: bytes, error_codes: Mapping[str, str]) -> CasinoAccept:
     try:
         return _accept(fields, error_codes)
     except UnreadableAccept as error:
-        kind = _TYPES.get(casino_values.transaction_type(field(fields, "TransactionType")) or 0)
-        error.about = casino_values.whole(field(fields, "BetId")), kind
+        transaction_type = _TYPES.get(casino_values.transaction_type(field(fields, "TransactionType")) or 0)
+        error.about = casino_values.whole(field(fields, "BetId")), transaction_type
         raise
 
 
-def _accept(fields: dict[str, Any], error_codes: Mapping[str, str]) -> CasinoAccept:
+def _accept(fields: Fields, error_codes: Mapping[str, str]) -> CasinoAccept:
     error_code, meaning = _error_code(fields, error_codes)
     success = meaning == _MEANING_SUCCESS
     balance, message = field(fields, "Balance"), casino_values.message(field(fields, "Message"))
@@ -84,14 +85,14 @@ def _accept(fields: dict[str, Any], error_codes: Mapping[str, str]) -> CasinoAcc
     )
 
 
-def _bet_id(fields: dict[str, Any]) -> int:
+def _bet_id(fields: Fields) -> int:
     found = casino_values.whole(field(fields, "BetId"))
     if found is None:
         raise _unread(fields, "BetId", Doubt.UNREADABLE_BET, f"is not an integer from 1 to {LARGEST_ID}")
     return found
 
 
-def _transaction_type(fields: dict[str, Any]) -> TransactionType:
+def _transaction_type(fields: Fields) -> TransactionType:
     found = _TYPES.get(casino_values.transaction_type(field(fields, "TransactionType")) or 0)
     if found is None:
         known = ", ".join(map(str, _TYPES))
@@ -99,32 +100,32 @@ def _transaction_type(fields: dict[str, Any]) -> TransactionType:
     return found
 
 
-def _amount(fields: dict[str, Any]) -> str:
+def _amount(fields: Fields) -> str:
     found = field(fields, "Amount")
     if casino_values.number(found) is None:
         raise _unread(fields, "Amount", Doubt.UNREADABLE_AMOUNT, "is not a number")
     return str(found)
 
 
-def _name(fields: dict[str, Any], name: str, doubt: Doubt) -> str:
+def _name(fields: Fields, name: str, doubt: Doubt) -> str:
     found = casino_values.identity(field(fields, name))
     if found is None:
         raise _unread(fields, name, doubt, "is not an id")
     return found
 
 
-def _transaction_id(fields: dict[str, Any]) -> str | None:
+def _transaction_id(fields: Fields) -> str | None:
     given = field(fields, "TransactionId")
     return None if given in (None, "") else _name(fields, "TransactionId", Doubt.UNREADABLE_TRANSACTION)
 
 
-def _partner_transaction_id(fields: dict[str, Any], *, optional: bool) -> str | None:
+def _partner_transaction_id(fields: Fields, *, optional: bool) -> str | None:
     if optional:
         return casino_values.identity(field(fields, "PartnerTransactionId"))
     return _name(fields, "PartnerTransactionId", Doubt.UNREADABLE_PARTNER_TRANSACTION)
 
 
-def _error_code(fields: dict[str, Any], error_codes: Mapping[str, str]) -> tuple[str, str]:
+def _error_code(fields: Fields, error_codes: Mapping[str, str]) -> tuple[str, str]:
     found = casino_values.error_code(field(fields, "ErrorCode"))
     meaning = error_codes.get(found) if found is not None else None
     if found is None or meaning is None or meaning == _MEANING_DUPLICATE:
@@ -132,11 +133,11 @@ def _error_code(fields: dict[str, Any], error_codes: Mapping[str, str]) -> tuple
     return found, meaning
 
 
-def _unread(fields: dict[str, Any], name: str, doubt: Doubt, why: str) -> UnreadableAccept:
+def _unread(fields: Fields, name: str, doubt: Doubt, why: str) -> UnreadableAccept:
     return UnreadableAccept(doubt, f"{name} is missing" if field(fields, name) is None else f"{name} {why}")
 
 
-def _integer(fields: dict[str, Any], name: str) -> int:
+def _integer(fields: Fields, name: str) -> int:
     found = fields.get(name)
     if not isinstance(found, JsonNumber) or not _INTEGER.fullmatch(found) or not 1 <= int(found) <= LARGEST_ID:
         raise Malformed(f"{name} is an integer from 1 to {LARGEST_ID}")

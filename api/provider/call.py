@@ -1,4 +1,4 @@
-"""A provider's call on its way through the API, and the reply to it."""
+"""A provider's call on its way through the API."""
 
 import time
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 from betcore.db.partners import Provider
 from betcore.domain.ids import BetKey
-from betcore.domain.money import Money
 
 # Seconds before the deadline in which the answer is sent.
 _TO_SEND_THE_ANSWER = 0.1
@@ -35,13 +34,3 @@ class Call:
     def bet(self, provider_bet_id: str) -> BetKey:
         """Return the key of a bet of the calling provider."""
         return BetKey(self.provider.counterparty_id, provider_bet_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What the provider is answered; ``code`` None is "done"."""
-
-    code: str | None
-    message: str = ""
-    currency: str | None = None
-    balance: Money | None = None

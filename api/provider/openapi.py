@@ -1,9 +1,9 @@
 """The OpenAPI document of the provider's calls: every status and every ``_responseCode`` of each."""
 
 import json
-from typing import Any
+from typing import TypedDict
 
-from api.provider.responses import RESPONSE_CODES, render
+from api.provider.responses import RESPONSE_CODES, Reply, render
 from api.provider.schemas import ID_SCHEMA, BetBody, json_schema
 from api.provider.signature import HEADERS
 from betcore.domain.money import Money
@@ -31,7 +31,7 @@ _CODES = {
     "casino_unavailable); nothing moved",
     8: "not authorised",
     99: "outcome not known yet: repeat the same call, or send Refund",
-    104: "already processed: treat as 1 (where the profile asks for it)",
+    104: "already processed: treat as 1 (if the profile asks for it)",
 }
 
 _BALANCE = Money(minor=12550, currency="EUR")
@@ -59,10 +59,19 @@ _STATUSES = {
 }
 
 
-def operation(name: str, body: type[BetBody] | None = None) -> dict[str, Any]:
+class RouteArguments(TypedDict):
+    """The arguments of a route decorator that document an operation."""
+
+    name: str
+    summary: str
+    responses: dict[int | str, dict[str, object]]
+    openapi_extra: dict[str, object]
+
+
+def operation(name: str, body: type[BetBody] | None = None) -> RouteArguments:
     """Return the arguments of a route decorator that document an operation."""
     summary, codes = _OPERATIONS[name]
-    extra: dict[str, Any] = {"parameters": [_SESSION, *_HEADERS]}
+    extra: dict[str, object] = {"parameters": [_SESSION, *_HEADERS]}
     statuses = {200: ("The answer; ``_responseCode`` says which.", codes), **_STATUSES}
     if body is None:
         del statuses[415]
@@ -70,26 +79,28 @@ def operation(name: str, body: type[BetBody] | None = None) -> dict[str, Any]:
         schema = json_schema(body)
         content = {"schema": schema, "example": {field: _EXAMPLES[field] for field in schema["required"]}}
         extra["requestBody"] = {"required": True, "content": {"application/json": content}}
-    responses = {status: _response(status, text, numbers) for status, (text, numbers) in statuses.items()}
+    responses: dict[int | str, dict[str, object]] = {
+        status: _response(status, text, numbers) for status, (text, numbers) in statuses.items()
+    }
     return {"name": name, "summary": summary, "responses": responses, "openapi_extra": extra}
 
 
-def _examples(status: int, numbers: tuple[int, ...]) -> dict[str, Any]:
+def _examples(status: int, numbers: tuple[int, ...]) -> dict[str, object]:
     """Return responses as the service writes them, one for each reason under this status."""
     codes: list[str | None] = [None] if 1 in numbers else []
     codes += [
         code for code, (number, code_status) in RESPONSE_CODES.items() if number in numbers and code_status == status
     ]
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for code in codes:
         # Currency and balance are in every answer about a known session.
         known = status in (200, 503) and code not in ("session_unknown", "session_demo")
-        answer = render(code, currency="EUR", balance=_BALANCE) if known else render(code)
+        answer = render(Reply(code, currency="EUR", balance=_BALANCE) if known else Reply(code))
         found["done" if code is None else code] = {"value": json.loads(bytes(answer.body))}
     return found
 
 
-def _response(status: int, text: str, numbers: tuple[int, ...]) -> dict[str, Any]:
+def _response(status: int, text: str, numbers: tuple[int, ...]) -> dict[str, object]:
     meanings = "\n".join(f"- `{number}`: {_CODES[number]}" for number in numbers)
     schema = {
         "type": "object",

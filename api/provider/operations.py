@@ -8,9 +8,9 @@ from functools import partial
 
 from api.provider import commands
 from api.provider.balances import Balances
-from api.provider.call import Call, Reply
+from api.provider.call import Call
 from api.provider.outcome import Outcome, ended, explanation, opened
-from api.provider.responses import ALREADY_PROCESSED
+from api.provider.responses import ALREADY_PROCESSED, Reply
 from api.provider.schemas import PayInBody, PayInOutBody, PayOutBody, RefundBody, UnreadableWin
 from api.provider.workflow_client import BetWorkflowClient
 from betcore.db.bets import Bets

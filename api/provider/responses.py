@@ -1,6 +1,7 @@
 """Responses to providers: their one form, and the one table from codes to ``_responseCode`` and HTTP status."""
 
 import json
+from dataclasses import dataclass
 
 import structlog
 from starlette.responses import Response
@@ -43,25 +44,29 @@ DONE = (1, 200)
 RETRY_AFTER = "1"
 
 
-def render(
-    code: str | None,
-    message: str = "",
-    currency: str | None = None,
-    balance: Money | None = None,
-    headers: dict[str, str] | None = None,
-) -> Response:
-    """Return the response for a code; None is "done". The balance is written digit by digit and never is a float."""
-    number, status = DONE if code is None else RESPONSE_CODES[code]
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a provider is answered. ``code`` None is "done"; without a currency no balance is sent."""
+
+    code: str | None
+    message: str = ""
+    currency: str | None = None
+    balance: Money | None = None
+
+
+def render(reply: Reply, headers: dict[str, str] | None = None) -> Response:
+    """Return the HTTP response. The balance is written digit by digit and never is a float."""
+    number, status = DONE if reply.code is None else RESPONSE_CODES[reply.code]
     parts = []
-    if currency is not None:
-        parts.append(f'"currency":{json.dumps(currency)}')
-        parts.append(f'"balance":{"null" if balance is None else balance.as_json_number()}')
+    if reply.currency is not None:
+        parts.append(f'"currency":{json.dumps(reply.currency)}')
+        parts.append(f'"balance":{"null" if reply.balance is None else reply.balance.as_json_number()}')
     parts.append(f'"_responseCode":{number}')
-    if code is not None:
-        parts.append(f'"message":{json.dumps(message or code.replace("_", " "))}')
-        parts.append(f'"reason":{json.dumps(code)}')
+    if reply.code is not None:
+        parts.append(f'"message":{json.dumps(reply.message or reply.code.replace("_", " "))}')
+        parts.append(f'"reason":{json.dumps(reply.code)}')
     extra = dict(headers or {})
-    if code == Code.OUTCOME_UNKNOWN:
+    if reply.code == Code.OUTCOME_UNKNOWN:
         extra["Retry-After"] = RETRY_AFTER
     return Response("{" + ",".join(parts) + "}", status, extra, media_type="application/json")
 
@@ -69,6 +74,6 @@ def render(
 def refusal(error: Exception) -> Response:
     """Return the response to an error. One that is not in the table is an unknown outcome; its text stays inside."""
     if isinstance(error, BetcoreError) and error.code in RESPONSE_CODES:
-        return render(error.code, str(error))
+        return render(Reply(error.code, str(error)))
     _log.error("unexpected", exc_info=error)
-    return render(Code.OUTCOME_UNKNOWN)
+    return render(Reply(Code.OUTCOME_UNKNOWN))

@@ -11,10 +11,10 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from api.provider import schemas
-from api.provider.call import Call, Reply
+from api.provider.call import Call
 from api.provider.openapi import operation
 from api.provider.operations import BetOperations
-from api.provider.responses import RESPONSE_CODES, render
+from api.provider.responses import RESPONSE_CODES, Reply, render
 from api.provider.schemas import Body
 from api.provider.signature import Caller
 from betcore.domain.errors import BetcoreError, Code, Malformed, WrongContentType
@@ -100,7 +100,7 @@ async def _respond(name: str, caller: Caller, outcome: Awaitable[Reply]) -> Resp
     except Exception:
         _log.exception("a call failed", operation=name)
         reply = Reply(Code.OUTCOME_UNKNOWN)
-    response = render(reply.code, reply.message, reply.currency, reply.balance)
+    response = render(reply)
     response.background = BackgroundTask(failpoints.reach, "answer_written")
     SECONDS.labels(name).observe(time.monotonic() - caller.arrived)
     CALLS.labels(name, RESPONSE_CODES[reply.code][0] if reply.code else 1).inc()

@@ -8,12 +8,11 @@ from datetime import UTC, datetime, timedelta
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.provider.responses import refusal
-from api.strict_json import sorted_encoding
+from api.strict_json import MAX_BODY, sorted_encoding
 from betcore.db.partners import Partners, Provider
 from betcore.domain.errors import NotAuthorised, TooLarge
 from betcore.provider import xsign
 
-MAX_BODY = 64 * 1024
 _TOO_LARGE = f"a body has {MAX_BODY} bytes at most"
 _TIMESTAMP_IN_SECONDS = "X-Timestamp is in milliseconds, not in seconds"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -12,8 +12,9 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from api.provider.balances import Balances
-from api.provider.call import Call, Reply
+from api.provider.call import Call
 from api.provider.operations import BetOperations
+from api.provider.responses import Reply
 from api.provider.schemas import PayInBody, PayOutBody
 from api.provider.workflow_client import BetWorkflowClient
 from betcore.db.engine import create_engine

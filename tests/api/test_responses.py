@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.provider.responses import ALREADY_PROCESSED, RESPONSE_CODES, render
+from api.provider.responses import ALREADY_PROCESSED, RESPONSE_CODES, Reply, render
 from betcore.domain.errors import Code
 from betcore.domain.money import Money
 
@@ -50,7 +50,7 @@ def test_those_who_integrate_are_told_of_every_reason() -> None:
 
 @pytest.mark.parametrize("code", [None, *RESPONSE_CODES])
 def test_message_and_reason_come_with_every_code_but_1(code: str | None) -> None:
-    found = render(code, currency="EUR", balance=Money(minor=12550, currency="EUR"))
+    found = render(Reply(code, currency="EUR", balance=Money(minor=12550, currency="EUR")))
     body = loads(found.body)
     names = ["currency", "balance", "_responseCode"]
     assert list(body) == (names if code is None else [*names, "message", "reason"])
@@ -62,15 +62,16 @@ def test_message_and_reason_come_with_every_code_but_1(code: str | None) -> None
 @given(st.integers(0, 10**20), st.sampled_from(["EUR", "JPY", "KWD"]))
 def test_a_balance_of_any_size_is_printed_to_the_last_digit(minor: int, currency: str) -> None:
     money = Money(minor=minor, currency=currency)
-    body = loads(render(None, currency=currency, balance=money).body, parse_float=Decimal, parse_int=Decimal)
+    found = render(Reply(None, currency=currency, balance=money))
+    body = loads(found.body, parse_float=Decimal, parse_int=Decimal)
     assert body["balance"] == Decimal(str(money))
 
 
 def test_a_balance_is_null_where_it_is_not_known_and_absent_without_a_currency() -> None:
-    assert bytes(render(None, currency="EUR").body) == b'{"currency":"EUR","balance":null,"_responseCode":1}'
-    assert bytes(render(None).body) == b'{"_responseCode":1}'
+    assert bytes(render(Reply(None, currency="EUR")).body) == b'{"currency":"EUR","balance":null,"_responseCode":1}'
+    assert bytes(render(Reply(None)).body) == b'{"_responseCode":1}'
 
 
 @given(st.text())
 def test_any_message_is_good_json(message: str) -> None:
-    assert loads(render(Code.MALFORMED, message).body)["message"] == (message or "malformed")
+    assert loads(render(Reply(Code.MALFORMED, message)).body)["message"] == (message or "malformed")
