@@ -1,7 +1,11 @@
-"""A run of the fault runner as one HTML page: no scripts, nothing from elsewhere, light and dark, fit for print."""
+"""The report of a run of the fault runner: a summary in JSON, the raw lists beside it, and an HTML page.
+
+The page has no scripts and loads nothing; it is light or dark, and can be printed.
+"""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -9,6 +13,21 @@ from devkit.chaos.charts import bars, clock, figure, ranges, text, timeline
 from devkit.chaos.report_style import STYLE
 
 Row = Mapping[str, Any]
+
+# One entry for each second and each fault: the page draws them, and a summary does not need them.
+_RAW = ("series", "faults")
+
+
+def write(run: Row, folder: Path, name: str) -> Path:
+    """Write a run's summary (``name.json``), its raw lists (``name-raw.json``) and its page; return the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    raw = {key: value for key, value in run.items() if key in _RAW}
+    summary = {key: value for key, value in run.items() if key not in _RAW}
+    (folder / f"{name}.json").write_text(json.dumps(summary, indent=1) + "\n")
+    (folder / f"{name}-raw.json").write_text(json.dumps(raw) + "\n")
+    page = folder / f"{name}.html"
+    page.write_text(draw(run))
+    return page
 
 
 def draw(run: Mapping[str, Any]) -> str:

@@ -1,7 +1,6 @@
 """``python -m betcore chaos``: a stack of its own, under load and broken by a schedule, is verified afterwards."""
 
 import asyncio
-import json
 import shutil
 import sys
 import tempfile
@@ -33,14 +32,16 @@ def chaos(
     data_dir: Annotated[
         Path | None, typer.Option(help="The stack's folder, one that is not there yet; else a temporary one.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path(".betcore/chaos"),
+    out: Annotated[Path, typer.Option(help="Folder for the page, the summary and the raw lists.")] = Path(
+        ".betcore/chaos"
+    ),
     as_json: AsJson = False,
 ) -> None:
     """Run a stack under load, break it by a seeded schedule, let it come to rest, and check that no money is wrong.
 
     Exit status 1 when anything is; the stack's folder is kept then.
     """
-    from devkit.chaos.report import draw
+    from devkit.chaos.report import write
     from devkit.chaos.run import Plan, Run
     from devkit.chaos.schedule import kinds_named
     from devkit.chaos.wiring import Wiring
@@ -80,11 +81,8 @@ def chaos(
             _say(f"the run did not reach its end; the stack's folder is kept: {folder}")
     if not found:
         raise typer.Exit(1)
-    out.mkdir(parents=True, exist_ok=True)
     name = f"chaos-{minutes:g}m-seed{seed}" + (f"-{kinds.strip().replace(' ', '-')}" if kinds else "")
-    (out / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
-    (out / f"{name}.html").write_text(draw(found))
-    emit(found, as_json, _told(found, out / f"{name}.html"))
+    emit(found, as_json, _told(found, write(found, out, name)))
     if found["violations"]:
         _say(f"the stack's folder is kept: {folder}")
         raise typer.Exit(1)

@@ -1,14 +1,16 @@
 """The report of a run: its figures are the run's, hostile text stays text, and nothing is loaded or run."""
 
+import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 from devkit.chaos.charts import MAX_COLUMNS, columns, timeline
-from devkit.chaos.report import draw
+from devkit.chaos.report import draw, write
 
 HOSTILE = """<script>alert("x")</script>'&<img src=x onerror=y>"""
 VOID = {"meta", "link", "img", "br"}
@@ -164,6 +166,14 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
 @pytest.mark.parametrize("run", [{}, a_run(faults=[], series=[], faults_by_kind={}, recovery_by_kind={})])
 def test_a_run_without_anything_does_not_fail(run: dict[str, Any]) -> None:
     assert Page(draw(run)).tile("faults") == "0"
+
+
+def test_the_summary_leaves_the_raw_lists_to_a_file_of_their_own(tmp_path: Path) -> None:
+    run = a_run()
+    assert write(run, tmp_path / "new", "seed-4711").read_text() == draw(run)
+    summary, raw = (json.loads((tmp_path / "new" / f"seed-4711{end}.json").read_text()) for end in ("", "-raw"))
+    assert set(raw) == {"series", "faults"}
+    assert summary | raw == run
 
 
 def test_a_run_that_did_not_end_has_no_verdict() -> None:
