@@ -51,7 +51,7 @@ def is_definite(answer: CasinoAnswer) -> bool:
 
 
 class NotAdmitted(Exception):
-    """The movement may not be sent now; ``wait`` is the time to the next try. Nothing was counted or sent."""
+    """The movement may not be sent now, and was not; ``wait`` is the time to the next try."""
 
     def __init__(self, reason: str, wait: timedelta | None = None) -> None:
         self.wait = wait or timedelta(seconds=random.uniform(*_PUT_OFF_SECONDS))  # noqa: S311  a spread, not a secret

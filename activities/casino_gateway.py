@@ -105,7 +105,7 @@ class CasinoGateway:
     async def _attempt(self, pending: PendingMovement, lane: Lane) -> Step:
         """Send a movement once: admit it, count the send in its row, send it, record the result in its row.
 
-        Raises NotAdmitted: nothing was counted or sent then.
+        Raises NotAdmitted, and has sent nothing then.
         """
         casino = await self.casino(pending.casino_id)
         patience = pending.patience if lane is FAST else _NO_TIME
