@@ -91,7 +91,7 @@ class PendingClawBack:
         return self.policy.attempt_timeout
 
     async def admit(self, admission: AdmissionControl, casino: Casino, lane: Lane, held: ExitStack) -> bool:
-        """Take a slot. No circuit breaker holds a claw-back: its window would pass meanwhile. Raises NotAdmitted."""
+        """Take a slot. A claw-back passes neither circuit breaker nor rate limit. Raises NotAdmitted."""
         held.enter_context(admission.slot(casino, lane))
         return True
 
