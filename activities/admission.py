@@ -17,8 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.circuit_breakers import CircuitBreakers
-from betcore.db.partners import Casino
 from betcore.domain.casino_responses import NOT_SENT, UNAUTHORISED
+from betcore.domain.partners import Casino
 
 _log = structlog.get_logger()
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from betcore.casino.client import CasinoClient
 from betcore.casino.lookup import ThrottledLookup
-from betcore.db.partners import Casino
 from betcore.db.reconciliations import Reconciliations
+from betcore.domain.partners import Casino
 from betcore.domain.reconciliation import Difference, OurBet, UnreadBet, compare, moving
 
 _CONCURRENT_REQUESTS = 8

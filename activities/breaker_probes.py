@@ -12,7 +12,8 @@ import structlog
 from activities.admission import is_definite
 from betcore.casino.client import CasinoClient
 from betcore.db.circuit_breakers import CircuitBreakers
-from betcore.db.partners import Casino, Partners
+from betcore.db.partners import Partners
+from betcore.domain.partners import Casino
 
 _log = structlog.get_logger()
 _EVERY = timedelta(seconds=1)

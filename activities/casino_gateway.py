@@ -18,11 +18,13 @@ from activities.retries import gap_to_next_attempt, is_repeated_at_once, retry_a
 from betcore.casino.accept_notifications import AcceptNotifications
 from betcore.casino.client import CasinoClient, LastMomentPassed, Movement
 from betcore.casino.response_reading import CasinoAnswer
-from betcore.db.bets import Bets, Confirmation
-from betcore.db.partners import Casino, Partners
+from betcore.db.bets import Bets
+from betcore.db.partners import Partners
 from betcore.domain.activity_inputs import Progress, Step
 from betcore.domain.casino_responses import AWAITED, DONE, DUPLICATE, classify
+from betcore.domain.claims import Confirmation
 from betcore.domain.errors import Code
+from betcore.domain.partners import Casino
 from betcore.domain.policy import Retry
 from betcore.runtime import failpoints
 

@@ -15,12 +15,12 @@ from activities.casino_gateway import CasinoGateway
 from activities.pending_movement import ClaimedMovement, Outcome, SendPolicy
 from betcore.casino.client import Movement
 from betcore.db.bets import Bets
-from betcore.db.partners import Casino
 from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import ClawBack, Incident, OpenReversal, Progress, Step
 from betcore.domain.bet import BetRecord, ReversalState
 from betcore.domain.ids import TransactionType
 from betcore.domain.messages import Reverse
+from betcore.domain.partners import Casino
 from betcore.runtime import failpoints
 
 # How the claw-back stands, by the state of its movement, if there is no send to make.

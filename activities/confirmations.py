@@ -11,9 +11,10 @@ from activities.pending_movement import ClaimedMovement, Outcome
 from betcore.casino.accept_notifications import AcceptNotifications
 from betcore.casino.client import Movement
 from betcore.casino.response_reading import CasinoAnswer
-from betcore.db.bets import Bets, Confirmation
-from betcore.db.partners import Casino
+from betcore.db.bets import Bets
 from betcore.domain.casino_responses import DONE, DUPLICATE, UNKNOWN, classify
+from betcore.domain.claims import Confirmation
+from betcore.domain.partners import Casino
 
 # The kind of an answer that is an Accept, and the profile of a casino that confirms with one.
 ACCEPT = "accept"

@@ -11,12 +11,13 @@ from activities.admission import FAST, AdmissionControl, Lane, NotAdmitted
 from activities.confirmations import ACCEPT
 from activities.pending_movement import NO_CONFIRMATION, ClaimedMovement, Outcome, SendPolicy
 from betcore.casino.client import Movement
-from betcore.db.bets import Bets, Confirmation
-from betcore.db.partners import Casino
+from betcore.db.bets import Bets
 from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import PAID_TWICE, Incident, Pay, Progress, Step
 from betcore.domain.bet import BetRecord, BetState
+from betcore.domain.claims import Confirmation
 from betcore.domain.ids import TransactionType
+from betcore.domain.partners import Casino
 from betcore.runtime import failpoints
 
 

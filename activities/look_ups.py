@@ -5,10 +5,11 @@ from datetime import timedelta
 from activities.pending_movement import ClaimedMovement, Outcome
 from betcore.casino.client import CasinoClient, Look, MakeAnswer, Movement, MovementDiffers
 from betcore.casino.response_reading import CasinoAnswer
-from betcore.db.bets import Bets, Claim
-from betcore.db.partners import Casino
+from betcore.db.bets import Bets
 from betcore.domain.activity_inputs import Progress
 from betcore.domain.casino_responses import DONE, DUPLICATE, NOT_SENT, PARKED, UNKNOWN, classify_duplicate
+from betcore.domain.claims import Claim
+from betcore.domain.partners import Casino
 
 _LISTED = "listed"
 # From this send of a credit on, the casino is asked for its list after each answer that decides nothing.

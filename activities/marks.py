@@ -13,11 +13,12 @@ from activities.confirmations import is_success
 from activities.pending_movement import NO_CONFIRMATION
 from activities.stakes import debit_of, progress_of_stake
 from betcore.casino.client import CasinoClient, Movement, MovementDiffers
-from betcore.db.bets import Bets, Confirmation
-from betcore.db.partners import Casino
+from betcore.db.bets import Bets
 from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import MarkClawBack, MarkStake, Progress, Step
 from betcore.domain.bet import BetRecord, ReversalState
+from betcore.domain.claims import Confirmation
+from betcore.domain.partners import Casino
 
 
 class Marks:

@@ -10,10 +10,10 @@ from typing import Protocol
 from activities.admission import AdmissionControl, Lane
 from betcore.casino.client import MakeAnswer, Movement
 from betcore.casino.response_reading import CasinoAnswer
-from betcore.db.bets import Claim, Confirmation
-from betcore.db.partners import Casino
 from betcore.domain.activity_inputs import Pay, Progress, Step
 from betcore.domain.casino_responses import NOT_SENT, Classification
+from betcore.domain.claims import Claim, Confirmation
+from betcore.domain.partners import Casino
 from betcore.domain.policy import BetPolicy, Retry
 
 # What the row keeps of a movement that is done without the casino, or that only payments/info has shown.

@@ -16,22 +16,26 @@ from temporalio.service import RPCError
 from activities.book_comparison import BookComparison, Differences, Read
 from activities.heartbeat import heartbeat
 from betcore.casino.client import CasinoClient
-from betcore.db.bets import Bets, Confirmation
+from betcore.db.bets import Bets
 from betcore.db.partners import Partners
-from betcore.db.reconciliations import OpenFinding, Reconciliations, Run, Wanted
+from betcore.db.reconciliations import Reconciliations
 from betcore.domain.activity_inputs import PAID_TWICE, Incident
+from betcore.domain.claims import Confirmation
 from betcore.domain.errors import Code
 from betcore.domain.ids import TransactionType, current_bet_workflow_id, current_reversal_workflow_id
 from betcore.domain.messages import Action, Operate, Operated
 from betcore.domain.reconciliation import (
     Difference,
     Kind,
+    OpenFinding,
     OurBet,
     Outcome,
     Reconcile,
     Reconciled,
+    Run,
     SecondLook,
     UnreadBet,
+    Wanted,
     moving,
 )
 from betcore.runtime import failpoints

@@ -14,10 +14,11 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from activities.heartbeat import heartbeat
-from betcore.db.open_bets import OpenBets, OpenRow
+from betcore.db.open_bets import OpenBets
 from betcore.db.row_mapping import UnreadableRow
 from betcore.domain.ids import BETS_QUEUE, TASK_TIMEOUT, BetKey, parse_workflow_id
-from betcore.temporal import executions
+from betcore.domain.open_bets import OpenBet
+from betcore.temporal import executions, visibility
 
 _log = structlog.get_logger()
 # Rows in one query to Temporal's list, which answers for how many of them a workflow runs.
@@ -85,7 +86,7 @@ class Recovery:
                 reminded += await self._remind(row)
         return reminded
 
-    async def _remind(self, row: OpenRow) -> int:
+    async def _remind(self, row: OpenBet) -> int:
         try:
             await self._client.get_workflow_handle(row.workflow_id).execute_update("recheck", rpc_timeout=_SOON)
         except (WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError, RPCError):
@@ -106,7 +107,7 @@ class Recovery:
                     _log.warning("stuck", why=why, workflow_id=found.id)
         return counts
 
-    async def _start(self, row: OpenRow) -> int:
+    async def _start(self, row: OpenBet) -> int:
         resumption = await self._open_bets.resumption(row)
         if resumption is None:
             return 0
@@ -119,8 +120,8 @@ class Recovery:
                     task_queue=BETS_QUEUE,
                     task_timeout=TASK_TIMEOUT,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    search_attributes=resumption.attributes,
-                    static_summary=resumption.summary,
+                    search_attributes=visibility.of_resumption(resumption),
+                    static_summary=visibility.summary_of_resumption(resumption),
                 )
             except WorkflowAlreadyStartedError:
                 if await executions.is_open(self._client, resumption.workflow_id):

@@ -8,12 +8,12 @@ from activities.admission import SLOW, AdmissionControl, Lane, NotAdmitted
 from activities.pending_movement import NO_CONFIRMATION, ClaimedMovement, Outcome, SendPolicy
 from betcore.casino.client import Movement
 from betcore.db.bets import Bets
-from betcore.db.partners import Casino
 from betcore.domain.activity_inputs import Progress, Step, TakeStake
 from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.errors import Code
 from betcore.domain.ids import TransactionType
 from betcore.domain.messages import PayIn
+from betcore.domain.partners import Casino
 from betcore.runtime import failpoints
 
 

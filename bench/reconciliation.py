@@ -30,9 +30,9 @@ from betcore.casino.client import CasinoClient
 from betcore.db.bets import Bets
 from betcore.db.engine import create_engine
 from betcore.db.partners import Partners
-from betcore.db.reconciliations import Reconciliations, Wanted
+from betcore.db.reconciliations import Reconciliations
 from betcore.db.signing_keys import SigningKeys
-from betcore.domain.reconciliation import Reconcile
+from betcore.domain.reconciliation import Reconcile, Wanted
 from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
 from devkit.stack import postgres

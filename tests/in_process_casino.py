@@ -22,7 +22,7 @@ from betcore.db.engine import create_engine
 from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
 from betcore.db.partners import Partners
-from betcore.db.provider_requests import ProviderRequests, Session
+from betcore.db.provider_requests import ProviderRequests
 from betcore.db.signing_keys import SigningKeys
 from betcore.domain.activity_inputs import Pay
 from betcore.domain.bet import BetRecord
@@ -30,6 +30,7 @@ from betcore.domain.ids import TransactionType
 from betcore.domain.messages import PayIn, PayOut, Refund, Reverse
 from betcore.domain.money import Money
 from betcore.domain.policy import BetPolicy
+from betcore.domain.sessions import Session
 from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
 from devkit.sandbox.casino.app import create_app

@@ -12,10 +12,11 @@ from temporalio.service import RPCError
 
 from api.casino import schemas
 from betcore.casino import accept_notifications
-from betcore.db.accepts import Accepts, CasinoAccept, Stored
+from betcore.db.accepts import Accepts
 from betcore.db.bets import Bets
-from betcore.db.partners import Casino
+from betcore.domain.accepts import CasinoAccept, Stored
 from betcore.domain.messages import Accept
+from betcore.domain.partners import Casino
 
 _log = structlog.get_logger()
 

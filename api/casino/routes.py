@@ -20,9 +20,10 @@ from api.casino import schemas
 from api.casino.accepts import AcceptReceiver
 from api.strict_json import MAX_BODY
 from betcore.casino.tokens import LIFETIME, SCOPE, Tokens
-from betcore.db.accepts import Outcome
-from betcore.db.partners import Casino, Partners
+from betcore.db.partners import Partners
+from betcore.domain.accepts import Outcome
 from betcore.domain.errors import Malformed, NotAuthorised, TooLarge
+from betcore.domain.partners import Casino
 
 _log = structlog.get_logger()
 

@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 
 from api.strict_json import Json, JsonNumber, read_object
-from betcore.db.accepts import CasinoAccept
 from betcore.domain import casino_values
+from betcore.domain.accepts import CasinoAccept
 from betcore.domain.casino_values import LARGEST_ID, Doubt, field
 from betcore.domain.errors import Malformed
 from betcore.domain.ids import TransactionType

@@ -8,9 +8,10 @@ import structlog
 from api.provider.call import Call
 from betcore.casino.client import CasinoClient
 from betcore.db.partners import Partners
-from betcore.db.provider_requests import ProviderRequests, Session
+from betcore.db.provider_requests import ProviderRequests
 from betcore.domain.casino_values import Shown
 from betcore.domain.money import Money
+from betcore.domain.sessions import Session
 
 _log = structlog.get_logger()
 

@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from betcore.db.partners import Provider
 from betcore.domain.ids import BetKey
+from betcore.domain.partners import Provider
 
 # Seconds before the deadline in which the answer is sent.
 _TO_SEND_THE_ANSWER = 0.1

@@ -7,13 +7,13 @@ from temporalio.common import TypedSearchAttributes
 
 from api.provider.call import Call
 from api.provider.schemas import PayInBody, PayInOutBody
-from betcore.db.partners import Casino, Provider
-from betcore.db.provider_requests import Session
 from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.errors import Code
 from betcore.domain.messages import PayIn, Refund, Reverse
 from betcore.domain.money import Money
+from betcore.domain.partners import Casino, Provider
 from betcore.domain.policy import BetPolicy
+from betcore.domain.sessions import Session
 from betcore.temporal import visibility
 
 

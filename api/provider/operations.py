@@ -15,7 +15,7 @@ from api.provider.schemas import PayInBody, PayInOutBody, PayOutBody, RefundBody
 from api.provider.workflow_client import BetWorkflowClient
 from betcore.db.bets import Bets
 from betcore.db.partners import Partners
-from betcore.db.provider_requests import ProviderRequests, RequestContext, Session
+from betcore.db.provider_requests import ProviderRequests
 from betcore.domain import answers
 from betcore.domain.activity_inputs import Incident
 from betcore.domain.bet import BetRecord, BetState
@@ -23,6 +23,7 @@ from betcore.domain.errors import Code, Contradiction, Malformed, NotAuthorised,
 from betcore.domain.ids import BetKey
 from betcore.domain.messages import PayIn, PayOut, Refund
 from betcore.domain.money import Money
+from betcore.domain.sessions import RequestContext, Session
 from betcore.runtime import failpoints
 from betcore.temporal import visibility
 

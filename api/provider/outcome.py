@@ -5,11 +5,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from betcore.db.provider_requests import Session
 from betcore.domain.bet import BetRecord
 from betcore.domain.errors import Code
 from betcore.domain.messages import PayIn, PayOut, Refund
 from betcore.domain.money import Money
+from betcore.domain.sessions import Session
 
 
 class Outcome(NamedTuple):

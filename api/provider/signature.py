@@ -9,8 +9,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.provider.responses import refusal
 from api.strict_json import MAX_BODY, sorted_encoding
-from betcore.db.partners import Partners, Provider
+from betcore.db.partners import Partners
 from betcore.domain.errors import NotAuthorised, TooLarge
+from betcore.domain.partners import Provider
 from betcore.provider import xsign
 
 _TOO_LARGE = f"a body has {MAX_BODY} bytes at most"

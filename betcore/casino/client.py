@@ -18,13 +18,13 @@ import structlog
 from prometheus_client import Counter
 
 from betcore.casino.response_reading import CasinoAnswer, Check, check_echo, check_list, read, unchecked
-from betcore.db.partners import Casino
 from betcore.db.signing_keys import SigningKeys
 from betcore.domain import casino_values
 from betcore.domain.casino_responses import NOT_SENT
 from betcore.domain.casino_values import Doubt, Shown, field
 from betcore.domain.ids import TransactionType, transaction_id
 from betcore.domain.money import Money
+from betcore.domain.partners import Casino
 from betcore.domain.payment_list import Listed
 
 _log = structlog.get_logger()

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from betcore.casino.client import CasinoClient
-from betcore.db.partners import Casino
+from betcore.domain.partners import Casino
 from betcore.domain.payment_list import Listed
 
 # Attempts for one bet; the pause before an attempt, in seconds, is multiplied by its number.

@@ -6,11 +6,11 @@ The format is the reference's Casino API (``ErrorCode``/``Message``/``Value``, d
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from betcore.db.partners import Casino
 from betcore.domain import casino_values
 from betcore.domain.casino_responses import UNAUTHORISED
 from betcore.domain.casino_values import UNREADABLE, Doubt, field
 from betcore.domain.ids import TransactionType, transaction_id
+from betcore.domain.partners import Casino
 from betcore.domain.payment_list import Listed, Unclear, read_list
 
 

@@ -10,9 +10,10 @@ from temporalio.service import RPCError
 
 from betcore.cli.context import CommandContext, Json
 from betcore.db.bet_history import BetHistory, known_casino
-from betcore.db.open_bets import OpenBets, OpenRow
+from betcore.db.open_bets import OpenBets
 from betcore.db.row_mapping import UnreadableRow
 from betcore.domain.errors import Misconfigured, NotFound, Unavailable
+from betcore.domain.open_bets import OpenBet
 from betcore.temporal import executions
 from betcore.temporal.client import connect
 
@@ -85,7 +86,7 @@ async def temporal(context: CommandContext) -> "Client":
         raise Unavailable(f"Temporal: {error}", code="unreachable") from error
 
 
-async def _without_workflow(context: CommandContext, client: "Client") -> AsyncIterator[tuple[OpenRow, str]]:
+async def _without_workflow(context: CommandContext, client: "Client") -> AsyncIterator[tuple[OpenBet, str]]:
     """Open rows whose workflow does not run, and why."""
     lives = OpenBets(context.engine)
     for kind in lives.kinds:
@@ -96,7 +97,7 @@ async def _without_workflow(context: CommandContext, client: "Client") -> AsyncI
             after = rows[-1].bet_id
 
 
-async def _why_without_workflow(lives: OpenBets, row: OpenRow) -> str:
+async def _why_without_workflow(lives: OpenBets, row: OpenBet) -> str:
     try:
         await lives.resumption(row)
     except UnreadableRow:

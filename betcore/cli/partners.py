@@ -9,7 +9,7 @@ from betcore.cli.context import CommandContext, Json, lines, read_file, run_comm
 from betcore.cli.output import AsJson, DataDir
 
 if TYPE_CHECKING:
-    from betcore.db.onboarding import PartnerKind
+    from betcore.domain.partners import PartnerKind
 
 OVERLAP_SECONDS = 3600
 

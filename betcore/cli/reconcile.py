@@ -18,7 +18,8 @@ from betcore.domain.errors import InvalidInput, Unavailable
 if TYPE_CHECKING:
     from temporalio.client import WorkflowHandle
 
-    from betcore.db.reconciliations import Reconciliations, Wanted
+    from betcore.db.reconciliations import Reconciliations
+    from betcore.domain.reconciliation import Wanted
 
 _LOOK_EVERY = timedelta(seconds=0.5)
 COLUMNS = (

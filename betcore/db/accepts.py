@@ -3,20 +3,17 @@
 An Accept never ends a movement: the workflow that carries it reads the row and decides.
 """
 
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any
-
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.db.bets import Confirmation, confirmation_in
-from betcore.db.engine import one_row
+from betcore.db.claims import confirmation_of
+from betcore.db.engine import execute, one_row
 from betcore.db.row_mapping import as_json, record_of
 from betcore.db.statements import accepts
+from betcore.db.statements.accepts import PlayedRow, StoredRow
 from betcore.domain import casino_values
-from betcore.domain.bet import BetRecord
+from betcore.domain.accepts import CasinoAccept, Outcome, Stored
 from betcore.domain.casino_values import Doubt, same_identity
+from betcore.domain.claims import Confirmation
 from betcore.domain.ids import (
     BetKey,
     TransactionType,
@@ -25,55 +22,6 @@ from betcore.domain.ids import (
     transaction_id,
 )
 from betcore.domain.money import Money
-
-
-@dataclass(frozen=True, slots=True)
-class CasinoAccept:
-    """What a casino says of a movement. ``amount`` and ``balance`` are text, as the casino has written them, in major
-    units of the bet's currency.
-
-    ``alike`` are all ErrorCodes that mean the same at this casino; ``success`` tells whether they mean that it is done.
-    """
-
-    bet_id: int
-    transaction_type: TransactionType
-    amount: str
-    partner_user_id: str
-    error_code: str
-    alike: tuple[str, ...]
-    success: bool
-    partner_transaction_id: str | None = None
-    transaction_id: str | None = None
-    balance: str | None = None
-    message: str | None = None
-
-
-class Outcome(StrEnum):
-    """What became of an Accept."""
-
-    STORED = "stored"
-    REPEATED = "repeated"
-    CONTRADICTED = "contradicted"
-    UNKNOWN = "unknown"
-    LATER = "later"  # a success while a refusal of before is being judged: to be told again
-    ENDED = "ended"  # a success for a stake whose bet has ended without it: it is owed back
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What became of an Accept, and who has to know.
-
-    ``hinted``: the movement is open, an activity may wait for it in the fast lane. ``workflow_id`` is the id of the
-    workflow to signal, None if none waits. ``ended`` is the bet, and ``confirmation`` the casino's, if a stake was
-    taken after its bet's end. ``reason`` says in what a contradiction is one.
-    """
-
-    outcome: Outcome
-    hinted: bool = False
-    workflow_id: str | None = None
-    ended: BetRecord | None = None
-    confirmation: Confirmation | None = None
-    reason: Doubt | None = field(default=None, compare=False)
 
 
 class Accepts:
@@ -87,7 +35,7 @@ class Accepts:
 
         A movement that was never sent, and another casino's bet, are as unknown as a bet that there is not.
         """
-        bet = await one_row(self._engine, accepts.CURRENCY, bet_id=accept.bet_id, casino_id=casino_id)
+        bet = await one_row(self._engine, accepts.PLAYED, bet_id=accept.bet_id, casino_id=casino_id)
         if bet is None:
             return Stored(Outcome.UNKNOWN)
         balance = casino_values.balance(accept.balance, bet.currency).money
@@ -97,7 +45,7 @@ class Accepts:
         outcome = Outcome(row.verdict)
         if outcome is Outcome.ENDED:
             word = Confirmation(accept.error_code, accept.partner_transaction_id, balance)
-            return Stored(outcome, ended=record_of(row), confirmation=word)
+            return Stored(outcome, ended=record_of(row.bet), confirmation=word)
         if outcome is Outcome.CONTRADICTED:
             return Stored(outcome, reason=Doubt(row.reason))
         if outcome is Outcome.LATER:
@@ -113,17 +61,15 @@ class Accepts:
         if bet_id is None:
             return
         said = as_json({"type": kind, "reason": doubt})
-        async with self._engine.connect() as connection:
-            given = {"bet_id": bet_id, "casino_id": casino_id, "said": said}
-            await connection.execute(text(accepts.UNREAD), given)
+        await execute(self._engine, accepts.UNREAD, bet_id=bet_id, casino_id=casino_id, said=said)
 
     async def read(self, bet_id: int, transaction_type: TransactionType) -> Confirmation | None:
         """The Accept of a movement; None where there is none."""
         row = await one_row(self._engine, accepts.READ, bet_id=bet_id, kind=int(transaction_type))
-        return row and confirmation_in(row, row.currency)
+        return None if row is None else confirmation_of(row.accept, row.currency)
 
 
-def _given(accept: CasinoAccept, bet: Any, balance: Money | None) -> dict[str, Any]:
+def _given(accept: CasinoAccept, bet: PlayedRow, balance: Money | None) -> dict[str, object]:
     kind, named = accept.transaction_type, accept.transaction_id
     major = casino_values.amount(accept.amount, debit=kind.is_debit)
     # None is no amount of any movement: it is below zero, or finer than the currency.
@@ -150,10 +96,10 @@ def _given(accept: CasinoAccept, bet: Any, balance: Money | None) -> dict[str, A
     }
 
 
-def _workflow_id(row: Any, kind: TransactionType) -> str:
+def _workflow_id(row: StoredRow, kind: TransactionType) -> str:
     """The workflow that carries a movement. A life that began this moment is not seen yet: it reads the row itself."""
-    key = BetKey(str(row.counterparty_id), row.provider_bet_id)
+    key = BetKey(str(row.counterparty_id), row.bet.provider_bet_id)
     reverses = kind is TransactionType.BET_RETURN and row.reversal_id is not None
     if kind is TransactionType.PAY_OUT_RETURN or reverses:
-        return current_reversal_workflow_id(key, row.bet_id, row.reversal_lives or 0)
-    return current_bet_workflow_id(key, row.bet_id, row.lives)
+        return current_reversal_workflow_id(key, row.bet.bet_id, row.reversal_lives or 0)
+    return current_bet_workflow_id(key, row.bet.bet_id, row.bet.lives)

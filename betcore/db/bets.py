@@ -6,71 +6,20 @@ back unchanged, and the caller sees it by ``record.owner``.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.db.engine import one_row
-from betcore.db.row_mapping import as_json, money_of, record_of
-from betcore.db.statements import bets, movements
+from betcore.db.claims import claim_of, claimed, confirmation_of
+from betcore.db.engine import Statement, all_rows, execute, one_row
+from betcore.db.row_mapping import BetRow, as_json, record_of
+from betcore.db.statements import bets, movements, notes
 from betcore.domain.activity_inputs import Incident, Pay
 from betcore.domain.bet import BetRecord, BetState
+from betcore.domain.claims import Claim, Confirmation
 from betcore.domain.errors import Code
 from betcore.domain.ids import TransactionType
 from betcore.domain.messages import PayIn, Resumed
-from betcore.domain.money import Money
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmation:
-    """What the casino said of a movement."""
-
-    error_code: str | None
-    partner_transaction_id: str | None
-    balance: Money | None
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A row, and what is to be done for its movement.
-
-    ``attempts`` are the sends that may have left this house; None where the movement needs nothing any more. One may
-    go out now only if it is ``counted`` among them; else after ``waits``. ``accept`` is the casino's. One that
-    ``was_parked`` is sent again on a person's word. ``partner_user_id`` is whose money it is, by the player's row.
-    """
-
-    record: BetRecord
-    attempts: int | None
-    counted: bool
-    accept: Confirmation | None
-    was_parked: bool
-    partner_user_id: str
-    waits: timedelta = timedelta()
-
-
-def claim_of(row: Any) -> Claim:
-    """A row of a statement that ends in ``movement_sql.CLAIMED``."""
-    word = confirmation_in(row, row.currency)
-    return Claim(record_of(row), row.attempts, row.counted, word, row.was_parked, row.partner_user_id, row.waits)
-
-
-async def claimed(engine: AsyncEngine, statement: str, **given: Any) -> Any:
-    """The row of a claim that no other transaction has overtaken; None where there is none."""
-    while True:
-        row = await one_row(engine, statement, **given)
-        if row is None or not row.stale:
-            return row
-
-
-def confirmation_in(row: Any, currency: str) -> Confirmation | None:
-    """The Accept in a movement's columns; None where there is none."""
-    if row.accept_code is None:
-        return None
-    return Confirmation(row.accept_code, row.accept_transaction_id, money_of(row.accept_balance, currency))
-
 
 _IDENTITY = ("casino_id", "player_id", "game_id", "session_id", "currency", "stake")
 
@@ -109,13 +58,14 @@ class Bets:
             ),
         }
         while True:
-            row = await one_row(self._engine, bets.OPEN, **given)
-            if row.bet_id is None and not row.known:
+            [row] = await all_rows(self._engine, bets.OPEN, **given)
+            claim = row.claim
+            if claim is None and not row.known:
                 return None
-            if row.bet_id is not None and not row.stale:
+            if claim is not None and not claim.stale:
                 # A workflow that takes a bet over brings its argument with it.
-                own = row.owner == owner
-                return None if own and any(getattr(row, name) != given[name] for name in _IDENTITY) else claim_of(row)
+                other = any(getattr(claim.bet, name) != given[name] for name in _IDENTITY)
+                return None if claim.bet.owner == owner and other else claim_of(claim)
             # What another transaction has done was not visible to this statement yet; it is to the next.
 
     async def take_over(self, resumed: Resumed, owner: str) -> BetRecord:
@@ -141,8 +91,9 @@ class Bets:
         Where another process has counted one meanwhile, or another Accept was stored, the bet stays as it is: the money
         may be taken. ``movement`` is ``refused`` or, where nothing was sent, ``absent``.
         """
-        ending = {"movement": movement, "error_code": error_code, "attempts": 1}
-        return await self._end_without_stake(bet_id, owner, BetState.REFUSED, refusal, **ending)
+        return await self._end_without_stake(
+            bet_id, owner, BetState.REFUSED, refusal, movement=movement, error_code=error_code, attempts=1
+        )
 
     async def refuse_absent(self, bet_id: int, owner: str, refusal: Code) -> BetRecord:
         """The stake is certainly not at the casino, however often it was sent; unless an Accept stands in the row."""
@@ -155,21 +106,36 @@ class Bets:
     async def end_parked(self, bet_id: int, owner: str, error_code: str | None, *, refund_filed: bool) -> BetRecord:
         """End a bet whose parked stake two operators have marked as not taken; unless an Accept stands in the row that
         is not the one with this code."""
-        ending = {"standing": "parked", "error_code": error_code}
-        if refund_filed:
-            return await self._end_without_stake(bet_id, owner, BetState.REFUNDED, None, **ending)
-        return await self._end_without_stake(bet_id, owner, BetState.REFUSED, Code.CASINO_REFUSED, **ending)
+        state, refusal = (BetState.REFUNDED, None) if refund_filed else (BetState.REFUSED, Code.CASINO_REFUSED)
+        return await self._end_without_stake(bet_id, owner, state, refusal, standing="parked", error_code=error_code)
 
     async def _end_without_stake(
-        self, bet_id: int, owner: str, state: BetState, refusal: Code | None, **given: Any
+        self,
+        bet_id: int,
+        owner: str,
+        state: BetState,
+        refusal: Code | None,
+        *,
+        standing: str = "sending",
+        movement: str = "absent",
+        error_code: str | None = None,
+        attempts: int | None = None,
     ) -> BetRecord:
-        ending = {"state": state, "refusal": refusal, "movement": "absent", "error_code": None, "attempts": None}
-        ending["standing"] = "sending"
-        return await self._change(bets.END_WITHOUT_STAKE, bet_id, owner, **ending | given)
+        return await self._change(
+            bets.END_WITHOUT_STAKE,
+            bet_id,
+            owner,
+            state=state,
+            refusal=refusal,
+            standing=standing,
+            movement=movement,
+            error_code=error_code,
+            attempts=attempts,
+        )
 
     async def taken_after_the_end(self, record: BetRecord, word: Confirmation, theirs: Mapping[str, str]) -> BetRecord:
         """The casino holds the stake of a bet that has ended without it: it is owed back, and an incident says so."""
-        row = await one_row(
+        [row] = await all_rows(
             self._engine,
             bets.TAKEN_AFTER_THE_END,
             bet_id=record.bet_id,
@@ -237,31 +203,26 @@ class Bets:
 
     async def note(self, bet_id: int, event: str, **data: object) -> None:
         """Write down what happened to a bet."""
-        async with self._engine.connect() as connection:
-            await connection.execute(text(bets.NOTE), {"bet_id": bet_id, "kind": event, "data": as_json(data)})
+        await execute(self._engine, notes.NOTE, bet_id=bet_id, kind=event, data=as_json(data))
 
     async def note_once(self, bet_id: int, event: str, data: Mapping[str, object]) -> None:
         """The same, once for the same words."""
-        async with self._engine.connect() as connection:
-            given = {"bet_id": bet_id, "kind": event, "data": as_json(data)}
-            await connection.execute(text(bets.NOTE_ONCE), given)
+        await execute(self._engine, notes.NOTE_ONCE, bet_id=bet_id, kind=event, data=as_json(data))
 
     async def await_accept(
         self, bet_id: int, kind: TransactionType, within: timedelta, currency: str
     ) -> Confirmation | None:
         """The Accept of a movement that was sent. Where there is none yet, one that comes later is signalled, and
         nothing more is sent before ``within`` has passed."""
-        given = {"bet_id": bet_id, "kind": int(kind), "within": within}
-        row = await one_row(self._engine, movements.HEAR, **given)
-        return row and confirmation_in(row, currency)
+        row = await one_row(self._engine, movements.AWAIT_ACCEPT, bet_id=bet_id, kind=int(kind), within=within)
+        return None if row is None else confirmation_of(row.accept, currency)
 
     async def forget_refusal(
         self, bet_id: int, kind: TransactionType, error_code: str | None, gap: timedelta = timedelta()
     ) -> None:
         """Let a movement that the casino has refused, and that is not over, be sent and confirmed again after a gap."""
-        async with self._engine.connect() as connection:
-            given = {"bet_id": bet_id, "kind": int(kind), "error_code": error_code, "gap": gap}
-            await connection.execute(text(movements.FORGET_REFUSAL), given)
+        given = {"bet_id": bet_id, "kind": int(kind), "error_code": error_code, "gap": gap}
+        await execute(self._engine, movements.FORGET_REFUSAL, **given)
 
     async def duplicate_absent(self, bet_id: int, owner: str, kind: TransactionType, within: timedelta) -> bool:
         """Note that the casino calls a movement a duplicate that it does not list; return whether it did so already
@@ -272,24 +233,20 @@ class Bets:
 
     async def unpark(self, bet_id: int, owner: str, kind: TransactionType) -> None:
         """Let a parked movement be sent again; one that is not parked, or of another life, stays as it is."""
-        async with self._engine.connect() as connection:
-            given = {"bet_id": bet_id, "owner": owner, "kind": int(kind)}
-            await connection.execute(text(movements.UNPARK), given)
+        await execute(self._engine, movements.UNPARK, bet_id=bet_id, owner=owner, kind=int(kind))
 
     async def file_incident(self, incident: Incident) -> None:
         """Write down a contradiction for a person to look at, once for the same words."""
-        async with self._engine.connect() as connection:
-            await connection.execute(
-                text(bets.FILE_INCIDENT),
-                {
-                    "bet_id": incident.bet_id,
-                    "kind": incident.kind,
-                    "ours": as_json(incident.ours),
-                    "theirs": as_json(incident.theirs),
-                },
-            )
+        await execute(
+            self._engine,
+            notes.FILE_INCIDENT,
+            bet_id=incident.bet_id,
+            kind=incident.kind,
+            ours=as_json(incident.ours),
+            theirs=as_json(incident.theirs),
+        )
 
-    async def _change(self, statement: str, bet_id: int, owner: str, **given: Any) -> BetRecord:
+    async def _change(self, statement: Statement[BetRow], bet_id: int, owner: str, **given: object) -> BetRecord:
         row = await one_row(self._engine, statement, bet_id=bet_id, owner=owner, **given)
         if row is None:
             row = await one_row(self._engine, bets.AS_IT_STANDS, bet_id=bet_id)

@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Executable, Row, text
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.db.bet_history import bet_now
+from betcore.db.bet_history import Json, bet_now
+from betcore.db.engine import all_rows, one_row, rows
+from betcore.db.statements import incidents
+from betcore.db.statements.incidents import IncidentRow
 from betcore.domain.errors import InvalidInput, NotFound
-
-Json = dict[str, Any]
 
 KINDS = {
     "different_data": "a call names other data, or wants other winnings, than the bet has",
@@ -30,32 +28,6 @@ KINDS = {
     "reconciliation_amount": "the casino's book has a movement of ours with other data, or twice",
     "reconciliation_status": "the casino's book has a movement that is parked",
     "paid_twice": "a payment was marked as paid by hand, and the casino has made it as well: the player has it twice",
-}
-
-# What is filed before the bet has a row names the bet in its data, and so do both of its keys there.
-_INCIDENTS = """
-SELECT i.incident_id, i.at, i.kind, i.ours, i.theirs, bet.bet_id, bet.provider_bet_id, bet.state AS bet_state,
-       provider.name AS provider, casino.name AS casino
-FROM incident i
-LEFT JOIN LATERAL (
-    SELECT bet.* FROM bet WHERE bet.bet_id = i.bet_id
-    UNION ALL
-    SELECT bet.* FROM provider named JOIN bet USING (provider_id)
-    WHERE i.bet_id IS NULL
-      AND named.counterparty_id::text = coalesce(i.ours ->> 'counterparty_id', i.theirs ->> 'counterparty_id')
-      AND provider_bet_id = coalesce(i.ours ->> 'provider_bet_id', i.theirs ->> 'provider_bet_id')
-) AS bet ON true
-LEFT JOIN provider ON provider.provider_id = bet.provider_id
-LEFT JOIN casino ON casino.casino_id = bet.casino_id
-"""
-
-_FILTERS = {
-    "kind": "i.kind = :kind",
-    "bet_id": "bet.bet_id = :bet_id AND (i.bet_id = :bet_id OR i.bet_id IS NULL)",
-    "provider": "provider.name = :provider",
-    "provider_bet_id": "bet.provider_bet_id = :provider_bet_id",
-    "since": "i.at >= :since",
-    "before": "i.incident_id < :before",
 }
 
 
@@ -80,24 +52,22 @@ class Incidents:
 
         Raises InvalidInput(invalid_kind) for an unknown kind, NotFound for an unknown provider.
         """
-        asked = {
-            "kind": kind,
-            "bet_id": bet_id,
-            "provider": provider,
-            "provider_bet_id": provider_bet_id,
-            "since": since,
-            "before": before,
-        }
-        given = {name: value for name, value in asked.items() if value is not None}
         if kind is not None and kind not in KINDS:
             raise InvalidInput(f"a kind is one of {', '.join(KINDS)}; not {kind!r}", code="invalid_kind")
-        where = " AND ".join(_FILTERS[name] for name in given) or "true"
-        query = f"{_INCIDENTS} WHERE {where} ORDER BY i.incident_id DESC LIMIT :limit"
-        async with self._engine.connect() as connection:
-            if provider is not None:
-                await _known_provider(connection, provider)
-            rows = await connection.execute(_sides(query), {**given, "limit": limit})
-            return [_line(row) for row in rows]
+        if provider is not None and await one_row(self._engine, incidents.PROVIDER, name=provider) is None:
+            raise NotFound(f"there is no provider {provider!r}")
+        found = await all_rows(
+            self._engine,
+            incidents.LISTED,
+            kind=kind,
+            bet_id=bet_id,
+            provider=provider,
+            provider_bet_id=provider_bet_id,
+            since=since,
+            before=before,
+            limit=limit,
+        )
+        return [_line(row) for row in found]
 
     async def shown(self, incident_id: int) -> Json:
         """One incident: both sides, and the bet, its movements, events and reversal, all of one moment.
@@ -106,31 +76,18 @@ class Incidents:
         Raises NotFound.
         """
         async with self._engine.execution_options(isolation_level="REPEATABLE READ").begin() as connection:
-            query = _sides(f"{_INCIDENTS} WHERE i.incident_id = :incident_id")
-            row = (await connection.execute(query, {"incident_id": incident_id})).one_or_none()
-            if row is None:
+            found = await rows(connection, incidents.SHOWN, incident_id=incident_id)
+            if not found:
                 raise NotFound(f"there is no incident {incident_id}")
-            return _head(row) | await bet_now(connection, row.bet_id)
+            return _head(found[0]) | await bet_now(connection, found[0].bet_id)
 
     async def counts(self) -> dict[str, int]:
         """How many there are of each kind, 0 of a kind that never was."""
-        query = text("SELECT kind, count(*) AS incidents FROM incident GROUP BY kind")
-        async with self._engine.connect() as connection:
-            found = {row.kind: row.incidents for row in await connection.execute(query)}
+        found = {row.kind: row.incidents for row in await all_rows(self._engine, incidents.COUNTS)}
         return dict.fromkeys(KINDS, 0) | found
 
 
-def _sides(query: str) -> Executable:
-    return text(query).columns(ours=JSONB, theirs=JSONB)
-
-
-async def _known_provider(connection: AsyncConnection, name: str) -> None:
-    query = text("SELECT 1 FROM provider WHERE name = :name")
-    if (await connection.execute(query, {"name": name})).one_or_none() is None:
-        raise NotFound(f"there is no provider {name!r}")
-
-
-def _line(row: Row[Any]) -> Json:
+def _line(row: IncidentRow) -> Json:
     return {
         "incident_id": row.incident_id,
         "at": row.at.isoformat(),
@@ -144,7 +101,7 @@ def _line(row: Row[Any]) -> Json:
     }
 
 
-def _head(row: Row[Any]) -> Json:
+def _head(row: IncidentRow) -> Json:
     return {
         "incident_id": row.incident_id,
         "at": row.at.isoformat(),
@@ -156,10 +113,10 @@ def _head(row: Row[Any]) -> Json:
     }
 
 
-def _side(facts: Mapping[str, Any]) -> Json:
+def _side(facts: Mapping[str, object]) -> Json:
     # Nobody writes it any more, but rows of before stay.
     return {name: value for name, value in facts.items() if name != "partner_user_id"}
 
 
-def _differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+def _differing(ours: Mapping[str, object], theirs: Mapping[str, object]) -> list[str]:
     return [name for name, value in _side(ours).items() if name in theirs and theirs[name] != value]

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Executable, Row, Table, case, func, select, update
@@ -14,13 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from betcore.db import tables, validation
 from betcore.domain import profiles
 from betcore.domain.errors import InvalidInput, NotFound, PreconditionFailed
+from betcore.domain.partners import PartnerKind
 from betcore.domain.profiles import CasinoProfile, ProviderProfile
 from betcore.runtime.vault import Vault
 
 Json = dict[str, Any]
 NEW_SECRET_BYTES = 32  # 43 characters of URL-safe base64
-
-PartnerKind = Literal["provider", "casino"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Reading partners for the hot path: cached for seconds, secrets opened."""
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row, Select, Table, case, func, select
@@ -10,48 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from betcore.db import tables
 from betcore.db.cache import Cache
 from betcore.domain.errors import NotFound
+from betcore.domain.partners import Casino, CasinoAccount, Provider
 from betcore.domain.profiles import CasinoProfile, ProviderProfile
 from betcore.runtime.vault import Vault
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """A game provider. ``counterparty_id`` is a UUID in lower case; ``secrets`` are those in force, newest first."""
-
-    provider_id: int
-    counterparty_id: str
-    name: str
-    base_url: str
-    profile: ProviderProfile
-    secrets: tuple[str, ...] = field(repr=False)
-    disabled: bool
-    suspended: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Casino:
-    """A casino, and where its wallet is asked (``api_host``, without a slash at its end)."""
-
-    casino_id: int
-    partner_client_id: int
-    name: str
-    api_host: str
-    profile: CasinoProfile
-    disabled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CasinoAccount:
-    """A casino as it calls us; ``secrets`` are those in force, newest first.
-
-    An access token holds only in the ``token_generation`` in which it was issued.
-    """
-
-    casino: Casino
-    secrets: tuple[str, ...] = field(repr=False)
-    token_generation: int
 
 
 class Partners:

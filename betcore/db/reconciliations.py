@@ -4,68 +4,43 @@ Every method is one statement, and so one transaction.
 """
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.db.engine import one_row
-from betcore.db.row_mapping import NOT_READ, money_of, record_of
+from betcore.db.engine import Statement, all_rows, execute, one_row
+from betcore.db.row_mapping import NOT_READ, record_of
 from betcore.db.statements import reconciliations
+from betcore.db.statements.reconciliations import (
+    ComparedBetRow,
+    ComparedMovementRow,
+    DueRow,
+    FindingRow,
+)
 from betcore.domain.currencies import decimals
 from betcore.domain.errors import InvalidInput, NotFound
 from betcore.domain.ids import BetKey
+from betcore.domain.money import Money, minor_units
 from betcore.domain.reconciliation import (
     SCHEDULED,
     Difference,
+    OpenFinding,
     OurBet,
     OurMovement,
     Reconcile,
     Reconciled,
+    Run,
     UnreadBet,
+    Wanted,
     run_id,
     scheduled_run_id,
 )
 
-Json = dict[str, Any]
+Json = dict[str, object]
 _PAGE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run's row: ``compared`` of ``bets`` are compared, those up to ``last_bet_id``."""
-
-    reconciliation_id: int
-    casino_id: int
-    opened_from: datetime
-    opened_to: datetime
-    workflow_id: str
-    bets: int
-    compared: int
-    last_bet_id: int
-    ended_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenFinding:
-    """A finding that waits for its second look."""
-
-    finding_id: int
-    bet_id: int
-    transaction_type: int
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A run that somebody wants, and the id of its workflow."""
-
-    order: Reconcile
-    workflow_id: str
 
 
 class Reconciliations:
@@ -96,30 +71,27 @@ class Reconciliations:
         A scheduled run that has not ended comes before a new one.
         """
         given = {"margin": margin, "scheduled": f"{SCHEDULED}:"}
-        async with self._engine.connect() as connection:
-            rows = (await connection.execute(text(reconciliations.DUE), given)).all()
-        return [_wanted(row) for row in rows]
+        return [_wanted(row) for row in await all_rows(self._engine, reconciliations.DUE, **given)]
 
     async def open(self, wanted: Wanted) -> Run:
         """Begin a run, or find the one of this workflow."""
         given = wanted.order.model_dump() | {"workflow_id": wanted.workflow_id}
         while True:
-            row = await one_row(self._engine, reconciliations.OPEN, **given)
-            if row is not None:
-                return _run(row)
+            run = await one_row(self._engine, reconciliations.OPEN, **given)
+            if run is not None:
+                return run
             # A concurrent insert was not visible to this statement yet; it is to the next.
 
     async def run(self, reconciliation_id: int) -> Run:
         """The run as it stands. Raises LookupError."""
-        row = await one_row(self._engine, reconciliations.RUN, reconciliation_id=reconciliation_id)
-        if row is None:
+        run = await one_row(self._engine, reconciliations.RUN, reconciliation_id=reconciliation_id)
+        if run is None:
             raise LookupError(f"no reconciliation {reconciliation_id}")
-        return _run(row)
+        return run
 
     async def run_of(self, workflow_id: str) -> Run | None:
         """The run of a workflow; None where it has not begun yet."""
-        row = await one_row(self._engine, reconciliations.RUN_OF, workflow_id=workflow_id)
-        return row and _run(row)
+        return await one_row(self._engine, reconciliations.RUN_OF, workflow_id=workflow_id)
 
     async def bets_behind(self, run: Run, limit: int) -> list[OurBet | UnreadBet]:
         """The next bets to compare, by their number; one that cannot be read keeps no other one back."""
@@ -143,7 +115,7 @@ class Reconciliations:
 
         None where another attempt has moved the cursor away from where ``run`` has seen it: nothing is written then.
         """
-        row = await one_row(
+        return await one_row(
             self._engine,
             reconciliations.COMPARED,
             reconciliation_id=run.reconciliation_id,
@@ -152,19 +124,16 @@ class Reconciliations:
             last_bet_id=bets[-1].bet_id,
             findings=json.dumps([_finding(bet_id, difference) for bet_id, difference in found]),
         )
-        return row and _run(row)
 
     async def any_open(self, reconciliation_id: int) -> bool:
         """Whether a finding waits for its second look."""
-        row = await one_row(self._engine, reconciliations.ANY_OPEN, reconciliation_id=reconciliation_id)
-        return bool(row[0])
+        [row] = await all_rows(self._engine, reconciliations.ANY_OPEN, reconciliation_id=reconciliation_id)
+        return row.any_open
 
     async def open_findings(self, reconciliation_id: int, after: int, limit: int) -> list[OpenFinding]:
         """Findings behind one that wait for their second look."""
         given = {"reconciliation_id": reconciliation_id, "after": after, "limit": limit}
-        async with self._engine.connect() as connection:
-            rows = await connection.execute(text(reconciliations.OPEN_FINDINGS), given)
-            return [OpenFinding(*row) for row in rows]
+        return await all_rows(self._engine, reconciliations.OPEN_FINDINGS, **given)
 
     async def decide(self, decided: Sequence[tuple[int, str, Difference | None]]) -> None:
         """Write down what became of findings after the second look; without a difference, it has gone."""
@@ -172,8 +141,7 @@ class Reconciliations:
             {"finding_id": finding_id, "outcome": outcome} | (_words(difference) if difference else {})
             for finding_id, outcome, difference in decided
         ]
-        async with self._engine.connect() as connection:
-            await connection.execute(text(reconciliations.DECIDED), {"decided": json.dumps(words)})
+        await execute(self._engine, reconciliations.DECIDED, decided=json.dumps(words))
 
     async def end(self, reconciliation_id: int) -> None:
         """The run is over. Raises RuntimeError where it has not compared all of its bets."""
@@ -186,63 +154,55 @@ class Reconciliations:
         run = await self.run(reconciliation_id)
         kinds: dict[str, int] = {}
         outcomes: dict[str, int] = {}
-        given = {"reconciliation_id": reconciliation_id}
-        async with self._engine.connect() as connection:
-            for row in await connection.execute(text(reconciliations.COUNTS), given):
-                outcome = row.outcome or "waits"
-                kinds[row.kind] = kinds.get(row.kind, 0) + row.findings
-                outcomes[outcome] = outcomes.get(outcome, 0) + row.findings
+        for row in await all_rows(self._engine, reconciliations.COUNTS, reconciliation_id=reconciliation_id):
+            outcome = row.outcome or "waits"
+            kinds[row.kind] = kinds.get(row.kind, 0) + row.findings
+            outcomes[outcome] = outcomes.get(outcome, 0) + row.findings
         return Reconciled(
             reconciliation_id=reconciliation_id, bets=run.bets, compared=run.compared, kinds=kinds, outcomes=outcomes
         )
 
     async def findings(self, reconciliation_id: int) -> AsyncIterator[Json]:
         """All findings of a run, as they are reported, a page at a time."""
-        query = text(reconciliations.FINDINGS).columns(ours=JSONB, theirs=JSONB)
         after = 0
         while True:
             given = {"reconciliation_id": reconciliation_id, "after": after, "limit": _PAGE}
-            async with self._engine.connect() as connection:
-                rows = (await connection.execute(query, given)).all()
+            rows = await all_rows(self._engine, reconciliations.FINDINGS, **given)
             for row in rows:
                 yield _reported(row)
             if len(rows) < _PAGE:
                 return
             after = rows[-1].finding_id
 
-    async def _bets(self, statement: str, **given: Any) -> list[OurBet | UnreadBet]:
-        async with self._engine.connect() as connection:
-            rows = (await connection.execute(text(statement), given)).all()
-        return list(_bets_of(rows))
+    async def _bets(self, statement: Statement[ComparedBetRow], **given: object) -> list[OurBet | UnreadBet]:
+        return list(_bets_of(await all_rows(self._engine, statement, **given)))
 
 
-def _bets_of(rows: Sequence[Any]) -> Iterator[OurBet | UnreadBet]:
-    for bet_id, of_one in groupby(rows, key=lambda row: row.bet_id):
+def _bets_of(rows: Sequence[ComparedBetRow]) -> Iterator[OurBet | UnreadBet]:
+    for bet_id, of_one in groupby(rows, key=lambda row: row.bet.bet_id):
         try:
             yield _bet_of(list(of_one))
         except NOT_READ as error:
             yield UnreadBet(bet_id, str(error))
 
 
-def _bet_of(found: Sequence[Any]) -> OurBet:
+def _bet_of(found: Sequence[ComparedBetRow]) -> OurBet:
     first = found[0]
+    currency = first.bet.currency
     # Raised here, where it concerns one bet, not where an amount is written.
-    decimals(first.currency)
+    decimals(currency)
     return OurBet(
-        key=BetKey(str(first.counterparty_id), first.named),
+        key=BetKey(str(first.counterparty_id), first.bet.provider_bet_id),
         partner_user_id=first.partner_user_id,
-        record=record_of(first),
-        movements=tuple(_movement(row) for row in found if row.m_type is not None),
+        record=record_of(first.bet, first.reversal),
+        movements=tuple(_movement(row.movement, currency) for row in found if row.movement is not None),
     )
 
 
-def _movement(row: Any) -> OurMovement:
-    amount = money_of(row.m_amount, row.currency)
-    if amount is None:
-        raise ValueError(f"movement {row.bet_id}:{row.m_type} has no amount")
+def _movement(row: ComparedMovementRow, currency: str) -> OurMovement:
     return OurMovement(
         transaction_type=row.m_type,
-        amount=amount,
+        amount=Money(minor=minor_units(row.m_amount), currency=currency),
         state=row.m_state,
         error_code=row.m_error_code,
         first_sent_at=row.m_first_sent_at,
@@ -250,21 +210,7 @@ def _movement(row: Any) -> OurMovement:
     )
 
 
-def _run(row: Any) -> Run:
-    return Run(
-        reconciliation_id=row.reconciliation_id,
-        casino_id=row.casino_id,
-        opened_from=row.opened_from,
-        opened_to=row.opened_to,
-        workflow_id=row.workflow_id,
-        bets=row.bets,
-        compared=row.compared,
-        last_bet_id=row.last_bet_id,
-        ended_at=row.ended_at,
-    )
-
-
-def _wanted(row: Any) -> Wanted:
+def _wanted(row: DueRow) -> Wanted:
     order = Reconcile(casino_id=row.casino_id, opened_from=row.opened_from, opened_to=row.opened_to)
     return Wanted(order, row.workflow_id or scheduled_run_id(row.name, row.opened_from, row.opened_to))
 
@@ -279,7 +225,5 @@ def _words(difference: Difference) -> Json:
     return {"kind": difference.kind, "ours": difference.ours, "theirs": difference.theirs}
 
 
-def _reported(row: Any) -> Json:
-    told: Mapping[str, Any] = row._mapping
-    names = ("finding_id", "bet_id", "provider", "provider_bet_id", "transaction_type", "kind", "outcome")
-    return {name: told[name] for name in names} | {"at": row.at.isoformat(), "ours": row.ours, "theirs": row.theirs}
+def _reported(row: FindingRow) -> Json:
+    return asdict(row) | {"at": row.at.isoformat()}

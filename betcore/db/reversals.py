@@ -6,31 +6,20 @@ unchanged, and the caller sees it by ``record.reversal.owner``.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.db.bets import Claim, Confirmation, claim_of, claimed
-from betcore.db.engine import one_row
+from betcore.db.claims import C, claim_of, claimed
+from betcore.db.engine import R, Statement, one_row
 from betcore.db.row_mapping import as_json, record_of
 from betcore.db.statements import reversals
+from betcore.db.statements.reversals import ReversedBetRow
 from betcore.domain.activity_inputs import Pay
 from betcore.domain.bet import BetRecord
+from betcore.domain.claims import Claim, ClaimedBack, Confirmation
 from betcore.domain.ids import TransactionType
 from betcore.domain.messages import Resumed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimedBack(Claim):
-    """The claim on a claw-back; ``attempts`` are those of its present window, which ends with ``not_after``.
-
-    ``movement`` is the state of the movement before, None where it was never begun.
-    """
-
-    not_after: datetime | None
-    movement: str | None
 
 
 class Reversals:
@@ -48,7 +37,7 @@ class Reversals:
     async def begin_claw_back(self, bet_id: int, owner: str, not_after: datetime) -> ClaimedBack:
         """Count a send of the claw-back; no count where it has ended, is parked, or is not ours."""
         row = await self._claimed(reversals.BEGIN_CLAW_BACK, bet_id, owner, not_after=not_after)
-        c = claim_of(row)
+        c = claim_of(row, row.reversal)
         return ClaimedBack(
             c.record, c.attempts, c.counted, c.accept, c.was_parked, c.partner_user_id, c.waits,
             not_after=row.not_after, movement=row.movement,
@@ -77,8 +66,9 @@ class Reversals:
 
     async def absent(self, bet_id: int, owner: str, *, sends: int | None = None) -> tuple[BetRecord, bool]:
         """No send of the claw-back so far is at the casino, or ever will be; with ``sends``, only if it is so many."""
-        row = await self._row(reversals.ABSENT, bet_id, owner, sends=sends)
-        return record_of(row), row.absent
+        given = {"bet_id": bet_id, "owner": owner, "sends": sends}
+        row = _there(await one_row(self._engine, reversals.ABSENT, **given), bet_id)
+        return record_of(row.bet, row.reversal), row.absent
 
     async def park(
         self,
@@ -97,7 +87,7 @@ class Reversals:
     async def begin_credit(self, order: Pay) -> Claim:
         """Count a send of the stake's return; no count where it is done, or the reversal is not ours."""
         row = await self._claimed(reversals.BEGIN_RETURN, order.bet_id, order.owner)
-        return claim_of(row)
+        return claim_of(row, row.reversal)
 
     async def credit_done(
         self, bet_id: int, owner: str, kind: TransactionType, word: Confirmation, how: str = "done"
@@ -113,18 +103,18 @@ class Reversals:
             balance=word.balance.minor if word.balance else None,
         )
 
-    async def _row(self, statement: str, bet_id: int, owner: str, **given: Any) -> Any:
-        return _there(await one_row(self._engine, statement, bet_id=bet_id, owner=owner, **given), bet_id)
-
-    async def _claimed(self, statement: str, bet_id: int, owner: str, **given: Any) -> Any:
+    async def _claimed(self, statement: Statement[C], bet_id: int, owner: str, **given: object) -> C:
         return _there(await claimed(self._engine, statement, bet_id=bet_id, owner=owner, **given), bet_id)
 
-    async def _change(self, statement: str, bet_id: int, owner: str, **given: Any) -> BetRecord:
+    async def _change(
+        self, statement: Statement[ReversedBetRow], bet_id: int, owner: str, **given: object
+    ) -> BetRecord:
         row = await one_row(self._engine, statement, bet_id=bet_id, owner=owner, **given)
-        return record_of(row or _there(await one_row(self._engine, reversals.AS_IT_STANDS, bet_id=bet_id), bet_id))
+        row = row or _there(await one_row(self._engine, reversals.AS_IT_STANDS, bet_id=bet_id), bet_id)
+        return record_of(row.bet, row.reversal)
 
 
-def _there(row: Any, bet_id: int) -> Any:
+def _there(row: R | None, bet_id: int) -> R:
     if row is None:
         raise LookupError(f"no reversal of bet {bet_id}")
     return row

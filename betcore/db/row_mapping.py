@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from betcore.domain.bet import BetRecord, BetState, ReversalRecord, ReversalState
 from betcore.domain.errors import BetcoreError, Code
@@ -31,50 +32,96 @@ def amount_text(value: Decimal | None, currency: str) -> str | None:
         return f"{value} minor units"
 
 
-# The columns of a reversal beside those of its bet, for ``record_of``; the table goes by the name of reversal.
-REVERSAL_COLUMNS = """
-       reversal.reversal_id AS r_reversal_id, reversal.owner AS r_owner, reversal.state AS r_state,
-       reversal.lives AS r_lives, reversal.closed_at AS r_closed_at, reversal.closed_balance AS r_closed_balance
-"""
+@dataclass(frozen=True, slots=True)
+class BetRow:
+    """The columns of ``bet``; amounts in minor units."""
+
+    bet_id: int
+    provider_id: int
+    provider_bet_id: str
+    casino_id: int
+    player_id: int
+    game_id: int
+    session_id: str
+    round_id: str | None
+    currency: str
+    stake: Decimal | None
+    win: Decimal | None
+    state: str
+    refusal: str | None
+    owner: str | None
+    one_step: bool
+    lives: int
+    opened_at: datetime
+    told_at: datetime | None
+    withdrawn_at: datetime | None
+    accepted_at: datetime | None
+    closed_at: datetime | None
+    accepted_balance: Decimal | None
+    closed_balance: Decimal | None
+    reversed_by: int | None
 
 
-def record_of(row: Any) -> BetRecord:
-    """A row that has all columns of ``bet``, and may have those of its reversal."""
+@dataclass(frozen=True, slots=True)
+class ReversalRow:
+    """The columns of ``reversal`` beside those of its bet, by names of their own."""
+
+    reversal_id: int
+    reversal_owner: str | None
+    reversal_state: str
+    reversal_lives: int
+    reversal_closed_at: datetime | None
+    reversal_closed_balance: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class BetWithReversal:
+    """A bet, and the reversal that it may have."""
+
+    bet: BetRow
+    reversal: ReversalRow | None
+
+    @property
+    def record(self) -> BetRecord:
+        """The bet as a message, with its reversal."""
+        return record_of(self.bet, self.reversal)
+
+
+def record_of(bet: BetRow, reversal: ReversalRow | None = None) -> BetRecord:
+    """Return a bet as a message. Raise one of ``NOT_READ`` if this deployment does not know what its row names."""
     return BetRecord(
-        bet_id=row.bet_id,
-        owner=row.owner,
-        casino_id=row.casino_id,
-        player_id=row.player_id,
-        game_id=row.game_id,
-        round_id=row.round_id,
-        currency=row.currency,
-        stake=money_of(row.stake, row.currency),
-        win=money_of(row.win, row.currency),
-        state=BetState(row.state),
-        refusal=Code(row.refusal) if row.refusal else None,
-        told_at=row.told_at,
-        withdrawn_at=row.withdrawn_at,
-        accepted_at=row.accepted_at,
-        closed_at=row.closed_at,
-        accepted_balance=money_of(row.accepted_balance, row.currency),
-        closed_balance=money_of(row.closed_balance, row.currency),
-        one_step=row.one_step,
-        lives=row.lives,
-        reversed_by=row.reversed_by,
-        reversal=_reversal_of(row),
+        bet_id=bet.bet_id,
+        owner=bet.owner,
+        casino_id=bet.casino_id,
+        player_id=bet.player_id,
+        game_id=bet.game_id,
+        round_id=bet.round_id,
+        currency=bet.currency,
+        stake=money_of(bet.stake, bet.currency),
+        win=money_of(bet.win, bet.currency),
+        state=BetState(bet.state),
+        refusal=Code(bet.refusal) if bet.refusal else None,
+        told_at=bet.told_at,
+        withdrawn_at=bet.withdrawn_at,
+        accepted_at=bet.accepted_at,
+        closed_at=bet.closed_at,
+        accepted_balance=money_of(bet.accepted_balance, bet.currency),
+        closed_balance=money_of(bet.closed_balance, bet.currency),
+        one_step=bet.one_step,
+        lives=bet.lives,
+        reversed_by=bet.reversed_by,
+        reversal=None if reversal is None else _reversal_of(reversal, bet.currency),
     )
 
 
-def _reversal_of(row: Any) -> ReversalRecord | None:
-    if getattr(row, "r_reversal_id", None) is None:
-        return None
+def _reversal_of(row: ReversalRow, currency: str) -> ReversalRecord:
     return ReversalRecord(
-        reversal_id=row.r_reversal_id,
-        owner=row.r_owner,
-        state=ReversalState(row.r_state),
-        lives=row.r_lives,
-        closed_at=row.r_closed_at,
-        closed_balance=money_of(row.r_closed_balance, row.currency),
+        reversal_id=row.reversal_id,
+        owner=row.reversal_owner,
+        state=ReversalState(row.reversal_state),
+        lives=row.reversal_lives,
+        closed_at=row.reversal_closed_at,
+        closed_balance=money_of(row.reversal_closed_balance, currency),
     )
 
 

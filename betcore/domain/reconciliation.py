@@ -50,6 +50,38 @@ class Reconcile(Message):
     opened_to: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run's row: ``compared`` of ``bets`` are compared, those up to ``last_bet_id``."""
+
+    reconciliation_id: int
+    casino_id: int
+    opened_from: datetime
+    opened_to: datetime
+    workflow_id: str
+    bets: int
+    compared: int
+    last_bet_id: int
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFinding:
+    """A finding that waits for its second look."""
+
+    finding_id: int
+    bet_id: int
+    transaction_type: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A run to be started, and the id of its workflow."""
+
+    order: Reconcile
+    workflow_id: str
+
+
 class SecondLook(Message):
     """Whether findings need a second look, and how long to wait before it."""
 

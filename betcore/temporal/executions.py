@@ -24,7 +24,7 @@ from temporalio.converter import WorkflowSerializationContext, decode_typed_sear
 from temporalio.exceptions import FailureError
 from temporalio.service import RPCError, RPCStatusCode
 
-from betcore.db.open_bets import OpenRow
+from betcore.domain.open_bets import OpenBet
 from betcore.temporal.visibility import BET_STATUS, CASINO, NEEDS_ATTENTION, SETTLE_BY
 
 _log = structlog.get_logger()
@@ -74,7 +74,7 @@ class Description:
         return min((one.next_at for one in self.pending if one.next_at), default=None)
 
 
-async def without_execution(client: Client, rows: Sequence[OpenRow]) -> list[OpenRow]:
+async def without_execution(client: Client, rows: Sequence[OpenBet]) -> list[OpenBet]:
     """Return those of at most a hundred open rows whose workflow is not open."""
     listed = await _listed(client, [row.workflow_id for row in rows])
     return [row for row in rows if row.workflow_id not in listed and not await is_open(client, row.workflow_id)]

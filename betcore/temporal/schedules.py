@@ -24,8 +24,8 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from betcore.db.reconciliations import Wanted
 from betcore.domain.ids import BETS_QUEUE
+from betcore.domain.reconciliation import Wanted
 
 SWEEP, RECONCILE = "sweep", "reconcile"
 _log = structlog.get_logger()

@@ -10,6 +10,7 @@ from betcore.domain.bet import BetRecord
 from betcore.domain.casino_values import short
 from betcore.domain.messages import PayIn, Reverse
 from betcore.domain.money import Money
+from betcore.domain.open_bets import BET, Resumption
 
 CASINO = SearchAttributeKey.for_keyword("Casino")
 PROVIDER = SearchAttributeKey.for_keyword("Provider")
@@ -70,6 +71,24 @@ def at_start(
             SearchAttributePair(SETTLE_BY, settle_by),
         ]
     )
+
+
+def of_resumption(resumption: Resumption) -> TypedSearchAttributes:
+    """Return the search attributes of a workflow that takes an open row over."""
+    return at_start(
+        casino=resumption.casino,
+        provider=resumption.provider,
+        player_ref=resumption.player_ref,
+        game=resumption.game,
+        settle_by=resumption.settle_by,
+        status="open" if resumption.row.kind == BET else "reversing",
+    )
+
+
+def summary_of_resumption(resumption: Resumption) -> str:
+    """Return the line of a workflow that takes an open row over, for the list of workflows."""
+    argument = resumption.argument
+    return summary(argument, resumption.game) if isinstance(argument, PayIn) else reversal_summary(argument)
 
 
 def of_reversal(bet: TypedSearchAttributes) -> TypedSearchAttributes:

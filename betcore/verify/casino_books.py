@@ -9,7 +9,7 @@ import aiohttp
 
 from betcore.casino.client import CasinoClient
 from betcore.casino.lookup import ThrottledLookup
-from betcore.db.partners import Casino
+from betcore.domain.partners import Casino
 from betcore.domain.payment_list import Listed
 
 _PAGE = 5000

@@ -6,19 +6,21 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 import aiohttp
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.casino.client import CasinoClient
-from betcore.db.partners import Casino, Partners
+from betcore.db.engine import all_rows
+from betcore.db.partners import Partners
 from betcore.db.reconciliations import Reconciliations
 from betcore.db.row_mapping import amount_text, money_of
-from betcore.db.statements import verify
+from betcore.db.statements import verify_books, verify_rows
+from betcore.db.statements.verify_books import MadeRow, NameRow
 from betcore.domain.ids import TransactionType, transaction_id
 from betcore.domain.money import minor_units
+from betcore.domain.partners import Casino
 from betcore.domain.reconciliation import Difference, Kind, OurBet, Outcome, UnreadBet, compare
 from betcore.verify.casino_books import Book, Entry, Info, Journal, NoClearAnswer
 from betcore.verify.report import OnProgress, Progress, Report, Violation
@@ -58,7 +60,7 @@ class CasinoCheck:
 
     async def check(self, after: int, again_after: timedelta, report: Report, on_progress: OnProgress) -> None:
         """Compare every bet with a BetId above ``after``. What a casino does not answer is reported as unchecked."""
-        for row in await read(self._engine, verify.CASINOS):
+        for row in await all_rows(self._engine, verify_books.CASINOS):
             casino = await self._partners.casino(row.casino_id)
             try:
                 if self._way(casino) == "journal":
@@ -101,12 +103,12 @@ class _Comparing:
         self._bets = Reconciliations(engine)
         self._suspects: set[int] = set()
         self._unread: set[UnreadBet] = set()
-        self._names: dict[int, Any] = {}
+        self._names: dict[int, NameRow] = {}
 
     async def by_info(self, after: int) -> None:
         """Ask for every bet of ours. What no bet of ours explains stays unseen."""
         done, given = 0, {"casino_id": self._casino.casino_id, "limit": _BATCH}
-        while page := await read(self._engine, verify.OF_CASINO, after=after, **given):
+        while page := await all_rows(self._engine, verify_books.OF_CASINO, after=after, **given):
             await self._compare([row.bet_id for row in page], lambda bet_id, _: self._suspects.add(bet_id))
             await self._look_again_if(_SUSPECTS)
             after, done = page[-1].bet_id, done + len(page)
@@ -116,15 +118,15 @@ class _Comparing:
 
     async def by_journal(self, journal: Journal, after: int) -> None:
         """Read all of the casino's journal, then look for what we have beyond it."""
-        (first, last), *_ = await read(self._engine, verify.REACH, after=after)
-        theirs, done = _Shares(first, last), 0
+        [reach] = await all_rows(self._engine, verify_rows.REACH, after=after)
+        theirs, done = _Shares(reach.first, reach.last), 0
         async for entries in journal.pages():
             await self._page([one for one in entries if one.bet_id > after], theirs)
             await self._look_again_if(_SUSPECTS)
             done += len(entries)
             self._report.checks["journal"].looked_at += len(entries)
             self._on_progress(Progress(f"journal of {self._casino.name}", done, None))
-        await self._beyond(theirs, after, last)
+        await self._beyond(theirs, after, reach.last)
         await self._look_again_if(1)
 
     def tell_unread(self) -> None:
@@ -138,7 +140,9 @@ class _Comparing:
         """Add entries that match our movements to the sums; mark the bets of all other entries for a second look."""
         asked = sorted({entry.bet_id for entry in entries})
         given = {"bet_ids": asked, "casino_id": self._casino.casino_id}
-        ours = {(row.bet_id, row.transaction_type): row for row in await read(self._engine, verify.MADE, **given)}
+        ours = {
+            (row.bet_id, row.transaction_type): row for row in await all_rows(self._engine, verify_books.MADE, **given)
+        }
         for entry in entries:
             row = ours.get((entry.bet_id, entry.listed.transaction_type))
             if row is None or not _same(row, entry):
@@ -150,13 +154,13 @@ class _Comparing:
         """Compare our sums with the casino's, range by range, and look at each bet of a range that differs."""
         done = 0
         while True:
-            ((bets, upto),) = await read(self._engine, verify.NEXT, after=after, limit=_PAGE)
-            if not bets or after >= last:
+            [page] = await all_rows(self._engine, verify_rows.NEXT, after=after, limit=_PAGE)
+            if page.upto is None or after >= last:
                 break
-            given = {"upto": min(upto, last), "share": theirs.share, "casino_id": self._casino.casino_id}
-            for row in await read(self._engine, verify.SHARES, after=after, **given):
+            given = {"upto": min(page.upto, last), "share": theirs.share, "casino_id": self._casino.casino_id}
+            for row in await all_rows(self._engine, verify_books.SHARES, after=after, **given):
                 theirs.take(row.share, row.made, minor_units(row.first), minor_units(row.second))
-            after, done = upto, done + bets
+            after, done = page.upto, done + page.bets
             self._on_progress(Progress(f"bets beside the journal of {self._casino.name}", done, None))
         for share in theirs.uneven():
             await self._suspect(share * theirs.share - 1, (share + 1) * theirs.share)
@@ -164,7 +168,7 @@ class _Comparing:
     async def _suspect(self, after: int, end: int) -> None:
         """Look at every bet of ours behind a BetId and before another one."""
         given = {"casino_id": self._casino.casino_id, "limit": _BATCH}
-        while page := await read(self._engine, verify.OF_CASINO, after=after, **given):
+        while page := await all_rows(self._engine, verify_books.OF_CASINO, after=after, **given):
             numbers = [row.bet_id for row in page if row.bet_id < end]
             await self._compare(numbers, lambda bet_id, _: self._suspects.add(bet_id))
             await self._look_again_if(_SUSPECTS)
@@ -183,7 +187,7 @@ class _Comparing:
     async def _compare(self, bet_ids: Sequence[int], found: Callable[[int, Difference | None], None]) -> None:
         """Pass every difference of these bets to ``found``; None stands for a bet of the casino that is not ours."""
         places = asyncio.Semaphore(_AT_ONCE)
-        names = await read(self._engine, verify.NAMES, bet_ids=list(bet_ids))
+        names = await all_rows(self._engine, verify_books.NAMES, bet_ids=list(bet_ids))
         self._names = {row.bet_id: row for row in names if row.casino_id == self._casino.casino_id}
         bets = {bet.bet_id: bet for bet in await self._bets.bets(list(self._names))}
 
@@ -266,7 +270,7 @@ class _Shares:
         return sorted(self._left)
 
 
-def _same(row: Any, entry: Entry) -> bool:
+def _same(row: MadeRow, entry: Entry) -> bool:
     """Return whether an entry is our movement. Nearly all are written as we write them: that is checked first, because
     it is cheap."""
     said = entry.listed
@@ -280,9 +284,3 @@ def _same(row: Any, entry: Entry) -> bool:
 @lru_cache(maxsize=10_000)
 def _written(amount: Decimal, currency: str) -> str | None:
     return amount_text(amount, currency)
-
-
-async def read(engine: AsyncEngine, statement: str, **given: Any) -> Sequence[Any]:
-    """Return the rows of one statement."""
-    async with engine.connect() as connection:
-        return (await connection.execute(text(statement), given)).all()

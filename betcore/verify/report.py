@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from betcore.domain.money import Money
 
@@ -141,6 +141,22 @@ class Report:
             self.seconds = round(sum(self.parts.values()), 1)
 
 
+class NamedBet(Protocol):
+    """A row that tells which bet it is of."""
+
+    @property
+    def bet_id(self) -> int | None:
+        """Its number."""
+
+    @property
+    def provider(self) -> str | None:
+        """Its provider's name."""
+
+    @property
+    def provider_bet_id(self) -> str | None:
+        """Its provider's number for it."""
+
+
 OnProgress = Callable[[Progress], None]
 
 
@@ -148,7 +164,7 @@ def ignore_progress(progress: Progress) -> None:
     """Do nothing with the progress."""
 
 
-def named(check: str, row: Any, what: str) -> Violation:
+def named(check: str, row: NamedBet, what: str) -> Violation:
     """Return a violation of the bet of a row that has ``bet_id``, ``provider`` and ``provider_bet_id``."""
     return Violation(check, str(row.bet_id), row.provider_bet_id or "", what, row.provider or "")
 

@@ -1,18 +1,17 @@
 """The checks on our own rows: outcome, sums, identity, told, and what is parked without an incident."""
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from betcore.db.statements import verify
+from betcore.db.engine import all_rows, rows
+from betcore.db.statements import verify_books, verify_rows
+from betcore.db.statements.verify_rows import FaultRow, SumRow
 from betcore.domain.money import minor_units
 from betcore.verify.report import OnProgress, Progress, Report, Sum, Violation, named
 
 # Bets of one transaction; it takes a fraction of a second, and holds no lock that a bet waits for.
 BATCH = 5000
-_FIGURES = ("bets", "movements", "staked", "paid", "returned", "clawed_back", "says", "moved")
 
 # By the names that the statement gives them: the check, and what is wrong in words. The facts of the bet follow.
 FAULTS = {
@@ -40,41 +39,39 @@ async def first_after(engine: AsyncEngine, since: datetime | None) -> int:
     """Return the BetId before the first bet opened at ``since`` or later; 0 for all bets."""
     if since is None:
         return 0
-    async with engine.connect() as connection:
-        return int((await connection.execute(text(verify.BEFORE), {"since": since})).scalar_one())
+    [before] = await all_rows(engine, verify_rows.BEFORE, since=since)
+    return before.bet_id
 
 
 async def check_rows(engine: AsyncEngine, after: int, report: Report, on_progress: OnProgress) -> None:
     """Look at every bet behind a number, a batch at a time; each batch is one read-only snapshot."""
     reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    async with engine.connect() as connection:
-        total = (await connection.execute(text(verify.WHOLE), {"after": after})).scalar_one()
-        casinos = {row.casino_id: row.name for row in await connection.execute(text(verify.CASINOS))}
+    [whole] = await all_rows(engine, verify_rows.WHOLE, after=after)
+    casinos = {row.casino_id: row.name for row in await all_rows(engine, verify_books.CASINOS)}
     await _guards(engine, report)
     adding, done = _Sums(report, casinos), 0
     while True:
         async with reading.begin() as connection:
-            page = (await connection.execute(text(verify.NEXT), {"after": after, "limit": BATCH})).one()
-            if not page.bets:
+            [page] = await rows(connection, verify_rows.NEXT, after=after, limit=BATCH)
+            if page.upto is None:
                 break
-            given = {"after": after, "upto": page.upto}
-            await _faults(connection, given, report)
-            await adding.add(connection, given)
+            await _faults(connection, after, page.upto, report)
+            await adding.add(connection, after, page.upto)
         after, done = page.upto, done + page.bets
-        on_progress(Progress("rows", done, max(total, done)))
+        on_progress(Progress("rows", done, max(whole.bets, done)))
     for name in ("outcome", "sums", "identity", "told"):
         report.checks[name].looked_at = done
     adding.report()
 
 
-async def _faults(connection: AsyncConnection, given: dict[str, int], report: Report) -> None:
-    for row in await connection.execute(text(verify.FAULTS), given):
+async def _faults(connection: AsyncConnection, after: int, upto: int, report: Report) -> None:
+    for row in await rows(connection, verify_rows.FAULTS, after=after, upto=upto):
         for fault in row.faults:
             check, what = FAULTS[fault]
             report.add(named(check, row, f"{what}: {_facts(row)}"))
 
 
-def _facts(row: Any) -> str:
+def _facts(row: FaultRow) -> str:
     reversal = f", its reversal {row.reversal_is}" if row.reversal_is else ""
     return f"{row.state}{reversal}; movements (type, state, minor units): {', '.join(row.told_of or ()) or 'none'}"
 
@@ -87,9 +84,9 @@ class _Sums:
         self._casinos = casinos
         self._players: dict[tuple[int, int, str], int] = {}
 
-    async def add(self, connection: AsyncConnection, given: dict[str, int]) -> None:
+    async def add(self, connection: AsyncConnection, after: int, upto: int) -> None:
         """Add one more batch."""
-        for row in await connection.execute(text(verify.SUMS), given):
+        for row in await rows(connection, verify_rows.SUMS, after=after, upto=upto):
             if row.player_id is None:
                 key = (row.casino_id, row.currency)
                 casino = self._casinos.get(row.casino_id, str(row.casino_id))
@@ -101,9 +98,15 @@ class _Sums:
                 self._players[player] = left
 
     @staticmethod
-    def _add(one: Sum, row: Any) -> None:
-        for name in _FIGURES:
-            setattr(one, name, getattr(one, name) + minor_units(getattr(row, name)))
+    def _add(one: Sum, row: SumRow) -> None:
+        one.bets += row.bets
+        one.movements += minor_units(row.movements)
+        one.staked += minor_units(row.staked)
+        one.paid += minor_units(row.paid)
+        one.returned += minor_units(row.returned)
+        one.clawed_back += minor_units(row.clawed_back)
+        one.says += minor_units(row.says)
+        one.moved += minor_units(row.moved)
 
     def report(self) -> None:
         """Report the players whose sums differ; their bets are violations of their own."""
@@ -116,11 +119,9 @@ class _Sums:
 
 
 async def _guards(engine: AsyncEngine, report: Report) -> None:
-    async with engine.connect() as connection:
-        lacking = [row.lacking for row in await connection.execute(text(verify.GUARDS))]
+    lacking = [row.lacking for row in await all_rows(engine, verify_rows.GUARDS)]
     for what in lacking:
         report.add(Violation("identity", "", "", f"the database does not guard itself any more: no {what}"))
     if "unique key bet (provider_id,provider_bet_id)" in lacking:
-        async with engine.connect() as connection:
-            for row in await connection.execute(text(verify.BETS_TWICE)):
-                report.add(named("identity", row, "two bets have one key"))
+        for row in await all_rows(engine, verify_rows.BETS_TWICE):
+            report.add(named("identity", row, "two bets have one key"))

@@ -14,9 +14,10 @@ from temporalio.client import Client
 from betcore.casino.client import CasinoClient
 from betcore.casino.http_session import http_session
 from betcore.db.engine import create_engine
-from betcore.db.partners import Casino, Partners
+from betcore.db.partners import Partners
 from betcore.db.signing_keys import SigningKeys
 from betcore.domain.errors import Misconfigured
+from betcore.domain.partners import Casino
 from betcore.runtime.settings import STACK_FILE, Settings
 from betcore.runtime.vault import Vault
 from betcore.temporal.client import connect

@@ -9,16 +9,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from betcore.db.open_bets import BET, REVERSAL, OpenRow
-from betcore.db.statements import verify
+from betcore.db.engine import all_rows
+from betcore.db.statements import verify_workflows
+from betcore.db.statements.verify_workflows import CarriedRow, OpenStateRow
 from betcore.domain.ids import BetKey, current_bet_workflow_id, current_reversal_workflow_id, parse_workflow_id
+from betcore.domain.open_bets import BET, REVERSAL, OpenBet
 from betcore.temporal import executions
 from betcore.verify.report import OnProgress, Progress, Report, Violation, named
 
@@ -33,6 +34,8 @@ _TAKEN_ON = timedelta(minutes=2)
 _RUNNING = "ExecutionStatus = 'Running' AND WorkflowType IN ('Bet', 'Reversal')"
 # What a workflow may still do for long after its row is closed: confirm to the casino that the bet is over.
 _CLOSING = "close_at_casino"
+_OPEN = {BET: verify_workflows.OPEN_BETS, REVERSAL: verify_workflows.OPEN_REVERSALS}
+_STILL_OPEN = {BET: verify_workflows.BETS_STILL_OPEN, REVERSAL: verify_workflows.REVERSALS_STILL_OPEN}
 _REVERSES = ("reversal:", "resume-reversal:")
 
 T = TypeVar("T")
@@ -41,10 +44,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A row or a workflow that did not look right the first time."""
+    """A row that did not look right the first time."""
 
     kind: str
-    row: Any
+    row: OpenStateRow
     workflow_id: str
 
 
@@ -80,29 +83,30 @@ class WorkflowCheck:
     # From rows to workflows
 
     async def _open_rows(self) -> None:
-        total, done = (await self._rows(verify.OPEN_COUNT))[0][0], 0
+        [count] = await all_rows(self._engine, verify_workflows.OPEN_COUNT)
+        done = 0
         suspects: list[Suspect] = []
         for kind in (BET, REVERSAL):
             async for rows in self._open(kind):
                 suspects += await self._suspicious(kind, rows)
                 done += len(rows)
-                self._on_progress(Progress("open rows", done, max(total, done)))
+                self._on_progress(Progress("open rows", done, max(count.bets, done)))
                 if len(suspects) >= _SUSPECTS:
                     await self._look_again(suspects)
                     suspects = []
         await self._look_again(suspects)
 
-    async def _open(self, kind: str) -> AsyncIterator[Sequence[Any]]:
+    async def _open(self, kind: str) -> AsyncIterator[Sequence[OpenStateRow]]:
         after = 0
         while True:
             given = {"after": after, "limit": _ROWS, "settled": self._timing.settled, "taken_on": _TAKEN_ON}
-            rows = await self._rows(verify.OPEN_ROWS[kind], **given)
+            rows = await all_rows(self._engine, _OPEN[kind], **given)
             if not rows:
                 return
             yield rows
             after = rows[-1].bet_id
 
-    async def _suspicious(self, kind: str, rows: Sequence[Any]) -> list[Suspect]:
+    async def _suspicious(self, kind: str, rows: Sequence[OpenStateRow]) -> list[Suspect]:
         """Return the rows without an open workflow, and those that owe money and are not tried."""
         lost = {
             row.workflow_id
@@ -123,10 +127,10 @@ class WorkflowCheck:
         for kind in (BET, REVERSAL):
             of_kind = [one.row.bet_id for one in suspects if one.kind == kind]
             for start in range(0, len(of_kind), _ROWS):
-                rows = await self._rows(verify.OPEN_STILL[kind], bet_ids=of_kind[start : start + _ROWS])
+                rows = await all_rows(self._engine, _STILL_OPEN[kind], bet_ids=of_kind[start : start + _ROWS])
                 await _each(rows, partial(self._judge, kind))
 
-    async def _judge(self, kind: str, row: Any) -> None:
+    async def _judge(self, kind: str, row: OpenStateRow) -> None:
         name = _workflow_id(kind, row)
         if not await executions.is_open(self._client, name):
             if not await self._is_open(kind, row):
@@ -138,9 +142,9 @@ class WorkflowCheck:
         elif row.due and (why := await self._idle(name, parked=row.parked)) and await self._is_open(kind, row):
             self._report.add(named("owed", row, f"its {kind} has money to move and is not tried: {why} ({name})"))
 
-    async def _is_open(self, kind: str, row: Any) -> bool:
+    async def _is_open(self, kind: str, row: OpenStateRow) -> bool:
         """Return whether the row is unchanged: it may have ended while its workflow was described."""
-        now = await self._rows(verify.OPEN_STILL[kind], bet_ids=[row.bet_id])
+        now = await all_rows(self._engine, _STILL_OPEN[kind], bet_ids=[row.bet_id])
         return bool(now) and (now[0].owner, now[0].lives) == (row.owner, row.lives)
 
     async def _idle(self, workflow_id: str, *, parked: bool) -> str | None:
@@ -170,7 +174,7 @@ class WorkflowCheck:
 
     async def _open_workflows(self) -> None:
         total, done, ids = (await self._client.count_workflows(_RUNNING)).count, 0, []
-        suspects: list[Suspect] = []
+        suspects: list[CarriedRow] = []
         async for found in self._client.list_workflows(_RUNNING, page_size=_PAGE):
             ids.append(found.id)
             done += 1
@@ -185,15 +189,16 @@ class WorkflowCheck:
         self._report.checks["workflows"].looked_at += done
         await self._look_after_the_end(suspects)
 
-    async def _ended(self, workflow_ids: Sequence[str]) -> list[Suspect]:
+    async def _ended(self, workflow_ids: Sequence[str]) -> list[CarriedRow]:
         """Return the workflows whose row is closed. One without a row has not opened it yet: nothing was sent."""
         if not workflow_ids:
             return []
         named = {one: found for one in workflow_ids if (found := self._named(one)) is not None}
         workflow_ids, carried = list(named), list(named.values())
         keys = [one if isinstance(one, BetKey) else None for one in carried]
-        rows = await self._rows(
-            verify.CARRIED,
+        rows = await all_rows(
+            self._engine,
+            verify_workflows.CARRIED,
             workflow_ids=list(workflow_ids),
             reverses=[one.startswith(_REVERSES) for one in workflow_ids],
             numbers=[None if isinstance(one, BetKey) else one for one in carried],
@@ -201,7 +206,7 @@ class WorkflowCheck:
             provider_bet_ids=[key and key.provider_bet_id for key in keys],
             settled=self._timing.settled,
         )
-        return [Suspect("", row, row.workflow_id) for row in rows if row.ended]
+        return [row for row in rows if row.ended]
 
     def _named(self, workflow_id: str) -> BetKey | int | None:
         try:
@@ -211,12 +216,12 @@ class WorkflowCheck:
             self._report.add(Violation("workflows", "", "", what))
             return None
 
-    async def _look_after_the_end(self, suspects: Sequence[Suspect]) -> None:
+    async def _look_after_the_end(self, suspects: Sequence[CarriedRow]) -> None:
         if suspects:
             await asyncio.sleep(self._timing.again_after.total_seconds())
             await _each(suspects, self._judge_after_the_end)
 
-    async def _judge_after_the_end(self, suspect: Suspect) -> None:
+    async def _judge_after_the_end(self, suspect: CarriedRow) -> None:
         """Report a workflow that goes on after its row is closed.
 
         If a task or an attempt is pending, workers may only be busy: it gets time.
@@ -231,18 +236,14 @@ class WorkflowCheck:
                 break
             await asyncio.sleep(self._timing.again_after.total_seconds())
         what = f"its row is closed and its workflow goes on ({suspect.workflow_id})"
-        self._report.add(named("workflows", suspect.row, what))
-
-    async def _rows(self, statement: str, **given: Any) -> Sequence[Any]:
-        async with self._engine.connect() as connection:
-            return (await connection.execute(text(statement), given)).all()
+        self._report.add(named("workflows", suspect, what))
 
 
-def _open(kind: str, row: Any) -> OpenRow:
-    return OpenRow(kind, row.bet_id, row.owner, row.lives, _workflow_id(kind, row))
+def _open(kind: str, row: OpenStateRow) -> OpenBet:
+    return OpenBet(kind, row.bet_id, row.owner, row.lives, _workflow_id(kind, row))
 
 
-def _workflow_id(kind: str, row: Any) -> str:
+def _workflow_id(kind: str, row: OpenStateRow) -> str:
     current_id = current_bet_workflow_id if kind == BET else current_reversal_workflow_id
     return current_id(BetKey(str(row.counterparty_id), row.provider_bet_id), row.bet_id, row.lives)
 

@@ -16,9 +16,10 @@ import aiohttp
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.db.onboarding import Onboarding, PartnerKind
+from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
 from betcore.domain.errors import Unavailable
+from betcore.domain.partners import PartnerKind
 from devkit.play.books import SandboxCasino
 from devkit.play.players import Place, Seat, take_seats
 from devkit.sandbox.provider import rounds

@@ -14,9 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from betcore.db.open_bets import OpenBets, OpenRow
-from betcore.db.statements import verify
+from betcore.db.engine import all_rows
+from betcore.db.open_bets import OpenBets
+from betcore.db.statements import verify_workflows
 from betcore.domain.ids import BetKey, parse_workflow_id
+from betcore.domain.open_bets import OpenBet
 from betcore.runtime.settings import Settings
 from betcore.temporal import executions
 from betcore.temporal.client import connect
@@ -109,9 +111,8 @@ class Restoring:
             "provider_bet_ids": [key and key.provider_bet_id for key in keys],
             "settled": None,
         }
-        async with self._engine.connect() as connection:
-            rows = await connection.execute(text(verify.CARRIED), given)
-            return [row.workflow_id for row in rows if row.bet_id is None]
+        rows = await all_rows(self._engine, verify_workflows.CARRIED, **given)
+        return [row.workflow_id for row in rows if row.bet_id is None]
 
     @property
     def set_aside(self) -> int:
@@ -149,9 +150,9 @@ async def _terminated(client: Client, workflow_id: str) -> bool:
     return True
 
 
-async def left_alone(client: Client, lives: OpenBets) -> list[OpenRow]:
+async def left_alone(client: Client, lives: OpenBets) -> list[OpenBet]:
     """Open rows whose workflow does not run: the next look of the service resumes them."""
-    found: list[OpenRow] = []
+    found: list[OpenBet] = []
     for kind in lives.kinds:
         after = 0
         while rows := await lives.open_rows(kind, after, _ROWS):

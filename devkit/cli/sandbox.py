@@ -20,7 +20,8 @@ from betcore.cli.output import AsJson, DataDir, emit, read_settings, reporting_e
 from betcore.domain.errors import NotFound, Unavailable
 
 if TYPE_CHECKING:
-    from betcore.db.onboarding import Onboarding, PartnerKind
+    from betcore.db.onboarding import Onboarding
+    from betcore.domain.partners import PartnerKind
     from devkit.play.books import SandboxCasino
 
 PROVIDER_NAME = "sandbox-provider"

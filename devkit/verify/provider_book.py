@@ -13,10 +13,11 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from betcore.db.engine import all_rows
 from betcore.db.row_mapping import amount_text
-from betcore.db.statements import verify
+from betcore.db.statements import verify_books
+from betcore.db.statements.verify_books import AnsweredRow
 from betcore.domain.money import AMOUNT
-from betcore.verify.casinos import read
 from betcore.verify.report import OnProgress, Progress, Report, Violation
 from betcore.verify.run import ProviderBook
 from devkit.sandbox.provider.client import (
@@ -56,13 +57,13 @@ async def _check(path: Path, engine: AsyncEngine, report: Report, on_progress: O
         for batch in _batches(path):
             if provider_id is None:
                 session = next((line.data["session_id"] for line in batch if line.kind == "bet"), None)
-                found = await read(engine, verify.PROVIDER_OF, session_id=session)
+                found = await all_rows(engine, verify_books.PROVIDER_OF, session_id=session)
                 if not found:
                     report.mark_unchecked("heard", f"{path}: its bets are of a session that we do not have")
                     return
-                provider_id, provider = found[0]
+                provider_id, provider = found[0].provider_id, found[0].name
             asked = sorted({line.bet_id for line in batch})
-            rows = await read(engine, verify.HEARD, provider_id=provider_id, bet_ids=asked)
+            rows = await all_rows(engine, verify_books.ANSWERED, provider_id=provider_id, bet_ids=asked)
             _judge(batch, {row.provider_bet_id: row for row in rows}, provider, report)
             report.checks["heard"].looked_at += sum(_is_answer(line) for line in batch)
             on_progress(Progress("answers in the book", report.checks["heard"].looked_at, None))
@@ -86,7 +87,7 @@ def _batches(path: Path) -> Iterator[Sequence[Line]]:
         yield lines
 
 
-def _judge(lines: Sequence[Line], rows: Mapping[str, Any], provider: str, report: Report) -> None:
+def _judge(lines: Sequence[Line], rows: Mapping[str, AnsweredRow], provider: str, report: Report) -> None:
     for line in lines:
         row = rows.get(line.bet_id)
         wrong = _wrong_answer(line, row) if _is_answer(line) else _wrong_amount(line, row)
@@ -99,7 +100,7 @@ def _is_answer(line: Line) -> bool:
     return line.kind == "heard" and bool(line.data["definite"])
 
 
-def _wrong_answer(line: Line, row: Any) -> str | None:
+def _wrong_answer(line: Line, row: AnsweredRow | None) -> str | None:
     operation, code, reason = Operation(line.data["operation"]), line.data["code"], line.data["reason"]
     holds = _MEANING.get((operation, DONE if code == ALREADY_DONE else code, _reason(code, reason)))
     if holds is None or holds(row):
@@ -115,35 +116,36 @@ def _reason(code: int, reason: str) -> str | None:
     return None
 
 
-def _told(row: Any) -> str:
+def _told(row: AnsweredRow) -> str:
     state = f"{row.state} ({row.refusal})" if row.refusal else str(row.state)
     reversal = f", its reversal {row.reversal_is}" if row.reversal_is else ""
     return f"{state}{reversal}, {'told' if row.told_at else 'not told'}"
 
 
-def _wrong_amount(line: Line, row: Any) -> str | None:
+def _wrong_amount(line: Line, row: AnsweredRow | None) -> str | None:
     """Return how our row's stake or win differs from the book's; what is not in our row yet is no difference."""
     if row is None or line.kind not in ("bet", "ending"):
         return None
-    named = ("stake", "amount") if line.kind == "bet" else ("win", "win")
-    ours, theirs = amount_text(getattr(row, named[0]), row.currency), line.data[named[1]]
-    if ours is None or theirs is None or (named[0] == "win" and row.state != "settled"):
+    what, amount, name = ("stake", row.stake, "amount") if line.kind == "bet" else ("win", row.win, "win")
+    ours, theirs = amount_text(amount, row.currency), line.data[name]
+    if ours is None or theirs is None or (what == "win" and row.state != "settled"):
         return None
     if not AMOUNT.fullmatch(ours):
-        return f"its {named[0]} cannot be read: {ours} of {row.currency}"
-    return None if Decimal(ours) == Decimal(theirs) else f"its {named[0]} is {theirs} in the book, {ours} here"
+        return f"its {what} cannot be read: {ours} of {row.currency}"
+    return None if Decimal(ours) == Decimal(theirs) else f"its {what} is {theirs} in the book, {ours} here"
 
 
-def _opened(row: Any) -> bool:
-    settled = row is not None and (row.state == "settled" or not row.one_step)
-    return settled and row.told_at is not None and row.accepted_at is not None
+def _opened(row: AnsweredRow | None) -> bool:
+    if row is None or (row.state != "settled" and row.one_step):
+        return False
+    return row.told_at is not None and row.accepted_at is not None
 
 
-def _settled(row: Any) -> bool:
+def _settled(row: AnsweredRow | None) -> bool:
     return row is not None and row.state == "settled"
 
 
-def _back(row: Any) -> bool:
+def _back(row: AnsweredRow | None) -> bool:
     """Return whether the player has the stake: it was returned, or never taken."""
     if row is None or row.state not in ("refunded", "settled"):
         return False
@@ -152,33 +154,34 @@ def _back(row: Any) -> bool:
     return bool(row.returned or (row.accepted_at is None and row.reversal_is is None))
 
 
-def _refused(row: Any) -> bool:
+def _refused(row: AnsweredRow | None) -> bool:
     return row is not None and row.state == "refused"
 
 
-def _never_told(row: Any) -> bool:
-    taken_back = row is not None and (row.withdrawn_at is not None or row.reversed_by is not None)
-    return taken_back and row.told_at is None
+def _never_told(row: AnsweredRow | None) -> bool:
+    if row is None or row.told_at is not None:
+        return False
+    return row.withdrawn_at is not None or row.reversed_by is not None
 
 
-def _taken_back(row: Any) -> bool:
+def _taken_back(row: AnsweredRow | None) -> bool:
     return row is not None and (row.state in ("refunding", "refunded") or row.reversed_by is not None)
 
 
-def _paid_out(row: Any) -> bool:
+def _paid_out(row: AnsweredRow | None) -> bool:
     return row is not None and row.state in ("settling", "settled")
 
 
-def _nothing_or_refused(row: Any) -> bool:
+def _nothing_or_refused(row: AnsweredRow | None) -> bool:
     return row is None or row.state == "refused"
 
 
-def _kept(row: Any) -> bool:
+def _kept(row: AnsweredRow | None) -> bool:
     return row is not None and row.reversal_is == "refused"
 
 
-# What must hold of our row once an operation was answered with a code (and reason). Other answers imply nothing.
-_MEANING: dict[tuple[Operation, int, str | None], Callable[[Any], bool]] = {
+# What our row must say once an operation was answered with a code (and reason). What is not here says nothing of it.
+_MEANING: dict[tuple[Operation, int, str | None], Callable[[AnsweredRow | None], bool]] = {
     (Operation.PAY_OUT, DONE, None): _settled,
     (Operation.PAY_OUT, _NEVER_SEEN, None): _refused,
     (Operation.PAY_OUT, CONTRADICTION, BET_REFUSED): _refused,

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from sqlalchemy import text
 
-from betcore.db.bets import Confirmation
 from betcore.domain.bet import BetState
+from betcore.domain.claims import Confirmation
 from tests.api.wire import Signer, post, running_api
 from tests.in_process_casino import open_casino
 

@@ -14,10 +14,10 @@ from temporalio.client import Client
 
 from betcore.casino.accept_notifications import AcceptNotifications
 from betcore.casino.tokens import AUDIENCE, SCOPE
-from betcore.db.bets import Confirmation
 from betcore.db.onboarding import Onboarding
 from betcore.db.signing_keys import SigningKey, SigningKeys
 from betcore.domain.bet import BetState
+from betcore.domain.claims import Confirmation
 from betcore.domain.errors import Code
 from betcore.domain.ids import BETS_QUEUE, BetKey, TransactionType, bet_workflow_id
 from betcore.domain.messages import PayIn

@@ -20,12 +20,13 @@ from temporalio.testing import WorkflowEnvironment
 
 from betcore.db.engine import create_engine
 from betcore.db.migrate import migrate
-from betcore.db.open_bets import BET, REVERSAL, OpenBets, OpenRow
+from betcore.db.open_bets import OpenBets
 from betcore.domain.bet import BetState
 from betcore.domain.errors import Code
 from betcore.domain.ids import BETS_QUEUE, BetKey, reversal_workflow_id
 from betcore.domain.messages import Action, Operate, Operated, PayIn
 from betcore.domain.money import Money
+from betcore.domain.open_bets import BET, REVERSAL, OpenBet
 from betcore.domain.reconciliation import Reconcile
 from betcore.runtime.settings import Settings
 from devkit.stack import postgres
@@ -345,7 +346,7 @@ async def resumed_bet(client: Client, casino: InProcessCasino) -> Handle:
     record, first = await start(client, bet)
     await casino.calls.mark_told(record.bet_id, "r")
     await first.terminate()
-    lost = OpenRow(BET, record.bet_id, record.owner, record.lives, first.id)
+    lost = OpenBet(BET, record.bet_id, record.owner, record.lives, first.id)
     order = await OpenBets(casino.engine).resumption(lost)
     assert order is not None
     handle = await client.start_workflow(Bet.run, order.argument, id=order.workflow_id, task_queue=BETS_QUEUE)

@@ -10,11 +10,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.casino.accept_notifications import AcceptNotifications, notify
-from betcore.db.accepts import Accepts, CasinoAccept, Outcome, Stored
-from betcore.db.bets import Bets, Confirmation
+from betcore.db.accepts import Accepts
+from betcore.db.bets import Bets
 from betcore.db.engine import create_engine
+from betcore.domain.accepts import CasinoAccept, Outcome, Stored
 from betcore.domain.bet import BetState
 from betcore.domain.casino_values import Doubt
+from betcore.domain.claims import Confirmation
 from betcore.domain.errors import Code, Misconfigured
 from betcore.domain.ids import TransactionType
 from betcore.domain.money import Money

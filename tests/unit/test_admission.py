@@ -11,7 +11,7 @@ from activities.admission import FAST, SLOW, AdmissionControl, Lane, NotAdmitted
 from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.engine import create_engine
-from betcore.db.partners import Casino
+from betcore.domain.partners import Casino
 from betcore.domain.profiles import CasinoProfile
 from betcore.runtime.settings import Settings
 from devkit.stack.ports import free

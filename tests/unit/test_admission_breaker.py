@@ -10,7 +10,7 @@ from sqlalchemy import event
 from activities.admission import FAST, SLOW, AdmissionControl, NotAdmitted
 from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.circuit_breakers import CircuitBreakers
-from betcore.db.partners import Casino
+from betcore.domain.partners import Casino
 from tests.unit.partner_database import PartnerDatabase
 
 PROFILE = "{confirmation: reply, breaker: {failures: 3, window: 10, probe_every: 5}, owed_per_second: 10}"

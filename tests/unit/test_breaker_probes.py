@@ -15,7 +15,7 @@ from betcore.casino.client import CasinoClient
 from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.engine import create_engine
-from betcore.db.partners import Casino
+from betcore.domain.partners import Casino
 from betcore.runtime.settings import Settings
 from devkit.stack.ports import free
 from tests.unit.partner_database import PartnerDatabase

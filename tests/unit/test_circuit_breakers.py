@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from betcore.db.circuit_breakers import CircuitBreakers
-from betcore.db.partners import Casino
+from betcore.domain.partners import Casino
 from tests.unit.partner_database import PartnerDatabase
 
 PROFILE = "{confirmation: reply, breaker: {failures: 20, window: 10, probe_every: 5}, owed_per_second: 10}"

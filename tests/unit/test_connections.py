@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from betcore.casino.client import CasinoClient
-from betcore.db.partners import Casino
+from betcore.domain.partners import Casino
 from betcore.domain.profiles import CasinoProfile
 from devkit.stack.ports import free
 from tests.unit.partner_database import PartnerDatabase

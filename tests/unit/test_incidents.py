@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import text
 
 from betcore.cli.formatting import EVENTS_AT_EACH_END
-from betcore.db.bets import Confirmation
 from betcore.db.incidents import KINDS, Incidents
 from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import Incident, Pay
 from betcore.domain.bet import BetRecord, BetState
+from betcore.domain.claims import Confirmation
 from betcore.domain.ids import TransactionType
 from betcore.domain.messages import PayIn
 from betcore.domain.money import Money

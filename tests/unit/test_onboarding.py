@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from betcore.db.onboarding import PartnerKind
+from betcore.domain.partners import PartnerKind
 from tests.unit.partner_database import PartnerDatabase, refused
 
 SECRET = re.compile(r"[A-Za-z0-9_-]{43}")

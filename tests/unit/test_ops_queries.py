@@ -21,14 +21,14 @@ from temporalio.common import SearchAttributePair
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from betcore.db.bets import Confirmation
-from betcore.db.open_bets import OpenRow
 from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import Pay
 from betcore.domain.bet import BetRecord, BetState
+from betcore.domain.claims import Confirmation
 from betcore.domain.ids import BetKey, TransactionType, bet_workflow_id
 from betcore.domain.messages import PayIn
 from betcore.domain.money import Money
+from betcore.domain.open_bets import OpenBet
 from betcore.runtime.settings import Settings
 from betcore.temporal import executions, visibility
 from betcore.temporal.client import connect
@@ -331,7 +331,7 @@ async def test_what_the_list_does_not_tell_is_asked_of_each_workflow(desk: Desk)
     """A name that breaks the query is why the list does not answer here."""
     runs, gone = f"it's {uuid4()}", f"it's {uuid4()}"
     await desk.carried(runs)
-    rows = [OpenRow("bet", number, OWNER, 0, name) for number, name in enumerate((runs, gone), 1)]
+    rows = [OpenBet("bet", number, OWNER, 0, name) for number, name in enumerate((runs, gone), 1)]
     assert [row.workflow_id for row in await executions.without_execution(desk.temporal, rows)] == [gone]
 
 

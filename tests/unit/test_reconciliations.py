@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from betcore.cli import reconcile as command
 from betcore.db.engine import create_engine
 from betcore.db.incidents import KINDS
-from betcore.db.reconciliations import Reconciliations, Run, Wanted
-from betcore.domain.reconciliation import Difference, Kind, OurBet, Outcome, Reconcile, UnreadBet
+from betcore.db.reconciliations import Reconciliations
+from betcore.domain.reconciliation import Difference, Kind, OurBet, Outcome, Reconcile, Run, UnreadBet, Wanted
 from betcore.runtime.settings import Settings
 from tests.unit.partner_database import refused
 

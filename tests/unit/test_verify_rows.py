@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db.engine import create_engine
-from betcore.db.statements import verify
+from betcore.db.statements import verify_rows
 from betcore.runtime.settings import Settings
 from betcore.verify import report as report_of
 from betcore.verify import rows
@@ -140,7 +140,7 @@ async def test_a_guard_that_is_switched_off_is_told(engine: AsyncEngine) -> None
 
 
 def test_every_fault_has_its_words() -> None:
-    named = set(re.findall(r"THEN\s+'(\w+)'", verify.FAULTS.partition("judged AS")[2]))
+    named = set(re.findall(r"THEN\s+'(\w+)'", verify_rows.FAULTS.sql.partition("judged AS")[2]))
     assert named - FAULTS.keys() == set()
     assert FAULTS.keys() - named == set()
     assert {check for check, _ in FAULTS.values()} <= set(CHECKS)

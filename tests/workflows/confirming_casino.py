@@ -6,7 +6,7 @@ from typing import Any
 from temporalio.client import Client
 
 from api.casino.accepts import AcceptReceiver
-from betcore.db.accepts import Outcome
+from betcore.domain.accepts import Outcome
 from betcore.domain.messages import PayIn
 from tests.in_process_casino import InProcessCasino
 from tests.workflows.bets import eventually

@@ -7,11 +7,11 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
-from betcore.db.accepts import Outcome
-from betcore.db.bets import Confirmation
 from betcore.db.reversals import Reversals
+from betcore.domain.accepts import Outcome
 from betcore.domain.activity_inputs import ClawBack, FindStake, Progress, Step
 from betcore.domain.bet import BetState
+from betcore.domain.claims import Confirmation
 from betcore.domain.errors import Code
 from betcore.domain.messages import PayIn
 from tests.in_process_casino import InProcessCasino, open_casino

@@ -13,7 +13,6 @@ from temporalio.testing import ActivityEnvironment
 from activities.admission import AdmissionControl
 from activities.casino_gateway import CasinoGateway
 from activities.wallet import Wallet
-from betcore.db.bets import Confirmation
 from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.open_bets import OpenBets
 from betcore.db.reversals import Reversals
@@ -21,6 +20,7 @@ from betcore.db.statements import bets as statements_bets
 from betcore.domain import answers
 from betcore.domain.activity_inputs import Progress, TakeStake
 from betcore.domain.bet import BetState
+from betcore.domain.claims import Confirmation
 from betcore.domain.errors import Code
 from betcore.domain.messages import Action, Operate, Operated, PayIn
 from betcore.domain.money import Money
@@ -176,7 +176,7 @@ async def test_a_claim_that_was_overtaken_tells_what_stands(database_url: str, t
         engine = casino.engine.execution_options(isolation_level="READ COMMITTED")
         async with engine.begin() as another:
             done = {"bet_id": pay.bet_id, "owner": pay.owner, "kind": 1, "state": "settled", "how": "done", **ANSWERED}
-            await another.execute(text(statements_bets.CREDIT_DONE), done)
+            await another.execute(statements_bets.CREDIT_DONE.text, done)
             claiming = asyncio.create_task(casino.bets.begin_credit(pay))
             await eventually(lambda: _waits_for_a_lock(casino))
         claim = await claiming
@@ -194,7 +194,7 @@ async def test_what_another_attempt_has_recorded_first_is_told_as_it_stands(data
         bet_id = (await bets.open(bet, "run", BetState.ACCEPTING, None)).record.bet_id
         engine = casino.engine.execution_options(isolation_level="READ COMMITTED")
         async with engine.begin() as another:
-            await another.execute(text(statements_bets.ACCEPT), {"bet_id": bet_id, "owner": "run", **ANSWERED})
+            await another.execute(statements_bets.ACCEPT.text, {"bet_id": bet_id, "owner": "run", **ANSWERED})
             accepting = asyncio.create_task(bets.accept(bet_id, "run", word))
             await eventually(lambda: _waits_for_a_lock(casino))
         taken = await accepting
@@ -203,7 +203,7 @@ async def test_what_another_attempt_has_recorded_first_is_told_as_it_stands(data
         await bets.begin_credit(pay)
         done = {"bet_id": bet_id, "owner": "run", "kind": 1, "state": "settled", "how": "done", **ANSWERED}
         async with engine.begin() as another:
-            await another.execute(text(statements_bets.CREDIT_DONE), done)
+            await another.execute(statements_bets.CREDIT_DONE.text, done)
             recording = asyncio.create_task(bets.credit_done(bet_id, "run", pay.transaction_type, word))
             parking = asyncio.create_task(bets.park(bet_id, "run", pay.transaction_type, "515"))
             await eventually(lambda: _waits_for_a_lock(casino))

@@ -5,23 +5,68 @@ What is joined to it (the bet, the reversal) is as old as the statement: only wh
 bet's state is read off its movement instead.
 """
 
+from dataclasses import dataclass
+from uuid import UUID
+
+from betcore.db.engine import NoRow, Statement
+from betcore.db.row_mapping import BetRow
+from betcore.db.statements.movements import AcceptRow
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedRow:
+    """What of a bet never changes: its currency, and its player at the casino."""
+
+    currency: str
+    partner_user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """What became of an Accept, and what tells the workflow that waits for it."""
+
+    bet: BetRow
+    verdict: str
+    reason: str
+    movement_state: str
+    awaited: bool
+    judged_before: bool
+    counterparty_id: UUID
+    reversal_id: int | None
+    reversal_lives: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRow:
+    """The Accept in a movement's row, and the currency of its balance."""
+
+    currency: str
+    accept: AcceptRow | None
+
+
 # None of it ever changes, so it may be asked before the row is locked. No row: nothing that this casino may know of.
-CURRENCY = """
+PLAYED = Statement(
+    PlayedRow,
+    """
 SELECT currency, partner_user_id FROM bet JOIN player USING (player_id)
 WHERE bet_id = :bet_id AND bet.casino_id = :casino_id
-"""
+""",
+)
 
 # The order of the verdicts matters. A stake that is refused or absent has ended its bet in the same statement: a
 # success after that means money to give back, whatever the casino has said before. A parked movement takes a success
 # whatever stands there. While a refusal waits to be judged a success is not taken: told again, it meets a stake that
 # has ended, or a movement that is sent once more. A refusal after which nothing was sent is the one that was judged.
-STORE = """
+STORE = Statement(
+    StoredRow,
+    """
 WITH found AS (
     SELECT movement.*, player.partner_user_id
     FROM movement JOIN bet USING (bet_id) JOIN player USING (player_id)
     WHERE movement.bet_id = :bet_id AND transaction_type = :kind
     FOR UPDATE OF movement
-), judged AS (
+),
+judged AS (
     SELECT found.*, CASE
         WHEN :differs OR amount <> :amount OR partner_user_id <> :partner_user_id THEN 'contradicted'
         WHEN :success AND transaction_type = -1 AND state IN ('refused', 'absent') THEN 'ended'
@@ -41,7 +86,8 @@ WITH found AS (
              WHEN :differs THEN 'other_transaction'
              ELSE 'other_outcome' END AS reason
     FROM found
-), stored AS (
+),
+stored AS (
     UPDATE movement SET accept_code = :error_code, accept_transaction_id = :partner_transaction_id,
            accept_balance = :balance, accept_at = now(),
            error_code = CASE WHEN judged.state = 'parked' AND NOT :success THEN :error_code
@@ -50,9 +96,11 @@ WITH found AS (
     WHERE movement.bet_id = judged.bet_id AND movement.transaction_type = judged.transaction_type
       AND verdict IN ('stored', 'ended')
     RETURNING movement.bet_id
-), event AS (
+),
+event AS (
     INSERT INTO bet_event (bet_id, kind, data) SELECT bet_id, 'accept', CAST(:event AS jsonb) FROM stored
-), sides AS (
+),
+sides AS (
     SELECT bet_id, CASE WHEN twice THEN 'paid_twice' ELSE 'accept_contradicts' END AS incident,
            jsonb_strip_nulls(jsonb_build_object(
                'type', transaction_type, 'minor_units', amount, 'player', 'the player of the bet',
@@ -64,7 +112,8 @@ WITH found AS (
                'reason', reason, 'player', CASE WHEN partner_user_id = :partner_user_id
                               THEN 'the player of the bet' ELSE 'another one' END) AS theirs
     FROM judged WHERE verdict = 'contradicted'
-), incident AS (
+),
+incident AS (
     INSERT INTO incident (bet_id, kind, ours, theirs)
     SELECT bet_id, incident, ours, theirs FROM sides
     WHERE NOT EXISTS (
@@ -78,23 +127,31 @@ SELECT bet.*, judged.verdict, judged.reason, judged.state AS movement_state,
        judged.verdict = 'repeated' AND judged.accept_code IS NULL AS judged_before,
        provider.counterparty_id, reversal.reversal_id, reversal.lives AS reversal_lives
 FROM judged JOIN bet USING (bet_id) JOIN provider USING (provider_id) LEFT JOIN reversal USING (bet_id)
-"""
+""",
+)
 
-READ = """
+READ = Statement(
+    ReadRow,
+    """
 SELECT accept_code, accept_transaction_id, accept_balance, currency
 FROM movement JOIN bet USING (bet_id) WHERE bet_id = :bet_id AND transaction_type = :kind
-"""
+""",
+)
 
 # Once for the same words, however often the casino sends it.
-UNREAD = """
+UNREAD = Statement(
+    NoRow,
+    """
 WITH known AS (
     SELECT bet_id FROM bet WHERE bet_id = :bet_id AND casino_id = :casino_id AND NOT EXISTS (
         SELECT FROM incident
         WHERE incident.bet_id = :bet_id AND kind = 'accept_unreadable' AND theirs = CAST(:said AS jsonb)
     )
-), event AS (
+),
+event AS (
     INSERT INTO bet_event (bet_id, kind, data) SELECT bet_id, 'accept_unread', CAST(:said AS jsonb) FROM known
 )
 INSERT INTO incident (bet_id, kind, ours, theirs)
 SELECT bet_id, 'accept_unreadable', '{}', CAST(:said AS jsonb) FROM known
-"""
+""",
+)

@@ -1,28 +1,105 @@
-"""What the statements of bets and of reversals say of a movement in the same words."""
+"""What the statements of bets and of reversals do with a movement in the same way: parts that they share, and those
+that need no more than the movement.
 
-# Another send may leave: the movement is open, no Accept of it waits to be read, and none is awaited just now.
-MAY_LEAVE = """movement.state = 'sending' AND movement.accept_code IS NULL
-        AND coalesce(movement.awaited_until <= now(), true)"""
+A part is a whole CTE. It reads the CTEs that its comment names.
+"""
 
-# A statement sees what stood when it began, and an update in it what stands now: where the one shows a send to count
-# and the other counts none, another transaction was faster, and the claim is made again.
-STALE = f"""(sent.attempts IS NULL AND standing.state = 'sending'
-        AND {MAY_LEAVE.replace("movement.", "standing.")}) IS TRUE"""
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
 
-# What a claim tells of an open movement; ``sent`` is the send that it has counted, ``standing`` the row before it.
-CLAIMED = """coalesce(sent.attempts, standing.attempts) AS attempts, sent.attempts IS NOT NULL AS counted,
-       standing.accept_code, standing.accept_transaction_id, standing.accept_balance,
-       standing.error_code IS NOT NULL AS was_parked, greatest(standing.awaited_until - now(), '0') AS waits"""
+from betcore.db.engine import NoRow, Statement
+from betcore.db.row_mapping import BetRow
 
-# Whose money it is: the player's own row says so, and not the workflow's argument.
-PLAYER = "(SELECT partner_user_id FROM player WHERE player.player_id = {}.player_id) AS partner_user_id"
 
-# No Accept stands in the movement but the one that ends it.
-NO_OTHER_ACCEPT = "coalesce(accept_code = CAST(:error_code AS text), accept_code IS NULL)"
+@dataclass(frozen=True, slots=True)
+class AcceptRow:
+    """The Accept that is stored in a movement's row."""
+
+    accept_code: str
+    accept_transaction_id: str | None
+    accept_balance: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedRow:
+    """A movement that was sent, and its Accept."""
+
+    accept: AcceptRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateRow:
+    """Whether the casino has called the movement a duplicate without listing it for long enough."""
+
+    for_good: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRow:
+    """A bet, whose money it is, and the columns of ``claim``."""
+
+    bet: BetRow
+    partner_user_id: str
+    attempts: int | None
+    counted: bool
+    accept: AcceptRow | None
+    was_parked: bool
+    waits: timedelta
+    stale: bool
+
+
+# Counts a send of the movement in ``due`` (bet_id, transaction_type, amount), or none. Another send may leave if the
+# movement is open, no Accept of it waits to be read, and none is awaited just now.
+SENT = """sent AS (
+    INSERT INTO movement (bet_id, transaction_type, amount, state, attempts)
+    SELECT bet_id, transaction_type, amount, 'sending', 1 FROM due
+    ON CONFLICT (bet_id, transaction_type) DO UPDATE SET attempts = movement.attempts + 1
+    WHERE movement.state = 'sending' AND movement.accept_code IS NULL
+      AND coalesce(movement.awaited_until <= now(), true)
+    RETURNING bet_id, attempts
+)"""
+
+# What a claim returns of an open movement, in one row: ``sent`` is the send that it has counted, ``standing`` the row
+# before it. A statement sees what stood when it began, and an update in it what stands now: if the one shows a send to
+# count and the other counts none, another transaction was faster, and the claim is stale: it is made again.
+CLAIM = """claim AS (
+    SELECT coalesce(sent.attempts, standing.attempts) AS attempts, sent.attempts IS NOT NULL AS counted,
+           standing.accept_code, standing.accept_transaction_id, standing.accept_balance,
+           standing.error_code IS NOT NULL AS was_parked, greatest(standing.awaited_until - now(), '0') AS waits,
+           (sent.attempts IS NULL AND standing.state = 'sending' AND standing.accept_code IS NULL
+            AND coalesce(standing.awaited_until <= now(), true)) IS TRUE AS stale
+    FROM (VALUES (1)) AS one LEFT JOIN sent ON true LEFT JOIN standing ON true
+)"""
+
+# Leaves an open movement to a person: ``own`` is the bet or the reversal that it belongs to, ``changed`` is the same if
+# the movement was parked.
+PARKED = """parked AS (
+    UPDATE movement SET state = 'parked', error_code = :error_code
+    FROM own
+    WHERE movement.bet_id = own.bet_id AND transaction_type = :kind AND movement.state = 'sending'
+    RETURNING movement.bet_id, amount
+),
+changed AS (
+    SELECT own.* FROM own JOIN parked USING (bet_id)
+),
+event AS (
+    INSERT INTO bet_event (bet_id, kind, data)
+    SELECT bet_id, 'parked', jsonb_build_object('type', CAST(:kind AS int), 'error_code', CAST(:error_code AS text))
+    FROM parked
+),
+incident AS (
+    INSERT INTO incident (bet_id, kind, ours, theirs)
+    SELECT bet_id, 'parked', jsonb_build_object('type', CAST(:kind AS int), 'minor_units', amount),
+           jsonb_build_object('error_code', CAST(:error_code AS text)) || CAST(:theirs AS jsonb)
+    FROM parked
+)"""
 
 # A person has looked at it: it may be sent again, and the refusal that has parked it counts no more. Its owner is the
-# bet's, or the reversal's where the bet has ended.
-UNPARK = """
+# bet's, or the reversal's if the bet has ended.
+UNPARK = Statement(
+    NoRow,
+    """
 WITH tried AS (
     UPDATE movement SET state = 'sending', awaited_until = now(), duplicate_absent_since = NULL,
            refused_attempts = attempts,
@@ -37,11 +114,14 @@ WITH tried AS (
 )
 INSERT INTO bet_event (bet_id, kind, data)
 SELECT bet_id, 'tried_again', jsonb_build_object('type', CAST(:kind AS int)) FROM tried
-"""
+""",
+)
 
 # The casino calls it a duplicate and does not list it: it may still come to list what it has. The first such moment
-# stays, whatever crashes meanwhile; the answer says whether it lies far enough back that nothing will come.
-DUPLICATE_ABSENT = """
+# stays, whatever crashes meanwhile; the row says whether it lies far enough back that nothing will come.
+DUPLICATE_ABSENT = Statement(
+    DuplicateRow,
+    """
 UPDATE movement SET duplicate_absent_since = coalesce(duplicate_absent_since, now())
 WHERE bet_id = :bet_id AND transaction_type = :kind AND state = 'sending'
   AND EXISTS (
@@ -49,22 +129,29 @@ WHERE bet_id = :bet_id AND transaction_type = :kind AND state = 'sending'
       WHERE bet_id = :bet_id AND coalesce(reversal.owner, bet.owner) = :owner
   )
 RETURNING duplicate_absent_since <= now() - CAST(:within AS interval) AS for_good
-"""
+""",
+)
 
-# The Accept of a movement that we have sent. Where there is none yet, whoever asks stops waiting here: from now on an
-# Accept is signalled, and until the time given nothing is sent. The row is locked: either the Accept is seen here, or
-# whoever stores it sees that it is awaited.
-HEAR = """
+# The Accept of a movement that we have sent. If there is none yet, the caller stops waiting here: from now on an Accept
+# is signalled, and until the time given nothing is sent. The row is locked: either the Accept is seen here, or the
+# statement that stores it sees that it is awaited.
+AWAIT_ACCEPT = Statement(
+    AwaitedRow,
+    """
 UPDATE movement SET awaited_until = CASE
     WHEN accept_code IS NULL THEN greatest(awaited_until, now() + CAST(:within AS interval)) ELSE awaited_until END
 WHERE bet_id = :bet_id AND transaction_type = :kind AND state IN ('sending', 'parked')
 RETURNING accept_code, accept_transaction_id, accept_balance
-"""
+""",
+)
 
 # A refusal that did not end the movement: after the gap it may be sent again, and the casino may confirm that send. The
 # gap stands in the row: no life of the bet, and no other process, sends sooner.
-FORGET_REFUSAL = """
+FORGET_REFUSAL = Statement(
+    NoRow,
+    """
 UPDATE movement SET accept_code = NULL, accept_transaction_id = NULL, accept_balance = NULL, accept_at = NULL,
        refused_attempts = attempts, awaited_until = now() + CAST(:gap AS interval)
 WHERE bet_id = :bet_id AND transaction_type = :kind AND state = 'sending' AND accept_code = :error_code
-"""
+""",
+)

@@ -1,0 +1,41 @@
+"""From the rows of claims to claims."""
+
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from betcore.db.engine import Statement, one_row
+from betcore.db.row_mapping import ReversalRow, money_of, record_of
+from betcore.db.statements.movements import AcceptRow, ClaimRow
+from betcore.domain.claims import Claim, Confirmation
+
+C = TypeVar("C", bound=ClaimRow)
+
+
+def claim_of(row: ClaimRow, reversal: ReversalRow | None = None) -> Claim:
+    """Return a claim as the database has made it."""
+    return Claim(
+        record=record_of(row.bet, reversal),
+        attempts=row.attempts,
+        counted=row.counted,
+        accept=confirmation_of(row.accept, row.bet.currency),
+        was_parked=row.was_parked,
+        partner_user_id=row.partner_user_id,
+        waits=row.waits,
+    )
+
+
+async def claimed(engine: AsyncEngine, statement: Statement[C], **given: object) -> C | None:
+    """Return the row of a claim that no other transaction has overtaken, or None if there is none."""
+    while True:
+        row = await one_row(engine, statement, **given)
+        if row is None or not row.stale:
+            return row
+
+
+def confirmation_of(accept: AcceptRow | None, currency: str) -> Confirmation | None:
+    """Return the Accept in a movement's row as a confirmation; amounts in the currency given."""
+    if accept is None:
+        return None
+    balance = money_of(accept.accept_balance, currency)
+    return Confirmation(accept.accept_code, accept.accept_transaction_id, balance)

@@ -1,0 +1,81 @@
+"""The statements behind ``betcore.db.incidents``."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from betcore.db.engine import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """An incident, and its bet if there is one."""
+
+    incident_id: int
+    at: datetime
+    kind: str
+    ours: dict[str, object]
+    theirs: dict[str, object]
+    bet_id: int | None
+    provider_bet_id: str | None
+    bet_state: str | None
+    provider: str | None
+    casino: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CountRow:
+    """How many incidents there are of a kind."""
+
+    kind: str
+    incidents: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderNameRow:
+    """A provider's name."""
+
+    name: str
+
+
+# What is filed before the bet has a row names the bet in its data, and so do both of its keys there.
+_FILED = """filed AS (
+    SELECT i.incident_id, i.at, i.kind, i.ours, i.theirs, i.bet_id AS filed_for, bet.bet_id, bet.provider_bet_id,
+           bet.state AS bet_state, provider.name AS provider, casino.name AS casino
+    FROM incident i
+    LEFT JOIN LATERAL (
+        SELECT bet.* FROM bet WHERE bet.bet_id = i.bet_id
+        UNION ALL
+        SELECT bet.* FROM provider named JOIN bet USING (provider_id)
+        WHERE i.bet_id IS NULL
+          AND named.counterparty_id::text = coalesce(i.ours ->> 'counterparty_id', i.theirs ->> 'counterparty_id')
+          AND provider_bet_id = coalesce(i.ours ->> 'provider_bet_id', i.theirs ->> 'provider_bet_id')
+    ) AS bet ON true
+    LEFT JOIN provider ON provider.provider_id = bet.provider_id
+    LEFT JOIN casino ON casino.casino_id = bet.casino_id
+)"""
+
+# What is NULL does not filter: PostgreSQL drops its condition from the plan.
+LISTED = Statement(
+    IncidentRow,
+    f"""
+WITH {_FILED}
+SELECT * FROM filed
+WHERE (CAST(:kind AS text) IS NULL OR kind = CAST(:kind AS text))
+  AND (CAST(:bet_id AS bigint) IS NULL
+       OR (bet_id = CAST(:bet_id AS bigint) AND (filed_for = CAST(:bet_id AS bigint) OR filed_for IS NULL)))
+  AND (CAST(:provider AS text) IS NULL OR provider = CAST(:provider AS text))
+  AND (CAST(:provider_bet_id AS text) IS NULL OR provider_bet_id = CAST(:provider_bet_id AS text))
+  AND (CAST(:since AS timestamptz) IS NULL OR at >= CAST(:since AS timestamptz))
+  AND (CAST(:before AS bigint) IS NULL OR incident_id < CAST(:before AS bigint))
+ORDER BY incident_id DESC LIMIT :limit
+""",
+)
+SHOWN = Statement(
+    IncidentRow,
+    f"""
+WITH {_FILED}
+SELECT * FROM filed WHERE incident_id = :incident_id
+""",
+)
+COUNTS = Statement(CountRow, "SELECT kind, count(*) AS incidents FROM incident GROUP BY kind")
+PROVIDER = Statement(ProviderNameRow, "SELECT name FROM provider WHERE name = :name")

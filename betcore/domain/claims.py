@@ -1,0 +1,45 @@
+"""The claim on a movement: whether a send of it may go out now, and what the casino has confirmed of it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from betcore.domain.bet import BetRecord
+from betcore.domain.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What the casino said of a movement."""
+
+    error_code: str | None
+    partner_transaction_id: str | None
+    balance: Money | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A row, and what is to be done for its movement.
+
+    ``attempts`` are the sends that may have left this house; None where the movement needs nothing any more. One may
+    go out now only if it is ``counted`` among them; else after ``waits``. ``accept`` is the casino's. One that
+    ``was_parked`` is sent again on a person's word. ``partner_user_id`` is whose money it is, by the player's row.
+    """
+
+    record: BetRecord
+    attempts: int | None
+    counted: bool
+    accept: Confirmation | None
+    was_parked: bool
+    partner_user_id: str
+    waits: timedelta = timedelta()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedBack(Claim):
+    """The claim on a claw-back; ``attempts`` are those of its present window, which ends with ``not_after``.
+
+    ``movement`` is the state of the movement before, None where it was never begun.
+    """
+
+    not_after: datetime | None
+    movement: str | None

@@ -1,0 +1,42 @@
+"""A player's session, and what a provider's request finds in the database when it comes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from betcore.domain.bet import BetRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A player in a game of a provider. Limits are major units of the session's currency."""
+
+    session_id: str
+    currency: str
+    mode: str
+    ended: bool
+    player_id: int
+    player_ref: str
+    partner_user_id: str
+    player_blocked: bool
+    casino_id: int
+    casino_name: str
+    casino_disabled: bool
+    game_id: int
+    provider_game_id: str
+    game_disabled: bool
+    min_bet: Decimal | None
+    max_bet: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """What stood in the database when the call came; ``seen_at`` is the database's clock.
+
+    ``ids_since`` is since when no request id was lost: a call that was sent before may have been answered already.
+    """
+
+    seen_at: datetime
+    ids_since: datetime
+    session: Session | None
+    record: BetRecord | None
