@@ -115,6 +115,17 @@ async def test_what_is_allowed_adds_up(engine: AsyncEngine) -> None:
     assert total.moved == total.paid + total.returned - total.staked - total.clawed_back
 
 
+async def test_sums_are_exact_beyond_what_a_float_holds(engine: AsyncEngine) -> None:
+    """Else a bet in a currency of 18 decimals is a violation, or hides one."""
+    win = 10**18 + 1
+    await _make(engine, {"bet-1": (("settled", True, win, None), ("done", "done", NONE, NONE))})
+    report = Report()
+    await check_rows(engine, 0, report, lambda progress: None)
+    assert [one for one in report.violations if one.check == "sums"] == []
+    (total,) = report.sums.values()
+    assert (total.moved, total.says) == (win - 1000, win - 1000)
+
+
 async def test_batches_are_all_looked_at(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "BATCH", 2)
     settled = (("settled", True, 2500, None), ("done", NONE, NONE, NONE))

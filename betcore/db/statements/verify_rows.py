@@ -125,7 +125,7 @@ _WEIGHED = """legs AS (
            max(amount) FILTER (WHERE transaction_type = -2) AS claw_back_of,
            count(*) FILTER (WHERE transaction_type = 4) AS others,
            bool_or(state = 'parked') AS parked,
-           coalesce(sum(sign(transaction_type) * amount)
+           coalesce(sum(sign(CAST(transaction_type AS numeric)) * amount)
                     FILTER (WHERE state IN ('done', 'paid_by_hand')), 0) AS moved,
            array_agg(transaction_type || ' ' || state || ' ' || amount ORDER BY transaction_type) AS told_of
     FROM movement WHERE bet_id > :after AND bet_id <= :upto
