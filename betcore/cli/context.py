@@ -1,6 +1,6 @@
-"""What the commands of onboarding share: one piece of work on the database each, answered in JSON or in words.
+"""What commands share: settings, a database engine, one piece of work, and its result as JSON or text.
 
-The heavy imports stand inside what needs them, so that ``--help`` is quick.
+Heavy modules are imported by the functions that need them, so that ``--help`` is quick.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """What a command works with."""
+    """The settings and the database engine of one command."""
 
     settings: "Settings"
     engine: "AsyncEngine"
@@ -106,7 +106,7 @@ async def _in_context(settings: "Settings", work: Work) -> Json:
         finally:
             await engine.dispose()
     except DBAPIError as error:
-        # The driver's words alone: SQLAlchemy would add the statement and its values.
+        # SQLAlchemy's own message has the statement and its values: only the driver's message is printed.
         raise Unavailable(f"the database refused: {error.orig}", code="database_refused") from error
     except asyncpg.PostgresError as error:
         raise Unavailable(f"the database refused: {error}", code="database_refused") from error

@@ -34,7 +34,7 @@ COMMANDS = {
     "ops": Row("betcore.cli.ops:ops", "Bets: show, stuck, owed, retry, settle, void, mark-paid; reconcile."),
     "verify": Row("betcore.cli.verify:verify", "Check what must always be true of bets, workflows and casinos' books."),
 }
-# The image leaves ``devkit`` out. Its ``verify`` takes the place of the one above, and has one option more.
+# The image has no ``devkit``. In a checkout its ``verify`` replaces the one above: it has one option more.
 DEVKIT = {
     "up": Row("devkit.cli.up:up", "Run the whole stack on this machine until Ctrl-C."),
     "demo": Row("devkit.cli.demo:demo", "Run the stack and play a set of bets on it."),
@@ -51,7 +51,7 @@ def commands() -> dict[str, Row]:
 
 
 class LazyGroup(TyperGroup):
-    """Lists commands from the table, and loads the one that is called."""
+    """The commands of the tables; a command is loaded when it is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the commands, in the order of the tables."""

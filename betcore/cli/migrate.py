@@ -1,4 +1,4 @@
-"""``python -m betcore migrate``: the newest schema, and a key to sign with."""
+"""``python -m betcore migrate``: bring the database to the newest schema, and make a key to sign with."""
 
 from typing import Annotated
 

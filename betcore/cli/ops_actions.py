@@ -1,4 +1,4 @@
-"""An operator's action on its way to the bet's workflow, and what came of it."""
+"""Operators' actions: send one to the workflow of its bet, and return the result."""
 
 import uuid
 from collections.abc import Callable
@@ -30,7 +30,7 @@ async def send_action(
     win: str | None,
     show: Callable[[Json], None] = lambda _: None,
 ) -> Json:
-    """Take an action on a bet; for a mark on a debit, ``show`` what the casino lists before it is sent.
+    """Send an action to a bet's workflow; for a mark on a debit, first ``show`` what the casino lists.
 
     Nothing has changed after NotFound, InvalidInput(invalid_operation), and PreconditionFailed(operation_refused) with
     the bet's state. Raises Unavailable(unknown) if no worker has answered.
@@ -50,7 +50,7 @@ async def send_action(
         if action is Action.MARK_NOT_TAKEN and listed["says"] == "ours":
             message = f"the bet is {bet.state}: the casino lists {listed['transaction_id']} as ours, it is taken"
             raise PreconditionFailed(message, code="operation_refused")
-    # If the rows have ended, the workflow itself answers so; it may not have read them yet.
+    # Even if the rows have ended, the workflow is asked: it may not have read them yet, and refuses by itself.
     handle = (await temporal(context)).get_workflow_handle(bet.open or bet.workflow_ids[-1])
     try:
         done: Operated = await handle.execute_update(

@@ -1,4 +1,4 @@
-"""What the commands ``ops show`` and ``ops stuck`` ask database and Temporal."""
+"""What ``ops show`` and ``ops stuck`` read from the database and Temporal."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -112,7 +112,7 @@ async def _line(stories: BetHistory, client: "Client", workflow_id: str, why: st
         bet = await stories.find(workflow_id)
     except NotFound:
         return None if execution is None else _without_row(execution, why)
-    # The list lags behind: what it names may have ended.
+    # Temporal's list lags behind: a workflow in it may have ended.
     if bet.open is None and (execution is None or execution.status != "RUNNING"):
         return None
     concerns = await stories.concerns(bet.bet_id)

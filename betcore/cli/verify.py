@@ -23,7 +23,7 @@ SHOWN = 50  # violations in a list for a person
 
 
 class Books(StrEnum):
-    """How casinos are asked."""
+    """How casinos' books are read."""
 
     AUTO = "auto"
     JOURNAL = "journal"

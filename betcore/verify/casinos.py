@@ -1,4 +1,4 @@
-"""Our movements against the casinos' books, both ways round."""
+"""The check of our movements against the casinos' books, in both directions."""
 
 import asyncio
 from collections import defaultdict
@@ -26,23 +26,23 @@ from betcore.verify.casino_books import Book, Entry, Info, Journal, NoClearAnswe
 from betcore.verify.report import OnProgress, Progress, Report, Violation
 
 Way = Literal["journal", "info"]
-# Bets of one read, calls at the same time, and bets that wait for their second look.
+# Bets of one read, concurrent calls, and bets that are collected for a second look.
 _BATCH, _AT_ONCE, _SUSPECTS = 500, 8, 2000
 _READS = 5
-# Parts of all BetIds that are summed up by themselves: what differs is looked at bet by bet in its part alone. BetIds
-# come from time, so that most of them are given to no bet: bets are read by their count, never by a range of BetIds.
+# Ranges of BetIds with a sum of their own: only the bets of a range that differs are compared one by one. BetIds come
+# from time, so that most of them belong to no bet: bets are read by their count, never by a range of BetIds.
 _SHARES = 65_536
 _PAGE = 20_000
 _SAID = {
     Kind.MISSING_THERE: "we hold it for made, the casino does not have it",
     Kind.MISSING_HERE: "the casino has made it, we have not",
     Kind.AMOUNT: "the casino has it with another amount or player, or more than once",
-    Kind.STATUS: "the casino has made it, we wait for a person",
+    Kind.STATUS: "the casino has made it, we wait for an operator",
 }
 
 
 class CasinoCheck:
-    """The check ``journal``: each casino, by the way that ``way`` names for it (None leaves it out)."""
+    """The check ``journal`` for each casino. ``way`` chooses how a casino's book is read."""
 
     def __init__(
         self,
@@ -243,7 +243,7 @@ class _Comparing:
 
 
 class _Shares:
-    """Count and sums of movements in each part of the BetIds: what is left when both lists are the same is nothing.
+    """Count and sums of the movements in each range of BetIds, ours minus the casino's: equal lists leave zeros.
 
     Its size is fixed, whatever the number of movements.
     """

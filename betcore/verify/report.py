@@ -1,4 +1,4 @@
-"""What ``verify`` has found, and what it could not look at."""
+"""The report of ``verify``: what is violated, and what could not be checked."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 # The checks, in the order of the report.
 CHECKS = ("outcome", "sums", "identity", "told", "owed", "workflows", "journal", "heard")
-# Violations that are kept of each check; all are counted.
+# Violations of each check that are named; all are counted.
 KEPT = 1000
 
 
@@ -43,8 +43,7 @@ class Progress:
 class Check:
     """One check. ``looked_at`` counts its objects: bets, rows, workflows, movements or answers.
 
-    ``unchecked`` has the reasons for which objects could not be checked, ``left_out`` the reason for which none was to
-    be.
+    ``unchecked`` lists why some or all objects could not be checked; ``left_out`` says why the check was not wanted.
     """
 
     looked_at: int = 0
@@ -83,7 +82,7 @@ _AMOUNTS = ("staked", "paid", "returned", "clawed_back", "says", "moved")
 
 @dataclass(slots=True)
 class Report:
-    """All that was found. Of each check the first ``KEPT`` violations are named."""
+    """All findings. Of each check the first ``KEPT`` violations are named."""
 
     checks: dict[str, Check] = field(default_factory=lambda: {name: Check() for name in CHECKS})
     violations: list[Violation] = field(default_factory=list)

@@ -13,7 +13,7 @@ from betcore.verify.report import OnProgress, Progress, Report, Sum, Violation, 
 # Bets of one transaction; it takes a fraction of a second, and holds no lock that a bet waits for.
 BATCH = 5000
 
-# By the names that the statement gives them: the check, and what is wrong in words. The facts of the bet follow.
+# Faults by their names in the statement: the check, and a description. The facts of the bet follow it.
 FAULTS = {
     "two_outcomes": ("outcome", "it was paid out and returned, and no reversal says so"),
     "unfitting": ("outcome", "its movements do not fit its state"),

@@ -1,4 +1,4 @@
-"""``verify``: everything that must always be true, looked at on a live or on a stopped system. Nothing is written."""
+"""``verify``: checks everything that must always be true, on a live or on a stopped system. Writes nothing."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field

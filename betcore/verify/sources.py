@@ -1,4 +1,4 @@
-"""Opens what ``verify`` looks at, from the settings of a stack."""
+"""Opens what ``verify`` reads, from the settings of a stack."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Sequence

@@ -1,7 +1,7 @@
-"""Our rows against Temporal: what is open is carried, what is over is not, and what is owed is being tried.
+"""Our rows against Temporal.
 
-Temporal's list lags behind and rows move on, so that nothing counts that was seen once: after a moment the row is read
-again and the workflow itself is asked.
+An open row has a workflow, a closed row has none, and what is owed is being tried. Temporal's list lags behind and rows
+change, so nothing counts that was seen once: after a while the row is read again and the workflow itself is described.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from betcore.domain.open_bets import BET, REVERSAL, OpenBet
 from betcore.temporal import executions
 from betcore.verify.report import OnProgress, Progress, Report, Violation, named
 
-# Rows of one question, workflows of one page, and questions to Temporal at the same time.
+# Rows of one query, workflows of one page, and concurrent requests to Temporal.
 _ROWS, _PAGE, _AT_ONCE = 100, 500, 8
-# Suspects that wait for their second look; more than that and they are looked at before going on.
+# Suspects that are collected before their second look.
 _SUSPECTS = 2000
-# Looks at a workflow that is at work though its row is closed.
+# Looks at a workflow that is still at work though its row is closed.
 _LOOKS = 10
 # A row without an owner waits for the sweep, which runs every minute.
 _TAKEN_ON = timedelta(minutes=2)
@@ -53,7 +53,7 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How old a row has to be to be judged, and how long to wait before the second look."""
+    """The age from which a row is judged, and the wait before the second look."""
 
     settled: timedelta = timedelta(seconds=10)
     again_after: timedelta = timedelta(seconds=3)

@@ -23,7 +23,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Some seconds of a run: means a second, and the worst of what is not summed."""
+    """Some seconds of a run: rates a second, and the worst of what is not a rate."""
 
     at: float
     bets: float | None

@@ -23,12 +23,12 @@ _NOT_AUTHORISED = 8
 # A statement that moves a bet on is a transaction of its own and ends with this tag: it is committed when its answer is
 # lost. Without it a login or a ping would lose its answer, which does no harm.
 _COMMITTED = b"SELECT 1\0"
-# Long after the supervisor has started a crashed process again, seconds.
+# Seconds after which a crashed process should long have been started again.
 _BACK_WITHIN = 60.0
 
 
 class NotBack(Exception):
-    """A process that is to be broken does not run, and has not for a while."""
+    """A process that is to be broken has not been running for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,10 @@ class Broken:
 
 @dataclass
 class FaultInjector:
-    """Breaks one stack. ``wrong_clocks`` are those that were believed, ``not_back`` processes that stayed away."""
+    """Injects faults into one stack.
+
+    ``wrong_clocks`` are the wrong clocks that the API accepted, ``not_back`` the processes that did not start again.
+    """
 
     folder: Path
     wiring: Wiring
@@ -54,7 +57,7 @@ class FaultInjector:
     wrong_clocks: list[str] = field(default_factory=list)
     not_back: list[str] = field(default_factory=list)
     _turn: int = 0
-    # What is wrong now, by link and by casino: faults that overlap must not mend each other.
+    # Faults in force, by link and by casino: when one of two that overlap ends, the other must stay.
     _troubles: defaultdict[str, list[Trouble]] = field(default_factory=lambda: defaultdict(list))
     _faults: defaultdict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -106,7 +109,7 @@ class FaultInjector:
     async def _freeze(self, fault: Fault, name: str) -> Broken:
         family = [await self._pid(name)]
         try:
-            # The parent first: what stands still has no more children.
+            # The parent first: a stopped process makes no more children.
             _signal_all(family, signal.SIGSTOP)
             family += _children(family[0])
             _signal_all(family, signal.SIGSTOP)

@@ -35,7 +35,7 @@ _PLAYERS = 4
 # More than the API's own deadline for an answer, so that its 99 arrives before our time-out.
 _ANSWER_WITHIN = 8
 _OVERLAP = 120
-# A server that was killed is back long before.
+# Longer than a killed server takes to come back.
 _PATIENCE = 60.0
 OUTAGES = (Unavailable, SandboxRefused, SQLAlchemyError, OSError, TimeoutError, StartFailed)
 T = TypeVar("T")
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 @dataclass
 class LoadCasino:
-    """A casino of the sandbox, with its handles."""
+    """A casino of the sandbox, with its control API."""
 
     name: str
     confirmation: str
@@ -52,7 +52,7 @@ class LoadCasino:
 
 @dataclass
 class LoadProvider:
-    """A provider that plays: its keys, its croupier and its book."""
+    """A provider of the load: its keys, its croupier and its book."""
 
     name: str
     counterparty_id: str
@@ -63,10 +63,10 @@ class LoadProvider:
     seats: list[Seat]
     seed: int
     path: Path
-    # The book of bets that a restore of the database has set aside.
+    # The books of the bets that a restore of the database has set aside.
     aside: list[Book] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=count)
-    # Stakes that only a wrong clock has sent so far, and bets that nothing but one has ever sent.
+    # Stakes that only a wrong clock has sent so far, and bets that only a wrong clock ever sends.
     again: list[Stake] = field(default_factory=list)
     ghosts: list[str] = field(default_factory=list)
 

@@ -1,4 +1,4 @@
-"""How the report of a run looks."""
+"""The style sheet of the report of a run."""
 
 STYLE = """
 :root { color-scheme: light dark; --ground: #fff; --panel: #f5f6f8; --ink: #1c2127; --soft: #626b77; --line: #d9dde3;

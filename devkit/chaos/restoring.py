@@ -1,6 +1,6 @@
-"""An older base backup takes the database's place under load, as the runbook has it; what it has lost is set aside.
+"""A restore under load: an older base backup replaces the database, as the runbook has it.
 
-What was begun before is not judged any more: its rows are gone, or older than what the casinos have. What is begun
+Bets begun before the restore are set aside: their rows are gone, or older than what the casinos have. Bets begun
 afterwards must hold completely, and no BetId that a casino has seen is given again.
 """
 
@@ -28,7 +28,7 @@ from devkit.play.books import read_ours
 from devkit.sandbox.provider.compare import CasinoMovement
 from devkit.stack.postgres import Postgres
 
-# The load goes on for so long before the backup is taken: bets that it has open go on in the span that is lost.
+# Seconds of load before the backup is taken: its open bets continue in the span that is lost.
 _BACKUP_AFTER = 4.0
 # The span that is lost, at the least. A sequence comes back from a backup with numbers in hand, 32 of them: with fewer
 # bets than that even BetIds that only count would not be given again.
@@ -87,7 +87,7 @@ class Restoring:
 
     async def end_lost_workflows(self, restored_at: datetime) -> int:
         """Terminate the workflows of bets that the database has lost, once it answers; return their number."""
-        # Connections to the server that is gone.
+        # These connections are to the server that is gone.
         await self._engine.dispose()
         return await patiently(partial(self._end_lost_workflows, restored_at))
 

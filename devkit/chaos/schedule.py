@@ -1,7 +1,8 @@
-"""What is broken when, drawn from a seed: the same seed and length give the same schedule.
+"""The schedule of faults, drawn from a seed: the same seed and length give the same schedule.
 
-A kind is written down as it is counted: ``kill api``, ``freeze postgres``, ``worker-postgres reset``. Kinds come in
-rounds, each round in an order of its own, so that a short run has seen many of them and a long one all, many times.
+A kind is written as the report counts it: ``kill api``, ``freeze postgres``, ``worker-postgres reset``. Kinds come in
+rounds, each round in an order of its own, so that a short run has many kinds and a long one has all of them, many
+times.
 """
 
 import random
@@ -44,7 +45,7 @@ KINDS = (
     *(f"casino {name}" for name in _CASINO_FAULTS),
     *(f"{link} {trouble}" for link in LINKS for trouble in TROUBLES),
 )
-# Seconds from one fault's beginning to the next one's, and how long one lasts: every now and then two overlap.
+# Seconds from one fault's beginning to the next one's, and seconds that one lasts: sometimes two overlap.
 _GAP = (5.5, 10.5)
 _LASTS = (1.0, 7.5)
 _MOMENTS = ("kill", "redeploy", "rotate", "wrong clock", "restore")

@@ -1,4 +1,4 @@
-"""``python -m betcore chaos``: a stack of its own, under load and broken by a schedule, is verified afterwards."""
+"""``python -m betcore chaos``: put a stack of its own under load, break it by a schedule, and verify it afterwards."""
 
 import asyncio
 import shutil

@@ -1,4 +1,4 @@
-"""``python -m betcore demo``: start the stack, play a handful of bets, show what each did."""
+"""``python -m betcore demo``: start the stack, play a few bets, and show the result of each."""
 
 import asyncio
 import sys

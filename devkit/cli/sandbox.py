@@ -180,8 +180,8 @@ async def _confirm(context: CommandContext, way: Way) -> Json:
     changed = json.dumps(profile | {"confirmation": way})
     async with _casino_of(context, await partners.change("casino", CASINO_NAME)) as casino:
         await casino.introduce(await partners.secret("casino", CASINO_NAME))
-        # A service that takes "taken" for the outcome would err. So it is the first to expect Accepts, in all of its
-        # processes, and the last.
+        # A service that expects no Accept would take "received" for the outcome. So the service is the first to expect
+        # Accepts, in all of its processes, and the last.
         if way is Way.REPLY:
             await casino.confirm_by(way)
         await partners.change("casino", CASINO_NAME, profile=changed)

@@ -1,4 +1,4 @@
-"""``python -m betcore verify`` of a checkout: what the image's command checks, and the sandbox provider's own book."""
+"""``python -m betcore verify`` in a checkout: the checks of production, and the sandbox provider's own book."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""The other two books about the sandbox provider's bets: our own tables, and the journal that the casino shows."""
+"""The other two books about the sandbox provider's bets: our own tables, and the casino's journal."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -83,7 +83,7 @@ def _bet(row: Any) -> AggregatorBet:
 
 
 class SandboxCasino:
-    """The handles of the sandbox casino for one of its casinos. Raises SandboxRefused if it refuses."""
+    """The control API of the sandbox casino for one of its casinos. Raises SandboxRefused if it refuses."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str, partner_client_id: str) -> None:
         self._http = http

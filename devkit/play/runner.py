@@ -28,7 +28,7 @@ from devkit.sandbox.provider.compare import Difference, compare
 from devkit.sandbox.provider.croupier import Croupier
 
 MONEY = Decimal("1000.00")
-# A row may be behind its answer by what a worker does after the answer: bets are read again for this long.
+# A worker may still write a row after its answer: bets are read again for this number of seconds.
 BOOKS_AGREE_WITHIN_SECONDS = 30
 SHOWN = 20  # bets in a list for a person
 

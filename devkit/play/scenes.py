@@ -57,7 +57,7 @@ SCENES = (
 
 @dataclass(slots=True)
 class Played:
-    """What came of a scene."""
+    """The result of a scene."""
 
     scene: Scene
     bet: BookedBet
@@ -166,5 +166,5 @@ def show(console: Console, played: Sequence[Played], ui: str, counterparty_id: s
     console.print("Each bet in the Temporal UI:")
     for one in played:
         workflow_id = bet_workflow_id(BetKey(counterparty_id, one.bet.stake.bet_id))
-        # Links are not cut into lines: a terminal, or a person, takes them whole.
+        # Links are not wrapped: a terminal opens them only as a whole.
         console.print(f"  {one.scene.name:<12}  {ui}/{quote(workflow_id, safe='')}", soft_wrap=True, highlight=False)

@@ -1,4 +1,4 @@
-"""Processes that a killed supervisor left behind: a pid file for each child, and their end at the next start."""
+"""Processes that a killed supervisor left behind: each child has a pid file, and the next start ends them."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Questions whether a process is ready: cheap ones, asked every few milliseconds while the stack starts."""
+"""Probes of readiness: cheap ones, sent every few milliseconds while the stack starts."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

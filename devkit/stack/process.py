@@ -1,4 +1,4 @@
-"""One process of the stack: how it is started, when it is ready, how it is kept alive and how it ends."""
+"""One process of the stack: how it starts, when it is ready, how it is kept alive and how it ends."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]  # the checkout, in which every process runs
 _FIRST_PAUSE = 0.5  # seconds before the first restart of a crashed process; doubled for each further one
 _LONGEST_PAUSE = 30.0
 _HEALTHY_AFTER = 5.0  # seconds of life after which a crash counts as the first one again: long enough to have worked
-_ASK_GAP = 0.05  # seconds between two questions whether a process is ready
+_ASK_GAP = 0.05  # seconds between two probes of readiness
 _TAIL = 2_000  # characters of a log shown when its process does not start
 
 
@@ -31,7 +31,7 @@ async def always() -> bool:
 
 @dataclass(frozen=True)
 class Service:
-    """What there is to know of a process before it runs."""
+    """The command of a process, and when it counts as ready."""
 
     name: str
     command: Sequence[str]

@@ -13,7 +13,7 @@ from devkit.stack.process import Service, run_once
 
 @dataclass(frozen=True)
 class Sandbox:
-    """What ``python -m betcore sandbox prepare --json`` prints: made the first time, found again later."""
+    """What ``python -m betcore sandbox prepare --json`` prints: made the first time, found later."""
 
     counterparty_id: str
     secret: str

@@ -23,14 +23,14 @@ SEARCH_ATTRIBUTES = (
     "NeedsAttention=Bool",
     "SettleBy=Datetime",
 )
-# The server's own 20 reads a second of a shard's queue, and it has one shard, are a wait of 50 ms on every hop.
+# By default the server reads a shard's queue 20 times a second, and it has one shard: 50 ms of wait on every hop.
 DYNAMIC_CONFIG = (
     "history.transferProcessorMaxPollRPS=2000",
     "history.timerProcessorMaxPollRPS=2000",
-    # Timers are read so far ahead, and one that is set for sooner comes that late. The server's own second is longer
-    # than the first gaps of a retry.
+    # A timer that is due sooner than this fires this late. The server's default, a second, is longer than the first
+    # gaps of a retry.
     'history.timerProcessorMaxTimeShift="10ms"',
-    # How soon a history that is to be deleted is: the server waits until its queues are known to be past it.
+    # The delay until a history is deleted: the server waits until its queues are known to be past it.
     'history.transferProcessorUpdateAckInterval="1s"',
     'history.visibilityProcessorUpdateAckInterval="1s"',
     "matching.enableFairness=true",

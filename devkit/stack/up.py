@@ -29,7 +29,7 @@ PORTS = (
     "temporal_ui_port",
     "database_port",
 )
-# How to reach servers elsewhere; a stack of its own has its own servers.
+# Settings of servers elsewhere; this stack has servers of its own.
 _ELSEWHERE = (
     "database_url",
     "temporal_address",
@@ -40,7 +40,7 @@ _ELSEWHERE = (
     "temporal_tls_key",
     "temporal_api_key",
 )
-# What a command must not take over from a running stack.
+# Settings that a command must not take over from a running stack.
 _OWN = ("data_dir", "failpoints")
 _ATTEMPTS = 3
 

@@ -1,4 +1,4 @@
-"""``python -m devkit.sandbox.casino``: the sandbox casino as a process, on 127.0.0.1."""
+"""``python -m devkit.sandbox.casino``: run the sandbox casino as a process, on 127.0.0.1."""
 
 import asyncio
 import logging

@@ -20,10 +20,10 @@ class State(StrEnum):
 
 @dataclass
 class Sending:
-    """One Accept on its way, ``tries`` times so far; ``body`` is what is sent of it.
+    """One Accept on its way, after ``tries`` tries; ``body`` is what is sent of it.
 
-    ``status`` and ``answer_code`` are what the aggregator answered last (None: nothing that could be read), ``failure``
-    is why a try got no answer, ``fault`` the kind that met it.
+    ``status`` and ``answer_code`` are the aggregator's last answer (None: nothing that could be read), ``failure`` is
+    why a try got no answer, ``fault`` the kind that met it.
     """
 
     accept: Accept

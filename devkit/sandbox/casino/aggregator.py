@@ -25,7 +25,7 @@ _MARGIN_SECONDS = 30
 
 
 class NotDelivered(Exception):  # its handler reports it, in words
-    """The aggregator gave no answer to an Accept; the text says why."""
+    """The aggregator gave no answer to an Accept; the text has the reason."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The sandbox casino as an application: puts wallet, keys, surface C, Accepts and control endpoints together."""
+"""The sandbox casino as an application: wallet, keys, surface C, Accepts and control endpoints together."""
 
 from collections.abc import AsyncIterator
 

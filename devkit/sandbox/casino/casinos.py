@@ -58,7 +58,8 @@ class Credentials:
 
 @dataclass
 class Casino:
-    """One casino: its switches, its faults, the calls it got, those that it holds, and the Accepts that it sends."""
+    """One casino: its switches, its faults, the calls it received, those that it holds, and the Accepts that it
+    sends."""
 
     client_id: int
     switches: Switches = field(default_factory=Switches)

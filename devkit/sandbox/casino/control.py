@@ -1,4 +1,5 @@
-"""The sandbox's own handles: players, journal, calls, Accepts, faults, switches. Unsigned JSON, for loopback alone."""
+"""The control API of the sandbox: players, journal, calls, Accepts, faults, switches. Unsigned JSON, for loopback
+alone."""
 
 import asyncio
 from contextlib import suppress
@@ -79,7 +80,7 @@ class CallsQuery(OfCasino):
 
 
 class NewCredentials(OfCasino):
-    """``POST /_credentials``: replaces both; without an address it is the one that the process knows."""
+    """``POST /_credentials``: replaces both; without an address the process's own one is used."""
 
     secret: Name
     aggregator_url: str | None = Field(None, pattern=r"^https?://[^\s]+$")

@@ -47,7 +47,7 @@ class Exchange:
         """Process and answer, without a fault."""
         try:
             response = self.reply(await self.process())
-            # Written here, so that what waits for the answer comes after it.
+            # Written here, so that an Accept that waits for the answer is sent after it.
             with suppress(ConnectionError):
                 await response.prepare(self.request)
                 await response.write_eof()

@@ -1,6 +1,6 @@
 """Which fault meets which call: the plan that ``POST /_faults`` gives a casino.
 
-What a fault of each kind does stands in ``kinds``, and in ``outbox`` for those of an Accept.
+What a fault of each kind does is in ``fault_kinds``, and for faults of an Accept in ``outbox``.
 """
 
 import random
@@ -43,7 +43,7 @@ class FaultKind(StrEnum):
     EARLY = "early"
 
 
-# What can befall an Accept, and what can befall nothing else.
+# The kinds that an Accept can meet, and those that only an Accept can meet.
 OF_ACCEPT = {
     *(FaultKind.DELAY, FaultKind.DROP, FaultKind.HOLD, FaultKind.ERROR_CODE, FaultKind.REWRITE),
     *(FaultKind.REPEAT, FaultKind.CONTRADICT, FaultKind.EARLY, FaultKind.OTHER_TYPES, FaultKind.DIRTY_TEXTS),
@@ -131,7 +131,7 @@ class Plan:
     _armed: list[_Armed] = field(init=False)
 
     def __post_init__(self) -> None:
-        # Dice of its own for each fault, so that adding one does not change when the others fire.
+        # Each fault has a random source of its own, so that adding one does not change when the others fire.
         self._armed = [_Armed(fault, random.Random(f"{self.seed}:{place}")) for place, fault in enumerate(self.faults)]
 
     def pick(self, call: Call) -> Fault | None:

@@ -1,7 +1,7 @@
-"""Sending Accepts, in the background, until the aggregator has given an answer that ends it; and their faults.
+"""Sends Accepts in the background until the aggregator's answer ends it, and injects their faults.
 
-The reference asks a casino to send Accept again after a network error or an answer that is an error. What a restart of
-the process loses is lost: the aggregator repeats its make, and that brings a new Accept from the record.
+The reference asks a casino to send Accept again after a network error or an answer that is an error. A restart of the
+process loses the Accepts on their way: the aggregator repeats its make, and that brings a new Accept from the record.
 """
 
 import asyncio

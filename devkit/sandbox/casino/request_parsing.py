@@ -1,4 +1,4 @@
-"""Reading what a control call asks for: a body or a query, or a refusal with the reason."""
+"""Reads a control call: a body or a query, or a refusal with the reason."""
 
 from typing import Annotated, Any, TypeVar
 

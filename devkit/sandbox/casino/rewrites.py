@@ -1,4 +1,4 @@
-"""The same answer in other clothes: what casinos send whose JSON has other types than the reference, or dirty text.
+"""The same answer in other forms: JSON with other types than the reference's, as casinos send it, or dirty text.
 
 Each function takes the fields of one answer, of one item of a list, or of one Accept, and returns them as another
 casino would have written them. No value changes.
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 Fields = dict[str, object]
 
-# More than any id is long, and less than a body may have.
+# Longer than any id, and shorter than a body may be.
 _LONG = 20_000
 
 

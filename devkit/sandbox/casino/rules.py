@@ -60,7 +60,7 @@ class Switches(BaseModel):
     @field_validator("idempotency", mode="before")
     @classmethod
     def _spell_out(cls, given: object) -> object:
-        # YAML and people write on and off, JSON has true and false.
+        # YAML and developers write on and off, JSON has true and false.
         return ("on" if given else "off") if isinstance(given, bool) else given
 
 

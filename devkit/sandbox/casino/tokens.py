@@ -63,7 +63,7 @@ def http_loader(url: str) -> Loader:
 
 
 class Keys:
-    """The aggregator's public keys by ``kid``, read when an unknown one shows up, at most once a second."""
+    """The aggregator's public keys by ``kid``, read again for an unknown one, at most once a second."""
 
     def __init__(self, load: Loader) -> None:
         self._load = load
@@ -78,7 +78,7 @@ class Keys:
         if kid in self._keys:
             return self._keys[kid]
         async with self._reading:
-            # A read that began after this call came in is as good as one of its own.
+            # A read that began after this call arrived serves as its own.
             if kid not in self._keys and self._read_at < asked_at:
                 await asyncio.sleep(self._read_at + _SECONDS_BETWEEN_READS - time.monotonic())
                 await self._read()

@@ -1,7 +1,7 @@
 """The wallet: takes movements of money into a double-entry journal, one transaction each.
 
-Every movement has two postings that add up to nothing, one on the player's account and one on the house's. What
-decides about a movement stands in ``rules``; this module holds the locks, reads the book and writes the outcome.
+Every movement has two postings that add up to nothing, one on the player's account and one on the casino's. The
+decision about a movement is in ``rules``; this module holds the locks, reads the book and writes the outcome.
 """
 
 from dataclasses import dataclass

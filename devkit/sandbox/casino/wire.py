@@ -133,7 +133,7 @@ Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f
 
 
 class AuthRequest(_Request):
-    """``/users/auth``: the player's page hands the token on that the casino gave it."""
+    """``/users/auth``: the player's page hands on the token that the casino gave it."""
 
     refresh_token: Name
 

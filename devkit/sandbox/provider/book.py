@@ -70,7 +70,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedAnswer:
-    """One request and what came back."""
+    """One request and the answer received."""
 
     at: str
     operation: Operation
@@ -84,7 +84,7 @@ class ReceivedAnswer:
 
 @dataclass(slots=True)
 class BookedBet:
-    """One page of the book."""
+    """One bet in the book."""
 
     stake: Stake
     ending: Ending | None = None
@@ -135,7 +135,7 @@ class BookedBet:
     def _refund_refused(self, said: ReceivedAnswer) -> Outcome:
         if (said.code, said.reason) == (CONTRADICTION, BET_REFUSED) and not self.was_opened:
             return Outcome.REFUSED
-        # The casino does not give the win back, and so the bet stands with both of its legs.
+        # The casino does not give the win back, and so stake and win both stand.
         if (said.code, said.reason) == (REFUSED, CASINO_REFUSED) and self.stake.one_step:
             return Outcome.SETTLED
         return Outcome.CONTESTED

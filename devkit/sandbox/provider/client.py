@@ -26,7 +26,7 @@ BET_REFUSED, CASINO_REFUSED = "bet_refused", "casino_refused"  # reasons, of the
 
 
 class Operation(StrEnum):
-    """The calls about a bet; the word is the end of the path."""
+    """The calls about a bet; the value is the end of the path."""
 
     PAY_IN = "pay-in"
     PAY_OUT = "pay-out"
@@ -36,7 +36,7 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call about a bet. Its bytes stay what they are however often it is sent."""
+    """One call about a bet. Its bytes stay the same however often it is sent."""
 
     operation: Operation
     session_id: str

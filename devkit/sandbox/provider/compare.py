@@ -122,7 +122,7 @@ def _standings(bet: BookedBet, outcome: Outcome) -> list[Standing]:
 
 
 def _untouched(state: str, bet: BookedBet) -> list[Standing]:
-    # A stake that shows up at the casino after the bet has ended without it is returned beside the bet, by a reversal.
+    # A stake that appears at the casino after the bet has ended without it is returned by a reversal beside the bet.
     returned = _returned_legs(bet)
     return [Standing(state, ()), Standing(state, returned), Standing(state, returned, reversed=True)]
 

@@ -1,6 +1,6 @@
 """The provider's game: a roll of a hundred-sided die, over 50 wins 1.96 times the stake.
 
-Everything comes from the seed and the round's number, so that the same run can be played again.
+Everything follows from the seed and the round's number, so that the same run can be played again.
 """
 
 import hashlib

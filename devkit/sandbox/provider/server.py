@@ -27,7 +27,7 @@ PAGE = "<!doctype html><title>Sandbox Dice</title><p>The game would run here. Pl
 
 @dataclass(slots=True)
 class Counterparties:
-    """Who may call, with which secret, and the request ids that were seen inside the window."""
+    """The counterparties that may call, their secrets, and the request ids seen inside the window."""
 
     secrets: dict[str, str] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
