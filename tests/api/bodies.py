@@ -1,4 +1,4 @@
-"""A table of request bodies, and what the readers of requests make of each.
+"""A table of request bodies, and the answer of the readers of requests to each.
 
 ``python -m tests.api.bodies`` writes ``bodies.json``. ``test_bodies`` compares: what a partner is answered changes only
 together with a line of that file.
@@ -19,7 +19,7 @@ from betcore.domain.errors import Malformed
 from betcore.domain.profiles import DEFAULT_ERROR_CODES
 
 FILE = Path(__file__).with_name("bodies.json")
-# reader -> what it makes of a body -> what the body has in which field
+# reader -> its answer to a body -> the fields and literals of the bodies with that answer
 Answers = dict[str, dict[str, list[str]]]
 Read = Callable[[bytes], object]
 
@@ -106,7 +106,7 @@ WHOLE = {
 
 
 class Case(NamedTuple):
-    """A body, the field that is tried in it, and what stands there."""
+    """A body, the field that is tried in it, and the literal of that field."""
 
     field: str
     shown: str
@@ -114,13 +114,13 @@ class Case(NamedTuple):
     literal: str = ABSENT
 
     def mark(self, value: object) -> object:
-        """Return a value as the file shows it: one that is read as it was written needs no line of its own."""
+        """Return a value as the file shows it: values that are read as they were written share a line."""
         written = json.loads(self.literal) if self.literal.startswith('"') else self.literal
         return "<as written>" if value == written else value
 
 
 def answers() -> Answers:
-    """Return what every reader makes of every body."""
+    """Return the answer of every reader to every body."""
     made: Answers = {}
     for operation, needed in OPERATIONS.items():
         good = {name: BET[name] for name in needed}
@@ -173,11 +173,11 @@ def _grouped(read: Read, good: Mapping[str, str], cases: Iterable[Case]) -> dict
     usual, found = _fields(read(_write(good))), dict[str, dict[str, list[str]]]()
     for case in cases:
         found.setdefault(_answer(read, case, usual), {}).setdefault(case.field, []).append(case.shown)
-    return {said: [f"{field}: {'  '.join(shown)}" for field, shown in found[said].items()] for said in sorted(found)}
+    return {one: [f"{field}: {'  '.join(shown)}" for field, shown in found[one].items()] for one in sorted(found)}
 
 
 def _answer(read: Read, case: Case, usual: Mapping[str, object]) -> str:
-    """Return the refusal and what stands in the incident, or what was read of the body, but for what is usual."""
+    """Return the refusal with its incident, or the fields that were read and differ from the good body's."""
     try:
         found = _fields(read(case.body))
     except provider_schemas.UnreadableWin as error:

@@ -7,33 +7,33 @@ import pytest
 from tests.api.wire import Api, Signer, running_api
 from tests.in_process_casino import InProcessCasino, open_casino
 
-# It asserts for the tests, which then show what differs.
+# Without it a failed assertion in that module would not show what differs.
 pytest.register_assert_rewrite("tests.api.target")
 
 
 @pytest.fixture(scope="package")
 async def wire_database(new_database: Callable[[], Awaitable[str]]) -> str:
-    """The database of this package's tests."""
+    """Return the URL of a database for this package's tests."""
     return await new_database()
 
 
 @pytest.fixture(scope="package")
 async def casino(wire_database: str) -> AsyncIterator[InProcessCasino]:
-    """A provider, a casino and a player with 1,000 EUR."""
+    """Open a provider, a casino and a player with 1,000 EUR."""
     async with open_casino(wire_database) as opened:
         yield opened
 
 
 @pytest.fixture(scope="package")
 async def api(casino: InProcessCasino, wire_database: str, temporal_address: str) -> AsyncIterator[Api]:
-    """The API in front of them."""
+    """Run the API in front of them."""
     async with running_api(wire_database, temporal_address) as running:
         yield running
 
 
 @pytest.fixture(scope="package")
 async def signer(casino: InProcessCasino) -> Signer:
-    """The provider."""
+    """Return the provider, to sign its requests."""
     provider = await casino.partners.provider(casino.counterparty_id)
     assert provider is not None
     return Signer(provider.counterparty_id, provider.secrets[0])

@@ -1,4 +1,4 @@
-"""Money that a hostile call could move, ways to aim at it, and the proof that it stayed where it was."""
+"""Money that a hostile call could move, calls that aim at it, and the proof that it did not move."""
 
 import asyncio
 import json
@@ -11,11 +11,11 @@ from betcore.provider import xsign
 from tests.api.wire import JSON, Answer, Api, Signer
 from tests.partner import TestPartner
 
-Told = tuple[int, int, str | None]
+Outcome = tuple[int, int, str | None]
 Attempts = Mapping[str, Awaitable[Answer]]
 
 OPEN, SETTLED, FRESH = "bet-open", "bet-settled", "bet-fresh"
-# What would move money if it were taken: a stake of a bet that nobody knows, or the end of the one that is open.
+# Bodies that would move money if they were taken: the stake of a new bet, or the end of the open one.
 GOOD: dict[str, dict[str, str]] = {
     "pay-in": {"betId": FRESH, "betAmount": "10.00", "gameRoundId": "round-1"},
     "pay-out": {"betId": OPEN, "winAmount": "25.00", "gameRoundId": "round-1"},
@@ -61,19 +61,19 @@ class Target:
         return Signer(self.partner.counterparty_id, self.partner.secret)
 
     def written(self, field: str, literal: str) -> bytes:
-        """The good body with this piece of JSON in a field."""
+        """Return the good body with this JSON in a field."""
         rest = {name: value for name, value in self.good.items() if name != field}
         return f'{{"{field}":{literal},{json.dumps(rest)[1:]}'.replace(",}", "}").encode()
 
     async def send(
         self, body: bytes | None = None, path: str | None = None, signer: Signer | None = None, off: float = 0
     ) -> Answer:
-        """A request in form, well signed by whoever sends it."""
+        """Send a well-formed request that ``signer`` has signed, by default the partner."""
         body = self.body if body is None else body
         return await self.with_headers((signer or self.signer).sign(body, off=off).items(), body, path)
 
     def each(self, bodies: Iterable[bytes]) -> Attempts:
-        """These bodies, each well signed."""
+        """Send these bodies, each well signed."""
         return {f"{number}: {body[:90]!r}": self.send(body) for number, body in enumerate(bodies)}
 
     async def with_headers(
@@ -84,12 +84,12 @@ class Target:
         method: str = "POST",
         types: Iterable[str] = (JSON[1],),
     ) -> Answer:
-        """A request with these headers and no others."""
+        """Send a request with these headers and no others."""
         headers = [*((JSON[0], one) for one in types), *signature]
         return await self.api.send(method, path or self.path, headers, self.body if body is None else body)
 
     async def state(self) -> dict[str, Any]:
-        """Whatever money has left behind: at the casino, and in our rows."""
+        """Return all traces of money: at the casino, and in our rows."""
         given = {"a": self.partner.counterparty_id, "b": self.other.counterparty_id}
         player = f"/_players/{self.partner.partner_client_id}/anna"
         return {
@@ -107,7 +107,7 @@ def _reads(call: dict[str, Any]) -> bool:
 
 @asynccontextmanager
 async def nothing_moves(target: Target) -> AsyncIterator[None]:
-    """The block leaves journal, rows, balance and the casino's calls, but for reads of the balance, as they were."""
+    """Assert that the block changes no journal, row or balance, and makes the casino no call but reads of a balance."""
     before = await target.state()
     assert before["journal"][0]
     assert before["movements"]
@@ -115,13 +115,13 @@ async def nothing_moves(target: Target) -> AsyncIterator[None]:
     assert await target.state() == before
 
 
-async def all_told(told: Told, attempts: Attempts) -> None:
-    """Send all of them, some at a time; each hears the same."""
+async def all_answered(outcome: Outcome, attempts: Attempts) -> None:
+    """Send all of them, some at a time, and assert that each gets the same answer."""
     turns = asyncio.Semaphore(AT_ONCE)
 
-    async def hear(attempt: Awaitable[Answer]) -> Told:
+    async def send(attempt: Awaitable[Answer]) -> Outcome:
         async with turns:
-            return (await attempt).told
+            return (await attempt).outcome
 
-    heard = dict(zip(attempts, await asyncio.gather(*map(hear, attempts.values())), strict=True))
-    assert {name: answer for name, answer in heard.items() if answer != told} == {}
+    answers = dict(zip(attempts, await asyncio.gather(*map(send, attempts.values())), strict=True))
+    assert {name: answer for name, answer in answers.items() if answer != outcome} == {}

@@ -1,4 +1,4 @@
-"""What the readers of requests make of every body of the table, compared with what they made of it before."""
+"""The answer of the readers of requests to every body of the table, compared with the recorded one."""
 
 import json
 

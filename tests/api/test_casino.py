@@ -1,4 +1,4 @@
-"""The Aggregator API for casinos over HTTP: who gets in, what is said of our messages, and what an Accept does."""
+"""The Aggregator API for casinos over HTTP: authentication, verification of our messages, and Accepts."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ WORD = Confirmation("102145", None, None)
 
 
 @dataclass(frozen=True)
-class Said:
+class CasinoAnswer:
     """An answer; ``code`` is HTTP status and ErrorCode."""
 
     answer: Answer
@@ -52,7 +52,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class House:
+class CasinoCaller:
     """A casino as it calls us."""
 
     api: Api
@@ -63,27 +63,27 @@ class House:
     desk: Onboarding
     keys: SigningKeys
 
-    async def post(self, path: str, body: Any, bearer: str | None = None) -> Said:
-        """One call; a body that is not bytes is sent as JSON."""
+    async def post(self, path: str, body: Any, bearer: str | None = None) -> CasinoAnswer:
+        """Send a call; a body that is not bytes is sent as JSON."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = [JSON] if bearer is None else [JSON, ("Authorization", bearer)]
-        return Said(await self.api.send("POST", path, headers, raw))
+        return CasinoAnswer(await self.api.send("POST", path, headers, raw))
 
-    async def log_in(self, secret: str | None = None, client_id: Any = None) -> Said:
+    async def log_in(self, secret: str | None = None, client_id: Any = None) -> CasinoAnswer:
         asked = {"PartnerClientId": client_id or self.partner_client_id, "Secret": secret or self.secret}
         return await self.post(TOKEN, asked)
 
     async def bearer(self) -> str:
-        """The Authorization header of a casino that is let in."""
+        """Return the Authorization header of a casino that has logged in."""
         value = (await self.log_in()).value
         return f"{value['TokenType']} {value['AccessToken']}"
 
-    async def accept(self, body: Any) -> Said:
-        """An Accept, with a token that holds."""
+    async def accept(self, body: Any) -> CasinoAnswer:
+        """Send an Accept with a token that holds."""
         return await self.post(ACCEPT, body, await self.bearer())
 
     async def open(self) -> tuple[PayIn, dict[str, Any]]:
-        """A stake of 10 EUR that is on its way to the casino, and the Accept that confirms it."""
+        """Return a stake of 10 EUR that is on its way to the casino, and the Accept that confirms it."""
         bet = await self.casino.pay_in("10.00")
         claim = await self.casino.bets.open(bet, "run", BetState.ACCEPTING, None)
         assert claim is not None
@@ -111,30 +111,30 @@ class House:
 
 
 @pytest.fixture
-async def house(api: Api, casino: InProcessCasino) -> House:
-    return await _house(api, casino, "c", casino.partner_client_id)
+async def caller(api: Api, casino: InProcessCasino) -> CasinoCaller:
+    return await _caller(api, casino, "c", casino.partner_client_id)
 
 
 @pytest.fixture
-async def other(api: Api, casino: InProcessCasino) -> House:
-    """Another casino of ours."""
+async def other(api: Api, casino: InProcessCasino) -> CasinoCaller:
+    """Return another casino of ours."""
     name = f"other-{secrets.token_hex(4)}"
     made = await Onboarding(casino.engine, Vault(SECRET_KEY)).add_casino(name, "http://127.0.0.1:1", "", "reply")
-    return await _house(api, casino, name, made["partner_client_id"])
+    return await _caller(api, casino, name, made["partner_client_id"])
 
 
-async def _house(api: Api, casino: InProcessCasino, name: str, client_id: int) -> House:
+async def _caller(api: Api, casino: InProcessCasino, name: str, client_id: int) -> CasinoCaller:
     vault = Vault(SECRET_KEY)
     desk = Onboarding(casino.engine, vault)
     keys = SigningKeys(casino.engine, vault, 0)
-    return House(api, casino, name, client_id, await desk.secret("casino", name), desk, keys)
+    return CasinoCaller(api, casino, name, client_id, await desk.secret("casino", name), desk, keys)
 
 
 # auth/token
 
 
-async def test_a_casino_gets_a_token_that_it_can_read_and_use(house: House) -> None:
-    found = await house.log_in()
+async def test_a_casino_gets_a_token_that_it_can_read_and_use(caller: CasinoCaller) -> None:
+    found = await caller.log_in()
     assert found.code == DONE
     assert found.answer.headers["cache-control"] == "no-store"
     value = found.value
@@ -143,24 +143,24 @@ async def test_a_casino_gets_a_token_that_it_can_read_and_use(house: House) -> N
         "ExpiresIn": 900,
         "Scope": "payments",
     }
-    keys = jwt.PyJWKSet.from_dict((await house.api.get("/mis-api/api/v2/auth/jwks")).body)
+    keys = jwt.PyJWKSet.from_dict((await caller.api.get("/mis-api/api/v2/auth/jwks")).body)
     key = keys[jwt.get_unverified_header(value["AccessToken"])["kid"]]
     claims = jwt.decode(value["AccessToken"], key, algorithms=["RS256"], audience=AUDIENCE, issuer="betcore")
-    assert claims["client_id"] == f"PartnerClient-{house.partner_client_id}"
+    assert claims["client_id"] == f"PartnerClient-{caller.partner_client_id}"
     assert claims["exp"] - claims["iat"] == 900
     assert set(claims) == {"iss", "aud", "client_id", "scope", "gen", "iat", "nbf", "exp", "jti"}
 
 
-async def test_no_secret_but_its_own_lets_a_casino_in(house: House, other: House) -> None:
-    for one in ("wrong", other.secret, f"{house.secret} ", "\ud800"):
-        found = await house.log_in(one)
+async def test_no_secret_but_its_own_lets_a_casino_in(caller: CasinoCaller, other: CasinoCaller) -> None:
+    for one in ("wrong", other.secret, f"{caller.secret} ", "\ud800"):
+        found = await caller.log_in(one)
         assert found.code == NOT_AUTHORISED
         assert found.answer.headers["www-authenticate"] == "bearer"
-    nobody = await house.log_in(client_id=2**53 - 1)
-    assert nobody.answer.body == (await house.log_in("wrong")).answer.body
+    unknown = await caller.log_in(client_id=2**53 - 1)
+    assert unknown.answer.body == (await caller.log_in("wrong")).answer.body
 
 
-async def test_both_secrets_of_a_rotation_hold_until_its_end(other: House) -> None:
+async def test_both_secrets_of_a_rotation_hold_until_its_end(other: CasinoCaller) -> None:
     made = await other.desk.rotate_secret("casino", other.name, 60)
     for one in (other.secret, made["secret"]):
         assert (await other.log_in(one)).code == DONE
@@ -169,13 +169,13 @@ async def test_both_secrets_of_a_rotation_hold_until_its_end(other: House) -> No
     assert (await other.log_in(made["secret"])).code == DONE
 
 
-async def test_a_casino_that_is_disabled_still_confirms_what_is_open(other: House) -> None:
+async def test_a_casino_that_is_disabled_still_confirms_what_is_open(other: CasinoCaller) -> None:
     await other.desk.disable("casino", other.name)
     assert (await other.accept({**(await other.open())[1]})).code == UNKNOWN_BET
 
 
 @pytest.mark.edge_case(105)
-async def test_the_tokens_of_a_casino_end_when_it_is_disabled_or_loses_its_secret_at_once(other: House) -> None:
+async def test_the_tokens_of_a_casino_end_when_it_is_disabled_or_loses_its_secret_at_once(other: CasinoCaller) -> None:
     body = {**(await other.open())[1]}
     bearer = await other.bearer()
     assert (await other.post(ACCEPT, body, bearer)).code == UNKNOWN_BET
@@ -200,20 +200,20 @@ async def test_a_revoked_key_is_listed_no_more_and_nothing_it_has_signed_holds(
     database_url: str, temporal_address: str
 ) -> None:
     async with open_casino(database_url) as casino, running_api(database_url, temporal_address) as api:
-        house = await _house(api, casino, "c", casino.partner_client_id)
-        bearer, old = await house.bearer(), await house.keys.current()
-        body = (await house.open())[1]
-        assert (await house.post(ACCEPT, {**body, "BetId": 1}, bearer)).code == UNKNOWN_BET
-        in_force = await house.keys.revoke(old.kid)
-        listed = [key["kid"] for key in (await house.api.get("/mis-api/api/v2/auth/jwks")).body["keys"]]
+        caller = await _caller(api, casino, "c", casino.partner_client_id)
+        bearer, old = await caller.bearer(), await caller.keys.current()
+        body = (await caller.open())[1]
+        assert (await caller.post(ACCEPT, {**body, "BetId": 1}, bearer)).code == UNKNOWN_BET
+        in_force = await caller.keys.revoke(old.kid)
+        listed = [key["kid"] for key in (await caller.api.get("/mis-api/api/v2/auth/jwks")).body["keys"]]
         assert in_force in listed
         assert old.kid not in listed
-        assert (await house.post(ACCEPT, body, bearer)).code == NOT_AUTHORISED
-        fresh = (await house.log_in()).value["AccessToken"]
+        assert (await caller.post(ACCEPT, body, bearer)).code == NOT_AUTHORISED
+        fresh = (await caller.log_in()).value["AccessToken"]
         assert jwt.get_unverified_header(fresh)["kid"] == in_force
         # A second time changes nothing, and one that is not in force leaves the one that is.
-        assert await house.keys.revoke(old.kid) == in_force
-        assert (await house.accept(body)).code == DONE
+        assert await caller.keys.revoke(old.kid) == in_force
+        assert (await caller.accept(body)).code == DONE
 
 
 LOG_INS = {
@@ -234,27 +234,27 @@ LOG_INS = {
 
 
 @pytest.mark.parametrize("body", LOG_INS.values(), ids=LOG_INS)
-async def test_a_log_in_that_cannot_be_read(house: House, body: bytes) -> None:
-    assert (await house.post(TOKEN, body)).code == MALFORMED
+async def test_a_log_in_that_cannot_be_read(caller: CasinoCaller, body: bytes) -> None:
+    assert (await caller.post(TOKEN, body)).code == MALFORMED
 
 
-async def test_a_body_has_a_limit(house: House) -> None:
-    assert (await house.post(TOKEN, b" " * (64 * 1024 + 1))).code == (413, 103801)
-    assert (await house.post(ACCEPT, b" " * (64 * 1024 + 1), await house.bearer())).code == (413, 103801)
-    assert (await house.post(TOKEN, b" " * 64 * 1024)).code == MALFORMED
+async def test_a_body_has_a_limit(caller: CasinoCaller) -> None:
+    assert (await caller.post(TOKEN, b" " * (64 * 1024 + 1))).code == (413, 103801)
+    assert (await caller.post(ACCEPT, b" " * (64 * 1024 + 1), await caller.bearer())).code == (413, 103801)
+    assert (await caller.post(TOKEN, b" " * 64 * 1024)).code == MALFORMED
 
 
-async def test_other_methods_and_paths_are_told_in_the_casinos_envelope(house: House) -> None:
-    found = Said(await house.api.get(ACCEPT))
+async def test_other_methods_and_paths_are_answered_in_the_casinos_envelope(caller: CasinoCaller) -> None:
+    found = CasinoAnswer(await caller.api.get(ACCEPT))
     assert (found.code, found.answer.headers["allow"]) == ((405, 405), "post")
-    assert Said(await house.api.get("/mis-api/api/v2/payments")).code == (404, 404)
+    assert CasinoAnswer(await caller.api.get("/mis-api/api/v2/payments")).code == (404, 404)
 
 
 # The bearer
 
 
 def _sign(key: SigningKey, **changed: Any) -> str:
-    """An access token for the in-process casino, but for what is changed; what is None is left out."""
+    """Return an access token for the in-process casino with some claims changed; a claim of None is left out."""
     now = datetime.now(UTC)
     claims: dict[str, Any] = {
         "iss": "betcore",
@@ -271,27 +271,27 @@ def _sign(key: SigningKey, **changed: Any) -> str:
 
 
 def _message(key: SigningKey, **changed: Any) -> str:
-    """A token such as we send to casinos."""
+    """Return a token like those that we send to casinos."""
     return _sign(key, **{"aud": None, "scope": None, "iat": None, "data": '{"BetId": 1}', **changed})
 
 
-async def test_a_token_of_the_right_shape_lets_in(house: House) -> None:
-    key = await house.keys.current()
-    named = f"PartnerClient-{house.partner_client_id}"
-    _, body = await house.open()
+async def test_a_token_of_the_right_shape_lets_in(caller: CasinoCaller) -> None:
+    key = await caller.keys.current()
+    named = f"PartnerClient-{caller.partner_client_id}"
+    _, body = await caller.open()
     for scheme in ("Bearer", "bearer"):
-        assert (await house.post(ACCEPT, body, f"{scheme} {_sign(key, client_id=named)}")).code == DONE
+        assert (await caller.post(ACCEPT, body, f"{scheme} {_sign(key, client_id=named)}")).code == DONE
 
 
 BAD_CLAIMS: dict[str, dict[str, Any]] = {
     "expired": {"exp": datetime.now(UTC) - timedelta(minutes=1)},
     "not yet valid": {"nbf": datetime.now(UTC) + timedelta(hours=1)},
     "of another issuer": {"iss": "another"},
-    "for somebody else": {"aud": "another"},
-    "for nobody": {"aud": None},
+    "for another audience": {"aud": "another"},
+    "for no audience": {"aud": None},
     "with another scope": {"scope": "games"},
     "without a scope": {"scope": None},
-    "for ever": {"exp": None},
+    "without an end": {"exp": None},
     "of an unknown casino": {"client_id": "PartnerClient-999999999"},
     "of no casino": {"client_id": "7"},
     "without a casino": {"client_id": None},
@@ -299,18 +299,18 @@ BAD_CLAIMS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("claims", BAD_CLAIMS.values(), ids=BAD_CLAIMS)
-async def test_a_token_that_does_not_hold_is_refused(house: House, claims: dict[str, Any]) -> None:
-    named = {"client_id": f"PartnerClient-{house.partner_client_id}", **claims}
-    _, body = await house.open()
-    token = _sign(await house.keys.current(), **named)
-    assert (await house.post(ACCEPT, body, f"Bearer {token}")).code == NOT_AUTHORISED
-    assert (await house.movement(body)).accept_code is None
+async def test_a_token_that_does_not_hold_is_refused(caller: CasinoCaller, claims: dict[str, Any]) -> None:
+    named = {"client_id": f"PartnerClient-{caller.partner_client_id}", **claims}
+    _, body = await caller.open()
+    token = _sign(await caller.keys.current(), **named)
+    assert (await caller.post(ACCEPT, body, f"Bearer {token}")).code == NOT_AUTHORISED
+    assert (await caller.movement(body)).accept_code is None
 
 
-async def test_neither_what_we_send_nor_a_foreign_key_lets_in(house: House) -> None:
-    key = await house.keys.current()
-    named = f"PartnerClient-{house.partner_client_id}"
-    _, body = await house.open()
+async def test_neither_what_we_send_nor_a_foreign_key_lets_in(caller: CasinoCaller) -> None:
+    key = await caller.keys.current()
+    named = f"PartnerClient-{caller.partner_client_id}"
+    _, body = await caller.open()
     good = _sign(key, client_id=named)
     head, payload, _ = good.split(".")
     foreign = SigningKey(key.kid, (await _another_key()).private_key)
@@ -321,11 +321,11 @@ async def test_neither_what_we_send_nor_a_foreign_key_lets_in(house: House) -> N
     tokens = [_message(key, client_id=named), _sign(foreign, client_id=named), f"{head}.{payload}.", by_hmac]
     bearers = [f"Bearer {one}" for one in [*tokens, unsigned, unknown, "", "x", "a.b.c", "é"]]
     for bearer in [*bearers, good, f"Basic {good}", ""]:
-        assert (await house.post(ACCEPT, body, bearer)).code == NOT_AUTHORISED, bearer
-    assert (await house.post(ACCEPT, body)).code == NOT_AUTHORISED
+        assert (await caller.post(ACCEPT, body, bearer)).code == NOT_AUTHORISED, bearer
+    assert (await caller.post(ACCEPT, body)).code == NOT_AUTHORISED
     twice = [JSON, *[("Authorization", f"Bearer {good}")] * 2]
-    assert Said(await house.api.send("POST", ACCEPT, twice, json.dumps(body).encode())).code == NOT_AUTHORISED
-    assert (await house.movement(body)).accept_code is None
+    assert CasinoAnswer(await caller.api.send("POST", ACCEPT, twice, json.dumps(body).encode())).code == NOT_AUTHORISED
+    assert (await caller.movement(body)).accept_code is None
 
 
 async def _another_key() -> SigningKey:
@@ -334,35 +334,35 @@ async def _another_key() -> SigningKey:
     return SigningKey("", await asyncio.to_thread(generate_private_key, 65537, 2048))
 
 
-async def test_a_token_survives_the_rotation_of_our_keys(house: House) -> None:
-    bearer = await house.bearer()
-    _, body = await house.open()
-    await house.keys.rotate()
-    assert (await house.post(ACCEPT, body, bearer)).code == DONE
-    assert (await house.accept(body)).code == DONE
+async def test_a_token_survives_the_rotation_of_our_keys(caller: CasinoCaller) -> None:
+    bearer = await caller.bearer()
+    _, body = await caller.open()
+    await caller.keys.rotate()
+    assert (await caller.post(ACCEPT, body, bearer)).code == DONE
+    assert (await caller.accept(body)).code == DONE
 
 
 # auth/verify
 
 
-async def test_what_we_have_signed_is_ours(house: House) -> None:
-    message = _message(await house.keys.current())
+async def test_what_we_have_signed_is_ours(caller: CasinoCaller) -> None:
+    message = _message(await caller.keys.current())
     for body in ({"Token": message}, message):
-        found = await house.post(VERIFY, body)
+        found = await caller.post(VERIFY, body)
         assert found.code == DONE
         assert (found.value["Valid"], found.value["Claims"]["data"]) == (True, '{"BetId": 1}')
-    await house.keys.rotate()
-    assert (await house.post(VERIFY, message)).value["Valid"] is True
+    await caller.keys.rotate()
+    assert (await caller.post(VERIFY, message)).value["Valid"] is True
 
 
-async def test_what_we_have_not_signed_or_does_not_hold_is_not(house: House) -> None:
-    key = await house.keys.current()
+async def test_what_we_have_not_signed_or_does_not_hold_is_not(caller: CasinoCaller) -> None:
+    key = await caller.keys.current()
     foreign = SigningKey(key.kid, (await _another_key()).private_key)
     past = datetime.now(UTC) - timedelta(seconds=1)
-    access = (await house.log_in()).value["AccessToken"]
+    access = (await caller.log_in()).value["AccessToken"]
     others = [_message(foreign), _message(key, exp=past), _message(key, iss="another"), access, "", "x.y.z", "é"]
     for token in [*others, _message(key) + "x", "A" * 60_000]:
-        found = await house.post(VERIFY, {"Token": token})
+        found = await caller.post(VERIFY, {"Token": token})
         assert (found.code, found.value) == (DONE, {"Valid": False})
 
 
@@ -379,14 +379,13 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("body", UNREADABLE)
-async def test_a_question_that_cannot_be_read(house: House, body: bytes) -> None:
-    assert (await house.post(VERIFY, body)).code == MALFORMED
+async def test_a_question_that_cannot_be_read(caller: CasinoCaller, body: bytes) -> None:
+    assert (await caller.post(VERIFY, body)).code == MALFORMED
 
 
 # payments/accept
 
-# field -> what it must not be, as JSON
-# What no reading takes, field by field, and its kind.
+# field -> the doubt, and the JSON that no reading takes
 WRONG = {
     "BetId": ("unreadable_bet", ["null", "true", "0", "-1", "1.5", '""', "9007199254740992", "[]", "9" * 5000]),
     "TransactionType": ("unreadable_type", ["null", "true", '"win"', "0", "3", "-1.5", "{}"]),
@@ -400,48 +399,48 @@ WRONG = {
 
 @pytest.mark.edge_case(85)
 @pytest.mark.parametrize("field", WRONG)
-async def test_an_accept_that_cannot_be_read_is_refused_whole_and_told_why(house: House, field: str) -> None:
-    _, body = await house.open()
-    before, bearer = await house.movement(body), await house.bearer()
+async def test_an_accept_that_cannot_be_read_is_refused_whole_with_the_reason(caller: CasinoCaller, field: str) -> None:
+    _, body = await caller.open()
+    before, bearer = await caller.movement(body), await caller.bearer()
     rest = json.dumps({name: value for name, value in body.items() if name != field})[1:]
     doubt, literals = WRONG[field]
     for literal in literals:
-        found = await house.post(ACCEPT, f'{{"{field}": {literal}, {rest}'.encode(), bearer)
+        found = await caller.post(ACCEPT, f'{{"{field}": {literal}, {rest}'.encode(), bearer)
         assert (found.code, found.value) == (MALFORMED, None), literal
         assert found.answer.body["Message"].startswith(f"{doubt}: {field} is ")
     if field in body:
-        found = await house.post(ACCEPT, f"{{{rest}".encode(), bearer)
+        found = await caller.post(ACCEPT, f"{{{rest}".encode(), bearer)
         assert (found.code, found.answer.body["Message"]) == (MALFORMED, f"{doubt}: {field} is missing")
-    assert await house.movement(body) == before
+    assert await caller.movement(body) == before
     filed = [] if field == "BetId" else ["accept_unreadable"]
-    assert await house.incidents(body) == filed
+    assert await caller.incidents(body) == filed
     query = "SELECT data ->> 'reason' AS reason FROM bet_event WHERE kind = 'accept_unread' AND bet_id = :bet_id"
-    assert [row.reason for row in await house.sql(query, bet_id=body["BetId"])] == [doubt] * len(filed)
-    metrics = (await house.api.get("/metrics")).raw.decode()
+    assert [row.reason for row in await caller.sql(query, bet_id=body["BetId"])] == [doubt] * len(filed)
+    metrics = (await caller.api.get("/metrics")).raw.decode()
     assert f'betcore_accepts_total{{casino="c",outcome="{doubt}"}}' in metrics
-    assert (await house.accept(body)).code == DONE
+    assert (await caller.accept(body)).code == DONE
 
 
-async def test_a_body_that_is_no_object_is_refused_whole(house: House) -> None:
-    _, body = await house.open()
-    bearer, good = await house.bearer(), json.dumps(body)
+async def test_a_body_that_is_no_object_is_refused_whole(caller: CasinoCaller) -> None:
+    _, body = await caller.open()
+    bearer, good = await caller.bearer(), json.dumps(body)
     twice = f'{{"ErrorCode": 200, {good[1:]}'
     for raw in (b"", b"[]", b"{", f"[{good}]".encode(), twice.encode(), good.encode("utf-16"), f"{good}x".encode()):
-        assert (await house.post(ACCEPT, raw, bearer)).code == MALFORMED
-    assert (await house.movement(body)).accept_code is None
+        assert (await caller.post(ACCEPT, raw, bearer)).code == MALFORMED
+    assert (await caller.movement(body)).accept_code is None
 
 
-async def test_an_accept_is_stored_before_make_is_answered_and_a_repeat_moves_nothing(house: House) -> None:
-    _, body = await house.open()
-    said = {**body, "Balance": "990.00", "TaxAmount": None, "TransactionId": f"{body['BetId']}:-1"}
-    found = await house.accept(said)
+async def test_an_accept_is_stored_before_make_is_answered_and_a_repeat_moves_nothing(caller: CasinoCaller) -> None:
+    _, body = await caller.open()
+    sent = {**body, "Balance": "990.00", "TaxAmount": None, "TransactionId": f"{body['BetId']}:-1"}
+    found = await caller.accept(sent)
     assert (found.code, found.value) == (DONE, None)
-    row = await house.movement(body)
+    row = await caller.movement(body)
     assert (row.state, row.attempts) == ("sending", 1)
     assert (row.accept_code, row.accept_transaction_id, int(row.accept_balance)) == ("200", "t-1", 99_000)
-    assert (await house.accept(body)).code == DONE
-    assert await house.movement(body) == row
-    assert await house.incidents(body) == []
+    assert (await caller.accept(body)).code == DONE
+    assert await caller.movement(body) == row
+    assert await caller.incidents(body) == []
 
 
 # Literals of JSON, each in the place of what the body has.
@@ -452,7 +451,7 @@ SPELLINGS: dict[str, dict[str, str]] = {
     "floats in text": {"BetId": '"%d.0"', "TransactionType": '"-1.0"', "Amount": '"1.0E1"', "ErrorCode": '"200.0"'},
     "a debit below zero": {"Amount": '"-10.00"'},
     "a refusal without an id": {"ErrorCode": "103802", "PartnerTransactionId": "null", "Message": "null"},
-    "what nobody asked for": {"Whatever": '{"x": [1]}', "Balance": "{}", "TaxAmount": '"none"'},
+    "fields that were not asked for": {"Whatever": '{"x": [1]}', "Balance": "{}", "TaxAmount": '"none"'},
     "an empty id of ours": {"TransactionId": '""'},
     "a message that is dirty": {"Message": json.dumps("\u0000\ud800\n" * 200)},
     "a message that is none": {"Message": "[]"},
@@ -463,24 +462,24 @@ SPELLINGS: dict[str, dict[str, str]] = {
 
 @pytest.mark.edge_case(85)
 @pytest.mark.edge_case(86)
-@pytest.mark.parametrize("said", SPELLINGS.values(), ids=SPELLINGS)
-async def test_an_accept_may_be_spelled_in_several_ways(house: House, said: dict[str, str]) -> None:
-    _, body = await house.open()
+@pytest.mark.parametrize("changed", SPELLINGS.values(), ids=SPELLINGS)
+async def test_an_accept_may_be_spelled_in_several_ways(caller: CasinoCaller, changed: dict[str, str]) -> None:
+    _, body = await caller.open()
     literals = {name: json.dumps(value) for name, value in body.items()}
-    literals |= {name: literal.replace("%d", str(body["BetId"])) for name, literal in said.items()}
+    literals |= {name: literal.replace("%d", str(body["BetId"])) for name, literal in changed.items()}
     raw = "{" + ", ".join(f'"{name}": {literal}' for name, literal in literals.items()) + "}"
-    bearer = await house.bearer()
+    bearer = await caller.bearer()
     for _ in range(2):
-        assert (await house.post(ACCEPT, raw.encode(), bearer)).code == DONE
-    assert (await house.movement(body)).accept_code == said.get("ErrorCode", "200").strip('"').removesuffix(".0")
-    assert await house.incidents(body) == []
+        assert (await caller.post(ACCEPT, raw.encode(), bearer)).code == DONE
+    assert (await caller.movement(body)).accept_code == changed.get("ErrorCode", "200").strip('"').removesuffix(".0")
+    assert await caller.incidents(body) == []
 
 
 @pytest.mark.edge_case(85)
-async def test_an_accept_may_name_its_fields_in_another_case(house: House) -> None:
-    _, body = await house.open()
-    assert (await house.accept({name[0].lower() + name[1:]: value for name, value in body.items()})).code == DONE
-    assert (await house.accept(body)).code == DONE
+async def test_an_accept_may_name_its_fields_in_another_case(caller: CasinoCaller) -> None:
+    _, body = await caller.open()
+    assert (await caller.accept({name[0].lower() + name[1:]: value for name, value in body.items()})).code == DONE
+    assert (await caller.accept(body)).code == DONE
 
 
 OTHERS: dict[str, dict[str, Any]] = {
@@ -492,66 +491,70 @@ OTHERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("said", OTHERS.values(), ids=OTHERS)
-async def test_the_first_accept_stands_and_a_contradiction_is_filed_once(house: House, said: dict[str, Any]) -> None:
-    _, body = await house.open()
-    await house.accept(body)
-    before = await house.movement(body)
+@pytest.mark.parametrize("changed", OTHERS.values(), ids=OTHERS)
+async def test_the_first_accept_stands_and_a_contradiction_is_filed_once(
+    caller: CasinoCaller, changed: dict[str, Any]
+) -> None:
+    _, body = await caller.open()
+    await caller.accept(body)
+    before = await caller.movement(body)
     for _ in range(2):
-        assert (await house.accept({**body, **said})).code == CONTRADICTION
-    assert await house.movement(body) == before
-    assert await house.incidents(body) == ["accept_contradicts"]
+        assert (await caller.accept({**body, **changed})).code == CONTRADICTION
+    assert await caller.movement(body) == before
+    assert await caller.incidents(body) == ["accept_contradicts"]
 
 
-async def test_of_two_that_contradict_each_other_at_once_one_is_taken(house: House) -> None:
-    _, body = await house.open()
-    bearer = await house.bearer()
-    said = [{**body, "ErrorCode": code} for code in (200, 103802) * 8]
-    codes = [found.code for found in await asyncio.gather(*(house.post(ACCEPT, one, bearer) for one in said))]
-    stands = (await house.movement(body)).accept_code
-    # While a refusal waits to be judged a success is to be told again.
+async def test_of_two_that_contradict_each_other_at_once_one_is_taken(caller: CasinoCaller) -> None:
+    _, body = await caller.open()
+    bearer = await caller.bearer()
+    changed = [{**body, "ErrorCode": code} for code in (200, 103802) * 8]
+    codes = [found.code for found in await asyncio.gather(*(caller.post(ACCEPT, one, bearer) for one in changed))]
+    stands = (await caller.movement(body)).accept_code
+    # While a refusal is being processed, a success is answered 503: the casino resends it.
     other, incidents = (CONTRADICTION, {"accept_contradicts"}) if stands == "200" else (UNAVAILABLE, set())
-    assert codes == [DONE if str(one["ErrorCode"]) == stands else other for one in said]
-    assert set(await house.incidents(body)) == incidents
+    assert codes == [DONE if str(one["ErrorCode"]) == stands else other for one in changed]
+    assert set(await caller.incidents(body)) == incidents
 
 
-async def test_a_bet_that_there_is_not_and_one_of_another_casino_look_the_same(house: House, other: House) -> None:
-    _, body = await house.open()
+async def test_a_bet_that_there_is_not_and_one_of_another_casino_look_the_same(
+    caller: CasinoCaller, other: CasinoCaller
+) -> None:
+    _, body = await caller.open()
     found = [
         await other.accept(body),
         await other.accept({**body, "Amount": "10.000"}),
         await other.accept({**body, "BetId": 2**53 - 1}),
-        await house.accept({**body, "BetId": 2**53 - 1}),
-        await house.accept({**body, "TransactionType": 1}),
-        await house.accept({**body, "TransactionType": 4}),
+        await caller.accept({**body, "BetId": 2**53 - 1}),
+        await caller.accept({**body, "TransactionType": 1}),
+        await caller.accept({**body, "TransactionType": 4}),
     ]
     assert [one.code for one in found] == [UNKNOWN_BET] * len(found)
     assert len({one.answer.raw for one in found}) == 1
-    assert (await house.movement(body)).accept_code is None
-    assert await house.incidents(body) == []
+    assert (await caller.movement(body)).accept_code is None
+    assert await caller.incidents(body) == []
 
 
-async def test_a_stake_that_was_taken_though_its_bet_was_refused_is_owed_back(house: House) -> None:
-    _, body = await house.open()
+async def test_a_stake_that_was_taken_though_its_bet_was_refused_is_owed_back(caller: CasinoCaller) -> None:
+    _, body = await caller.open()
     given = {"movement": "refused", "error_code": "103802"}
-    await house.casino.bets.refuse_only_send(body["BetId"], "run", Code.NO_MONEY, **given)
+    await caller.casino.bets.refuse_only_send(body["BetId"], "run", Code.NO_MONEY, **given)
     for _ in range(2):
-        assert (await house.accept(body)).code == DONE
-    assert (await house.movement(body)).state == "done"
-    assert len(await house.sql("SELECT 1 FROM reversal WHERE bet_id = :b", b=body["BetId"])) == 1
-    assert await house.incidents(body) == ["debited_after_the_end"]
+        assert (await caller.accept(body)).code == DONE
+    assert (await caller.movement(body)).state == "done"
+    assert len(await caller.sql("SELECT 1 FROM reversal WHERE bet_id = :b", b=body["BetId"])) == 1
+    assert await caller.incidents(body) == ["debited_after_the_end"]
 
 
-async def test_the_worker_that_waits_is_told(house: House, wire_database: str) -> None:
-    _, body = await house.open()
+async def test_the_worker_that_waits_is_notified(caller: CasinoCaller, wire_database: str) -> None:
+    _, body = await caller.open()
     async with (
         AcceptNotifications(Settings(database_url=wire_database)) as hints,
-        hints.expect(body["BetId"], TransactionType.ACCEPT_BET) as told,
+        hints.expect(body["BetId"], TransactionType.ACCEPT_BET) as notified,
         asyncio.timeout(15),
     ):
         await hints.listening.wait()
-        assert (await house.accept(body)).code == DONE
-        await told.wait()
+        assert (await caller.accept(body)).code == DONE
+        await notified.wait()
 
 
 @pytest.fixture
@@ -566,47 +569,47 @@ async def _signals(client: Client, bet: PayIn) -> list[Any]:
     return [(one.signal_name, json.loads(one.input.payloads[0].data)) for one in found if one.signal_name]
 
 
-async def test_the_workflow_is_signalled_where_nobody_else_waits(house: House, client: Client) -> None:
-    bet, body = await house.open()
+async def test_the_workflow_is_signalled_if_no_worker_waits(caller: CasinoCaller, client: Client) -> None:
+    bet, body = await caller.open()
     key = BetKey(bet.counterparty_id, bet.provider_bet_id)
     # No worker is here: what is sent to the workflow stays in its history.
     handle = await client.start_workflow(Bet.__name__, id=bet_workflow_id(key), task_queue=BETS_QUEUE)
     try:
-        assert (await house.accept(body)).code == DONE
+        assert (await caller.accept(body)).code == DONE
         assert await _signals(client, bet) == []
-        await house.sql("UPDATE movement SET awaited_until = now() WHERE bet_id = :b", b=body["BetId"])
-        assert (await house.accept(body)).code == DONE
+        await caller.sql("UPDATE movement SET awaited_until = now() WHERE bet_id = :b", b=body["BetId"])
+        assert (await caller.accept(body)).code == DONE
         assert await _signals(client, bet) == [("accept", {"transaction_type": -1, "success": True})]
     finally:
         await handle.terminate()
 
 
-async def test_a_workflow_that_is_gone_changes_nothing_of_the_answer(house: House) -> None:
-    _, body = await house.open()
-    await house.sql("UPDATE movement SET awaited_until = now() WHERE bet_id = :b", b=body["BetId"])
-    assert (await house.accept(body)).code == DONE
-    assert (await house.movement(body)).accept_code == "200"
+async def test_a_workflow_that_is_gone_changes_nothing_of_the_answer(caller: CasinoCaller) -> None:
+    _, body = await caller.open()
+    await caller.sql("UPDATE movement SET awaited_until = now() WHERE bet_id = :b", b=body["BetId"])
+    assert (await caller.accept(body)).code == DONE
+    assert (await caller.movement(body)).accept_code == "200"
 
 
-async def test_a_database_that_does_not_answer_is_told_so_that_the_casino_sends_it_again(house: House) -> None:
-    _, body = await house.open()
-    bearer = await house.bearer()
-    await house.sql("ALTER TABLE movement RENAME TO away")
+async def test_without_a_database_the_casino_is_asked_to_send_its_accept_again(caller: CasinoCaller) -> None:
+    _, body = await caller.open()
+    bearer = await caller.bearer()
+    await caller.sql("ALTER TABLE movement RENAME TO away")
     try:
-        found = await house.post(ACCEPT, body, bearer)
+        found = await caller.post(ACCEPT, body, bearer)
     finally:
-        await house.sql("ALTER TABLE away RENAME TO movement")
+        await caller.sql("ALTER TABLE away RENAME TO movement")
     assert (found.code, found.answer.headers["retry-after"]) == (UNAVAILABLE, "1")
     assert b"movement" not in found.answer.raw
-    assert (await house.accept(body)).code == DONE
+    assert (await caller.accept(body)).code == DONE
 
 
-async def test_accepts_are_counted_by_casino_and_outcome(house: House, other: House) -> None:
-    _, body = await house.open()
-    for said in ({}, {}, {"ErrorCode": 103802}, {"PartnerUserId": "bert"}, {"ErrorCode": 1}):
-        await house.accept({**body, **said})
+async def test_accepts_are_counted_by_casino_and_outcome(caller: CasinoCaller, other: CasinoCaller) -> None:
+    _, body = await caller.open()
+    for changed in ({}, {}, {"ErrorCode": 103802}, {"PartnerUserId": "bert"}, {"ErrorCode": 1}):
+        await caller.accept({**body, **changed})
     await other.accept(body)
-    metrics = (await house.api.get("/metrics")).raw.decode()
+    metrics = (await caller.api.get("/metrics")).raw.decode()
     for outcome in ("stored", "repeated", "other_outcome", "other_player", "unreadable_code"):
         assert f'betcore_accepts_total{{casino="c",outcome="{outcome}"}}' in metrics
     assert f'betcore_accepts_total{{casino="{other.name}",outcome="unknown"}} 1.0' in metrics

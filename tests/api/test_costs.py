@@ -1,4 +1,4 @@
-"""What a bet costs at the database, as PostgreSQL's own log of statements tells it."""
+"""The statements of a bet, counted in PostgreSQL's own log."""
 
 import asyncio
 import re

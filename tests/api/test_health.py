@@ -1,4 +1,4 @@
-"""Health and metrics: what is down is named, soon, even where it does not refuse but hangs."""
+"""Health and metrics: a part that is down is named soon, even if it hangs instead of refusing."""
 
 import asyncio
 import re
@@ -23,13 +23,13 @@ from tests.unit.partner_database import PartnerDatabase
 
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that is well is waited for, however busy the machine is."""
+    """Wait for a healthy server however busy the machine is."""
     monkeypatch.setattr(health, "_WITHIN", 60)
 
 
 @asynccontextmanager
 async def silent_port() -> AsyncIterator[int]:
-    """A port that takes connections and never says a word."""
+    """Open a port that takes connections and never sends a byte."""
     stop = asyncio.Event()
 
     async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -45,7 +45,7 @@ async def silent_port() -> AsyncIterator[int]:
 
 
 async def asked_of(database_url: str, temporal_address: str, path: str = "/health/ready") -> Answer:
-    """What an API over these two says."""
+    """Return the answer of an API over this database and Temporal."""
     async with AsyncExitStack() as stack:
         engine = create_engine(Settings(database_url=database_url))
         stack.push_async_callback(engine.dispose)
@@ -56,7 +56,7 @@ async def asked_of(database_url: str, temporal_address: str, path: str = "/healt
 
 
 async def incidents(stack: Stack) -> dict[str, float]:
-    """The gauge of a running API by kind."""
+    """Return the gauge of a running API by kind of incident."""
     async with stack.http.get(stack.addresses["api"] + "/metrics") as answer:
         return gauge(await answer.text())
 
@@ -102,7 +102,7 @@ async def test_incidents_are_counted_as_they_stand_in_the_table(stack: Stack) ->
     assert (await partner.pay_in(bet)).code == 1
     for amount in ("12.00", "13.00", "12.00"):
         assert (await partner.pay_in(bet, amount)).outcome == (6, "different_data")
-    # The third says what the first has said.
+    # The third incident equals the first.
     assert await incidents(stack) == before | {"different_data": before["different_data"] + 2}
 
 
@@ -118,7 +118,7 @@ async def test_a_process_that_just_started_counts_what_others_have_filed(
     assert "\nbetcore_incidents_readable 1.0\n" in found
 
 
-async def test_breakers_are_told_as_they_stand_in_the_table(database_url: str, temporal_address: str) -> None:
+async def test_breakers_are_shown_as_they_stand_in_the_table(database_url: str, temporal_address: str) -> None:
     async with PartnerDatabase.at(database_url) as database:
         for casino in ("royal", "windsor"):
             await database.onboarding.add_casino(casino, f"http://{casino}.example", confirmation="reply")
@@ -139,8 +139,8 @@ async def test_metrics_are_served_without_the_database(temporal_address: str, mo
         for port in (free(1)[0], hanging):
             async with asyncio.timeout(30):
                 found = await asked_of(f"postgresql://u:p@127.0.0.1:{port}/x", temporal_address, "/metrics")
-            said = found.raw.decode()
-            assert (found.status, gauge(said)) == (200, {})
-            assert breakers(said, "betcore_breaker_open") == {}
-            assert "\nbetcore_incidents_readable 0.0\n" in said
-            assert "\n# TYPE betcore_calls_total counter\n" in said
+            metrics = found.raw.decode()
+            assert (found.status, gauge(metrics)) == (200, {})
+            assert breakers(metrics, "betcore_breaker_open") == {}
+            assert "\nbetcore_incidents_readable 0.0\n" in metrics
+            assert "\n# TYPE betcore_calls_total counter\n" in metrics

@@ -1,6 +1,6 @@
-"""Calls that are broken, forged, replayed or somebody else's: each gets its code, and the casino's journal stays.
+"""Calls that are broken, forged, replayed or of another provider: each gets its code, and no money moves.
 
-How the wire is read, byte by byte, is in ``test_wire``; here each kind of it is aimed at money that could move.
+``test_wire`` tests byte by byte how requests are read; here each kind of request aims at money that could move.
 """
 
 import json
@@ -10,16 +10,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from betcore.provider import xsign
-from tests.api.target import FRESH, OPEN, SERVED, SETTLED, Attempts, Target, Told, all_told, nothing_moves
+from tests.api.target import FRESH, OPEN, SERVED, SETTLED, Attempts, Outcome, Target, all_answered, nothing_moves
 from tests.api.wire import JSON, MALFORMED, NOT_AUTHORISED, TOO_LARGE, Api, Signer
 from tests.partner import Stack
 from tests.system.test_scenarios_money import NO_AMOUNTS
 
-UNKNOWN_ROUTE: Told = (404, 2, "unknown_route")
-WRONG_METHOD: Told = (405, 2, "wrong_method")
-WRONG_TYPE: Told = (415, 2, "wrong_content_type")
-SESSION_UNKNOWN: Told = (200, 3, "session_unknown")
-SESSION_DEMO: Told = (200, 3, "session_demo")
+UNKNOWN_ROUTE: Outcome = (404, 2, "unknown_route")
+WRONG_METHOD: Outcome = (405, 2, "wrong_method")
+WRONG_TYPE: Outcome = (415, 2, "wrong_content_type")
+SESSION_UNKNOWN: Outcome = (200, 3, "session_unknown")
+SESSION_DEMO: Outcome = (200, 3, "session_demo")
 
 TOO_PRECISE = ["10.001", '"10.001"', "10.000", '"10.000"', "0.001", '"0.000"']
 # Odds are in no currency: they have as many decimals as they like.
@@ -31,7 +31,7 @@ OTHER_TYPES = [[], [""], ["text/plain"], ["application/x-www-form-urlencoded"], 
 
 @pytest.fixture(scope="module")
 async def scene(stack: Stack) -> AsyncIterator[Target]:
-    """The partners; at the end the open bet can still be paid out and a new one be opened."""
+    """Open the partners; assert at the end that the open bet can be paid out and a new one be opened."""
     partner, other = await stack.partner(min_bet="0.10", max_bet="500"), await stack.partner()
     for bet in (OPEN, SETTLED):
         assert (await partner.pay_in(bet)).code == 1
@@ -45,7 +45,7 @@ async def scene(stack: Stack) -> AsyncIterator[Target]:
 
 @pytest.fixture(params=SERVED)
 def target(scene: Target, request: pytest.FixtureRequest) -> Target:
-    """One of the operations."""
+    """Return one of the operations."""
     return Target(scene.api, scene.partner, scene.other, request.param)
 
 
@@ -60,7 +60,7 @@ async def test_what_is_no_json_object(target: Target) -> None:
     bodies += [good[:-1] + b',"x":' + b"[" * depth + b"]" * depth + b"}" for depth in (40, 32_000)]
     bodies += [good[:-1] + b',"betId":"bet-2"}', good[:-1] + b',"x":' + b"9" * 60_000]
     async with nothing_moves(target):
-        await all_told(MALFORMED, target.each(bodies))
+        await all_answered(MALFORMED, target.each(bodies))
 
 
 @pytest.mark.edge_case(60, 61)
@@ -70,7 +70,7 @@ async def test_what_is_no_amount(target: Target) -> None:
     if "winAmount" in amounts:
         bodies += [target.body[:-1] + f',"winOdd":{literal}}}'.encode() for literal in NO_ODDS]
     async with nothing_moves(target):
-        await all_told(MALFORMED, target.each(bodies))
+        await all_answered(MALFORMED, target.each(bodies))
 
 
 async def test_what_is_no_id_or_is_not_there(target: Target) -> None:
@@ -81,17 +81,17 @@ async def test_what_is_no_id_or_is_not_there(target: Target) -> None:
     sessions = [target.other.session_id, target.partner.session_id.upper(), f"{target.partner.session_id} ", *NO_IDS]
     bodies += [xsign.compact({**target.good, "sessionId": session}) for session in sessions]
     async with nothing_moves(target):
-        await all_told(MALFORMED, target.each(bodies))
+        await all_answered(MALFORMED, target.each(bodies))
         paths = [
             target.at(one) for one in ("%20", "%00", "a%0A", "%C3%A4", "a" * 129, f"{target.partner.session_id}%20")
         ]
-        await all_told(MALFORMED, {path: target.send(path=path) for path in paths})
+        await all_answered(MALFORMED, {path: target.send(path=path) for path in paths})
 
 
 async def test_what_is_too_large(target: Target) -> None:
     large = target.body.ljust(65 * 1024)
     async with nothing_moves(target):
-        await all_told(TOO_LARGE, {"signed": target.send(large), "unsigned": target.with_headers((), large)})
+        await all_answered(TOO_LARGE, {"signed": target.send(large), "unsigned": target.with_headers((), large)})
 
 
 async def test_another_path_method_or_type(target: Target) -> None:
@@ -100,21 +100,21 @@ async def test_another_path_method_or_type(target: Target) -> None:
     elsewhere += [target.at(f"{target.partner.session_id}%2F.."), f"/v1/bets/{target.operation}"]
     methods = ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
     async with nothing_moves(target):
-        await all_told(UNKNOWN_ROUTE, {one: target.send(path=one) for one in elsewhere})
+        await all_answered(UNKNOWN_ROUTE, {one: target.send(path=one) for one in elsewhere})
         as_sent = {one: target.with_headers(sign(target.body).items(), method=one) for one in methods}
-        await all_told(WRONG_METHOD, as_sent)
+        await all_answered(WRONG_METHOD, as_sent)
         typed = {str(one): target.with_headers(sign(target.body).items(), types=one) for one in OTHER_TYPES}
-        await all_told(WRONG_TYPE, typed)
+        await all_answered(WRONG_TYPE, typed)
 
 
 # What is not signed, or not by the right one
 
 
 def _broken(signed: dict[str, str]) -> dict[str, list[tuple[str, str]]]:
-    """Each header of a signature missing, doubled, and in another form."""
+    """Return signatures with each header missing, doubled, and in another form."""
     broken: dict[str, list[tuple[str, str]]] = {"none": []}
     for name, value in signed.items():
-        rest = [(other, told) for other, told in signed.items() if other != name]
+        rest = [(other, given) for other, given in signed.items() if other != name]
         broken[f"no {name}"] = rest
         broken[f"{name} twice"] = [*rest, (name, value), (name, value)]
         broken[f"{name} twice, in two cases"] = [*rest, (name, value), (name.lower(), value)]
@@ -128,7 +128,7 @@ def _broken(signed: dict[str, str]) -> dict[str, list[tuple[str, str]]]:
 async def test_no_signature_or_half_of_one(target: Target) -> None:
     async with nothing_moves(target):
         broken = _broken(target.signer.sign(target.body))
-        await all_told(NOT_AUTHORISED, {name: target.with_headers(one) for name, one in broken.items()})
+        await all_answered(NOT_AUTHORISED, {name: target.with_headers(one) for name, one in broken.items()})
 
 
 async def test_a_signature_of_something_else(target: Target) -> None:
@@ -137,51 +137,51 @@ async def test_a_signature_of_something_else(target: Target) -> None:
     signers = {
         "our id, another's secret": Signer(partner.counterparty_id, other.secret),
         "another's id, our secret": Signer(other.counterparty_id, partner.secret),
-        "nobody's id": Signer("99999999-2222-4333-8444-555555555555", partner.secret),
+        "an unknown id": Signer("99999999-2222-4333-8444-555555555555", partner.secret),
         "no secret": Signer(partner.counterparty_id, ""),
     }
     async with nothing_moves(target):
         signed = {repr(one): target.with_headers(target.signer.sign(one).items()) for one in bodies}
-        await all_told(NOT_AUTHORISED, signed)
-        await all_told(NOT_AUTHORISED, {name: target.send(signer=one) for name, one in signers.items()})
+        await all_answered(NOT_AUTHORISED, signed)
+        await all_answered(NOT_AUTHORISED, {name: target.send(signer=one) for name, one in signers.items()})
 
 
 @pytest.mark.edge_case(64)
 async def test_a_time_outside_of_the_window(target: Target) -> None:
     async with nothing_moves(target):
-        await all_told(NOT_AUTHORISED, {str(off): target.send(off=off) for off in (-66, 66, -86_400, 86_400)})
-        # Not even where the time was moved after it was signed.
+        await all_answered(NOT_AUTHORISED, {str(off): target.send(off=off) for off in (-66, 66, -86_400, 86_400)})
+        # Nor if the time was changed after it was signed.
         late = target.signer.sign(target.body, off=-66)
         moved = {**late, xsign.TIMESTAMP: target.signer.sign(target.body)[xsign.TIMESTAMP]}
-        await all_told(NOT_AUTHORISED, {"moved": target.with_headers(moved.items())})
+        await all_answered(NOT_AUTHORISED, {"moved": target.with_headers(moved.items())})
 
 
-# What somebody has kept
+# What was recorded and is played again
 
 
 @pytest.mark.edge_case(64)
 async def test_the_same_bytes_again(target: Target) -> None:
-    # An honest call about the bet that is settled: heard once, and done or refused without a movement.
+    # An honest call about the settled bet: taken once, and done or refused without a movement.
     body = xsign.compact({**target.good, "betId": SETTLED})
     signed = target.signer.sign(body)
     async with nothing_moves(target):
-        assert (await target.with_headers(signed.items(), body)).told[:2] in [(200, 1), (200, 6)]
+        assert (await target.with_headers(signed.items(), body)).outcome[:2] in [(200, 1), (200, 6)]
         again = {str(copy): target.with_headers(signed.items(), body) for copy in range(8)}
-        await all_told(NOT_AUTHORISED, again)
+        await all_answered(NOT_AUTHORISED, again)
         others = [one for one in SERVED if one != target.operation]
         paths = [target.path.replace(target.operation, one) for one in others]
-        await all_told(NOT_AUTHORISED, {path: target.with_headers(signed.items(), body, path) for path in paths})
+        await all_answered(NOT_AUTHORISED, {path: target.with_headers(signed.items(), body, path) for path in paths})
 
 
 @pytest.mark.edge_case(64)
 async def test_bytes_that_were_first_seen_elsewhere(target: Target) -> None:
     nowhere = f"/v1/sessions/nobody/bets/{target.operation}"
 
-    async def spent(told: Told, path: str | None = None, method: str = "POST", kind: str = JSON[1]) -> None:
+    async def spent(outcome: Outcome, path: str | None = None, method: str = "POST", kind: str = JSON[1]) -> None:
         signed = target.signer.sign(target.body)
         first = await target.with_headers(signed.items(), path=path, method=method, types=[kind])
-        assert first.told == told
-        assert (await target.with_headers(signed.items())).told == NOT_AUTHORISED
+        assert first.outcome == outcome
+        assert (await target.with_headers(signed.items())).outcome == NOT_AUTHORISED
 
     async with nothing_moves(target):
         await spent(UNKNOWN_ROUTE, path="/v1/elsewhere")
@@ -203,10 +203,10 @@ async def test_sessions_of_others(target: Target) -> None:
     partner = target.partner
     opened = await partner.catalogue.open_session(partner.provider, partner.casino, "dice", "anna", "EUR", "demo")
     unknown: Attempts = {
-        "nobody's session": target.send(path=target.at("nobody")),
+        "an unknown session": target.send(path=target.at("nobody")),
         "another provider's session": target.send(path=target.at(target.other.session_id)),
         "another provider at our session": target.send(signer=stranger),
     }
     async with nothing_moves(target):
-        await all_told(SESSION_UNKNOWN, unknown)
-        await all_told(SESSION_DEMO, {"demo": target.send(path=target.at(opened["session_id"]))})
+        await all_answered(SESSION_UNKNOWN, unknown)
+        await all_answered(SESSION_DEMO, {"demo": target.send(path=target.at(opened["session_id"]))})

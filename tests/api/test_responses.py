@@ -1,4 +1,4 @@
-"""The envelope: one table for every code, and a body in which a balance never is a float."""
+"""Responses to providers: one table for every code, and a body in which a balance never is a float."""
 
 from decimal import Decimal
 from itertools import groupby
@@ -43,7 +43,7 @@ def test_the_table_is_that_of_the_protocol() -> None:
     }
 
 
-def test_those_who_integrate_are_told_of_every_reason() -> None:
+def test_the_protocol_page_has_every_reason() -> None:
     page = (Path(__file__).parents[2] / "docs/protocol.md").read_text()
     assert [code for code in RESPONSE_CODES if f"`{code}`" not in page] == []
 
@@ -67,7 +67,7 @@ def test_a_balance_of_any_size_is_printed_to_the_last_digit(minor: int, currency
     assert body["balance"] == Decimal(str(money))
 
 
-def test_a_balance_is_null_where_it_is_not_known_and_absent_without_a_currency() -> None:
+def test_a_balance_is_null_if_it_is_not_known_and_absent_without_a_currency() -> None:
     assert bytes(render(Reply(None, currency="EUR")).body) == b'{"currency":"EUR","balance":null,"_responseCode":1}'
     assert bytes(render(Reply(None)).body) == b'{"_responseCode":1}'
 

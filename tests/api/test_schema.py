@@ -1,4 +1,4 @@
-"""Schemathesis on the OpenAPI document: it holds for whatever is sent, and money moves for what is answered 1 alone."""
+"""Schemathesis on the OpenAPI document: it holds for all requests, and money moves only for those answered 1."""
 
 import asyncio
 import copy
@@ -23,10 +23,10 @@ from tests.partner import Stack, TestPartner
 Document = dict[str, Any]
 Moved = dict[tuple[str, int], Decimal]
 
-# What was never seen is told at the second time.
+# A PayOut of an unknown bet is answered "never seen" the second time.
 ORDERED = "order_window: 0.001"
 UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
-# What the document cannot say of a session's currency: euros have two decimals.
+# The document does not know the currency of a session: euros have two decimals.
 EUROS = [
     {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,2})?$"},
     {"type": "number", "minimum": 0, "exclusiveMaximum": 10**15, "multipleOf": 0.01},
@@ -34,7 +34,7 @@ EUROS = [
 OPEN = "bet-open"
 AMOUNTS = {"betAmount": -1, "winAmount": 1}
 SIGNS = {-1: -1, 1: 1, 2: 1, -2: -1}
-# The engine's own order and data are kept from depending on answers, so that every run sends the same.
+# Order and data of the engine do not depend on answers: every run sends the same.
 STILL = {"operation-ordering": "none", "extra-data-sources": {"responses": False}}
 CONFIG = {
     "seed": 1,
@@ -55,7 +55,7 @@ UNSIGNED = {**ANY_ANSWER, "unsupported_method": OFF}
 
 
 @dataclass(frozen=True)
-class Told:
+class Exchange:
     """One request as it was sent, and its answer."""
 
     method: str
@@ -67,7 +67,7 @@ class Told:
 
 @dataclass
 class Wire(requests.auth.AuthBase):
-    """Keeps what is sent, and signs as the partner's provider; a forger has no secret to do so.
+    """Records the exchanges, and signs as the partner's provider; a forger signs with a wrong secret.
 
     A header of the signature that is generated in its form gets its right value, another one is sent as it is: a
     negative example stays one.
@@ -76,7 +76,7 @@ class Wire(requests.auth.AuthBase):
     forms: dict[str, str]
     partner: TestPartner
     forger: bool = False
-    told: list[Told] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         body = _bytes(request.body)
@@ -88,14 +88,14 @@ class Wire(requests.auth.AuthBase):
         def keep(response: requests.Response, **_: object) -> None:
             path = unquote(urlsplit(request.path_url).path)
             code = response.json().get("_responseCode") if response.content else None
-            self.told.append(Told(str(request.method), path, body, response.status_code, code))
+            self.exchanges.append(Exchange(str(request.method), path, body, response.status_code, code))
 
         request.register_hook("response", keep)
         return request
 
 
 def _bytes(body: object) -> bytes:
-    """What ``requests`` will send: its own JSON is bytes, other media types may be text."""
+    """Return the bytes that ``requests`` will send: its JSON is bytes, other media types may be text."""
     if body is None:
         return b""
     assert isinstance(body, bytes | str)
@@ -108,7 +108,7 @@ def _text(value: str | bytes) -> str:
 
 @pytest.fixture(scope="module")
 async def document(stack: Stack) -> Document:
-    """The document as it is served; answers of calls have the fields that it names and no others."""
+    """Return the document as it is served, and let responses have the fields that it names and no others."""
     async with stack.http.get(f"{stack.addresses['api']}/openapi.json") as response:
         found: Document = await response.json()
     for operation in _calls(found).values():
@@ -123,7 +123,7 @@ async def partner(stack: Stack) -> TestPartner:
 
 
 def _calls(document: Document) -> dict[str, Any]:
-    """The calls of providers by the last word of their path."""
+    """Return the calls of providers by the last part of their path."""
     items = document["paths"].items()
     found = [(path, item) for path, item in items if "{session_id}" in path]
     return {path.rpartition("/")[2]: operation for path, item in found for operation in item.values()}
@@ -137,13 +137,13 @@ def _fields(operation: dict[str, Any]) -> dict[str, Any]:
 
 
 def _forms(document: Document) -> dict[str, str]:
-    """The form of each header of the signature, as the document has it."""
+    """Return the form of each header of the signature, as the document has it."""
     parameters = next(iter(_calls(document).values()))["parameters"]
     return {one["name"]: one["schema"].get("pattern", UUID) for one in parameters if one["in"] == "header"}
 
 
 async def _play(document: Document, stack: Stack, wire: Wire, examples: int = 20, **config: Any) -> list[str]:
-    """Everything that schemathesis has against the API; ``examples`` beside its boundary values, for each call."""
+    """Return the failures that schemathesis finds. ``examples`` for each call come on top of boundary values."""
     generation = {"deterministic": True, "max-examples": examples, "database": "none"}
     made = schemathesis.Config.from_dict(
         {**CONFIG, "base-url": stack.addresses["api"], "generation": generation, **config}
@@ -174,7 +174,7 @@ def _failures(recorder: ScenarioRecorder) -> Iterable[str]:
 
 
 def _seat(name: str, operation: dict[str, Any], session: str) -> None:
-    """Narrow a call to what this session can do, so that whatever fits the document must be taken."""
+    """Narrow a call to what this session can do: then every request that fits the document must be taken."""
     body = operation.get("requestBody", {"content": {}})["content"].get("application/json")
     if body is None:
         return
@@ -191,10 +191,10 @@ def _seat(name: str, operation: dict[str, Any], session: str) -> None:
         example["betId"] = "bet-pay-in" if "winAmount" in fields else OPEN
 
 
-def _owed(told: list[Told], operations: dict[str, Any]) -> Moved:
-    """The movements that the answers amount to, by the provider's bet and TransactionType."""
+def _owed(exchanges: list[Exchange], operations: dict[str, Any]) -> Moved:
+    """Return the movements that the answers promise, by the provider's bet and TransactionType."""
     moved: Moved = {}
-    for call in told:
+    for call in exchanges:
         operation = operations.get(call.path.rpartition("/")[2], {})
         if call.method != "POST" or call.code != 1:
             continue
@@ -210,7 +210,7 @@ def _owed(told: list[Told], operations: dict[str, Any]) -> Moved:
 
 
 async def _moved(partner: TestPartner) -> Moved:
-    """The movements that the casino tells of; none of them stands there twice."""
+    """Return the movements that the casino lists, and assert that none of them is listed twice."""
     query = "SELECT bet_id, provider_bet_id FROM bet JOIN provider USING (provider_id) WHERE counterparty_id = :c"
     names = {row.bet_id: row.provider_bet_id for row in await partner.sql(query, c=partner.counterparty_id)}
     entries = [((names[one["bet_id"]], one["transaction_type"]), one["amount"]) for one in await partner.entries()]
@@ -218,26 +218,26 @@ async def _moved(partner: TestPartner) -> Moved:
     return {movement: Decimal(amount) for movement, amount in entries}
 
 
-def _below_v1(told: list[Told]) -> list[Told]:
-    return [call for call in told if call.path.startswith("/v1/")]
+def _below_v1(exchanges: list[Exchange]) -> list[Exchange]:
+    return [call for call in exchanges if call.path.startswith("/v1/")]
 
 
-async def test_without_a_good_signature_nothing_is_told_and_nothing_moves(
+async def test_without_a_good_signature_every_call_is_refused_and_nothing_moves(
     stack: Stack, partner: TestPartner, document: Document
 ) -> None:
     wire = Wire(_forms(document), partner, forger=True)
     fixed = {"path.session_id": partner.session_id}
     assert await _play(document, stack, wire, parameters=fixed, checks=UNSIGNED) == []
-    assert {(call.status, call.code) for call in _below_v1(wire.told)} == {(401, 8)}
+    assert {(call.status, call.code) for call in _below_v1(wire.exchanges)} == {(401, 8)}
     assert await partner.calls() == []
 
 
-async def test_a_session_of_nobody_moves_nothing(stack: Stack, partner: TestPartner, document: Document) -> None:
+async def test_an_unknown_session_moves_nothing(stack: Stack, partner: TestPartner, document: Document) -> None:
     wire = Wire(_forms(document), partner)
     assert await _play(document, stack, wire, checks=ANY_ANSWER) == []
-    told = Counter(call.code for call in _below_v1(wire.told))
-    assert set(told) <= {2, 3, 8}
-    assert told[3] > 10
+    codes = Counter(call.code for call in _below_v1(wire.exchanges))
+    assert set(codes) <= {2, 3, 8}
+    assert codes[3] > 10
     assert await partner.calls() == []
 
 
@@ -252,13 +252,13 @@ async def test_calls_are_answered_as_documented_and_money_moves_for_those_answer
     fixed = {"path.session_id": partner.session_id}
     assert await _play(seated, stack, wire, 25, parameters=fixed, checks=CHECKS) == []
 
-    opened = Told("POST", "/pay-in", b'{"betId":"%b","betAmount":"10.00"}' % OPEN.encode(), 200, 1)
+    opened = Exchange("POST", "/pay-in", b'{"betId":"%b","betAmount":"10.00"}' % OPEN.encode(), 200, 1)
     moved = await _moved(partner)
-    assert moved == _owed([opened, *wire.told], calls)
+    assert moved == _owed([opened, *wire.exchanges], calls)
     assert {kind for _, kind in moved} >= {-1, 1, 2}
     player = await partner.at_casino("GET", f"/_players/{partner.partner_client_id}/anna")
     assert Decimal(player["balance"]) == 1000 + sum(SIGNS[kind] * amount for (_, kind), amount in moved.items())
     # Each call was taken and was refused. Only a PayOut that came before its PayIn, and a balance, may be left open.
-    told = {name: Counter(call.code for call in wire.told if call.path.endswith(f"/{name}")) for name in calls}
-    assert {name: codes for name, codes in told.items() if not {1, 8} <= set(codes)} == {}
-    assert {name for name, codes in told.items() if codes[99]} <= {"pay-out", "balance"}
+    answered = {name: Counter(call.code for call in wire.exchanges if call.path.endswith(f"/{name}")) for name in calls}
+    assert {name: codes for name, codes in answered.items() if not {1, 8} <= set(codes)} == {}
+    assert {name for name, codes in answered.items() if codes[99]} <= {"pay-out", "balance"}

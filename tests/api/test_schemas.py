@@ -1,4 +1,4 @@
-"""Bodies of providers' calls: read exactly, or refused as malformed; nothing else can come out."""
+"""Bodies of providers' calls: read exactly, or refused as malformed."""
 
 import json
 from collections.abc import Callable
@@ -145,7 +145,7 @@ def test_what_can_be_read_in_two_ways_or_not_at_all_is_refused(body: bytes) -> N
 
 
 def nested(levels: int) -> bytes:
-    """A Refund of so many levels, its own object included."""
+    """Return a Refund that is nested this deep, its own object included."""
     return b'{"betId":"b","further":' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}"
 
 

@@ -1,4 +1,4 @@
-"""Route, method, type, parsing, failures inside: each with its own clear refusal, over real sockets.
+"""Route, method, content type, body, failures inside: each has its own refusal, over real sockets.
 
 Broken and replayed calls that could move money are in ``test_hostile``.
 """
@@ -20,11 +20,11 @@ from tests.api.wire import (
     BET,
     JSON,
     MALFORMED,
-    NOBODY,
     NOT_AUTHORISED,
     PASSED,
     REFUND,
     UNKNOWN,
+    UNKNOWN_SESSION,
     Api,
     Signer,
     post,
@@ -41,8 +41,8 @@ from tests.in_process_casino import SECRET_KEY, InProcessCasino
         ("GET", "/v1"),
         ("GET", "/v1/"),
         ("GET", "/v1/elsewhere"),
-        ("POST", f"{NOBODY}/bets"),
-        ("POST", f"{NOBODY}/bets/pay-in/"),
+        ("POST", f"{UNKNOWN_SESSION}/bets"),
+        ("POST", f"{UNKNOWN_SESSION}/bets/pay-in/"),
         ("GET", f"{BALANCE}/"),
         ("POST", "/v1/sessions//bets/refund"),
         ("GET", "/v1/sessions/a%2Fb/balance"),
@@ -51,22 +51,22 @@ from tests.in_process_casino import SECRET_KEY, InProcessCasino
         ("POST", f"{BALANCE}%0A"),
     ],
 )
-async def test_an_unknown_route_is_told_to_those_alone_who_sign(
+async def test_an_unknown_route_is_answered_so_only_with_a_signature(
     api: Api, signer: Signer, method: str, path: str
 ) -> None:
-    assert (await api.send(method, path)).told == NOT_AUTHORISED
-    assert (await api.send(method, path, signer.sign().items())).told == (404, 2, "unknown_route")
+    assert (await api.send(method, path)).outcome == NOT_AUTHORISED
+    assert (await api.send(method, path, signer.sign().items())).outcome == (404, 2, "unknown_route")
 
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [("POST", BALANCE, "get"), ("GET", REFUND, "post"), ("PUT", REFUND, "post"), ("OPTIONS", REFUND, "post")],
 )
-async def test_a_wrong_method_is_told_the_right_one(
+async def test_a_wrong_method_is_answered_with_the_right_one(
     api: Api, signer: Signer, method: str, path: str, allowed: str
 ) -> None:
     found = await api.send(method, path, signer.sign().items())
-    assert (found.told, found.headers["allow"]) == ((405, 2, "wrong_method"), allowed)
+    assert (found.outcome, found.headers["allow"]) == ((405, 2, "wrong_method"), allowed)
 
 
 async def test_head_is_no_get(api: Api, signer: Signer) -> None:
@@ -76,11 +76,11 @@ async def test_head_is_no_get(api: Api, signer: Signer) -> None:
 @pytest.mark.parametrize("given", ["application/json; charset=utf-8", "Application/JSON ;x=y", "application/json"])
 async def test_parameters_of_the_type_do_no_harm(api: Api, signer: Signer, given: str) -> None:
     headers = [("Content-Type", given), *signer.sign(BET).items()]
-    assert (await api.send("POST", REFUND, headers, BET)).told == PASSED
+    assert (await api.send("POST", REFUND, headers, BET)).outcome == PASSED
 
 
 async def test_without_a_body_there_is_no_type_to_be_wrong(api: Api, signer: Signer) -> None:
-    assert (await api.send("POST", REFUND, signer.sign().items())).told == MALFORMED
+    assert (await api.send("POST", REFUND, signer.sign().items())).outcome == MALFORMED
 
 
 # Parsing
@@ -88,13 +88,13 @@ async def test_without_a_body_there_is_no_type_to_be_wrong(api: Api, signer: Sig
 
 @pytest.mark.parametrize("session", ["%20", "a%20b", "%C3%A4", "a" * 129, "%00"])
 async def test_a_session_id_of_another_form_is_malformed(api: Api, signer: Signer, session: str) -> None:
-    assert (await post(api, signer, BET, f"/v1/sessions/{session}/bets/refund")).told == MALFORMED
-    assert (await api.get(f"/v1/sessions/{session}/balance", signer.sign().items())).told == MALFORMED
+    assert (await post(api, signer, BET, f"/v1/sessions/{session}/bets/refund")).outcome == MALFORMED
+    assert (await api.get(f"/v1/sessions/{session}/balance", signer.sign().items())).outcome == MALFORMED
 
 
 async def test_a_balance_takes_no_body(api: Api, signer: Signer) -> None:
     found = await api.send("GET", BALANCE, [JSON, *signer.sign(BET).items()], BET)
-    assert found.told == MALFORMED
+    assert found.outcome == MALFORMED
 
 
 # Replays
@@ -102,8 +102,8 @@ async def test_a_balance_takes_no_body(api: Api, signer: Signer) -> None:
 
 async def test_a_request_without_a_good_signature_uses_up_no_id(api: Api, signer: Signer) -> None:
     impostor = Signer(signer.counterparty_id, "wrong")
-    assert (await api.get(BALANCE, impostor.sign(request_id="b" * 32).items())).told == NOT_AUTHORISED
-    assert (await api.get(BALANCE, signer.sign(request_id="b" * 32).items())).told == PASSED
+    assert (await api.get(BALANCE, impostor.sign(request_id="b" * 32).items())).outcome == NOT_AUTHORISED
+    assert (await api.get(BALANCE, signer.sign(request_id="b" * 32).items())).outcome == PASSED
 
 
 # What goes wrong inside
@@ -120,11 +120,11 @@ async def test_a_failing_database_is_an_unknown_outcome_that_says_nothing(
             refused = await post(api, signer, b"[]")
         finally:
             await connection.execute(text(f"ALTER TABLE away RENAME TO {table}"))
-    assert found.told == UNKNOWN
+    assert found.outcome == UNKNOWN
     assert found.headers["retry-after"] == "1"
     assert table not in found.body["message"]
-    assert refused.told == (MALFORMED if table == "session" else UNKNOWN)
-    assert (await post(api, signer, BET)).told == PASSED
+    assert refused.outcome == (MALFORMED if table == "session" else UNKNOWN)
+    assert (await post(api, signer, BET)).outcome == PASSED
 
 
 async def test_a_hanging_database_does_not_hold_the_answer_beyond_the_deadline(
@@ -135,8 +135,8 @@ async def test_a_hanging_database_does_not_hold_the_answer_beyond_the_deadline(
     async with casino.engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
         await connection.execute(text("LOCK TABLE session IN ACCESS EXCLUSIVE MODE"))
         async with asyncio.timeout(8):  # a statement is given up after 10 s, far beyond this provider's deadline
-            assert (await post(api, quick, BET)).told == UNKNOWN
-    assert (await post(api, signer, BET)).told == PASSED
+            assert (await post(api, quick, BET)).outcome == UNKNOWN
+    assert (await post(api, signer, BET)).outcome == PASSED
 
 
 async def test_failures_outside_of_the_calls_say_nothing_either(api: Api, casino: InProcessCasino) -> None:
@@ -146,17 +146,17 @@ async def test_failures_outside_of_the_calls_say_nothing_either(api: Api, casino
             found = await api.get("/mis-api/api/v2/auth/jwks")
         finally:
             await connection.execute(text("ALTER TABLE away RENAME TO signing_key"))
-    assert found.told == UNKNOWN
+    assert found.outcome == UNKNOWN
     assert b"signing_key" not in found.raw
 
 
-async def test_a_wrong_key_for_secrets_is_not_told_to_providers(
+async def test_a_wrong_key_for_secrets_is_not_shown_to_providers(
     casino: InProcessCasino, signer: Signer, wire_database: str, temporal_address: str
 ) -> None:
     key = "b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3Q="
     async with running_api(wire_database, temporal_address, secret_key=key) as api:
         found = await post(api, signer, BET)
-    assert found.told == UNKNOWN
+    assert found.outcome == UNKNOWN
     assert "SECRET" not in found.body["message"]
 
 
@@ -164,23 +164,23 @@ async def test_a_wrong_key_for_secrets_is_not_told_to_providers(
 
 
 @pytest.mark.parametrize("path", ["/", "/v2/sessions/x/balance", "/docs", "/redoc", "/v1x", "/health", "/health/live/"])
-async def test_unknown_paths_are_told_in_the_envelope(api: Api, path: str) -> None:
-    assert (await api.get(path)).told == (404, 2, "unknown_route")
+async def test_unknown_paths_are_answered_in_the_envelope(api: Api, path: str) -> None:
+    assert (await api.get(path)).outcome == (404, 2, "unknown_route")
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/metrics", "/mis-api/api/v2/auth/jwks"])
 async def test_wrong_methods_too(api: Api, path: str) -> None:
     found = await api.send("DELETE", path)
-    assert (found.told, found.headers["allow"]) == ((405, 2, "wrong_method"), "get")
+    assert (found.outcome, found.headers["allow"]) == ((405, 2, "wrong_method"), "get")
 
 
 async def test_a_prefix_moves_the_calls_and_the_gate(
     signer: Signer, casino: InProcessCasino, wire_database: str, temporal_address: str
 ) -> None:
     async with running_api(wire_database, temporal_address, provider_api_prefix="/aggregator") as api:
-        assert (await api.get(f"/aggregator{BALANCE}", signer.sign().items())).told == PASSED
-        assert (await api.get(f"/aggregator{BALANCE}")).told == NOT_AUTHORISED
-        assert (await api.get(BALANCE, signer.sign().items())).told == (404, 2, "unknown_route")
+        assert (await api.get(f"/aggregator{BALANCE}", signer.sign().items())).outcome == PASSED
+        assert (await api.get(f"/aggregator{BALANCE}")).outcome == NOT_AUTHORISED
+        assert (await api.get(BALANCE, signer.sign().items())).outcome == (404, 2, "unknown_route")
 
 
 async def test_the_jwks_holds_the_keys_that_sign(api: Api, casino: InProcessCasino) -> None:
@@ -212,7 +212,7 @@ async def test_an_absolute_target_is_the_same_call(
     api: Api, signer: Signer, casino: InProcessCasino, target: str
 ) -> None:
     path = f"/v1/sessions/{casino.session.session_id}/balance"
-    assert (await api.send("GET", target + path)).told == NOT_AUTHORISED
+    assert (await api.send("GET", target + path)).outcome == NOT_AUTHORISED
     assert (await api.send("GET", target + path, signer.sign().items())).status == 200
     assert (await api.send("GET", target, signer.sign().items())).status == 404
 
@@ -224,5 +224,5 @@ async def test_seconds_are_called_seconds(api: Api, signer: Signer) -> None:
         xsign.SIGNATURE: xsign.sign(signer.secret, signer.counterparty_id, timestamp, request_id, b""),
     }
     answer = await api.send("GET", BALANCE, headers.items())
-    assert answer.told == NOT_AUTHORISED
+    assert answer.outcome == NOT_AUTHORISED
     assert "X-Timestamp is in milliseconds" in answer.body["message"]

@@ -1,4 +1,4 @@
-"""The API on a real port, and a caller that sends exactly the bytes it is told to."""
+"""The API on a real port, and a caller that sends exactly the given bytes."""
 
 import asyncio
 import json
@@ -25,10 +25,10 @@ JSON = ("Content-Type", "application/json")
 _PATIENCE = 60
 
 BET = b'{"betId":"bet-1"}'
-NOBODY = "/v1/sessions/nobody"
-REFUND = f"{NOBODY}/bets/refund"
-BALANCE = f"{NOBODY}/balance"
-# The session is the first thing that is looked at behind the wire: whoever hears this has passed everything else.
+UNKNOWN_SESSION = "/v1/sessions/nobody"
+REFUND = f"{UNKNOWN_SESSION}/bets/refund"
+BALANCE = f"{UNKNOWN_SESSION}/balance"
+# The session is checked last of all that the wire refuses: a call with this answer has passed everything else.
 PASSED = (200, 3, "session_unknown")
 MALFORMED = (400, 2, "malformed")
 NOT_AUTHORISED = (401, 8, "not_authorised")
@@ -38,7 +38,7 @@ UNKNOWN = (503, 99, "outcome_unknown")
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; header names in lower case."""
+    """A response; header names in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -50,20 +50,20 @@ class Answer:
         return found
 
     @property
-    def told(self) -> tuple[int, int, str | None]:
-        """HTTP status, _responseCode, reason."""
+    def outcome(self) -> tuple[int, int, str | None]:
+        """Return HTTP status, _responseCode and reason."""
         return self.status, self.body["_responseCode"], self.body.get("reason")
 
 
 @dataclass(frozen=True)
 class Signer:
-    """Somebody who signs requests."""
+    """A provider that signs requests."""
 
     counterparty_id: str
     secret: str
 
     def sign(self, body: bytes = b"", off: float = 0, request_id: str = "") -> dict[str, str]:
-        """The four headers; ``off`` seconds are added to the clock."""
+        """Return the four headers; ``off`` seconds are added to the clock."""
         timestamp = str(time.time_ns() // 1_000_000 + round(off * 1000))
         request_id = request_id or secrets.token_hex(16)
         return {
@@ -81,17 +81,17 @@ class Api:
     port: int
 
     async def get(self, path: str, headers: Headers = ()) -> Answer:
-        """GET without a body."""
+        """Send a GET without a body."""
         return await self.send("GET", path, headers)
 
     async def send(self, method: str, path: str, headers: Headers = (), body: bytes = b"") -> Answer:
-        """One request, its Content-Length correct."""
+        """Send a request with its right Content-Length."""
         length = [("Content-Length", str(len(body)))] if body or method != "GET" else []
         head = "".join(f"{name}: {value}\r\n" for name, value in [*length, *headers])
         return await self.raw(f"{method} {path} HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode("latin-1") + body)
 
     async def raw(self, request: bytes) -> Answer:
-        """These bytes, on a connection of their own."""
+        """Send these bytes on a connection of their own."""
         async with asyncio.timeout(_PATIENCE):
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
             try:
@@ -106,10 +106,10 @@ class Api:
 
 @asynccontextmanager
 async def served(app: ASGIApp) -> AsyncIterator[Api]:
-    """An application under uvicorn on a free port."""
+    """Serve an application by uvicorn on a free port."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        listening.listen()  # from here on callers can connect: nobody has to wait for the server
+        listening.listen()  # from here on callers can connect, before the server is up
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
         task = asyncio.create_task(server.serve(sockets=[listening]))
         try:
@@ -121,7 +121,7 @@ async def served(app: ASGIApp) -> AsyncIterator[Api]:
 
 @asynccontextmanager
 async def running_api(database_url: str, temporal_address: str, **settings: str) -> AsyncIterator[Api]:
-    """The API as a process has it, put together by its own composition root from the environment."""
+    """Run the API as a process does, composed by its own composition root from the environment."""
     given = {
         "database_url": database_url,
         "temporal_address": temporal_address,
