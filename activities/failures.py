@@ -1,7 +1,5 @@
 """Failures of activities, cut to a length that Temporal keeps and people can read in its UI."""
 
-from typing import Any
-
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
@@ -21,7 +19,7 @@ class ShortFailures(Interceptor):
 
 
 class _Shortened(ActivityInboundInterceptor):
-    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+    async def execute_activity(self, input: ExecuteActivityInput) -> object:
         try:
             return await super().execute_activity(input)
         except FailureError:

@@ -70,7 +70,7 @@ class Marks:
         if marked_taken:
             return NO_CONFIRMATION, True
         try:
-            listed = await self._casinos.has(casino, movement, within)
+            listed = (await self._casinos.look(casino, movement, within)).found
         except MovementDiffers:
             listed = False
         return (NO_CONFIRMATION, True) if listed else (confirmation or NO_CONFIRMATION, False)

@@ -126,10 +126,6 @@ class CasinoClient:
             casino_values.balance(field(value, "Balance"), movement.amount.currency).money,
         )
 
-    async def has(self, casino: Casino, movement: Movement, within: timedelta) -> bool | None:
-        """Return what ``look`` finds, without the kind of the answer. Raises MovementDiffers."""
-        return (await self.look(casino, movement, within)).found
-
     async def look(self, casino: Casino, movement: Movement, within: timedelta) -> Look:
         """Return whether payments/info lists the movement as ours.
 
@@ -146,10 +142,6 @@ class CasinoClient:
                     return Look(True, listing.kind)
                 raise MovementDiffers(doubt, movement, item)
         return Look(False, listing.kind)
-
-    async def listed(self, casino: Casino, bet_id: int, within: timedelta) -> list[Listed] | None:
-        """Return the movements of ``listing``; None if the list is unclear."""
-        return (await self.listing(casino, bet_id, within)).movements
 
     async def listing(self, casino: Casino, bet_id: int, within: timedelta) -> Listing:
         """Return all movements of a bet that payments/info lists, in the list's order."""

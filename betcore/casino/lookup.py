@@ -27,9 +27,9 @@ class ThrottledLookup:
             if number:
                 await asyncio.sleep(_PAUSE * number)
             await self._wait_for_turn()
-            listed = await self._casinos.listed(self._casino, bet_id, self._within)
-            if listed is not None:
-                return listed
+            movements = (await self._casinos.listing(self._casino, bet_id, self._within)).movements
+            if movements is not None:
+                return movements
         return None
 
     async def _wait_for_turn(self) -> None:
