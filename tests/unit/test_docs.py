@@ -45,6 +45,12 @@ def _tracked() -> frozenset[str]:
 
 
 @cache
+def _folders() -> frozenset[str]:
+    """Return the folders of the repository's root."""
+    return frozenset(name.partition("/")[0] for name in _tracked() if "/" in name)
+
+
+@cache
 def _exists(path: str) -> bool:
     """Return whether there is a file or folder of this path, or, without a slash, a file of this name anywhere."""
     if "/" not in path:
@@ -79,7 +85,8 @@ class _Code:
             if isinstance(node, ast.ClassDef):
                 defined = _defined(node)
                 self.names[file] |= defined
-                stored = {inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute)}
+                attributes = (inner for inner in ast.walk(node) if isinstance(inner, ast.Attribute))
+                stored = {inner.attr for inner in attributes if isinstance(inner.ctx, ast.Store)}
                 self.attributes[node.name] |= defined | stored
                 self.bases[node.name] |= {ast.unparse(base).rpartition(".")[2] for base in node.bases} - {node.name}
             elif isinstance(node, ast.AnnAssign):
@@ -134,9 +141,8 @@ def code() -> _Code:
 
 
 def _is_path(span: str) -> bool:
-    tops = {name.partition("/")[0] for name in _tracked() if "/" in name}
     plain = not re.search(r"[\s<>{}*$]", span)
-    return plain and (span.endswith(".py") or ("/" in span and span.partition("/")[0] in tops))
+    return plain and (span.endswith(".py") or ("/" in span and span.partition("/")[0] in _folders()))
 
 
 def _missing(code: _Code, line: str, table: str = "") -> list[str]:
