@@ -36,7 +36,7 @@ async def show_bet(context: CommandContext, named: str) -> Json:
     reason."""
     stories = BetHistory(context.engine)
     bet = await stories.find(named)
-    found = await stories.told(bet.bet_id)
+    found = await stories.read(bet.bet_id)
     try:
         async with asyncio.timeout(_WITHIN):
             client = await temporal(context)

@@ -170,7 +170,7 @@ def _list(kind: "PartnerKind", as_json: bool, data_dir: Path | None) -> None:
 async def _with_breakers(context: CommandContext, casinos: list[Json]) -> list[Json]:
     from betcore.db.circuit_breakers import CircuitBreakers
 
-    told = {breaker.casino: breaker.told for breaker in await CircuitBreakers(context.engine, 0).shown()}
+    told = {breaker.casino: breaker.description for breaker in await CircuitBreakers(context.engine, 0).shown()}
     return [casino | {"breaker": told.get(casino["name"])} for casino in casinos]
 
 

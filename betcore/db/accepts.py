@@ -1,6 +1,6 @@
-"""The casino's Accepts, stored in the rows of the movements that they confirm or refuse.
+"""The Accepts of casinos, stored in the rows of the movements that they confirm or refuse.
 
-An Accept never ends a movement: the workflow that carries it reads the row and decides.
+An Accept never ends a movement: the workflow that carries the movement reads the row and decides.
 """
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -56,16 +56,18 @@ class Accepts:
         return Stored(outcome, hinted, _workflow_id(row, accept.transaction_type) if waits else None)
 
     async def unread(self, casino_id: int, bet_id: int | None, kind: int | None, doubt: Doubt) -> None:
-        """Write down, once, that an Accept for a bet could not be read, for a person to look at. Nothing is kept of one
-        whose bet cannot be read, or is not this casino's."""
+        """Record once, for a person to look at, that an Accept for a bet could not be read.
+
+        Nothing is recorded of an Accept whose bet cannot be read, or is not this casino's.
+        """
         if bet_id is None:
             return
         said = as_json({"type": kind, "reason": doubt})
         await execute(self._engine, accepts.UNREAD, bet_id=bet_id, casino_id=casino_id, said=said)
 
     async def read(self, bet_id: int, transaction_type: TransactionType) -> Confirmation | None:
-        """The Accept of a movement; None where there is none."""
-        row = await one_row(self._engine, accepts.READ, bet_id=bet_id, kind=int(transaction_type))
+        """Return the Accept of a movement, or None if there is none."""
+        row = await one_row(self._engine, accepts.READ, bet_id=bet_id, transaction_type=int(transaction_type))
         return None if row is None else confirmation_of(row.accept, row.currency)
 
 
@@ -82,7 +84,7 @@ def _given(accept: CasinoAccept, bet: PlayedRow, balance: Money | None) -> dict[
     }
     return {
         "bet_id": accept.bet_id,
-        "kind": int(kind),
+        "transaction_type": int(kind),
         "amount": amount.minor if amount else -1,
         "partner_user_id": ours if same_identity(ours, accept.partner_user_id) else accept.partner_user_id,
         "differs": named not in (None, transaction_id(accept.bet_id, kind)),
@@ -97,7 +99,10 @@ def _given(accept: CasinoAccept, bet: PlayedRow, balance: Money | None) -> dict[
 
 
 def _workflow_id(row: StoredRow, kind: TransactionType) -> str:
-    """The workflow that carries a movement. A life that began this moment is not seen yet: it reads the row itself."""
+    """Return the id of the workflow that carries a movement.
+
+    A workflow that has just taken the bet over is not in the row yet: it reads the Accept from the row itself.
+    """
     key = BetKey(str(row.counterparty_id), row.bet.provider_bet_id)
     reverses = kind is TransactionType.BET_RETURN and row.reversal_id is not None
     if kind is TransactionType.PAY_OUT_RETURN or reverses:

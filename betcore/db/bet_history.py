@@ -1,16 +1,15 @@
-"""A bet as people read it: its row, movements, events, reversal and incidents, of one moment. Nothing here writes.
+"""A bet as people read it: its row, movements, events, reversal and incidents at one moment. Nothing here writes.
 
 Amounts are text in major units, times ISO 8601 in UTC; no personal data.
 """
 
 import re
-from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from betcore.db.engine import Statement, all_rows, one_row, rows
-from betcore.db.row_mapping import amount_text as _amount
+from betcore.db.row_mapping import amount_text, time_text
 from betcore.db.statements import bet_history
 from betcore.db.statements.bet_history import CarriedRow, EventRow, MovementRow, NamedBetRow, ReversalOfBetRow
 from betcore.domain.errors import NotFound
@@ -24,8 +23,11 @@ _FIRST = re.compile(r"(?:bet|reversal):([0-9a-f-]{36}):(.+)")
 
 
 class BetWorkflows(NamedTuple):
-    """A bet and the workflows that carry it, or have carried it, the bet's first. ``open`` is the id of the one that
-    may still act on it; None where all is over. ``state`` says how bet and reversal stand."""
+    """A bet, and the workflows that carry it or have carried it, the bet's first.
+
+    ``open`` is the id of the workflow that may still act on the bet, None once all is over. ``state`` names the state
+    of the bet and of its reversal.
+    """
 
     bet_id: int
     currency: str
@@ -41,7 +43,7 @@ class BetHistory:
         self._engine = engine
 
     async def find(self, named: str) -> BetWorkflows:
-        """A bet by our BetId, by ``<provider>/<betId>``, or by the id of a workflow. Raises NotFound."""
+        """Return a bet by our BetId, by ``<provider>/<betId>``, or by the id of a workflow. Raise NotFound."""
         asked = _asked(named)
         row = await one_row(self._engine, asked[0], **asked[1]) if asked else None
         if row is None:
@@ -49,17 +51,17 @@ class BetHistory:
         return _carried(row)
 
     async def concerns(self, bet_id: int) -> Json:
-        """Whose bet it is, and what is under way: how much, and since when."""
+        """Name the partners of a bet, how much is under way, and since when."""
         [row] = await all_rows(self._engine, bet_history.CONCERNS, bet_id=bet_id)
         return {
             "bet": f"{row.provider}/{row.provider_bet_id}",
             "casino": row.casino,
-            "amount": f"{row.currency} {_amount(row.amount, row.currency)}",
+            "amount": f"{row.currency} {amount_text(row.amount, row.currency)}",
             "since": row.since.isoformat(),
         }
 
-    async def told(self, bet_id: int) -> Json:
-        """All that is on record of a bet."""
+    async def read(self, bet_id: int) -> Json:
+        """Return all that is on record of a bet."""
         async with self._engine.execution_options(isolation_level="REPEATABLE READ").begin() as connection:
             incidents = await rows(connection, bet_history.INCIDENTS, bet_id=bet_id)
             filed = [{"incident_id": one.incident_id, "at": one.at.isoformat(), "kind": one.kind} for one in incidents]
@@ -97,7 +99,8 @@ def _carried(row: CarriedRow) -> BetWorkflows:
 
 
 async def bet_now(connection: AsyncConnection, bet_id: int | None) -> Json:
-    """A bet, its movements, events and reversal, as the connection's transaction sees them; None where it has none."""
+    """Return a bet, its movements, events and reversal, as the connection's transaction sees them; None for each absent
+    one."""
     found = await rows(connection, bet_history.BET, bet_id=bet_id)
     if not found:
         return {"bet": None, "movements": [], "events": [], "reversal": None}
@@ -127,16 +130,16 @@ def _bet(row: NamedBetRow) -> Json:
         "refusal": bet.refusal,
         "one_step": bet.one_step,
         "currency": bet.currency,
-        "stake": _amount(bet.stake, bet.currency),
-        "win": _amount(bet.win, bet.currency),
-        "accepted_balance": _amount(bet.accepted_balance, bet.currency),
-        "closed_balance": _amount(bet.closed_balance, bet.currency),
+        "stake": amount_text(bet.stake, bet.currency),
+        "win": amount_text(bet.win, bet.currency),
+        "accepted_balance": amount_text(bet.accepted_balance, bet.currency),
+        "closed_balance": amount_text(bet.closed_balance, bet.currency),
         "lives": bet.lives,
-        "opened_at": _time(bet.opened_at),
-        "accepted_at": _time(bet.accepted_at),
-        "told_at": _time(bet.told_at),
-        "withdrawn_at": _time(bet.withdrawn_at),
-        "closed_at": _time(bet.closed_at),
+        "opened_at": time_text(bet.opened_at),
+        "accepted_at": time_text(bet.accepted_at),
+        "told_at": time_text(bet.told_at),
+        "withdrawn_at": time_text(bet.withdrawn_at),
+        "closed_at": time_text(bet.closed_at),
     }
 
 
@@ -144,17 +147,17 @@ def _movement(row: MovementRow, currency: str) -> Json:
     return {
         "type": row.transaction_type,
         "name": TransactionType(row.transaction_type).name.lower(),
-        "amount": _amount(row.amount, currency),
+        "amount": amount_text(row.amount, currency),
         "state": row.state,
         "attempts": row.attempts,
         "error_code": row.error_code,
         "partner_transaction_id": row.partner_transaction_id,
         "accept_code": row.accept_code,
-        "first_sent_at": _time(row.first_sent_at),
-        "not_after": _time(row.not_after),
-        "accept_at": _time(row.accept_at),
-        "awaited_until": _time(row.awaited_until),
-        "ended_at": _time(row.ended_at),
+        "first_sent_at": time_text(row.first_sent_at),
+        "not_after": time_text(row.not_after),
+        "accept_at": time_text(row.accept_at),
+        "awaited_until": time_text(row.awaited_until),
+        "ended_at": time_text(row.ended_at),
     }
 
 
@@ -167,11 +170,7 @@ def _reversal(row: ReversalOfBetRow, currency: str) -> Json:
         "reversal_id": row.reversal_id,
         "state": row.state,
         "lives": row.lives,
-        "closed_balance": _amount(row.closed_balance, currency),
-        "opened_at": _time(row.opened_at),
-        "closed_at": _time(row.closed_at),
+        "closed_balance": amount_text(row.closed_balance, currency),
+        "opened_at": time_text(row.opened_at),
+        "closed_at": time_text(row.closed_at),
     }
-
-
-def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()

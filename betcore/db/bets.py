@@ -1,8 +1,8 @@
 """The rows of bets and their movements, as the bet's own workflow writes them.
 
-Every method is one statement, and so one transaction: whoever runs it again after a crash finds all of its writes or
-none. Every write names the ``owner``, the life of the bet that may move its money; a row that another life owns comes
-back unchanged, and the caller sees it by ``record.owner``.
+Every method is one statement, and so one transaction: an activity that runs it again after a crash finds all of its
+writes or none. Every write names the ``owner``, the workflow that may move the bet's money. A row that another workflow
+owns comes back unchanged, and the caller sees it by ``record.owner``.
 """
 
 from collections.abc import Mapping
@@ -31,9 +31,9 @@ class Bets:
         self._engine = engine
 
     async def open(self, pay_in: PayIn, owner: str, state: BetState, refusal: Code | None) -> Claim | None:
-        """Insert the bet in the given state, or find the one that is there.
+        """Insert the bet in the given state, or find its row.
 
-        A fresh row in ``accepting``, and an own row whose debit has no answer yet, count a send. Return None if the
+        A new row in ``accepting``, and an own row whose debit has no answer yet, count a send. Return None if the
         session, player, casino and game do not belong together, or are not those of the own row: nothing is opened.
         """
         given = {
@@ -69,43 +69,46 @@ class Bets:
             # What another transaction has done was not visible to this statement yet; it is to the next.
 
     async def take_over(self, resumed: Resumed, owner: str) -> BetRecord:
-        """Become the owner of a bet whose workflow is gone; where another one was faster, the record names it."""
+        """Become the owner of a bet whose workflow is gone. If another workflow was faster, the record names that
+        owner."""
         return await self._change(bets.TAKE_OVER, resumed.bet_id, owner, seen_owner=resumed.owner, life=resumed.life)
 
-    async def accept(self, bet_id: int, owner: str, word: Confirmation) -> BetRecord:
-        """The casino holds the stake."""
+    async def accept(self, bet_id: int, owner: str, confirmation: Confirmation) -> BetRecord:
+        """Record that the casino holds the stake."""
         return await self._change(
             bets.ACCEPT,
             bet_id,
             owner,
-            error_code=word.error_code,
-            partner_transaction_id=word.partner_transaction_id,
-            balance=word.balance.minor if word.balance else None,
+            error_code=confirmation.error_code,
+            partner_transaction_id=confirmation.partner_transaction_id,
+            balance=confirmation.balance.minor if confirmation.balance else None,
         )
 
     async def refuse_only_send(
         self, bet_id: int, owner: str, refusal: Code, *, movement: str, error_code: str | None = None
     ) -> BetRecord:
-        """The stake was not taken and will not be, if the send that tells so is the only one that was ever counted.
+        """End the bet as refused if the send that the casino has refused is the only one ever counted.
 
-        Where another process has counted one meanwhile, or another Accept was stored, the bet stays as it is: the money
-        may be taken. ``movement`` is ``refused`` or, where nothing was sent, ``absent``.
+        If another process has counted a send meanwhile, or another Accept was stored, the bet stays as it is: the money
+        may be taken. ``movement`` is the state of the stake: ``refused``, or ``absent`` if nothing was sent.
         """
         return await self._end_without_stake(
             bet_id, owner, BetState.REFUSED, refusal, movement=movement, error_code=error_code, attempts=1
         )
 
     async def refuse_absent(self, bet_id: int, owner: str, refusal: Code) -> BetRecord:
-        """The stake is certainly not at the casino, however often it was sent; unless an Accept stands in the row."""
+        """End the bet as refused: its stake is certainly not at the casino. A stored Accept keeps it open."""
         return await self._end_without_stake(bet_id, owner, BetState.REFUSED, refusal)
 
     async def refund_absent(self, bet_id: int, owner: str) -> BetRecord:
-        """The same where a Refund was filed: nothing is owed, the bet ends refunded."""
+        """End the bet as refunded: a Refund was filed, and its stake is certainly not at the casino."""
         return await self._end_without_stake(bet_id, owner, BetState.REFUNDED, None)
 
     async def end_parked(self, bet_id: int, owner: str, error_code: str | None, *, refund_filed: bool) -> BetRecord:
-        """End a bet whose parked stake two operators have marked as not taken; unless an Accept stands in the row that
-        is not the one with this code."""
+        """End a bet whose parked stake two operators have marked as not taken.
+
+        An Accept in the row with another code than this one keeps it open.
+        """
         state, refusal = (BetState.REFUNDED, None) if refund_filed else (BetState.REFUSED, Code.CASINO_REFUSED)
         return await self._end_without_stake(bet_id, owner, state, refusal, standing="parked", error_code=error_code)
 
@@ -133,110 +136,124 @@ class Bets:
             attempts=attempts,
         )
 
-    async def taken_after_the_end(self, record: BetRecord, word: Confirmation, theirs: Mapping[str, str]) -> BetRecord:
-        """The casino holds the stake of a bet that has ended without it: it is owed back, and an incident says so."""
+    async def taken_after_the_end(
+        self, record: BetRecord, confirmation: Confirmation, theirs: Mapping[str, str]
+    ) -> BetRecord:
+        """Record that the casino has taken the stake of a bet that has ended without it: the stake is owed, with an
+        incident."""
         [row] = await all_rows(
             self._engine,
             bets.TAKEN_AFTER_THE_END,
             bet_id=record.bet_id,
-            error_code=word.error_code,
-            partner_transaction_id=word.partner_transaction_id,
+            error_code=confirmation.error_code,
+            partner_transaction_id=confirmation.partner_transaction_id,
             ours=as_json(record.facts()),
             theirs=as_json(theirs),
         )
         return record_of(row)
 
-    async def begin_credit(self, order: Pay) -> Claim:
-        """Take the credit on and count a send of it; no count where it is done, or the bet is not ours to credit.
+    async def begin_credit(self, pay: Pay) -> Claim:
+        """Begin a credit and count a send of it. Nothing is counted if it is done, or another workflow owns the bet.
 
-        A payout counts as told; a return withdraws the bet.
+        A payout sets ``told_at``; a return sets ``withdrawn_at``.
         """
-        kind, amount = order.transaction_type, order.amount
+        transaction_type, amount = pay.transaction_type, pay.amount
         row = await claimed(
             self._engine,
             bets.BEGIN_CREDIT,
-            bet_id=order.bet_id,
-            owner=order.owner,
-            kind=int(kind),
+            bet_id=pay.bet_id,
+            owner=pay.owner,
+            transaction_type=int(transaction_type),
             amount=amount.minor,
-            message=order.message,
-            filed_at=order.filed_at,
-            state=BetState.SETTLING if kind is TransactionType.PAY_OUT else BetState.REFUNDING,
-            pays_out=kind is TransactionType.PAY_OUT,
-            data=as_json({"type": int(kind), "amount": str(amount)}),
+            message=pay.message,
+            filed_at=pay.filed_at,
+            state=BetState.SETTLING if transaction_type is TransactionType.PAY_OUT else BetState.REFUNDING,
+            pays_out=transaction_type is TransactionType.PAY_OUT,
+            data=as_json({"type": int(transaction_type), "amount": str(amount)}),
         )
         if row is None:
-            raise LookupError(f"no bet {order.bet_id}")
+            raise LookupError(f"no bet {pay.bet_id}")
         return claim_of(row)
 
     async def credit_done(
-        self, bet_id: int, owner: str, kind: TransactionType, word: Confirmation, how: str = "done"
+        self, bet_id: int, owner: str, transaction_type: TransactionType, confirmation: Confirmation, how: str = "done"
     ) -> BetRecord:
-        """The player has the money; the bet is over. ``how`` is ``paid_by_hand`` where it did not come from us."""
+        """Record that the player has the money: the bet is over. ``how`` is ``paid_by_hand`` if a person paid."""
         return await self._change(
             bets.CREDIT_DONE,
             bet_id,
             owner,
-            kind=int(kind),
+            transaction_type=int(transaction_type),
             how=how,
-            state=BetState.SETTLED if kind is TransactionType.PAY_OUT else BetState.REFUNDED,
-            error_code=word.error_code,
-            partner_transaction_id=word.partner_transaction_id,
-            balance=word.balance.minor if word.balance else None,
+            state=BetState.SETTLED if transaction_type is TransactionType.PAY_OUT else BetState.REFUNDED,
+            error_code=confirmation.error_code,
+            partner_transaction_id=confirmation.partner_transaction_id,
+            balance=confirmation.balance.minor if confirmation.balance else None,
         )
 
     async def park(
         self,
         bet_id: int,
         owner: str,
-        kind: TransactionType,
+        transaction_type: TransactionType,
         error_code: str | None,
         theirs: Mapping[str, str] | None = None,
     ) -> BetRecord:
-        """Leave the movement to a person, with the casino's reason and an incident; ``theirs`` is what it has."""
-        given = {"kind": int(kind), "error_code": error_code, "theirs": as_json(theirs or {})}
+        """Leave the movement to a person, with the casino's reason and an incident; ``theirs`` is the casino's list."""
+        given = {"transaction_type": int(transaction_type), "error_code": error_code, "theirs": as_json(theirs or {})}
         return await self._change(bets.PARK, bet_id, owner, **given)
 
     async def withdraw(self, bet_id: int, owner: str) -> BetRecord:
-        """Take the bet back if nobody was told that it stands; the record says whether it was."""
+        """Set ``withdrawn_at`` unless ``told_at`` is set; the record says whether it was set."""
         return await self._change(bets.WITHDRAW, bet_id, owner)
 
     async def note(self, bet_id: int, event: str, **data: object) -> None:
-        """Write down what happened to a bet."""
+        """Record an event of a bet."""
         await execute(self._engine, notes.NOTE, bet_id=bet_id, kind=event, data=as_json(data))
 
     async def note_once(self, bet_id: int, event: str, data: Mapping[str, object]) -> None:
-        """The same, once for the same words."""
+        """Record an event of a bet, once for the same data."""
         await execute(self._engine, notes.NOTE_ONCE, bet_id=bet_id, kind=event, data=as_json(data))
 
     async def await_accept(
-        self, bet_id: int, kind: TransactionType, within: timedelta, currency: str
+        self, bet_id: int, transaction_type: TransactionType, within: timedelta, currency: str
     ) -> Confirmation | None:
-        """The Accept of a movement that was sent. Where there is none yet, one that comes later is signalled, and
-        nothing more is sent before ``within`` has passed."""
-        row = await one_row(self._engine, movements.AWAIT_ACCEPT, bet_id=bet_id, kind=int(kind), within=within)
+        """Return the Accept of a movement that was sent, or None.
+
+        If there is none yet, a later one is signalled to the workflow, and nothing more is sent before ``within`` has
+        passed.
+        """
+        row = await one_row(
+            self._engine, movements.AWAIT_ACCEPT, bet_id=bet_id, transaction_type=int(transaction_type), within=within
+        )
         return None if row is None else confirmation_of(row.accept, currency)
 
     async def forget_refusal(
-        self, bet_id: int, kind: TransactionType, error_code: str | None, gap: timedelta = timedelta()
+        self, bet_id: int, transaction_type: TransactionType, error_code: str | None, gap: timedelta = timedelta()
     ) -> None:
-        """Let a movement that the casino has refused, and that is not over, be sent and confirmed again after a gap."""
-        given = {"bet_id": bet_id, "kind": int(kind), "error_code": error_code, "gap": gap}
+        """Let a movement that the casino has refused, and that is still open, be sent again after a gap."""
+        given = {"bet_id": bet_id, "transaction_type": int(transaction_type), "error_code": error_code, "gap": gap}
         await execute(self._engine, movements.FORGET_REFUSAL, **given)
 
-    async def duplicate_absent(self, bet_id: int, owner: str, kind: TransactionType, within: timedelta) -> bool:
-        """Note that the casino calls a movement a duplicate that it does not list; return whether it did so already
-        ``within`` ago."""
-        given = {"bet_id": bet_id, "owner": owner, "kind": int(kind), "within": within}
+    async def duplicate_absent(
+        self, bet_id: int, owner: str, transaction_type: TransactionType, within: timedelta
+    ) -> bool:
+        """Note that the casino calls a movement a duplicate that it does not list.
+
+        Return whether it has done so for ``within`` already.
+        """
+        given = {"bet_id": bet_id, "owner": owner, "transaction_type": int(transaction_type), "within": within}
         row = await one_row(self._engine, movements.DUPLICATE_ABSENT, **given)
         return row is not None and row.for_good
 
-    async def unpark(self, bet_id: int, owner: str, kind: TransactionType) -> None:
-        """Let a parked movement be sent again; one that is not parked, or of another life, stays as it is."""
-        await execute(self._engine, movements.UNPARK, bet_id=bet_id, owner=owner, kind=int(kind))
+    async def unpark(self, bet_id: int, owner: str, transaction_type: TransactionType) -> None:
+        """Let a parked movement be sent again; one that is not parked, or of another owner, stays as it is."""
+        await execute(
+            self._engine, movements.UNPARK, bet_id=bet_id, owner=owner, transaction_type=int(transaction_type)
+        )
 
     async def file_incident(self, incident: Incident) -> None:
-        """Write down a contradiction for a person to look at, once for the same words."""
+        """Record a contradiction for a person to look at, once for the same data."""
         await execute(
             self._engine,
             notes.FILE_INCIDENT,

@@ -1,4 +1,4 @@
-"""A bounded cache in front of a reader: what changes rarely is read once in a while, by one caller at a time."""
+"""A bounded cache in front of a reader: what changes rarely is read at intervals, by one caller at a time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -12,7 +12,7 @@ V = TypeVar("V")
 class Cache(Generic[K, V]):
     """Values by key, each trusted for ``seconds`` after it was asked for; the oldest leave when ``size`` is reached.
 
-    Absent values (None) are kept apart, so that callers who ask for what does not exist push nothing real out.
+    Absent values (None) are kept apart, so that callers who ask for unknown keys push no real value out.
     """
 
     def __init__(self, load: Callable[[K], Awaitable[V | None]], seconds: float, size: int = 4096) -> None:
@@ -24,7 +24,8 @@ class Cache(Generic[K, V]):
         self._loading: dict[K, asyncio.Task[V | None]] = {}
 
     async def get(self, key: K) -> V | None:
-        """The value, from the cache or from the reader, whose errors are raised to all that wait and not kept."""
+        """Return the value, from the cache or from the reader. Raise the reader's error to all callers that wait; keep
+        none."""
         found = self._present.get(key) or self._absent.get(key)
         if found and monotonic() < found[0]:
             return found[1]
@@ -56,6 +57,6 @@ class Cache(Generic[K, V]):
 
 
 def _retrieved(task: "asyncio.Task[V]") -> None:
-    """Look at the error, so that asyncio does not complain where every waiter has gone."""
+    """Look at the error, so that asyncio does not complain if every caller has gone."""
     if not task.cancelled():
         task.exception()

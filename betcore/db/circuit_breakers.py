@@ -1,7 +1,8 @@
-"""The health of casinos, shared by all processes: a breaker for each, and the pace of what is owed to its players.
+"""The circuit breakers of casinos, shared by all processes, and the rate at which each is sent what it owes its
+players.
 
 Every statement is a transaction, and the database's clock decides. On the happy path there is none: a process reads a
-casino's row now and then, and writes only where there is something to write.
+casino's row at intervals, and writes only if there is something to write.
 """
 
 import math
@@ -31,7 +32,7 @@ class Breaker:
     open_for: int | None
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """Closed, failing or open, in words."""
         if self.open_since is not None:
             return f"open since {self.open_since:%Y-%m-%d %H:%M:%S} UTC"
@@ -51,7 +52,10 @@ class CircuitBreakers:
         self._known: dict[int, tuple[float, BreakerState]] = {}
 
     async def failed(self, casino: Casino, *, at_once: bool = False) -> bool:
-        """A send had no definite answer; whether that has opened the breaker. ``at_once`` opens it without a run."""
+        """Record that a send had no definite answer; return whether that has opened the breaker.
+
+        ``at_once`` opens it without waiting for more failures.
+        """
         breaker = casino.profile.breaker
         [row] = await all_rows(
             self._engine,
@@ -66,15 +70,17 @@ class CircuitBreakers:
         return bool(row.opened)
 
     async def answered(self, casino: Casino) -> None:
-        """A send had a definite answer: the run is over, and so is the breaker."""
+        """Record that a send had a definite answer: the failures count no more, and the breaker closes."""
         known = self._known.get(casino.casino_id, (0, _WELL))[1]
         if known != _WELL:
             await execute(self._engine, circuit_breakers.ANSWERED, casino_id=casino.casino_id)
             self._know(casino, _WELL)
 
     async def until_probe(self, casino: Casino) -> timedelta | None:
-        """None where the breaker is closed, or where it is open and the caller is the probe; else how long until there
-        may be another one."""
+        """Return how long until the next probe may be sent.
+
+        None if the breaker is closed, or if it is open and the caller is the probe.
+        """
         state = await self._state(casino)
         if state.open_since is None:
             return None
@@ -107,17 +113,17 @@ class CircuitBreakers:
         return row is not None
 
     async def is_open(self, casino: Casino) -> bool:
-        """Whether the casino's breaker is open."""
+        """Return whether the casino's breaker is open."""
         return (await self._state(casino)).open_since is not None
 
     async def owed_turn(self, casino: Casino) -> timedelta | None:
-        """How long to wait for the turn of something owed; None where the turns of the next second are given out."""
+        """Return how long to wait for the turn of a credit; None if the turns of the next second are given out."""
         gap = timedelta(seconds=1) / casino.profile.owed_per_second
         row = await one_row(self._engine, circuit_breakers.SLOT, casino_id=casino.casino_id, gap=gap, ahead=_AHEAD)
         return None if row is None else max(row.wait, timedelta())
 
     async def shown(self) -> Sequence[Breaker]:
-        """The breakers of all casinos, by name."""
+        """Return the breakers of all casinos, by name."""
         return [
             Breaker(row.name, row.failures, row.open_since, None if row.open_for is None else int(row.open_for))
             for row in await all_rows(self._engine, circuit_breakers.SHOWN)
@@ -127,7 +133,7 @@ class CircuitBreakers:
         read_at, state = self._known.get(casino.casino_id, (-math.inf, _WELL))
         if time.monotonic() < read_at + self._cache_seconds:
             return state
-        # Whoever asks meanwhile goes by what was known, and does not read it too.
+        # Else all callers at that moment read the row: they go by the known state meanwhile.
         self._know(casino, state)
         return await self._read(casino)
 
@@ -140,6 +146,6 @@ class CircuitBreakers:
         self._known[casino.casino_id] = (time.monotonic(), state)
 
     def _left(self, casino: Casino, state: BreakerState) -> timedelta:
-        """How long until the next probe, by what was read when."""
+        """Return how long until the next probe, counted from the moment at which the state was read."""
         passed = timedelta(seconds=time.monotonic() - self._known[casino.casino_id][0])
         return max((state.until_probe or timedelta()) - passed, timedelta())

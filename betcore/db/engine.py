@@ -13,10 +13,10 @@ from betcore.runtime.settings import Settings
 
 
 def create_engine(settings: Settings) -> AsyncEngine:
-    """An engine in autocommit: one statement, one round trip, one transaction.
+    """Return an engine in autocommit: one statement, one round trip, one transaction.
 
-    Where several statements must stand or fall together they are written as one (with CTEs); onboarding, which is not
-    in a hurry, opens transactions with ``isolation_level="READ COMMITTED"``. Raises Misconfigured without an address.
+    Statements that must stand or fall together are written as one, with CTEs. Onboarding, which is not in a hurry,
+    opens transactions with ``isolation_level="READ COMMITTED"``. Raise Misconfigured without an address.
     """
     if settings.database_url is None:
         raise Misconfigured(
@@ -26,11 +26,11 @@ def create_engine(settings: Settings) -> AsyncEngine:
     return create_async_engine(
         url,
         isolation_level="AUTOCOMMIT",
-        # An error says what failed, never whose bet it was: values of players do not go into logs.
+        # Else an error's parameters, the values of players, go into logs.
         hide_parameters=True,
         pool_size=settings.database_pool_size,
         max_overflow=0,
-        # Whoever waits has a deadline of its own, which ends sooner.
+        # Every caller has a deadline of its own, which ends sooner.
         pool_timeout=30,
         pool_reset_on_return=None,
         # JIT only costs time on statements of this size.

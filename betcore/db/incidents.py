@@ -1,4 +1,4 @@
-"""Incidents as people read them: what two sides said of a bet, and how the bet stands now. Nothing here writes."""
+"""Incidents as people read them: what both sides report of a bet, and how the bet stands now. Nothing here writes."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -48,9 +48,10 @@ class Incidents:
         before: int | None = None,
         limit: int = 50,
     ) -> list[Json]:
-        """At most ``limit`` incidents that fit everything given, newest first; ``before`` is the id to go on from.
+        """Return at most ``limit`` incidents that fit all filters given, newest first; ``before`` is the id to go on
+        from.
 
-        Raises InvalidInput(invalid_kind) for an unknown kind, NotFound for an unknown provider.
+        Raise InvalidInput(invalid_kind) for an unknown kind, NotFound for an unknown provider.
         """
         if kind is not None and kind not in KINDS:
             raise InvalidInput(f"a kind is one of {', '.join(KINDS)}; not {kind!r}", code="invalid_kind")
@@ -70,10 +71,10 @@ class Incidents:
         return [_line(row) for row in found]
 
     async def shown(self, incident_id: int) -> Json:
-        """One incident: both sides, and the bet, its movements, events and reversal, all of one moment.
+        """Return one incident: both sides, and the bet, its movements, events and reversal, all at one moment.
 
-        ``differs`` names what both sides name differently. ``bet`` and ``reversal`` are None where there is none.
-        Raises NotFound.
+        ``differs`` names what both sides name differently. ``bet`` and ``reversal`` are None if there is none. Raise
+        NotFound.
         """
         async with self._engine.execution_options(isolation_level="REPEATABLE READ").begin() as connection:
             found = await rows(connection, incidents.SHOWN, incident_id=incident_id)
@@ -82,7 +83,7 @@ class Incidents:
             return _head(found[0]) | await bet_now(connection, found[0].bet_id)
 
     async def counts(self) -> dict[str, int]:
-        """How many there are of each kind, 0 of a kind that never was."""
+        """Return how many incidents there are of each kind, 0 of a kind that never was."""
         found = {row.kind: row.incidents for row in await all_rows(self._engine, incidents.COUNTS)}
         return dict.fromkeys(KINDS, 0) | found
 
@@ -114,7 +115,7 @@ def _head(row: IncidentRow) -> Json:
 
 
 def _side(facts: Mapping[str, object]) -> Json:
-    # Nobody writes it any more, but rows of before stay.
+    # Personal data: no version writes it any more, but older rows have it.
     return {name: value for name, value in facts.items() if name != "partner_user_id"}
 
 

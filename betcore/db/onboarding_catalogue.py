@@ -1,17 +1,95 @@
-"""Setting up what is played: games, players and sessions. What the commands of the same names do."""
+"""The set-up of what is played: games, players and sessions. The commands of the same names call it."""
 
-from collections.abc import Sequence
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol, TypeVar
 from uuid import uuid4
 
-from sqlalchemy import Executable, Row, func, select, update
+from sqlalchemy import ColumnElement, Executable, Table, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from betcore.db import validation
+from betcore.db.engine import R, typed
 from betcore.db.onboarding import Json
+from betcore.db.row_mapping import time_text
 from betcore.db.tables import casino, game, player, provider, session
 from betcore.domain.errors import InvalidInput, NotFound, PreconditionCode, PreconditionFailed
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerRow:
+    """A provider or a casino that games and sessions are of."""
+
+    name: str
+    disabled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRow(PartnerRow):
+    """A provider."""
+
+    provider_id: int
+    suspended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CasinoRow(PartnerRow):
+    """A casino."""
+
+    casino_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class GameRow:
+    """A game."""
+
+    game_id: int
+    provider_game_id: str
+    name: str
+    min_bet: Decimal | None
+    max_bet: Decimal | None
+    disabled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedGameRow:
+    """A game, and its provider's name."""
+
+    provider: str
+    game: GameRow
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerRow:
+    """A player; ``player_ref`` is the opaque name by which providers know him."""
+
+    player_id: int
+    player_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session."""
+
+    session_id: str
+    currency: str
+    mode: str
+    opened_at: datetime
+    ended_at: datetime | None
+
+
+class Switchable(Protocol):
+    """What can be switched off."""
+
+    @property
+    def disabled_at(self) -> datetime | None:
+        """Return since when it is switched off."""
+
+
+S = TypeVar("S", bound=Switchable)
 
 
 class Catalogue:
@@ -28,10 +106,10 @@ class Catalogue:
     async def add_game(
         self, provider_name: str, game_id: str, name: str, min_bet: str | None = None, max_bet: str | None = None
     ) -> Json:
-        """A new game of a provider; limits are decimals in major units of whatever currency a session has."""
+        """Add a game of a provider; limits are decimals in major units of the session's currency."""
         least, greatest = validation.limits(min_bet, max_bet)
         async with self._transaction() as connection:
-            owner = await _one(connection, select(provider).where(provider.c.name == provider_name), "provider")
+            owner = await _one(connection, _named(provider, provider_name), ProviderRow, "provider")
             statement = insert(game).values(
                 provider_id=owner.provider_id,
                 provider_game_id=validation.name("game-id", game_id),
@@ -39,43 +117,45 @@ class Catalogue:
                 min_bet=least,
                 max_bet=greatest,
             )
-            row = (await connection.execute(statement.on_conflict_do_nothing().returning(game))).one_or_none()
-        if row is None:
+            rows = await _all(connection, statement.on_conflict_do_nothing().returning(game), GameRow)
+        if not rows:
             raise PreconditionFailed(f"{provider_name!r} has a game {game_id!r} already", code="already_exists")
-        return _game(provider_name, row)
+        return _game(provider_name, rows[0])
 
     async def games(self, provider_name: str | None = None) -> list[Json]:
-        """All games, or those of one provider."""
+        """Return all games, or those of one provider."""
         query = select(game, provider.c.name.label("provider")).join(provider, _OF_PROVIDER)
         async with self._engine.connect() as connection:
             if provider_name is not None:
-                await _one(connection, select(provider).where(provider.c.name == provider_name), "provider")
+                await _one(connection, _named(provider, provider_name), ProviderRow, "provider")
                 query = query.where(provider.c.name == provider_name)
-            rows = await _all(connection, query.order_by(provider.c.name, game.c.provider_game_id))
-        return [_game(row.provider, row) for row in rows]
+            rows = await _all(connection, query.order_by(provider.c.name, game.c.provider_game_id), OfferedGameRow)
+        return [_game(row.provider, row.game) for row in rows]
 
     async def game(self, provider_name: str, game_id: str) -> Json:
         """Return one game of a provider."""
         query = select(game).where(_OF_PROVIDER, provider.c.name == provider_name, game.c.provider_game_id == game_id)
         async with self._engine.connect() as connection:
-            return _game(provider_name, await _one(connection, query, "game of that provider"))
+            return _game(provider_name, await _one(connection, query, GameRow, "game of that provider"))
 
     async def disable_game(self, provider_name: str, game_id: str) -> Json:
-        """Take no new stakes on a game; open bets go on. Disabling twice keeps the first time."""
+        """Refuse new stakes on a game; open bets go on. Disabling twice keeps the first time."""
         return await self._switch_game(provider_name, game_id, func.coalesce(game.c.disabled_at, func.now()))
 
     async def enable_game(self, provider_name: str, game_id: str) -> Json:
-        """Take new stakes on a game again. One that is enabled stays so."""
+        """Accept new stakes on a game again; an enabled one stays so."""
         return await self._switch_game(provider_name, game_id, None)
 
-    async def _switch_game(self, provider_name: str, game_id: str, disabled_at: Any) -> Json:
+    async def _switch_game(self, provider_name: str, game_id: str, disabled_at: ColumnElement[datetime] | None) -> Json:
         statement = (
             update(game)
             .where(_OF_PROVIDER, provider.c.name == provider_name, game.c.provider_game_id == game_id)
             .values(disabled_at=disabled_at)
         )
         async with self._engine.connect() as connection:
-            return _game(provider_name, await _one(connection, statement.returning(game), "game of that provider"))
+            return _game(
+                provider_name, await _one(connection, statement.returning(game), GameRow, "game of that provider")
+            )
 
     async def block(self, casino_name: str, user: str, *, blocked: bool) -> Json:
         """Block a player (``user`` is the casino's PartnerUserId) for new stakes, or lift it; wins go through."""
@@ -85,7 +165,7 @@ class Catalogue:
             .values(blocked_at=func.coalesce(player.c.blocked_at, func.now()) if blocked else None)
         )
         async with self._engine.connect() as connection:
-            row = await _one(connection, statement.returning(player), "player at that casino")
+            row = await _one(connection, statement.returning(player), PlayerRow, "player at that casino")
         return {"casino": casino_name, "player": user, "player_ref": row.player_ref, "blocked": blocked}
 
     async def open_session(
@@ -95,13 +175,13 @@ class Catalogue:
         if mode not in ("real", "demo"):
             raise InvalidInput("mode: real or demo", code="invalid_mode")
         async with self._transaction() as connection:
-            house = await _enabled(connection, select(casino).where(casino.c.name == casino_name), "casino")
-            owner = await _enabled(connection, select(provider).where(provider.c.name == provider_name), "provider")
+            house = await _enabled(connection, _named(casino, casino_name), CasinoRow, "casino")
+            owner = await _enabled(connection, _named(provider, provider_name), ProviderRow, "provider")
             if owner.suspended_at is not None:
                 raise PreconditionFailed("the provider is suspended", code="provider_suspended")
             of_owner = game.c.provider_id == owner.provider_id
             played = await _enabled(
-                connection, select(game).where(of_owner, game.c.provider_game_id == game_id), "game"
+                connection, select(game).where(of_owner, game.c.provider_game_id == game_id), GameRow, "game"
             )
             values = {
                 "session_id": str(uuid4()),
@@ -111,11 +191,11 @@ class Catalogue:
                 "currency": validation.currency(currency, played.min_bet, played.max_bet),
                 "mode": mode,
             }
-            row = (await connection.execute(insert(session).values(**values).returning(session))).one()
+            [row] = await _all(connection, insert(session).values(**values).returning(session), SessionRow)
         return _session(row)
 
     async def open_session_of(self, provider_name: str, casino_name: str, game_id: str, user: str) -> Json | None:
-        """The newest session for real money that is open for this player in this game; None where there is none."""
+        """Return the newest open session for real money of this player in this game, or None."""
         query = (
             select(session)
             .join(game, game.c.game_id == session.c.game_id)
@@ -128,7 +208,7 @@ class Catalogue:
             .order_by(session.c.opened_at.desc())
         )
         async with self._engine.connect() as connection:
-            rows = await _all(connection, query.limit(1))
+            rows = await _all(connection, query.limit(1), SessionRow)
         return _session(rows[0]) if rows else None
 
     async def close_session(self, session_id: str) -> Json:
@@ -136,9 +216,9 @@ class Catalogue:
         ended = func.coalesce(session.c.ended_at, func.now())
         statement = update(session).where(session.c.session_id == session_id).values(ended_at=ended)
         async with self._engine.connect() as connection:
-            return _session(await _one(connection, statement.returning(session), "session"))
+            return _session(await _one(connection, statement.returning(session), SessionRow, "session"))
 
-    def _transaction(self) -> Any:
+    def _transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
         return self._engine.execution_options(isolation_level="READ COMMITTED").begin()
 
 
@@ -151,32 +231,36 @@ _OF_PROVIDER = provider.c.provider_id == game.c.provider_id
 _AT_CASINO = casino.c.casino_id == player.c.casino_id
 
 
-async def _all(connection: AsyncConnection, statement: Executable) -> Sequence[Row[Any]]:
-    return (await connection.execute(statement)).all()
+def _named(partners: Table, name: str) -> Executable:
+    return select(partners).where(partners.c.name == name)
 
 
-async def _one(connection: AsyncConnection, statement: Executable, what: str) -> Row[Any]:
-    rows = await _all(connection, statement)
+async def _all(connection: AsyncConnection, statement: Executable, row: type[R]) -> list[R]:
+    return typed(await connection.execute(statement), row)
+
+
+async def _one(connection: AsyncConnection, statement: Executable, row: type[R], what: str) -> R:
+    rows = await _all(connection, statement, row)
     if not rows:
         raise NotFound(f"there is no such {what}")
     return rows[0]
 
 
-async def _enabled(connection: AsyncConnection, statement: Executable, what: str) -> Row[Any]:
-    row = await _one(connection, statement, what)
-    if row.disabled_at is not None:
+async def _enabled(connection: AsyncConnection, statement: Executable, row: type[S], what: str) -> S:
+    found = await _one(connection, statement, row, what)
+    if found.disabled_at is not None:
         raise PreconditionFailed(f"the {what} is disabled", code=_DISABLED[what])
-    return row
+    return found
 
 
 async def _registered(connection: AsyncConnection, casino_id: int, user: str) -> int:
     values = {"casino_id": casino_id, "partner_user_id": validation.name("player", user)}
     await connection.execute(insert(player).values(**values).on_conflict_do_nothing())
     query = select(player).where(player.c.casino_id == casino_id, player.c.partner_user_id == user)
-    return int((await _one(connection, query, "player")).player_id)
+    return (await _one(connection, query, PlayerRow, "player")).player_id
 
 
-def _game(provider_name: str, row: Row[Any]) -> Json:
+def _game(provider_name: str, row: GameRow) -> Json:
     return {
         "provider": provider_name,
         "game_id": row.provider_game_id,
@@ -187,11 +271,11 @@ def _game(provider_name: str, row: Row[Any]) -> Json:
     }
 
 
-def _session(row: Row[Any]) -> Json:
+def _session(row: SessionRow) -> Json:
     return {
         "session_id": row.session_id,
         "currency": row.currency,
         "mode": row.mode,
-        "opened_at": row.opened_at.isoformat(),
-        "ended_at": row.ended_at.isoformat() if row.ended_at else None,
+        "opened_at": time_text(row.opened_at),
+        "ended_at": time_text(row.ended_at),
     }

@@ -1,4 +1,4 @@
-"""Open rows, and what a workflow needs to take one over: the argument of the first one, read from the rows."""
+"""Open rows, and what a workflow needs to take one over: the argument of the first workflow, read from the rows."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -21,7 +21,7 @@ _OPEN = {BET: open_bets.OPEN_BETS, REVERSAL: open_bets.OPEN_REVERSALS}
 
 
 class OpenBets:
-    """Who should be carrying what is open."""
+    """The open bets and reversals of one database, and the workflows that should be carrying them."""
 
     kinds = (BET, REVERSAL)
 
@@ -29,15 +29,15 @@ class OpenBets:
         self._engine = engine
 
     async def open_rows(self, kind: str, after: int, limit: int) -> Sequence[OpenBet]:
-        """Open rows of a kind behind a BetId, by BetId."""
+        """Return open rows of a kind behind a BetId, by BetId."""
         return [_open_row(kind, row) for row in await all_rows(self._engine, _OPEN[kind], after=after, limit=limit)]
 
     async def quiet(self, quiet: timedelta, limit: int) -> Sequence[OpenBet]:
-        """Bets that owe money and of which nothing was heard for so long; a few of them, by chance."""
+        """Return some bets, by chance, that owe money and have had no event for ``quiet``."""
         return [_open_row(BET, row) for row in await all_rows(self._engine, open_bets.QUIET, quiet=quiet, limit=limit)]
 
     async def ended(self, bets: Sequence[BetKey | int], quiet: timedelta) -> Sequence[OpenBet]:
-        """Which of these bets, known by their key or their BetId, have ended longer ago than ``quiet``."""
+        """Return those of these bets, given by key or BetId, that have ended longer ago than ``quiet``."""
         keys = [one for one in bets if isinstance(one, BetKey)]
         given = {
             "bet_ids": [one for one in bets if isinstance(one, int)],
@@ -48,10 +48,10 @@ class OpenBets:
         return [_open_row(BET, row) for row in await all_rows(self._engine, open_bets.ENDED, **given)]
 
     async def resumption(self, row: OpenBet) -> Resumption | None:
-        """What to start for a row; None where it has ended meanwhile.
+        """Return the workflow to start for a row, or None if the bet has ended meanwhile.
 
-        The bet follows its partners' profiles of now. The last moment of a debit is the one in its row. Raises
-        UnreadableRow where this deployment cannot read the rows, because of a currency that it lacks for instance.
+        The bet follows its partners' profiles as they are now. The last moment of a debit is the one in its row. Raise
+        UnreadableRow if this deployment cannot read the rows, for instance because it lacks the currency.
         """
         debit = -1 if row.kind == BET else -2
         [found] = await all_rows(self._engine, open_bets.RESUMPTION, bet_id=row.bet_id, debit=debit)

@@ -1,4 +1,4 @@
-"""What is owed to players: by casino, currency and age. Sums are made in the database, of whole minor units."""
+"""What is owed to players, by casino, currency and age. Sums are made in the database, of whole minor units."""
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -20,9 +20,9 @@ class Owed:
         self._engine = engine
 
     async def listed(self, casino: str | None = None) -> list[Json]:
-        """Number and sum (major units) of what is owed for each casino, currency and age; the oldest first.
+        """Return count and sum (major units) of what is owed, by casino, currency and age, the oldest first.
 
-        Raises NotFound for a casino that there is not.
+        Raise NotFound for an unknown casino.
         """
         if casino is not None:
             await known_casino(self._engine, casino)

@@ -1,4 +1,4 @@
-"""What the API reads and writes itself: a provider's call as it comes in, what was told, tombstones."""
+"""What the API itself reads and writes: provider requests, their answers, and tombstones."""
 
 from datetime import datetime
 
@@ -26,7 +26,7 @@ class ProviderRequests:
     async def look_up(
         self, provider_id: int, request_id: str, session_id: str, provider_bet_id: str | None
     ) -> RequestContext | None:
-        """Claim the request id and read what the call is about; None where the id was used before."""
+        """Claim the request id and read what the request is about; return None if the id was used before."""
         [row] = await all_rows(
             self._engine,
             provider_requests.LOOK_UP,
@@ -45,7 +45,7 @@ class ProviderRequests:
         )
 
     async def _noticed(self) -> datetime:
-        """Put down that request ids were lost; since when none was, as the first process to notice has put it down."""
+        """Record that request ids were lost; return since when none was, by the first process to notice."""
         while True:
             row = await one_row(self._engine, provider_requests.NOTICE)
             if row is not None:
@@ -55,37 +55,40 @@ class ProviderRequests:
             # A concurrent insert was not visible to this statement yet; it is to the next.
 
     async def claim(self, provider_id: int, request_id: str) -> bool:
-        """Claim a request id alone, for a request that is refused before it is looked at."""
+        """Claim a request id alone, for a request that is refused unread; return False if it was used already."""
         return (
             await one_row(self._engine, provider_requests.CLAIM, provider_id=provider_id, request_id=request_id)
             is not None
         )
 
     async def forget(self) -> None:
-        """Drop request ids of twice the freshness window and older; so old a request is refused by its time."""
+        """Delete request ids older than twice the freshness window: such a request is refused by its time."""
         await execute(self._engine, provider_requests.FORGET)
 
     async def find(self, provider_id: int, provider_bet_id: str) -> BetRecord | None:
-        """A bet's row as its provider knows it."""
+        """Return a bet by its provider's id, or None."""
         row = await one_row(
             self._engine, provider_requests.FIND, provider_id=provider_id, provider_bet_id=provider_bet_id
         )
         return None if row is None else row.record
 
     async def mark_told(self, bet_id: int, request_id: str) -> bool:
-        """Record that the provider is told "done" for its PayIn; False where the bet was taken back before."""
+        """Record that the API answers "done" to the PayIn; return False if the bet was taken back before."""
         data = as_json({"answer": "pay_in", "request_id": request_id})
         return await one_row(self._engine, provider_requests.MARK_TOLD, bet_id=bet_id, data=data) is not None
 
     async def last_balance(self, player_id: int, currency: str) -> Money | None:
-        """The balance that the casino last named for a player."""
+        """Return the balance that the casino last named for a player, or None."""
         row = await one_row(self._engine, provider_requests.LAST_BALANCE, player_id=player_id, currency=currency)
         return None if row is None else money_of(row.balance, row.currency)
 
     async def tombstone(
         self, provider_id: int, provider_bet_id: str, session: Session, state: BetState, refusal: Code | None
     ) -> BetRecord | None:
-        """Close a bet that never came, for ever; None where there is a bet after all."""
+        """Insert a closed row for a bet that never came, so that it is never opened.
+
+        Return None if there is a bet after all.
+        """
         row = await one_row(
             self._engine,
             provider_requests.TOMBSTONE,
@@ -103,11 +106,11 @@ class ProviderRequests:
         return None if row is None else record_of(row)
 
     async def owe_reversal(self, bet_id: int) -> None:
-        """Put down that a settled bet is to be reversed, where nothing says so yet, for whoever takes it on."""
+        """Record that a settled bet is to be reversed, unless that is recorded; the sweep starts its workflow."""
         await one_row(self._engine, provider_requests.OWE_REVERSAL, bet_id=bet_id)
 
     async def early_pay_out(self, provider_id: int, provider_bet_id: str) -> float:
-        """Seconds since the first PayOut for a bet that nobody has seen."""
+        """Return the seconds since the first PayOut for a bet that is unknown."""
         given = {"provider_id": provider_id, "provider_bet_id": provider_bet_id}
         [row] = await all_rows(self._engine, provider_requests.EARLY_PAY_OUT, **given)
         return float(row.age)

@@ -1,4 +1,4 @@
-"""Runs of reconciliation and what they have found, and the bets as they are compared.
+"""Runs of reconciliation and their findings, and the bets as they are compared.
 
 Every method is one statement, and so one transaction.
 """
@@ -50,9 +50,9 @@ class Reconciliations:
         self._engine = engine
 
     async def wanted(self, casino: str, opened_from: datetime, opened_to: datetime) -> Wanted:
-        """The run of a window: the one that has not ended, or a new one.
+        """Return the run of a window: the one that has not ended, or a new one.
 
-        Raises NotFound for an unknown casino, InvalidInput(invalid_window) for a window that is empty or not over.
+        Raise NotFound for an unknown casino, InvalidInput(invalid_window) for a window that is empty or not over.
         """
         if opened_from >= opened_to:
             raise InvalidInput("from has to be before to", code="invalid_window")
@@ -66,7 +66,7 @@ class Reconciliations:
         return Wanted(order, run_id(casino, opened_from, opened_to, row.times))
 
     async def due(self, margin: timedelta) -> list[Wanted]:
-        """One run for each casino that has bets older than the margin which no scheduled run has compared.
+        """Return one run for each casino that has bets older than the margin which no scheduled run has compared.
 
         A scheduled run that has not ended comes before a new one.
         """
@@ -83,18 +83,18 @@ class Reconciliations:
             # A concurrent insert was not visible to this statement yet; it is to the next.
 
     async def run(self, reconciliation_id: int) -> Run:
-        """The run as it stands. Raises LookupError."""
+        """Return the run as it stands. Raise LookupError."""
         run = await one_row(self._engine, reconciliations.RUN, reconciliation_id=reconciliation_id)
         if run is None:
             raise LookupError(f"no reconciliation {reconciliation_id}")
         return run
 
     async def run_of(self, workflow_id: str) -> Run | None:
-        """The run of a workflow; None where it has not begun yet."""
+        """Return the run of a workflow, or None if it has not begun yet."""
         return await one_row(self._engine, reconciliations.RUN_OF, workflow_id=workflow_id)
 
     async def bets_behind(self, run: Run, limit: int) -> list[OurBet | UnreadBet]:
-        """The next bets to compare, by their number; one that cannot be read keeps no other one back."""
+        """Return the next bets to compare, by their number; an unreadable bet does not hold up the others."""
         given = {
             "after": run.last_bet_id,
             "casino_id": run.casino_id,
@@ -105,15 +105,15 @@ class Reconciliations:
         return await self._bets(reconciliations.BETS_BEHIND, **given)
 
     async def bets(self, bet_ids: Sequence[int]) -> list[OurBet | UnreadBet]:
-        """These bets as they stand now, by their number."""
+        """Return these bets as they stand now, by their number."""
         return await self._bets(reconciliations.BETS_NAMED, bet_ids=list(bet_ids))
 
     async def compared(
         self, run: Run, bets: Sequence[OurBet | UnreadBet], found: Sequence[tuple[int, Difference]]
     ) -> Run | None:
-        """Write down that these bets are compared, and what was found with their numbers; the run after that.
+        """Record that these bets are compared, and the differences found with their numbers; return the run after that.
 
-        None where another attempt has moved the cursor away from where ``run`` has seen it: nothing is written then.
+        Return None, and record nothing, if another attempt has moved the cursor away from the one in ``run``.
         """
         return await one_row(
             self._engine,
@@ -126,17 +126,17 @@ class Reconciliations:
         )
 
     async def any_open(self, reconciliation_id: int) -> bool:
-        """Whether a finding waits for its second look."""
+        """Return whether a finding waits for its second look."""
         [row] = await all_rows(self._engine, reconciliations.ANY_OPEN, reconciliation_id=reconciliation_id)
         return row.any_open
 
     async def open_findings(self, reconciliation_id: int, after: int, limit: int) -> list[OpenFinding]:
-        """Findings behind one that wait for their second look."""
+        """Return findings behind one that wait for their second look."""
         given = {"reconciliation_id": reconciliation_id, "after": after, "limit": limit}
         return await all_rows(self._engine, reconciliations.OPEN_FINDINGS, **given)
 
     async def decide(self, decided: Sequence[tuple[int, str, Difference | None]]) -> None:
-        """Write down what became of findings after the second look; without a difference, it has gone."""
+        """Record what became of findings after the second look; a finding without a difference has gone."""
         words = [
             {"finding_id": finding_id, "outcome": outcome} | (_words(difference) if difference else {})
             for finding_id, outcome, difference in decided
@@ -144,13 +144,13 @@ class Reconciliations:
         await execute(self._engine, reconciliations.DECIDED, decided=json.dumps(words))
 
     async def end(self, reconciliation_id: int) -> None:
-        """The run is over. Raises RuntimeError where it has not compared all of its bets."""
+        """End the run. Raise RuntimeError if it has not compared all of its bets."""
         row = await one_row(self._engine, reconciliations.END, reconciliation_id=reconciliation_id)
         if row is None:
             raise RuntimeError(f"reconciliation {reconciliation_id} has not compared all of its bets")
 
     async def summary(self, reconciliation_id: int) -> Reconciled:
-        """What a run has compared and found."""
+        """Return what a run has compared and found."""
         run = await self.run(reconciliation_id)
         kinds: dict[str, int] = {}
         outcomes: dict[str, int] = {}
@@ -163,7 +163,7 @@ class Reconciliations:
         )
 
     async def findings(self, reconciliation_id: int) -> AsyncIterator[Json]:
-        """All findings of a run, as they are reported, a page at a time."""
+        """Yield all findings of a run, as they are reported; they are read a page at a time."""
         after = 0
         while True:
             given = {"reconciliation_id": reconciliation_id, "after": after, "limit": _PAGE}
@@ -189,7 +189,7 @@ def _bets_of(rows: Sequence[ComparedBetRow]) -> Iterator[OurBet | UnreadBet]:
 def _bet_of(found: Sequence[ComparedBetRow]) -> OurBet:
     first = found[0]
     currency = first.bet.currency
-    # Raised here, where it concerns one bet, not where an amount is written.
+    # An unknown currency raises here, while it concerns one bet, not when an amount is printed.
     decimals(currency)
     return OurBet(
         key=BetKey(str(first.counterparty_id), first.bet.provider_bet_id),

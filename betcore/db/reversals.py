@@ -1,7 +1,7 @@
 """The rows of reversals, as the reversal's own workflow writes them.
 
 A reversal takes back what a bet has paid out, and returns its stake; the bet itself stays as it ended. As in
-``betcore.db.bets`` every method is one statement that names the ``owner``: a row that another life owns comes back
+``betcore.db.bets`` every method is one statement that names the ``owner``: a row that another workflow owns comes back
 unchanged, and the caller sees it by ``record.reversal.owner``.
 """
 
@@ -29,13 +29,14 @@ class Reversals:
         self._engine = engine
 
     async def open(self, bet_id: int, owner: str, resumed: Resumed | None) -> BetRecord:
-        """Insert the reversal of a settled bet, find the one that is there, or take over one that is left alone."""
+        """Insert the reversal of a settled bet, find its row, or take over one whose workflow is gone."""
         if resumed is not None:
             return await self._change(reversals.TAKE_OVER, bet_id, owner, seen_owner=resumed.owner, life=resumed.life)
         return await self._change(reversals.OPEN, bet_id, owner)
 
     async def begin_claw_back(self, bet_id: int, owner: str, not_after: datetime) -> ClaimedBack:
-        """Count a send of the claw-back; no count where it has ended, is parked, or is not ours."""
+        """Count a send of the claw-back. Nothing is counted if it has ended, is parked, or another workflow owns the
+        reversal."""
         row = await self._claimed(reversals.BEGIN_CLAW_BACK, bet_id, owner, not_after=not_after)
         c = claim_of(row, row.reversal)
         return ClaimedBack(
@@ -43,29 +44,34 @@ class Reversals:
             not_after=row.not_after, movement=row.movement,
         )  # fmt: skip
 
-    async def clawed_back(self, bet_id: int, owner: str, word: Confirmation) -> BetRecord:
-        """The casino has taken the win back."""
+    async def clawed_back(self, bet_id: int, owner: str, confirmation: Confirmation) -> BetRecord:
+        """Record that the casino has taken the win back."""
         return await self._change(
             reversals.CLAWED_BACK,
             bet_id,
             owner,
-            error_code=word.error_code,
-            partner_transaction_id=word.partner_transaction_id,
+            error_code=confirmation.error_code,
+            partner_transaction_id=confirmation.partner_transaction_id,
         )
 
     async def refuse_only_send(self, bet_id: int, owner: str, error_code: str | None) -> BetRecord:
-        """The casino does not give the win back: the reversal is over, if no other send of it can exist."""
+        """End the reversal as refused if the send that the casino has refused is the only one that can exist."""
         given = {"standing": "sending", "error_code": error_code}
         return await self._change(reversals.REFUSE_ONLY_SEND, bet_id, owner, **given)
 
     async def end_parked(self, bet_id: int, owner: str, error_code: str | None) -> BetRecord:
-        """End a reversal whose parked claw-back two operators have marked as not taken; unless an Accept stands in the
-        row that is not the one with this code."""
+        """End a reversal whose parked claw-back two operators have marked as not taken.
+
+        An Accept in the row with another code than this one keeps it open.
+        """
         given = {"standing": "parked", "error_code": error_code}
         return await self._change(reversals.REFUSE_ONLY_SEND, bet_id, owner, **given)
 
     async def absent(self, bet_id: int, owner: str, *, sends: int | None = None) -> tuple[BetRecord, bool]:
-        """No send of the claw-back so far is at the casino, or ever will be; with ``sends``, only if it is so many."""
+        """Note that no send of the claw-back so far is at the casino, or ever will be; return whether it was noted.
+
+        With ``sends`` it is noted only if that is their number.
+        """
         given = {"bet_id": bet_id, "owner": owner, "sends": sends}
         row = _there(await one_row(self._engine, reversals.ABSENT, **given), bet_id)
         return record_of(row.bet, row.reversal), row.absent
@@ -74,33 +80,36 @@ class Reversals:
         self,
         bet_id: int,
         owner: str,
-        kind: TransactionType,
+        transaction_type: TransactionType,
         error_code: str | None,
         theirs: Mapping[str, str] | None = None,
     ) -> BetRecord:
-        """Leave the movement to a person, with the casino's reason and an incident; ``theirs`` is what it has."""
-        given = {"kind": int(kind), "error_code": error_code, "theirs": as_json(theirs or {})}
+        """Leave the movement to a person, with the casino's reason and an incident; ``theirs`` is the casino's list."""
+        given = {"transaction_type": int(transaction_type), "error_code": error_code, "theirs": as_json(theirs or {})}
         return await self._change(reversals.PARK, bet_id, owner, **given)
 
     # The credit of a reversal is the return of the stake; it is booked by the same names as a bet's credits are.
 
-    async def begin_credit(self, order: Pay) -> Claim:
-        """Count a send of the stake's return; no count where it is done, or the reversal is not ours."""
-        row = await self._claimed(reversals.BEGIN_RETURN, order.bet_id, order.owner)
+    async def begin_credit(self, pay: Pay) -> Claim:
+        """Count a send of the stake's return.
+
+        Nothing is counted if it is done, or another workflow owns the reversal.
+        """
+        row = await self._claimed(reversals.BEGIN_RETURN, pay.bet_id, pay.owner)
         return claim_of(row, row.reversal)
 
     async def credit_done(
-        self, bet_id: int, owner: str, kind: TransactionType, word: Confirmation, how: str = "done"
+        self, bet_id: int, owner: str, transaction_type: TransactionType, confirmation: Confirmation, how: str = "done"
     ) -> BetRecord:
-        """The player has the stake back; the reversal is over. ``how`` as for a bet."""
+        """Record that the player has the stake back: the reversal is over. ``how`` as for a bet."""
         return await self._change(
             reversals.RETURNED,
             bet_id,
             owner,
             how=how,
-            error_code=word.error_code,
-            partner_transaction_id=word.partner_transaction_id,
-            balance=word.balance.minor if word.balance else None,
+            error_code=confirmation.error_code,
+            partner_transaction_id=confirmation.partner_transaction_id,
+            balance=confirmation.balance.minor if confirmation.balance else None,
         )
 
     async def _claimed(self, statement: Statement[C], bet_id: int, owner: str, **given: object) -> C:

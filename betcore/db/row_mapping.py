@@ -12,7 +12,7 @@ from betcore.domain.money import Money, minor_units
 
 
 def money_of(value: Decimal | None, currency: str) -> Money | None:
-    """A numeric(38,0) column as Money."""
+    """Return a numeric(38,0) column as Money."""
     return None if value is None else Money(minor=minor_units(value), currency=currency)
 
 
@@ -24,8 +24,14 @@ class UnreadableRow(Exception):
     """The rows of one bet cannot be read by this deployment; all others can."""
 
 
+def time_text(moment: datetime | None) -> str | None:
+    """Return a moment as people read it: ISO 8601."""
+    return None if moment is None else moment.isoformat()
+
+
 def amount_text(value: Decimal | None, currency: str) -> str | None:
-    """A numeric(38,0) column as people read it: minor units, and said so, where the currency is not known here."""
+    """Return a numeric(38,0) column as people read it: in major units, or in minor units if the currency is unknown
+    here."""
     try:
         return None if value is None else str(money_of(value, currency))
     except NOT_READ:
@@ -83,7 +89,7 @@ class BetWithReversal:
 
     @property
     def record(self) -> BetRecord:
-        """The bet as a message, with its reversal."""
+        """Return the bet as a message, with its reversal."""
         return record_of(self.bet, self.reversal)
 
 
@@ -126,12 +132,13 @@ def _reversal_of(row: ReversalRow, currency: str) -> ReversalRecord:
 
 
 def as_json(data: Mapping[str, object]) -> str:
-    """An event's data, as a jsonb column takes it; what is None is left out."""
+    """Return an event's data as a jsonb column takes it; what is None is left out."""
     return json.dumps({name: _storable(value) for name, value in data.items() if value is not None}, default=str)
 
 
 def _storable(value: object) -> object:
-    """Text that PostgreSQL refuses (NUL, half a character) would undo the statement that it is a note in."""
+    """Return a value without what PostgreSQL refuses in text (NUL, half a character), which would undo the whole
+    statement."""
     match value:
         case str():
             return value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")

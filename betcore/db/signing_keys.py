@@ -6,7 +6,8 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, cast
+from datetime import datetime
+from typing import cast
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import (
@@ -15,11 +16,13 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from sqlalchemy import func, insert, or_, select, text, update
+from sqlalchemy import Executable, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from betcore.db import tables
 from betcore.db.cache import Cache
+from betcore.db.engine import typed
+from betcore.db.row_mapping import time_text
 from betcore.domain.errors import Misconfigured, NotFound
 from betcore.runtime.vault import Vault
 
@@ -38,6 +41,17 @@ class SigningKey:
     private_key: RSAPrivateKey = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A key's row; its private part is sealed."""
+
+    kid: str
+    private_pem: str = field(repr=False)
+    created_at: datetime
+    retired_at: datetime | None
+    revoked_at: datetime | None
+
+
 class SigningKeys:
     """The signing keys in the database; the one in force is trusted for ``cache_seconds``."""
 
@@ -50,31 +64,31 @@ class SigningKeys:
         self._parsed: dict[str, SigningKey] = {}
 
     async def current(self) -> SigningKey:
-        """The newest key that is not retired. Raises Misconfigured(no_signing_key) when there is none."""
+        """Return the newest key that is not retired. Raise Misconfigured(no_signing_key) if there is none."""
         found = await self._current.get("")
         if found is None:
             raise Misconfigured("no signing key: run `python -m betcore migrate`", code="no_signing_key")
         return found
 
-    async def jwks(self) -> dict[str, Any]:
-        """``{"keys": [...]}``: the public part of every key but those retired for more than an hour or revoked, newest
-        first."""
+    async def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """Return ``{"keys": [...]}``, newest first: the public part of every key that is neither revoked nor retired
+        over an hour ago."""
         return {"keys": [_jwk(key) for key in await self._listed.get("") or []]}
 
     async def public(self, kid: str) -> RSAPublicKey | None:
-        """The public part of a key that is listed; one that was made a moment ago is found at once."""
+        """Return the public part of a listed key, or None; a key made a moment ago is found at once."""
         return await self._public.get(kid) if _KID.fullmatch(kid) else None
 
     async def ensure(self) -> None:
-        """Make a key where none is in force; any number of processes may do so at once, one key comes out."""
+        """Make a key if none is in force; of any number of processes at once, one makes it."""
         async with self._engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
             await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-            if (await connection.execute(_IN_FORCE)).first() is None:
+            if not await _keys(connection, _IN_FORCE):
                 await self._make(connection)
         self._forget()
 
     async def rotate(self) -> str:
-        """Put a new key in force and retire the others, which stay listed for an hour; returns the new kid."""
+        """Put a new key in force and retire the others, which stay listed for an hour; return the new kid."""
         async with self._engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
             await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
             retire = update(tables.signing_key).where(tables.signing_key.c.retired_at.is_(None))
@@ -84,9 +98,9 @@ class SigningKeys:
         return kid
 
     async def revoke(self, kid: str) -> str:
-        """Take a key off the JWKS and never sign with it again; return the kid that is in force then.
+        """Remove a key from the JWKS and never sign with it again; return the kid that is in force then.
 
-        Where it was the one in force a new one is made. Raises NotFound.
+        If it was the one in force, a new one is made. Raise NotFound.
         """
         key = tables.signing_key.c
         async with self._engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
@@ -99,29 +113,29 @@ class SigningKeys:
                     retired_at=func.coalesce(key.retired_at, func.now()),
                 )
             )
-            if (await connection.execute(revoked.returning(key.kid))).first() is None:
+            if not await _keys(connection, revoked.returning(tables.signing_key)):
                 raise NotFound(f"there is no key {kid!r}")
-            newest = (await connection.execute(_IN_FORCE.limit(1))).first()
-            in_force: str = newest.kid if newest else await self._make(connection)
+            newest = await _keys(connection, _IN_FORCE.limit(1))
+            in_force = newest[0].kid if newest else await self._make(connection)
         self._forget()
         return in_force
 
-    async def all(self) -> list[dict[str, Any]]:
+    async def all(self) -> list[dict[str, object]]:
         """Return every key there ever was, newest first, without its private part."""
         async with self._engine.connect() as connection:
-            rows = (await connection.execute(_NEWEST_FIRST)).all()
-            in_force = (await connection.execute(_IN_FORCE.limit(1))).first()
-            listed = {row.kid for row in (await connection.execute(_LISTED)).all()}
+            keys = await _keys(connection, _NEWEST_FIRST)
+            signing = {key.kid for key in await _keys(connection, _IN_FORCE.limit(1))}
+            listed = {key.kid for key in await _keys(connection, _LISTED)}
         return [
             {
-                "kid": row.kid,
-                "created_at": row.created_at.isoformat(),
-                "signs": in_force is not None and row.kid == in_force.kid,
-                "listed": row.kid in listed,
-                "retired_at": row.retired_at and row.retired_at.isoformat(),
-                "revoked_at": row.revoked_at and row.revoked_at.isoformat(),
+                "kid": key.kid,
+                "created_at": time_text(key.created_at),
+                "signs": key.kid in signing,
+                "listed": key.kid in listed,
+                "retired_at": time_text(key.retired_at),
+                "revoked_at": time_text(key.revoked_at),
             }
-            for row in rows
+            for key in keys
         ]
 
     async def _make(self, connection: AsyncConnection) -> str:
@@ -133,25 +147,24 @@ class SigningKeys:
 
     async def _read_current(self, _: str) -> SigningKey | None:
         async with self._engine.connect() as connection:
-            row = (await connection.execute(_IN_FORCE.limit(1))).first()
-        return self._parse(row.kid, row.private_pem) if row else None
+            keys = await _keys(connection, _IN_FORCE.limit(1))
+        return self._parse(keys[0]) if keys else None
 
     async def _read_listed(self, _: str) -> list[SigningKey]:
         async with self._engine.connect() as connection:
-            rows = (await connection.execute(_LISTED)).all()
-        return [self._parse(row.kid, row.private_pem) for row in rows]
+            return [self._parse(key) for key in await _keys(connection, _LISTED)]
 
     async def _read_public(self, kid: str) -> RSAPublicKey | None:
         async with self._engine.connect() as connection:
-            row = (await connection.execute(_LISTED.where(tables.signing_key.c.kid == kid))).one_or_none()
-        return self._parse(row.kid, row.private_pem).private_key.public_key() if row else None
+            keys = await _keys(connection, _LISTED.where(tables.signing_key.c.kid == kid))
+        return self._parse(keys[0]).private_key.public_key() if keys else None
 
-    def _parse(self, kid: str, sealed_pem: str) -> SigningKey:
-        # Parsing checks the key's primes, which takes milliseconds; a kid names one key for ever.
-        if kid not in self._parsed:
-            pem = self._vault.open(sealed_pem).encode()
-            self._parsed[kid] = SigningKey(kid, cast(RSAPrivateKey, load_pem_private_key(pem, password=None)))
-        return self._parsed[kid]
+    def _parse(self, key: KeyRow) -> SigningKey:
+        # Parsing checks the key's primes, which takes milliseconds; a kid names one key for good.
+        if key.kid not in self._parsed:
+            pem = self._vault.open(key.private_pem).encode()
+            self._parsed[key.kid] = SigningKey(key.kid, cast(RSAPrivateKey, load_pem_private_key(pem, password=None)))
+        return self._parsed[key.kid]
 
     def _forget(self) -> None:
         self._current.forget()
@@ -168,6 +181,10 @@ _LISTED = _NEWEST_FIRST.where(
         tables.signing_key.c.retired_at > func.now() - _LISTED_AFTER_RETIREMENT,
     ),
 )
+
+
+async def _keys(connection: AsyncConnection, query: Executable) -> list[KeyRow]:
+    return typed(await connection.execute(query), KeyRow)
 
 
 def _base64(data: bytes) -> str:

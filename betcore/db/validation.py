@@ -1,4 +1,4 @@
-"""What may be entered when partners and their catalogue are set up."""
+"""Checks of what operators enter when they set up partners and their catalogue."""
 
 import re
 from decimal import Decimal
@@ -14,7 +14,7 @@ _MOST_DECIMALS = 18
 
 
 def name(what: str, given: str, most: int = 128) -> str:
-    """The name as given: 1 to ``most`` printable characters, no blank around. Raises InvalidInput(invalid_name)."""
+    """Return the name: 1 to ``most`` printable characters, no blank around. Raise InvalidInput(invalid_name)."""
     if not (1 <= len(given) <= most and given.isprintable() and given == given.strip()):
         message = f"{what}: 1 to {most} printable characters without blanks around them"
         raise InvalidInput(message, code="invalid_name")
@@ -22,7 +22,7 @@ def name(what: str, given: str, most: int = 128) -> str:
 
 
 def address(what: str, given: str) -> str:
-    """An http or https address without a slash at its end. Raises InvalidInput(invalid_address)."""
+    """Return an http or https address without a slash at its end. Raise InvalidInput(invalid_address)."""
     try:
         # Reading the port is what checks it.
         usable = _ADDRESS.fullmatch(given) and urlsplit(given).hostname and urlsplit(given).port != 0
@@ -35,9 +35,9 @@ def address(what: str, given: str) -> str:
 
 
 def limits(min_bet: str | None, max_bet: str | None) -> tuple[Decimal | None, Decimal | None]:
-    """A game's least and greatest stake in major units, None where there is no limit.
+    """Return a game's least and greatest stake in major units, None without a limit.
 
-    Raises InvalidInput(invalid_limits) for what is no plain decimal, and for a least above the greatest.
+    Raise InvalidInput(invalid_limits) for what is no plain decimal, and for a least above the greatest.
     """
     least, greatest = _limit("min-bet", min_bet), _limit("max-bet", max_bet)
     if least is not None and greatest is not None and least > greatest:
@@ -56,9 +56,9 @@ def _limit(what: str, given: str | None) -> Decimal | None:
 
 
 def currency(code: str, *game_limits: Decimal | None) -> str:
-    """A currency that we know and in which all of a game's limits can be paid.
+    """Return a known currency in which all of a game's limits can be paid.
 
-    Raises InvalidInput(unknown_currency), or InvalidInput(invalid_limits) when a limit has too many decimals for it.
+    Raise InvalidInput: ``unknown_currency``, or ``invalid_limits`` if a limit has too many decimals for it.
     """
     try:
         decimals(code)
@@ -74,7 +74,8 @@ def currency(code: str, *game_limits: Decimal | None) -> str:
 
 
 def overlap(seconds: int) -> int:
-    """Seconds for which a rotated secret still holds, 31 days at most. Raises InvalidInput(invalid_overlap)."""
+    """Return the seconds for which the previous secret still holds, 31 days at most. Raise
+    InvalidInput(invalid_overlap)."""
     if not 0 <= seconds <= 31 * 86_400:
         raise InvalidInput("overlap: 0 to 2678400 seconds", code="invalid_overlap")
     return seconds

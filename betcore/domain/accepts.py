@@ -11,10 +11,11 @@ from betcore.domain.ids import TransactionType
 
 @dataclass(frozen=True, slots=True)
 class CasinoAccept:
-    """What a casino says of a movement. ``amount`` and ``balance`` are text, as the casino has written them, in major
-    units of the bet's currency.
+    """The Accept of a casino for a movement. ``amount`` and ``balance`` are text, as the casino has written them, in
+    major units of the bet's currency.
 
-    ``alike`` are all ErrorCodes that mean the same at this casino; ``success`` tells whether they mean that it is done.
+    ``alike`` are all ErrorCodes that mean the same at this casino; ``success`` is whether they mean that the movement
+    is done.
     """
 
     bet_id: int
@@ -37,17 +38,17 @@ class Outcome(StrEnum):
     REPEATED = "repeated"
     CONTRADICTED = "contradicted"
     UNKNOWN = "unknown"
-    LATER = "later"  # a success while a refusal of before is being judged: to be told again
+    LATER = "later"  # a success while an earlier refusal is being processed: the casino must send it again
     ENDED = "ended"  # a success for a stake whose bet has ended without it: it is owed back
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of an Accept, and who has to know.
+    """What became of an Accept, and which workflow waits for it.
 
-    ``hinted``: the movement is open, an activity may wait for it in the fast lane. ``workflow_id`` is the id of the
-    workflow to signal, None if none waits. ``ended`` is the bet, and ``confirmation`` the casino's, if a stake was
-    taken after its bet's end. ``reason`` says in what a contradiction is one.
+    ``hinted``: the movement is open, an activity may wait for it in the fast lane. ``workflow_id`` is the workflow to
+    signal, None if none waits. ``ended`` is the bet, and ``confirmation`` the casino's, if a stake was taken after its
+    bet's end. ``reason`` names in what a contradiction is one.
     """
 
     outcome: Outcome

@@ -9,7 +9,7 @@ from betcore.domain.money import Money
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """What the casino said of a movement."""
+    """The casino's confirmation of a movement, or its refusal."""
 
     error_code: str | None
     partner_transaction_id: str | None
@@ -18,11 +18,12 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A row, and what is to be done for its movement.
+    """A bet, and whether a send of its movement may go out now.
 
-    ``attempts`` are the sends that may have left this house; None where the movement needs nothing any more. One may
-    go out now only if it is ``counted`` among them; else after ``waits``. ``accept`` is the casino's. One that
-    ``was_parked`` is sent again on a person's word. ``partner_user_id`` is whose money it is, by the player's row.
+    ``attempts`` are the sends that may have reached the casino; None if the movement needs nothing any more. A send may
+    go out now only if it is ``counted`` among them; else after ``waits``. ``accept`` is the casino's Accept. A movement
+    that ``was_parked`` is sent again on an operator's decision. ``partner_user_id`` is the player of the money, by the
+    player's row.
     """
 
     record: BetRecord
@@ -38,7 +39,7 @@ class Claim:
 class ClaimedBack(Claim):
     """The claim on a claw-back; ``attempts`` are those of its present window, which ends with ``not_after``.
 
-    ``movement`` is the state of the movement before, None where it was never begun.
+    ``movement`` is the state of the movement before, None if it was never begun.
     """
 
     not_after: datetime | None

@@ -24,7 +24,7 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Casino:
-    """A casino, and where its wallet is asked (``api_host``, without a slash at its end)."""
+    """A casino, and the address of its wallet (``api_host``, without a slash at its end)."""
 
     casino_id: int
     partner_client_id: int

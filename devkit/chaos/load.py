@@ -125,7 +125,7 @@ class Onboarder:
         name = f"casino-{confirmation}"
         made = await self._partners.add_casino(name, url, _CASINO, confirmation)
         handles = SandboxCasino(self._http, control, str(made["partner_client_id"]))
-        await handles.introduce(made["secret"], aggregator)
+        await handles.introduce(str(made["secret"]), aggregator)
         await handles.confirm_by(confirmation)
         return LoadCasino(name, confirmation, handles)
 
@@ -133,6 +133,7 @@ class Onboarder:
         """Onboard a provider of its own, with players at one casino."""
         name = f"provider-{number}"
         made = await self._partners.add_provider(name, "http://127.0.0.1:1", "")
+        counterparty_id, secret = str(made["counterparty_id"]), str(made["secret"])
         await self._catalogue.add_game(name, rounds.GAME_ID, "Dice", "0.10", "500")
         players = [f"{name}-player-{seat}" for seat in range(_PLAYERS)]
         place = Place(name, casino.name, rounds.GAME_ID)
@@ -140,11 +141,11 @@ class Onboarder:
         path = self._folder / f"{name}.jsonl"
         book = Book(path)
         client = AggregatorClient(
-            self._http, api, made["counterparty_id"], made["secret"], timeout_seconds=_ANSWER_WITHIN,
+            self._http, api, counterparty_id, secret, timeout_seconds=_ANSWER_WITHIN,
             chance=random.Random(seed),  # noqa: S311  gaps, not secrets
         )  # fmt: skip
         return LoadProvider(
-            name, made["counterparty_id"], casino, client, Croupier(client, book, seed + number), book, seats,
+            name, counterparty_id, casino, client, Croupier(client, book, seed + number), book, seats,
             seed + number, path,
         )  # fmt: skip
 

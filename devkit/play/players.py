@@ -184,5 +184,5 @@ async def take_seats(
     for player in players:
         await casino.open_player(player, CURRENCY, money)
         opened = await catalogue.open_session(*place, player, CURRENCY)
-        seats.append(Seat(player, opened["session_id"]))
+        seats.append(Seat(player, str(opened["session_id"])))
     return seats

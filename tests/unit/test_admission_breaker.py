@@ -154,9 +154,9 @@ async def test_a_casino_has_its_part_of_each_lane_and_no_more(breaker: BreakerFi
 
 async def test_a_breaker_is_told_in_words(breaker: BreakerFixture) -> None:
     health = CircuitBreakers(breaker.database.engine, 0)
-    assert [one.told for one in await health.shown()] == ["closed"]
+    assert [one.description for one in await health.shown()] == ["closed"]
     await breaker.fail(1)
-    assert [one.told for one in await health.shown()] == ["closed, 1 failed"]
+    assert [one.description for one in await health.shown()] == ["closed, 1 failed"]
     await breaker.fail(2)
-    [told] = [one.told for one in await health.shown()]
+    [told] = [one.description for one in await health.shown()]
     assert told.startswith("open since ")

@@ -64,7 +64,9 @@ class BreakerFixture:
         await self.database.sql(f"UPDATE casino_health SET probe_at = probe_at - interval '{seconds} seconds'")  # noqa: S608  words of this file
 
     async def shown(self) -> list[str]:
-        return [one.told.partition(" since")[0] for one in await CircuitBreakers(self.database.engine, 0).shown()]
+        return [
+            one.description.partition(" since")[0] for one in await CircuitBreakers(self.database.engine, 0).shown()
+        ]
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ async def test_the_breaker_and_the_pace_do_not_touch_each_other(breaker: Breaker
     (health,) = breaker.processes(1)
     await health.owed_turn(breaker.royal)
     [owed_at] = await breaker.database.sql("SELECT owed_at FROM casino_health")
-    assert [one.told for one in await health.shown()] == ["closed", "closed"]
+    assert [one.description for one in await health.shown()] == ["closed", "closed"]
     await health.failed(breaker.royal, at_once=True)
     await health.answered(breaker.royal)
     assert await breaker.database.sql("SELECT owed_at FROM casino_health") == [owed_at]

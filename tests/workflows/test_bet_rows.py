@@ -175,7 +175,14 @@ async def test_a_claim_that_was_overtaken_tells_what_stands(database_url: str, t
         assert (await casino.bets.begin_credit(pay)).counted
         engine = casino.engine.execution_options(isolation_level="READ COMMITTED")
         async with engine.begin() as another:
-            done = {"bet_id": pay.bet_id, "owner": pay.owner, "kind": 1, "state": "settled", "how": "done", **ANSWERED}
+            done = {
+                "bet_id": pay.bet_id,
+                "owner": pay.owner,
+                "transaction_type": 1,
+                "state": "settled",
+                "how": "done",
+                **ANSWERED,
+            }
             await another.execute(statements_bets.CREDIT_DONE.text, done)
             claiming = asyncio.create_task(casino.bets.begin_credit(pay))
             await eventually(lambda: _waits_for_a_lock(casino))
@@ -201,7 +208,7 @@ async def test_what_another_attempt_has_recorded_first_is_told_as_it_stands(data
         assert taken.state is BetState.ACCEPTANCE
         pay = casino.credit(bet, taken, "25.00")
         await bets.begin_credit(pay)
-        done = {"bet_id": bet_id, "owner": "run", "kind": 1, "state": "settled", "how": "done", **ANSWERED}
+        done = {"bet_id": bet_id, "owner": "run", "transaction_type": 1, "state": "settled", "how": "done", **ANSWERED}
         async with engine.begin() as another:
             await another.execute(statements_bets.CREDIT_DONE.text, done)
             recording = asyncio.create_task(bets.credit_done(bet_id, "run", pay.transaction_type, word))

@@ -23,7 +23,7 @@ class PlayedRow:
 
 @dataclass(frozen=True, slots=True)
 class StoredRow:
-    """What became of an Accept, and what tells the workflow that waits for it."""
+    """What became of an Accept, and what names the workflow that waits for it."""
 
     bet: BetRow
     verdict: str
@@ -54,16 +54,17 @@ WHERE bet_id = :bet_id AND bet.casino_id = :casino_id
 )
 
 # The order of the verdicts matters. A stake that is refused or absent has ended its bet in the same statement: a
-# success after that means money to give back, whatever the casino has said before. A parked movement takes a success
-# whatever stands there. While a refusal waits to be judged a success is not taken: told again, it meets a stake that
-# has ended, or a movement that is sent once more. A refusal after which nothing was sent is the one that was judged.
+# success after that means money to give back, whatever the casino has reported before. A parked movement takes a
+# success whatever is stored there. While a stored refusal waits to be processed a success is not taken: sent again, it
+# meets a stake that has ended, or a movement that is sent once more. A refusal after which nothing was sent is the one
+# that was processed.
 STORE = Statement(
     StoredRow,
     """
 WITH found AS (
     SELECT movement.*, player.partner_user_id
     FROM movement JOIN bet USING (bet_id) JOIN player USING (player_id)
-    WHERE movement.bet_id = :bet_id AND transaction_type = :kind
+    WHERE movement.bet_id = :bet_id AND transaction_type = :transaction_type
     FOR UPDATE OF movement
 ),
 judged AS (
@@ -134,7 +135,7 @@ READ = Statement(
     ReadRow,
     """
 SELECT accept_code, accept_transaction_id, accept_balance, currency
-FROM movement JOIN bet USING (bet_id) WHERE bet_id = :bet_id AND transaction_type = :kind
+FROM movement JOIN bet USING (bet_id) WHERE bet_id = :bet_id AND transaction_type = :transaction_type
 """,
 )
 

@@ -83,7 +83,7 @@ class ConcernRow:
 
 @dataclass(frozen=True, slots=True)
 class CarriedRow:
-    """How a bet and its reversal stand, and what tells their workflows."""
+    """How a bet and its reversal stand, and what names their workflows."""
 
     bet_id: int
     state: str

@@ -30,7 +30,7 @@ AS_IT_STANDS = Statement(BetRow, "SELECT * FROM bet WHERE bet_id = :bet_id")
 # Fresh: insert, count the first send. Own row with an open debit: count one more. Any other row: as it stands.
 # A bet is opened only for a session, player, casino and game that belong together in their own rows: an operator who
 # starts a workflow by hand may name any. No bet comes back then, nor if another transaction has inserted the bet but
-# this snapshot is older than its commit; ``known`` tells which.
+# this snapshot is older than its commit; ``known`` separates the two.
 OPEN = Statement(
     OpenedRow,
     f"""
@@ -149,8 +149,8 @@ SELECT * FROM changed
 
 # The row decides: a bet that was withdrawn is not paid out, nor another win than the one that stands; a payout that has
 # begun goes on. The condition stands twice: it is judged on the row as it is once it is locked, and ``overtaken`` says
-# that the snapshot would have let the credit begin. A bet of one step is over when it is known: it is marked as told by
-# the answer that tells it.
+# that the snapshot would have let the credit begin. A bet of one step is over when its outcome is known: the API sets
+# its told_at when it answers.
 BEGIN_CREDIT = Statement(
     ClaimRow,
     f"""
@@ -166,7 +166,8 @@ WITH changed AS (
     RETURNING *
 ),
 due AS (
-    SELECT bet_id, CAST(:kind AS smallint) AS transaction_type, CAST(:amount AS numeric(38,0)) AS amount FROM changed
+    SELECT bet_id, CAST(:transaction_type AS smallint) AS transaction_type, CAST(:amount AS numeric(38,0)) AS amount
+    FROM changed
 ),
 {SENT},
 event AS (
@@ -184,7 +185,7 @@ event AS (
 standing AS (
     SELECT movement.*
     FROM changed JOIN movement ON movement.bet_id = changed.bet_id
-    WHERE transaction_type = :kind AND movement.state = 'sending'
+    WHERE transaction_type = :transaction_type AND movement.state = 'sending'
 ),
 {CLAIM},
 stands AS (
@@ -214,11 +215,11 @@ WITH changed AS (
 ended AS (
     UPDATE movement SET state = :how, ended_at = now(), error_code = :error_code,
            partner_transaction_id = :partner_transaction_id
-    FROM changed WHERE movement.bet_id = changed.bet_id AND transaction_type = :kind
+    FROM changed WHERE movement.bet_id = changed.bet_id AND transaction_type = :transaction_type
 ),
 event AS (
     INSERT INTO bet_event (bet_id, kind, data)
-    SELECT bet_id, 'answer', jsonb_build_object('type', CAST(:kind AS int), 'progress', CAST(:how AS text),
+    SELECT bet_id, 'answer', jsonb_build_object('type', CAST(:transaction_type AS int), 'progress', CAST(:how AS text),
                                                 'error_code', CAST(:error_code AS text))
     FROM changed
 )
@@ -266,7 +267,7 @@ SELECT bet.* FROM bet WHERE bet_id = :bet_id
 """,
 )
 
-# Compare and set: of two who have seen the same owner, one takes the bet over.
+# Compare and set: of two workflows that have seen the same owner, one takes the bet over.
 TAKE_OVER = Statement(
     BetRow,
     """

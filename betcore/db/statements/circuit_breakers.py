@@ -68,7 +68,7 @@ READ = Statement(
     "SELECT failures, open_since, probe_at - now() AS until_probe FROM casino_health WHERE casino_id = :casino_id",
 )
 
-# A failure belongs to the run of before while that is no older than the window.
+# A failure adds to the earlier ones if they began within the window; else it is the first of a new run.
 FAILED = Statement(
     FailedRow,
     """
@@ -99,7 +99,7 @@ WHERE casino_id = :casino_id AND (failures > 0 OR open_since IS NOT NULL)
 """,
 )
 
-# Of all who ask one is the probe; the others wait for the next one.
+# Of all callers at once one is the probe; the others wait for the next one.
 PROBE = Statement(
     CasinoRow,
     """
@@ -130,7 +130,7 @@ RETURNING casino_id
 """,
 )
 
-# The casino answers again, but no movement was answered yet: the next one that fails opens the breaker, however late.
+# The casino answers questions again, but no movement yet: the next movement that fails opens the breaker, however late.
 BACK = Statement(
     FailuresRow,
     """

@@ -77,7 +77,7 @@ CLAIM = """claim AS (
 PARKED = """parked AS (
     UPDATE movement SET state = 'parked', error_code = :error_code
     FROM own
-    WHERE movement.bet_id = own.bet_id AND transaction_type = :kind AND movement.state = 'sending'
+    WHERE movement.bet_id = own.bet_id AND transaction_type = :transaction_type AND movement.state = 'sending'
     RETURNING movement.bet_id, amount
 ),
 changed AS (
@@ -85,12 +85,13 @@ changed AS (
 ),
 event AS (
     INSERT INTO bet_event (bet_id, kind, data)
-    SELECT bet_id, 'parked', jsonb_build_object('type', CAST(:kind AS int), 'error_code', CAST(:error_code AS text))
+    SELECT bet_id, 'parked', jsonb_build_object('type', CAST(:transaction_type AS int),
+                                                'error_code', CAST(:error_code AS text))
     FROM parked
 ),
 incident AS (
     INSERT INTO incident (bet_id, kind, ours, theirs)
-    SELECT bet_id, 'parked', jsonb_build_object('type', CAST(:kind AS int), 'minor_units', amount),
+    SELECT bet_id, 'parked', jsonb_build_object('type', CAST(:transaction_type AS int), 'minor_units', amount),
            jsonb_build_object('error_code', CAST(:error_code AS text)) || CAST(:theirs AS jsonb)
     FROM parked
 )"""
@@ -105,7 +106,7 @@ WITH tried AS (
            refused_attempts = attempts,
            accept_code = nullif(accept_code, error_code),
            accept_at = CASE WHEN accept_code IS DISTINCT FROM error_code THEN accept_at END
-    WHERE bet_id = :bet_id AND transaction_type = :kind AND state = 'parked'
+    WHERE bet_id = :bet_id AND transaction_type = :transaction_type AND state = 'parked'
       AND EXISTS (
           SELECT FROM bet LEFT JOIN reversal USING (bet_id)
           WHERE bet_id = :bet_id AND coalesce(reversal.owner, bet.owner) = :owner
@@ -113,7 +114,7 @@ WITH tried AS (
     RETURNING bet_id
 )
 INSERT INTO bet_event (bet_id, kind, data)
-SELECT bet_id, 'tried_again', jsonb_build_object('type', CAST(:kind AS int)) FROM tried
+SELECT bet_id, 'tried_again', jsonb_build_object('type', CAST(:transaction_type AS int)) FROM tried
 """,
 )
 
@@ -123,7 +124,7 @@ DUPLICATE_ABSENT = Statement(
     DuplicateRow,
     """
 UPDATE movement SET duplicate_absent_since = coalesce(duplicate_absent_since, now())
-WHERE bet_id = :bet_id AND transaction_type = :kind AND state = 'sending'
+WHERE bet_id = :bet_id AND transaction_type = :transaction_type AND state = 'sending'
   AND EXISTS (
       SELECT FROM bet LEFT JOIN reversal USING (bet_id)
       WHERE bet_id = :bet_id AND coalesce(reversal.owner, bet.owner) = :owner
@@ -140,7 +141,7 @@ AWAIT_ACCEPT = Statement(
     """
 UPDATE movement SET awaited_until = CASE
     WHEN accept_code IS NULL THEN greatest(awaited_until, now() + CAST(:within AS interval)) ELSE awaited_until END
-WHERE bet_id = :bet_id AND transaction_type = :kind AND state IN ('sending', 'parked')
+WHERE bet_id = :bet_id AND transaction_type = :transaction_type AND state IN ('sending', 'parked')
 RETURNING accept_code, accept_transaction_id, accept_balance
 """,
 )
@@ -152,6 +153,6 @@ FORGET_REFUSAL = Statement(
     """
 UPDATE movement SET accept_code = NULL, accept_transaction_id = NULL, accept_balance = NULL, accept_at = NULL,
        refused_attempts = attempts, awaited_until = now() + CAST(:gap AS interval)
-WHERE bet_id = :bet_id AND transaction_type = :kind AND state = 'sending' AND accept_code = :error_code
+WHERE bet_id = :bet_id AND transaction_type = :transaction_type AND state = 'sending' AND accept_code = :error_code
 """,
 )

@@ -10,7 +10,7 @@ from betcore.db.row_mapping import BetRow
 
 @dataclass(frozen=True, slots=True)
 class CarriedRow:
-    """A bet or a reversal, and what tells the workflow that should be carrying it."""
+    """A bet or a reversal, and what names the workflow that should be carrying it."""
 
     bet_id: int
     owner: str | None
@@ -36,7 +36,7 @@ class ResumptionRow:
     now: datetime
 
 
-# A tombstone has no owner and is never open. What was opened a moment ago is still being started.
+# A tombstone has no owner and is never open. The workflow of a bet opened a moment ago is still being started.
 OPEN_BETS = Statement(
     CarriedRow,
     """
@@ -56,7 +56,7 @@ ORDER BY bet_id LIMIT :limit
 """,
 )
 
-# Owed, and nothing has happened for a while: its workflow may not know, where it has lost the message that began it.
+# Owed, and without an event for a while: its workflow may have lost the message that began the credit.
 QUIET = Statement(
     CarriedRow,
     """
@@ -68,7 +68,7 @@ ORDER BY random() LIMIT :limit
 """,
 )
 
-# The first life of a bet is found by its provider's words, a later one by the BetId.
+# The first workflow of a bet names the provider's id of it, a later one the BetId.
 ENDED = Statement(
     CarriedRow,
     """

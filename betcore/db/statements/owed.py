@@ -20,7 +20,7 @@ class OwedRow:
 
 
 # A bet that was taken back owes its stake before the return of it has begun. A reversal owes the stake once the win is
-# back, or where there was none to take back.
+# back, or if there was none to take back.
 OWED = Statement(
     OwedRow,
     """

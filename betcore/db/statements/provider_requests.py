@@ -108,7 +108,7 @@ LEFT JOIN its_reversal ON reversed_bet_id = bet.bet_id
 )
 
 # A crash of PostgreSQL, a promoted replica and a restored backup have lost the request ids, and this row with them: it
-# is put back with the moment at which that was noticed. No provider has its number, so that it is never forgotten.
+# is inserted again with the moment at which that was noticed. No provider has its number, so that it is never deleted.
 NOTICE = Statement(
     NoticedRow,
     """
@@ -147,7 +147,7 @@ WHERE provider_id = :provider_id AND provider_bet_id = :provider_bet_id
 """,
 )
 
-# The row decides who was told: a bet that was taken back or reversed before anybody heard of it is never told.
+# The row decides whether the API may answer "done": never for a bet that was taken back or reversed before.
 MARK_TOLD = Statement(
     BetIdRow,
     """
@@ -190,7 +190,7 @@ SELECT * FROM stone
 """,
 )
 
-# Without an owner: the sweep finds it, and a workflow takes it on.
+# Without an owner: the sweep finds it and starts its workflow.
 OWE_REVERSAL = Statement(
     BetIdRow,
     """

@@ -86,8 +86,8 @@ class DueRow:
     opened_to: datetime
 
 
-# A run that is there already stays as it is: whoever comes again goes on with it. The cursor begins just before the
-# first bet of the window, so that older ones are not read through.
+# A run that has begun stays as it is: another attempt goes on with it. The cursor begins just before the first bet of
+# the window, so that older ones are not read through.
 OPEN = Statement(
     Run,
     """
@@ -148,7 +148,7 @@ WITH wanted AS (
 """,
 )
 
-# The cursor names where it stood: of two attempts that run beside each other one moves it, and the other one's findings
+# The statement names the cursor that it has seen: of two attempts at once one moves it, and the findings of the other
 # are not written.
 COMPARED = Statement(
     Run,
@@ -184,7 +184,7 @@ SELECT EXISTS (SELECT FROM finding WHERE reconciliation_id = :reconciliation_id 
 """,
 )
 
-# What is there to be told of a finding that has gone stays as it was at the first look.
+# The report of a finding that has gone stays as it was at the first look.
 DECIDED = Statement(
     NoRow,
     """
@@ -235,8 +235,7 @@ FROM casino WHERE name = :casino
 """,
 )
 
-# For each casino: the scheduled run that has not ended, or else the window that begins where the last one has ended and
-# has bets in it.
+# For each casino: the scheduled run that has not ended, else the window from the end of the last one, if it has bets.
 DUE = Statement(
     DueRow,
     """

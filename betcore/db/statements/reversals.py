@@ -82,7 +82,7 @@ event AS (
 """,
 )
 
-# Compare and set: of two who have seen the same owner, one takes the reversal over.
+# Compare and set: of two workflows that have seen the same owner, one takes the reversal over.
 TAKE_OVER = Statement(
     ReversedBetRow,
     f"""

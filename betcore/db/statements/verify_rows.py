@@ -191,9 +191,8 @@ weighed AS (
     FROM facts
 )"""
 
-# The statement that tells a provider and the one that takes the bet back write the same row under its lock, and each
-# looks at what the other wrote. The clocks of two statements may be crossed by as long as one of them waits for that
-# lock.
+# The statement that sets told_at and the one that sets withdrawn_at write the same row under its lock, and each looks
+# at what the other wrote. The clocks of two statements may be crossed by as long as one of them waits for that lock.
 FAULTS = Statement(
     FaultRow,
     f"""
@@ -243,7 +242,7 @@ ORDER BY number
 """,
 )
 
-# By player only if the two sides differ, by casino and currency always.
+# A row for each casino and currency, and one for each player whose two sides differ.
 SUMS = Statement(
     SumRow,
     f"""

@@ -16,7 +16,7 @@ class CountRow:
 
 @dataclass(frozen=True, slots=True)
 class OpenStateRow:
-    """An open row, what tells the workflow that should carry it, and what it owes."""
+    """An open row, what names the workflow that should carry it, and whether it owes."""
 
     bet_id: int
     kind: str
