@@ -66,6 +66,7 @@ class Bet:
         return record.state if record and record.owner == self._owner else None
 
     async def _carry_out(self) -> None:
+        """Open and debit; wait for the resolution; pay out or return; close; reverse if asked."""
         if not await self._take_over_if_resumed():
             return
         step = await self._open_and_debit()

@@ -59,6 +59,7 @@ class Reversal:
         return reversal.state if reversal and reversal.owner == self._owner else None
 
     async def _carry_out(self) -> None:
+        """Open the row; open the bet at the casino; take the win back; return the stake; close."""
         await self._open()
         if not self._is_ours():
             return
