@@ -5,9 +5,19 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 import pytest
+from sqlalchemy import text
 
 from tests.partner import Stack, TestPartner
-from tests.system.scenarios import DONE, REFUNDED, SETTLED, STAKED, delete_workflow, workflow_is_deleted
+from tests.system.scenarios import (
+    DONE,
+    REFUNDED,
+    SETTLED,
+    STAKED,
+    UNKNOWN,
+    bet_with_stake_taken,
+    delete_workflow,
+    workflow_is_deleted,
+)
 
 
 @pytest.mark.edge_case(9)
@@ -53,6 +63,24 @@ async def test_a_round_belongs_to_its_game(partner: TestPartner) -> None:
     assert (await partner.refund(wheel, seat["session_id"])).outcome == DONE
     assert await partner.journal(dice) == SETTLED
     assert await partner.journal(wheel) == REFUNDED
+
+
+@pytest.mark.edge_case(13)
+async def test_a_row_that_a_restore_has_lost_decides_nothing(partner: TestPartner) -> None:
+    """The workflow still has its first answer, "done". But no row records any more that the provider gets it."""
+    bet = await bet_with_stake_taken(partner, partner.pay_in)
+    row = await partner.row(bet)
+    engine = partner.stack.engine.execution_options(isolation_level="READ COMMITTED")
+    async with engine.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        for table in ("bet_event", "movement", "bet"):
+            await connection.execute(text(f"DELETE FROM {table} WHERE bet_id = :b"), {"b": row.bet_id})  # noqa: S608  words of this test
+    for _ in range(2):
+        repeat = await partner.pay_in(bet)
+        assert (repeat.status, repeat.outcome) == (503, UNKNOWN)
+    assert [(entry["transaction_type"], entry["amount"]) for entry in await partner.entries(row.bet_id)] == STAKED
+    # It waits for its provider, and would end up in the sweep of all later tests.
+    await partner.workflow(bet).terminate("its test is over")
 
 
 @pytest.mark.edge_case(13, 14)
