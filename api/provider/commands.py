@@ -1,17 +1,16 @@
 """Commands to workflows. A command carries all that its workflow needs to know of session, provider and casino."""
 
 from datetime import timedelta
-from decimal import Decimal
 
 from temporalio.common import TypedSearchAttributes
 
 from api.provider.call import Call
 from api.provider.schemas import PayInBody, PayInOutBody
+from betcore.domain import stake_checks
 from betcore.domain.bet import BetRecord, BetState
-from betcore.domain.errors import Code
 from betcore.domain.messages import PayIn, Refund, Reverse
 from betcore.domain.money import Money
-from betcore.domain.partners import Casino, Provider
+from betcore.domain.partners import Casino
 from betcore.domain.policy import BetPolicy
 from betcore.domain.sessions import Session
 from betcore.temporal import visibility
@@ -35,7 +34,7 @@ def pay_in(call: Call, session: Session, casino: Casino, body: PayInBody | PayIn
         round_id=body.game_round_id,
         stake=stake,
         win=Money.parse(body.win_amount, session.currency) if isinstance(body, PayInOutBody) else None,
-        refusal=_refusal(provider, session, stake),
+        refusal=stake_checks.refusal(provider, session, stake),
         answer_by=call.answer_by,
         settle_by=call.answer_by + timedelta(seconds=provider.profile.settle_within),
         policy=BetPolicy.of(provider.profile, casino.profile),
@@ -82,20 +81,3 @@ def search_attributes(call: Call, session: Session, *, status: str = "open") -> 
         settle_by=call.answer_by + timedelta(seconds=call.provider.profile.settle_within),
         status=status,
     )
-
-
-def _refusal(provider: Provider, session: Session, stake: Money) -> Code | None:
-    """Return why we refuse a new stake, None if we do not."""
-    if session.ended:
-        return Code.SESSION_ENDED
-    if provider.disabled or session.game_disabled or session.casino_disabled:
-        return Code.GAME_DISABLED
-    if session.player_blocked:
-        return Code.PLAYER_BLOCKED
-    # A limit may have more decimals than the currency: it is compared, never made Money. A free round has no minimum.
-    asked = Decimal(str(stake))
-    if session.min_bet is not None and stake.minor and asked < session.min_bet:
-        return Code.BELOW_MIN_BET
-    if session.max_bet is not None and session.max_bet < asked:
-        return Code.ABOVE_MAX_BET
-    return None

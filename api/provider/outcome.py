@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from decimal import Decimal
 from typing import NamedTuple
 
+from betcore.domain import stake_checks
 from betcore.domain.bet import BetRecord
 from betcore.domain.errors import Code
 from betcore.domain.messages import PayIn, PayOut, Refund
@@ -40,19 +40,7 @@ def explanation(
     """Return the field or the limit that a refusal is about, "" if its code says everything. No personal data."""
     if answer is Code.DIFFERENT_DATA and record is not None:
         return "; ".join(_differences(record, command))
-    if isinstance(command, PayIn) and answer in (Code.BELOW_MIN_BET, Code.ABOVE_MAX_BET):
-        return _limit(answer, command.stake, session)
-    return ""
-
-
-def _limit(answer: Code, stake: Money, session: Session) -> str:
-    """Return the limit that a stake breaks now, if it does: the limit may have changed since the refusal."""
-    asked = Decimal(str(stake))
-    if answer is Code.BELOW_MIN_BET and session.min_bet is not None and asked < session.min_bet:
-        return f"below the minimum of {stake.currency} {session.min_bet:f}"
-    if answer is Code.ABOVE_MAX_BET and session.max_bet is not None and asked > session.max_bet:
-        return f"above the maximum of {stake.currency} {session.max_bet:f}"
-    return ""
+    return stake_checks.broken_limit(answer, session, command.stake) if isinstance(command, PayIn) else ""
 
 
 def _differences(record: BetRecord, command: PayIn | PayOut | Refund) -> Iterator[str]:
