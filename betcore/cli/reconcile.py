@@ -16,10 +16,10 @@ from betcore.cli.output import AsJson, DataDir
 from betcore.domain.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
-    from temporalio.client import WorkflowHandle
+    from temporalio.client import Client, WorkflowHandle
 
     from betcore.db.reconciliations import Reconciliations
-    from betcore.domain.reconciliation import Wanted
+    from betcore.domain.reconciliation import Reconciled, Wanted
 
 _LOOK_EVERY = timedelta(seconds=0.5)
 COLUMNS = (
@@ -83,7 +83,7 @@ async def _reconciled(
     return head | {"files": [str(file) for file in await _write(runs, out, head)]}
 
 
-async def _started(client: Any, wanted: "Wanted") -> "WorkflowHandle[Any, Any]":
+async def _started(client: "Client", wanted: "Wanted") -> "WorkflowHandle[Any, Reconciled]":
     from temporalio.service import RPCError
 
     from betcore.domain.reconciliation import Reconciled
@@ -93,11 +93,10 @@ async def _started(client: Any, wanted: "Wanted") -> "WorkflowHandle[Any, Any]":
         await start_reconciliation(client, wanted)
     except RPCError as error:
         raise Unavailable(f"Temporal: {error}", code="unreachable") from error
-    handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(wanted.workflow_id, result_type=Reconciled)
-    return handle
+    return client.get_workflow_handle(wanted.workflow_id, result_type=Reconciled)
 
 
-async def _result(handle: "WorkflowHandle[Any, Any]") -> Any:
+async def _result(handle: "WorkflowHandle[Any, Reconciled]") -> "Reconciled":
     from temporalio.client import WorkflowFailureError
 
     try:

@@ -1,11 +1,11 @@
 """``python -m betcore verify``: what must always be true of bets, workflows and casinos' books."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,8 @@ from betcore.cli.output import AsJson, DataDir, emit, read_settings, reporting_e
 
 if TYPE_CHECKING:
     from betcore.runtime.settings import Settings
-    from betcore.verify.report import Report
+    from betcore.verify.report import OnProgress, Report
+    from betcore.verify.report import Progress as ProgressReport
     from betcore.verify.run import ProviderBook
     from betcore.verify.sources import Scope
 
@@ -92,16 +93,16 @@ async def _verified(settings: "Settings", scope: "Scope") -> "Report":
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[Any], None]]:
+def _progress() -> "Iterator[OnProgress]":
     """Show the progress of each part on standard error."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as shown:
-        tasks: dict[str, Any] = {}
+        tasks: dict[str, TaskID] = {}
 
-        def on_progress(progress: Any) -> None:
+        def on_progress(progress: "ProgressReport") -> None:
             if progress.what not in tasks:
                 tasks[progress.what] = shown.add_task(progress.what, total=None)
             shown.update(tasks[progress.what], completed=progress.done, total=progress.total)
