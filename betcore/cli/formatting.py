@@ -40,8 +40,8 @@ def heading(title: str, body: str) -> str:
 
 def fields(data: Mapping[str, Any]) -> str:
     """Return names and values, one pair a line, without those that are None."""
-    told = {name: value for name, value in data.items() if value is not None}
-    return "\n".join(f"{name.ljust(max(map(len, told)))}  {_cell(name, value)}" for name, value in told.items())
+    given = {name: value for name, value in data.items() if value is not None}
+    return "\n".join(f"{name.ljust(max(map(len, given)))}  {_cell(name, value)}" for name, value in given.items())
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -62,5 +62,5 @@ def time(moment: str) -> str:
 
 def plain(value: Any) -> str:
     """Return a value on one line, escaped if it is not printable: what a partner sent must not control the terminal."""
-    said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return said if said.isprintable() else json.dumps(said)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(text)

@@ -135,17 +135,17 @@ def _story(found: Json) -> str:
 
 
 def _next(found: Json) -> str:
-    told = []
+    lines = []
     for one in found["next"]:
-        told.append(f"{one['workflow_id']}: {one['status']}")
+        lines.append(f"{one['workflow_id']}: {one['status']}")
         if one["bet_status"]:
-            told[-1] += f", {one['bet_status']}" + (", needs attention" if one["needs_attention"] else "")
+            lines[-1] += f", {one['bet_status']}" + (", needs attention" if one["needs_attention"] else "")
         if one["task_attempt"] > 1:
             failure = formatting.plain(one["task_failure"] or "see the worker's log")
-            told.append(f"  its workflow task fails, attempt {one['task_attempt']}: {failure}")
+            lines.append(f"  its workflow task fails, attempt {one['task_attempt']}: {failure}")
         for pending in one["pending"]:
             at = f", next at {formatting.time(pending['next_at'])}" if pending["next_at"] else ""
-            told.append(f"  {pending['what']}: {pending['state']}, attempt {pending['attempt']}{at}")
+            lines.append(f"  {pending['what']}: {pending['state']}, attempt {pending['attempt']}{at}")
             if pending["last_failure"]:
-                told.append(f"    {formatting.plain(pending['last_failure'])}")
-    return "\n".join([*told, *([found["no_next"]] if found["no_next"] else [])])
+                lines.append(f"    {formatting.plain(pending['last_failure'])}")
+    return "\n".join([*lines, *([found["no_next"]] if found["no_next"] else [])])

@@ -78,10 +78,10 @@ async def send_action(
 
 
 def _checked_text(name: str, given: str) -> str:
-    said = given.strip()
-    if not said or len(said) > _LONGEST or not said.isprintable():
+    text = given.strip()
+    if not text or len(text) > _LONGEST or not text.isprintable():
         raise InvalidInput(f"{name}: 1 to {_LONGEST} printable characters", code="invalid_operation")
-    return said
+    return text
 
 
 def _win(given: str, currency: str) -> Money:

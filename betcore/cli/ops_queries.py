@@ -148,7 +148,7 @@ def _without_row(execution: executions.Description, why: str) -> Json:
 
 def _as_json(execution: executions.Description) -> Json:
     """Return the description of a workflow as JSON, times as text."""
-    told = asdict(execution)
-    for facts in (told, *told["pending"]):
+    described = asdict(execution)
+    for facts in (described, *described["pending"]):
         facts.update({name: value.isoformat() for name, value in facts.items() if isinstance(value, datetime)})
-    return told
+    return described

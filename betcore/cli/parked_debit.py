@@ -35,14 +35,14 @@ async def look_up(context: CommandContext, bet_id: int) -> Json | None:
 
 def as_text(found: Json) -> str:
     """Return the result of ``look_up`` as text for a person."""
-    said = {
+    found_there = {
         "ours": "lists it as ours",
         "another": "lists another movement in its place",
         "nothing": "lists nothing for it",
         "unclear": "gave no clear answer",
     }[found["says"]]
     listed = ["  " + ", ".join(f"{name} {value}" for name, value in one.items()) for one in found["listed"]]
-    return "\n".join([f"debit {found['transaction_id']} of {found['amount']}: the casino {said}", *listed])
+    return "\n".join([f"debit {found['transaction_id']} of {found['amount']}: the casino {found_there}", *listed])
 
 
 async def _list_movements(context: CommandContext, casino_id: int, bet_id: int) -> "list[Listed] | None":

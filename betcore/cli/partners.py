@@ -170,8 +170,8 @@ def _list(kind: "PartnerKind", as_json: bool, data_dir: Path | None) -> None:
 async def _with_breakers(context: CommandContext, casinos: list[Json]) -> list[Json]:
     from betcore.db.circuit_breakers import CircuitBreakers
 
-    told = {breaker.casino: breaker.description for breaker in await CircuitBreakers(context.engine, 0).shown()}
-    return [casino | {"breaker": told.get(casino["name"])} for casino in casinos]
+    shown = {breaker.casino: breaker.description for breaker in await CircuitBreakers(context.engine, 0).shown()}
+    return [casino | {"breaker": shown.get(casino["name"])} for casino in casinos]
 
 
 def _set_profile(

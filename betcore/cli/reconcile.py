@@ -135,16 +135,16 @@ async def _write(runs: "Reconciliations", out: Path, head: Json) -> list[Path]:
     number = head["reconciliation_id"]
     files = [out / f"reconciliation-{number}.{ending}" for ending in ("json", "csv")]
     parts = [file.with_suffix(f"{file.suffix}.part") for file in files]
-    with parts[0].open("w", encoding="utf-8") as told, parts[1].open("w", encoding="utf-8", newline="") as table:
+    with parts[0].open("w", encoding="utf-8") as report, parts[1].open("w", encoding="utf-8", newline="") as table:
         lines = csv.writer(table)
         lines.writerow(COLUMNS)
-        told.write(json.dumps(head)[:-1] + ', "findings": [')
+        report.write(json.dumps(head)[:-1] + ', "findings": [')
         comma = "\n"
         async for finding in runs.findings(number):
-            told.write(comma + json.dumps(finding))
+            report.write(comma + json.dumps(finding))
             lines.writerow([_cell(finding[name]) for name in COLUMNS])
             comma = ",\n"
-        told.write("\n]}\n")
+        report.write("\n]}\n")
     for part, file in zip(parts, files, strict=True):
         part.replace(file)
     return files

@@ -31,7 +31,7 @@ _BATCH, _AT_ONCE, _SUSPECTS = 500, 8, 2000
 _READS = 5
 # Ranges of BetIds with a sum of their own: only the bets of a range that differs are compared one by one. BetIds come
 # from time, so that most of them belong to no bet: bets are read by their count, never by a range of BetIds.
-_SHARES = 65_536
+_RANGES = 65_536
 _PAGE = 20_000
 _SAID = {
     Kind.MISSING_THERE: "we hold it for made, the casino does not have it",
@@ -64,22 +64,22 @@ class CasinoCheck:
             casino = await self._partners.casino(row.casino_id)
             try:
                 if self._way(casino) == "journal":
-                    books = _Comparing(
+                    books = _Comparison(
                         self._engine, casino, Journal(self._http, casino), report, on_progress, again_after
                     )
                     await books.by_journal(Journal(self._http, casino), after)
-                    books.tell_unread()
+                    books.report_unread()
                 else:
-                    books = _Comparing(
+                    books = _Comparison(
                         self._engine, casino, Info(self._client, casino), report, on_progress, again_after
                     )
                     await books.by_info(after)
-                    books.tell_unread()
+                    books.report_unread()
             except NoClearAnswer as no_answer:
                 report.mark_unchecked("journal", str(no_answer))
 
 
-class _Comparing:
+class _Comparison:
     """The comparison with one casino.
 
     A difference counts if a second look shows it again while our rows have not changed.
@@ -119,24 +119,24 @@ class _Comparing:
     async def by_journal(self, journal: Journal, after: int) -> None:
         """Read all of the casino's journal, then look for what we have beyond it."""
         [reach] = await all_rows(self._engine, verify_rows.REACH, after=after)
-        theirs, done = _Shares(reach.first, reach.last), 0
+        theirs, done = _RangeSums(reach.first, reach.last), 0
         async for entries in journal.pages():
-            await self._page([one for one in entries if one.bet_id > after], theirs)
+            await self._add_page([one for one in entries if one.bet_id > after], theirs)
             await self._look_again_if(_SUSPECTS)
             done += len(entries)
             self._report.checks["journal"].looked_at += len(entries)
             self._on_progress(Progress(f"journal of {self._casino.name}", done, None))
-        await self._beyond(theirs, after, reach.last)
+        await self._compare_sums(theirs, after, reach.last)
         await self._look_again_if(1)
 
-    def tell_unread(self) -> None:
+    def report_unread(self) -> None:
         """Report the bets that could not be compared because their rows cannot be read."""
         for bet in sorted(self._unread, key=lambda one: one.bet_id):
             row = self._names.get(bet.bet_id)
             ours, provider = (row.provider_bet_id, row.provider) if row is not None else ("", "")
             self._report.add(Violation("journal", str(bet.bet_id), ours, f"unreadable: {bet.why}", provider))
 
-    async def _page(self, entries: Sequence[Entry], theirs: "_Shares") -> None:
+    async def _add_page(self, entries: Sequence[Entry], theirs: "_RangeSums") -> None:
         """Add entries that match our movements to the sums; mark the bets of all other entries for a second look."""
         asked = sorted({entry.bet_id for entry in entries})
         given = {"bet_ids": asked, "casino_id": self._casino.casino_id}
@@ -150,7 +150,7 @@ class _Comparing:
             elif row.amount or row.error_code is not None:
                 theirs.add(entry.bet_id, entry.listed.transaction_type)
 
-    async def _beyond(self, theirs: "_Shares", after: int, last: int) -> None:
+    async def _compare_sums(self, theirs: "_RangeSums", after: int, last: int) -> None:
         """Compare our sums with the casino's, range by range, and look at each bet of a range that differs."""
         done = 0
         while True:
@@ -182,7 +182,7 @@ class _Comparing:
         await asyncio.sleep(self._again_after.total_seconds())
         suspects, self._suspects = sorted(self._suspects), set()
         for start in range(0, len(suspects), _BATCH):
-            await self._compare(suspects[start : start + _BATCH], self._tell_of)
+            await self._compare(suspects[start : start + _BATCH], self._report_difference)
 
     async def _compare(self, bet_ids: Sequence[int], found: Callable[[int, Difference | None], None]) -> None:
         """Pass every difference of these bets to ``found``; None stands for a bet of the casino that is not ours."""
@@ -230,7 +230,7 @@ class _Comparing:
             bet = now
         return []
 
-    def _tell_of(self, bet_id: int, difference: Difference | None) -> None:
+    def _report_difference(self, bet_id: int, difference: Difference | None) -> None:
         row = self._names.get(bet_id)
         ours, provider = (row.provider_bet_id, row.provider) if row is not None else ("", "")
         if difference is None:
@@ -242,14 +242,14 @@ class _Comparing:
         self._report.add(Violation("journal", str(bet_id), ours, what, provider))
 
 
-class _Shares:
+class _RangeSums:
     """Count and sums of the movements in each range of BetIds, ours minus the casino's: equal lists leave zeros.
 
     Its size is fixed, whatever the number of movements.
     """
 
     def __init__(self, first: int, last: int) -> None:
-        self.share = (last - first) // _SHARES + 1
+        self.share = (last - first) // _RANGES + 1
         self._left: dict[int, tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
 
     def add(self, bet_id: int, kind: int) -> None:
@@ -273,12 +273,12 @@ class _Shares:
 def _same(row: MadeRow, entry: Entry) -> bool:
     """Return whether an entry is our movement. Nearly all are written as we write them: that is checked first, because
     it is cheap."""
-    said = entry.listed
-    ours = (row.partner_user_id, f"{entry.bet_id}:{said.transaction_type}", _written(row.amount, row.currency))
-    if (said.partner_user_id, said.transaction_id, said.amount) == ours:
+    listed = entry.listed
+    ours = (row.partner_user_id, f"{entry.bet_id}:{listed.transaction_type}", _written(row.amount, row.currency))
+    if (listed.partner_user_id, listed.transaction_id, listed.amount) == ours:
         return True
     amount = money_of(row.amount, row.currency)
-    return amount is not None and said.is_of(entry.bet_id, amount, row.partner_user_id)
+    return amount is not None and listed.is_of(entry.bet_id, amount, row.partner_user_id)
 
 
 @lru_cache(maxsize=10_000)

@@ -53,11 +53,11 @@ async def verify(sources: Sources, progress: OnProgress = ignore_progress) -> Re
     with report.timed("books"):
         for book in sources.books:
             await book(sources.engine, report, progress)
-    _say_what_is_missing(sources, report)
+    _mark_missing(sources, report)
     return report
 
 
-def _say_what_is_missing(sources: Sources, report: Report) -> None:
+def _mark_missing(sources: Sources, report: Report) -> None:
     temporal, casinos = sources.client is None, sources.casinos is None
     missing = {"workflows": temporal, "owed": temporal, "journal": casinos}
     for name in CHECKS:

@@ -131,9 +131,9 @@ def ranges(rows: Mapping[str, tuple[float | None, float, float]]) -> str:
     ordered = sorted(rows.items(), key=lambda item: (-item[1][1], item[0]))
     for number, (name, (low, middle, high)) in enumerate(ordered):
         y, start = number * 20 + 10, middle if low is None else low
-        told = f"{text(name)}: least {text(low)} s, median {text(middle)} s, most {text(high)} s"
+        title = f"{text(name)}: least {text(low)} s, median {text(middle)} s, most {text(high)} s"
         parts.append(
-            f'<g><title>{told}</title><text class="end" x="{LEFT - 8}" y="{y + 3}">{text(_short(name))}</text>'
+            f'<g><title>{title}</title><text class="end" x="{LEFT - 8}" y="{y + 3}">{text(_short(name))}</text>'
             f'<line class="s-{family(name)} thick" x1="{_x(start, axis)}" x2="{_x(high, axis)}" y1="{y}" y2="{y}"/>'
             f'<circle class="f-{family(name)}" cx="{_x(middle, axis)}" cy="{y}" r="5"/></g>'
         )
@@ -174,10 +174,10 @@ def _lane(kind: str, faults: Sequence[Row], span: float, top: int) -> str:
         at, seconds = figure(fault.get("at")), figure(fault.get("seconds")) or 0
         if at is not None:
             wide = max(2.5, _x(min(at + seconds, span), span) - _x(at, span))
-            told = f"{clock(at)} {kind} {fault.get('target')}, {seconds:.1f} s"
+            title = f"{clock(at)} {kind} {fault.get('target')}, {seconds:.1f} s"
             parts.append(
                 f'<rect class="f-{family(kind)}" x="{_x(at, span)}" y="{top + 2}" width="{wide:.1f}" height="10">'
-                f"<title>{text(told)}</title></rect>"
+                f"<title>{text(title)}</title></rect>"
             )
     return "".join(parts)
 

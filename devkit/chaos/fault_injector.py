@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from betcore.db.signing_keys import SigningKeys
-from devkit.chaos.load import LoadCasino, LoadProvider, Onboarder, patiently
+from devkit.chaos.load import LoadCasino, LoadProvider, Onboarder, once_available
 from devkit.chaos.proxy import Trouble
 from devkit.chaos.restoring import Restoring
 from devkit.chaos.schedule import Fault
@@ -157,12 +157,12 @@ class FaultInjector:
         wrong = self._faults[casino.name]
         wrong.append(fault.details)
         try:
-            await patiently(lambda: casino.handles.set_faults(*wrong, seed=turn))
+            await once_available(lambda: casino.handles.set_faults(*wrong, seed=turn))
             await asyncio.sleep(fault.seconds)
-            shown = await patiently(casino.handles.faults)
+            shown = await once_available(casino.handles.faults)
         finally:
             wrong.remove(fault.details)
-            await patiently(lambda: casino.handles.set_faults(*wrong, seed=turn))
+            await once_available(lambda: casino.handles.set_faults(*wrong, seed=turn))
         mine = (one["fired"] for one in shown if {**one, "fired": 0} == {**fault.details, "fired": 0})
         return Broken(casino.name, next(mine, 0))
 
@@ -176,12 +176,12 @@ class FaultInjector:
                 await self.onboarder.new_casino_secret(casino, fault.details["taken_into_use_after"])
                 return Broken(casino.name)
             case _:
-                await patiently(self.keys.rotate)
+                await once_available(self.keys.rotate)
                 return Broken("signing key")
 
     async def _wrong_clock(self, fault: Fault, turn: int) -> Broken:
         provider, minutes = self.providers[turn % len(self.providers)], fault.details["minutes"]
-        answers = await provider.with_wrong_clock(minutes)
+        answers = await provider.send_by_wrong_clock(minutes)
         self.wrong_clocks += [
             f"{provider.name} was {minutes} minutes off and was answered {one.code}"
             for one in answers

@@ -95,7 +95,7 @@ class LoadProvider:
         seat = self.seats[number % len(self.seats)]
         return seat.stake(self.seed, number, f"{self.name}-{number}", f"round-{number}")
 
-    async def with_wrong_clock(self, minutes: int) -> list[Answer]:
+    async def send_by_wrong_clock(self, minutes: int) -> list[Answer]:
         """Send two new stakes, signed by a clock that is this number of minutes off.
 
         One of them is sent again later, by a right clock.
@@ -155,7 +155,7 @@ class Onboarder:
             for provider in providers:
                 provider.client.use_secret(await self._secret("provider", provider.name))
             for casino in casinos:
-                await patiently(partial(casino.handles.introduce, await self._secret("casino", casino.name)))
+                await once_available(partial(casino.handles.introduce, await self._secret("casino", casino.name)))
 
     async def new_provider_secret(self, provider: LoadProvider, later: float) -> None:
         """Rotate the provider's secret; the provider uses the new one ``later`` (seconds), while the old one is
@@ -170,7 +170,7 @@ class Onboarder:
         async with self._rotating:
             secret = await self._rotated("casino", casino.name)
             await asyncio.sleep(later)
-            await patiently(lambda: casino.handles.introduce(secret))
+            await once_available(lambda: casino.handles.introduce(secret))
 
     async def _rotated(self, word: PartnerKind, name: str) -> str:
         """Return a new secret.
@@ -186,10 +186,10 @@ class Onboarder:
                 return newest
 
     async def _secret(self, word: PartnerKind, name: str) -> str:
-        return await patiently(lambda: self._partners.secret(word, name))
+        return await once_available(lambda: self._partners.secret(word, name))
 
 
-async def patiently(work: Callable[[], Awaitable[T]]) -> T:
+async def once_available(work: Callable[[], Awaitable[T]]) -> T:
     """Run ``work`` again until what it needs is there. Raises its last failure after a while."""
     give_up = time.monotonic() + _PATIENCE
     while True:
@@ -209,7 +209,7 @@ class Load:
         self._rate = rate
         self._tasks: set[asyncio.Task[BookedBet]] = set()
 
-    async def go_on(self) -> None:
+    async def begin_bets(self) -> None:
         """Begin bets until cancelled. Raises what a croupier raises."""
         began = time.monotonic()
         for place in count():

@@ -63,10 +63,10 @@ def _violations(run: Row) -> list[tuple[str, Any]]:
 
 
 def _header(run: Row, wrong: Sequence[object]) -> str:
-    told = figure(run.get("violations"))
+    stated = figure(run.get("violations"))
     # The lists count even if the figure differs: a report must not look better than its evidence.
-    count = max(int(told or 0), len(wrong))
-    if told is None and not wrong:
+    count = max(int(stated or 0), len(wrong))
+    if stated is None and not wrong:
         verdict, look = "No verdict: the run did not reach its end", "unknown"
     else:
         verdict, look = f"{text(count)} {'violation' if count == 1 else 'violations'}", "bad" if count else "good"
@@ -136,11 +136,11 @@ def _over_time(series: Sequence[Row], faults: Sequence[Row], span: float) -> str
 
 
 def _recovery(run: Row, faults: Sequence[Row]) -> str:
-    told, seen = _map(run, "recovery_by_kind"), _recoveries(faults)
+    stated, seen = _map(run, "recovery_by_kind"), _recoveries(faults)
     rows: dict[str, tuple[float | None, float, float]] = {}
     table = []
-    for kind in sorted({*told, *seen}):
-        mine, figures = [value for value in seen.get(kind, []) if value is not None], _map(told, kind)
+    for kind in sorted({*stated, *seen}):
+        mine, figures = [value for value in seen.get(kind, []) if value is not None], _map(stated, kind)
         low = min(mine, default=None)
         middle = figure(figures.get("p50", median(mine) if mine else None))
         high = figure(figures.get("max", max(mine, default=None)))

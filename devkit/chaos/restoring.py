@@ -23,7 +23,7 @@ from betcore.runtime.settings import Settings
 from betcore.temporal import executions
 from betcore.temporal.client import connect
 from betcore.verify.rows import first_after
-from devkit.chaos.load import Load, LoadProvider, patiently
+from devkit.chaos.load import Load, LoadProvider, once_available
 from devkit.play.books import read_ours
 from devkit.sandbox.provider.compare import CasinoMovement
 from devkit.stack.postgres import Postgres
@@ -67,7 +67,7 @@ class Restoring:
     async def back_up(self) -> None:
         """Take the backup in the first seconds of the load. Raises what stands in the way for long."""
         await asyncio.sleep(_BACKUP_AFTER)
-        await patiently(lambda: self._postgres.back_up(self._copy))
+        await once_available(lambda: self._postgres.back_up(self._copy))
         self._say("a base backup is taken")
         await asyncio.sleep(_LOST)
         self._backed_up.set()
@@ -89,7 +89,7 @@ class Restoring:
         """Terminate the workflows of bets that the database has lost, once it answers; return their number."""
         # These connections are to the server that is gone.
         await self._engine.dispose()
-        return await patiently(partial(self._end_lost_workflows, restored_at))
+        return await once_available(partial(self._end_lost_workflows, restored_at))
 
     async def _end_lost_workflows(self, restored_at: datetime) -> int:
         try:
@@ -150,7 +150,7 @@ async def _terminated(client: Client, workflow_id: str) -> bool:
     return True
 
 
-async def left_alone(client: Client, lives: OpenBets) -> list[OpenBet]:
+async def without_workflow(client: Client, lives: OpenBets) -> list[OpenBet]:
     """Open rows whose workflow does not run: the next look of the service resumes them."""
     found: list[OpenBet] = []
     for kind in lives.kinds:

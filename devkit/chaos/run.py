@@ -29,8 +29,8 @@ from betcore.verify.sources import Scope, open_sources
 from devkit.chaos import metrics
 from devkit.chaos.environment import commit, machine
 from devkit.chaos.fault_injector import Broken, FaultInjector
-from devkit.chaos.load import Load, LoadCasino, LoadProvider, Onboarder, patiently
-from devkit.chaos.restoring import Restoring, left_alone
+from devkit.chaos.load import Load, LoadCasino, LoadProvider, Onboarder, once_available
+from devkit.chaos.restoring import Restoring, without_workflow
 from devkit.chaos.schedule import KINDS, RESTORE, Fault, schedule
 from devkit.chaos.wiring import Wiring
 from devkit.play.books import not_at_rest, read_ours
@@ -143,7 +143,7 @@ class Run:
         """Inject the faults of the schedule under load. Raises what the load or a fault raises."""
         faults = schedule(self._plan.seed, self._plan.minutes * 60, self._plan.kinds)
         async with asyncio.TaskGroup() as group:
-            going = group.create_task(load.go_on())
+            going = group.create_task(load.begin_bets())
             if any(fault.kind == RESTORE for fault in faults):
                 group.create_task(restoring.back_up())
             breaking = [group.create_task(self._break(injector, fault)) for fault in faults]
@@ -168,11 +168,11 @@ class Run:
             restless: dict[str, str] = {}
             for provider in providers:
                 bet_ids = [bet.stake.bet_id for bet in provider.book]
-                restless |= await patiently(partial(not_at_rest, engine, provider.counterparty_id, bet_ids))
+                restless |= await once_available(partial(not_at_rest, engine, provider.counterparty_id, bet_ids))
             async for ids in executions.started_before(client, timedelta(), _PAGE):
                 ended = await lives.ended([parse_workflow_id(one) for one in ids], timedelta())
                 restless |= {row.workflow_id: "its workflow goes on" for row in ended}
-            restless |= {row.workflow_id: "no workflow carries it" for row in await left_alone(client, lives)}
+            restless |= {row.workflow_id: "no workflow carries it" for row in await without_workflow(client, lives)}
             if not restless or time.monotonic() > give_up:
                 return restless
             await asyncio.sleep(1)

@@ -82,7 +82,7 @@ def chaos(
     if not found:
         raise typer.Exit(1)
     name = f"chaos-{minutes:g}m-seed{seed}" + (f"-{kinds.strip().replace(' ', '-')}" if kinds else "")
-    emit(found, as_json, _told(found, write(found, out, name)))
+    emit(found, as_json, _as_text(found, write(found, out, name)))
     if found["violations"]:
         _say(f"the stack's folder is kept: {folder}")
         raise typer.Exit(1)
@@ -93,7 +93,7 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _told(found: dict[str, Any], page: Path) -> str:
+def _as_text(found: dict[str, Any], page: Path) -> str:
     return "\n".join(
         (
             f"{len(found['faults'])} faults of {len(found['faults_by_kind'])} kinds, seed {found['seed']}; "

@@ -36,6 +36,6 @@ def play(
         settings = read_settings(data_dir)
         plan = runner.Plan(bets, rate, players, seed, at_once, patience, book, Decimal(str(one_step)))
         summary = asyncio.run(runner.play(settings, plan))
-        emit(summary, as_json, "" if as_json else runner.drawn(summary))
+        emit(summary, as_json, "" if as_json else runner.as_text(summary))
     if any(summary[name] for name in ("differences", "unresolved", "not_begun", "not_at_rest")):
         raise typer.Exit(1)

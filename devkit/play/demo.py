@@ -49,5 +49,5 @@ async def perform(console: Console, settings: Settings, ready: dict[str, Any]) -
 async def _act(stage: Stage, number: int, scene: Scene) -> Played:
     print(f"playing {scene.name}: stake {scene.stake}", file=sys.stderr, flush=True)
     played = await stage.play(number, scene)
-    print(f"  {played.said()}: {played.bet.outcome}", file=sys.stderr, flush=True)
+    print(f"  {played.codes()}: {played.bet.outcome}", file=sys.stderr, flush=True)
     return played

@@ -137,11 +137,11 @@ async def _prepare(settings: Settings) -> dict[str, Any]:
         env=os.environ | {"BETCORE_DATA_DIR": str(settings.data_dir)},
         stdout=asyncio.subprocess.PIPE,
     )
-    said, _ = await process.communicate()
+    printed, _ = await process.communicate()
     try:
-        found: dict[str, Any] = json.loads(said)
+        found: dict[str, Any] = json.loads(printed)
     except ValueError:
-        raise SandboxRefused("`python -m betcore sandbox prepare` said nothing") from None
+        raise SandboxRefused("`python -m betcore sandbox prepare` printed nothing") from None
     if "error" in found:
         raise SandboxRefused(found["error"]["message"], code=found["error"]["code"])
     return found

@@ -204,7 +204,7 @@ def _progress() -> Progress:
     )
 
 
-def drawn(summary: dict[str, Any]) -> str:
+def as_text(summary: dict[str, Any]) -> str:
     """Return the summary as text for a person."""
     table = Table(show_header=False, box=None)
     table.add_row("bets", f"{summary['bets']} in {summary['seconds']} s, seed {summary['seed']}")

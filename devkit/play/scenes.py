@@ -13,7 +13,7 @@ from devkit.play.books import SandboxCasino
 from devkit.play.players import CURRENCY, Seat
 from devkit.sandbox.provider.book import Book, BookedBet, Ending, Outcome, Stake
 from devkit.sandbox.provider.client import NOT_ENOUGH_MONEY, AggregatorClient, Call, Operation
-from devkit.sandbox.provider.compare import CasinoMovement, told
+from devkit.sandbox.provider.compare import CasinoMovement, in_words
 from devkit.sandbox.provider.croupier import ending_call, opening_call
 
 NOTHING, TEN, WIN = Decimal("0.00"), Decimal("10.00"), Decimal("19.60")
@@ -66,7 +66,7 @@ class Played:
     moved: list[CasinoMovement]  # at the casino, in order
     wrong: list[str] = field(default_factory=list)
 
-    def said(self) -> str:
+    def codes(self) -> str:
         """Return the codes that the provider received: ``PayIn 99 1, PayOut 1``."""
         codes: dict[Operation, list[str]] = {}
         for one in self.bet.answers:
@@ -152,7 +152,7 @@ def show(console: Console, played: Sequence[Played], ui: str, counterparty_id: s
         win = one.bet.win
         table.add_row(
             one.scene.name,
-            one.said(),
+            one.codes(),
             str(one.scene.stake),
             "–" if win is None else str(win),
             f"{one.before} → {one.after}",
@@ -162,7 +162,7 @@ def show(console: Console, played: Sequence[Played], ui: str, counterparty_id: s
     console.print(table)
     console.print("What the casino's journal holds:")
     for one in played:
-        console.print(f"  {one.scene.name:<12}  {told(one.moved)}", soft_wrap=True, highlight=False)
+        console.print(f"  {one.scene.name:<12}  {in_words(one.moved)}", soft_wrap=True, highlight=False)
     console.print("Each bet in the Temporal UI:")
     for one in played:
         workflow_id = bet_workflow_id(BetKey(counterparty_id, one.bet.stake.bet_id))

@@ -37,7 +37,7 @@ class Service:
     command: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], Awaitable[bool]] = always
-    says: str = ""  # what it logs when it is ready
+    ready_line: str = ""  # what it logs when it is ready
     patience: float = 180.0  # seconds until it must be ready; a busy machine may take a minute over it
     ports: Sequence[int] = ()
     stop_signal: signal.Signals = signal.SIGTERM
@@ -142,8 +142,8 @@ class Child:
     async def _is_ready(self) -> bool:
         with self._log().open("rb") as log:
             log.seek(self._log_from)
-            said = self.service.says.encode() in log.read()
-        return said and await self.service.ready()
+            logged = self.service.ready_line.encode() in log.read()
+        return logged and await self.service.ready()
 
     async def _keep(self, process: asyncio.subprocess.Process) -> None:
         pause = _FIRST_PAUSE

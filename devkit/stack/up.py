@@ -20,7 +20,7 @@ from devkit.stack.process import ROOT, Service, run_once
 from devkit.stack.supervisor import Supervisor
 from devkit.stack.temporal import Temporal
 
-WORKER_SAYS = "worker ready"  # worker.py logs this when it polls
+WORKER_READY_LINE = "worker ready"  # worker.py logs this when it polls
 PORTS = (
     "api_port",
     "sandbox_casino_port",
@@ -191,7 +191,7 @@ class _Stack:
 
     async def _worker(self, name: str, env: Env) -> Service:
         command = (sys.executable, str(ROOT / "worker.py"))
-        return Service(name, command, await self._wire(name, env), says=WORKER_SAYS, grace=20.0)
+        return Service(name, command, await self._wire(name, env), ready_line=WORKER_READY_LINE, grace=20.0)
 
     async def _api(self, port: int, env: Env) -> Service:
         flags = ("--factory", "--host", ports.HOST, "--port", str(port), "--no-access-log")

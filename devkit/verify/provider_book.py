@@ -105,7 +105,7 @@ def _wrong_answer(line: Line, row: AnsweredRow | None) -> str | None:
     holds = _MEANING.get((operation, DONE if code == ALREADY_DONE else code, _reason(code, reason)))
     if holds is None or holds(row):
         return None
-    stands = "we have no such bet" if row is None else f"our row says {_told(row)}"
+    stands = "we have no such bet" if row is None else f"our row says {_row_in_words(row)}"
     return f"{operation} was answered {code} {reason}".rstrip() + f" at {line.data['at']}, and {stands}"
 
 
@@ -116,7 +116,7 @@ def _reason(code: int, reason: str) -> str | None:
     return None
 
 
-def _told(row: AnsweredRow) -> str:
+def _row_in_words(row: AnsweredRow) -> str:
     state = f"{row.state} ({row.refusal})" if row.refusal else str(row.state)
     reversal = f", its reversal {row.reversal_is}" if row.reversal_is else ""
     return f"{state}{reversal}, {'told' if row.told_at else 'not told'}"
@@ -180,7 +180,7 @@ def _kept(row: AnsweredRow | None) -> bool:
     return row is not None and row.reversal_is == "refused"
 
 
-# What our row must say once an operation was answered with a code (and reason). What is not here says nothing of it.
+# What must hold of our row once an operation was answered with a code (and reason). Other answers imply nothing.
 _MEANING: dict[tuple[Operation, int, str | None], Callable[[AnsweredRow | None], bool]] = {
     (Operation.PAY_OUT, DONE, None): _settled,
     (Operation.PAY_OUT, _NEVER_SEEN, None): _refused,

@@ -110,7 +110,7 @@ async def test_what_is_played_is_given_up_and_the_load_goes_on(tmp_path: Path) -
 
     provider: Any = SimpleNamespace(croupier=Slow(), next_stake=lambda: _stake(f"bet-{len(begun)}"))
     load = Load([provider], 50)
-    going = asyncio.create_task(load.go_on())
+    going = asyncio.create_task(load.begin_bets())
     async with asyncio.timeout(30):
         while len(begun) < 3:
             await asyncio.sleep(0.01)

@@ -114,9 +114,9 @@ async def perform(service: FakeService) -> list[Played]:
 async def test_an_honest_house_passes_and_is_shown_whole() -> None:
     played = await perform(FakeService())
     assert [one.wrong for one in played] == [[]] * len(SCENES)
-    assert played[-1].said() == "PayIn 99 99 1, PayOut 1 (casino failed 2×)"
+    assert played[-1].codes() == "PayIn 99 99 1, PayOut 1 (casino failed 2×)"
     reversal = next(one for one in played if one.scene.name == "reversal")
-    assert reversal.said() == "PayInOut 1, Refund 1"
+    assert reversal.codes() == "PayInOut 1, Refund 1"
     printed = io.StringIO()
     show(Console(file=printed, width=60), played, "http://127.0.0.1:8233/namespaces/default/workflows", COUNTERPARTY)
     link = f"http://127.0.0.1:8233/namespaces/default/workflows/bet%3A{COUNTERPARTY}%3Ademo-casino-fails\n"

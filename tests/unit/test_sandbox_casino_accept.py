@@ -78,7 +78,7 @@ async def test_an_accept_waits_until_make_has_been_answered(aggregator: Aggregat
     casino.credentials = Credentials("secret")
     aggregator.secrets[7] = "secret"
     async with outbox.working():
-        await outbox.tell(casino, Accept(1, -1, "alice", "10.00", None, 200), answered)
+        await outbox.send(casino, Accept(1, -1, "alice", "10.00", None, 200), answered)
         for _ in range(100):
             await asyncio.sleep(0)
         assert casino.accepts[0].tries == 0
@@ -227,7 +227,7 @@ async def test_an_accept_that_nobody_takes_is_given_up() -> None:
     casino, answered = PlainCasino(7), asyncio.Event()
     answered.set()
     async with outbox.working():
-        await outbox.tell(casino, Accept(1, -1, "alice", "10.00", None, 200), answered)
+        await outbox.send(casino, Accept(1, -1, "alice", "10.00", None, 200), answered)
         (sending,) = casino.accepts
         async with asyncio.timeout(10):
             while sending.state is State.WAITING:

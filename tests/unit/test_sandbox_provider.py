@@ -15,7 +15,7 @@ from aiohttp import web
 from rich.progress import Progress
 
 from betcore.provider import xsign
-from devkit.play.runner import Plan, Run, drawn, summarise
+from devkit.play.runner import Plan, Run, as_text, summarise
 from devkit.sandbox.provider import client, rounds
 from devkit.sandbox.provider.book import Book, Ending, Outcome, Stake
 from devkit.sandbox.provider.client import AggregatorClient, Answer, Backoff, Operation, read_answer
@@ -382,7 +382,7 @@ async def test_a_run_plays_all_bets_and_no_more_at_once_than_told(aggregator, bo
     assert summary["not_at_rest"] == [{"bet_id": "bet-2", "what": "owed"}]
     for operation in ("pay_in_ms", "pay_out_ms", "pay_in_out_ms"):
         assert 0 <= summary[operation]["p50"] <= summary[operation]["p99"]
-    shown = drawn(summary | {"seconds": 1, "seed": 7, "book": "here", "not_begun": 0})
+    shown = as_text(summary | {"seconds": 1, "seed": 7, "book": "here", "not_begun": 0})
     assert "1 owed" in shown
     assert "PayInOut" in shown
 

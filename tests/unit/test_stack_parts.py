@@ -122,7 +122,7 @@ async def test_a_process_that_does_not_start_is_told_with_the_end_of_its_log(tmp
     async with Supervisor(Folder(tmp_path)) as supervisor:
         with pytest.raises(StartFailed, match=r"(?s)broken ended with status 3.*no such luck"):
             await supervisor.start(
-                _python("broken", "print('no such luck', flush=True); raise SystemExit(3)", says="ready")
+                _python("broken", "print('no such luck', flush=True); raise SystemExit(3)", ready_line="ready")
             )
 
 
@@ -173,7 +173,9 @@ def test_a_port_is_chosen_by_one_process_at_a_time(monkeypatch: pytest.MonkeyPat
 async def test_all_are_stopped_the_last_first_and_the_deaf_are_killed(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     async with Supervisor(folder) as supervisor:
-        await supervisor.start(_python("first", _POLITE, says="up"), _python("deaf", _DEAF, says="up", grace=0.2))
+        await supervisor.start(
+            _python("first", _POLITE, ready_line="up"), _python("deaf", _DEAF, ready_line="up", grace=0.2)
+        )
         running = supervisor.pids
         assert list(running) == ["first", "deaf"]
     assert not [pid for pid in running.values() if orphans.mark(pid)]
@@ -184,7 +186,7 @@ async def test_all_are_stopped_the_last_first_and_the_deaf_are_killed(tmp_path: 
 
 async def test_hurry_ends_a_long_grace(tmp_path: Path) -> None:
     async with asyncio.timeout(30), Supervisor(Folder(tmp_path)) as supervisor:
-        await supervisor.start(_python("deaf", _DEAF, says="up", grace=3600))
+        await supervisor.start(_python("deaf", _DEAF, ready_line="up", grace=3600))
         supervisor.hurry()
 
 

@@ -25,14 +25,14 @@ _PAGE = "<!DOCTYPE html><html><head><title>Oops</title></head><body><h1>Somethin
 class Exchange:
     """One call on its way through. A fault that waits for ``POST /_release`` waits at ``gate``.
 
-    ``tell`` sends the Accept of a movement: after the caller is ``answered``, unless the fault wants it sooner.
+    ``send_accept`` sends the Accept of a movement: after the caller is ``answered``, unless the fault wants it sooner.
     """
 
     request: web.Request
     call: Call
     gate: Gate
     operation: Callable[[], Awaitable[Answer]]
-    tell: Callable[[Accept, asyncio.Event], Awaitable[None]]
+    send_accept: Callable[[Accept, asyncio.Event], Awaitable[None]]
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def process(self) -> Answer:
@@ -40,7 +40,7 @@ class Exchange:
         answer = await self.operation()
         self.call.wallet_code = answer.verdict
         if answer.accept is not None:
-            await self.tell(answer.accept, self.answered)
+            await self.send_accept(answer.accept, self.answered)
         return answer
 
     async def serve(self) -> web.StreamResponse:

@@ -49,14 +49,14 @@ class Outbox:
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Send the Accepts that ``tell`` hands over; what is still on its way at the end is dropped."""
+        """Send the Accepts that ``send`` hands over; what is still on its way at the end is dropped."""
         async with self._aggregator.session():
             yield
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def tell(self, casino: Casino, accept: Accept, answered: asyncio.Event) -> None:
+    async def send(self, casino: Casino, accept: Accept, answered: asyncio.Event) -> None:
         """Have an Accept sent, with the fault that meets it: when make is ``answered``, unless the fault sets the time.
 
         Returns before that, except for the fault ``early``: then it returns when the Accept has been answered.

@@ -67,7 +67,7 @@ class WalletApi:
         call = read_call(path, token.data, token.jti)
         casino.calls.append(call)
         operation = partial(_operate, OPERATIONS[path], self._wallet, casino, token.data)
-        exchange = Exchange(request, call, casino.gate, operation, partial(self._outbox.tell, casino))
+        exchange = Exchange(request, call, casino.gate, operation, partial(self._outbox.send, casino))
         fault = casino.plan.pick(call)
         return await (exchange.serve() if fault is None else exchange.fail(fault))
 
@@ -152,7 +152,7 @@ def confirmation(taken: Taken, movement: Movement, casino: Casino) -> Answer:
 
 def _only_taken(outcome: Answer, movement: Movement) -> Answer:
     """Return the answer of a casino that confirms by Accept: the movement was received."""
-    told = outcome.value if isinstance(outcome.value, dict) else {}
+    value = outcome.value if isinstance(outcome.value, dict) else {}
     echo = {"BetId": movement.bet_id, "TransactionType": int(movement.type), "TransactionId": movement.transaction_id}
     accept = Accept(
         movement.bet_id,
@@ -161,8 +161,8 @@ def _only_taken(outcome: Answer, movement: Movement) -> Answer:
         f"{movement.amount:f}",
         movement.transaction_id,
         int(outcome.code),
-        told.get("PartnerTransactionId"),
-        told.get("Balance"),
+        value.get("PartnerTransactionId"),
+        value.get("Balance"),
     )
     return Answer(Code.SUCCESS, echo, accept=accept)
 

@@ -96,8 +96,8 @@ class BookedBet:
 
     def was_done(self, operation: Operation) -> bool:
         """Return whether the provider received the answer that the operation is done."""
-        said = self.definite(operation)
-        return said is not None and said.code in (1, 104)
+        answer = self.definite(operation)
+        return answer is not None and answer.code in (1, 104)
 
     @property
     def was_opened(self) -> bool:
@@ -125,18 +125,18 @@ class BookedBet:
         if self.closing is None:
             refused = self.definite(self.stake.opening) is not None and not self.was_opened
             return Outcome.REFUSED if refused else Outcome.OPEN
-        said = self.definite(self.closing)
-        if said is None:
+        answer = self.definite(self.closing)
+        if answer is None:
             return Outcome.OPEN
         if self.closing is not Operation.REFUND:
             return Outcome.SETTLED if self.was_done(self.closing) else Outcome.CONTESTED
-        return Outcome.REFUNDED if self.was_done(self.closing) else self._refund_refused(said)
+        return Outcome.REFUNDED if self.was_done(self.closing) else self._refund_refused(answer)
 
-    def _refund_refused(self, said: ReceivedAnswer) -> Outcome:
-        if (said.code, said.reason) == (CONTRADICTION, BET_REFUSED) and not self.was_opened:
+    def _refund_refused(self, answer: ReceivedAnswer) -> Outcome:
+        if (answer.code, answer.reason) == (CONTRADICTION, BET_REFUSED) and not self.was_opened:
             return Outcome.REFUSED
         # The casino does not give the win back, and so stake and win both stand.
-        if (said.code, said.reason) == (REFUSED, CASINO_REFUSED) and self.stake.one_step:
+        if (answer.code, answer.reason) == (REFUSED, CASINO_REFUSED) and self.stake.one_step:
             return Outcome.SETTLED
         return Outcome.CONTESTED
 

@@ -99,17 +99,17 @@ def read_answer(status: int, text: bytes, took_ms: int, retry_after: str = "") -
     """Read an answer; what is not one of the protocol becomes an unknown outcome and raises nothing."""
     wait = int(retry_after) if retry_after.isascii() and retry_after.isdigit() else 0
     try:
-        said = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse_constant)
-        code = said["_responseCode"]
+        fields = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse_constant)
+        code = fields["_responseCode"]
     except (ValueError, KeyError, TypeError):
         return Answer(None, status, "unreadable", took_ms, retry_after=wait)
     if not isinstance(code, Decimal) or code != code.to_integral_value():
         return Answer(None, status, "unreadable", took_ms, retry_after=wait)
-    balance, currency = said.get("balance"), said.get("currency")
+    balance, currency = fields.get("balance"), fields.get("currency")
     return Answer(
         code=int(code),
         status=status,
-        reason=str(said.get("reason") or said.get("message") or ""),
+        reason=str(fields.get("reason") or fields.get("message") or ""),
         took_ms=took_ms,
         balance=balance if isinstance(balance, Decimal) else None,
         currency=currency if isinstance(currency, str) else None,

@@ -81,7 +81,7 @@ def compare(
         at_casino = movements.pop(row.casino_bet_id, []) if row else []
         found += [Difference(bet_id, what) for what in _check(bet, row, at_casino)]
     for number, unexplained in movements.items():
-        found.append(Difference(f"casino:{number}", f"the casino has {told(unexplained)}, no book explains it"))
+        found.append(Difference(f"casino:{number}", f"the casino has {in_words(unexplained)}, no book explains it"))
     return found
 
 
@@ -90,12 +90,14 @@ def _check(bet: BookedBet, row: AggregatorBet | None, at_casino: Sequence[Casino
     if outcome is Outcome.OPEN:
         return ["unresolved: the provider has no definite answer"]
     if outcome is Outcome.CONTESTED:
-        return [f"contested: {_last_words(bet)}"]
+        return [f"contested: {_last_answer(bet)}"]
     allowed = _standings(bet, outcome)
     shown = (row.state, row.reversed) if row else (None, False)
     fitting = [one for one in allowed if (one.state, one.reversed) == shown]
     found = (
-        None if fitting else f"provider says {outcome}, the aggregator {_row_told(*shown)}: wanted {_wanted(allowed)}",
+        None
+        if fitting
+        else f"provider says {outcome}, the aggregator {_row_in_words(*shown)}: wanted {_wanted(allowed)}",
         _check_amounts(bet, row) if row else None,
         _check_casino(bet, fitting or allowed, at_casino),
         _check_between(row.movements if row else (), at_casino),
@@ -107,16 +109,16 @@ def _standings(bet: BookedBet, outcome: Outcome) -> list[Standing]:
     """Return every way in which the bet may stand, given the answers that the provider received."""
     if outcome is Outcome.SETTLED:
         return [Standing("settled", _settled_legs(bet))]
-    said = bet.definite(bet.stake.opening)
+    answer = bet.definite(bet.stake.opening)
     if outcome is Outcome.REFUNDED and bet.was_opened:
         return [_reversed(bet) if bet.stake.one_step else Standing("refunded", _returned_legs(bet))]
-    if outcome is Outcome.REFUSED and said is not None and said.code in (NOT_ENOUGH_MONEY, REFUSED):
+    if outcome is Outcome.REFUSED and answer is not None and answer.code in (NOT_ENOUGH_MONEY, REFUSED):
         return _untouched("refused", bet)
     # The provider never learned that the stake was taken: refused and refunded are the same to it and to the player.
     standings = _untouched("refused", bet) + _untouched("refunded", bet)
     if outcome is Outcome.REFUNDED and bet.stake.one_step:
         standings.append(_reversed(bet))
-    if outcome is Outcome.REFUSED and said is not None and said.code in LEAVE_NO_ROW:
+    if outcome is Outcome.REFUSED and answer is not None and answer.code in LEAVE_NO_ROW:
         standings.append(Standing(None, ()))
     return standings
 
@@ -143,7 +145,7 @@ def _returned_legs(bet: BookedBet) -> tuple[Leg, ...]:
     return (STAKE, bet.stake.amount), (RETURN, bet.stake.amount)
 
 
-def _row_told(state: str | None, is_reversed: bool) -> str:
+def _row_in_words(state: str | None, is_reversed: bool) -> str:
     return "has no such bet" if state is None else f"says {state}" + (" and reversed" if is_reversed else "")
 
 
@@ -164,26 +166,26 @@ def _check_casino(bet: BookedBet, allowed: Sequence[Standing], at_casino: Sequen
     legs = tuple((one.transaction_type, one.amount) for one in at_casino)
     if any(legs == one.legs for one in allowed):
         return None
-    return f"provider says {bet.outcome} with stake {bet.stake.amount}, the casino has {told(at_casino)}"
+    return f"provider says {bet.outcome} with stake {bet.stake.amount}, the casino has {in_words(at_casino)}"
 
 
 def _check_between(ours: Sequence[CasinoMovement], at_casino: Sequence[CasinoMovement]) -> str | None:
     if _counted(ours) == _counted(at_casino):
         return None
-    return f"the aggregator holds for done {told(ours)}, the casino has {told(at_casino)}"
+    return f"the aggregator holds for done {in_words(ours)}, the casino has {in_words(at_casino)}"
 
 
 def _counted(movements: Sequence[CasinoMovement]) -> Counter[tuple[int, Decimal]]:
     return Counter((one.transaction_type, one.amount) for one in movements)
 
 
-def told(movements: Sequence[CasinoMovement]) -> str:
+def in_words(movements: Sequence[CasinoMovement]) -> str:
     """Return movements in words, in their order."""
     names = {STAKE: "stake", WIN: "win", CLAW_BACK: "win back", RETURN: "return"}
     words = [f"{names.get(one.transaction_type, one.transaction_type)} {one.amount}" for one in movements]
     return ", ".join(words) or "nothing"
 
 
-def _last_words(bet: BookedBet) -> str:
-    said = bet.definite(bet.closing) if bet.closing else None
-    return f"{said.operation} was answered {said.code} {said.reason}".rstrip() if said else "no answer"
+def _last_answer(bet: BookedBet) -> str:
+    answer = bet.definite(bet.closing) if bet.closing else None
+    return f"{answer.operation} was answered {answer.code} {answer.reason}".rstrip() if answer else "no answer"

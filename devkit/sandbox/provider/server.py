@@ -79,8 +79,8 @@ async def _health(_: web.Request) -> web.Response:
 
 
 async def _add_counterparty(request: web.Request) -> web.Response:
-    said = await _object(request)
-    caller, secret = said.get("counterparty_id"), said.get("secret")
+    fields = await _object(request)
+    caller, secret = fields.get("counterparty_id"), fields.get("secret")
     if not (isinstance(caller, str) and isinstance(secret, str) and caller and secret):
         return web.json_response({"message": "counterparty_id and secret are texts"}, status=400)
     request.app[COUNTERPARTIES].secrets[caller] = secret
@@ -95,11 +95,11 @@ async def _launch(request: web.Request) -> web.Response:
     game_id = request.match_info["game_id"]
     if game_id != rounds.GAME_ID:
         return web.json_response({"message": "no such game"}, status=404)
-    said = await _object(request)
-    missing = [name for name in LAUNCH_FIELDS if name not in said]
-    if missing or said["gameMode"] not in ("real", "demo"):
+    fields = await _object(request)
+    missing = [name for name in LAUNCH_FIELDS if name not in fields]
+    if missing or fields["gameMode"] not in ("real", "demo"):
         return web.json_response({"message": "missing or wrong: " + ", ".join(missing or ["gameMode"])}, status=400)
-    query = urlencode({"session": said["sessionId"], "mode": said["gameMode"], "language": said["language"]})
+    query = urlencode({"session": fields["sessionId"], "mode": fields["gameMode"], "language": fields["language"]})
     return web.json_response({"frameUri": f"{request.url.origin()}/frame/{game_id}?{query}"})
 
 
@@ -109,7 +109,7 @@ async def _frame(_: web.Request) -> web.Response:
 
 async def _object(request: web.Request) -> dict[str, object]:
     try:
-        said = json.loads(await request.read())
+        fields = json.loads(await request.read())
     except (JSONDecodeError, UnicodeDecodeError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return fields if isinstance(fields, dict) else {}
