@@ -14,7 +14,7 @@ from api.casino import schemas
 from betcore.casino import accept_notifications
 from betcore.db.accepts import Accepts
 from betcore.db.bets import Bets
-from betcore.domain.accepts import CasinoAccept, Stored
+from betcore.domain.accepts import CasinoAccept, StoredAccept
 from betcore.domain.messages import Accept
 from betcore.domain.partners import Casino
 
@@ -34,7 +34,7 @@ class AcceptReceiver:
         self._accepts = Accepts(engine)
         self._bets = Bets(engine)
 
-    async def receive(self, casino: Casino, body: bytes) -> Stored:
+    async def receive(self, casino: Casino, body: bytes) -> StoredAccept:
         """Store the Accept in a body and notify whatever waits for it.
 
         Raises UnreadableAccept: nothing is stored of the movement then. Raises the database's errors: the casino sends
@@ -53,7 +53,7 @@ class AcceptReceiver:
         ACCEPTS.labels(casino.name, stored.reason or stored.outcome).inc()
         return stored
 
-    async def _notify(self, accept: CasinoAccept, stored: Stored) -> None:
+    async def _notify(self, accept: CasinoAccept, stored: StoredAccept) -> None:
         """Notify the worker by LISTEN/NOTIFY and the workflow by a signal; both then read the row.
 
         A failure is only logged: worker and workflow read the row also when their wait is over. The workflow may have

@@ -21,7 +21,7 @@ from api.casino.accepts import AcceptReceiver
 from api.strict_json import MAX_BODY
 from betcore.casino.tokens import LIFETIME, SCOPE, Tokens
 from betcore.db.partners import Partners
-from betcore.domain.accepts import Outcome
+from betcore.domain.accepts import AcceptOutcome
 from betcore.domain.errors import Malformed, NotAuthorised, TooLarge
 from betcore.domain.partners import Casino
 
@@ -32,11 +32,11 @@ SUCCESS, NOT_AUTHORISED = 200, 401
 MALFORMED, FAILED, CONTRADICTION, UNKNOWN_BET = 103801, 102823, 103803, 103804
 
 _ANSWERS = {
-    Outcome.STORED: (SUCCESS, "Success"),
-    Outcome.REPEATED: (SUCCESS, "Success"),
-    Outcome.ENDED: (SUCCESS, "Success"),
-    Outcome.CONTRADICTED: (CONTRADICTION, "this contradicts what is recorded"),
-    Outcome.UNKNOWN: (UNKNOWN_BET, "bet not found"),
+    AcceptOutcome.STORED: (SUCCESS, "Success"),
+    AcceptOutcome.REPEATED: (SUCCESS, "Success"),
+    AcceptOutcome.ENDED: (SUCCESS, "Success"),
+    AcceptOutcome.CONTRADICTED: (CONTRADICTION, "this contradicts what is recorded"),
+    AcceptOutcome.UNKNOWN: (UNKNOWN_BET, "bet not found"),
 }
 _WITHIN = 5.0
 # Compared if the casino is unknown: otherwise the time of the answer would reveal which casinos exist.
@@ -69,7 +69,7 @@ def router(tokens: Tokens, partners: Partners, accepts: AcceptReceiver) -> APIRo
     async def accept(request: Request) -> Response:
         casino = await _authenticate(request, tokens, partners)
         stored = await accepts.receive(casino, await _body(request))
-        if stored.outcome is Outcome.LATER:
+        if stored.outcome is AcceptOutcome.LATER:
             return _repeat_later()
         code, message = _ANSWERS[stored.outcome]
         return _render(code, f"{stored.reason}: {message}" if stored.reason else message)

@@ -11,7 +11,7 @@ from betcore.db.row_mapping import as_json, record_of
 from betcore.db.statements import accepts
 from betcore.db.statements.accepts import PlayedRow, StoredRow
 from betcore.domain import casino_values
-from betcore.domain.accepts import CasinoAccept, Outcome, Stored
+from betcore.domain.accepts import AcceptOutcome, CasinoAccept, StoredAccept
 from betcore.domain.casino_values import Doubt, same_identity
 from betcore.domain.claims import Confirmation
 from betcore.domain.ids import (
@@ -30,30 +30,30 @@ class Accepts:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def store(self, casino_id: int, accept: CasinoAccept) -> Stored:
+    async def store(self, casino_id: int, accept: CasinoAccept) -> StoredAccept:
         """Store an Accept; the first one stands. A contradiction files an incident and changes nothing.
 
         A movement that was never sent, and another casino's bet, are as unknown as a bet that there is not.
         """
         bet = await one_row(self._engine, accepts.PLAYED, bet_id=accept.bet_id, casino_id=casino_id)
         if bet is None:
-            return Stored(Outcome.UNKNOWN)
+            return StoredAccept(AcceptOutcome.UNKNOWN)
         balance = casino_values.balance(accept.balance, bet.currency).money
         row = await one_row(self._engine, accepts.STORE, **_given(accept, bet, balance))
         if row is None:
-            return Stored(Outcome.UNKNOWN)
-        outcome = Outcome(row.verdict)
-        if outcome is Outcome.ENDED:
+            return StoredAccept(AcceptOutcome.UNKNOWN)
+        outcome = AcceptOutcome(row.verdict)
+        if outcome is AcceptOutcome.ENDED:
             word = Confirmation(accept.error_code, accept.partner_transaction_id, balance)
-            return Stored(outcome, ended=record_of(row.bet), confirmation=word)
-        if outcome is Outcome.CONTRADICTED:
-            return Stored(outcome, reason=Doubt(row.reason))
-        if outcome is Outcome.LATER:
-            return Stored(outcome)
+            return StoredAccept(outcome, ended=record_of(row.bet), confirmation=word)
+        if outcome is AcceptOutcome.CONTRADICTED:
+            return StoredAccept(outcome, reason=Doubt(row.reason))
+        if outcome is AcceptOutcome.LATER:
+            return StoredAccept(outcome)
         # Repeated too: the first one's hint and signal may have been lost. But a refusal never wakes a parked movement.
         hinted = row.movement_state == "sending" and not row.judged_before
         waits = (hinted and row.awaited) or (row.movement_state == "parked" and accept.success)
-        return Stored(outcome, hinted, _workflow_id(row, accept.transaction_type) if waits else None)
+        return StoredAccept(outcome, hinted, _workflow_id(row, accept.transaction_type) if waits else None)
 
     async def unread(self, casino_id: int, bet_id: int | None, kind: int | None, doubt: Doubt) -> None:
         """Record once, for a person to look at, that an Accept for a bet could not be read.

@@ -33,7 +33,7 @@ class Breaker:
 
     @property
     def description(self) -> str:
-        """Closed, failing or open, in words."""
+        """Return in words whether the breaker is closed, failing or open."""
         if self.open_since is not None:
             return f"open since {self.open_since:%Y-%m-%d %H:%M:%S} UTC"
         return f"closed, {self.failures} failed" if self.failures else "closed"

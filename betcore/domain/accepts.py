@@ -31,7 +31,7 @@ class CasinoAccept:
     message: str | None = None
 
 
-class Outcome(StrEnum):
+class AcceptOutcome(StrEnum):
     """What became of an Accept."""
 
     STORED = "stored"
@@ -43,7 +43,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredAccept:
     """What became of an Accept, and which workflow waits for it.
 
     ``hinted``: the movement is open, an activity may wait for it in the fast lane. ``workflow_id`` is the workflow to
@@ -51,7 +51,7 @@ class Stored:
     bet's end. ``reason`` names in what a contradiction is one.
     """
 
-    outcome: Outcome
+    outcome: AcceptOutcome
     hinted: bool = False
     workflow_id: str | None = None
     ended: BetRecord | None = None

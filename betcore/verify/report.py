@@ -141,19 +141,19 @@ class Report:
 
 
 class NamedBet(Protocol):
-    """A row that tells which bet it is of."""
+    """A row that names its bet."""
 
     @property
     def bet_id(self) -> int | None:
-        """Its number."""
+        """Return the BetId."""
 
     @property
     def provider(self) -> str | None:
-        """Its provider's name."""
+        """Return the provider's name."""
 
     @property
     def provider_bet_id(self) -> str | None:
-        """Its provider's number for it."""
+        """Return the provider's id of the bet."""
 
 
 OnProgress = Callable[[Progress], None]

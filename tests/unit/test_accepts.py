@@ -13,7 +13,7 @@ from betcore.casino.accept_notifications import AcceptNotifications, notify
 from betcore.db.accepts import Accepts
 from betcore.db.bets import Bets
 from betcore.db.engine import create_engine
-from betcore.domain.accepts import CasinoAccept, Outcome, Stored
+from betcore.domain.accepts import AcceptOutcome, CasinoAccept, StoredAccept
 from betcore.domain.bet import BetState
 from betcore.domain.casino_values import Doubt
 from betcore.domain.claims import Confirmation
@@ -76,7 +76,7 @@ class Desk:
         bet_id: int = (await self.sql(BET, kind=int(kind), state=state, **rest))[0].bet_id
         return bet_id
 
-    async def store(self, bet_id: int, kind: TransactionType = STAKE, **given: Any) -> Stored:
+    async def store(self, bet_id: int, kind: TransactionType = STAKE, **given: Any) -> StoredAccept:
         """Store an Accept; a success unless told otherwise."""
         return await self.accepts.store(1, accept(bet_id, kind, **given))
 
@@ -111,7 +111,7 @@ async def test_an_accept_is_stored_as_it_was_said(desk: Desk) -> None:
     bet_id = await desk.bet()
     assert await desk.accepts.read(bet_id, STAKE) is None
     found = await desk.store(bet_id, balance="990.00", message="fine")
-    assert found == Stored(Outcome.STORED, hinted=True)
+    assert found == StoredAccept(AcceptOutcome.STORED, hinted=True)
     word = Confirmation("200", "t-1", Money(minor=99_000, currency="EUR"))
     assert await desk.accepts.read(bet_id, STAKE) == word
     row = await desk.movement(bet_id)
@@ -127,14 +127,14 @@ async def test_a_balance_is_shown_as_far_as_it_can_be_and_stops_nothing(
     desk: Desk, balance: str, shown: int | None
 ) -> None:
     bet_id = await desk.bet()
-    assert (await desk.store(bet_id, balance=balance)).outcome is Outcome.STORED
+    assert (await desk.store(bet_id, balance=balance)).outcome is AcceptOutcome.STORED
     assert (await desk.movement(bet_id)).accept_balance == shown
 
 
 @pytest.mark.edge_case(85)
 @pytest.mark.parametrize("amount", ["10", "10.0", "10.00", "10.0000", "1e1", "-10.00"])
 async def test_an_amount_is_compared_as_money(desk: Desk, amount: str) -> None:
-    assert (await desk.store(await desk.bet(), amount=amount)).outcome is Outcome.STORED
+    assert (await desk.store(await desk.bet(), amount=amount)).outcome is AcceptOutcome.STORED
 
 
 @pytest.mark.edge_case(85)
@@ -142,7 +142,7 @@ async def test_an_amount_is_compared_as_money(desk: Desk, amount: str) -> None:
 async def test_what_is_no_amount_of_the_movement_contradicts(desk: Desk, kind: TransactionType, amount: str) -> None:
     bet_id = await desk.bet(kind)
     stored = await desk.store(bet_id, kind, amount=amount)
-    assert (stored.outcome, stored.reason) == (Outcome.CONTRADICTED, "other_amount")
+    assert (stored.outcome, stored.reason) == (AcceptOutcome.CONTRADICTED, "other_amount")
     assert await desk.accepts.read(bet_id, kind) is None
     (incident,) = await desk.incidents()
     assert (incident.theirs["reason"], incident.theirs["minor_units"]) == ("other_amount", amount)
@@ -177,7 +177,7 @@ async def test_what_is_not_of_the_movement_contradicts_and_is_filed_once(desk: D
     bet_id = await desk.bet()
     for _ in range(2):
         stored = await desk.store(bet_id, **other)
-        assert (stored, str(stored.reason)[:6]) == (Stored(Outcome.CONTRADICTED), "other_")
+        assert (stored, str(stored.reason)[:6]) == (StoredAccept(AcceptOutcome.CONTRADICTED), "other_")
     assert await desk.accepts.read(bet_id, STAKE) is None
     assert await desk.events() == []
     (incident,) = await desk.incidents()
@@ -189,9 +189,9 @@ async def test_what_is_not_of_the_movement_contradicts_and_is_filed_once(desk: D
 
 async def test_what_was_never_sent_and_another_casinos_bet_are_unknown(desk: Desk) -> None:
     bet_id = await desk.bet()
-    assert await desk.store(bet_id + 1) == Stored(Outcome.UNKNOWN)
-    assert await desk.store(bet_id, PAY_OUT) == Stored(Outcome.UNKNOWN)
-    assert await desk.accepts.store(2, accept(bet_id, amount="10.000")) == Stored(Outcome.UNKNOWN)
+    assert await desk.store(bet_id + 1) == StoredAccept(AcceptOutcome.UNKNOWN)
+    assert await desk.store(bet_id, PAY_OUT) == StoredAccept(AcceptOutcome.UNKNOWN)
+    assert await desk.accepts.store(2, accept(bet_id, amount="10.000")) == StoredAccept(AcceptOutcome.UNKNOWN)
     assert await desk.incidents() == []
 
 
@@ -206,7 +206,7 @@ SAME = {
 async def test_a_repeat_changes_nothing(desk: Desk, again: dict[str, Any]) -> None:
     bet_id = await desk.bet(code="200", theirs="t-1")
     before = await desk.movement(bet_id)
-    assert await desk.store(bet_id, **again) == Stored(Outcome.REPEATED, hinted=True)
+    assert await desk.store(bet_id, **again) == StoredAccept(AcceptOutcome.REPEATED, hinted=True)
     assert await desk.movement(bet_id) == before
     assert await desk.events() == await desk.incidents() == []
 
@@ -215,36 +215,36 @@ async def test_a_repeat_changes_nothing(desk: Desk, again: dict[str, Any]) -> No
 async def test_the_first_one_stands(desk: Desk, again: dict[str, Any]) -> None:
     bet_id = await desk.bet(code="200", theirs="t-1")
     for _ in range(2):
-        assert await desk.store(bet_id, **again) == Stored(Outcome.CONTRADICTED)
+        assert await desk.store(bet_id, **again) == StoredAccept(AcceptOutcome.CONTRADICTED)
     assert await desk.accepts.read(bet_id, STAKE) == Confirmation("200", "t-1", None)
     assert [incident.kind for incident in await desk.incidents()] == ["accept_contradicts"]
 
 
 # TransactionType, state of the movement, whether the Accept is a failure -> what becomes of it, whether it is stored.
 ENDS = [
-    (STAKE, "done", False, Outcome.STORED),
-    (STAKE, "done", True, Outcome.CONTRADICTED),
-    (PAY_OUT, "done", True, Outcome.CONTRADICTED),
-    (PAY_OUT, "paid_by_hand", True, Outcome.CONTRADICTED),
+    (STAKE, "done", False, AcceptOutcome.STORED),
+    (STAKE, "done", True, AcceptOutcome.CONTRADICTED),
+    (PAY_OUT, "done", True, AcceptOutcome.CONTRADICTED),
+    (PAY_OUT, "paid_by_hand", True, AcceptOutcome.CONTRADICTED),
     # The casino did not have it when it was asked, and a person has paid: somebody must see that it was paid twice.
-    (PAY_OUT, "paid_by_hand", False, Outcome.CONTRADICTED),
-    (CLAW_BACK, "refused", False, Outcome.CONTRADICTED),
-    (CLAW_BACK, "refused", True, Outcome.STORED),
-    (STAKE, "refused", True, Outcome.STORED),
-    (STAKE, "absent", True, Outcome.STORED),
+    (PAY_OUT, "paid_by_hand", False, AcceptOutcome.CONTRADICTED),
+    (CLAW_BACK, "refused", False, AcceptOutcome.CONTRADICTED),
+    (CLAW_BACK, "refused", True, AcceptOutcome.STORED),
+    (STAKE, "refused", True, AcceptOutcome.STORED),
+    (STAKE, "absent", True, AcceptOutcome.STORED),
 ]
 
 
 @pytest.mark.parametrize(("kind", "state", "fails", "outcome"), ENDS)
 async def test_a_movement_that_is_over(
-    desk: Desk, kind: TransactionType, state: str, fails: bool, outcome: Outcome
+    desk: Desk, kind: TransactionType, state: str, fails: bool, outcome: AcceptOutcome
 ) -> None:
     bet_id = await desk.bet(kind, state, awaited=True)
-    assert await desk.store(bet_id, kind, fails=fails) == Stored(outcome)
+    assert await desk.store(bet_id, kind, fails=fails) == StoredAccept(outcome)
     row = await desk.movement(bet_id, kind)
-    assert (row.state, row.accept_code is not None) == (state, outcome is Outcome.STORED)
+    assert (row.state, row.accept_code is not None) == (state, outcome is AcceptOutcome.STORED)
     twice = state == "paid_by_hand" and not fails
-    filed = ["paid_twice" if twice else "accept_contradicts"] if outcome is Outcome.CONTRADICTED else []
+    filed = ["paid_twice" if twice else "accept_contradicts"] if outcome is AcceptOutcome.CONTRADICTED else []
     assert [incident.kind for incident in await desk.incidents()] == filed
 
 
@@ -253,7 +253,7 @@ async def test_a_movement_that_is_over(
 async def test_what_was_paid_by_hand_and_confirmed_after_it_is_paid_twice(desk: Desk, before: str | None) -> None:
     bet_id = await desk.bet(PAY_OUT, "paid_by_hand", code=before)
     for _ in range(2):
-        assert await desk.store(bet_id, PAY_OUT) == Stored(Outcome.CONTRADICTED)
+        assert await desk.store(bet_id, PAY_OUT) == StoredAccept(AcceptOutcome.CONTRADICTED)
     (incident,) = await desk.incidents()
     assert incident.kind == "paid_twice"
     assert incident.ours["transaction_id"] == incident.theirs.get("transaction_id") or incident.ours["transaction_id"]
@@ -270,15 +270,15 @@ async def test_a_stake_that_was_taken_after_its_bets_end_is_owed_back(
 ) -> None:
     bet_id = await desk.bet(state=state, bet_state="refused", code=before)
     found = await desk.store(bet_id)
-    assert (found.outcome, found.confirmation) == (Outcome.ENDED, Confirmation("200", "t-1", None))
+    assert (found.outcome, found.confirmation) == (AcceptOutcome.ENDED, Confirmation("200", "t-1", None))
     assert found.ended is not None
     assert (found.ended.bet_id, found.ended.state, found.ended.refusal) == (bet_id, BetState.REFUSED, Code.NO_MONEY)
     # Whoever dies here is asked again, and comes to the same.
-    assert (await desk.store(bet_id)).outcome is Outcome.ENDED
+    assert (await desk.store(bet_id)).outcome is AcceptOutcome.ENDED
     assert await desk.incidents() == []
     assert found.confirmation is not None
     await Bets(desk.engine).taken_after_the_end(found.ended, found.confirmation, {})
-    assert await desk.store(bet_id) == Stored(Outcome.REPEATED)
+    assert await desk.store(bet_id) == StoredAccept(AcceptOutcome.REPEATED)
     assert (await desk.movement(bet_id)).state == "done"
     assert [incident.kind for incident in await desk.incidents()] == ["debited_after_the_end"]
 
@@ -308,12 +308,12 @@ async def test_who_is_told(
 @pytest.mark.edge_case(92)
 async def test_a_refusal_for_what_is_parked_is_told_to_no_workflow(desk: Desk) -> None:
     bet_id = await desk.bet(PAY_OUT, "parked")
-    for outcome in (Outcome.STORED, Outcome.REPEATED):
+    for outcome in (AcceptOutcome.STORED, AcceptOutcome.REPEATED):
         found = await desk.store(bet_id, PAY_OUT, fails=True)
         assert (found.outcome, found.workflow_id, found.hinted) == (outcome, None, False)
     # A success after it is taken, and told.
     found = await desk.store(bet_id, PAY_OUT)
-    assert (found.outcome, found.workflow_id) == (Outcome.STORED, FIRST)
+    assert (found.outcome, found.workflow_id) == (AcceptOutcome.STORED, FIRST)
 
 
 @pytest.mark.parametrize(("lives", "workflow_id"), [(0, f"reversal:{COUNTERPARTY}:bet"), (3, "resume-reversal:{}:3")])
@@ -337,21 +337,21 @@ async def test_of_many_at_once_one_is_stored(desk: Desk) -> None:
         await _all_wait(desk, len(tasks))
         await holder.execute(text("COMMIT"))
     outcomes = [found.outcome for found in await asyncio.gather(*tasks)]
-    assert outcomes.count(Outcome.STORED) == 1
+    assert outcomes.count(AcceptOutcome.STORED) == 1
     word = await desk.accepts.read(bet_id, STAKE)
     assert word is not None
     stands = word.error_code == "515"
     for one, outcome in zip(said, outcomes, strict=True):
         same = one["fails"] is stands
-        other = Outcome.LATER if stands else Outcome.CONTRADICTED
-        assert outcome in ((Outcome.STORED, Outcome.REPEATED) if same else (other,))
+        other = AcceptOutcome.LATER if stands else AcceptOutcome.CONTRADICTED
+        assert outcome in ((AcceptOutcome.STORED, AcceptOutcome.REPEATED) if same else (other,))
     assert len(await desk.events()) == 1
 
 
 async def test_a_success_while_a_refusal_is_judged_is_to_be_told_again(desk: Desk) -> None:
     bet_id = await desk.bet()
-    assert (await desk.store(bet_id, fails=True)).outcome is Outcome.STORED
-    assert (await desk.store(bet_id)).outcome is Outcome.LATER
+    assert (await desk.store(bet_id, fails=True)).outcome is AcceptOutcome.STORED
+    assert (await desk.store(bet_id)).outcome is AcceptOutcome.LATER
     assert await desk.incidents() == []
     word = await desk.accepts.read(bet_id, STAKE)
     assert word is not None
@@ -359,7 +359,7 @@ async def test_a_success_while_a_refusal_is_judged_is_to_be_told_again(desk: Des
     async with desk.engine.connect() as connection:
         await connection.execute(text("UPDATE movement SET state = 'refused', ended_at = now()"))
         await connection.execute(text("UPDATE bet SET state = 'refused', refusal = 'no_money', closed_at = now()"))
-    assert (await desk.store(bet_id)).outcome is Outcome.ENDED
+    assert (await desk.store(bet_id)).outcome is AcceptOutcome.ENDED
 
 
 async def test_only_the_refusal_that_was_judged_is_forgotten(desk: Desk) -> None:
@@ -369,7 +369,7 @@ async def test_only_the_refusal_that_was_judged_is_forgotten(desk: Desk) -> None
     bets = Bets(desk.engine)
     await bets.forget_refusal(bet_id, PAY_OUT, "515")
     assert await desk.accepts.read(bet_id, PAY_OUT) is None
-    assert (await desk.store(bet_id, PAY_OUT)).outcome is Outcome.STORED
+    assert (await desk.store(bet_id, PAY_OUT)).outcome is AcceptOutcome.STORED
     await bets.forget_refusal(bet_id, PAY_OUT, "515")
     word = await desk.accepts.read(bet_id, PAY_OUT)
     assert word is not None
@@ -387,7 +387,7 @@ async def test_an_accept_that_waits_for_the_row_sees_what_became_of_it(desk: Des
         await _all_wait(desk, 1)
         await holder.execute(text("COMMIT"))
     found = await task
-    assert found.outcome is Outcome.ENDED
+    assert found.outcome is AcceptOutcome.ENDED
     assert found.ended is not None
     assert found.confirmation is not None
     record = await Bets(desk.engine).taken_after_the_end(found.ended, found.confirmation, {})

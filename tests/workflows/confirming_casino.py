@@ -6,7 +6,7 @@ from typing import Any
 from temporalio.client import Client
 
 from api.casino.accepts import AcceptReceiver
-from betcore.domain.accepts import Outcome
+from betcore.domain.accepts import AcceptOutcome
 from betcore.domain.messages import PayIn
 from tests.in_process_casino import InProcessCasino
 from tests.workflows.bets import eventually
@@ -21,7 +21,7 @@ class ConfirmingCasino:
         self._casino = casino
         self._accepts = AcceptReceiver(casino.engine, client)
 
-    async def accepts(self, bet: PayIn, kind: int, error_code: int = 200, **changed: Any) -> Outcome:
+    async def accepts(self, bet: PayIn, kind: int, error_code: int = 200, **changed: Any) -> AcceptOutcome:
         """Confirm or refuse a movement of a bet."""
         row = await self._casino.row(bet)
         amount = {STAKE: "10.00", PAY_OUT: "25.00", RETURN: "10.00", CLAW_BACK: "25.00"}[kind]

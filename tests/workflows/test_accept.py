@@ -9,7 +9,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from betcore.db.accepts import Outcome
+from betcore.domain.accepts import AcceptOutcome
 from betcore.domain.bet import BetState
 from tests.in_process_casino import InProcessCasino, open_casino
 from tests.workflows.bets import begin, events, resumed, start, update, working
@@ -40,12 +40,12 @@ async def test_a_quick_accept_costs_no_workflow_task(database_url: str, temporal
         bet = await casino.pay_in()
         playing = asyncio.create_task(start(temporal, bet))
         await confirming.sent(STAKE)
-        assert await confirming.accepts(bet, STAKE) is Outcome.STORED
+        assert await confirming.accepts(bet, STAKE) is AcceptOutcome.STORED
         record, handle = await playing
         assert (record.state, str(record.accepted_balance)) == (BetState.ACCEPTANCE, "990.00")
         paying = asyncio.create_task(update(handle, "pay_out", casino.pay_out(bet, "25.00")))
         await confirming.sent(PAY_OUT)
-        assert await confirming.accepts(bet, PAY_OUT) is Outcome.STORED
+        assert await confirming.accepts(bet, PAY_OUT) is AcceptOutcome.STORED
         assert (await paying).state is BetState.SETTLED
         history = await events(handle)
         # As at a casino whose response to make is final: two tasks, no signal, no timer beyond the usual one.
@@ -61,7 +61,7 @@ async def test_a_later_accept_costs_one_workflow_task_and_no_other_send(database
         bet = await casino.pay_in()
         playing = asyncio.create_task(start(temporal, bet))
         await confirming.asked_the_row(bet, STAKE)
-        assert await confirming.accepts(bet, STAKE) is Outcome.STORED
+        assert await confirming.accepts(bet, STAKE) is AcceptOutcome.STORED
         record, handle = await playing
         assert record.state is BetState.ACCEPTANCE
         history = await events(handle)
@@ -78,7 +78,7 @@ async def test_an_accept_before_the_answer_to_make_is_kept_for_it(database_url: 
         bet = await casino.pay_in()
         playing = asyncio.create_task(start(temporal, bet))
         await casino.held()
-        assert await confirming.accepts(bet, STAKE) is Outcome.STORED
+        assert await confirming.accepts(bet, STAKE) is AcceptOutcome.STORED
         await casino.release()
         record, handle = await playing
         assert record.state is BetState.ACCEPTANCE
@@ -93,7 +93,7 @@ async def test_an_accept_whose_make_has_lost_its_answer_is_enough(database_url: 
         bet = await casino.pay_in()
         playing = asyncio.create_task(start(temporal, bet))
         await confirming.sent(STAKE)
-        assert await confirming.accepts(bet, STAKE) in (Outcome.STORED, Outcome.REPEATED)
+        assert await confirming.accepts(bet, STAKE) in (AcceptOutcome.STORED, AcceptOutcome.REPEATED)
         record, _ = await playing
         assert record.state is BetState.ACCEPTANCE
 
@@ -104,7 +104,7 @@ async def test_a_refusal_by_accept_ends_a_bet_that_was_sent_once(database_url: s
         bet = await casino.pay_in()
         playing = asyncio.create_task(start(temporal, bet))
         await confirming.asked_the_row(bet, STAKE)
-        assert await confirming.accepts(bet, STAKE, 103802) is Outcome.STORED
+        assert await confirming.accepts(bet, STAKE, 103802) is AcceptOutcome.STORED
         record, handle = await playing
         assert (record.state, record.refusal) == (BetState.REFUSED, "no_money")
         assert await handle.result() is BetState.REFUSED
@@ -139,7 +139,7 @@ async def test_a_credit_without_an_accept_is_made_again_until_there_is_one(
         _, handle = await playing
         await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
         await confirming.sent(PAY_OUT, 3)
-        assert await confirming.accepts(bet, PAY_OUT) is Outcome.STORED
+        assert await confirming.accepts(bet, PAY_OUT) is AcceptOutcome.STORED
         assert await handle.result() is BetState.SETTLED
         assert await casino.journal() == [(STAKE, "10.00"), (PAY_OUT, "25.00")]
 
@@ -154,10 +154,10 @@ async def test_a_credit_that_an_accept_refuses_is_sent_again(database_url: str, 
         _, handle = await playing
         await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
         await confirming.sent(PAY_OUT)
-        assert await confirming.accepts(bet, PAY_OUT, 102823) is Outcome.STORED
+        assert await confirming.accepts(bet, PAY_OUT, 102823) is AcceptOutcome.STORED
         # The earlier refusal does not keep the Accept of the next send from counting.
         await confirming.sent(PAY_OUT, 2)
-        assert await confirming.accepts(bet, PAY_OUT) is Outcome.STORED
+        assert await confirming.accepts(bet, PAY_OUT) is AcceptOutcome.STORED
         assert await handle.result() is BetState.SETTLED
 
 
@@ -170,7 +170,7 @@ async def test_a_success_for_a_stake_that_ended_refused_goes_back(database_url: 
         await confirming.accepts(bet, STAKE, 103802)
         record, handle = await playing
         assert await handle.result() is BetState.REFUSED
-        assert await confirming.accepts(bet, STAKE) is Outcome.ENDED
+        assert await confirming.accepts(bet, STAKE) is AcceptOutcome.ENDED
         assert (await casino.row(bet)).state == "refused"
         assert [incident.kind for incident in await casino.incidents()] == ["debited_after_the_end"]
         await resumed(casino, temporal)
@@ -179,7 +179,7 @@ async def test_a_success_for_a_stake_that_ended_refused_goes_back(database_url: 
         await confirming.accepts(bet, RETURN)
         assert await returning.result() == "reversed"
         # A repeated Accept does not return the stake a second time.
-        assert await confirming.accepts(bet, STAKE) in (Outcome.ENDED, Outcome.REPEATED)
+        assert await confirming.accepts(bet, STAKE) in (AcceptOutcome.ENDED, AcceptOutcome.REPEATED)
         assert await casino.journal() == [(STAKE, "10.00"), (RETURN, "10.00")]
 
 
@@ -188,7 +188,7 @@ async def test_no_send_is_counted_while_an_accept_waits_to_be_read(database_url:
     async with open_casino(database_url, confirmation="accept") as casino:
         bet = await casino.pay_in()
         assert (await casino.bets.open(bet, "run", BetState.ACCEPTING, None)).counted
-        assert await ConfirmingCasino(casino, temporal).accepts(bet, STAKE, 103802) is Outcome.STORED
+        assert await ConfirmingCasino(casino, temporal).accepts(bet, STAKE, 103802) is AcceptOutcome.STORED
         claim = await casino.bets.open(bet, "run", BetState.ACCEPTING, None)
         assert (claim.counted, claim.attempts) == (False, 1)
         assert claim.accept is not None

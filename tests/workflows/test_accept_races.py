@@ -8,7 +8,7 @@ from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
 from betcore.db.reversals import Reversals
-from betcore.domain.accepts import Outcome
+from betcore.domain.accepts import AcceptOutcome
 from betcore.domain.activity_inputs import ClawBack, FindStake, Progress, Step
 from betcore.domain.bet import BetState
 from betcore.domain.claims import Confirmation
@@ -42,7 +42,7 @@ async def test_a_refusal_in_the_answer_to_make_does_not_end_what_an_accept_has_c
 ) -> None:
     async with open_casino(database_url, confirmation="accept") as casino:
         bet = await _sent(casino)
-        assert await ConfirmingCasino(casino, temporal).accepts(bet, STAKE) is Outcome.STORED
+        assert await ConfirmingCasino(casino, temporal).accepts(bet, STAKE) is AcceptOutcome.STORED
         row = await casino.row(bet)
         refused = {"movement": "refused", "error_code": str(NO_MONEY)}
         record = await casino.bets.refuse_only_send(row.bet_id, OWNER, Code.NO_MONEY, **refused)
@@ -54,7 +54,7 @@ async def test_a_refusal_in_the_answer_to_make_does_not_end_what_an_accept_has_c
 async def test_the_accept_that_refuses_ends_its_debit(database_url: str, temporal: Client) -> None:
     async with open_casino(database_url, confirmation="accept") as casino:
         bet = await _sent(casino)
-        assert await ConfirmingCasino(casino, temporal).accepts(bet, STAKE, NO_MONEY) is Outcome.STORED
+        assert await ConfirmingCasino(casino, temporal).accepts(bet, STAKE, NO_MONEY) is AcceptOutcome.STORED
         refused = {"movement": "refused", "error_code": str(NO_MONEY)}
         record = await casino.bets.refuse_only_send((await casino.row(bet)).bet_id, OWNER, Code.NO_MONEY, **refused)
         assert record.state is BetState.REFUSED
@@ -69,7 +69,7 @@ async def test_an_accept_that_comes_while_the_casino_is_asked_is_heard(
         await casino.faults({"kind": "hold_after", "path": "/payments/info"})
         looking = asyncio.create_task(_look(casino, temporal, bet, refund_filed=refund_filed))
         await casino.held()
-        assert await ConfirmingCasino(casino, temporal).accepts(bet, STAKE) is Outcome.STORED
+        assert await ConfirmingCasino(casino, temporal).accepts(bet, STAKE) is AcceptOutcome.STORED
         await casino.faults()
         await casino.release()
         assert (await looking).progress is Progress.UNKNOWN
@@ -84,7 +84,7 @@ async def test_an_accept_that_refuses_does_not_keep_an_absent_debit_open(
 ) -> None:
     async with open_casino(database_url, confirmation="accept") as casino:
         bet = await _sent(casino)
-        assert await ConfirmingCasino(casino, temporal).accepts(bet, STAKE, NO_MONEY) is Outcome.STORED
+        assert await ConfirmingCasino(casino, temporal).accepts(bet, STAKE, NO_MONEY) is AcceptOutcome.STORED
         assert (await _look(casino, temporal, bet, refund_filed=refund_filed)).progress is Progress.REFUSED
         assert (await casino.row(bet)).state == ends
 
@@ -106,7 +106,7 @@ async def test_a_claw_back_that_an_accept_has_confirmed_is_neither_refused_nor_a
         await reversals.open(opened.bet_id, OWNER, None)
         until = datetime.now(UTC) + timedelta(seconds=10)
         await reversals.begin_claw_back(opened.bet_id, OWNER, until)
-        assert await confirming.accepts(bet, CLAW_BACK) is Outcome.STORED
+        assert await confirming.accepts(bet, CLAW_BACK) is AcceptOutcome.STORED
         refused = await reversals.refuse_only_send(opened.bet_id, OWNER, "515")
         assert refused.reversal is not None
         assert refused.reversal.state == "reversing"

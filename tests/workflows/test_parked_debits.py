@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from betcore.db.accepts import Outcome
+from betcore.domain.accepts import AcceptOutcome
 from betcore.domain.bet import BetState
 from betcore.domain.ids import BETS_QUEUE, BetKey, reversal_workflow_id
 from betcore.domain.messages import Action, Operate, Operated, PayIn
@@ -156,7 +156,7 @@ async def test_an_accept_that_comes_while_it_is_waited_for_counts(database_url: 
         await _by_two(handle, NOT_TAKEN)
         await casino.faults()
         confirming = ConfirmingCasino(casino, temporal)
-        assert await confirming.accepts(bet, STAKE) is Outcome.STORED
+        assert await confirming.accepts(bet, STAKE) is AcceptOutcome.STORED
         await handle.signal("refund", casino.refund(bet))
         await confirming.sent(RETURN)
         await confirming.accepts(bet, RETURN)
@@ -168,11 +168,11 @@ async def test_a_success_after_it_was_marked_as_not_taken_goes_back(database_url
     async with _stake(database_url, temporal, "accept") as (casino, bet, handle):
         confirming = ConfirmingCasino(casino, temporal)
         # A refusal that stands in the row does not keep the bet open.
-        assert await confirming.accepts(bet, STAKE, 103802) is Outcome.STORED
+        assert await confirming.accepts(bet, STAKE, 103802) is AcceptOutcome.STORED
         await _by_two(handle, NOT_TAKEN)
         assert await handle.result() is BetState.REFUSED
         await casino.faults()
-        assert await confirming.accepts(bet, STAKE) is Outcome.ENDED
+        assert await confirming.accepts(bet, STAKE) is AcceptOutcome.ENDED
         await resumed(casino, temporal)
         returning = temporal.get_workflow_handle(f"resume-reversal:{(await casino.row(bet)).bet_id}:1")
         await confirming.sent(RETURN)

@@ -11,7 +11,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from betcore.db.accepts import Outcome
+from betcore.domain.accepts import AcceptOutcome
 from betcore.domain.bet import BetState
 from betcore.domain.messages import Action, Operate, Operated, PayIn
 from tests.in_process_casino import InProcessCasino, open_casino
@@ -128,7 +128,7 @@ async def test_what_is_owed_and_refused_by_accept_is_sent_at_the_pace_of_the_pro
 
 
 async def _confirms(confirming: ConfirmingCasino, bet: PayIn, kind: int) -> bool:
-    return await confirming.accepts(bet, kind) in (Outcome.STORED, Outcome.REPEATED)
+    return await confirming.accepts(bet, kind) in (AcceptOutcome.STORED, AcceptOutcome.REPEATED)
 
 
 async def _counted(casino: InProcessCasino, kind: int) -> int:
@@ -252,7 +252,7 @@ async def test_a_refusing_accept_leaves_what_is_parked_as_it_is(database_url: st
         sends = len(await _sends(casino, PAY_OUT))
         signals = (await events(handle)).count(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED)
         for _ in range(5):
-            assert await confirming.accepts(bet, PAY_OUT, BLOCKED) is Outcome.REPEATED
+            assert await confirming.accepts(bet, PAY_OUT, BLOCKED) is AcceptOutcome.REPEATED
         # The signal of an older API, or one that was on its way when the movement was parked.
         await handle.signal("accept", {"transaction_type": PAY_OUT, "success": False})
         await asyncio.sleep(1)
@@ -271,7 +271,7 @@ async def test_a_success_wakes_what_is_parked_though_a_refusal_stands_there(
 ) -> None:
     async with _parked(database_url, temporal) as (casino, confirming, bet, handle):
         sends = len(await _sends(casino, PAY_OUT))
-        assert await confirming.accepts(bet, PAY_OUT) is Outcome.STORED
+        assert await confirming.accepts(bet, PAY_OUT) is AcceptOutcome.STORED
         assert await handle.result() is BetState.SETTLED
         assert (len(await _sends(casino, PAY_OUT)), (await _movement(casino, PAY_OUT)).state) == (sends, "done")
         assert [incident.kind for incident in await casino.incidents()] == ["parked"]
@@ -285,7 +285,7 @@ async def test_a_refusal_for_what_the_answer_to_make_has_parked_is_stored(databa
         await casino.faults({"kind": "error_code", "error_code": BLOCKED, "path": "/payments/make"})
         await _pay_out(casino, bet, handle)
         await eventually(lambda: _has_state(casino, "parked"))
-        assert await confirming.accepts(bet, PAY_OUT, NO_MONEY) is Outcome.STORED
+        assert await confirming.accepts(bet, PAY_OUT, NO_MONEY) is AcceptOutcome.STORED
         moved = await _movement(casino, PAY_OUT)
         assert (moved.state, moved.accept_code, moved.error_code) == ("parked", "103802", "103802")
         assert [incident.kind for incident in await casino.incidents()] == ["parked"]
