@@ -275,12 +275,12 @@ async def test_a_bet_that_waits_although_its_row_has_ended_is_over(
         pay = casino.credit(bet, record, "25.00")
         await casino.bets.begin_credit(pay)
         await casino.bets.credit_done(record.bet_id, pay.owner, pay.transaction_type, Confirmation("200", "t", None))
-        sweeps = casino.activities(temporal).sweeps
+        recovery = casino.activities(temporal).recovery
         # A workflow whose row has ended a moment ago is about to complete.
-        assert await sweeps.remind(timedelta(minutes=2)) == 0
+        assert await recovery.remind(timedelta(minutes=2)) == 0
 
         async def reminded() -> bool:
-            return await sweeps.remind(timedelta()) == 1
+            return await recovery.remind(timedelta()) == 1
 
         await eventually(reminded)
         assert await handle.result() is BetState.SETTLED
