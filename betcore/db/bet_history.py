@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from betcore.db.engine import Statement, all_rows, one_row, rows
 from betcore.db.row_mapping import amount_text, time_text
 from betcore.db.statements import bet_history
-from betcore.db.statements.bet_history import CarriedRow, EventRow, MovementRow, NamedBetRow, ReversalOfBetRow
+from betcore.db.statements.bet_history import EventRow, FoundBetRow, MovementRow, NamedBetRow, ReversalOfBetRow
 from betcore.domain.errors import NotFound
 from betcore.domain.ids import BetKey, TransactionType, current_bet_workflow_id, current_reversal_workflow_id
 
@@ -48,7 +48,7 @@ class BetHistory:
         row = await one_row(self._engine, asked[0], **asked[1]) if asked else None
         if row is None:
             raise NotFound(f"there is no bet {named!r}")
-        return _carried(row)
+        return _workflows_of(row)
 
     async def concerns(self, bet_id: int) -> Json:
         """Name the partners of a bet, how much is under way, and since when."""
@@ -74,7 +74,7 @@ async def known_casino(engine: AsyncEngine, name: str) -> None:
         raise NotFound(f"there is no casino {name!r}")
 
 
-def _asked(named: str) -> tuple[Statement[CarriedRow], dict[str, object]] | None:
+def _asked(named: str) -> tuple[Statement[FoundBetRow], dict[str, object]] | None:
     """Return the statement that finds a bet by what it is named, and what it is given; None if it names no bet."""
     if named.isascii() and named.isdigit() and len(named) <= 18:
         return bet_history.BY_NUMBER, {"bet_id": int(named)}
@@ -87,7 +87,7 @@ def _asked(named: str) -> tuple[Statement[CarriedRow], dict[str, object]] | None
     return (bet_history.BY_PROVIDER, given) if slash else None
 
 
-def _carried(row: CarriedRow) -> BetWorkflows:
+def _workflows_of(row: FoundBetRow) -> BetWorkflows:
     key = BetKey(str(row.counterparty_id), row.provider_bet_id)
     bet = current_bet_workflow_id(key, row.bet_id, row.lives)
     state = f"{row.state} ({row.refusal})" if row.refusal else row.state

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from betcore.db.engine import all_rows
 from betcore.db.row_mapping import NOT_READ, BetRow, UnreadableRow, money_of
 from betcore.db.statements import open_bets
-from betcore.db.statements.open_bets import CarriedRow, ResumptionRow
+from betcore.db.statements.open_bets import OpenBetRow, ResumptionRow
 from betcore.domain.currencies import decimals
 from betcore.domain.ids import BetKey, current_bet_workflow_id, current_reversal_workflow_id
 from betcore.domain.messages import PayIn, Resumed, Reverse
@@ -80,7 +80,7 @@ class OpenBets:
         )
 
 
-def _open_row(kind: str, row: CarriedRow) -> OpenBet:
+def _open_row(kind: str, row: OpenBetRow) -> OpenBet:
     current_id = current_bet_workflow_id if kind == BET else current_reversal_workflow_id
     workflow_id = current_id(BetKey(str(row.counterparty_id), row.provider_bet_id), row.bet_id, row.lives)
     return OpenBet(kind, row.bet_id, row.owner, row.lives, workflow_id)

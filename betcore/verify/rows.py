@@ -73,7 +73,7 @@ async def _faults(connection: AsyncConnection, after: int, upto: int, report: Re
 
 def _facts(row: FaultRow) -> str:
     reversal = f", its reversal {row.reversal_is}" if row.reversal_is else ""
-    return f"{row.state}{reversal}; movements (type, state, minor units): {', '.join(row.told_of or ()) or 'none'}"
+    return f"{row.state}{reversal}; movements (type, state, minor units): {', '.join(row.described or ()) or 'none'}"
 
 
 class _Sums:

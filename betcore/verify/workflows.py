@@ -17,7 +17,7 @@ from temporalio.service import RPCError
 
 from betcore.db.engine import all_rows
 from betcore.db.statements import verify_workflows
-from betcore.db.statements.verify_workflows import CarriedRow, OpenStateRow
+from betcore.db.statements.verify_workflows import OpenStateRow, WorkflowRow
 from betcore.domain.ids import BetKey, current_bet_workflow_id, current_reversal_workflow_id, parse_workflow_id
 from betcore.domain.open_bets import BET, REVERSAL, OpenBet
 from betcore.temporal import executions
@@ -174,7 +174,7 @@ class WorkflowCheck:
 
     async def _open_workflows(self) -> None:
         total, done, ids = (await self._client.count_workflows(_RUNNING)).count, 0, []
-        suspects: list[CarriedRow] = []
+        suspects: list[WorkflowRow] = []
         async for found in self._client.list_workflows(_RUNNING, page_size=_PAGE):
             ids.append(found.id)
             done += 1
@@ -189,7 +189,7 @@ class WorkflowCheck:
         self._report.checks["workflows"].looked_at += done
         await self._look_after_the_end(suspects)
 
-    async def _ended(self, workflow_ids: Sequence[str]) -> list[CarriedRow]:
+    async def _ended(self, workflow_ids: Sequence[str]) -> list[WorkflowRow]:
         """Return the workflows whose row is closed. One without a row has not opened it yet: nothing was sent."""
         if not workflow_ids:
             return []
@@ -198,7 +198,7 @@ class WorkflowCheck:
         keys = [one if isinstance(one, BetKey) else None for one in carried]
         rows = await all_rows(
             self._engine,
-            verify_workflows.CARRIED,
+            verify_workflows.ROWS_OF_WORKFLOWS,
             workflow_ids=list(workflow_ids),
             reverses=[one.startswith(_REVERSES) for one in workflow_ids],
             numbers=[None if isinstance(one, BetKey) else one for one in carried],
@@ -216,12 +216,12 @@ class WorkflowCheck:
             self._report.add(Violation("workflows", "", "", what))
             return None
 
-    async def _look_after_the_end(self, suspects: Sequence[CarriedRow]) -> None:
+    async def _look_after_the_end(self, suspects: Sequence[WorkflowRow]) -> None:
         if suspects:
             await asyncio.sleep(self._timing.again_after.total_seconds())
             await _each(suspects, self._judge_after_the_end)
 
-    async def _judge_after_the_end(self, suspect: CarriedRow) -> None:
+    async def _judge_after_the_end(self, suspect: WorkflowRow) -> None:
         """Report a workflow that goes on after its row is closed.
 
         If a task or an attempt is pending, workers may only be busy: it gets time.

@@ -111,7 +111,7 @@ class Restoring:
             "provider_bet_ids": [key and key.provider_bet_id for key in keys],
             "settled": None,
         }
-        rows = await all_rows(self._engine, verify_workflows.CARRIED, **given)
+        rows = await all_rows(self._engine, verify_workflows.ROWS_OF_WORKFLOWS, **given)
         return [row.workflow_id for row in rows if row.bet_id is None]
 
     @property

@@ -82,7 +82,7 @@ class ConcernRow:
 
 
 @dataclass(frozen=True, slots=True)
-class CarriedRow:
+class FoundBetRow:
     """How a bet and its reversal stand, and what names their workflows."""
 
     bet_id: int
@@ -145,30 +145,30 @@ WHERE bet.bet_id = :bet_id
 """,
 )
 
-_CARRIED = """carried AS (
+_FOUND = """found AS (
     SELECT bet.bet_id, bet.state, bet.refusal, bet.currency, bet.lives, bet.closed_at, provider_bet_id,
            counterparty_id, provider.name AS provider,
            reversal.lives AS reversal_lives, reversal.state AS reversal_state, reversal.closed_at AS reversal_closed_at
     FROM bet JOIN provider USING (provider_id) LEFT JOIN reversal USING (bet_id)
 )"""
 BY_NUMBER = Statement(
-    CarriedRow,
+    FoundBetRow,
     f"""
-WITH {_CARRIED}
-SELECT * FROM carried WHERE bet_id = :bet_id
+WITH {_FOUND}
+SELECT * FROM found WHERE bet_id = :bet_id
 """,
 )
 BY_PROVIDER = Statement(
-    CarriedRow,
+    FoundBetRow,
     f"""
-WITH {_CARRIED}
-SELECT * FROM carried WHERE provider = :provider AND provider_bet_id = :provider_bet_id
+WITH {_FOUND}
+SELECT * FROM found WHERE provider = :provider AND provider_bet_id = :provider_bet_id
 """,
 )
 BY_COUNTERPARTY = Statement(
-    CarriedRow,
+    FoundBetRow,
     f"""
-WITH {_CARRIED}
-SELECT * FROM carried WHERE counterparty_id::text = :counterparty_id AND provider_bet_id = :provider_bet_id
+WITH {_FOUND}
+SELECT * FROM found WHERE counterparty_id::text = :counterparty_id AND provider_bet_id = :provider_bet_id
 """,
 )

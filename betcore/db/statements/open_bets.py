@@ -9,7 +9,7 @@ from betcore.db.row_mapping import BetRow
 
 
 @dataclass(frozen=True, slots=True)
-class CarriedRow:
+class OpenBetRow:
     """A bet or a reversal, and what names the workflow that should be carrying it."""
 
     bet_id: int
@@ -38,7 +38,7 @@ class ResumptionRow:
 
 # A tombstone has no owner and is never open. The workflow of a bet opened a moment ago is still being started.
 OPEN_BETS = Statement(
-    CarriedRow,
+    OpenBetRow,
     """
 SELECT bet.bet_id, bet.owner, bet.lives, counterparty_id, provider_bet_id
 FROM bet JOIN provider USING (provider_id)
@@ -47,7 +47,7 @@ ORDER BY bet.bet_id LIMIT :limit
 """,
 )
 OPEN_REVERSALS = Statement(
-    CarriedRow,
+    OpenBetRow,
     """
 SELECT bet_id, reversal.owner, reversal.lives, counterparty_id, provider_bet_id
 FROM reversal JOIN bet USING (bet_id) JOIN provider USING (provider_id)
@@ -58,7 +58,7 @@ ORDER BY bet_id LIMIT :limit
 
 # Owed, and without an event for a while: its workflow may have lost the message that began the credit.
 QUIET = Statement(
-    CarriedRow,
+    OpenBetRow,
     """
 SELECT bet.bet_id, bet.owner, bet.lives, counterparty_id, provider_bet_id
 FROM bet JOIN provider USING (provider_id)
@@ -70,7 +70,7 @@ ORDER BY random() LIMIT :limit
 
 # The first workflow of a bet names the provider's id of it, a later one the BetId.
 ENDED = Statement(
-    CarriedRow,
+    OpenBetRow,
     """
 WITH asked AS (
     SELECT bet_id FROM bet WHERE bet_id = ANY(CAST(:bet_ids AS bigint[]))

@@ -42,14 +42,14 @@ class ReachRow:
 
 @dataclass(frozen=True, slots=True)
 class FaultRow:
-    """A bet, what is wrong with it, and its facts; ``movements`` as text, None without any."""
+    """A bet, what is wrong with it, and its facts; ``described`` is its movements as text, None without any."""
 
     bet_id: int
     provider: str | None
     provider_bet_id: str
     state: str
     reversal_is: str | None
-    told_of: list[str] | None
+    described: list[str] | None
     faults: list[str]
 
 
@@ -127,7 +127,7 @@ _WEIGHED = """legs AS (
            bool_or(state = 'parked') AS parked,
            coalesce(sum(sign(CAST(transaction_type AS numeric)) * amount)
                     FILTER (WHERE state IN ('done', 'paid_by_hand')), 0) AS moved,
-           array_agg(transaction_type || ' ' || state || ' ' || amount ORDER BY transaction_type) AS told_of
+           array_agg(transaction_type || ' ' || state || ' ' || amount ORDER BY transaction_type) AS described
     FROM movement WHERE bet_id > :after AND bet_id <= :upto
     GROUP BY bet_id
 ),
@@ -197,14 +197,14 @@ FAULTS = Statement(
     FaultRow,
     f"""
 WITH {_WEIGHED},
-said AS (
+answers AS (
     SELECT bet_id, bool_or(kind = 'told') AS was_told, bool_or(kind = 'withdrawn') AS was_withdrawn
     FROM bet_event
     WHERE bet_id > :after AND bet_id <= :upto AND kind IN ('told', 'withdrawn')
     GROUP BY bet_id
 ),
 judged AS (
-    SELECT number, provider_id, provider_bet_id, state, reversal_is, told_of, array_remove(ARRAY[
+    SELECT number, provider_id, provider_bet_id, state, reversal_is, described, array_remove(ARRAY[
         CASE WHEN paid AND returned AND reversal_is IS NULL THEN 'two_outcomes'
              WHEN fits IS NOT TRUE THEN 'unfitting' END,
         CASE WHEN (state IN ('settled', 'refunded', 'refused')) <> (closed_at IS NOT NULL) THEN 'closed_at' END,
@@ -233,9 +233,9 @@ judged AS (
                  SELECT FROM incident WHERE incident.bet_id = number AND incident.kind = 'parked')
              THEN 'parked_untold' END
     ], NULL) AS faults
-    FROM weighed LEFT JOIN said ON said.bet_id = number
+    FROM weighed LEFT JOIN answers ON answers.bet_id = number
 )
-SELECT number AS bet_id, provider.name AS provider, provider_bet_id, state, reversal_is, told_of, faults
+SELECT number AS bet_id, provider.name AS provider, provider_bet_id, state, reversal_is, described, faults
 FROM judged LEFT JOIN provider USING (provider_id)
 WHERE cardinality(faults) > 0
 ORDER BY number

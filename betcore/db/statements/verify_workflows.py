@@ -31,7 +31,7 @@ class OpenStateRow:
 
 
 @dataclass(frozen=True, slots=True)
-class CarriedRow:
+class WorkflowRow:
     """The row that a workflow carries, if there is one; ``ended`` says whether it is closed for long enough."""
 
     workflow_id: str
@@ -98,8 +98,8 @@ SELECT (SELECT count(*) FROM bet WHERE closed_at IS NULL)
 )
 
 # The rows that workflows carry, in the order asked: the bet by its number or by its provider's words.
-CARRIED = Statement(
-    CarriedRow,
+ROWS_OF_WORKFLOWS = Statement(
+    WorkflowRow,
     """
 SELECT asked.workflow_id, bet.bet_id, provider.name AS provider, bet.provider_bet_id,
        CASE WHEN asked.reverses THEN reversal.closed_at ELSE bet.closed_at END < now() - CAST(:settled AS interval)
