@@ -195,7 +195,7 @@ class Onboarding:
             raise PreconditionFailed(f"there is a {partners.kind} {name!r} already", code="already_exists")
         return {"name": name, partners.identity: rows[0].identity, "secret": secret}
 
-    async def _change(self, partners: _PartnerTable, name: str, **values: object) -> PartnerRow:
+    async def _change(self, partners: _PartnerTable, name: str, /, **values: object) -> PartnerRow:
         changed = update(partners.table).where(partners.table.c.name == name).values(**values)
         return await self._row(partners, name, changed.returning(*partners.columns))
 
