@@ -1,14 +1,13 @@
-"""``python -m betcore ops``, as a process beside a running stack."""
+"""``python -m betcore ops`` beside a running stack."""
 
 import asyncio
 import json
-import sys
-from asyncio.subprocess import PIPE
 from typing import Any
 
 import pytest
 
-from tests.partner import ROOT, Stack, TestPartner
+from tests.command_line import run
+from tests.partner import Stack, TestPartner
 from tests.system.scenarios import DONE, HASTY, bet_with_stake_taken
 from tests.watch import has_status, in_state
 
@@ -30,15 +29,9 @@ class Ops:
 
     async def said(self, *arguments: str, ended: int = 0) -> str:
         """What a command prints."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "betcore", "ops", *arguments, "--data-dir", str(self._stack.folder)),
-            cwd=ROOT,
-            stdout=PIPE,
-            stderr=PIPE,
-        )
-        printed, complained = await process.communicate()
-        assert process.returncode == ended, complained.decode() + printed.decode()
-        return printed.decode()
+        result = await run(self._stack.folder, "ops", *arguments)
+        assert result.exit_code == ended, result.output
+        return result.stdout
 
     async def refused(self, *arguments: str) -> tuple[str, str]:
         """Code and message of a refusal."""

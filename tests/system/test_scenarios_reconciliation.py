@@ -1,11 +1,7 @@
 """Edge cases 72 and 82: our rows and the casino's journal differ, and reconciliation compares them."""
 
-import asyncio
 import csv
 import json
-import os
-import sys
-from asyncio.subprocess import PIPE
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.partner import ROOT, Stack, TestPartner, until
+from tests.command_line import run
+from tests.partner import Stack, TestPartner, until
 from tests.system.scenarios import (
     DONE,
     HASTY,
@@ -82,16 +79,8 @@ async def _reconcile(partner: TestPartner, **options: str) -> Ran:
         "out": str(partner.stack.folder / "reports"),
     } | options
     words = [word for name, value in given.items() for word in (f"--{name}", value)]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "betcore", "ops", "reconcile", *words, "--json"),
-        cwd=ROOT,
-        env={**os.environ, "BETCORE_DATA_DIR": str(partner.stack.folder)},
-        stdout=PIPE,
-        stderr=PIPE,
-    )
-    printed, errors = await process.communicate()
-    assert process.returncode is not None
-    return Ran(process.returncode, json.loads(printed or "{}"), errors.decode())
+    result = await run(partner.stack.folder, "ops", "reconcile", *words, "--json")
+    return Ran(result.exit_code, json.loads(result.stdout or "{}"), result.stderr)
 
 
 async def _cook(partner: TestPartner, statement: str, **given: Any) -> None:
