@@ -16,14 +16,14 @@ from tests.model.machine import Enough, Machine, Trials
 from tests.model.replay import as_text
 from tests.partner import start_stack
 
-_MINUTE, _SOAK = 60, 1800
+_SHORT, _SOAK = 30, 1800  # seconds
 _STEPS, _EXAMPLES = 14, 1_000_000
 
 
 @pytest.fixture
 def trials(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Trials]:
     """A stack for all examples. Hypothesis is synchronous: what it asks for runs on a loop in a thread."""
-    seconds = _SOAK if request.config.getoption("--soak") else _MINUTE
+    seconds = _SOAK if request.config.getoption("--soak") else _SHORT
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
