@@ -25,9 +25,9 @@ class Ops:
 
     async def __call__(self, *arguments: str, ended: int = 0) -> Any:
         """What a command answers with --json."""
-        return json.loads(await self.outcome(*arguments, "--json", ended=ended))
+        return json.loads(await self.printed(*arguments, "--json", ended=ended))
 
-    async def said(self, *arguments: str, ended: int = 0) -> str:
+    async def printed(self, *arguments: str, ended: int = 0) -> str:
         """What a command prints."""
         result = await run(self._stack.folder, "ops", *arguments)
         assert result.exit_code == ended, result.output
@@ -64,7 +64,7 @@ async def test_a_parked_bet_is_seen_tried_again_and_paid(stack: Stack, ops: Ops)
     assert (line["status"], line["state"], line["why"]) == ("parked", "settling", "needs attention")
     owed = (await ops("owed", "--casino", line["casino"]))["owed"]
     assert [(one["bets"], one["currency"], one["amount"]) for one in owed] == [(1, "EUR", "25.00")]
-    assert "parked" in await ops.said("show", number)
+    assert "parked" in await ops.printed("show", number)
     await partner.faults()
     assert (await ops("retry", number, *_by("ann")))["done"]
     await in_state(partner, bet, "settled")
@@ -90,7 +90,7 @@ async def test_what_is_pursued_shows_its_attempt_its_failure_and_the_next_one(st
             pass
     assert (pending[0]["what"], pending[0]["last_failure"]) == ("pursue_credit", "http_500")
     assert pending[0]["next_at"]
-    said = await ops.said("show", number)
+    said = await ops.printed("show", number)
     assert "pursue_credit: scheduled, attempt 2, next at" in said
     await partner.faults()
     await ops("retry", number, *_by("ann"))
@@ -101,11 +101,11 @@ async def test_a_large_sum_takes_two(stack: Stack, ops: Ops) -> None:
     partner = await stack.partner(casino=SMALL)
     bet = await bet_with_stake_taken(partner, partner.pay_in)
     number = str((await partner.row(bet)).bet_id)
-    assert "second operator" in await ops.said("settle", number, "--win", "25", *_by("ann"))
+    assert "second operator" in await ops.printed("settle", number, "--win", "25", *_by("ann"))
     code, message = await ops.refused("settle", number, "--win", "25", *_by("ann"))
     assert (code, "another operator" in message) == ("operation_refused", True)
     assert await partner.journal(bet) == [(-1, "10.00")]
-    assert "under way" in await ops.said("settle", number, "--win", "25.00", *_by("ben"))
+    assert "under way" in await ops.printed("settle", number, "--win", "25.00", *_by("ben"))
     await in_state(partner, bet, "settled")
     assert (await partner.pay_out(bet)).outcome == DONE
     assert await partner.journal(bet) == [(-1, "10.00"), (1, "25.00")]
@@ -148,7 +148,7 @@ async def test_a_parked_stake_is_ended_by_two_who_see_what_the_casino_lists(stac
     await partner.faults(duplicate, another)
     bet = await _parked_stake(partner)
     number = str((await partner.row(bet)).bet_id)
-    assert "lists another movement in its place" in await ops.said("mark-not-taken", number, *_by("ann"))
+    assert "lists another movement in its place" in await ops.printed("mark-not-taken", number, *_by("ann"))
     assert (await ops.refused("mark-not-taken", number, *_by("Ann")))[0] == "operation_refused"
     # What is ours is taken, whoever says what.
     await partner.faults(duplicate)

@@ -56,11 +56,8 @@ OVERDUE = "{answer_deadline: 3, unconfirmed_within: 2, settle_within: 3}"
 # The release: what each file gets in front of which line. The sources are copied, and changed there.
 BEFORE_THE_DEBIT, BEFORE_THE_CREDIT = "assess the stake", "announce the credit"
 STEPS = {
-    "workflows/bet.py": ("            step = await self._take_stake()\n", BEFORE_THE_DEBIT),
-    "workflows/support/movements.py": (
-        "        step = await self._begun(Wallet.try_credit, lambda: order, what)\n",
-        BEFORE_THE_CREDIT,
-    ),
+    "workflows/bet.py": ("        step = await self._movements.debit(self._stake_debit())\n", BEFORE_THE_DEBIT),
+    "workflows/support/movements.py": ("        step = await self._try_fast(sending)\n", BEFORE_THE_CREDIT),
 }
 
 
