@@ -64,7 +64,7 @@ class Ran:
         return found
 
     @property
-    def said(self) -> list[tuple[int, str, str]]:
+    def outcomes(self) -> list[tuple[int, str, str]]:
         """Type, kind and outcome of each finding."""
         return [(one["transaction_type"], one["kind"], one["outcome"]) for one in self.findings]
 
@@ -117,14 +117,14 @@ async def test_a_debit_that_nobody_claims_is_returned(stack: Stack) -> None:
     await partner.faults()
     assert await partner.journal(bet) == STAKED
     ran = await _reconcile(partner)
-    assert (ran.status, ran.outcome) == (0, [(-1, "missing_here", "returned")])
+    assert (ran.status, ran.outcomes) == (0, [(-1, "missing_here", "returned")])
     assert ran.printed["coverage"] == await _all_compared(partner)
     assert ran.findings[0]["provider_bet_id"] == bet
     await journal_becomes(partner, bet, REFUNDED)
     assert await partner.incidents(bet) == ["debited_after_the_end"]
     assert (await partner.pay_in(bet)).outcome == refused
     await holds(lambda: partner.row(bet), lambda row: row.reversed_by is not None)
-    assert (await _reconcile(partner)).outcome == []
+    assert (await _reconcile(partner)).outcomes == []
     assert await partner.journal(bet) == REFUNDED
 
 
@@ -141,11 +141,11 @@ async def test_what_is_owed_and_missing_is_sent_again(stack: Stack) -> None:
     await partner.faults()
     ran = await _reconcile(partner)
     assert ran.status == 0
-    assert sorted(ran.outcome) == [(1, "missing_there", "asked_the_bet"), (2, "missing_there", "asked_the_bet")]
+    assert sorted(ran.outcomes) == [(1, "missing_there", "asked_the_bet"), (2, "missing_there", "asked_the_bet")]
     assert (await until(lambda: partner.pay_out(won))).outcome == DONE
     assert (await until(lambda: partner.refund(off))).outcome == DONE
     assert (await partner.journal(won), await partner.journal(off)) == (SETTLED, REFUNDED)
-    assert (await _reconcile(partner)).outcome == []
+    assert (await _reconcile(partner)).outcomes == []
 
 
 @pytest.mark.edge_case(72)
@@ -161,7 +161,7 @@ async def test_other_amounts_and_movements_are_for_a_person(stack: Stack) -> Non
     for _ in range(2):
         ran = await _reconcile(partner)
         assert (ran.status, ran.printed["coverage"]) == (1, await _all_compared(partner))
-        assert ran.outcome == [(1, kind, "incident") for kind in kinds]
+        assert ran.outcomes == [(1, kind, "incident") for kind in kinds]
         assert ran.printed["outcomes"] == {"incident": 3}
     # The same words are filed once, and no money has moved.
     assert await partner.incidents(other) == ["reconciliation_amount"]
@@ -178,7 +178,7 @@ async def test_a_debit_in_doubt_is_left_to_its_bet(stack: Stack) -> None:
     await partner.faults({"kind": "drop", "path": MAKE})
     missing = await bet_with_unknown_outcome(partner, partner.pay_in)
     ran = await _reconcile(partner)
-    assert (ran.status, ran.outcome) == (0, [(-1, *["left_to_the_bet"] * 2)] * 2)
+    assert (ran.status, ran.outcomes) == (0, [(-1, *["left_to_the_bet"] * 2)] * 2)
     assert [bool(one["theirs"]) for one in ran.findings] == [True, False]
     for bet in (there, missing):
         assert (await partner.row(bet)).state == "accepting"
@@ -189,7 +189,7 @@ async def test_a_debit_in_doubt_is_left_to_its_bet(stack: Stack) -> None:
         assert (await until(lambda bet=bet: partner.pay_in(bet))).outcome == DONE
         assert (await until(lambda bet=bet: partner.pay_out(bet))).outcome == DONE
         assert await partner.journal(bet) == SETTLED
-    assert (await _reconcile(partner)).outcome == []
+    assert (await _reconcile(partner)).outcomes == []
 
 
 @pytest.mark.edge_case(72)
@@ -205,7 +205,7 @@ async def test_a_worker_that_dies_in_the_middle_of_a_run(stack: Stack) -> None:
     assert not armed.exists()
     assert stack.pid("worker-1") != pid
     assert ran.printed["coverage"] == "250 of 250 bets compared"
-    assert (ran.status, ran.outcome) == (1, [(1, "amount", "incident")])
+    assert (ran.status, ran.outcomes) == (1, [(1, "amount", "incident")])
     # The killed worker's hundred bets were written down with the place it had reached: only the second look, at
     # what differs, comes twice.
     asked = [call["bet_id"] for call in await partner.calls() if call["path"] == INFO]
