@@ -7,9 +7,9 @@ import sys
 
 import asyncpg
 from aiohttp import web
-from pydantic import Field
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from betcore.runtime.settings import Settings
 from devkit.sandbox.casino.app import create_app
 from devkit.sandbox.casino.database import open_pool
 
@@ -20,9 +20,16 @@ _SECONDS_TO_FINISH = 2.0
 _log = logging.getLogger("devkit.sandbox.casino")
 
 
-class CasinoSettings(Settings):
-    """The service's settings, and the address of the aggregator that the casino calls."""
+class CasinoSettings(BaseSettings):
+    """The settings of the process, each an environment variable ``BETCORE_<NAME>``."""
 
+    model_config = SettingsConfigDict(env_prefix="BETCORE_", extra="ignore", frozen=True)
+
+    database_url: SecretStr | None = None
+    database_pool_size: int = Field(10, ge=1)
+    sandbox_casino_port: int = Field(8081, ge=0, le=65_535)
+    api_port: int = Field(8080, ge=0, le=65_535)
+    log_level: str = "info"
     sandbox_aggregator_url: str | None = Field(
         None, description="Base address of the aggregator whose keys the sandbox casino trusts, and which it calls."
     )
