@@ -44,7 +44,7 @@ class AcceptReceiver:
             accept = schemas.accept(body, casino.profile.error_codes)
         except schemas.UnreadableAccept as error:
             ACCEPTS.labels(casino.name, error.doubt).inc()
-            await self._accepts.unread(casino.casino_id, *error.about, error.doubt)
+            await self._accepts.record_unreadable(casino.casino_id, *error.about, error.doubt)
             raise
         stored = await self._accepts.store(casino.casino_id, accept)
         if stored.ended is not None and stored.confirmation is not None:

@@ -33,7 +33,7 @@ class Accepts:
     async def store(self, casino_id: int, accept: CasinoAccept) -> StoredAccept:
         """Store an Accept; the first one stands. A contradiction files an incident and changes nothing.
 
-        A movement that was never sent, and another casino's bet, are as unknown as a bet that there is not.
+        A movement that was never sent and a bet of another casino are as unknown as a bet that does not exist.
         """
         bet = await one_row(self._engine, accepts.PLAYED, bet_id=accept.bet_id, casino_id=casino_id)
         if bet is None:
@@ -44,8 +44,8 @@ class Accepts:
             return StoredAccept(AcceptOutcome.UNKNOWN)
         outcome = AcceptOutcome(row.verdict)
         if outcome is AcceptOutcome.ENDED:
-            word = Confirmation(accept.error_code, accept.partner_transaction_id, balance)
-            return StoredAccept(outcome, ended=record_of(row.bet), confirmation=word)
+            confirmation = Confirmation(accept.error_code, accept.partner_transaction_id, balance)
+            return StoredAccept(outcome, ended=record_of(row.bet), confirmation=confirmation)
         if outcome is AcceptOutcome.CONTRADICTED:
             return StoredAccept(outcome, reason=Doubt(row.reason))
         if outcome is AcceptOutcome.LATER:
@@ -55,15 +55,17 @@ class Accepts:
         waits = (hinted and row.awaited) or (row.movement_state == "parked" and accept.success)
         return StoredAccept(outcome, hinted, _workflow_id(row, accept.transaction_type) if waits else None)
 
-    async def unread(self, casino_id: int, bet_id: int | None, kind: int | None, doubt: Doubt) -> None:
+    async def record_unreadable(
+        self, casino_id: int, bet_id: int | None, transaction_type: int | None, doubt: Doubt
+    ) -> None:
         """Record once, for a person to look at, that an Accept for a bet could not be read.
 
         Nothing is recorded of an Accept whose bet cannot be read, or is not this casino's.
         """
         if bet_id is None:
             return
-        said = as_json({"type": kind, "reason": doubt})
-        await execute(self._engine, accepts.UNREAD, bet_id=bet_id, casino_id=casino_id, said=said)
+        facts = as_json({"type": transaction_type, "reason": doubt})
+        await execute(self._engine, accepts.RECORD_UNREADABLE, bet_id=bet_id, casino_id=casino_id, facts=facts)
 
     async def read(self, bet_id: int, transaction_type: TransactionType) -> Confirmation | None:
         """Return the Accept of a movement, or None if there is none."""
@@ -77,7 +79,7 @@ def _given(accept: CasinoAccept, bet: PlayedRow, balance: Money | None) -> dict[
     # None is no amount of any movement: it is below zero, or finer than the currency.
     amount = None if major is None else casino_values.money(major, bet.currency)
     ours = bet.partner_user_id
-    said = {
+    facts = {
         "type": int(kind),
         "error_code": accept.error_code,
         "partner_transaction_id": accept.partner_transaction_id,
@@ -93,8 +95,8 @@ def _given(accept: CasinoAccept, bet: PlayedRow, balance: Money | None) -> dict[
         "error_code": accept.error_code,
         "partner_transaction_id": accept.partner_transaction_id,
         "balance": balance.minor if balance else None,
-        "event": as_json({**said, "message": accept.message}),
-        "theirs": as_json({**said, "minor_units": amount.minor if amount else accept.amount, "transaction_id": named}),
+        "event": as_json({**facts, "message": accept.message}),
+        "theirs": as_json({**facts, "minor_units": amount.minor if amount else accept.amount, "transaction_id": named}),
     }
 
 

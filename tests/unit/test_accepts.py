@@ -152,10 +152,10 @@ async def test_what_is_no_amount_of_the_movement_contradicts(desk: Desk, kind: T
 async def test_an_accept_that_cannot_be_read_is_noted_once_with_the_bet_that_it_is_for(desk: Desk) -> None:
     bet_id = await desk.bet()
     for _ in range(2):
-        await desk.accepts.unread(1, bet_id, -1, Doubt.UNREADABLE_AMOUNT)
-    await desk.accepts.unread(1, bet_id, None, Doubt.UNREADABLE_TYPE)
-    await desk.accepts.unread(1, None, None, Doubt.UNREADABLE_BODY)
-    await desk.accepts.unread(2, bet_id, -1, Doubt.UNREADABLE_CODE)
+        await desk.accepts.record_unreadable(1, bet_id, -1, Doubt.UNREADABLE_AMOUNT)
+    await desk.accepts.record_unreadable(1, bet_id, None, Doubt.UNREADABLE_TYPE)
+    await desk.accepts.record_unreadable(1, None, None, Doubt.UNREADABLE_BODY)
+    await desk.accepts.record_unreadable(2, bet_id, -1, Doubt.UNREADABLE_CODE)
     filed = [(one.kind, one.theirs) for one in await desk.incidents()]
     assert filed == [
         ("accept_unreadable", {"type": -1, "reason": "unreadable_amount"}),

@@ -139,20 +139,20 @@ FROM movement JOIN bet USING (bet_id) WHERE bet_id = :bet_id AND transaction_typ
 """,
 )
 
-# Once for the same words, however often the casino sends it.
-UNREAD = Statement(
+# Once for the same facts, however often the casino sends the Accept.
+RECORD_UNREADABLE = Statement(
     NoRow,
     """
 WITH known AS (
     SELECT bet_id FROM bet WHERE bet_id = :bet_id AND casino_id = :casino_id AND NOT EXISTS (
         SELECT FROM incident
-        WHERE incident.bet_id = :bet_id AND kind = 'accept_unreadable' AND theirs = CAST(:said AS jsonb)
+        WHERE incident.bet_id = :bet_id AND kind = 'accept_unreadable' AND theirs = CAST(:facts AS jsonb)
     )
 ),
 event AS (
-    INSERT INTO bet_event (bet_id, kind, data) SELECT bet_id, 'accept_unread', CAST(:said AS jsonb) FROM known
+    INSERT INTO bet_event (bet_id, kind, data) SELECT bet_id, 'accept_unread', CAST(:facts AS jsonb) FROM known
 )
 INSERT INTO incident (bet_id, kind, ours, theirs)
-SELECT bet_id, 'accept_unreadable', '{}', CAST(:said AS jsonb) FROM known
+SELECT bet_id, 'accept_unreadable', '{}', CAST(:facts AS jsonb) FROM known
 """,
 )
