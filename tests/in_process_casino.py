@@ -120,7 +120,7 @@ class InProcessCasino:
         return Refund(player_id=bet.player_id, answer_by=datetime.now(UTC) + timedelta(seconds=4))
 
     async def journal(self) -> list[tuple[int, str]]:
-        """TransactionType and amount of every movement of bets, in the casino's order, as the casino tells it."""
+        """Return TransactionType and amount of every movement of bets, in the order of the casino's journal."""
         found = await self._casino("GET", "/_journal", params={"partner_client_id": self.partner_client_id})
         return [(e["transaction_type"], e["amount"]) for e in found if e["bet_id"] is not None]
 

@@ -10,8 +10,8 @@ Told = tuple[int, int, object]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """``told`` is None where nobody listens for an answer. ``again`` is sent after the answer to the first; ``refused``
-    is the bet of which a refusal stands in a row afterwards."""
+    """``told`` is None if no answer is read. ``again`` is sent after the first one's answer; ``refused`` is the bet
+    that has a refusal in its row afterwards."""
 
     request: Request
     told: Told | None

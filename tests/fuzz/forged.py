@@ -1,4 +1,4 @@
-"""Signatures and tokens that look right, and that nobody has made who may."""
+"""Signatures and tokens of the right form, made without the secret or key."""
 
 import json
 import secrets
@@ -62,7 +62,7 @@ def broken_headers(random: Random, headers: dict[str, str], scene: Scene, body: 
 
 
 def broken_token(random: Random, token: str) -> str:
-    """A token of the same look that nobody has signed."""
+    """Return a token of the same form without a signature."""
     head, payload, signature = token.split(".")
     match random.randrange(4):
         case 0:

@@ -1,4 +1,4 @@
-"""Bodies bent out of shape: pieces of JSON that should not be where they are put, and bytes that are no JSON at all."""
+"""Malformed bodies: pieces of JSON in the wrong places, and bytes that are no JSON at all."""
 
 import gzip
 import json
@@ -67,7 +67,7 @@ def members(fields: dict[str, object]) -> Members:
 
 
 def written(random: Random, body: Members) -> bytes:
-    """One object; sometimes with blanks where JSON lets them be."""
+    """Return one object as JSON, sometimes with blanks that JSON allows."""
     blank = random.choice((b"", b"", b"", b" ", b"\r\n\t"))
     inside = (b"," + blank).join(name + b":" + blank + value for name, value in body)
     return blank + b"{" + inside + blank + b"}" + blank

@@ -1,7 +1,7 @@
 """Hostile calls of a provider, each with the one answer that the protocol has for it.
 
-The reading of the protocol here is our own second one: nothing is asked of the service's parsers. A body that bending
-has left good, and that would move money, goes to a session where none can move.
+The protocol is implemented a second time here: the service's parsers are not used. A mutated body that is still valid,
+and would move money, goes to a session in which none can move.
 """
 
 import re
@@ -83,7 +83,7 @@ class Providers:
         return made
 
     def sweep(self) -> list[Case]:
-        """Each field of each operation with each of the sharp pieces in it, where it would move money."""
+        """Put each of the sharp pieces into each field of each operation that would move money."""
         found, ours = [], self._scene.partner.session_id
         for operation, fields in FIELDS.items():
             bet = FRESH if "betAmount" in fields else OPEN
@@ -165,7 +165,7 @@ class Providers:
         return Case(self._signed(_Call(operation, self._scene.partner.session_id, body)), told, refused=bet)
 
     def _early(self, random: Random, number: int) -> Case:
-        """Winnings of a bet that nobody has seen, or that is somebody else's."""
+        """Return a PayOut of an unknown bet."""
         body = xsign.compact(dict(FIELDS["pay-out"], betId=f"early-{number}"))
         return Case(self._signed(_Call("pay-out", self._scene.partner.session_id, body)), EARLY)
 
@@ -185,7 +185,7 @@ class Providers:
         return Case(replace(request, headers=headers), _size(call.body) or NOT_AUTHORISED)
 
     def _replayed(self, random: Random, number: int) -> Case:
-        """Heard once where no money can move, then again with what it would move, at any operation."""
+        """Send a request id in a session in which no money can move, then again with a call that would move money."""
         call = self._good(random)
         first = self._signed(
             replace(call, to=random.choice(("nobody", self._scene.demo)), method=random.choice(("POST", "PUT")))
@@ -218,7 +218,7 @@ class Providers:
         return Case(self._signed(call), told)
 
     def _told(self, call: _Call) -> Told | None:
-        """In the order of the checks. None where the call is one that moves money."""
+        """Return the first refusal in the order of the checks, or None for a call that moves money."""
         path = _PATH.fullmatch(unquote_to_bytes(call.target.partition("?")[0]))
         if size := _size(call.body):
             return size
@@ -261,7 +261,7 @@ def _is_json(types: tuple[str, ...]) -> bool:
 
 
 def _in_session(whose: str | None) -> Told | None:
-    """None in the session where money moves."""
+    """Return None in the session in which money moves."""
     if whose == "ours":
         return None
     return SESSION_DEMO if whose == "demo" else SESSION_UNKNOWN
@@ -295,7 +295,7 @@ def is_amount(value: object) -> str | None:
 
 
 def _meant(operation: str, fields: dict[str, Any]) -> Told | None:
-    """What a good body comes to at the session where money moves; None where it would move."""
+    """Return the answer to a valid body in the session in which money moves, or None if it would move money."""
     amounts = {name: fields[name] for name in fields if name.endswith("Amount")}
     if any(len(amount.partition(".")[2]) > 2 for amount in amounts.values()):
         return MALFORMED  # euros have two decimals

@@ -26,8 +26,8 @@ class NotAsDocumented(Exception):
 
 @dataclass
 class Fuzzer:
-    """Cases of one seed against one scene, and what was heard. A case is made from the seed and its number alone: the
-    first ones are a sweep that is the same for every seed."""
+    """Cases of one seed against one scene, and their answers. A case is made from the seed and its number alone: the
+    first ones are the same for every seed."""
 
     seed: int
     scene: Scene
@@ -40,7 +40,7 @@ class Fuzzer:
     _sweep: list[Case] = field(default_factory=list)
 
     async def send(self, requests: int) -> None:
-        """So many requests more, or until enough of them were answered wrongly."""
+        """Send this many more requests, or stop when enough of them were answered wrongly."""
         numbers = self._numbers(self.sent + requests)
         lanes = [asyncio.create_task(self._lane(numbers)) for _ in range(AT_ONCE)]
         try:

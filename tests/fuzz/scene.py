@@ -1,7 +1,7 @@
-"""Money that a hostile call could move, and the proof that it stayed where it was.
+"""Money that a hostile call could move, and the check that it did not move.
 
 At one provider one bet is open and one is settled; at a casino that confirms by Accept one bet is settled and the
-winnings of another are owed: the casino has made them and has not said so yet.
+winnings of another are owed: the casino has made them, and has not confirmed them yet.
 """
 
 import json

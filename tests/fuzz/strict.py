@@ -41,7 +41,7 @@ def read(raw: bytes) -> Any:
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
-    """The same where only an object will do."""
+    """Parse a body that must be an object."""
     found = read(raw)
     if not isinstance(found, dict):
         raise NotJson

@@ -42,7 +42,7 @@ class Ran:
 
 @pytest.fixture(scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """A stack that nobody else uses: its database is looked at as a whole."""
+    """A stack of this file alone: its whole database is compared."""
     async with start_stack(tmp_path_factory.mktemp("fuzz"), "--processes", "1") as running:
         yield running
 
@@ -118,7 +118,7 @@ def _resident_kib(stack: Stack) -> int:
 
 
 def _complaints(stack: Stack) -> list[str]:
-    """Lines of the API's log that tell of something that nobody has foreseen: a 503 hides it, the log does not."""
+    """Return the lines of the API's log about unexpected errors: a 503 hides them, the log does not."""
     lines = (stack.folder / "logs" / "api.log").read_text().splitlines()
     return [
         line for line in lines if '"level": "error"' in line or '"level": "critical"' in line or "Traceback" in line

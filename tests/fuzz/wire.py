@@ -67,7 +67,7 @@ class Answer:
 
 
 class Line:
-    """One connection at a time to a server, opened anew where the server has closed the one before."""
+    """One connection at a time to a server; a new one if the server has closed the previous one."""
 
     def __init__(self, port: int) -> None:
         self._port = port

@@ -111,7 +111,7 @@ class Call:
 
     @property
     def facts(self) -> tuple[str | None, ...]:
-        """By what a repeat is told from a contradiction (edge case 3)."""
+        """Return what distinguishes a repeat from a contradiction (edge case 3)."""
         return (self.player, self.currency, self.game, self.round, self.stake, self.win)
 
 
@@ -119,7 +119,7 @@ class Call:
 class Bet:
     """One thing that may be so. ``filed``: PayOut and Refund in the order in which the bet got them.
 
-    ``marked`` is what operators have said of what is parked, until it is carried out. ``by_hand`` and ``back_by_hand``:
+    ``marked`` is the operators' action on a parked movement, until it is carried out. ``by_hand`` and ``back_by_hand``:
     win and stake were paid outside of this service. ``unseen``: the casino has made what our row ended without.
     """
 
@@ -327,7 +327,7 @@ def _is_found(fault: dict[str, Any]) -> bool:
 
 
 def steps(bet: Bet, world: World) -> Iterator[Bet]:
-    """What a bet may become with nobody saying anything."""
+    """Return what a bet may become without any call."""
     if bet.marked:
         yield from _marked(bet, world)
         return
@@ -427,7 +427,7 @@ def _clawing(bet: Bet, world: World) -> Iterator[Bet]:
 
 
 def _marked(bet: Bet, world: World) -> Iterator[Bet]:
-    """What operators have said is carried out; the casino's own word comes first."""
+    """Carry out the operators' action; the casino's own record takes precedence."""
     match bet.marked:
         case "mark-taken":
             yield bet.made()
@@ -447,7 +447,7 @@ def _marked(bet: Bet, world: World) -> Iterator[Bet]:
 
 
 def _reversing(bet: Bet) -> Bet:
-    """Edge cases 20 and 46: the win first, where there is one."""
+    """Edge cases 20 and 46: the win first, if there is one."""
     return replace(bet, stage=Stage.CLAWING if Decimal(bet.win or 0) else Stage.GIVING_BACK)
 
 
@@ -463,7 +463,7 @@ def closure(bets: Iterable[Bet], world: World) -> Bets:
 
 
 def at_rest(bets: Iterable[Bet], world: World) -> Bets:
-    """What these come to when nobody says anything for long enough."""
+    """Return what these become after a long time without any call."""
     return frozenset(bet for bet in closure(bets, world) if next(steps(bet, world), None) is None)
 
 
@@ -592,9 +592,9 @@ _AWAY, _THERE = "away", "there"
 
 
 def hear(bets: Bets, calls: tuple[Call, ...], world: World) -> dict[tuple[Said, ...], Bets]:
-    """Every answer that these calls, made at the same moment, may hear, with what may be so then.
+    """Return every answer that these calls, made at the same moment, may get, with the states that are possible then.
 
-    Each arrives and is answered at some moment of its own; in between money may move. 99 may be heard at any time.
+    Each arrives and is answered at some moment of its own; in between money may move. Each may be answered 99.
     """
     start = [(bet, (_AWAY,) * len(calls)) for bet in bets]
     seen: set[Any] = set(start)
@@ -638,7 +638,7 @@ def _onward(bet: Bet, standing: tuple[Any, ...], calls: tuple[Call, ...], world:
 
 
 def will_be_known(bets: Bets, call: Call, world: World) -> bool:
-    """Whether a call is answered for good in the end, with nobody saying anything else."""
+    """Return whether a call gets a definite answer in the end, without any other call."""
     there = [bet for before in closure(bets, world) for bet in arrive(before, call, world)]
     return all(answer(bet, call, world) != UNKNOWN for bet in at_rest(there, world))
 

@@ -42,7 +42,7 @@ _AWAY = 0.15
 
 @dataclass(frozen=True)
 class _Slot:
-    """The bet that a name stands for, while nobody contradicts it."""
+    """The bet that a name stands for, if no call contradicts it."""
 
     player: str
     round: str
@@ -193,7 +193,7 @@ _faults = st.one_of(
 
 @dataclass(frozen=True)
 class _Scene:
-    """What takes seconds, and is played in few examples, or the others would get no time. ``after`` so many steps."""
+    """A part that takes seconds, in few examples, else the others would get no time. ``after`` this many steps."""
 
     what: str
     after: int
@@ -320,7 +320,7 @@ class Machine(RuleBasedStateMachine):
         return heard
 
     def _look(self, name: str) -> None:
-        """What was answered "done" is done: where nothing is on its way any more, the money is where it belongs."""
+        """Check that what was answered "done" is done: once nothing is on its way, the money is where it belongs."""
         bets = self._now(name)
         if any(next(book.steps(bet, self._world), None) for bet in bets):
             return
@@ -337,7 +337,7 @@ class Machine(RuleBasedStateMachine):
         return (1, None) if code == 104 and self._codes_104 else (code, reason)
 
     def _say_until_known(self, call: Call) -> None:
-        """As a provider does: again, until the answer is definite; at a casino that is well or tells all the same."""
+        """Repeat the call until its answer is definite, as a provider does; the casino must work, or confirm."""
         until = time.monotonic() + _DEFINITE_WITHIN
         while self._say(call) == (UNKNOWN,):
             if time.monotonic() > until:
@@ -352,7 +352,7 @@ class Machine(RuleBasedStateMachine):
             self._say(call)
 
     def _slot(self, name: str) -> _Slot:
-        """The bet as it was opened, where it was: who does not want to contradict it says the same."""
+        """Return the bet as it was opened, if it was: a call that does not contradict it has the same data."""
         slot = _SLOTS[name]
         opened = next((bet.opened for bet in self._now(name) if bet.opened is not None), None)
         if opened is None:
@@ -582,7 +582,7 @@ class Machine(RuleBasedStateMachine):
             self._say(self._call(operation, name))
 
     def _die_withdrawn(self, name: str) -> None:
-        """Between the statement that takes a bet back, nobody having been told, and the bet that hears of it."""
+        """Play between the statement that withdraws a bet without an answered PayIn and the workflow that reads it."""
         pay_in, pay_out = self._call("pay-in", name), self._call("pay-out", name)
         self._break([{"path": book.MAKE, "kind": "delay", "delay": _DEADLINE + 0.2, "transaction_type": -1}])
         with self._dying("withdrawn"):
@@ -648,7 +648,7 @@ class Machine(RuleBasedStateMachine):
         win=st.sampled_from(["25.00", "0.00"]),
     )
     def operate(self, pick: int, anywhere: bool, action: str, win: str) -> None:
-        """An operator acts, as a rule where there is something to do."""
+        """Let an operator act, mostly if there is something to do."""
         parked = [name for name in _SLOTS if any(bet.parked for bet in self._now(name))]
         for name in _picked(pick, sorted(_SLOTS) if anywhere else (parked or self._in(*_OPEN, _Stage.PAYING))):
             self._operate(name, action, win)
@@ -737,7 +737,7 @@ class Machine(RuleBasedStateMachine):
 
 
 def _picked(pick: int, those: Sequence[_T]) -> Iterator[_T]:
-    """One of those, where there is one. What is drawn never depends on what was heard: that may differ next time."""
+    """Draw one of those, if there is one. What is drawn never depends on an answer: that may differ next time."""
     if those:
         yield those[pick % len(those)]
 

@@ -44,7 +44,7 @@ _STANDS_PARKED = 6
 
 
 class Play:
-    """One script at one stack. ``still``: after so many seconds without a change it waits for no other end."""
+    """One script at one stack. ``still``: the seconds without a change after which it waits no longer."""
 
     def __init__(self, stack: Stack, still: float = _STILL) -> None:
         self._stack = stack
@@ -62,7 +62,7 @@ class Play:
         return self._partner
 
     async def do(self, step: Step) -> Any:
-        """Carry out one step; what was heard or seen, as JSON."""
+        """Carry out one step, and return the answers or what was seen, as JSON."""
         return await getattr(self, f"_{step['do']}")(step)
 
     async def _open(self, step: Step) -> None:
@@ -105,7 +105,7 @@ class Play:
         (self._stack.failpoints / step["point"]).touch()
 
     async def _revive(self, step: Step) -> bool:
-        """Nobody dies there any more, and what has died is back; whether something has."""
+        """Disarm the failpoint, wait until what was killed is back, and return whether something was."""
         assert self._armed is not None, "nothing is armed"
         (name, pid), point = self._armed, self._stack.failpoints / step["point"]
         died = not point.exists()
@@ -126,8 +126,8 @@ class Play:
     # Calls
 
     async def _calls(self, step: Step) -> list[list[Any]]:
-        """All calls of the step at once; code and reason of each. ``away``: the worker is stopped for so many seconds,
-        and the calls come one after the other meanwhile."""
+        """Make all calls of the step at once, and return code and reason of each. ``away``: the seconds for which the
+        worker is stopped, while the calls come one after the other."""
         async with self._worker_away(step.get("away")):
             made = []
             for call in step["calls"]:
@@ -240,7 +240,7 @@ class Play:
         return {player: one["balance"] for player, one in zip(PLAYERS, found, strict=True)}
 
     async def _own_books(self, bets: dict[str, str]) -> dict[str, Any]:
-        """Where our movements and the casino's journal differ."""
+        """Return the differences between our movements and the casino's journal."""
         query = """SELECT movement.bet_id, transaction_type FROM movement JOIN bet USING (bet_id)
                    JOIN provider USING (provider_id) WHERE counterparty_id = :c AND movement.state = 'done'"""
         ours = {
@@ -258,7 +258,7 @@ class Play:
 
 
 def _since(log: str, pid: int) -> str:
-    """What the supervisor has said since this process was ready; all of it where it was the first one."""
+    """Return the supervisor's log since this process was ready, or all of it if it was the first one."""
     _, found, after = log.partition(f"is ready again, pid {pid}\n")
     return after if found else log
 

@@ -1,7 +1,7 @@
 """``python -m tests.model.replay FILE --data-dir DIR``: play a script again, at a stack that runs.
 
-Each step tells what is heard now, what was heard when the script was written, and what is allowed. Exit status 1 where
-something is heard or seen that is not allowed. The stack's sweep should come round often (``BETCORE_SWEEP_SECONDS``).
+Each step prints the answer now, the answer when the script was written, and the allowed ones. Exit status 1 if an
+answer or a state is not allowed. The stack's sweep should come round often (``BETCORE_SWEEP_SECONDS``).
 """
 
 import argparse
@@ -52,7 +52,7 @@ def _short(value: Any) -> str:
 
 
 async def replay(stack: Stack, script: list[Step]) -> tuple[list[Step], list[str]]:
-    """Play a script. The same with what was heard now, and where that is not allowed."""
+    """Play a script, and return it with the answers of now and those that are not allowed."""
     play, played, wrong = Play(stack), [], []
     for number, step in enumerate(script, 1):
         now = step | {"heard": await play.do(step)}

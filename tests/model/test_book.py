@@ -48,7 +48,7 @@ def _broken(*faults: Fault, **profile: bool) -> World:
 
 
 def _after(bets: Bets, call: Call, said: Said, world: World) -> Bets:
-    """What may be so once a call has heard this."""
+    """Return the possible states after a call with this answer."""
     return book.hear(bets, (call,), world)[(said,)]
 
 

@@ -1,7 +1,7 @@
 """Defects made on purpose: each is a patch file that says which rule it breaks and which test must fail then.
 
 Three lines of head (``Rule``, ``Defect``, ``Caught by``) stand above a diff that ``git apply`` reads. The rules are
-told in docs/decisions/0018-rules-and-their-tests.md, the defects are listed in docs/testing.md.
+in docs/decisions/0018-rules-and-their-tests.md, the defects in docs/testing.md.
 """
 
 import re
@@ -27,7 +27,7 @@ class Mutant(NamedTuple):
 
 
 def read(patch: Path) -> Mutant:
-    """A patch file's head. Raises ValueError where it has none."""
+    """Read a patch file's head. Raises ValueError if it has none."""
     head = _HEAD.match(patch.read_text())
     if head is None:
         raise ValueError(f"{patch.name} does not say what it is")

@@ -1,7 +1,7 @@
 """``make mutants``: applies each patch to a copy of the sources, and runs the test that must fail then.
 
-First the tests run without any defect: one that fails by itself would catch everything. Exit status 1 where that, or a
-test with its defect, is not as it must be. Arguments choose some: a number a rule's defects, a word part of a name.
+First the tests run without any defect: one that fails by itself would catch everything. Exit status 1 if a test
+fails without a defect, or passes with its own. Arguments choose some: a number is a rule, a word is part of a name.
 """
 
 import os
@@ -63,7 +63,7 @@ def _apply(mutant: Mutant, folder: Path, *how: str) -> None:
 
 
 def _run(tests: Sequence[str], folder: Path, patience: float) -> tuple[int | None, str]:
-    """Pytest's exit status, None where it had to be stopped, and what it printed."""
+    """Return pytest's exit status, None if it had to be stopped, and what it printed."""
     environment = os.environ | {"COLUMNS": "240"}
     with (folder / "printed").open("w+") as out:
         with subprocess.Popen(

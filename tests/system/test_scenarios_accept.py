@@ -153,7 +153,7 @@ async def test_a_debit_that_the_casino_has_refused_without_a_word_is_looked_for_
 
 @pytest.mark.edge_case(38)
 async def test_a_worker_that_dies_while_it_waits_for_an_accept_sends_nothing_more(stack: Stack) -> None:
-    """The Accept comes while nobody works."""
+    """The Accept comes while no worker runs."""
     partner = await _partner(stack)
     await partner.faults({"kind": "hold", "path": ACCEPT, "times": 1})
     bet, paying = await bet_with_stake_sent(partner, partner.pay_in)

@@ -254,7 +254,7 @@ async def test_a_credit_that_was_made_is_found_and_told(stack: Stack) -> None:
 
 @pytest.mark.edge_case(32)
 async def test_a_duplicate_with_other_data_is_parked(stack: Stack) -> None:
-    """While our debit is held, somebody makes another movement of the same bet and type."""
+    """While our debit is held, another caller makes a movement of the same bet and type."""
     partner = await stack.partner(provider=HASTY, casino="attempt_timeout: 5")
     await partner.faults({"kind": "hold", "path": MAKE, "times": 1})
     bet, _ = await bet_with_stake_sent(partner, partner.pay_in)

@@ -205,7 +205,7 @@ class Waiting:
 
     @classmethod
     async def open(cls, stack: Stack, wait: Wait) -> "Waiting":
-        """Bring a bet to where it waits."""
+        """Bring a bet to the state in which it waits."""
         partner = await stack.partner(provider=wait.provider, casino=wait.casino)
         waiting = cls(
             wait, partner, await bet_after(partner, [getattr(partner, name) for name in wait.calls], *wait.faults)
@@ -265,7 +265,7 @@ async def _failed(handle: Any) -> list[int]:
 
 
 async def _each(cases: dict[str, T], play: Callable[[T], Coroutine[Any, Any, R]]) -> dict[str, R]:
-    """What comes of every case, all at once; where one fails, its name is told."""
+    """Play every case at once; a failure names its case."""
 
     async def one(name: str, case: T) -> R:
         try:

@@ -51,7 +51,7 @@ Call = Callable[[TestPartner, str], Awaitable[Answer]]
 
 @pytest.fixture(scope="module")
 def stack(sweeping: Stack) -> Stack:
-    """What nobody carries is soon resumed."""
+    """A stack that soon resumes bets without a workflow."""
     return sweeping
 
 
@@ -95,8 +95,8 @@ async def _runs(handle: Any) -> bool:
 
 @dataclass(frozen=True)
 class Case:
-    """How a bet gets where its workflow is lost: ``calls``, the last of them while its movement's answers are
-    ``fault``; what ends it afterwards, and what the casino has then."""
+    """How a bet reaches the state in which its workflow is lost: ``calls``, the last of them while its movement meets
+    ``fault``; which calls end it afterwards, and what the casino's journal has then."""
 
     calls: list[Call]
     kind: int | None
@@ -186,7 +186,7 @@ class Lost:
         return self.partner.reversal(self.bet) if self.case.reversal else self.partner.workflow(self.bet)
 
     async def unanswered(self) -> None:
-        """What the rows do not decide is unknown while nobody carries the bet."""
+        """What the rows do not decide is answered 99 while the bet has no workflow."""
         for call in self.case.ends:
             decided = call is TestPartner.pay_in and self.case.kind != -1
             decided |= call is TestPartner.pay_in_out and self.case.reversal
@@ -213,7 +213,7 @@ class Lost:
         assert (row.closed_at is not None, row.lives) == (True, 0 if self.case.reversal else 1)
 
     async def ends_in_its_first_life(self) -> None:
-        """The casino answers again, and nobody has taken the bet over."""
+        """The casino answers again, and no workflow has taken the bet over."""
         await self.partner.faults()
         for call in self.case.ends:
             assert (await until(partial(call, self.partner, self.bet))).outcome in (DONE, (6, "already_refunded"))

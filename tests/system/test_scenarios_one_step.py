@@ -275,7 +275,7 @@ async def test_a_refund_before_its_pay_in_out_keeps_it_out(partner: TestPartner)
 
 
 async def _is_off(partner: TestPartner, bet: str, refund: Answer, pay_in_out: Answer) -> int:
-    """Check what must hold after PayInOut and Refund, whoever was first. Returns how many movements there were."""
+    """Check what must hold after PayInOut and Refund in either order, and return the number of movements."""
     row, journal = await partner.row(bet), await partner.journal(bet)
     assert refund.outcome == DONE
     assert journal == {0: [], 2: REFUNDED, 4: BACK}[len(journal)]

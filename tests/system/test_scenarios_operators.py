@@ -78,7 +78,7 @@ async def _ask(
 
 
 async def _refusal(asked: Awaitable[Operated]) -> str:
-    """Why an action was refused; "closed" where no workflow is there to take it."""
+    """Return why an action was refused; "closed" if no workflow is there to take it."""
     with pytest.raises((WorkflowUpdateFailedError, RPCError)) as refused:
         await asked
     if isinstance(refused.value, RPCError):
@@ -99,7 +99,7 @@ async def _outcome(asked: Awaitable[Operated]) -> str:
 
 
 async def _operations(partner: TestPartner, bet: str) -> list[tuple[str, str, bool]]:
-    """What the bet's timeline tells of operators, oldest first."""
+    """Return the lines about operators in the bet's timeline, oldest first."""
     query = "SELECT data FROM bet_event WHERE bet_id = :b AND kind = 'operate' ORDER BY event_id"
     found = [event.data for event in await partner.sql(query, b=(await partner.row(bet)).bet_id)]
     return [(data["action"], data["operator"], data["done"]) for data in found]

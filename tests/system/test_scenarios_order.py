@@ -57,8 +57,8 @@ async def test_parallel_refunds_of_an_unknown_bet_are_one_tombstone(partner: Tes
 async def _is_off(
     partner: TestPartner, bet: str, refunded: tuple[int, str | None], paid_in: tuple[int, str | None]
 ) -> bool:
-    """Check what must hold after PayIn and Refund, whoever was first. Returns whether the stake was taken on the way:
-    a Refund that is filed before the stake is first sent keeps it in."""
+    """Check what must hold after PayIn and Refund in either order, and return whether the stake was taken on the way:
+    a Refund that is filed before the stake is first sent prevents the send."""
     journal = await partner.journal(bet)
     row = await partner.row(bet)
     assert refunded == DONE

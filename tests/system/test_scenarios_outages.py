@@ -99,7 +99,7 @@ async def _all(calls: list[Awaitable[Answer]]) -> list[Answer]:
 
 
 def _unknown(answers: list[Answer]) -> bool:
-    """Whether every provider heard that the outcome is not known, and to ask again."""
+    """Return whether every provider was answered 99 ``outcome_unknown``."""
     return {(answer.status, *answer.outcome) for answer in answers} == {(503, *UNKNOWN)}
 
 
@@ -194,7 +194,7 @@ async def _killed(stack: Stack, name: str) -> AsyncIterator[None]:
 
 
 async def _staked(partner: TestPartner, count: int) -> list[str]:
-    """So many new bets whose stake is taken, and whose provider was told."""
+    """Return new bets whose stake was taken and answered 1."""
     return [await bet_with_stake_taken(partner, partner.pay_in) for _ in range(count)]
 
 
@@ -285,7 +285,7 @@ async def test_a_server_that_is_down_costs_answers_and_no_money(bare: Stack, nam
 async def test_an_end_whose_message_is_lost_with_temporal_goes_on_from_its_row(
     bare: Stack, call: Call, unconfirmed_within: float
 ) -> None:
-    """Its first send is counted, its worker has not told Temporal yet, and nobody repeats the call."""
+    """Its first send is counted, its worker has not reported to Temporal yet, and its provider does not repeat."""
     async with _worker(bare):
         provider = f"{{answer_deadline: {SECONDS}, unconfirmed_within: {unconfirmed_within}}}"
         partner = await bare.partner(provider=provider, casino=QUICK)
@@ -310,7 +310,7 @@ async def test_an_end_whose_message_is_lost_with_temporal_goes_on_from_its_row(
 
 
 async def _aged(partner: TestPartner, bet: str) -> Any:
-    """The bet's row; what has happened to it was an hour ago: nothing is heard of it any more."""
+    """Return the bet's row, after its events were moved an hour back."""
     row = await partner.row(bet)
     async with partner.stack.engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
         # Nobody may change what happened, but for the database's own user.
@@ -347,7 +347,7 @@ async def test_a_stake_whose_row_waited_for_the_database_is_not_sent_late(bare: 
 
 @pytest.mark.edge_case(104)
 async def test_what_was_signed_before_postgresql_crashed_is_unknown(bare: Stack) -> None:
-    """The crash has emptied the unlogged table of request ids; a call of before is not taken for a new one."""
+    """The crash has emptied the unlogged table of request ids; a call signed before it is not taken for a new one."""
     partner = await bare.partner()
     path, session = f"/v1/sessions/{partner.session_id}/balance", partner.session_id
     before, spare = (xsign.headers(partner.secret, partner.counterparty_id, b"") for _ in range(2))

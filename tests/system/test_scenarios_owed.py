@@ -160,7 +160,7 @@ TAKEN_ALL_THE_SAME: dict[str, dict[str, object]] = {"no_money": {"kind": "refuse
 
 @pytest.mark.edge_case(79)
 async def test_a_refusal_of_what_may_be_a_repeat_is_not_trusted(stack: Stack) -> None:
-    """The first answer is lost, every repeat is refused; payments/info alone tells whether the money was taken."""
+    """The first answer is lost, every repeat is refused; payments/info alone shows whether the money was taken."""
     short = "{message_lifetime: 2, clock_leeway: 0, effect_within: 0.5, retry: {first: 0.2, cap: 0.5}}"
 
     async def play(first: str, lie: dict[str, object]) -> Outcome:
@@ -185,7 +185,7 @@ async def test_a_refusal_of_what_may_be_a_repeat_is_not_trusted(stack: Stack) ->
 
 
 async def _unanswered(stack: Stack) -> tuple[TestPartner, str]:
-    """A bet whose PayIn was answered 99, and whose debit stands at the casino, which has not said so yet."""
+    """Return a bet whose PayIn was answered 99, and whose debit the casino has made, but not answered yet."""
     partner = await stack.partner(
         provider=f"{{{HASTY}, unconfirmed_within: 1.5}}", casino="{attempt_timeout: 5, fast_attempts: 1}"
     )

@@ -20,7 +20,7 @@ def stack(own_stack: Stack) -> Stack:
 
 @dataclass(frozen=True)
 class Recorded:
-    """A signed request as somebody on the wire could keep it."""
+    """A signed request, as it could be recorded on the wire."""
 
     path: str
     body: bytes

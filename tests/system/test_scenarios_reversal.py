@@ -144,7 +144,7 @@ async def test_a_claw_back_whose_answer_is_lost_is_made_once(stack: Stack, play:
 @pytest.mark.edge_case(46, 47, 79)
 @side_by_side(first=["lost", "drop"])
 async def test_a_refused_repeat_of_a_claw_back_is_not_believed(stack: Stack, first: str) -> None:
-    """payments/info tells whether the first send took the win; only then one more refusal can be the truth."""
+    """payments/info shows whether the first send took the win; only then another refusal can be true."""
     partner, bet = await _settled(stack, _in_one_step, casino=SHORT_LIVED)
     await partner.faults(fault(first, CLAW_BACK, 1), fault("error_code", CLAW_BACK, error_code=103802))
     await _refunded_in_vain(partner, bet)

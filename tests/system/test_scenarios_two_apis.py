@@ -47,7 +47,7 @@ async def both(stack: Stack, second_api: str) -> tuple[TestPartner, TestPartner]
 async def _rounds(
     both: tuple[TestPartner, TestPartner], play: Callable[[TestPartner, TestPartner, str], Awaitable[None]]
 ) -> None:
-    """Play so many bets at the same time, every other one with the processes' places exchanged."""
+    """Play ``ROUNDS`` bets at the same time, every other one with the two processes exchanged."""
     turns = [both if turn % 2 else both[::-1] for turn in range(ROUNDS)]
     await asyncio.gather(*(play(*turn, TestPartner.new_bet()) for turn in turns))
 
@@ -57,7 +57,7 @@ async def _at_once(*calls: Awaitable[Answer]) -> list[Outcome]:
 
 
 async def _same_for_both(both: tuple[TestPartner, TestPartner], bet: str, said: dict[Call, Outcome]) -> None:
-    """Whoever is asked again says what was said."""
+    """Both processes repeat the first answer."""
     for call, expected in said.items():
         assert [(await call(partner, bet)).outcome for partner in both] == [expected] * 2
 
@@ -187,7 +187,7 @@ async def test_refunds_at_both_reverse_a_bet_once(both: tuple[TestPartner, TestP
 
 
 async def _nobody_told(both: tuple[TestPartner, TestPartner], call: Call, kind: int) -> list[str]:
-    """Bets whose stake, or win, is at the casino while nobody has been told yet; it answers at ``release``."""
+    """Return bets whose stake, or win, is at the casino before any answer; the casino answers at ``release``."""
     here = both[0]
     await here.faults({"kind": "hold_after", "transaction_type": kind, "times": ROUNDS})
     return await asyncio.gather(*(bet_with_unknown_outcome(here, partial(call, here)) for _ in range(ROUNDS)))
@@ -241,8 +241,8 @@ async def test_telling_and_taking_back_meet_at_the_row(stack: Stack, second_api:
 
 @pytest.mark.edge_case(77, 1)
 async def test_done_and_taken_back_are_not_both_told_of_two_steps(stack: Stack, second_api: str) -> None:
-    """Repeats at both processes around the moment at which a stake that nobody was told of goes back; which of them
-    wins is a matter of chance here, and forced elsewhere."""
+    """Repeats at both processes around the moment at which an unconfirmed stake goes back; which of them wins is a
+    matter of chance here, and forced elsewhere."""
     here = await stack.partner(
         provider="{answer_deadline: 2.5, unconfirmed_within: 0.5}", casino="{attempt_timeout: 12, fast_attempts: 1}"
     )

@@ -31,7 +31,7 @@ BROKEN = {"kind": "error", "path": "/payments/make"}
 
 @pytest.fixture(scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """A stack of this file alone, which nobody heals: its sweep comes round once an hour."""
+    """A stack of this file alone, which heals nothing: its sweep runs once an hour."""
     folder = tmp_path_factory.mktemp("verified")
     async with start_stack(folder, "--processes", "1", BETCORE_SWEEP_SECONDS="3600") as running:
         yield running

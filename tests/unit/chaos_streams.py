@@ -14,7 +14,7 @@ LONG = bytes(range(256)) * 4000  # a megabyte
 
 
 class Server:
-    """A server that keeps what it heard and how each connection ended: "eof" or "reset"."""
+    """A server that records what it received, and how each connection ended: "eof" or "reset"."""
 
     def __init__(self) -> None:
         self.heard = bytearray()
@@ -37,7 +37,7 @@ class Server:
             writer.close()
 
     async def until(self, heard: bytes) -> None:
-        """Wait until exactly this was heard."""
+        """Wait until exactly this was received."""
         async with self.arrived:
             await self.arrived.wait_for(lambda: bytes(self.heard) == heard)
 

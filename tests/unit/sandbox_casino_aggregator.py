@@ -60,7 +60,7 @@ class Aggregator:
         return web.json_response({"ErrorCode": code, "Message": "", "Value": None}, status=status)
 
     async def until(self, count: int) -> list[dict[str, Any]]:
-        """The Accepts, when so many have come."""
+        """Wait for this many Accepts, and return them."""
         async with asyncio.timeout(20), self.came:
             await self.came.wait_for(lambda: len(self.accepts) >= count)
         assert len(self.accepts) == count

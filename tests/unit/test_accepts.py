@@ -77,7 +77,7 @@ class Desk:
         return bet_id
 
     async def store(self, bet_id: int, kind: TransactionType = STAKE, **given: Any) -> StoredAccept:
-        """Store an Accept; a success unless told otherwise."""
+        """Store an Accept; by default a success."""
         return await self.accepts.store(1, accept(bet_id, kind, **given))
 
     async def movement(self, bet_id: int, kind: TransactionType = STAKE) -> Any:
@@ -396,7 +396,7 @@ async def test_an_accept_that_waits_for_the_row_sees_what_became_of_it(desk: Des
 
 
 async def _all_wait(desk: Desk, number: int) -> None:
-    """Until so many statements wait for the row."""
+    """Wait until this many statements wait for the row."""
     waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%found AS%'"
     async with asyncio.timeout(PATIENCE):
         while (await desk.sql(f"{waiting} AND datname = current_database()"))[0].n < number:

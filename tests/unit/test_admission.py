@@ -1,4 +1,4 @@
-"""What a worker makes of the answers of casinos, and what it still does where its database is gone."""
+"""What casinos' answers mean for their breakers, and what a worker still does without its database."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress

@@ -11,7 +11,7 @@ BEGAN = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def _bet(name: str, *heard: tuple[Operation, float, int | None, int]) -> BookedBet:
-    """A bet and what was heard of it: operation, seconds, code, milliseconds it took."""
+    """Return a bet and its answers: operation, seconds, code, milliseconds."""
     stake = Stake(name, 1, "s", "p", "r", "EUR", Decimal(1))
     answers = [
         ReceivedAnswer(

@@ -23,7 +23,7 @@ COUNTERPARTY = "11111111-2222-4333-8444-555555555555"
 
 @dataclass
 class FakeService:
-    """An aggregator and a casino in one: takes stakes, pays wins, unless told to be ``crooked`` in some way."""
+    """An aggregator and a casino in one. It takes stakes and pays wins, but for what ``crooked`` names."""
 
     crooked: str = ""
     balances: dict[str, Decimal] = field(default_factory=lambda: {"rich": Decimal(1000), "poor": Decimal(3)})

@@ -1,4 +1,4 @@
-"""Log lines: one JSON object each on standard error, whoever logs, and never a secret in them."""
+"""Log lines: each is one JSON object on standard error, from any library, and has no secret."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Onboarding as an operator does it: one JSON object on standard output, exit status 1 where refused."""
+"""Onboarding as an operator does it: one JSON object on standard output, exit status 1 if refused."""
 
 import asyncio
 import json

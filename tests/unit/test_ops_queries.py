@@ -49,7 +49,7 @@ class Broken:
 
     @workflow.run
     async def run(self) -> None:
-        """Fail at the workflow task, for ever."""
+        """Fail at every attempt of the workflow task."""
         raise RuntimeError("no such luck")
 
 
@@ -101,7 +101,7 @@ class Desk:
     async def carried(
         self, workflow_id: str, status: str = "open", attention: bool = False, settle_by: datetime | None = None
     ) -> WorkflowHandle[Any, Any]:
-        """A workflow that stands for a bet's; nobody runs it, but for ``broken``."""
+        """Start a workflow that stands for a bet's; no worker runs it, except for ``broken``."""
         told = visibility.at_start(
             casino=self.casino_name,
             provider="p",
@@ -120,7 +120,7 @@ class Desk:
         return handle
 
     async def listed(self, trouble: str, number: int) -> None:
-        """Wait until Temporal's list has so many of this desk's bets."""
+        """Wait until Temporal's list has this many of these bets."""
 
         async def known() -> bool:
             return len([one async for one in executions.find_stuck(self.temporal, trouble, self.casino_name)]) == number
@@ -390,7 +390,7 @@ async def test_a_workflow_whose_id_names_no_bet_keeps_no_bet_from_being_reminded
 
 @pytest.mark.edge_case(97)
 async def test_verify_reads_an_open_reversal(desk: Desk) -> None:
-    """Its workflow is missing here, which is what is told, whether its claw-back is on its way or parked."""
+    """Its workflow is missing, which is reported whether its claw-back is on its way or parked."""
     record = await desk.settled()
     reversals = Reversals(desk.casino.engine)
     await reversals.open(record.bet_id, OWNER, None)

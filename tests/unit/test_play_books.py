@@ -122,7 +122,7 @@ async def test_another_providers_bet_of_the_same_name_is_not_ours(rows: Rows) ->
 
 
 def played(pay_in: int) -> Book:
-    """The provider's book of a bet whose PayIn heard this code."""
+    """Return the provider's book of a bet whose PayIn was answered this code."""
     book = Book()
     bet = book.open_bet(Stake("bet-1", 1, "session-1", "player-1", "round-1", "EUR", Decimal("10.00")))
     book.record(bet, Operation.PAY_IN, Answer(pay_in, 200, "", 1))

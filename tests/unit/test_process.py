@@ -1,4 +1,4 @@
-"""A process ends with its own status, and with all that it has said, whatever its threads still do."""
+"""A process ends with its own status and all of its output, whatever its threads still do."""
 
 import subprocess
 import sys

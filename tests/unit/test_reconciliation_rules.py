@@ -1,4 +1,4 @@
-"""What follows where two books differ, case by case."""
+"""What follows if two books differ, case by case."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The sample messages of docs/protocol-casino.md, checked as the page tells casinos to check."""
+"""The sample messages of docs/protocol-casino.md, checked as the page asks casinos to check."""
 
 import json
 import re

@@ -18,7 +18,7 @@ from tests.unit.sandbox_casino_support import Casino, Sandbox, new_bet, running_
 
 @dataclass
 class Cli:
-    """``python -m betcore sandbox ...`` where a stack has written down its casino."""
+    """``python -m betcore sandbox ...`` in the folder of a stack that has recorded its casino."""
 
     environment: dict[str, str | None]
 

@@ -1,4 +1,4 @@
-"""A sandbox casino that confirms with Accept: what the caller of make hears, and what the aggregator is told."""
+"""A sandbox casino that confirms with Accept: its answer to make, and the Accepts that it sends."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

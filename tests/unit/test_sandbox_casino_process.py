@@ -1,4 +1,4 @@
-"""The sandbox casino as a process: it starts from the environment, and stops when told."""
+"""The sandbox casino as a process: it starts from the environment, and stops at SIGTERM."""
 
 import asyncio
 import os

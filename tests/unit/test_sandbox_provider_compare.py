@@ -150,7 +150,7 @@ DIFFERENT = {
 
 
 def find(made: BookedBet, ours: AggregatorBet | None, movements: list[CasinoMovement]) -> list[str]:
-    """What differs where the aggregator holds for done what the casino has for its bet."""
+    """The differences if the aggregator has recorded as done what the casino has of its bet."""
     if ours is not None:
         ours = replace(ours, movements=tuple(one for one in movements if one.casino_bet_id == ours.casino_bet_id))
     return [one.what for one in compare([made], {"bet-1": ours} if ours else {}, movements)]

@@ -43,7 +43,7 @@ def _python(name: str, code: str, **more: object) -> Service:
 
 @pytest.fixture
 def strange_port() -> Iterator[int]:
-    """A port at which somebody else listens."""
+    """A port at which another program listens."""
     with socket.socket() as stranger:
         stranger.bind((ports.HOST, 0))
         stranger.listen()

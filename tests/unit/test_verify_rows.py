@@ -1,4 +1,4 @@
-"""What the rows alone tell ``verify``: every way in which a bet may stand is right, and no other."""
+"""What the rows alone show ``verify``: every valid state of a bet passes, and no other."""
 
 import re
 from collections.abc import AsyncIterator
