@@ -63,7 +63,7 @@ SessionId = Annotated[str, PlainValidator(_read_session_id), WithJsonSchema(ID_S
 class BetBody(BaseModel):
     """The fields of every call about a bet. A refusal names the first field, in this order, that cannot be read."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True)
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel)
 
     session_id: SessionId = _ABSENT
     bet_id: Id

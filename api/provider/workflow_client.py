@@ -137,10 +137,10 @@ class BetWorkflowClient:
                     rpc_timeout=_rpc_timeout(seconds),
                 )
         except WorkflowAlreadyStartedError:
-            _consume(operation)
+            _retrieve_failure(operation)
             return None
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateFailedError, RPCError) as error:
-            _consume(operation)
+            _retrieve_failure(operation)
             raise OutcomeUnknown from error
         return record
 
@@ -189,9 +189,9 @@ def _update_id(name: str, call: PayOut | Refund | None) -> str:
     """
     if call is None:
         return name
-    says: list[object] = [call.player_id]
-    says += [call.round_id, call.win.currency, call.win.minor] if isinstance(call, PayOut) else [call.after_pay_out]
-    return f"{name}:{hashlib.sha256(json.dumps(says).encode()).hexdigest()[:32]}"
+    facts: list[object] = [call.player_id]
+    facts += [call.round_id, call.win.currency, call.win.minor] if isinstance(call, PayOut) else [call.after_pay_out]
+    return f"{name}:{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]}"
 
 
 def _workflow_id(bet: BetKey, record: BetRecord | None) -> str:
@@ -218,7 +218,7 @@ def _rpc_timeout(seconds: float) -> timedelta:
     return timedelta(seconds=max(seconds, _SHORTEST))
 
 
-def _consume(operation: WithStartWorkflowOperation[Started, End]) -> None:
+def _retrieve_failure(operation: WithStartWorkflowOperation[Started, End]) -> None:
     """Retrieve the failure of the start, which is the failure just raised: asyncio would log it as never retrieved."""
     start = asyncio.ensure_future(operation.workflow_handle())
     start.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -74,6 +74,8 @@ ACCEPT = {
 }
 ACCEPT_FIELDS = (*ACCEPT, "TransactionId", "Balance", "TaxAmount", "further")
 GOOD = b'{"betId":"bet-1"}'
+_BOTH_SPELLINGS = b"""{"betId":"bet-1","bet_id":"bet-2","gameRoundId":"round-1","game_round_id":true,
+    "session_id":"another","win_odd":true,"bet_amount":true,"win_amount":true}"""
 WHOLE = {
     "nothing": b"",
     "a space": b" ",
@@ -84,6 +86,8 @@ WHOLE = {
     "text": b'"text"',
     "text without an end": b'"text',
     "an object without an end": GOOD[:-1],
+    "names of another spelling": b'{"bet_id":"bet-1","bet_amount":"1","win_amount":"1","game_round_id":"round-1"}',
+    "names of both spellings": _BOTH_SPELLINGS,
     "a letter behind": GOOD + b"x",
     "a comma too many": GOOD[:-1] + b",}",
     "twice": GOOD * 2,

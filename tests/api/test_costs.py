@@ -54,11 +54,11 @@ async def test_a_pay_in_sends_four_statements_and_a_pay_out_three(tmp_path: Path
             bets = BetOperations(casino.calls, casino.bets, casino.partners, balances, BetWorkflowClient(client))
 
             async def pay_in(bet: str) -> Reply:
-                body = PayInBody(bet_id=bet, bet_amount="10.00", game_round_id="round")
+                body = PayInBody(betId=bet, betAmount="10.00", gameRoundId="round")
                 return await bets.pay_in(await _call(casino), body)
 
             async def pay_out(bet: str) -> Reply:
-                body = PayOutBody(bet_id=bet, win_amount="25.00", game_round_id="round")
+                body = PayOutBody(betId=bet, winAmount="25.00", gameRoundId="round")
                 return await bets.pay_out(await _call(casino), body)
 
             # The first bet fills the caches of partners and keys.

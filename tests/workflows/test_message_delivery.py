@@ -188,13 +188,12 @@ async def test_a_rejection_is_final_only_where_the_row_says_the_same(database_ur
             assert provider is not None
             known, due = bet.provider_bet_id, time.monotonic() + 60
             pay_outs = [
-                PayOutBody(bet_id=known, win_amount="5.00", game_round_id=one)
-                for one in (bet.round_id, "another-round")
+                PayOutBody(betId=known, winAmount="5.00", gameRoundId=one) for one in (bet.round_id, "another-round")
             ]
             now, session = datetime.now(UTC), casino.session.session_id
             calls = [Call(provider, session, f"{known}:{time.monotonic_ns()}", due, now) for _ in range(3)]
             heard = [await bets.pay_out(call, body) for call, body in zip(calls, pay_outs, strict=False)]
-            return [reply.code for reply in (*heard, await bets.refund(calls[2], RefundBody(bet_id=known)))]
+            return [reply.code for reply in (*heard, await bets.refund(calls[2], RefundBody(betId=known)))]
 
         # Without a row only the workflow's own rejection of this call can answer it.
         assert await said() == ["different_data"] * 3
