@@ -22,7 +22,7 @@ Limit = Annotated[str | None, typer.Option(help="In major units of the session's
 def add_game(
     provider: Provider,
     game_id: GameId,
-    name: Annotated[str, typer.Option("--name", help="What people call it.")],
+    name: Annotated[str, typer.Option("--name", help="The name for operators and reports.")],
     min_bet: Limit = None,
     max_bet: Limit = None,
     as_json: AsJson = False,
@@ -50,13 +50,13 @@ def list_games(
 
 @game.command("disable")
 def disable_game(provider: Provider, game_id: GameId, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Take no new stakes on a game; its open bets go on."""
+    """Refuse new stakes on a game; its open bets continue."""
     run_command(as_json, data_dir, lambda context: context.catalogue.disable_game(provider, game_id))
 
 
 @game.command("enable")
 def enable_game(provider: Provider, game_id: GameId, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Take new stakes on a game again."""
+    """Accept new stakes on a game again."""
     run_command(as_json, data_dir, lambda context: context.catalogue.enable_game(provider, game_id))
 
 
@@ -74,7 +74,7 @@ def block_player(casino: Casino, player: Player, as_json: AsJson = False, data_d
 
 @player.command("unblock")
 def unblock_player(casino: Casino, player: Player, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Take stakes of a player again."""
+    """Accept stakes of a player again."""
     run_command(as_json, data_dir, lambda context: context.catalogue.block(casino, player, blocked=False))
 
 
@@ -89,7 +89,7 @@ def open_session(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Open a session, registering the player when new; its id is printed."""
+    """Open a session, and register a new player; print the session's id."""
     run_command(
         as_json,
         data_dir,
@@ -103,5 +103,5 @@ def close_session(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """End a session for new stakes; its open bets go on."""
+    """End a session for new stakes; its open bets continue."""
     run_command(as_json, data_dir, lambda context: context.catalogue.close_session(session))

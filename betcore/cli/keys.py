@@ -29,7 +29,7 @@ def revoke_key(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Take a key off the JWKS at once and never sign with it again; a new one is made if it was the one that signs."""
+    """Remove a key from the JWKS at once and never sign with it again; if it was the signing key, make a new one."""
 
     async def work(context: CommandContext) -> Json:
         return {"revoked": kid, "signing_key": await _keys(context).revoke(kid)}

@@ -10,20 +10,22 @@ from betcore.cli.output import AsJson, DataDir
 from betcore.cli.reconcile import reconcile
 from betcore.domain.messages import Action
 
-ops = typer.Typer(no_args_is_help=True, help="Watch over bets, and act on them.")
+ops = typer.Typer(no_args_is_help=True, help="Show bets, find those that make no progress, and act on them.")
 ops.command("reconcile")(reconcile)
 
 Bet = Annotated[
     str, typer.Argument(metavar="BET", help="Our BetId, <provider>/<betId>, or the id of one of its workflows.")
 ]
 Casino = Annotated[str | None, typer.Option("--casino", help="Of this casino alone.")]
-Operator = Annotated[str, typer.Option("--operator", envvar="BETCORE_OPERATOR", help="Who acts; stands on record.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; stands on record.")]
+Operator = Annotated[
+    str, typer.Option("--operator", envvar="BETCORE_OPERATOR", help="The operator's name; is recorded.")
+]
+Reason = Annotated[str, typer.Option("--reason", help="The reason; is recorded.")]
 
 
 @ops.command("show")
 def show(bet: Bet, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Show all of a bet: its rows, every message, send and answer, and what comes next."""
+    """Show everything about a bet: its rows, every message, send and answer, and what comes next."""
     from betcore.cli.ops_queries import show_bet
 
     run_command(as_json, data_dir, lambda context: show_bet(context, bet), _story)
@@ -32,7 +34,7 @@ def show(bet: Bet, as_json: AsJson = False, data_dir: DataDir = None) -> None:
 @ops.command("stuck")
 def stuck(
     casino: Casino = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many of each kind.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most this number of each kind.")] = 100,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -67,7 +69,7 @@ def retry(bet: Bet, operator: Operator, reason: Reason, as_json: AsJson = False,
 
 @ops.command("void")
 def void(bet: Bet, operator: Operator, reason: Reason, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Take a bet back that has no result: its stake is returned."""
+    """Return the stake of a bet that has no result."""
     _operate(Action.VOID, bet, operator, reason, as_json, data_dir)
 
 
@@ -92,7 +94,7 @@ def mark_paid(bet: Bet, operator: Operator, reason: Reason, as_json: AsJson = Fa
 
 @ops.command("mark-taken")
 def mark_taken(bet: Bet, operator: Operator, reason: Reason, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Count a parked debit as taken: the casino holds the money. Always by two operators."""
+    """Record a parked debit as taken: the casino has the money. Always takes two operators."""
     _operate(Action.MARK_TAKEN, bet, operator, reason, as_json, data_dir)
 
 
@@ -100,7 +102,7 @@ def mark_taken(bet: Bet, operator: Operator, reason: Reason, as_json: AsJson = F
 def mark_not_taken(
     bet: Bet, operator: Operator, reason: Reason, as_json: AsJson = False, data_dir: DataDir = None
 ) -> None:
-    """Count a parked debit as not taken, once no message of ours can still take it. Always by two operators."""
+    """Record a parked debit as not taken, once no message of ours can still take it. Always takes two operators."""
     _operate(Action.MARK_NOT_TAKEN, bet, operator, reason, as_json, data_dir)
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 OVERLAP_SECONDS = 3600
 
-provider = typer.Typer(no_args_is_help=True, help="Game providers: who may send bets.")
-casino = typer.Typer(no_args_is_help=True, help="Casinos: whose wallets the money is in.")
+provider = typer.Typer(no_args_is_help=True, help="Game providers: the partners that send bets.")
+casino = typer.Typer(no_args_is_help=True, help="Casinos: the partners whose wallets have the money.")
 
 Name = Annotated[str, typer.Option("--name", help="The partner's name, as it was added.")]
 ProfileFile = Annotated[Path | None, typer.Option("--profile", help="YAML with what differs from the defaults.")]
@@ -23,7 +23,7 @@ ApiHost = Annotated[str, typer.Option("--api-host", help="Where the casino's wal
 Confirmation = Annotated[
     str | None, typer.Option("--confirmation", help="How the casino confirms a movement: reply or accept.")
 ]
-Overlap = Annotated[int, typer.Option("--overlap", help="Seconds for which the secret of before still holds.")]
+Overlap = Annotated[int, typer.Option("--overlap", help="Seconds for which the previous secret stays valid.")]
 
 
 @provider.command("add")
@@ -87,13 +87,13 @@ def set_casino_profile(
 
 @provider.command("disable")
 def disable_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Take no new stakes from a provider; its open bets go on."""
+    """Refuse new stakes of a provider; its open bets continue."""
     run_command(as_json, data_dir, lambda context: context.partners.disable("provider", name))
 
 
 @casino.command("disable")
 def disable_casino(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Take no new stakes for a casino; its open bets go on."""
+    """Refuse new stakes for a casino; its open bets continue."""
     run_command(as_json, data_dir, lambda context: context.partners.disable("casino", name))
 
 
@@ -127,19 +127,19 @@ def show_casino(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -
 
 @provider.command("enable")
 def enable_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Take new stakes from a provider again."""
+    """Accept new stakes of a provider again."""
     run_command(as_json, data_dir, lambda context: context.partners.enable("provider", name))
 
 
 @casino.command("enable")
 def enable_casino(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Take new stakes for a casino again."""
+    """Accept new stakes for a casino again."""
     run_command(as_json, data_dir, lambda context: context.partners.enable("casino", name))
 
 
 @provider.command("suspend")
 def suspend_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Refuse every call of a provider with 401; its open bets go on without it."""
+    """Refuse every call of a provider with 401; its open bets continue without it."""
     run_command(as_json, data_dir, lambda context: context.partners.suspend(name, suspended=True))
 
 

@@ -31,7 +31,9 @@ COLUMNS = (
 def reconcile(
     casino: Annotated[str, typer.Option("--casino", help="The casino's name.")],
     opened_from: Annotated[str, typer.Option("--from", metavar="TIME", help="Bets opened then or later (UTC).")],
-    opened_to: Annotated[str, typer.Option("--to", metavar="TIME", help="Bets opened before that, which is past.")],
+    opened_to: Annotated[
+        str, typer.Option("--to", metavar="TIME", help="Bets opened before this time, which must be past.")
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder for the two reports.")] = Path(),
     as_json: AsJson = False,
     data_dir: DataDir = None,

@@ -34,7 +34,7 @@ _READS = 5
 _RANGES = 65_536
 _PAGE = 20_000
 _SAID = {
-    Kind.MISSING_THERE: "we hold it for made, the casino does not have it",
+    Kind.MISSING_THERE: "we have it as made, the casino does not have it",
     Kind.MISSING_HERE: "the casino has made it, we have not",
     Kind.AMOUNT: "the casino has it with another amount or player, or more than once",
     Kind.STATUS: "the casino has made it, we wait for an operator",

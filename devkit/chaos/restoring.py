@@ -65,7 +65,7 @@ class Restoring:
         self._backed_up = asyncio.Event()
 
     async def back_up(self) -> None:
-        """Take the backup in the first seconds of the load. Raises what stands in the way for long."""
+        """Take the backup in the first seconds of the load. Raises its last failure if it keeps failing."""
         await asyncio.sleep(_BACKUP_AFTER)
         await once_available(lambda: self._postgres.back_up(self._copy))
         self._say("a base backup is taken")

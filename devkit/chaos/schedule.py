@@ -49,8 +49,8 @@ KINDS = (
 _GAP = (5.5, 10.5)
 _LASTS = (1.0, 7.5)
 _MOMENTS = ("kill", "redeploy", "rotate", "wrong clock", "restore")
-# A restore sets aside the bets that were begun before it: it comes once, among the first faults, but not before there
-# is a base backup and a while that is lost. What comes next leaves it time to begin anew.
+# A restore sets aside the bets begun before it: it comes once, among the first faults, but not before there
+# is a base backup and a span that is lost. The next fault leaves the load time to start again.
 _PLACES_OF_RESTORE = (2, 4)
 _RESTORE_FROM = 20.0
 _AFTER_RESTORE = 12.0

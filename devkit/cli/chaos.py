@@ -25,12 +25,12 @@ class _Over(Exception):
 
 @app.command()
 def chaos(
-    minutes: Annotated[float, typer.Option(min=0.1, help="For how long things are broken.")] = 3,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Minutes in which faults are injected.")] = 3,
     seed: Annotated[int, typer.Option(help="The same seed draws the same faults and rounds.")] = 1,
-    rate: Annotated[float, typer.Option(min=0.1, help="Bets begun a second.")] = 4,
-    kinds: Annotated[str, typer.Option(help="Only faults whose kind begins so, such as `casino`.")] = "",
+    rate: Annotated[float, typer.Option(min=0.1, help="Bets begun per second.")] = 4,
+    kinds: Annotated[str, typer.Option(help="Only faults whose kind begins with this, such as `casino`.")] = "",
     data_dir: Annotated[
-        Path | None, typer.Option(help="The stack's folder, one that is not there yet; else a temporary one.")
+        Path | None, typer.Option(help="The stack's folder, which must not exist; by default a temporary one.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the page, the summary and the raw lists.")] = Path(
         ".betcore/chaos"
@@ -39,7 +39,7 @@ def chaos(
 ) -> None:
     """Run a stack under load, break it by a seeded schedule, let it come to rest, and check that no money is wrong.
 
-    Exit status 1 when anything is; the stack's folder is kept then.
+    Exits with status 1 if any is; the stack's folder is kept then.
     """
     from devkit.chaos.report import write
     from devkit.chaos.run import Plan, Run

@@ -29,7 +29,7 @@ def demo(
 ) -> None:
     """Start the whole stack, play a set of bets, and leave it up until Ctrl-C.
 
-    Exit status 1 when a bet did not come out as it must, or when a signal ended it all before that was known.
+    Exits with status 1 if a bet did not end as it must, or if a signal ended the run before that was known.
     """
     from devkit.play.demo import perform as play  # here: `demo --help` starts faster without
     from devkit.play.demo import stage_console

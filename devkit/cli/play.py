@@ -15,11 +15,13 @@ app = typer.Typer()
 @app.command()
 def play(
     bets: Annotated[int, typer.Option(min=1, help="How many bets.")] = 100,
-    rate: Annotated[float, typer.Option(min=0.01, help="Bets begun a second.")] = 20,
+    rate: Annotated[float, typer.Option(min=0.01, help="Bets begun per second.")] = 20,
     players: Annotated[int, typer.Option(min=1, help="How many players share them.")] = 5,
     seed: Annotated[int, typer.Option(help="The same seed draws the same rounds.")] = 1,
     at_once: Annotated[int, typer.Option(min=1, help="Bets under way at the same time, at most.")] = 200,
-    patience: Annotated[int, typer.Option(min=0, help="Seconds to go on repeating after the last bet began.")] = 900,
+    patience: Annotated[
+        int, typer.Option(min=0, help="Seconds for which calls are repeated after the last bet began.")
+    ] = 900,
     one_step: Annotated[float, typer.Option(min=0, max=1, help="The share of rounds in one step (PayInOut).")] = 0.25,
     book: Annotated[Path | None, typer.Option(help="The provider's book; bets open in it are finished first.")] = None,
     as_json: AsJson = False,
@@ -27,8 +29,8 @@ def play(
 ) -> None:
     """Play rounds of the sandbox's dice game, and compare the provider's book with ours and the casino's.
 
-    Exit status 1 when any bet differs, has no definite end, or is not at rest with us: its outcome unknown, money owed,
-    a reversal not over.
+    Exits with status 1 if any bet differs, has no definite end, or is not at rest in our rows: its outcome unknown,
+    money owed, or a reversal not over.
     """
     from devkit.play import runner  # here: `play --help` starts faster without
 

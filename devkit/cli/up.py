@@ -18,7 +18,7 @@ _DATA_DIR = typer.Option(envvar="BETCORE_DATA_DIR", help="Folder of its database
 def up(
     data_dir: Annotated[Path, _DATA_DIR] = Path(".betcore"),
     sandbox: Annotated[bool, typer.Option(help="Run the sandbox casino and the sandbox provider too.")] = True,
-    processes: Annotated[int, typer.Option(min=0, help="Worker processes; 0 where you run worker.py yourself.")] = 1,
+    processes: Annotated[int, typer.Option(min=0, help="Worker processes; 0 if you run worker.py yourself.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Start PostgreSQL, Temporal, the API, workers and the sandbox partners, and keep them alive until Ctrl-C."""

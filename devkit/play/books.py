@@ -118,7 +118,8 @@ class SandboxCasino:
         return [one for one in found if one["bet_id"] is not None]
 
     async def set_faults(self, *faults: Mapping[str, object], seed: int = 0) -> list[dict[str, Any]]:
-        """Replace the casino's faults, none given heals it; those in force now. ``seed`` is that of their dice."""
+        """Replace the casino's faults and return those in force; without arguments remove them. ``seed`` seeds their
+        chance."""
         shown = await self._ask("POST", "/_faults", faults=[dict(one) for one in faults], seed=seed)
         return list(shown["faults"])
 

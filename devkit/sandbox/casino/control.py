@@ -191,7 +191,7 @@ class Control:
         return _answer_faults(self._casinos[read_query(request, OfCasino).partner_client_id])
 
     async def set_faults(self, request: web.Request) -> web.Response:
-        """Replace the casino's faults; counts and dice begin anew."""
+        """Replace the casino's faults; counts and chance start again."""
         asked = await read_body(request, NewFaults)
         return await self._plan(asked.partner_client_id, Plan(asked.seed, asked.faults))
 

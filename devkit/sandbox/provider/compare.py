@@ -28,7 +28,7 @@ class CasinoMovement:
 
 @dataclass(frozen=True, slots=True)
 class AggregatorBet:
-    """The aggregator's row of a bet in major units, with the movements that it holds for done.
+    """The aggregator's row of a bet in major units, with the movements that it has as done.
 
     ``casino_bet_id`` is the number that the casino knows the bet by; ``reversed`` is a bet that was taken back after it
     had ended.
