@@ -166,8 +166,8 @@ class CasinoGateway:
         if not is_counted_by_accept:
             await self._admission.record_result(casino, made.answer)
         if made.answer.meaning != DUPLICATE:
-            kind = claimed.movement.transaction_type
-            return Outcome.of_answer(made, classify(kind, made.answer.meaning, claimed.sends))
+            transaction_type = claimed.movement.transaction_type
+            return Outcome.of_answer(made, classify(transaction_type, made.answer.meaning, claimed.sends))
         outcome = await self._look_ups.classify_duplicate(casino, claimed, made, within)
         if is_counted_by_accept and outcome.listed:
             await self._admission.record_result(casino, made.answer)
@@ -175,19 +175,19 @@ class CasinoGateway:
 
     async def _record_open(self, casino: Casino, claimed: ClaimedMovement, outcome: Outcome, retry: Retry) -> Step:
         """Note an answer that decides nothing; after a refusing Accept, set when the next send may leave."""
-        answer, record, kind = outcome.answer, claimed.claim.record, claimed.movement.transaction_type
+        answer, record, transaction_type = outcome.answer, claimed.claim.record, claimed.movement.transaction_type
         wait = None if claimed.claim.counted else claimed.claim.waits
         await self._bets.note(
             record.bet_id,
             "answer",
-            type=int(kind),
+            type=int(transaction_type),
             progress=outcome.progress,
             kind=answer.kind,
             error_code=answer.error_code,
         )
         if answer.kind == ACCEPT:
             wait = retry.gap(claimed.claim.attempts or 1)
-            await self._bets.forget_refusal(record.bet_id, kind, answer.error_code, wait)
+            await self._bets.forget_refusal(record.bet_id, transaction_type, answer.error_code, wait)
         elif outcome.progress is Progress.UNKNOWN and casino.profile.confirmation == ACCEPT:
             # The answer is lost, the Accept may still come: from now on it is signalled to the workflow.
             await self._confirmations.fetch(claimed.movement)

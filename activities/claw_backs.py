@@ -152,8 +152,8 @@ class PendingClawBack:
         return self._step(record, Progress.ABSENT if absent and is_over else Progress.UNKNOWN, detail)
 
     async def _park(self, outcome: Outcome) -> BetRecord:
-        kind, error_code = self.movement.transaction_type, outcome.answer.error_code
-        return await self._reversals.park(self._bet_id, self._owner, kind, error_code, outcome.theirs)
+        transaction_type, error_code = self.movement.transaction_type, outcome.answer.error_code
+        return await self._reversals.park(self._bet_id, self._owner, transaction_type, error_code, outcome.theirs)
 
     async def _file_debited_after_the_end(self, record: BetRecord, movement: Movement) -> None:
         """File an incident: the casino has made a claw-back whose reversal has ended without it."""
@@ -169,8 +169,8 @@ def claw_back_of(reverse: Reverse, not_after: datetime | None = None) -> Movemen
     """Return the debit that takes a win back. Raises ValueError if the bet has no win."""
     if reverse.win is None:
         raise ValueError(f"bet {reverse.bet_id} has no win to take back")
-    kind = TransactionType.PAY_OUT_RETURN
-    return Movement(reverse.bet_id, kind, reverse.partner_user_id, reverse.win, not_after)
+    transaction_type = TransactionType.PAY_OUT_RETURN
+    return Movement(reverse.bet_id, transaction_type, reverse.partner_user_id, reverse.win, not_after)
 
 
 def _is_refused(record: BetRecord) -> bool:

@@ -82,14 +82,14 @@ class LookUps:
 
         Raises MovementDiffers.
         """
-        kind = int(movement.transaction_type)
+        transaction_type = int(movement.transaction_type)
         try:
             look = await self._casinos.look(casino, movement, within)
         except MovementDiffers as difference:
-            await self._bets.note_once(movement.bet_id, "looked", {"type": kind, **difference.theirs})
+            await self._bets.note_once(movement.bet_id, "looked", {"type": transaction_type, **difference.theirs})
             raise
         if look.found is None:
-            await self._bets.note_once(movement.bet_id, "looked", {"type": kind, "unclear": look.kind})
+            await self._bets.note_once(movement.bet_id, "looked", {"type": transaction_type, "unclear": look.kind})
         return look
 
 

@@ -87,8 +87,8 @@ class PendingStake:
                 )
                 return self._refused(record, outcome.detail)
             case _:
-                kind, error_code = claimed.movement.transaction_type, outcome.answer.error_code
-                record = await self._bets.park(bet_id, owner, kind, error_code, outcome.theirs)
+                transaction_type, error_code = claimed.movement.transaction_type, outcome.answer.error_code
+                record = await self._bets.park(bet_id, owner, transaction_type, error_code, outcome.theirs)
         await failpoints.reach("debit_recorded")
         return self._step(record, outcome.detail)
 

@@ -55,8 +55,8 @@ class Wallet:
         if outcome.progress is Progress.DONE:
             record = await self._bets.accept(bet_id, owner, outcome.confirmation)
         else:
-            kind, error_code = debit.transaction_type, outcome.answer.error_code
-            record = await self._bets.park(bet_id, owner, kind, error_code, outcome.theirs)
+            transaction_type, error_code = debit.transaction_type, outcome.answer.error_code
+            record = await self._bets.park(bet_id, owner, transaction_type, error_code, outcome.theirs)
         return Step(progress=progress_of_stake(record, owner), detail=outcome.detail, record=record)
 
     @activity.defn(name="try_credit")

@@ -143,12 +143,12 @@ async def _info(request: web.Request) -> web.Response:
     return web.json_response({"ErrorCode": 200, "Message": "Success", "Value": listed})
 
 
-def _movement(bet_id: int, kind: int, amount: str) -> dict[str, Any]:
+def _movement(bet_id: int, transaction_type: int, amount: str) -> dict[str, Any]:
     return {
         "BetId": bet_id,
-        "TransactionType": kind,
-        "TransactionId": f"{bet_id}:{kind}",
-        "PartnerTransactionId": f"C-{bet_id}-{kind}",
+        "TransactionType": transaction_type,
+        "TransactionId": f"{bet_id}:{transaction_type}",
+        "PartnerTransactionId": f"C-{bet_id}-{transaction_type}",
         "PartnerUserId": "anna",
         "Amount": amount,
         "Timestamp": (_FIRST + timedelta(milliseconds=bet_id)).isoformat(),

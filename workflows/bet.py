@@ -216,10 +216,12 @@ class Bet:
         return step
 
     async def _credit(self, resolution: Resolution) -> Step:
-        kind, amount = TransactionType.PAY_OUT, resolution.win
+        transaction_type, amount = TransactionType.PAY_OUT, resolution.win
         if amount is None:
-            kind, amount = TransactionType.BET_RETURN, self._pay_in.stake
-        return await self._movements.credit(kind, amount, asked=resolution.asked, filed_at=self._inbox.filed_at)
+            transaction_type, amount = TransactionType.BET_RETURN, self._pay_in.stake
+        return await self._movements.credit(
+            transaction_type, amount, asked=resolution.asked, filed_at=self._inbox.filed_at
+        )
 
     # The end
 

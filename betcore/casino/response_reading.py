@@ -75,10 +75,10 @@ def check_echo(bet_id: int, transaction_type: TransactionType) -> Check:
 
 
 def _difference(value: Mapping[str, object], bet_id: int, transaction_type: TransactionType) -> Doubt | None:
-    bet, kind, named = (field(value, name) for name in ("BetId", "TransactionType", "TransactionId"))
+    bet, its_type, named = (field(value, name) for name in ("BetId", "TransactionType", "TransactionId"))
     if bet is not None and casino_values.whole(bet) != bet_id:
         return Doubt.OTHER_BET
-    if kind is not None and casino_values.transaction_type(kind) != int(transaction_type):
+    if its_type is not None and casino_values.transaction_type(its_type) != int(transaction_type):
         return Doubt.OTHER_TYPE
     if named not in (None, "", transaction_id(bet_id, transaction_type)):
         return Doubt.OTHER_TRANSACTION

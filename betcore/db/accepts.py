@@ -74,22 +74,22 @@ class Accepts:
 
 
 def _given(accept: CasinoAccept, bet: PlayedRow, balance: Money | None) -> dict[str, object]:
-    kind, named = accept.transaction_type, accept.transaction_id
-    major = casino_values.amount(accept.amount, debit=kind.is_debit)
+    transaction_type, named = accept.transaction_type, accept.transaction_id
+    major = casino_values.amount(accept.amount, debit=transaction_type.is_debit)
     # None is no amount of any movement: it is below zero, or finer than the currency.
     amount = None if major is None else casino_values.money(major, bet.currency)
     ours = bet.partner_user_id
     facts = {
-        "type": int(kind),
+        "type": int(transaction_type),
         "error_code": accept.error_code,
         "partner_transaction_id": accept.partner_transaction_id,
     }
     return {
         "bet_id": accept.bet_id,
-        "transaction_type": int(kind),
+        "transaction_type": int(transaction_type),
         "amount": amount.minor if amount else -1,
         "partner_user_id": ours if same_identity(ours, accept.partner_user_id) else accept.partner_user_id,
-        "differs": named not in (None, transaction_id(accept.bet_id, kind)),
+        "differs": named not in (None, transaction_id(accept.bet_id, transaction_type)),
         "success": accept.success,
         "alike": list(accept.alike),
         "error_code": accept.error_code,
@@ -100,13 +100,13 @@ def _given(accept: CasinoAccept, bet: PlayedRow, balance: Money | None) -> dict[
     }
 
 
-def _workflow_id(row: StoredRow, kind: TransactionType) -> str:
+def _workflow_id(row: StoredRow, transaction_type: TransactionType) -> str:
     """Return the id of the workflow that carries a movement.
 
     A workflow that has just taken the bet over is not in the row yet: it reads the Accept from the row itself.
     """
     key = BetKey(str(row.counterparty_id), row.bet.provider_bet_id)
-    reverses = kind is TransactionType.BET_RETURN and row.reversal_id is not None
-    if kind is TransactionType.PAY_OUT_RETURN or reverses:
+    reverses = transaction_type is TransactionType.BET_RETURN and row.reversal_id is not None
+    if transaction_type is TransactionType.PAY_OUT_RETURN or reverses:
         return current_reversal_workflow_id(key, row.bet.bet_id, row.reversal_lives or 0)
     return current_bet_workflow_id(key, row.bet.bet_id, row.bet.lives)

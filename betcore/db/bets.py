@@ -52,7 +52,7 @@ class Bets:
             "refusal": refusal,
             "owner": owner,
             "not_after": pay_in.not_after,
-            "kind": pay_in.event_type,
+            "event_type": pay_in.event_type,
             "data": as_json(
                 {"amount": str(pay_in.stake), "win": pay_in.win and str(pay_in.win), "state": state, "refusal": refusal}
             ),
@@ -209,11 +209,11 @@ class Bets:
 
     async def note(self, bet_id: int, event: str, **data: object) -> None:
         """Record an event of a bet."""
-        await execute(self._engine, notes.NOTE, bet_id=bet_id, kind=event, data=as_json(data))
+        await execute(self._engine, notes.NOTE, bet_id=bet_id, event_type=event, data=as_json(data))
 
     async def note_once(self, bet_id: int, event: str, data: Mapping[str, object]) -> None:
         """Record an event of a bet, once for the same data."""
-        await execute(self._engine, notes.NOTE_ONCE, bet_id=bet_id, kind=event, data=as_json(data))
+        await execute(self._engine, notes.NOTE_ONCE, bet_id=bet_id, event_type=event, data=as_json(data))
 
     async def await_accept(
         self, bet_id: int, transaction_type: TransactionType, within: timedelta, currency: str

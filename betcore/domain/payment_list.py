@@ -88,14 +88,14 @@ def _item(item: object, bet_id: int) -> Listed:
     named = casino_values.whole(field(item, "BetId"))
     if named != bet_id:
         raise Unclear(Doubt.UNREADABLE_BET if named is None else Doubt.OTHER_BET)
-    kind = casino_values.transaction_type(field(item, "TransactionType"))
-    if kind is None:
+    transaction_type = casino_values.transaction_type(field(item, "TransactionType"))
+    if transaction_type is None:
         raise Unclear(Doubt.UNREADABLE_TYPE)
     amount = field(item, "Amount")
     if casino_values.number(amount) is None:
         raise Unclear(Doubt.UNREADABLE_AMOUNT)
     return Listed(
-        transaction_type=kind,
+        transaction_type=transaction_type,
         amount=str(amount),
         partner_user_id=_optional_id(item, "PartnerUserId", Doubt.UNREADABLE_PLAYER),
         transaction_id=_optional_id(item, "TransactionId", Doubt.UNREADABLE_TRANSACTION),

@@ -252,9 +252,9 @@ class _RangeSums:
         self.share = (last - first) // _RANGES + 1
         self._left: dict[int, tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
 
-    def add(self, bet_id: int, kind: int) -> None:
+    def add(self, bet_id: int, transaction_type: int) -> None:
         """Add a movement that the casino has."""
-        value = bet_id * 8 + kind
+        value = bet_id * 8 + transaction_type
         self.take(bet_id // self.share, -1, -value, -(value**2))
 
     def take(self, share: int, made: int, first: int, second: int) -> None:

@@ -45,8 +45,8 @@ class Seen(NamedTuple):
     @classmethod
     def of(cls, concern: Concern, bet_id: int | None, state: str) -> "Seen":
         """Return what an operator sees of a bet now."""
-        kind = concern.transaction_type
-        movement = None if bet_id is None or kind is None else transaction_id(bet_id, kind)
+        transaction_type = concern.transaction_type
+        movement = None if bet_id is None or transaction_type is None else transaction_id(bet_id, transaction_type)
         return cls(movement, concern.amount, state)
 
 

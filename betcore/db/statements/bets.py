@@ -75,7 +75,7 @@ sent AS (
 event AS (
     INSERT INTO bet_event (bet_id, kind, data)
     SELECT bet_id, kind, data FROM (
-        SELECT 1 AS place, bet_id, CAST(:kind AS text) AS kind, CAST(:data AS jsonb) AS data FROM fresh
+        SELECT 1 AS place, bet_id, CAST(:event_type AS text) AS kind, CAST(:data AS jsonb) AS data FROM fresh
         UNION ALL
         SELECT 2, bet_id, 'send', jsonb_build_object('type', -1, 'attempt', attempts) FROM sent
     ) AS events

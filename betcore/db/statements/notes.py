@@ -7,11 +7,13 @@ NOTE_ONCE = Statement(
     NoRow,
     """
 INSERT INTO bet_event (bet_id, kind, data)
-SELECT CAST(:bet_id AS bigint), CAST(:kind AS text), CAST(:data AS jsonb)
-WHERE NOT EXISTS (SELECT FROM bet_event WHERE bet_id = :bet_id AND kind = :kind AND data = CAST(:data AS jsonb))
+SELECT CAST(:bet_id AS bigint), CAST(:event_type AS text), CAST(:data AS jsonb)
+WHERE NOT EXISTS (SELECT FROM bet_event WHERE bet_id = :bet_id AND kind = :event_type AND data = CAST(:data AS jsonb))
 """,
 )
-NOTE = Statement(NoRow, "INSERT INTO bet_event (bet_id, kind, data) VALUES (:bet_id, :kind, CAST(:data AS jsonb))")
+NOTE = Statement(
+    NoRow, "INSERT INTO bet_event (bet_id, kind, data) VALUES (:bet_id, :event_type, CAST(:data AS jsonb))"
+)
 
 FILE_INCIDENT = Statement(
     NoRow,
