@@ -1,4 +1,4 @@
-"""What the benchmarks share: partners, a server in a process beside them, and how much memory a process has had."""
+"""What the benchmarks share: partners, a server in a process of its own, and the peak memory of a process."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from betcore.runtime.vault import Vault
 
 
 async def prepare(engine: AsyncEngine, settings: Settings, casino: str, profile: str = "") -> None:
-    """Make the tables, and in them one provider and one casino at this address."""
+    """Create the schema, and in it one provider and one casino at this address."""
     await migrate(engine)
     vault = Vault.of(settings)
     desk = Onboarding(engine, vault)
@@ -30,7 +30,7 @@ async def prepare(engine: AsyncEngine, settings: Settings, casino: str, profile:
 
 @asynccontextmanager
 async def beside(*command: str, **environment: str) -> AsyncIterator[str]:
-    """A process of ``python -m`` that calls ``serve``, for the length of the block: yields its address."""
+    """Run ``python -m`` of a module that calls ``serve`` during the block, and yield its address."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", *command), env=os.environ | environment, stdout=PIPE
     )
@@ -54,6 +54,6 @@ async def serve(route: web.RouteDef) -> None:
 
 
 def peak_mib() -> float:
-    """The most memory that this process has had, in MiB."""
+    """Return the peak memory of this process, in MiB."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

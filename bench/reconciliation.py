@@ -69,7 +69,7 @@ FROM made, (VALUES (-1), (1)) AS kinds (kind)
 
 
 async def main(movements: int) -> dict[str, Any]:
-    """Make so many movements, two a bet, compare them, and say what it took."""
+    """Insert this many movements, two a bet, compare them, and print time and memory."""
     bets = movements // 2
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         database = postgres.running(Path(folder), options={"fsync": "off"})
@@ -104,7 +104,7 @@ async def _prepare(engine: AsyncEngine, settings: Settings, url: str, casino: st
 
 
 async def _compared(engine: AsyncEngine, settings: Settings, bets: int) -> dict[str, Any]:
-    """Compare the first bets; how long that took, and the most memory that this process has had so far."""
+    """Compare the first bets, and return coverage, findings, speed and the peak memory so far."""
     vault, runs = Vault.of(settings), Reconciliations(engine)
     window = _FIRST, _FIRST + timedelta(milliseconds=bets + 1)
     order = Reconcile(casino_id=1, opened_from=window[0], opened_to=window[1])
@@ -133,7 +133,7 @@ async def _compared(engine: AsyncEngine, settings: Settings, bets: int) -> dict[
 
 
 async def _info(request: web.Request) -> web.Response:
-    """The movements of a bet, told from its number; whose token it is does not matter here."""
+    """Answer the movements of a bet, made from its number; any token is accepted."""
     payload = json.loads(await request.text()).split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     bet_id = json.loads(claims["data"])["BetId"]

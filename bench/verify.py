@@ -84,7 +84,7 @@ FROM (SELECT * FROM journal WHERE id > $1 AND ($2::bigint IS NULL OR bet_id = $2
 
 
 async def main(movements: int) -> dict[str, Any]:
-    """Make so many movements, two a bet, verify a tenth of the bets and then all, and say what it took."""
+    """Insert this many movements, two a bet, verify a tenth of the bets and then all, and print time and memory."""
     bets = movements // 2
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         running = postgres.running(Path(folder) / "postgres", options={"fsync": "off"})
@@ -123,7 +123,7 @@ async def _prepare(settings: Settings, connection: asyncpg.Connection, casino: s
 
 
 async def _fill(settings: Settings, connection: asyncpg.Connection, client: Client, first: int, last: int) -> None:
-    """Make these bets, and start a workflow, which nobody works on, for each that is open."""
+    """Insert these bets, and start a workflow, without a worker, for each that is open."""
     for start in range(first, last + 1, _AT_ONCE):
         upto = min(start + _AT_ONCE - 1, last)
         await connection.execute(_BETS, start, upto, _PLAYERS, _OPEN)
@@ -135,7 +135,7 @@ async def _fill(settings: Settings, connection: asyncpg.Connection, client: Clie
 
 
 async def _verified(settings: Settings, casino: str) -> dict[str, Any]:
-    """The figures of a process that verifies all there is."""
+    """Return the figures of a process that verifies all bets."""
     given = {
         "BETCORE_DATABASE_URL": settings.database_url,
         "BETCORE_SECRET_KEY": settings.secret_key,
@@ -154,7 +154,7 @@ async def _verified(settings: Settings, casino: str) -> dict[str, Any]:
 
 
 async def _measure(casino: str) -> dict[str, Any]:
-    """Verify, in this process. Raises RuntimeError where anything is violated or was not looked at."""
+    """Verify in this process. Raises RuntimeError if anything is violated or was not checked."""
     async with open_sources(Settings(), Scope(sandbox=casino)) as sources:
         report = await verify(sources)
     if report.exit_code:

@@ -197,9 +197,9 @@ async def open_casino(
         await site.start()
         url = "http://{}:{}".format(*runner.addresses[0][:2])
         try:
-            desk, catalogue = Onboarding(engine, vault), Catalogue(engine)
-            made = await desk.add_provider("p", "http://127.0.0.1:1", provider)
-            entry = await desk.add_casino("c", url, casino, confirmation)
+            onboarding, catalogue = Onboarding(engine, vault), Catalogue(engine)
+            made = await onboarding.add_provider("p", "http://127.0.0.1:1", provider)
+            entry = await onboarding.add_casino("c", url, casino, confirmation)
             await catalogue.add_game("p", "dice", "Dice", "0", "500")
             opened = await catalogue.open_session("p", "c", "dice", "anna", "EUR")
             player = {"partner_user_id": "anna", "currency": "EUR", "balance": "1000.00"}

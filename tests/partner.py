@@ -70,12 +70,12 @@ class Stack:
         casino = yaml.safe_dump({"attempt_timeout": 12} | (yaml.safe_load(casino) or {}))
         number = next(_numbers)
         vault = Vault.of(self.settings)
-        desk, catalogue = Onboarding(self.engine, vault), Catalogue(self.engine)
-        made = await desk.add_provider(f"provider-{number}", "http://127.0.0.1:1", provider)
-        entry = await desk.add_casino(f"casino-{number}", self.addresses["sandbox_casino"], casino, confirmation)
+        onboarding, catalogue = Onboarding(self.engine, vault), Catalogue(self.engine)
+        made = await onboarding.add_provider(f"provider-{number}", "http://127.0.0.1:1", provider)
+        entry = await onboarding.add_casino(f"casino-{number}", self.addresses["sandbox_casino"], casino, confirmation)
         await catalogue.add_game(f"provider-{number}", "dice", "Dice", game.get("min_bet"), game.get("max_bet"))
         partner = TestPartner(
-            self, number, made["counterparty_id"], made["secret"], entry["partner_client_id"], desk, catalogue
+            self, number, made["counterparty_id"], made["secret"], entry["partner_client_id"], onboarding, catalogue
         )
         if confirmation == "accept":
             about = {"partner_client_id": partner.partner_client_id}
@@ -110,7 +110,7 @@ class TestPartner:
     counterparty_id: str
     secret: str
     partner_client_id: int
-    desk: Onboarding
+    onboarding: Onboarding
     catalogue: Catalogue
     session_id: str = ""
     casino_secret: str = ""

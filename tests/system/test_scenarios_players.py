@@ -128,9 +128,9 @@ async def test_what_is_disabled_pays_and_returns_and_takes_no_stake(partner: Tes
         case "game":
             await partner.catalogue.disable_game(partner.provider, "dice")
         case "provider":
-            await partner.desk.disable("provider", partner.provider)
+            await partner.onboarding.disable("provider", partner.provider)
         case _:
-            await partner.desk.disable("casino", partner.casino)
+            await partner.onboarding.disable("casino", partner.casino)
 
     async def known() -> bool:
         # An API process trusts for seconds what it has read of a provider.

@@ -22,7 +22,7 @@ async def test_both_secrets_hold_while_one_takes_the_place_of_the_other(partner:
     opened = [partner.new_bet() for _ in range(2)]
     for bet in opened:
         assert (await partner.pay_in(bet)).outcome == DONE
-    made = await partner.desk.rotate_secret("provider", partner.provider, 3600)
+    made = await partner.onboarding.rotate_secret("provider", partner.provider, 3600)
     renewed = replace(partner, secret=made["secret"])
     # A process trusts what it knows of a provider for two seconds.
     await eventually(lambda: _accepted(renewed))
@@ -30,7 +30,7 @@ async def test_both_secrets_hold_while_one_takes_the_place_of_the_other(partner:
     assert (await renewed.pay_out(opened[1])).outcome == DONE
     # A repeat may be signed with either, whichever signed the first.
     assert (await renewed.pay_out(opened[0])).outcome == DONE
-    await partner.desk.rotate_secret("provider", partner.provider, 0)
+    await partner.onboarding.rotate_secret("provider", partner.provider, 0)
 
     async def refused() -> bool:
         return not await _accepted(partner)
@@ -75,7 +75,7 @@ async def test_every_attempt_goes_to_the_address_of_now(stack: Stack) -> None:
     assert (await partner.pay_out(won)).code == 99
     assert (await partner.refund(back)).code == 99
     async with _new_house(stack) as (address, seen):
-        await partner.desk.change("casino", partner.casino, address=address)
+        await partner.onboarding.change("casino", partner.casino, address=address)
 
         async def both_are_asked_for_there() -> bool:
             return seen.count(MAKE) > 5

@@ -243,7 +243,7 @@ async def test_without_temporal_it_says_what_was_not_looked_at(partner: TestPart
 
 
 async def test_a_casino_that_does_not_answer_is_told_as_unchecked(partner: TestPartner) -> None:
-    await partner.desk.add_casino(f"dead-{partner.number}", "http://127.0.0.1:1")
+    await partner.onboarding.add_casino(f"dead-{partner.number}", "http://127.0.0.1:1")
     check = (await _verified(partner.stack)).checks["journal"]
     assert check.unchecked == [f"the journal of dead-{partner.number}: ClientConnectorError"]
 

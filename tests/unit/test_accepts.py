@@ -58,7 +58,7 @@ MOVEMENT = "SELECT * FROM movement WHERE bet_id = :bet_id AND transaction_type =
 FAILURES = ("103801", "515")
 
 
-class Desk:
+class BetDatabase:
     """A database with one player, and a bet as a test wants it."""
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -99,24 +99,24 @@ def accept(bet_id: int, kind: TransactionType = STAKE, *, fails: bool = False, *
 
 
 @pytest.fixture
-async def desk(database_url: str) -> AsyncIterator[Desk]:
+async def database(database_url: str) -> AsyncIterator[BetDatabase]:
     engine = create_engine(Settings(database_url=SecretStr(database_url)))
-    opened = Desk(engine)
+    opened = BetDatabase(engine)
     await opened.sql(PARTNERS, counterparty=COUNTERPARTY)
     yield opened
     await engine.dispose()
 
 
-async def test_an_accept_is_stored_as_it_was_said(desk: Desk) -> None:
-    bet_id = await desk.bet()
-    assert await desk.accepts.read(bet_id, STAKE) is None
-    found = await desk.store(bet_id, balance="990.00", message="fine")
+async def test_an_accept_is_stored_as_it_was_said(database: BetDatabase) -> None:
+    bet_id = await database.bet()
+    assert await database.accepts.read(bet_id, STAKE) is None
+    found = await database.store(bet_id, balance="990.00", message="fine")
     assert found == StoredAccept(AcceptOutcome.STORED, hinted=True)
     word = Confirmation("200", "t-1", Money(minor=99_000, currency="EUR"))
-    assert await desk.accepts.read(bet_id, STAKE) == word
-    row = await desk.movement(bet_id)
+    assert await database.accepts.read(bet_id, STAKE) == word
+    row = await database.movement(bet_id)
     assert (row.state, row.attempts, row.accept_at is None) == ("sending", 1, False)
-    assert await desk.events() == [
+    assert await database.events() == [
         {"type": -1, "error_code": "200", "partner_transaction_id": "t-1", "message": "fine"}
     ]
 
@@ -124,44 +124,46 @@ async def test_an_accept_is_stored_as_it_was_said(desk: Desk) -> None:
 @pytest.mark.edge_case(85)
 @pytest.mark.parametrize(("balance", "shown"), [("990.009", 99_000), ("1e3", 100_000), ("-0.01", None), ("much", None)])
 async def test_a_balance_is_shown_as_far_as_it_can_be_and_stops_nothing(
-    desk: Desk, balance: str, shown: int | None
+    database: BetDatabase, balance: str, shown: int | None
 ) -> None:
-    bet_id = await desk.bet()
-    assert (await desk.store(bet_id, balance=balance)).outcome is AcceptOutcome.STORED
-    assert (await desk.movement(bet_id)).accept_balance == shown
+    bet_id = await database.bet()
+    assert (await database.store(bet_id, balance=balance)).outcome is AcceptOutcome.STORED
+    assert (await database.movement(bet_id)).accept_balance == shown
 
 
 @pytest.mark.edge_case(85)
 @pytest.mark.parametrize("amount", ["10", "10.0", "10.00", "10.0000", "1e1", "-10.00"])
-async def test_an_amount_is_compared_as_money(desk: Desk, amount: str) -> None:
-    assert (await desk.store(await desk.bet(), amount=amount)).outcome is AcceptOutcome.STORED
+async def test_an_amount_is_compared_as_money(database: BetDatabase, amount: str) -> None:
+    assert (await database.store(await database.bet(), amount=amount)).outcome is AcceptOutcome.STORED
 
 
 @pytest.mark.edge_case(85)
 @pytest.mark.parametrize(("kind", "amount"), [(STAKE, "10.001"), (PAY_OUT, "-10.00"), (RETURN, "-10")])
-async def test_what_is_no_amount_of_the_movement_contradicts(desk: Desk, kind: TransactionType, amount: str) -> None:
-    bet_id = await desk.bet(kind)
-    stored = await desk.store(bet_id, kind, amount=amount)
+async def test_what_is_no_amount_of_the_movement_contradicts(
+    database: BetDatabase, kind: TransactionType, amount: str
+) -> None:
+    bet_id = await database.bet(kind)
+    stored = await database.store(bet_id, kind, amount=amount)
     assert (stored.outcome, stored.reason) == (AcceptOutcome.CONTRADICTED, "other_amount")
-    assert await desk.accepts.read(bet_id, kind) is None
-    (incident,) = await desk.incidents()
+    assert await database.accepts.read(bet_id, kind) is None
+    (incident,) = await database.incidents()
     assert (incident.theirs["reason"], incident.theirs["minor_units"]) == ("other_amount", amount)
 
 
 @pytest.mark.edge_case(85)
-async def test_an_accept_that_cannot_be_read_is_noted_once_with_the_bet_that_it_is_for(desk: Desk) -> None:
-    bet_id = await desk.bet()
+async def test_an_accept_that_cannot_be_read_is_noted_once_with_the_bet_that_it_is_for(database: BetDatabase) -> None:
+    bet_id = await database.bet()
     for _ in range(2):
-        await desk.accepts.record_unreadable(1, bet_id, -1, Doubt.UNREADABLE_AMOUNT)
-    await desk.accepts.record_unreadable(1, bet_id, None, Doubt.UNREADABLE_TYPE)
-    await desk.accepts.record_unreadable(1, None, None, Doubt.UNREADABLE_BODY)
-    await desk.accepts.record_unreadable(2, bet_id, -1, Doubt.UNREADABLE_CODE)
-    filed = [(one.kind, one.theirs) for one in await desk.incidents()]
+        await database.accepts.record_unreadable(1, bet_id, -1, Doubt.UNREADABLE_AMOUNT)
+    await database.accepts.record_unreadable(1, bet_id, None, Doubt.UNREADABLE_TYPE)
+    await database.accepts.record_unreadable(1, None, None, Doubt.UNREADABLE_BODY)
+    await database.accepts.record_unreadable(2, bet_id, -1, Doubt.UNREADABLE_CODE)
+    filed = [(one.kind, one.theirs) for one in await database.incidents()]
     assert filed == [
         ("accept_unreadable", {"type": -1, "reason": "unreadable_amount"}),
         ("accept_unreadable", {"reason": "unreadable_type"}),
     ]
-    events = await desk.sql("SELECT data FROM bet_event WHERE kind = 'accept_unread' ORDER BY event_id")
+    events = await database.sql("SELECT data FROM bet_event WHERE kind = 'accept_unread' ORDER BY event_id")
     assert [row.data for row in events] == [theirs for _, theirs in filed]
 
 
@@ -173,26 +175,28 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
-async def test_what_is_not_of_the_movement_contradicts_and_is_filed_once(desk: Desk, other: dict[str, str]) -> None:
-    bet_id = await desk.bet()
+async def test_what_is_not_of_the_movement_contradicts_and_is_filed_once(
+    database: BetDatabase, other: dict[str, str]
+) -> None:
+    bet_id = await database.bet()
     for _ in range(2):
-        stored = await desk.store(bet_id, **other)
+        stored = await database.store(bet_id, **other)
         assert (stored, str(stored.reason)[:6]) == (StoredAccept(AcceptOutcome.CONTRADICTED), "other_")
-    assert await desk.accepts.read(bet_id, STAKE) is None
-    assert await desk.events() == []
-    (incident,) = await desk.incidents()
+    assert await database.accepts.read(bet_id, STAKE) is None
+    assert await database.events() == []
+    (incident,) = await database.incidents()
     assert incident.kind == "accept_contradicts"
     assert "bert" not in str(incident.theirs)
     differs = {name for name in incident.ours if incident.ours[name] != incident.theirs.get(name)}
     assert differs & {"minor_units", "player", "transaction_id"}
 
 
-async def test_what_was_never_sent_and_another_casinos_bet_are_unknown(desk: Desk) -> None:
-    bet_id = await desk.bet()
-    assert await desk.store(bet_id + 1) == StoredAccept(AcceptOutcome.UNKNOWN)
-    assert await desk.store(bet_id, PAY_OUT) == StoredAccept(AcceptOutcome.UNKNOWN)
-    assert await desk.accepts.store(2, accept(bet_id, amount="10.000")) == StoredAccept(AcceptOutcome.UNKNOWN)
-    assert await desk.incidents() == []
+async def test_what_was_never_sent_and_another_casinos_bet_are_unknown(database: BetDatabase) -> None:
+    bet_id = await database.bet()
+    assert await database.store(bet_id + 1) == StoredAccept(AcceptOutcome.UNKNOWN)
+    assert await database.store(bet_id, PAY_OUT) == StoredAccept(AcceptOutcome.UNKNOWN)
+    assert await database.accepts.store(2, accept(bet_id, amount="10.000")) == StoredAccept(AcceptOutcome.UNKNOWN)
+    assert await database.incidents() == []
 
 
 SAME = {
@@ -203,21 +207,21 @@ SAME = {
 
 
 @pytest.mark.parametrize("again", SAME.values(), ids=SAME)
-async def test_a_repeat_changes_nothing(desk: Desk, again: dict[str, Any]) -> None:
-    bet_id = await desk.bet(code="200", theirs="t-1")
-    before = await desk.movement(bet_id)
-    assert await desk.store(bet_id, **again) == StoredAccept(AcceptOutcome.REPEATED, hinted=True)
-    assert await desk.movement(bet_id) == before
-    assert await desk.events() == await desk.incidents() == []
+async def test_a_repeat_changes_nothing(database: BetDatabase, again: dict[str, Any]) -> None:
+    bet_id = await database.bet(code="200", theirs="t-1")
+    before = await database.movement(bet_id)
+    assert await database.store(bet_id, **again) == StoredAccept(AcceptOutcome.REPEATED, hinted=True)
+    assert await database.movement(bet_id) == before
+    assert await database.events() == await database.incidents() == []
 
 
 @pytest.mark.parametrize("again", [{"fails": True}, {"partner_transaction_id": "t-2"}])
-async def test_the_first_one_stands(desk: Desk, again: dict[str, Any]) -> None:
-    bet_id = await desk.bet(code="200", theirs="t-1")
+async def test_the_first_one_stands(database: BetDatabase, again: dict[str, Any]) -> None:
+    bet_id = await database.bet(code="200", theirs="t-1")
     for _ in range(2):
-        assert await desk.store(bet_id, **again) == StoredAccept(AcceptOutcome.CONTRADICTED)
-    assert await desk.accepts.read(bet_id, STAKE) == Confirmation("200", "t-1", None)
-    assert [incident.kind for incident in await desk.incidents()] == ["accept_contradicts"]
+        assert await database.store(bet_id, **again) == StoredAccept(AcceptOutcome.CONTRADICTED)
+    assert await database.accepts.read(bet_id, STAKE) == Confirmation("200", "t-1", None)
+    assert [incident.kind for incident in await database.incidents()] == ["accept_contradicts"]
 
 
 # TransactionType, state of the movement, whether the Accept is a failure -> what becomes of it, whether it is stored.
@@ -237,50 +241,52 @@ ENDS = [
 
 @pytest.mark.parametrize(("kind", "state", "fails", "outcome"), ENDS)
 async def test_a_movement_that_is_over(
-    desk: Desk, kind: TransactionType, state: str, fails: bool, outcome: AcceptOutcome
+    database: BetDatabase, kind: TransactionType, state: str, fails: bool, outcome: AcceptOutcome
 ) -> None:
-    bet_id = await desk.bet(kind, state, awaited=True)
-    assert await desk.store(bet_id, kind, fails=fails) == StoredAccept(outcome)
-    row = await desk.movement(bet_id, kind)
+    bet_id = await database.bet(kind, state, awaited=True)
+    assert await database.store(bet_id, kind, fails=fails) == StoredAccept(outcome)
+    row = await database.movement(bet_id, kind)
     assert (row.state, row.accept_code is not None) == (state, outcome is AcceptOutcome.STORED)
     twice = state == "paid_by_hand" and not fails
     filed = ["paid_twice" if twice else "accept_contradicts"] if outcome is AcceptOutcome.CONTRADICTED else []
-    assert [incident.kind for incident in await desk.incidents()] == filed
+    assert [incident.kind for incident in await database.incidents()] == filed
 
 
 @pytest.mark.edge_case(95)
 @pytest.mark.parametrize("before", [None, "515"])
-async def test_what_was_paid_by_hand_and_confirmed_after_it_is_paid_twice(desk: Desk, before: str | None) -> None:
-    bet_id = await desk.bet(PAY_OUT, "paid_by_hand", code=before)
+async def test_what_was_paid_by_hand_and_confirmed_after_it_is_paid_twice(
+    database: BetDatabase, before: str | None
+) -> None:
+    bet_id = await database.bet(PAY_OUT, "paid_by_hand", code=before)
     for _ in range(2):
-        assert await desk.store(bet_id, PAY_OUT) == StoredAccept(AcceptOutcome.CONTRADICTED)
-    (incident,) = await desk.incidents()
+        assert await database.store(bet_id, PAY_OUT) == StoredAccept(AcceptOutcome.CONTRADICTED)
+    (incident,) = await database.incidents()
     assert incident.kind == "paid_twice"
     assert incident.ours["transaction_id"] == incident.theirs.get("transaction_id") or incident.ours["transaction_id"]
     assert incident.ours["minor_units"] == incident.theirs["minor_units"]
     # Another amount, or another player, is another payment.
-    await desk.store(bet_id, PAY_OUT, amount="1.00")
-    assert [one.kind for one in await desk.incidents()] == ["paid_twice", "accept_contradicts"]
+    await database.store(bet_id, PAY_OUT, amount="1.00")
+    assert [one.kind for one in await database.incidents()] == ["paid_twice", "accept_contradicts"]
 
 
 @pytest.mark.parametrize("state", ["refused", "absent"])
 @pytest.mark.parametrize("before", [None, "515"])
 async def test_a_stake_that_was_taken_after_its_bets_end_is_owed_back(
-    desk: Desk, state: str, before: str | None
+    database: BetDatabase, state: str, before: str | None
 ) -> None:
-    bet_id = await desk.bet(state=state, bet_state="refused", code=before)
-    found = await desk.store(bet_id)
+    bet_id = await database.bet(state=state, bet_state="refused", code=before)
+    found = await database.store(bet_id)
     assert (found.outcome, found.confirmation) == (AcceptOutcome.ENDED, Confirmation("200", "t-1", None))
     assert found.ended is not None
     assert (found.ended.bet_id, found.ended.state, found.ended.refusal) == (bet_id, BetState.REFUSED, Code.NO_MONEY)
     # Whoever dies here is asked again, and comes to the same.
-    assert (await desk.store(bet_id)).outcome is AcceptOutcome.ENDED
-    assert await desk.incidents() == []
+    assert (await database.store(bet_id)).outcome is AcceptOutcome.ENDED
+    assert await database.incidents() == []
     assert found.confirmation is not None
-    await Bets(desk.engine).taken_after_the_end(found.ended, found.confirmation, {})
-    assert await desk.store(bet_id) == StoredAccept(AcceptOutcome.REPEATED)
-    assert (await desk.movement(bet_id)).state == "done"
-    assert [incident.kind for incident in await desk.incidents()] == ["debited_after_the_end"]
+    await Bets(database.engine).taken_after_the_end(found.ended, found.confirmation, {})
+    assert await database.store(bet_id) == StoredAccept(AcceptOutcome.REPEATED)
+    assert (await database.movement(bet_id)).state == "done"
+    assert [incident.kind for incident in await database.incidents()] == ["debited_after_the_end"]
 
 
 FIRST, RESUMED = f"bet:{COUNTERPARTY}:bet", "resume:{}:2"
@@ -295,111 +301,111 @@ WORKFLOW_IDS = [
 
 @pytest.mark.parametrize(("kind", "state", "given", "workflow_id"), WORKFLOW_IDS)
 async def test_who_is_told(
-    desk: Desk, kind: TransactionType, state: str, given: dict[str, Any], workflow_id: str | None
+    database: BetDatabase, kind: TransactionType, state: str, given: dict[str, Any], workflow_id: str | None
 ) -> None:
-    bet_id = await desk.bet(kind, state, **given)
-    found = await desk.store(bet_id, kind)
+    bet_id = await database.bet(kind, state, **given)
+    found = await database.store(bet_id, kind)
     assert found.workflow_id == (workflow_id and workflow_id.format(bet_id))
     assert found.hinted is (state == "sending")
     # A repeat makes up for a signal that was lost.
-    assert (await desk.store(bet_id, kind)).workflow_id == found.workflow_id
+    assert (await database.store(bet_id, kind)).workflow_id == found.workflow_id
 
 
 @pytest.mark.edge_case(92)
-async def test_a_refusal_for_what_is_parked_is_told_to_no_workflow(desk: Desk) -> None:
-    bet_id = await desk.bet(PAY_OUT, "parked")
+async def test_a_refusal_for_what_is_parked_is_told_to_no_workflow(database: BetDatabase) -> None:
+    bet_id = await database.bet(PAY_OUT, "parked")
     for outcome in (AcceptOutcome.STORED, AcceptOutcome.REPEATED):
-        found = await desk.store(bet_id, PAY_OUT, fails=True)
+        found = await database.store(bet_id, PAY_OUT, fails=True)
         assert (found.outcome, found.workflow_id, found.hinted) == (outcome, None, False)
     # A success after it is taken, and told.
-    found = await desk.store(bet_id, PAY_OUT)
+    found = await database.store(bet_id, PAY_OUT)
     assert (found.outcome, found.workflow_id) == (AcceptOutcome.STORED, FIRST)
 
 
 @pytest.mark.parametrize(("lives", "workflow_id"), [(0, f"reversal:{COUNTERPARTY}:bet"), (3, "resume-reversal:{}:3")])
 @pytest.mark.parametrize("kind", [RETURN, CLAW_BACK])
 async def test_what_a_reversal_moves_is_told_to_the_reversal(
-    desk: Desk, kind: TransactionType, lives: int, workflow_id: str
+    database: BetDatabase, kind: TransactionType, lives: int, workflow_id: str
 ) -> None:
-    bet_id = await desk.bet(kind, awaited=True, lives=7)
-    await desk.sql("INSERT INTO reversal (bet_id, lives) VALUES (:bet_id, :lives)", bet_id=bet_id, lives=lives)
-    assert (await desk.store(bet_id, kind)).workflow_id == workflow_id.format(bet_id)
+    bet_id = await database.bet(kind, awaited=True, lives=7)
+    await database.sql("INSERT INTO reversal (bet_id, lives) VALUES (:bet_id, :lives)", bet_id=bet_id, lives=lives)
+    assert (await database.store(bet_id, kind)).workflow_id == workflow_id.format(bet_id)
 
 
-async def test_of_many_at_once_one_is_stored(desk: Desk) -> None:
-    bet_id = await desk.bet()
+async def test_of_many_at_once_one_is_stored(database: BetDatabase) -> None:
+    bet_id = await database.bet()
     said = [{"fails": bool(number % 2)} for number in range(8)]
-    async with desk.engine.connect() as holder:
+    async with database.engine.connect() as holder:
         # All of them have begun, and see nothing of each other, when the row is given free.
         await holder.execute(text("BEGIN"))
         await holder.execute(text("SELECT FROM movement FOR UPDATE"))
-        tasks = [asyncio.create_task(desk.store(bet_id, **one)) for one in said]
-        await _all_wait(desk, len(tasks))
+        tasks = [asyncio.create_task(database.store(bet_id, **one)) for one in said]
+        await _all_wait(database, len(tasks))
         await holder.execute(text("COMMIT"))
     outcomes = [found.outcome for found in await asyncio.gather(*tasks)]
     assert outcomes.count(AcceptOutcome.STORED) == 1
-    word = await desk.accepts.read(bet_id, STAKE)
+    word = await database.accepts.read(bet_id, STAKE)
     assert word is not None
     stands = word.error_code == "515"
     for one, outcome in zip(said, outcomes, strict=True):
         same = one["fails"] is stands
         other = AcceptOutcome.LATER if stands else AcceptOutcome.CONTRADICTED
         assert outcome in ((AcceptOutcome.STORED, AcceptOutcome.REPEATED) if same else (other,))
-    assert len(await desk.events()) == 1
+    assert len(await database.events()) == 1
 
 
-async def test_a_success_while_a_refusal_is_judged_is_to_be_told_again(desk: Desk) -> None:
-    bet_id = await desk.bet()
-    assert (await desk.store(bet_id, fails=True)).outcome is AcceptOutcome.STORED
-    assert (await desk.store(bet_id)).outcome is AcceptOutcome.LATER
-    assert await desk.incidents() == []
-    word = await desk.accepts.read(bet_id, STAKE)
+async def test_a_success_while_a_refusal_is_judged_is_to_be_told_again(database: BetDatabase) -> None:
+    bet_id = await database.bet()
+    assert (await database.store(bet_id, fails=True)).outcome is AcceptOutcome.STORED
+    assert (await database.store(bet_id)).outcome is AcceptOutcome.LATER
+    assert await database.incidents() == []
+    word = await database.accepts.read(bet_id, STAKE)
     assert word is not None
     assert word.error_code == "515"
-    async with desk.engine.connect() as connection:
+    async with database.engine.connect() as connection:
         await connection.execute(text("UPDATE movement SET state = 'refused', ended_at = now()"))
         await connection.execute(text("UPDATE bet SET state = 'refused', refusal = 'no_money', closed_at = now()"))
-    assert (await desk.store(bet_id)).outcome is AcceptOutcome.ENDED
+    assert (await database.store(bet_id)).outcome is AcceptOutcome.ENDED
 
 
-async def test_only_the_refusal_that_was_judged_is_forgotten(desk: Desk) -> None:
+async def test_only_the_refusal_that_was_judged_is_forgotten(database: BetDatabase) -> None:
     """A worker that was frozen over a refusal must not take away the success that has come since."""
-    bet_id = await desk.bet(PAY_OUT)
-    await desk.store(bet_id, PAY_OUT, fails=True)
-    bets = Bets(desk.engine)
+    bet_id = await database.bet(PAY_OUT)
+    await database.store(bet_id, PAY_OUT, fails=True)
+    bets = Bets(database.engine)
     await bets.forget_refusal(bet_id, PAY_OUT, "515")
-    assert await desk.accepts.read(bet_id, PAY_OUT) is None
-    assert (await desk.store(bet_id, PAY_OUT)).outcome is AcceptOutcome.STORED
+    assert await database.accepts.read(bet_id, PAY_OUT) is None
+    assert (await database.store(bet_id, PAY_OUT)).outcome is AcceptOutcome.STORED
     await bets.forget_refusal(bet_id, PAY_OUT, "515")
-    word = await desk.accepts.read(bet_id, PAY_OUT)
+    word = await database.accepts.read(bet_id, PAY_OUT)
     assert word is not None
     assert (word.error_code, word.partner_transaction_id) == ("200", "t-1")
 
 
-async def test_an_accept_that_waits_for_the_row_sees_what_became_of_it(desk: Desk) -> None:
-    bet_id = await desk.bet()
-    async with desk.engine.connect() as holder:
+async def test_an_accept_that_waits_for_the_row_sees_what_became_of_it(database: BetDatabase) -> None:
+    bet_id = await database.bet()
+    async with database.engine.connect() as holder:
         await holder.execute(text("BEGIN"))
         await holder.execute(text("UPDATE movement SET state = 'refused', ended_at = now()"))
         ended = "UPDATE bet SET state = 'refused', refusal = 'no_money', closed_at = now()"
         await holder.execute(text(ended))
-        task = asyncio.create_task(desk.store(bet_id))
-        await _all_wait(desk, 1)
+        task = asyncio.create_task(database.store(bet_id))
+        await _all_wait(database, 1)
         await holder.execute(text("COMMIT"))
     found = await task
     assert found.outcome is AcceptOutcome.ENDED
     assert found.ended is not None
     assert found.confirmation is not None
-    record = await Bets(desk.engine).taken_after_the_end(found.ended, found.confirmation, {})
+    record = await Bets(database.engine).taken_after_the_end(found.ended, found.confirmation, {})
     assert record.state is BetState.REFUSED
-    assert (await desk.movement(bet_id)).state == "done"
+    assert (await database.movement(bet_id)).state == "done"
 
 
-async def _all_wait(desk: Desk, number: int) -> None:
+async def _all_wait(database: BetDatabase, number: int) -> None:
     """Wait until this many statements wait for the row."""
     waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%found AS%'"
     async with asyncio.timeout(PATIENCE):
-        while (await desk.sql(f"{waiting} AND datname = current_database()"))[0].n < number:
+        while (await database.sql(f"{waiting} AND datname = current_database()"))[0].n < number:
             await asyncio.sleep(0.01)
 
 
@@ -415,7 +421,7 @@ async def hints(database_url: str) -> AsyncIterator[AcceptNotifications]:
 
 
 async def test_a_hint_wakes_all_that_expect_the_movement_and_nobody_else(
-    desk: Desk, hints: AcceptNotifications
+    database: BetDatabase, hints: AcceptNotifications
 ) -> None:
     async with (
         hints.expect(7, STAKE) as first,
@@ -423,7 +429,7 @@ async def test_a_hint_wakes_all_that_expect_the_movement_and_nobody_else(
         hints.expect(7, PAY_OUT) as another,
         hints.expect(77, STAKE) as other,
     ):
-        await notify(desk.engine, 7, STAKE)
+        await notify(database.engine, 7, STAKE)
         async with asyncio.timeout(PATIENCE):
             await asyncio.gather(first.wait(), second.wait())
         assert not another.is_set()
@@ -445,16 +451,16 @@ async def test_nothing_is_left_of_those_who_stop_waiting(hints: AcceptNotificati
     assert hints._expected == {}
 
 
-async def test_a_connection_that_is_lost_is_replaced(desk: Desk, hints: AcceptNotifications) -> None:
+async def test_a_connection_that_is_lost_is_replaced(database: BetDatabase, hints: AcceptNotifications) -> None:
     ended = """
         SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
         WHERE application_name = 'betcore hints' AND datname = current_database()
     """
     async with hints.expect(7, STAKE) as told:
-        assert len(await desk.sql(ended)) == 1
+        assert len(await database.sql(ended)) == 1
         async with asyncio.timeout(PATIENCE):
             while not told.is_set():
-                await notify(desk.engine, 7, STAKE)
+                await notify(database.engine, 7, STAKE)
                 await asyncio.sleep(0.01)
 
 

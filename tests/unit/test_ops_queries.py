@@ -53,7 +53,7 @@ class Broken:
         raise RuntimeError("no such luck")
 
 
-class Desk:
+class OpsFixture:
     """Bets in one database, workflows at Temporal that stand for theirs, and the commands."""
 
     def __init__(self, casino: InProcessCasino, cli: Cli, temporal: Client, stack: AsyncExitStack, name: str) -> None:
@@ -149,118 +149,118 @@ def _id(order: PayIn) -> str:
 @asynccontextmanager
 async def _open(
     database_url: str, address: str, folder: Path, name: str, key: str | None = None
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[OpsFixture]:
     async with open_casino(database_url) as casino, AsyncExitStack() as stack:
         client = await connect(Settings(temporal_address=address, temporal_payload_key=key and SecretStr(key)))
         cli = Cli(database_url, folder)
         cli.environment |= {"BETCORE_TEMPORAL_ADDRESS": address, "BETCORE_TEMPORAL_PAYLOAD_KEY": key}
-        desk = Desk(casino, cli, client, stack, name)
+        fixture = OpsFixture(casino, cli, client, stack, name)
         async with casino.engine.connect() as connection:
-            await connection.exec_driver_sql("UPDATE casino SET name = $1", (desk.casino_name,))
-        yield desk
+            await connection.exec_driver_sql("UPDATE casino SET name = $1", (fixture.casino_name,))
+        yield fixture
 
 
 @pytest.fixture
-async def desk(database_url: str, temporal_address: str, tmp_path: Path) -> AsyncIterator[Desk]:
+async def fixture(database_url: str, temporal_address: str, tmp_path: Path) -> AsyncIterator[OpsFixture]:
     """One whose casino has a name that a query cannot hold."""
-    async with _open(database_url, temporal_address, tmp_path, 'o\'hara \\ "sons"') as desk:
-        yield desk
+    async with _open(database_url, temporal_address, tmp_path, 'o\'hara \\ "sons"') as fixture:
+        yield fixture
 
 
 @pytest.fixture
-async def alert(database_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
+async def alert(database_url: str, tmp_path: Path) -> AsyncIterator[OpsFixture]:
     """One beside a Temporal that reports failing workflow tasks soon, and reads nothing of what they say."""
     settings = ("system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2",)
     async with (
         temporal.running(tmp_path / "temporal", dynamic_config=settings) as address,
-        _open(database_url, address, tmp_path, "royal", Fernet.generate_key().decode()) as desk,
+        _open(database_url, address, tmp_path, "royal", Fernet.generate_key().decode()) as fixture,
     ):
-        yield desk
+        yield fixture
 
 
 # What is owed
 
 
-async def test_what_is_owed_is_summed_by_casino_currency_and_age(desk: Desk) -> None:
-    (_, win), (_, more), (_, back), (_, taken) = [await desk.bet() for _ in range(4)]
-    await desk.pay(win, TransactionType.PAY_OUT, "25.00")
-    await desk.pay(more, TransactionType.PAY_OUT, "9999999999999.99")
-    await desk.pay(back, TransactionType.BET_RETURN, "10.00")
-    await desk.casino.bets.withdraw(taken.bet_id, OWNER)
-    await desk.bet()
-    await desk.settled()
+async def test_what_is_owed_is_summed_by_casino_currency_and_age(fixture: OpsFixture) -> None:
+    (_, win), (_, more), (_, back), (_, taken) = [await fixture.bet() for _ in range(4)]
+    await fixture.pay(win, TransactionType.PAY_OUT, "25.00")
+    await fixture.pay(more, TransactionType.PAY_OUT, "9999999999999.99")
+    await fixture.pay(back, TransactionType.BET_RETURN, "10.00")
+    await fixture.casino.bets.withdraw(taken.bet_id, OWNER)
+    await fixture.bet()
+    await fixture.settled()
     hour_old = "first_sent_at - interval '30 minutes'"
-    await desk.as_if(f"UPDATE movement SET first_sent_at = {hour_old} WHERE bet_id = {win.bet_id}")  # noqa: S608  a test's own words
-    found = (await desk.did("owed", "--casino", desk.casino_name))["owed"]
-    assert [(one["casino"], one["currency"]) for one in found] == [(desk.casino_name, "EUR")] * 2
+    await fixture.as_if(f"UPDATE movement SET first_sent_at = {hour_old} WHERE bet_id = {win.bet_id}")  # noqa: S608  a test's own words
+    found = (await fixture.did("owed", "--casino", fixture.casino_name))["owed"]
+    assert [(one["casino"], one["currency"]) for one in found] == [(fixture.casino_name, "EUR")] * 2
     assert [(one["age"], one["bets"], one["amount"]) for one in found] == [
         ("under an hour", 1, "25.00"),
         ("under a minute", 3, "10000000000019.99"),
     ]
     assert datetime.now(UTC) - datetime.fromisoformat(found[0]["oldest_at"]) > timedelta(minutes=29)
-    assert "10000000000019.99" in (await desk.says("owed")).output
+    assert "10000000000019.99" in (await fixture.says("owed")).output
 
 
-async def test_a_reversal_owes_the_stake_once_the_win_is_back(desk: Desk) -> None:
-    record, reversals = await desk.settled(), Reversals(desk.casino.engine)
+async def test_a_reversal_owes_the_stake_once_the_win_is_back(fixture: OpsFixture) -> None:
+    record, reversals = await fixture.settled(), Reversals(fixture.casino.engine)
     await reversals.open(record.bet_id, OWNER, None)
     await reversals.begin_claw_back(record.bet_id, OWNER, datetime.now(UTC) + timedelta(seconds=10))
-    assert (await desk.did("owed"))["owed"] == []
-    await desk.as_if(f"UPDATE movement SET state = 'done' WHERE bet_id = {record.bet_id}")  # noqa: S608  a test's own words
-    [owed] = (await desk.did("owed"))["owed"]
+    assert (await fixture.did("owed"))["owed"] == []
+    await fixture.as_if(f"UPDATE movement SET state = 'done' WHERE bet_id = {record.bet_id}")  # noqa: S608  a test's own words
+    [owed] = (await fixture.did("owed"))["owed"]
     assert (owed["bets"], owed["amount"]) == (1, "10.00")
 
 
-async def test_a_stake_taken_after_the_end_is_owed_before_anybody_returns_it(desk: Desk) -> None:
-    order = await desk.casino.pay_in()
-    opened = (await desk.casino.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
-    await desk.run("UPDATE movement SET state = 'absent', ended_at = now()")
-    await desk.run("UPDATE bet SET state = 'refused', refusal = 'no_money', closed_at = now()")
-    assert (await desk.did("owed"))["owed"] == []
-    await desk.casino.bets.taken_after_the_end(opened, _word("T-1"), {"amount": "10.00"})
-    [owed] = (await desk.did("owed"))["owed"]
+async def test_a_stake_taken_after_the_end_is_owed_before_anybody_returns_it(fixture: OpsFixture) -> None:
+    order = await fixture.casino.pay_in()
+    opened = (await fixture.casino.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
+    await fixture.run("UPDATE movement SET state = 'absent', ended_at = now()")
+    await fixture.run("UPDATE bet SET state = 'refused', refusal = 'no_money', closed_at = now()")
+    assert (await fixture.did("owed"))["owed"] == []
+    await fixture.casino.bets.taken_after_the_end(opened, _word("T-1"), {"amount": "10.00"})
+    [owed] = (await fixture.did("owed"))["owed"]
     assert (owed["bets"], owed["amount"]) == (1, "10.00")
 
 
-async def test_a_casino_that_there_is_not_owes_nothing_and_has_nothing_stuck(desk: Desk) -> None:
+async def test_a_casino_that_there_is_not_owes_nothing_and_has_nothing_stuck(fixture: OpsFixture) -> None:
     for command in ("owed", "stuck"):
-        assert (await desk.refused(command, "--casino", "nobody"))[0] == "not_found"
+        assert (await fixture.refused(command, "--casino", "nobody"))[0] == "not_found"
 
 
 # One bet
 
 
-async def test_a_bet_is_shown_by_each_of_its_names_with_or_without_temporal(desk: Desk) -> None:
-    order, record = await desk.bet()
+async def test_a_bet_is_shown_by_each_of_its_names_with_or_without_temporal(fixture: OpsFixture) -> None:
+    order, record = await fixture.bet()
     names = (str(record.bet_id), f"p/{order.provider_bet_id}", _id(order), f"resume:{record.bet_id}:4")
     for named in names:
-        told = await desk.did("show", named)
+        told = await fixture.did("show", named)
         assert told["bet"]["bet_id"] == record.bet_id
         assert (told["next"], told["no_next"]) == ([], "Temporal does not know its workflow any more")
-    desk.cli.environment["BETCORE_TEMPORAL_ADDRESS"] = "127.0.0.1:1"
-    told = await desk.did("show", names[0])
+    fixture.cli.environment["BETCORE_TEMPORAL_ADDRESS"] = "127.0.0.1:1"
+    told = await fixture.did("show", names[0])
     assert [event["kind"] for event in told["events"]] == ["pay_in", "send", "answer"]
     assert "Temporal does not answer" in told["no_next"]
-    assert "Temporal does not answer" in (await desk.says("show", names[0])).output
+    assert "Temporal does not answer" in (await fixture.says("show", names[0])).output
     for nobody in ("p/nothing", "q/" + order.provider_bet_id, "999", "9" * 30, "bet:x:y", "what"):
-        assert (await desk.refused("show", nobody))[0] == "not_found"
+        assert (await fixture.refused("show", nobody))[0] == "not_found"
 
 
 # What is stuck
 
 
-async def test_each_reason_why_a_bet_does_not_come_on_is_listed(desk: Desk) -> None:
-    (waits, first), (late, second), (lost, third), (fine, _) = [await desk.bet() for _ in range(4)]
-    await desk.pay(first, TransactionType.PAY_OUT, "25.00")
+async def test_each_reason_why_a_bet_does_not_come_on_is_listed(fixture: OpsFixture) -> None:
+    (waits, first), (late, second), (lost, third), (fine, _) = [await fixture.bet() for _ in range(4)]
+    await fixture.pay(first, TransactionType.PAY_OUT, "25.00")
     settle_by = datetime.now(UTC) - timedelta(hours=2)
-    await desk.carried(_id(waits), "parked", attention=True, settle_by=settle_by)
-    await desk.carried(_id(late), settle_by=settle_by)
-    await desk.carried(_id(fine))
-    await desk.carried(f"bet:{waits.counterparty_id}:without-a-row", "unknown", attention=True)
-    await desk.as_if("UPDATE bet SET opened_at = opened_at - interval '1 hour'")
-    await desk.listed("attention", 2)
-    await desk.listed("overdue", 2)
-    found = {one["bet"]: one for one in (await desk.did("stuck", "--casino", desk.casino_name))["stuck"]}
+    await fixture.carried(_id(waits), "parked", attention=True, settle_by=settle_by)
+    await fixture.carried(_id(late), settle_by=settle_by)
+    await fixture.carried(_id(fine))
+    await fixture.carried(f"bet:{waits.counterparty_id}:without-a-row", "unknown", attention=True)
+    await fixture.as_if("UPDATE bet SET opened_at = opened_at - interval '1 hour'")
+    await fixture.listed("attention", 2)
+    await fixture.listed("overdue", 2)
+    found = {one["bet"]: one for one in (await fixture.did("stuck", "--casino", fixture.casino_name))["stuck"]}
     without = f"bet:{waits.counterparty_id}:without-a-row"
     assert {name: one["why"] for name, one in found.items()} == {
         f"p/{waits.provider_bet_id}": "needs attention",
@@ -274,15 +274,15 @@ async def test_each_reason_why_a_bet_does_not_come_on_is_listed(desk: Desk) -> N
     assert (overdue["amount"], overdue["bet_id"]) == ("EUR 10.00", second.bet_id)
     assert abs(datetime.fromisoformat(overdue["since"]) - settle_by) < timedelta(milliseconds=1)
     assert (alone["bet_id"], alone["status"], alone["retry_at"]) == (third.bet_id, None, None)
-    assert (found[without]["bet_id"], found[without]["casino"]) == (None, desk.casino_name)
-    few = (await desk.did("stuck", "--casino", desk.casino_name, "--limit", "1"))["stuck"]
+    assert (found[without]["bet_id"], found[without]["casino"]) == (None, fixture.casino_name)
+    few = (await fixture.did("stuck", "--casino", fixture.casino_name, "--limit", "1"))["stuck"]
     assert 1 <= len(few) <= 3
-    listed = (await desk.says("stuck", "--casino", desk.casino_name)).output
+    listed = (await fixture.says("stuck", "--casino", fixture.casino_name)).output
     assert listed.splitlines()[0].split() == [*paid]
     assert without in listed
 
 
-async def test_failing_workflow_tasks_are_seen_with_their_reason(alert: Desk) -> None:
+async def test_failing_workflow_tasks_are_seen_with_their_reason(alert: OpsFixture) -> None:
     order, record = await alert.bet()
     handle = await alert.carried(_id(order))
     runner = UnsandboxedWorkflowRunner()
@@ -302,24 +302,24 @@ async def test_failing_workflow_tasks_are_seen_with_their_reason(alert: Desk) ->
     assert "no such luck" not in str(events)
 
 
-async def test_other_workflows_are_no_bets(desk: Desk) -> None:
+async def test_other_workflows_are_no_bets(fixture: OpsFixture) -> None:
     """One of another type, though it says that it needs attention."""
     told = visibility.at_start(
-        casino=desk.casino_name, provider="p", player_ref="ref", game="dice", settle_by=datetime.now(UTC)
+        casino=fixture.casino_name, provider="p", player_ref="ref", game="dice", settle_by=datetime.now(UTC)
     ).updated(SearchAttributePair(visibility.NEEDS_ATTENTION, True))
-    other = await desk.temporal.start_workflow(
-        "Another", id=f"other-{uuid4()}", task_queue=desk.queue, search_attributes=told
+    other = await fixture.temporal.start_workflow(
+        "Another", id=f"other-{uuid4()}", task_queue=fixture.queue, search_attributes=told
     )
-    order, _ = await desk.bet()
-    await desk.carried(_id(order), "owed", attention=True)
+    order, _ = await fixture.bet()
+    await fixture.carried(_id(order), "owed", attention=True)
     query = f"WorkflowId = '{other.id}'"
 
     async def known() -> bool:
-        return (await desk.temporal.count_workflows(query)).count == 1
+        return (await fixture.temporal.count_workflows(query)).count == 1
 
     await eventually(known, 60)
-    await desk.listed("attention", 1)
-    [line] = (await desk.did("stuck", "--casino", desk.casino_name))["stuck"]
+    await fixture.listed("attention", 1)
+    [line] = (await fixture.did("stuck", "--casino", fixture.casino_name))["stuck"]
     assert line["bet"] == f"p/{order.provider_bet_id}"
     await other.terminate()
 
@@ -327,19 +327,21 @@ async def test_other_workflows_are_no_bets(desk: Desk) -> None:
 # The minute's look
 
 
-async def test_what_the_list_does_not_tell_is_asked_of_each_workflow(desk: Desk) -> None:
+async def test_what_the_list_does_not_tell_is_asked_of_each_workflow(fixture: OpsFixture) -> None:
     """A name that breaks the query is why the list does not answer here."""
     runs, gone = f"it's {uuid4()}", f"it's {uuid4()}"
-    await desk.carried(runs)
+    await fixture.carried(runs)
     rows = [OpenBet("bet", number, OWNER, 0, name) for number, name in enumerate((runs, gone), 1)]
-    assert [row.workflow_id for row in await executions.without_execution(desk.temporal, rows)] == [gone]
+    assert [row.workflow_id for row in await executions.without_execution(fixture.temporal, rows)] == [gone]
 
 
-async def test_the_look_counts_what_is_stuck_and_forgets_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    order, _ = await desk.bet()
-    await desk.carried(_id(order), settle_by=datetime.now(UTC) - timedelta(minutes=1))
-    await desk.listed("overdue", 1)
-    look = desk.casino.activities(desk.temporal).recovery
+async def test_the_look_counts_what_is_stuck_and_forgets_it(
+    fixture: OpsFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, _ = await fixture.bet()
+    await fixture.carried(_id(order), settle_by=datetime.now(UTC) - timedelta(minutes=1))
+    await fixture.listed("overdue", 1)
+    look = fixture.casino.activities(fixture.temporal).recovery
     counts = await ActivityEnvironment().run(look.name_stuck)
     assert counts["overdue"] >= 1
     assert _gauge("overdue") == counts["overdue"]
@@ -350,56 +352,56 @@ async def test_the_look_counts_what_is_stuck_and_forgets_it(desk: Desk, monkeypa
 
 
 @pytest.mark.edge_case(97)
-async def test_a_row_that_cannot_be_read_is_named_and_passed_over(desk: Desk) -> None:
+async def test_a_row_that_cannot_be_read_is_named_and_passed_over(fixture: OpsFixture) -> None:
     """Two bets without a workflow; the first one is in a currency that this deployment lacks."""
-    (odd, unread), (_, other) = [await desk.bet() for _ in range(2)]
-    await desk.pay(unread, TransactionType.PAY_OUT, "25.00")
-    await desk.as_if(f"UPDATE bet SET currency = 'LOST' WHERE bet_id = {unread.bet_id}")  # noqa: S608  a test's own words
-    await desk.as_if("UPDATE bet SET opened_at = opened_at - interval '1 hour'")
-    stuck = {one["bet_id"]: one for one in (await desk.did("stuck", "--casino", desk.casino_name))["stuck"]}
+    (odd, unread), (_, other) = [await fixture.bet() for _ in range(2)]
+    await fixture.pay(unread, TransactionType.PAY_OUT, "25.00")
+    await fixture.as_if(f"UPDATE bet SET currency = 'LOST' WHERE bet_id = {unread.bet_id}")  # noqa: S608  a test's own words
+    await fixture.as_if("UPDATE bet SET opened_at = opened_at - interval '1 hour'")
+    stuck = {one["bet_id"]: one for one in (await fixture.did("stuck", "--casino", fixture.casino_name))["stuck"]}
     assert {bet_id: one["why"].partition(":")[0] for bet_id, one in stuck.items()} == {
         unread.bet_id: "unreadable",
         other.bet_id: "no workflow carries it; the sweep resumes it",
     }
     named = (stuck[unread.bet_id]["bet"], stuck[unread.bet_id]["amount"])
     assert named == (f"p/{odd.provider_bet_id}", "LOST 2500 minor units")
-    look = desk.casino.activities(desk.temporal).recovery
+    look = fixture.casino.activities(fixture.temporal).recovery
     assert await ActivityEnvironment().run(look.resume_lost) == 1
     assert _gauge("unreadable") == 1
-    resumed = desk.temporal.get_workflow_handle(f"resume:{other.bet_id}:1")
+    resumed = fixture.temporal.get_workflow_handle(f"resume:{other.bet_id}:1")
     assert (await resumed.describe()).workflow_type == "Bet"
     await resumed.terminate()
-    [owed] = (await desk.did("owed", "--casino", desk.casino_name))["owed"]
+    [owed] = (await fixture.did("owed", "--casino", fixture.casino_name))["owed"]
     assert (owed["currency"], owed["amount"]) == ("LOST", "2500 minor units")
-    assert (await desk.did("show", str(unread.bet_id)))["bet"]["stake"] == "1000 minor units"
+    assert (await fixture.did("show", str(unread.bet_id)))["bet"]["stake"] == "1000 minor units"
 
 
 @pytest.mark.edge_case(97)
-async def test_a_workflow_whose_id_names_no_bet_keeps_no_bet_from_being_reminded(desk: Desk) -> None:
+async def test_a_workflow_whose_id_names_no_bet_keeps_no_bet_from_being_reminded(fixture: OpsFixture) -> None:
     odd = [f"bet:no-uuid:{uuid4()}", f"resume:{2**70}:{uuid4()}", f"odd-{uuid4()}"]
     for workflow_id in odd:
-        await desk.carried(workflow_id)
+        await fixture.carried(workflow_id)
 
     async def known() -> bool:
-        running = {one.id async for one in desk.temporal.list_workflows("ExecutionStatus = 'Running'")}
+        running = {one.id async for one in fixture.temporal.list_workflows("ExecutionStatus = 'Running'")}
         return running >= set(odd)
 
     await eventually(known, 60)
-    assert await desk.casino.activities(desk.temporal).recovery.remind(timedelta(seconds=-5)) == 0
+    assert await fixture.casino.activities(fixture.temporal).recovery.remind(timedelta(seconds=-5)) == 0
 
 
 @pytest.mark.edge_case(97)
-async def test_verify_reads_an_open_reversal(desk: Desk) -> None:
+async def test_verify_reads_an_open_reversal(fixture: OpsFixture) -> None:
     """Its workflow is missing, which is reported whether its claw-back is on its way or parked."""
-    record = await desk.settled()
-    reversals = Reversals(desk.casino.engine)
+    record = await fixture.settled()
+    reversals = Reversals(fixture.casino.engine)
     await reversals.open(record.bet_id, OWNER, None)
     await reversals.begin_claw_back(record.bet_id, OWNER, datetime.now(UTC) + timedelta(seconds=10))
     moment = Timing(settled=timedelta(0), again_after=timedelta(0))
     for state in ("sending", "parked"):
-        await desk.as_if(f"UPDATE movement SET state = '{state}' WHERE transaction_type = -2")  # noqa: S608  a test's own words
+        await fixture.as_if(f"UPDATE movement SET state = '{state}' WHERE transaction_type = -2")  # noqa: S608  a test's own words
         report = Report()
-        await WorkflowCheck(desk.casino.engine, desk.temporal, report, lambda _: None, moment).check()
+        await WorkflowCheck(fixture.casino.engine, fixture.temporal, report, lambda _: None, moment).check()
         found = {one.check for one in report.violations if one.bet_id == str(record.bet_id)}
         assert found == {"workflows", "owed"}
 
@@ -413,38 +415,38 @@ def _gauge(why: str) -> float:
 # Acting
 
 
-async def test_a_word_that_is_missing_keeps_anything_from_being_sent(desk: Desk) -> None:
-    _, record = await desk.bet()
+async def test_a_word_that_is_missing_keeps_anything_from_being_sent(fixture: OpsFixture) -> None:
+    _, record = await fixture.bet()
     number = str(record.bet_id)
     # Nothing could be sent: there is no Temporal.
-    desk.cli.environment["BETCORE_TEMPORAL_ADDRESS"] = "127.0.0.1:1"
+    fixture.cli.environment["BETCORE_TEMPORAL_ADDRESS"] = "127.0.0.1:1"
     for blank in ("", "  ", "x" * 501, "a\nb"):
         for words in (("--operator", blank, "--reason", "a test"), ("--operator", "ann", "--reason", blank)):
-            assert (await desk.refused("void", number, *words))[0] == "invalid_operation"
+            assert (await fixture.refused("void", number, *words))[0] == "invalid_operation"
     for win in ("", "1.234", "-1", "1e3", "NaN", "+1", "25 EUR"):
-        assert (await desk.refused("settle", number, f"--win={win}", *BY))[0] == "invalid_operation"
+        assert (await fixture.refused("settle", number, f"--win={win}", *BY))[0] == "invalid_operation"
     for action in ("retry", "void", "mark-paid"):
-        assert (await desk.refused(action, "999999", *BY))[0] == "not_found"
-        assert (await desk.says(action, number, "--reason", "a test")).status == 2
-        assert (await desk.says(action, number, "--operator", "ann")).status == 2
-    assert (await desk.says("settle", number, *BY)).status == 2
-    desk.cli.environment["BETCORE_OPERATOR"] = "ann"
+        assert (await fixture.refused(action, "999999", *BY))[0] == "not_found"
+        assert (await fixture.says(action, number, "--reason", "a test")).status == 2
+        assert (await fixture.says(action, number, "--operator", "ann")).status == 2
+    assert (await fixture.says("settle", number, *BY)).status == 2
+    fixture.cli.environment["BETCORE_OPERATOR"] = "ann"
     # With a name from the environment it goes as far as Temporal.
-    assert (await desk.refused("void", number, "--reason", "a test"))[0] == "unreachable"
+    assert (await fixture.refused("void", number, "--reason", "a test"))[0] == "unreachable"
 
 
-async def test_where_nobody_works_it_is_not_known_whether_the_action_is_taken(desk: Desk) -> None:
-    order, record = await desk.bet()
-    await desk.carried(_id(order))
-    code, message = await desk.refused("retry", str(record.bet_id), *BY)
+async def test_where_nobody_works_it_is_not_known_whether_the_action_is_taken(fixture: OpsFixture) -> None:
+    order, record = await fixture.bet()
+    await fixture.carried(_id(order))
+    code, message = await fixture.refused("retry", str(record.bet_id), *BY)
     assert code == "unknown"
     assert "again does no harm" in message
 
 
-async def test_a_bet_that_has_ended_or_is_alone_says_so(desk: Desk) -> None:
-    record = await desk.settled()
-    code, message = await desk.refused("void", str(record.bet_id), *BY)
+async def test_a_bet_that_has_ended_or_is_alone_says_so(fixture: OpsFixture) -> None:
+    record = await fixture.settled()
+    code, message = await fixture.refused("void", str(record.bet_id), *BY)
     assert (code, "settled" in message) == ("operation_refused", True)
-    _, alone = await desk.bet()
-    code, message = await desk.refused("void", str(alone.bet_id), *BY)
+    _, alone = await fixture.bet()
+    code, message = await fixture.refused("void", str(alone.bet_id), *BY)
     assert (code, "no workflow carries it" in message) == ("operation_refused", True)
