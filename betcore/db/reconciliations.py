@@ -22,10 +22,14 @@ from betcore.db.statements.reconciliations import (
 )
 from betcore.domain.currencies import decimals
 from betcore.domain.errors import InvalidInput, NotFound
-from betcore.domain.ids import BetKey
+from betcore.domain.ids import (
+    SCHEDULED_RECONCILIATION,
+    BetKey,
+    reconciliation_workflow_id,
+    scheduled_reconciliation_workflow_id,
+)
 from betcore.domain.money import Money, minor_units
 from betcore.domain.reconciliation import (
-    SCHEDULED,
     Difference,
     OpenFinding,
     OurBet,
@@ -35,8 +39,6 @@ from betcore.domain.reconciliation import (
     Run,
     UnreadBet,
     Wanted,
-    run_id,
-    scheduled_run_id,
 )
 
 Json = dict[str, object]
@@ -63,14 +65,14 @@ class Reconciliations:
         if opened_to > row.now:
             raise InvalidInput("to is in the future: bets of then cannot be compared yet", code="invalid_window")
         order = Reconcile(casino_id=row.casino_id, opened_from=opened_from, opened_to=opened_to)
-        return Wanted(order, run_id(casino, opened_from, opened_to, row.times))
+        return Wanted(order, reconciliation_workflow_id(casino, opened_from, opened_to, row.times))
 
     async def due(self, margin: timedelta) -> list[Wanted]:
         """Return one run for each casino that has bets older than the margin which no scheduled run has compared.
 
         A scheduled run that has not ended comes before a new one.
         """
-        given = {"margin": margin, "scheduled": f"{SCHEDULED}:"}
+        given = {"margin": margin, "scheduled": f"{SCHEDULED_RECONCILIATION}:"}
         return [_wanted(row) for row in await all_rows(self._engine, reconciliations.DUE, **given)]
 
     async def open(self, wanted: Wanted) -> Run:
@@ -212,7 +214,9 @@ def _movement(row: ComparedMovementRow, currency: str) -> OurMovement:
 
 def _wanted(row: DueRow) -> Wanted:
     order = Reconcile(casino_id=row.casino_id, opened_from=row.opened_from, opened_to=row.opened_to)
-    return Wanted(order, row.workflow_id or scheduled_run_id(row.name, row.opened_from, row.opened_to))
+    return Wanted(
+        order, row.workflow_id or scheduled_reconciliation_workflow_id(row.name, row.opened_from, row.opened_to)
+    )
 
 
 def _finding(bet_id: int, difference: Difference) -> Json:

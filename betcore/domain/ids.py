@@ -1,6 +1,6 @@
 """Ids of bets, workflows and movements. Each format stands once, with its inverse beside it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -17,6 +17,9 @@ _BET = "bet"
 _REVERSAL = "reversal"
 _RESUME = "resume"
 _RESUME_REVERSAL = "resume-reversal"
+_RECONCILIATION = "reconciliation"
+# How the id of every scheduled reconciliation begins, up to its first colon.
+SCHEDULED_RECONCILIATION = "scheduled-reconciliation"
 
 
 class TransactionType(IntEnum):
@@ -90,3 +93,18 @@ def parse_workflow_id(workflow_id: str) -> BetKey | int:
 def transaction_id(bet_id: int, transaction_type: TransactionType) -> str:
     """Return a movement's idempotency key at the casino: the same in every attempt and every life of its bet."""
     return f"{bet_id}:{transaction_type.value}"
+
+
+def reconciliation_workflow_id(casino: str, opened_from: datetime, opened_to: datetime, times: int = 0) -> str:
+    """Return the workflow id of an operator's reconciliation after ``times`` earlier ones of the same window ended."""
+    again = f":{times + 1}" if times else ""
+    return f"{_RECONCILIATION}:{casino}:{_utc(opened_from)}:{_utc(opened_to)}{again}"
+
+
+def scheduled_reconciliation_workflow_id(casino: str, opened_from: datetime, opened_to: datetime) -> str:
+    """Return the workflow id of a reconciliation that the schedule starts."""
+    return f"{SCHEDULED_RECONCILIATION}:{casino}:{_utc(opened_from)}:{_utc(opened_to)}"
+
+
+def _utc(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")

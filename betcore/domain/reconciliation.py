@@ -6,7 +6,7 @@ is still resolving is left to that workflow.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from betcore.domain.bet import BetRecord
@@ -254,21 +254,3 @@ def _finding(
     if any(item.is_of_another_player(bet.partner_user_id) for item in theirs):
         ours["player"], there["player"] = "the bet's", "another one"
     return Difference(transaction_type, kind, remedy, ours, there)
-
-
-def run_id(casino: str, opened_from: datetime, opened_to: datetime, times: int = 0) -> str:
-    """Return the workflow id of an operator's run after ``times`` earlier runs of the same window have ended."""
-    again = f":{times + 1}" if times else ""
-    return f"reconciliation:{casino}:{_utc(opened_from)}:{_utc(opened_to)}{again}"
-
-
-SCHEDULED = "scheduled-reconciliation"
-
-
-def scheduled_run_id(casino: str, opened_from: datetime, opened_to: datetime) -> str:
-    """Return the workflow id of a scheduled run."""
-    return f"{SCHEDULED}:{casino}:{_utc(opened_from)}:{_utc(opened_to)}"
-
-
-def _utc(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")

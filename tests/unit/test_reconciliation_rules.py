@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from activities.reconciliation import incident_kind
 from betcore.domain.bet import BetRecord, BetState, ReversalRecord, ReversalState
 from betcore.domain.errors import Code
-from betcore.domain.ids import BetKey
+from betcore.domain.ids import BetKey, reconciliation_workflow_id, scheduled_reconciliation_workflow_id
 from betcore.domain.money import Money
 from betcore.domain.payment_list import Listed, moment
 from betcore.domain.reconciliation import (
@@ -21,8 +21,6 @@ from betcore.domain.reconciliation import (
     OurMovement,
     Outcome,
     compare,
-    run_id,
-    scheduled_run_id,
 )
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -258,6 +256,6 @@ def test_a_timestamp_is_read_in_the_ways_that_are_clear(given_: object, read: da
 def test_ids_of_runs() -> None:
     there = datetime(2026, 11, 22, 1, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC)
     first = "reconciliation:royal:2026-11-22T01:00:00Z:2026-11-23T00:00:00Z"
-    assert run_id("royal", *there) == first
-    assert run_id("royal", *there, 2) == f"{first}:3"
-    assert scheduled_run_id("royal", *there) == f"scheduled-{first}"
+    assert reconciliation_workflow_id("royal", *there) == first
+    assert reconciliation_workflow_id("royal", *there, 2) == f"{first}:3"
+    assert scheduled_reconciliation_workflow_id("royal", *there) == f"scheduled-{first}"

@@ -17,14 +17,15 @@ from betcore.domain.ids import (
     BetKey,
     TransactionType,
     bet_workflow_id,
+    reconciliation_workflow_id,
     resumed_reversal_workflow_id,
     resumed_workflow_id,
     reversal_workflow_id,
+    scheduled_reconciliation_workflow_id,
     transaction_id,
 )
 from betcore.domain.messages import PayOut, Refund
 from betcore.domain.money import Money
-from betcore.domain.reconciliation import run_id, scheduled_run_id
 from betcore.temporal import visibility
 from betcore.temporal.schedules import keep_schedules
 from devkit.stack.temporal import SEARCH_ATTRIBUTES as REGISTERED
@@ -385,9 +386,9 @@ def _ids() -> dict[str, str]:
         "reversal": reversal_workflow_id(_BET),
         "bet that was resumed twice": resumed_workflow_id(11, 2),
         "reversal that was resumed once": resumed_reversal_workflow_id(11, 1),
-        "reconciliation by a person": run_id("royal", _FROM, _TO),
-        "its third run": run_id("royal", _FROM, _TO, 2),
-        "reconciliation by the schedule": scheduled_run_id("royal", _FROM, _TO),
+        "reconciliation by a person": reconciliation_workflow_id("royal", _FROM, _TO),
+        "its third run": reconciliation_workflow_id("royal", _FROM, _TO, 2),
+        "reconciliation by the schedule": scheduled_reconciliation_workflow_id("royal", _FROM, _TO),
         "movement": transaction_id(11, TransactionType.ACCEPT_BET),
         "error of an operation that is refused": REFUSED,
         "update of a PayIn": _update_id("pay_in", None),

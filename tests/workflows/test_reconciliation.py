@@ -13,10 +13,10 @@ from temporalio.testing import ActivityEnvironment
 from betcore.casino.client import Movement
 from betcore.db.reconciliations import Reconciliations
 from betcore.domain.bet import BetState
-from betcore.domain.ids import BETS_QUEUE, TransactionType
+from betcore.domain.ids import BETS_QUEUE, SCHEDULED_RECONCILIATION, TransactionType
 from betcore.domain.messages import Action, Operate, Operated, PayIn
 from betcore.domain.money import Money
-from betcore.domain.reconciliation import SCHEDULED, Reconcile, Reconciled
+from betcore.domain.reconciliation import Reconcile, Reconciled
 from tests.in_process_casino import InProcessCasino, open_casino
 from tests.workflows.bets import Handle, begin, eventually, start, update, working
 
@@ -338,7 +338,7 @@ async def test_the_schedule_goes_on_where_its_last_run_ended(database_url: str, 
         assert await _round(temporal) == 0, "too young"
         await _age(casino, 11)
         (wanted,) = await runs.due(timedelta(minutes=10))
-        assert wanted.workflow_id.startswith(f"{SCHEDULED}:c:")
+        assert wanted.workflow_id.startswith(f"{SCHEDULED_RECONCILIATION}:c:")
         assert await _round(temporal) == 1
         await _all_ended(casino, 1)
         assert await _round(temporal) == 0, "nothing new"
