@@ -181,7 +181,7 @@ def test_operators_end_a_parked_claw_back(action: str, stage: Stage, said: Said)
     assert {book.answer(bet, REFUND, world) for bet in ended} == {said}
 
 
-def test_nothing_is_parked_where_the_list_is_right() -> None:
+def test_nothing_is_parked_while_the_list_is_right() -> None:
     world = _broken(LOST)
     assert not _parked_stake(world)
 
@@ -208,7 +208,7 @@ def test_a_bet_that_was_taken_back_is_never_paid_out() -> None:
 
 @pytest.mark.parametrize("kind", book.CLEAN)
 @pytest.mark.parametrize("path", [MAKE, INFO, book.ACCEPTS])
-def test_other_clothes_change_nothing_that_is_heard(path: str, kind: str) -> None:
+def test_other_formats_change_no_answer(path: str, kind: str) -> None:
     world = _broken({"path": path, "kind": kind})
     assert world.tells
     for calls in ((PAY_IN,), (PAY_OUT, REFUND)):

@@ -244,7 +244,7 @@ async def test_a_repeat_is_answered_from_the_row_when_the_workflow_is_gone(stack
 
 
 @pytest.mark.edge_case(39)
-async def test_an_accept_of_another_bet_or_of_none_tells_nothing(stack: Stack) -> None:
+async def test_an_accept_of_another_bet_or_of_none_changes_nothing(stack: Stack) -> None:
     partner, other = await _partner(stack, provider=""), await _partner(stack, provider="")
     bet = other.new_bet()
     assert (await other.pay_in(bet)).outcome == DONE

@@ -68,7 +68,7 @@ async def test_a_casino_that_is_down_fails_stakes_fast_and_gets_what_is_owed_whe
 
 
 @pytest.mark.edge_case(37)
-async def test_what_is_owed_is_the_probe_where_nobody_plays(stack: Stack) -> None:
+async def test_what_is_owed_is_the_probe_without_new_stakes(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino=FRAIL)
     bet = await bet_with_stake_taken(partner, partner.pay_in)
     await _broken(partner)
@@ -108,7 +108,7 @@ async def _is_open(partner: TestPartner) -> bool:
 
 
 @pytest.mark.edge_case(37)
-async def test_the_breaker_is_told_in_the_metrics(stack: Stack) -> None:
+async def test_the_breaker_is_in_the_metrics(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino=FRAIL)
     await _broken(partner)
     [casino] = await partner.sql("SELECT name FROM casino WHERE partner_client_id = :id", id=partner.partner_client_id)
@@ -160,7 +160,7 @@ async def _undecided(partner: TestPartner) -> list[Any]:
 
 
 @pytest.mark.edge_case(37)
-async def test_a_bet_that_is_refused_for_the_casino_needs_nobody(stack: Stack) -> None:
+async def test_a_bet_that_is_refused_for_the_casino_needs_no_operator(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino=FRAIL)
     bet = await _broken(partner)
     assert await status(partner, bet) == ("refused", False)

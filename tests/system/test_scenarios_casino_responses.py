@@ -91,7 +91,7 @@ async def test_a_lost_answer_is_asked_for_again_inside_the_deadline(partner: Tes
 
 
 @pytest.mark.edge_case(26)
-async def test_a_debit_that_stays_unknown_is_told_so_and_pursued(stack: Stack) -> None:
+async def test_a_debit_that_stays_unknown_is_answered_99_and_pursued(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino=QUICK)
     await partner.faults({"kind": "lost", "path": MAKE})
     bet = await bet_with_unknown_outcome(partner, partner.pay_in)
@@ -219,9 +219,7 @@ async def test_a_duplicate_is_success_on_a_repeat(partner: TestPartner, kind: in
 
 @pytest.mark.edge_case(32)
 @pytest.mark.parametrize("kind", [DEBIT, CREDIT], ids=["debit", "credit"])
-async def test_a_duplicate_on_the_first_send_is_success_where_the_casino_lists_it(
-    partner: TestPartner, kind: int
-) -> None:
+async def test_a_duplicate_on_the_first_send_is_success_if_the_casino_lists_it(partner: TestPartner, kind: int) -> None:
     bet = partner.new_bet()
     lie = {"kind": "error_code", "error_code": 103803, "commit": True, "times": 1}
     await partner.faults(lie | {"path": MAKE, "transaction_type": kind})
@@ -242,7 +240,7 @@ async def test_a_duplicate_that_is_not_listed_is_no_stake(stack: Stack) -> None:
 
 
 @pytest.mark.edge_case(84)
-async def test_a_credit_that_was_made_is_found_and_told(stack: Stack) -> None:
+async def test_a_credit_that_was_made_is_found_and_answered(stack: Stack) -> None:
     """The casino pays, and answers every send of it with 409."""
     partner = await stack.partner(provider=HASTY, casino=QUICK)
     bet = await bet_with_stake_taken(partner, partner.pay_in)

@@ -359,18 +359,18 @@ async def test_a_worker_killed_in_the_middle_of_movements(stack: Stack, stage: s
 
 
 @pytest.mark.edge_case(1, 20, 21, 46, 77)
-async def test_an_api_killed_before_it_says_that_it_tells(stack: Stack) -> None:
+async def test_an_api_killed_before_it_records_its_answer(stack: Stack) -> None:
     await _play(stack, {"outcome_known": [*PAY_IN, *PAY_OUT, *REFUND, *REVERSAL, *WIN_OF_PAY_IN_OUT]})
 
 
 @pytest.mark.edge_case(1, 77)
-async def test_an_api_killed_between_saying_so_and_telling(stack: Stack) -> None:
+async def test_an_api_killed_between_the_record_and_the_answer(stack: Stack) -> None:
     """The row cannot show whether the answer arrived: a bet whose provider may have been answered 1 stands."""
     await _play(stack, {"outcome_told": RECORDED})
 
 
 @pytest.mark.edge_case(1, 20, 21, 46, 77)
-async def test_an_api_killed_after_it_told(stack: Stack) -> None:
+async def test_an_api_killed_after_its_answer(stack: Stack) -> None:
     await _play(stack, {"answer_written": [*RECORDED, *PAY_OUT, *REFUND, *REVERSAL]}, answered=DONE)
 
 
@@ -378,7 +378,7 @@ async def test_an_api_killed_after_it_told(stack: Stack) -> None:
 
 
 @pytest.mark.edge_case(77)
-async def test_a_bet_is_told_of_at_the_moment_in_which_it_is_taken_back(stack: Stack) -> None:
+async def test_a_bet_is_answered_at_the_moment_of_its_withdrawal(stack: Stack) -> None:
     """The answer and the withdrawal both update the row, in either order; a PayOut that comes later changes nothing."""
     partner = await stack.partner(provider="{answer_deadline: 4, unconfirmed_within: 2}", casino=SLOW)
     told, withdrawn, paid = bets = [partner.new_bet() for _ in range(3)]

@@ -223,7 +223,7 @@ class Lost:
 
 @pytest.mark.edge_case(81)
 @pytest.mark.parametrize("lose", [_terminated, _deleted])
-async def test_what_nobody_carries_is_resumed(stack: Stack, lose: Callable[[Any], Awaitable[None]]) -> None:
+async def test_a_bet_without_a_workflow_is_resumed(stack: Stack, lose: Callable[[Any], Awaitable[None]]) -> None:
     lost = await _all(CASES, lambda name: Lost.of(stack, CASES[name]))
     async with _nobody_sweeps(stack):
         for one in lost:
@@ -253,7 +253,7 @@ async def _all(names: Iterable[str], play: Callable[[str], Awaitable[T]]) -> lis
 
 
 @pytest.mark.edge_case(81)
-async def test_every_life_is_followed_by_another(stack: Stack) -> None:
+async def test_every_lost_workflow_is_followed_by_another(stack: Stack) -> None:
     lost = await Lost.of(stack, CASES["win owed"])
     bet_id = (await lost.partner.row(lost.bet)).bet_id
     await lost.first.terminate()
@@ -316,7 +316,7 @@ async def test_a_bet_that_is_lost_while_it_opens_its_row(stack: Stack) -> None:
 
 
 @pytest.mark.edge_case(81)
-async def test_a_cancelled_workflow_goes_on_and_tells(stack: Stack) -> None:
+async def test_a_cancelled_workflow_goes_on_and_files_an_incident(stack: Stack) -> None:
     async def play(name: str) -> None:
         lost = await Lost.of(stack, CASES[name])
         await lost.first.cancel()

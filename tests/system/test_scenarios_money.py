@@ -69,7 +69,7 @@ async def test_a_free_round_is_a_bet_like_any_other(stack: Stack, resolved: str)
 
 
 @pytest.mark.edge_case(41)
-async def test_a_free_round_is_not_sent_where_the_profile_says_so(stack: Stack) -> None:
+async def test_a_free_round_is_not_sent_if_the_profile_says_so(stack: Stack) -> None:
     partner = await stack.partner(casino="send: {zero_stakes: false}")
     free, paid = partner.new_bet(), partner.new_bet()
     assert (await partner.pay_in(free, "0")).outcome == DONE

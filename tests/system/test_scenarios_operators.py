@@ -199,7 +199,7 @@ async def test_an_operator_and_the_provider_end_a_bet_at_the_same_moment(stack: 
 
 
 @pytest.mark.edge_case(44, 45)
-async def test_an_overdue_bet_is_refunded_where_the_profile_says_so(stack: Stack) -> None:
+async def test_an_overdue_bet_is_refunded_if_the_profile_says_so(stack: Stack) -> None:
     partner, [bet, lost] = await _staked(stack, OVERDUE_REFUND, bets=2)
     for one in (bet, lost):
         await in_state(partner, one, "refunded")

@@ -52,7 +52,7 @@ async def _staked(partner: TestPartner, *faults: dict[str, object]) -> str:
 
 
 @pytest.mark.edge_case(33)
-async def test_a_credit_that_is_never_acknowledged_is_sent_for_ever(stack: Stack) -> None:
+async def test_a_credit_that_is_never_acknowledged_is_always_sent_again(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino="{retry: {first: 0.1, factor: 3, cap: 0.9}}")
     bet = await _staked(partner, {"kind": "error", "path": MAKE})
     assert (await partner.pay_out(bet)).outcome == UNKNOWN
@@ -196,7 +196,7 @@ async def _unanswered(stack: Stack) -> tuple[TestPartner, str]:
 
 
 @pytest.mark.edge_case(77)
-async def test_a_stake_that_nobody_was_told_of_goes_back(stack: Stack) -> None:
+async def test_a_stake_without_an_answered_pay_in_goes_back(stack: Stack) -> None:
     partner, bet = await _unanswered(stack)
     await partner.release()
     await in_state(partner, bet, "refunded")
@@ -208,7 +208,7 @@ async def test_a_stake_that_nobody_was_told_of_goes_back(stack: Stack) -> None:
 
 
 @pytest.mark.edge_case(77)
-async def test_a_stake_that_somebody_was_told_of_stays(stack: Stack) -> None:
+async def test_a_stake_with_an_answered_pay_in_stays(stack: Stack) -> None:
     partner, bet = await _unanswered(stack)
     repeating = asyncio.create_task(until(lambda: partner.pay_in(bet)))
     await partner.release()

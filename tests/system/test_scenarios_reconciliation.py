@@ -104,7 +104,7 @@ async def _all_compared(partner: TestPartner) -> str:
 
 
 @pytest.mark.edge_case(72)
-async def test_a_debit_that_nobody_claims_is_returned(stack: Stack) -> None:
+async def test_an_unclaimed_debit_is_returned(stack: Stack) -> None:
     """The casino takes a stake, loses the answer, and lists it only when its bet has ended without it."""
     partner = await stack.partner(provider=HASTY, casino=SHORT)
     await _settled(partner)

@@ -44,7 +44,7 @@ async def test_a_repeated_pay_in_is_answered_from_the_record(partner: TestPartne
     [(TestPartner.pay_out, SETTLED), (TestPartner.refund, REFUNDED)],
     ids=["settled", "refunded"],
 )
-async def test_a_told_pay_in_stays_told(partner: TestPartner, resolve: Resolve, journal: Journal) -> None:
+async def test_an_answered_pay_in_keeps_its_answer(partner: TestPartner, resolve: Resolve, journal: Journal) -> None:
     bet = partner.new_bet()
     first = await partner.pay_in(bet)
     assert (await resolve(partner, bet)).outcome == DONE
@@ -55,7 +55,7 @@ async def test_a_told_pay_in_stays_told(partner: TestPartner, resolve: Resolve, 
 
 
 @pytest.mark.edge_case(1)
-async def test_a_pay_in_that_was_never_told_is_refunded_for_ever(stack: Stack) -> None:
+async def test_a_pay_in_that_was_never_answered_stays_refunded(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino=SLOW)
     await partner.faults({"kind": "hold_after", "transaction_type": -1, "times": 1})
     bet = await bet_with_unknown_outcome(partner, partner.pay_in)

@@ -58,7 +58,7 @@ async def test_a_request_played_again_inside_the_window_is_refused(partner: Test
 
 
 @pytest.mark.edge_case(64)
-async def test_of_copies_at_two_processes_at_once_one_is_heard(partner: TestPartner, second_api: str) -> None:
+async def test_of_copies_at_two_processes_at_once_one_is_accepted(partner: TestPartner, second_api: str) -> None:
     bet, there = partner.new_bet(), through_api(partner, second_api)
     recorded = Recorded.pay_in(partner, bet)
     copies = await asyncio.gather(*(recorded.play(reached) for reached in (partner, there) * 8))

@@ -188,7 +188,7 @@ async def test_the_return_after_a_claw_back_is_never_given_up(stack: Stack, play
 
 @pytest.mark.edge_case(1, 46)
 @side_by_side(told=[True, False])
-async def test_what_a_pay_in_out_was_told_stands(stack: Stack, told: bool) -> None:
+async def test_the_answer_to_a_pay_in_out_stands(stack: Stack, told: bool) -> None:
     partner, bet = await pay_in_out_with_unknown_outcome(stack, SLOW, fault("hold_after", CREDIT, 1))
     await partner.release()
     await in_state(partner, bet, "settled")

@@ -194,7 +194,7 @@ async def _nobody_told(both: tuple[TestPartner, TestPartner], call: Call, kind: 
 
 
 @pytest.mark.edge_case(1, 46)
-async def test_done_and_taken_back_are_not_both_told_of_one_step(stack: Stack, second_api: str) -> None:
+async def test_one_step_is_not_answered_both_done_and_taken_back(stack: Stack, second_api: str) -> None:
     here = await stack.partner(provider="answer_deadline: 2.5", casino="{attempt_timeout: 12, fast_attempts: 1}")
     both = here, through_api(here, second_api)
     bets = await _nobody_told(both, TestPartner.pay_in_out, 1)
@@ -240,7 +240,7 @@ async def test_telling_and_taking_back_meet_at_the_row(stack: Stack, second_api:
 
 
 @pytest.mark.edge_case(77, 1)
-async def test_done_and_taken_back_are_not_both_told_of_two_steps(stack: Stack, second_api: str) -> None:
+async def test_two_steps_are_not_answered_both_done_and_taken_back(stack: Stack, second_api: str) -> None:
     """Repeats at both processes around the moment at which an unconfirmed stake goes back; which of them wins is a
     matter of chance here, and forced elsewhere."""
     here = await stack.partner(

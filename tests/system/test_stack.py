@@ -64,7 +64,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple
         yield folder, process, ready
 
 
-async def test_the_line_says_where_everything_is(stack: tuple[Path, Process, dict[str, Any]]) -> None:
+async def test_the_line_has_the_address_of_everything(stack: tuple[Path, Process, dict[str, Any]]) -> None:
     _, _, ready = stack
     assert list(ready) == [
         *("api", "temporal", "temporal_ui", "database", "sandbox_casino", "sandbox_provider"),

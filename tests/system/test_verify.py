@@ -213,7 +213,7 @@ async def test_a_lost_unique_key_and_what_came_in_without_it(partner: TestPartne
         await partner.sql("ALTER TABLE movement ADD PRIMARY KEY (bet_id, transaction_type)")
 
 
-async def test_a_provider_s_book_that_heard_what_is_not_on_record(partner: TestPartner, tmp_path: Path) -> None:
+async def test_a_provider_s_book_with_an_answer_that_is_not_on_record(partner: TestPartner, tmp_path: Path) -> None:
     bet, book = await _bet(partner, SETTLED), tmp_path / "book.jsonl"
     stake = {"bet_id": bet, "session_id": partner.session_id, "amount": "10.00", "win": None}
     heard = {"operation": "pay-out", "code": 1, "reason": "", "definite": True, "at": "then"}
@@ -242,7 +242,7 @@ async def test_without_temporal_it_says_what_was_not_looked_at(partner: TestPart
     assert (status, said["error"]["code"]) == (2, "unreachable")
 
 
-async def test_a_casino_that_does_not_answer_is_told_as_unchecked(partner: TestPartner) -> None:
+async def test_a_casino_that_does_not_answer_is_reported_as_unchecked(partner: TestPartner) -> None:
     await partner.onboarding.add_casino(f"dead-{partner.number}", "http://127.0.0.1:1")
     check = (await _verified(partner.stack)).checks["journal"]
     assert check.unchecked == [f"the journal of dead-{partner.number}: ClientConnectorError"]

@@ -300,7 +300,7 @@ WORKFLOW_IDS = [
 
 
 @pytest.mark.parametrize(("kind", "state", "given", "workflow_id"), WORKFLOW_IDS)
-async def test_who_is_told(
+async def test_which_workflow_is_signalled(
     database: BetDatabase, kind: TransactionType, state: str, given: dict[str, Any], workflow_id: str | None
 ) -> None:
     bet_id = await database.bet(kind, state, **given)
@@ -312,7 +312,7 @@ async def test_who_is_told(
 
 
 @pytest.mark.edge_case(92)
-async def test_a_refusal_for_what_is_parked_is_told_to_no_workflow(database: BetDatabase) -> None:
+async def test_a_refusal_for_a_parked_movement_signals_no_workflow(database: BetDatabase) -> None:
     bet_id = await database.bet(PAY_OUT, "parked")
     for outcome in (AcceptOutcome.STORED, AcceptOutcome.REPEATED):
         found = await database.store(bet_id, PAY_OUT, fails=True)
@@ -324,7 +324,7 @@ async def test_a_refusal_for_what_is_parked_is_told_to_no_workflow(database: Bet
 
 @pytest.mark.parametrize(("lives", "workflow_id"), [(0, f"reversal:{COUNTERPARTY}:bet"), (3, "resume-reversal:{}:3")])
 @pytest.mark.parametrize("kind", [RETURN, CLAW_BACK])
-async def test_what_a_reversal_moves_is_told_to_the_reversal(
+async def test_an_accept_of_a_reversal_signals_the_reversal(
     database: BetDatabase, kind: TransactionType, lives: int, workflow_id: str
 ) -> None:
     bet_id = await database.bet(kind, awaited=True, lives=7)
@@ -354,7 +354,7 @@ async def test_of_many_at_once_one_is_stored(database: BetDatabase) -> None:
     assert len(await database.events()) == 1
 
 
-async def test_a_success_while_a_refusal_is_judged_is_to_be_told_again(database: BetDatabase) -> None:
+async def test_a_success_while_a_refusal_is_judged_must_be_sent_again(database: BetDatabase) -> None:
     bet_id = await database.bet()
     assert (await database.store(bet_id, fails=True)).outcome is AcceptOutcome.STORED
     assert (await database.store(bet_id)).outcome is AcceptOutcome.LATER
@@ -420,7 +420,7 @@ async def hints(database_url: str) -> AsyncIterator[AcceptNotifications]:
         yield listening
 
 
-async def test_a_hint_wakes_all_that_expect_the_movement_and_nobody_else(
+async def test_a_notification_wakes_all_that_expect_the_movement_and_no_other(
     database: BetDatabase, hints: AcceptNotifications
 ) -> None:
     async with (
@@ -464,7 +464,7 @@ async def test_a_connection_that_is_lost_is_replaced(database: BetDatabase, hint
                 await asyncio.sleep(0.01)
 
 
-async def test_a_database_out_of_reach_stops_nobody(database_url: str) -> None:
+async def test_a_database_out_of_reach_stops_no_listener(database_url: str) -> None:
     nowhere = f"{database_url.rpartition('/')[0]}/nowhere"
     async with AcceptNotifications(Settings(database_url=SecretStr(nowhere)), gap=0.01) as hints:
         async with hints.expect(7, STAKE) as told:

@@ -64,7 +64,7 @@ async def test_a_refusal_is_an_answer_and_closes_the_breaker(database: PartnerDa
     assert await admission.may_stake(casino)
 
 
-async def test_an_answer_goes_on_where_the_database_is_gone() -> None:
+async def test_an_answer_goes_on_without_the_database() -> None:
     nowhere = SecretStr(f"postgresql://u:p@127.0.0.1:{free(1)[0]}/x")
     engine = create_engine(Settings(database_url=nowhere))
     casino = Casino(1, 1, "royal", "http://royal.example", CasinoProfile(), disabled=False)

@@ -152,7 +152,7 @@ async def test_a_casino_has_its_part_of_each_lane_and_no_more(breaker: BreakerFi
         pass
 
 
-async def test_a_breaker_is_told_in_words(breaker: BreakerFixture) -> None:
+async def test_a_breaker_is_shown_as_text(breaker: BreakerFixture) -> None:
     health = CircuitBreakers(breaker.database.engine, 0)
     assert [one.description for one in await health.shown()] == ["closed"]
     await breaker.fail(1)

@@ -49,7 +49,7 @@ def test_a_refund_after_a_payout_is_what_the_profile_makes_of_it() -> None:
     assert answers.to_refund(_record(BetState.SETTLED, ReversalState.REVERSED), REFUND) is None
 
 
-def test_nobody_hears_refunded_before_the_money_is_back() -> None:
+def test_no_refund_is_answered_before_the_money_is_back() -> None:
     # It had ended without its stake, which the casino turned out to have taken.
     assert answers.to_refund(_record(BetState.REFUNDED), REFUND) is None
     assert answers.to_refund(_record(BetState.REFUNDED, ReversalState.REVERSING), REFUND) is Code.OUTCOME_UNKNOWN
@@ -58,7 +58,7 @@ def test_nobody_hears_refunded_before_the_money_is_back() -> None:
     assert answers.to_refund(refused, REFUND) is Code.BET_REFUSED
 
 
-def test_winnings_that_were_taken_back_are_not_told_as_paid() -> None:
+def test_winnings_that_were_taken_back_are_not_answered_as_paid() -> None:
     call = PayOut(player_id=1, round_id="r", win=TEN, answer_by=NOW)
     assert answers.to_pay_out(_record(BetState.SETTLED, win=TEN), call) is None
     assert answers.to_pay_out(_record(BetState.SETTLED, win=TEN, reversed_by=3), call) is Code.ALREADY_REFUNDED

@@ -123,7 +123,7 @@ async def test_what_is_played_is_given_up_and_the_load_goes_on(tmp_path: Path) -
     await load.aclose()
 
 
-async def test_bets_of_before_are_not_judged(tmp_path: Path, engine: AsyncEngine) -> None:
+async def test_earlier_bets_are_not_judged(tmp_path: Path, engine: AsyncEngine) -> None:
     """Neither one that has a row, nor a lost one, nor one whose workflow has opened it again."""
     with closing(_provider(tmp_path, "old", "lost", "alive again")) as provider:
         old = await _opened(engine, "old")

@@ -12,7 +12,7 @@ _HEAVY = ("aiohttp", "asyncpg", "betcore.runtime.settings", "fastapi", "sqlalche
 
 
 @pytest.mark.parametrize("row", [*COMMANDS.values(), *DEVKIT.values()], ids=lambda row: row.where)
-def test_every_command_is_where_the_table_says(row: Row) -> None:
+def test_every_command_is_in_the_module_of_the_table(row: Row) -> None:
     module, _, attribute = row.where.partition(":")
     assert callable(getattr(import_module(module), attribute))
 

@@ -114,7 +114,7 @@ async def test_a_name_is_taken_once_and_the_first_stays(database: PartnerDatabas
     ]
 
 
-async def test_a_casino_confirms_by_accept_unless_it_is_told_otherwise(database: PartnerDatabase) -> None:
+async def test_a_casino_confirms_by_accept_by_default(database: PartnerDatabase) -> None:
     async def confirmation(name: str) -> str:
         return str((await database.onboarding.profile("casino", name))["confirmation"])
 
@@ -146,7 +146,7 @@ async def test_an_address_can_move(database: PartnerDatabase) -> None:
 
 
 @pytest.mark.parametrize("name", ["", " acme", "acme\n", "ac\x00me", "x" * 129, "\udcff"])
-async def test_a_name_that_nobody_could_type_again_is_refused(database: PartnerDatabase, name: str) -> None:
+async def test_a_name_that_cannot_be_typed_again_is_refused(database: PartnerDatabase, name: str) -> None:
     with refused("invalid_name"):
         await database.onboarding.add_provider(name, "http://acme.example")
     with refused("invalid_name"):
@@ -198,7 +198,7 @@ async def test_the_cache_is_trusted_for_its_time_and_asks_once_for_many(database
     assert (kept.disabled, fresh.disabled) == (False, True)
 
 
-async def test_strangers_are_unknown_and_push_nobody_out(database: PartnerDatabase) -> None:
+async def test_strangers_are_unknown_and_evict_no_partner(database: PartnerDatabase) -> None:
     added = await database.onboarding.add_provider("acme", "http://acme.example")
     patient = database.reader(cache_seconds=3600)
     known = await patient.provider(added["counterparty_id"])

@@ -160,7 +160,7 @@ def test_processes_print_objects_and_end_with_a_status(cli: Cli) -> None:
     assert only_object(again)["error"]["code"] == "already_exists"
 
 
-def test_a_person_reads_words_and_refusals_on_standard_error(cli: Cli) -> None:
+def test_a_person_reads_text_and_refusals_on_standard_error(cli: Cli) -> None:
     cli.did("provider", "add", "--name", "acme", "--base-url", "http://acme.example")
     listed = cli.run("provider", "list")
     assert listed.output.splitlines()[0].split()[:3] == ["name", "counterparty_id", "base_url"]
@@ -169,7 +169,7 @@ def test_a_person_reads_words_and_refusals_on_standard_error(cli: Cli) -> None:
     assert refused.errors == "error: there is no provider 'nobody' (not_found)\n"
 
 
-def test_a_secret_holds_an_hour_after_its_rotation_unless_told_otherwise(cli: Cli) -> None:
+def test_a_secret_holds_an_hour_after_its_rotation_by_default(cli: Cli) -> None:
     cli.did("casino", "add", "--name", "royal", "--api-host", "http://royal.example", "--confirmation", "reply")
     rotated = cli.did("casino", "rotate-secret", "--name", "royal")
     left = datetime.fromisoformat(rotated["previous_secret_until"]) - datetime.now(UTC)

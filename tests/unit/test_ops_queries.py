@@ -327,7 +327,7 @@ async def test_other_workflows_are_no_bets(fixture: OpsFixture) -> None:
 # The minute's look
 
 
-async def test_what_the_list_does_not_tell_is_asked_of_each_workflow(fixture: OpsFixture) -> None:
+async def test_what_the_list_does_not_have_is_asked_of_each_workflow(fixture: OpsFixture) -> None:
     """A name that breaks the query is why the list does not answer here."""
     runs, gone = f"it's {uuid4()}", f"it's {uuid4()}"
     await fixture.carried(runs)
@@ -435,7 +435,7 @@ async def test_a_word_that_is_missing_keeps_anything_from_being_sent(fixture: Op
     assert (await fixture.refused("void", number, "--reason", "a test"))[0] == "unreachable"
 
 
-async def test_where_nobody_works_it_is_not_known_whether_the_action_is_taken(fixture: OpsFixture) -> None:
+async def test_without_a_worker_it_is_not_known_whether_the_action_is_taken(fixture: OpsFixture) -> None:
     order, record = await fixture.bet()
     await fixture.carried(_id(order))
     code, message = await fixture.refused("retry", str(record.bet_id), *BY)

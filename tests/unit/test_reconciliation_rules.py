@@ -159,7 +159,7 @@ def test_one_difference(one: OurBet, listed: list[Listed], expected: tuple[Kind,
 
 
 @pytest.mark.edge_case(95)
-def test_what_was_paid_by_hand_and_is_listed_is_told_as_paid_twice() -> None:
+def test_what_was_paid_by_hand_and_is_listed_as_ours_is_paid_twice() -> None:
     (found,) = look(bet(BetState.SETTLED, STAKED, ours(1, "paid_by_hand")), theirs(-1), theirs(1))
     assert (incident_kind(found), found.theirs["transaction_id"]) == ("paid_twice", "7:1")
     (found,) = look(bet(BetState.ACCEPTING, ours(-1, "parked")), theirs(-1))
@@ -216,7 +216,7 @@ LISTS = st.lists(
 
 
 @given(st.sampled_from(list(BetState)), MOVEMENTS, LISTS)
-def test_money_moves_only_for_what_nobody_else_resolves(
+def test_money_moves_only_for_what_no_workflow_resolves(
     state: BetState, movements: list[OurMovement], listed: list[Listed]
 ) -> None:
     one = bet(state, *movements)

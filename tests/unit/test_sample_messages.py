@@ -47,7 +47,7 @@ def test_the_right_message_passes_with_the_audience_and_not_without_one() -> Non
 
 
 @pytest.mark.edge_case(101)
-def test_the_message_without_an_audience_passes_where_none_is_asked_for() -> None:
+def test_the_message_without_an_audience_passes_if_none_is_asked_for() -> None:
     claims = _claims(_message("take it: as"))
     assert (claims["client_id"], claims["path"], "aud" in claims) == (ME, CALLED, False)
 

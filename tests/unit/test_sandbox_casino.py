@@ -48,7 +48,7 @@ async def test_a_repeat_is_answered_as_the_first_time(casino: Casino) -> None:
     assert await casino.journal(bet) == [(-1, "10.00"), (1, "5.00")]
 
 
-async def test_a_repeat_is_called_duplicate_where_the_casino_says_so(casino: Casino) -> None:
+async def test_a_repeat_is_answered_duplicate_if_the_switch_says_so(casino: Casino) -> None:
     await casino.control("POST", "/_settings", {"repeats": "duplicate"})
     bet = new_bet()
     assert (await casino.make(bet, -1, "10.00")).code == 200
@@ -102,7 +102,7 @@ async def test_a_debit_without_money_leaves_no_record(casino: Casino) -> None:
     assert (await casino.make(bet, -1, "100.01")).code == 200
 
 
-async def test_a_return_before_its_stake_refuses_the_stake_for_ever(casino: Casino) -> None:
+async def test_a_return_before_its_stake_refuses_the_stake(casino: Casino) -> None:
     bet = new_bet()
     assert (await casino.make(bet, 2, "10.00")).code == 103804
     assert (await casino.make(bet, -1, "10.00")).code == 102823
@@ -124,7 +124,7 @@ async def test_a_win_is_for_the_player_who_staked(casino: Casino) -> None:
     assert await casino.balance("bob") == "100.00"
 
 
-async def test_a_payout_is_taken_back_only_where_there_was_one(casino: Casino) -> None:
+async def test_a_payout_is_taken_back_only_if_there_was_one(casino: Casino) -> None:
     bet = new_bet()
     await casino.make(bet, -1, "10.00")
     assert (await casino.make(bet, -2, "5.00")).code == 103804

@@ -222,7 +222,7 @@ def test_gaps_grow_to_ten_seconds_and_end() -> None:
     assert gap_after(MOST_TRIES) is None
 
 
-async def test_an_accept_that_nobody_takes_is_given_up() -> None:
+async def test_an_accept_that_is_never_accepted_is_given_up() -> None:
     outbox = Outbox(AggregatorClient(None), pace=lambda tries: timedelta(0) if tries < 3 else None)
     casino, answered = PlainCasino(7), asyncio.Event()
     answered.set()

@@ -69,7 +69,7 @@ async def test_repeat_sends_it_twice(late: Late) -> None:
     ("amount", "given", "codes"),
     [("10.00", {}, [200, 103802]), ("10.00", {"error_code": 103806}, [200, 103806]), ("500.00", {}, [103802, 200])],
 )
-async def test_contradict_tells_the_truth_and_then_a_lie(
+async def test_contradict_sends_the_truth_and_then_a_lie(
     late: Late, amount: str, given: dict[str, int], codes: list[int]
 ) -> None:
     await late.befall("contradict", **given)
@@ -127,7 +127,7 @@ async def test_an_accept_does_not_wait_for_an_answer_that_is_held(late: Late) ->
     assert (answer.code, "Balance" in answer.value) == (200, False)
 
 
-async def test_a_held_make_is_neither_taken_nor_told(late: Late) -> None:
+async def test_a_held_make_is_neither_taken_nor_confirmed(late: Late) -> None:
     await late.casino.faults({"kind": "hold", "path": "/payments/make"})
     make = asyncio.create_task(late.casino.make(new_bet(), -1, "10.00"))
     assert await late.casino.control("GET", "/_held", count=1) == {"held": 1}
@@ -138,7 +138,7 @@ async def test_a_held_make_is_neither_taken_nor_told(late: Late) -> None:
 
 
 @pytest.mark.parametrize("commit", [False, True])
-async def test_what_is_told_is_what_was_committed(late: Late, commit: bool) -> None:
+async def test_an_accept_confirms_what_was_committed(late: Late, commit: bool) -> None:
     await late.casino.faults({"kind": "error", "commit": commit})
     bet = new_bet()
     assert (await late.casino.make(bet, -1, "10.00")).status == 500

@@ -109,7 +109,7 @@ async def test_wrong_echoes_and_missing_code_take_the_money(casino: Casino) -> N
 
 
 @pytest.mark.parametrize("commit", [False, True])
-async def test_an_answer_in_any_words_takes_the_money_on_demand(casino: Casino, commit: bool) -> None:
+async def test_an_answer_with_any_text_takes_the_money_on_demand(casino: Casino, commit: bool) -> None:
     bet, body = new_bet(), '{"errorCode": "200", "text": "\\u0000"}'
     await casino.faults({"kind": "answer", "status": 409, "body": body, "commit": commit})
     answer = await casino.make(bet, -1, "10.00")

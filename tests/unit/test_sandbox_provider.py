@@ -162,7 +162,7 @@ async def test_stops_after_so_many_sends_without_knowing(aggregator) -> None:
     assert len(server.seen) == 2
 
 
-async def test_nobody_listening_is_unknown(unused_tcp_port_url: str) -> None:
+async def test_no_listener_is_unknown(unused_tcp_port_url: str) -> None:
     async with aiohttp.ClientSession() as http:
         sender = AggregatorClient(http, unused_tcp_port_url, COUNTERPARTY, SECRET)
         answer = await sender.send(client.refund("session-1", "bet-1"))
@@ -246,7 +246,7 @@ async def test_an_unknown_stake_is_called_off_or_asked_for_again(aggregator, boo
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["told done", "told nothing"])
-async def test_a_bet_of_one_step_stands_where_the_casino_keeps_the_win_with_the_player(
+async def test_a_bet_of_one_step_stands_if_the_casino_refuses_to_take_its_win_back(
     aggregator, book: Book, told: bool
 ) -> None:
     server, sender = aggregator
@@ -347,7 +347,7 @@ def test_the_same_seed_plays_the_same_rounds() -> None:
     )
 
 
-def test_the_shares_of_rounds_are_as_told() -> None:
+def test_the_shares_of_rounds_are_as_given() -> None:
     def share(of: Iterable[bool]) -> float:
         found = list(of)
         return sum(found) / len(found)
@@ -370,7 +370,7 @@ async def run(sender: AggregatorClient, book: Book, at_once: int, patience: int)
         await Run(plan, progress).play(Croupier(sender, book, seed=7), book, stakes(plan.bets))
 
 
-async def test_a_run_plays_all_bets_and_no_more_at_once_than_told(aggregator, book: Book) -> None:
+async def test_a_run_plays_all_bets_and_no_more_at_once_than_given(aggregator, book: Book) -> None:
     server, sender = aggregator
     await run(sender, book, at_once=3, patience=60)
     assert (len(book), book.unresolved()) == (20, [])

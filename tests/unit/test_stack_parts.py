@@ -111,14 +111,14 @@ def test_the_leash_says_what_it_cannot_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs PostgreSQL as itself")
-def test_root_is_told_what_was_tried(tmp_path: Path) -> None:
+def test_the_error_for_root_names_what_was_tried(tmp_path: Path) -> None:
     program = tmp_path / "initdb"
     program.write_text("#!/bin/sh\n")
     with pytest.raises(StackRefused, match=f"cannot reach {program}"):
         choose_identity(tmp_path, tmp_path / "postgres", program)
 
 
-async def test_a_process_that_does_not_start_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
+async def test_a_process_that_does_not_start_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
     async with Supervisor(Folder(tmp_path)) as supervisor:
         with pytest.raises(StartFailed, match=r"(?s)broken ended with status 3.*no such luck"):
             await supervisor.start(
@@ -126,7 +126,7 @@ async def test_a_process_that_does_not_start_is_told_with_the_end_of_its_log(tmp
             )
 
 
-async def test_a_process_beaten_to_its_port_is_told_apart(tmp_path: Path) -> None:
+async def test_a_process_beaten_to_its_port_has_an_error_of_its_own(tmp_path: Path) -> None:
     with socket.socket() as stranger:
         stranger.bind((ports.HOST, 0))
         port = stranger.getsockname()[1]

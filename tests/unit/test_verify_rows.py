@@ -138,7 +138,7 @@ async def test_batches_are_all_looked_at(engine: AsyncEngine, monkeypatch: pytes
     assert [one.bet_id for one in report.violations if one.check == "outcome"] == [str(other) for other in others]
 
 
-async def test_a_guard_that_is_switched_off_is_told(engine: AsyncEngine) -> None:
+async def test_a_guard_that_is_switched_off_is_reported(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         await connection.execute(text("ALTER TABLE movement DISABLE TRIGGER guard_movement"))
         await connection.execute(text("ALTER TABLE bet DROP CONSTRAINT bet_provider_id_provider_bet_id_key"))
@@ -150,7 +150,7 @@ async def test_a_guard_that_is_switched_off_is_told(engine: AsyncEngine) -> None
     assert [one.provider_bet_id for one in report.violations] == ["", "", "bet-1"]
 
 
-def test_every_fault_has_its_words() -> None:
+def test_every_fault_has_its_text() -> None:
     named = set(re.findall(r"THEN\s+'(\w+)'", verify_rows.FAULTS.sql.partition("judged AS")[2]))
     assert named - FAULTS.keys() == set()
     assert FAULTS.keys() - named == set()
@@ -181,7 +181,7 @@ def test_what_could_not_be_looked_at_is_no_success() -> None:
     st.lists(st.tuples(st.integers(1, 200_000), st.sampled_from([-2, -1, 1, 2])), max_size=3),
     st.randoms(),
 )
-def test_two_lists_are_even_only_where_they_are_the_same(ours: list[Any], more: list[Any], chance: Any) -> None:
+def test_two_lists_are_even_only_if_they_are_the_same(ours: list[Any], more: list[Any], chance: Any) -> None:
     theirs = [*ours, *more]
     chance.shuffle(theirs)
     shares = _RangeSums(0, 200_000)

@@ -26,7 +26,7 @@ WRITTEN = {
 
 @pytest.mark.edge_case(86)
 @pytest.mark.parametrize(("text", "shown"), WRITTEN.items())
-def test_the_words_of_others_are_no_markdown(text: str, shown: str) -> None:
+def test_text_of_partners_is_no_markdown(text: str, shown: str) -> None:
     assert plain(text) == shown
 
 

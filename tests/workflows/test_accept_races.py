@@ -61,7 +61,7 @@ async def test_the_accept_that_refuses_ends_its_debit(database_url: str, tempora
 
 
 @pytest.mark.parametrize("refund_filed", [False, True])
-async def test_an_accept_that_comes_while_the_casino_is_asked_is_heard(
+async def test_an_accept_that_comes_while_the_casino_is_asked_is_read(
     database_url: str, temporal: Client, refund_filed: bool
 ) -> None:
     async with open_casino(database_url, confirmation="accept") as casino:

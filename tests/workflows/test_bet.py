@@ -137,7 +137,7 @@ async def _looks(handle: Handle) -> tuple[list[datetime], list[datetime]]:
     return list(scheduled.values()), completed
 
 
-async def test_a_stake_that_nobody_was_told_of_goes_back(database_url: str, skipping: WorkflowEnvironment) -> None:
+async def test_a_stake_without_an_answered_pay_in_goes_back(database_url: str, skipping: WorkflowEnvironment) -> None:
     async with open_casino(database_url) as casino, working(skipping.client, casino):
         bet = await casino.pay_in()
         handle = await begin(skipping.client, bet)
@@ -146,7 +146,7 @@ async def test_a_stake_that_nobody_was_told_of_goes_back(database_url: str, skip
         assert not await casino.calls.mark_told((await casino.row(bet)).bet_id, "r")
 
 
-async def test_a_bet_is_open_for_thirty_days_and_then_refunded_where_the_profile_says_so(
+async def test_a_bet_is_open_for_thirty_days_and_then_refunded_if_the_profile_says_so(
     database_url: str, skipping: WorkflowEnvironment
 ) -> None:
     days = timedelta(days=30)
@@ -219,7 +219,7 @@ async def test_a_call_that_is_not_of_this_bet_does_not_take_the_place_of_the_rig
         assert [incident.kind for incident in await casino.incidents()] == ["different_data"]
 
 
-async def test_a_row_of_another_life_is_answered_from_and_not_touched(database_url: str, temporal: Client) -> None:
+async def test_a_row_of_another_workflow_is_answered_from_and_not_touched(database_url: str, temporal: Client) -> None:
     async with open_casino(database_url) as casino, working(temporal, casino):
         bet = await casino.pay_in()
         await casino.bets.open(bet, "another run", BetState.REFUSED, Code.LIMIT_REACHED)

@@ -125,7 +125,7 @@ async def test_a_refusal_of_the_only_send_ends_the_bet(database_url: str, tempor
 
 
 @pytest.mark.parametrize("why", ["breaker", "places"])
-async def test_a_stake_that_was_begun_is_left_to_the_slow_lane_where_a_new_one_would_be_refused(
+async def test_a_stake_that_was_begun_is_left_to_the_slow_lane_if_a_new_one_would_be_refused(
     database_url: str, temporal: Client, why: str
 ) -> None:
     """A workflow task is executed again and runs its activity again, while the first send is at the casino."""
@@ -165,7 +165,7 @@ async def test_a_debit_after_the_end_is_an_incident(database_url: str, temporal:
         assert [incident.kind for incident in await casino.incidents()] == ["debited_after_the_end"]
 
 
-async def test_a_claim_that_was_overtaken_tells_what_stands(database_url: str, temporal: Client) -> None:
+async def test_a_claim_that_was_overtaken_returns_the_row(database_url: str, temporal: Client) -> None:
     """Without it a credit that is done looks parked, and its workflow waits for an operator indefinitely."""
     async with open_casino(database_url) as casino:
         bet = await casino.pay_in("10.00")
@@ -193,7 +193,7 @@ async def test_a_claim_that_was_overtaken_tells_what_stands(database_url: str, t
 ANSWERED = {"error_code": "200", "partner_transaction_id": None, "balance": None}
 
 
-async def test_what_another_attempt_has_recorded_first_is_told_as_it_stands(database_url: str) -> None:
+async def test_what_another_attempt_has_recorded_first_is_returned(database_url: str) -> None:
     """Two attempts read one Accept. Without it the slower one reads its old snapshot, takes a movement that is done for
     parked, and the workflow waits for an operator indefinitely."""
     async with open_casino(database_url) as casino:
@@ -288,7 +288,7 @@ async def test_a_bet_that_waits_although_its_row_has_ended_is_over(
 
 
 @pytest.mark.edge_case(77)
-async def test_whoever_comes_first_to_the_row_decides_what_is_told(database_url: str, temporal: Client) -> None:
+async def test_the_first_to_update_the_row_decides_the_answer(database_url: str, temporal: Client) -> None:
     async with open_casino(database_url) as casino, working(temporal, casino):
         for told_first in (True, False):
             record, _ = await start(temporal, await casino.pay_in("10.00"))

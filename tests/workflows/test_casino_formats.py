@@ -185,7 +185,7 @@ DIRTY = {
 
 @pytest.mark.edge_case(86)
 @pytest.mark.parametrize("body", DIRTY.values(), ids=DIRTY)
-async def test_a_success_with_dirty_words_is_done(database_url: str, temporal: Client, body: str) -> None:
+async def test_a_success_with_dirty_text_is_done(database_url: str, temporal: Client, body: str) -> None:
     async with playing(database_url, temporal) as casino:
         await casino.faults({"kind": "answer", "status": 200, "body": body, "commit": True, "path": MAKE, "times": 9})
         bet = await casino.pay_in_out()
@@ -196,7 +196,7 @@ async def test_a_success_with_dirty_words_is_done(database_url: str, temporal: C
 
 
 @pytest.mark.edge_case(86)
-async def test_a_failure_that_is_told_to_temporal_can_be_read(database_url: str, temporal: Client) -> None:
+async def test_a_failure_can_be_read_in_temporal(database_url: str, temporal: Client) -> None:
     """A database refuses a long statement: the UI shows why, and not that the failure is too large."""
     async with playing(database_url, temporal, SHORT) as casino:
         await casino.faults({"kind": "drop", "path": MAKE})

@@ -42,7 +42,7 @@ async def test_a_task_that_is_lost_with_its_worker_does_not_keep_the_schedule_wa
 
 
 @pytest.mark.parametrize("name", [*LOOKS, "start_reconciliations"])
-async def test_what_may_take_long_tells_that_it_goes_on(database_url: str, temporal: Client, name: str) -> None:
+async def test_long_work_sends_heartbeats(database_url: str, temporal: Client, name: str) -> None:
     beats: list[object] = []
     async with open_casino(database_url) as casino:
         activities = casino.activities(temporal)

@@ -177,7 +177,7 @@ class _Rejecting(BetWorkflowClient):
 
 
 @pytest.mark.edge_case(83)
-async def test_a_rejection_is_final_only_where_the_row_says_the_same(database_url: str, temporal: Client) -> None:
+async def test_a_rejection_is_final_only_if_the_row_says_the_same(database_url: str, temporal: Client) -> None:
     async with open_casino(database_url) as casino:
         balances = Balances(casino.calls, casino.partners, casino.casinos)
         bets = BetOperations(casino.calls, casino.bets, casino.partners, balances, _Rejecting(temporal))

@@ -38,7 +38,7 @@ async def test_no_money_for_the_stake_though_the_win_would_cover_it(database_url
         assert await casino.journal() == []
 
 
-async def test_a_bet_of_one_step_is_over_when_it_is_known_though_nobody_was_told(
+async def test_a_pay_in_out_is_over_when_it_is_known_though_unanswered(
     database_url: str, skipping: WorkflowEnvironment
 ) -> None:
     # The rule that takes back a two-step bet whose PayIn was not answered does not apply to this one.

@@ -116,7 +116,7 @@ async def _unclaimed(client: Client, casino: InProcessCasino) -> PayIn:
     return bet
 
 
-async def test_a_debit_that_nobody_claims_is_returned_once(database_url: str, temporal: Client) -> None:
+async def test_an_unclaimed_debit_is_returned_once(database_url: str, temporal: Client) -> None:
     async with open_casino(database_url, casino=SHORT) as casino, working(temporal, casino):
         bet = await _unclaimed(temporal, casino)
         runs = await asyncio.gather(*(_reconciled(temporal, casino) for _ in range(3)))
@@ -273,7 +273,7 @@ async def _tried(casino: InProcessCasino, times: int) -> bool:
     return len([call for call in await casino.casino_calls() if call["path"] == MAKE]) >= times
 
 
-async def test_a_bet_that_nobody_carries_is_left_to_the_sweep(database_url: str, temporal: Client) -> None:
+async def test_a_bet_without_a_workflow_is_left_to_the_sweep(database_url: str, temporal: Client) -> None:
     profile = "{effect_within: 0.3, accept_within: 0.1, retry: {first: 3600, cap: 3600}}"
     async with open_casino(database_url, casino=profile) as casino, working(temporal, casino):
         bet = await casino.pay_in()
@@ -285,7 +285,7 @@ async def test_a_bet_that_nobody_carries_is_left_to_the_sweep(database_url: str,
         assert await _findings(casino, await _reconciled(temporal, casino)) == [(1, *["left_to_the_bet"] * 2)]
 
 
-async def test_what_nobody_can_heal_is_an_incident_once(database_url: str, temporal: Client) -> None:
+async def test_what_cannot_be_healed_is_an_incident_once(database_url: str, temporal: Client) -> None:
     async with open_casino(database_url, casino=SHORT) as casino, working(temporal, casino):
         other, gone = await _settled(temporal, casino), await _settled(temporal, casino)
         more = await casino.row(await _settled(temporal, casino))
@@ -331,7 +331,7 @@ async def _age(casino: InProcessCasino, minutes: int) -> None:
     await _sql(casino, "ALTER TABLE bet ENABLE TRIGGER guard_bet")
 
 
-async def test_the_schedule_goes_on_where_its_last_run_ended(database_url: str, temporal: Client) -> None:
+async def test_the_schedule_goes_on_from_the_end_of_its_last_run(database_url: str, temporal: Client) -> None:
     async with open_casino(database_url) as casino, working(temporal, casino):
         runs = Reconciliations(casino.engine)
         await _settled(temporal, casino)

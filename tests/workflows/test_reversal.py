@@ -270,7 +270,7 @@ def _call(casino: InProcessCasino, bet: PayIn, kind: int) -> object:
     return casino.pay_out(bet, "25.00") if kind == 1 else casino.refund(bet)
 
 
-async def test_of_two_lives_one_takes_the_bet_over(database_url: str, temporal: Client) -> None:
+async def test_of_two_workflows_one_takes_the_bet_over(database_url: str, temporal: Client) -> None:
     async with _numbered_casino(database_url) as casino, working(temporal, casino):
         bet = await casino.pay_in()
         record, handle = await start(temporal, bet)
@@ -289,7 +289,9 @@ async def test_of_two_lives_one_takes_the_bet_over(database_url: str, temporal: 
         assert await casino.journal() == BOTH
 
 
-async def test_a_life_that_ended_before_it_began_is_followed_by_another(database_url: str, temporal: Client) -> None:
+async def test_a_workflow_that_ended_before_it_began_is_followed_by_another(
+    database_url: str, temporal: Client
+) -> None:
     async with _numbered_casino(database_url) as casino:
         async with working(temporal, casino):
             bet = await casino.pay_in()
