@@ -1,5 +1,7 @@
 """A migrated PostgreSQL at rest, made once a run: each server of the tests starts from a copy of its folder."""
 
+import asyncio
+import os
 import subprocess
 from pathlib import Path
 
@@ -23,15 +25,17 @@ FAST = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
 }
+# Tells a run that a test starts where this run's cluster is.
+_KNOWN = "TESTS_CLUSTER"
 _made: Path | None = None
 
 
 async def make_once(shared: Path) -> None:
     """Make the cluster in a folder that all processes of the run share, or find it there."""
     global _made
-    folder = shared / "cluster"
+    folder = Path(os.environ.setdefault(_KNOWN, str(shared / "cluster")))
     async with locked(shared / "cluster.lock"):
-        if not folder.exists():
+        if not await asyncio.to_thread(folder.exists):
             await _make(shared / "cluster.new")
             (shared / "cluster.new").rename(folder)
     _made = folder

@@ -30,7 +30,9 @@ def _of_session(session: int) -> list[int]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the next start ends what a killed one has left")
 @pytest.mark.parametrize("interrupted", ["all of them by Ctrl-C", "one process by SIGTERM"])
-async def test_an_interrupted_pytest_leaves_nothing_behind(tmp_path: Path, interrupted: str) -> None:
+async def test_an_interrupted_pytest_leaves_nothing_behind(
+    migrated_cluster: None, tmp_path: Path, interrupted: str
+) -> None:
     told = tmp_path / "told"
     process = await create_subprocess_exec(
         *leashed(sys.executable, *PYTEST, "--basetemp", str(tmp_path / "its")),
