@@ -94,7 +94,7 @@ class WrongContentType(Malformed):
 
 
 class SessionRefused(BetcoreError):
-    """The session is unknown, belongs to another provider, is a demo, or has ended (for a new stake)."""
+    """The session is unknown, belongs to another provider, or is a demo."""
 
     code = Code.SESSION_UNKNOWN
 
