@@ -46,7 +46,8 @@ WITH g AS (
 INSERT INTO session (session_id, provider_id, player_id, game_id, currency)
 SELECT 's-' || player_id, provider_id, player_id, game_id, 'EUR' FROM g, players, provider
 """
-# A bet's number tells its player. Every fourth wins, every tenth is refunded; each has a movement or two, and was told.
+# A bet's number gives its player. Every fourth wins, every tenth is refunded; each has one or two movements, and
+# ``told_at``.
 _BETS = """
 WITH made AS (
     INSERT INTO bet (provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, round_id, currency,

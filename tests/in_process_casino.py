@@ -60,7 +60,7 @@ class InProcessCasino:
     opened_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     async def pay_in(self, stake: str = "10.00", *, seconds: float = 4, **changed: Any) -> PayIn:
-        """A PayIn of a new bet, as the API would make it."""
+        """Return a PayIn of a new bet, as the API would make it."""
         provider = await self.partners.provider(self.counterparty_id)
         casino = await self.partners.casino(self.session.casino_id)
         assert provider is not None
@@ -83,21 +83,21 @@ class InProcessCasino:
         return PayIn(**{**fields, **changed})
 
     async def pay_in_out(self, stake: str = "10.00", win: str = "25.00", **changed: Any) -> PayIn:
-        """A PayInOut of a new bet."""
+        """Return a PayInOut of a new bet."""
         return await self.pay_in(stake, win=Money.parse(win, "EUR"), **changed)
 
     def reverse(self, bet: PayIn, record: BetRecord) -> Reverse:
-        """The reversal of a settled bet, as the API would ask for it."""
+        """Return the reversal of a settled bet, as the API would start it."""
         return bet.reversed(record, datetime.now(UTC) + timedelta(seconds=4))
 
     def pay_out(self, bet: PayIn, win: str) -> PayOut:
-        """The PayOut of a bet."""
+        """Return the PayOut of a bet."""
         answer_by = datetime.now(UTC) + timedelta(seconds=4)
         amount = Money.parse(win, "EUR")
         return PayOut(player_id=bet.player_id, round_id=bet.round_id, win=amount, answer_by=answer_by)
 
     def credit(self, bet: PayIn, record: BetRecord, win: str) -> Pay:
-        """What the bet's workflow asks for to pay a win."""
+        """Return the activity's input with which the bet's workflow pays a win."""
         return Pay(
             bet_id=record.bet_id,
             owner=record.owner or "",
@@ -116,7 +116,7 @@ class InProcessCasino:
         return Activities.on(self.engine, self.partners, self.casinos, self.hints, health, client)
 
     def refund(self, bet: PayIn) -> Refund:
-        """The Refund of a bet."""
+        """Return the Refund of a bet."""
         return Refund(player_id=bet.player_id, answer_by=datetime.now(UTC) + timedelta(seconds=4))
 
     async def journal(self) -> list[tuple[int, str]]:
@@ -134,7 +134,7 @@ class InProcessCasino:
         await self._casino("POST", "/_release", json={"partner_client_id": self.partner_client_id})
 
     async def casino_calls(self) -> list[dict[str, Any]]:
-        """Every call that arrived at the casino."""
+        """Return every call that arrived at the casino."""
         calls: list[dict[str, Any]] = await self._casino(
             "GET", "/_calls", params={"partner_client_id": self.partner_client_id}
         )
@@ -152,16 +152,16 @@ class InProcessCasino:
             return {row.transaction_type: row.attempts for row in rows}
 
     async def incidents(self) -> list[Any]:
-        """All incidents."""
+        """Return all incidents."""
         return await self.sql("SELECT * FROM incident ORDER BY incident_id")
 
     async def sql(self, query: str, **given: Any) -> list[Any]:
-        """Rows of a query."""
+        """Run a query, and return its rows."""
         async with self.engine.connect() as connection:
             return list(await connection.execute(text(query), given))
 
     async def row(self, bet: PayIn) -> Any:
-        """The bet's row."""
+        """Return the bet's row, or None."""
         query = text("SELECT * FROM bet WHERE provider_id = :p AND provider_bet_id = :b")
         async with self.engine.connect() as connection:
             given = {"p": bet.provider_id, "b": bet.provider_bet_id}

@@ -130,7 +130,7 @@ class Casinos:
             *(((("Authorization", f"Bearer {bad}")),) for _ in range(8)),
         ]
         headers = tuple(one for one in request.headers if one[0] != "Authorization") + random.choice(wrong)
-        # Who calls is looked at first: nothing is read for somebody who is not let in.
+        # The caller is authenticated first: nothing is read for one that is not.
         return Case(replace(request, headers=headers, body=body, chunk=0), NOT_AUTHORISED)
 
     # auth

@@ -97,6 +97,6 @@ def _odd_head(random: Random) -> str:
     if random.random() < 0.2:
         return jwt.utils.base64url_encode(b"[" * random.choice((900, 5000))).decode()
     if random.random() < 0.3:
-        # A key that nobody has heard of, another one each time.
+        # An unknown key, another one each time.
         found = {"alg": "RS256", "kid": "".join(random.choices("abcdefABCDEF0123456789_-", k=43))}
     return jwt.utils.base64url_encode(json.dumps(found).encode()).decode()

@@ -211,7 +211,7 @@ class Providers:
     def _judged(self, random: Random, call: _Call) -> Case:
         told = self._told(call)
         if told is None:
-            # Good after all, and it would move money: so it goes where it cannot.
+            # Still valid, and it would move money: so it goes to a session in which it cannot.
             call = replace(call, to=random.choice(("nobody", self._scene.demo, self._scene.other.session_id)))
             told = self._told(call)
             assert told is not None

@@ -22,7 +22,7 @@ OPEN, SETTLED, FRESH = "bet-open", "bet-settled", "bet-fresh"
 OWED = "bet-owed"
 STAKE, WIN, ROUND = "10.00", "25.00", "round-1"
 MIN_BET, MAX_BET = "0.10", "500"
-# A bet that nobody has seen stays so. Bodies are read before the signature is judged, too.
+# An unknown bet stays unknown. Bodies are read before the signature is judged, too.
 LENIENT = "{order_window: 36000, signature: raw_or_sorted}"
 HASTY = "answer_deadline: 5"
 # The casino's own word alone ends the wait, and no repeat of ours.

@@ -624,7 +624,7 @@ def _onward(bet: Bet, standing: tuple[Any, ...], calls: tuple[Call, ...], world:
             for there in arrive(bet, call, world):
                 yield there, put(_THERE)
             # It may not have come to its bet, and has to be repeated: its time may be over before a busy service has
-            # looked, and where it crosses the PayIn it may find neither bet nor room for a tombstone.
+            # looked, and if it crosses the PayIn it may find neither bet nor room for a tombstone.
             yield bet, put(UNKNOWN)
         elif one == _THERE:
             said = answer(bet, call, world)

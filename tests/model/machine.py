@@ -27,14 +27,14 @@ _T = TypeVar("_T")
 _DEFINITE_WITHIN = 30
 # Seconds without a change after which a bet is at rest; while a failure is made shorter, little more than is needed.
 _STILL, _STILL_WHILE_SHRINKING = 12, 7
-# Short times, where the specification lets a profile choose; the casino applies at once what it takes.
+# Short times, if the specification lets a profile choose; the casino applies at once what it takes.
 _CASINO = (
     "{attempt_timeout: 1.5, message_lifetime: 2, clock_leeway: 0.5, effect_within: 1, accept_within: 1, "
     "retry: {first: 0.1, cap: 0.3}, breaker: {failures: 100000}, approval_above: {EUR: 100000, USD: 100000}}"
 )
 _DEADLINE = 1.0
 _SHORT, _LONGER, _NEVER = 0.5, 0.6, 300
-# How long a bet of which nobody was told may take until it is taken back, on a busy machine.
+# How long a bet without an answered PayIn may take until it is withdrawn, on a busy machine.
 _TAKEN_BACK_WITHIN = 4
 # How long a worker is stopped after the last call of a step has left.
 _AWAY = 0.15

@@ -39,7 +39,7 @@ def _copy(folder: Path) -> None:
 
 
 def caught(mutant: Mutant, folder: Path) -> tuple[bool, str]:
-    """Whether the mutant's test notices it in a copy of the sources, and how; the copy is as before then."""
+    """Return whether the mutant's test catches it in a copy of the sources, and how; the copy is restored."""
     _apply(mutant, folder)
     try:
         status, printed = _run([mutant.test], folder, _PATIENCE)
@@ -110,7 +110,7 @@ def _chosen(words: Sequence[str]) -> list[Mutant]:
 
 
 def _make(mutants: Iterable[Mutant], folders: Sequence[Path]) -> list[bool]:
-    """Whether each is caught; as many at a time as there are copies."""
+    """Return whether each is caught; as many run at a time as there are copies."""
     copies: SimpleQueue[Path] = SimpleQueue()
     for folder in folders:
         copies.put(folder)

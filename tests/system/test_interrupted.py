@@ -17,7 +17,7 @@ PYTEST = ("-m", "pytest", "-q", "-n", "1", "-p", "no:cacheprovider", "tests/syst
 
 
 def _of_session(session: int) -> list[int]:
-    """The processes of a session, wherever their parents are."""
+    """Return the processes of a session, whatever their parents are."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

@@ -24,11 +24,11 @@ class Ops:
         self._stack = stack
 
     async def __call__(self, *arguments: str, ended: int = 0) -> Any:
-        """What a command answers with --json."""
+        """Run a command with --json, and return its object."""
         return json.loads(await self.printed(*arguments, "--json", ended=ended))
 
     async def printed(self, *arguments: str, ended: int = 0) -> str:
-        """What a command prints."""
+        """Run a command, and return what it prints."""
         result = await run(self._stack.folder, "ops", *arguments)
         assert result.exit_code == ended, result.output
         return result.stdout
@@ -45,7 +45,7 @@ def ops(stack: Stack) -> Ops:
 
 
 async def _parked(stack: Stack, casino: str = QUICK) -> tuple[TestPartner, str, str]:
-    """A bet whose win is parked: its partner, the provider's id and ours."""
+    """Return a bet whose win is parked: its partner, the provider's id and ours."""
     partner = await stack.partner(provider=HASTY, casino=casino)
     bet = await bet_with_stake_taken(partner, partner.pay_in)
     await partner.faults(BLOCKED)
@@ -150,11 +150,11 @@ async def test_a_parked_stake_is_ended_by_two_who_see_what_the_casino_lists(stac
     number = str((await partner.row(bet)).bet_id)
     assert "lists another movement in its place" in await ops.printed("mark-not-taken", number, *_by("ann"))
     assert (await ops.refused("mark-not-taken", number, *_by("Ann")))[0] == "operation_refused"
-    # What is ours is taken, whoever says what.
+    # What the casino lists as ours is taken, whatever operators say.
     await partner.faults(duplicate)
     code, message = await ops.refused("mark-not-taken", number, *_by("ben"))
     assert (code, "lists" in message, "accepting" in message) == ("operation_refused", True, True)
-    # An answer that is not clear keeps nobody from saying what the casino has said in another way.
+    # If the casino's list cannot be read, operators may still report what the casino has answered them.
     await partner.faults(duplicate, {"kind": "garbage", "path": "/payments/info"})
     done = await ops("mark-not-taken", number, *_by("ben"))
     assert (done["done"], done["casino"]["says"]) == (True, "unclear")
@@ -165,7 +165,7 @@ async def test_a_parked_stake_is_ended_by_two_who_see_what_the_casino_lists(stac
 
 
 async def _parked_stake(partner: TestPartner) -> str:
-    """A bet whose stake is parked; a busy machine may have refused one as too late."""
+    """Return a bet whose stake is parked; a busy machine may refuse one as too late before it."""
     async with asyncio.timeout(60):
         while True:
             bet = partner.new_bet()

@@ -26,7 +26,7 @@ from tests.system.scenarios import (
 from tests.watch import at, has_status, holds, in_state, movement
 
 ACCEPT = "/payments/accept"
-# What nobody knows of is decided soon: this casino applies at once what it takes.
+# An unconfirmed stake is decided soon: this casino applies at once what it takes.
 SOON = "{accept_within: 1, effect_within: 1, clock_leeway: 0.1, message_lifetime: 1, retry: {first: 0.2, cap: 0.5}}"
 
 

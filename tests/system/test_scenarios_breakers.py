@@ -14,7 +14,7 @@ from tests.watch import holds, in_state, sends, status
 MAKE, INFO = "/payments/make", "/payments/info"
 # No call is answered: no question closes its breaker while a test looks at it.
 DOWN = {"kind": "error"}
-# Stakes that nobody knows of are decided soon: this casino applies at once what it takes.
+# Unknown stakes are decided soon: this casino applies at once what it takes.
 FRAIL = """
 attempt_timeout: 0.5
 message_lifetime: 1
@@ -23,7 +23,7 @@ effect_within: 0.2
 retry: {first: 0.2, cap: 0.5}
 breaker: {failures: 3, window: 30, probe_every: 1}
 """
-# A send to it is over before Temporal has to be told that its worker goes on; there is time for another one when
+# A send to it is over before the worker's heartbeat is due; there is time for another one when
 # it is quick again.
 SLUGGISH = """
 attempt_timeout: 3

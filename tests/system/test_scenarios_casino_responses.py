@@ -55,7 +55,7 @@ UNCLEAR = [
 
 
 async def _same_movement(partner: TestPartner, bet: str, kind: int) -> int:
-    """How often a movement was sent; each send must have been the same one."""
+    """Return how often a movement was sent; each send must be the same."""
     made = [call for call in await sends(partner, bet) if call["transaction_type"] == kind]
     named = {(call["transaction_id"], call["amount"], call["partner_user_id"]) for call in made}
     assert len(named) == 1
@@ -273,7 +273,7 @@ async def _parked(partner: TestPartner, bet: str, kind: int) -> None:
 
 
 async def _make(partner: TestPartner, casino_id: int, bet_id: int, amount: str) -> None:
-    """A debit beside the service, signed with its key."""
+    """Make a debit beside the service, signed with its key."""
     stack, vault = partner.stack, Vault.of(partner.stack.settings)
     async with aiohttp.ClientSession() as http:
         client = CasinoClient(http, SigningKeys(stack.engine, vault, 0), stack.settings.issuer)

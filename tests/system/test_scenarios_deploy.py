@@ -62,7 +62,7 @@ STEPS = {
 
 
 def _release(folder: Path, *, patched: bool) -> Path:
-    """A copy of the worker's sources in which a timer runs before the debit and before a credit."""
+    """Return a copy of the worker's sources in which a timer runs before the debit and before a credit."""
     for name in ("activities", "betcore", "workflows"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "worker.py", folder)
@@ -105,7 +105,7 @@ class Deployment:
         await eventually(ready, 60)
 
     async def stop(self) -> None:
-        """As a release does it: the worker finishes what it has begun."""
+        """Stop the worker as a release does: it finishes what it has begun."""
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             async with asyncio.timeout(30):
@@ -237,26 +237,26 @@ class Waiting:
         assert await _failed(self.handle) == []
 
     async def status(self) -> str | None:
-        """What ops see."""
+        """Return the search attributes that operators see."""
         told: str | None = (await self.handle.describe()).typed_search_attributes.get(BET_STATUS)
         return told
 
     @property
     def handle(self) -> Any:
-        """The workflow that waits: the bet's, or its reversal's."""
+        """Return the workflow that waits: the bet's, or its reversal's."""
         reverses = self.wait.journal == BACK
         return self.partner.reversal(self.bet) if reverses else self.partner.workflow(self.bet)
 
 
 async def _steps(handle: Any) -> list[str]:
-    """The steps of the release that a workflow took, by their patches' markers."""
+    """Return the steps of the release that a workflow took, by their patches' markers."""
     markers = [event.marker_recorded_event_attributes for event in (await handle.fetch_history()).events]
     told = [str(marker.details["patch-data"]) for marker in markers if marker.marker_name == "core_patch"]
     return [step for text in told for step in (BEFORE_THE_DEBIT, BEFORE_THE_CREDIT) if step in text]
 
 
 async def _failed(handle: Any) -> list[int]:
-    """The causes of the failed tasks of a workflow."""
+    """Return the causes of a workflow's failed tasks."""
     return [
         event.workflow_task_failed_event_attributes.cause
         for event in (await handle.fetch_history()).events
@@ -336,7 +336,7 @@ async def test_a_release_without_patched_stops_bets_and_the_right_one_heals_them
 
 
 async def _reset(stack: Stack, handle: Any) -> None:
-    """As the UI's Reset to the first workflow task."""
+    """Reset to the first workflow task, as the UI does."""
     events = (await handle.fetch_history()).events
     first = next(e.event_id for e in events if e.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
     await stack.client.workflow_service.reset_workflow_execution(

@@ -167,7 +167,7 @@ async def _stays_refused(
     sent: int = 0,
     amount: str = "10.00",
 ) -> None:
-    """The refusal stands when the same stake would pass."""
+    """Check that the refusal stands when the same stake would pass."""
     row = await partner.row(bet)
     assert (row.state, row.refusal) == ("refused", reason)
     await mend()

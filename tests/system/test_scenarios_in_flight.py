@@ -36,7 +36,7 @@ def _hold(kind: str = "hold_after", transaction_type: int = -1) -> dict[str, obj
 
 
 async def _kept(partner: TestPartner, bet: str) -> list[str]:
-    """The signals that the bet's workflow has in its history."""
+    """Return the signals in the history of the bet's workflow."""
     events = (await partner.workflow(bet).fetch_history()).events
     signals = [event for event in events if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED]
     return [event.workflow_execution_signaled_event_attributes.signal_name for event in signals]
@@ -52,7 +52,7 @@ async def test_a_refund_is_kept_while_the_debit_is_in_flight(stack: Stack) -> No
     assert (refund.outcome, refund.status) == ((99, "outcome_unknown"), 503)
     assert (await pay_in).code == 99
     await partner.release()
-    # Nobody asks again, and the stake goes back; until it is back nobody is told that it is.
+    # The provider does not repeat, and the stake goes back; until it is back no answer says so.
     await partner.held()
     assert (await partner.refund(bet)).code == 99
     assert (await partner.pay_in(bet)).outcome == (6, "already_refunded")
@@ -199,7 +199,7 @@ async def test_a_pay_out_is_kept_while_the_debit_is_unknown(stack: Stack, lane: 
 
 
 def _one_of_two(pay_out: Answer, refund: Answer) -> bool:
-    """Whether the bet was settled. Exactly one call is done, the other refused with the reason that fits."""
+    """Return whether the bet was settled. One call must be done, and the other refused with the reason that fits."""
     said = pay_out.outcome, refund.outcome
     assert said in ((DONE, (6, "already_settled")), ((6, "already_refunded"), DONE))
     return pay_out.outcome == DONE

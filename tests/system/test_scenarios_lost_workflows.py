@@ -56,7 +56,7 @@ def stack(sweeping: Stack) -> Stack:
 
 
 @asynccontextmanager
-async def _nobody_sweeps(stack: Stack) -> AsyncIterator[None]:
+async def _sweep_paused(stack: Stack) -> AsyncIterator[None]:
     """Inside this block nothing is resumed."""
     schedule = stack.client.get_schedule_handle(SWEEP)
     await schedule.pause()
@@ -186,7 +186,7 @@ class Lost:
         return self.partner.reversal(self.bet) if self.case.reversal else self.partner.workflow(self.bet)
 
     async def unanswered(self) -> None:
-        """What the rows do not decide is answered 99 while the bet has no workflow."""
+        """Check that what the rows do not decide is answered 99 while the bet has no workflow."""
         for call in self.case.ends:
             decided = call is TestPartner.pay_in and self.case.kind != -1
             decided |= call is TestPartner.pay_in_out and self.case.reversal
@@ -194,15 +194,15 @@ class Lost:
             assert (await (until(play) if decided else play())).outcome == (DONE if decided else UNKNOWN)
 
     async def goes_on(self) -> None:
-        """Another life carries the bet on, and ends it."""
-        told = await self.resumed()
-        assert told.get(NEEDS_ATTENTION) == (self.case.kind is not None)
-        assert (told.get(CASINO), told.get(PROVIDER), told.get(GAME)) == (
+        """Check that another workflow takes the bet over, and ends it."""
+        attributes = await self.resumed()
+        assert attributes.get(NEEDS_ATTENTION) == (self.case.kind is not None)
+        assert (attributes.get(CASINO), attributes.get(PROVIDER), attributes.get(GAME)) == (
             self.partner.casino,
             self.partner.provider,
             "dice",
         )
-        assert None not in (told.get(PLAYER), told.get(SETTLE_BY))
+        assert None not in (attributes.get(PLAYER), attributes.get(SETTLE_BY))
         await self.partner.faults()
         for call in self.case.ends:
             assert (await until(partial(call, self.partner, self.bet))).outcome in (DONE, (6, "already_refunded"))
@@ -212,8 +212,8 @@ class Lost:
         row = await self.partner.row(self.bet)
         assert (row.closed_at is not None, row.lives) == (True, 0 if self.case.reversal else 1)
 
-    async def ends_in_its_first_life(self) -> None:
-        """The casino answers again, and no workflow has taken the bet over."""
+    async def ends_in_its_first_workflow(self) -> None:
+        """Let the casino answer again, and check that no other workflow takes the bet over."""
         await self.partner.faults()
         for call in self.case.ends:
             assert (await until(partial(call, self.partner, self.bet))).outcome in (DONE, (6, "already_refunded"))
@@ -225,7 +225,7 @@ class Lost:
 @pytest.mark.parametrize("lose", [_terminated, _deleted])
 async def test_a_bet_without_a_workflow_is_resumed(stack: Stack, lose: Callable[[Any], Awaitable[None]]) -> None:
     lost = await _all(CASES, lambda name: Lost.of(stack, CASES[name]))
-    async with _nobody_sweeps(stack):
+    async with _sweep_paused(stack):
         for one in lost:
             await lose(one.first)
         for one in lost:
@@ -322,13 +322,13 @@ async def test_a_cancelled_workflow_goes_on_and_files_an_incident(stack: Stack) 
         await lost.first.cancel()
         await holds(lambda: lost.partner.incidents(lost.bet), lambda found: found == ["cancelled"])
         assert await _runs(lost.first)
-        await lost.ends_in_its_first_life()
+        await lost.ends_in_its_first_workflow()
 
     await _all(["in acceptance, to be won", "win owed", "return owed", "debit unknown", "claw-back unknown"], play)
 
 
 async def _reset(handle: Any) -> None:
-    """As the UI does it: back to the end of the first workflow task."""
+    """Reset to the end of the first workflow task, as the UI does."""
     told = await handle.describe()
 
     async def ends() -> list[int]:
@@ -359,7 +359,7 @@ async def test_a_reset_workflow_moves_no_money_twice(stack: Stack) -> None:
         if lost.case.kind is not None:
             # The run that goes on sends again what had no answer.
             await sent(lost.partner, lost.bet, sends + 2)
-        await lost.ends_in_its_first_life()
+        await lost.ends_in_its_first_workflow()
 
     await _all(CASES, play)
 
@@ -412,7 +412,7 @@ async def test_a_schedule_that_was_deleted_is_made_anew(stack: Stack) -> None:
 async def test_a_reversal_that_is_lost_before_its_row_is_taken_up_from_the_refund(stack: Stack) -> None:
     partner = await stack.partner(provider=DEADLINE, casino=QUICK)
     bet = await bet_with_stake_taken(partner, partner.pay_in_out)
-    # Its workflow, on a queue at which nobody works: it ends before it has done anything.
+    # Its workflow, on a queue without a worker: it ends before it has done anything.
     gone = partner.reversal(bet)
     await stack.client.start_workflow("Reversal", id=gone.id, task_queue="nobody")
     await gone.terminate()

@@ -17,7 +17,7 @@ MAKE = "/payments/make"
 
 
 async def _raw(partner: TestPartner, operation: str, bet: str, literal: str, session: str | None = None) -> Answer:
-    """A PayIn or PayOut whose amount is this piece of JSON, byte for byte."""
+    """Send a PayIn or PayOut whose amount is this piece of JSON, byte for byte."""
     name = {"pay-in": "betAmount", "pay-out": "winAmount"}[operation]
     body = f'{{"{name}":{literal},"betId":"{bet}","gameRoundId":"round-1"}}'.encode()
     return await partner.call("POST", f"/v1/sessions/{session or partner.session_id}/bets/{operation}", body)
@@ -115,12 +115,12 @@ async def test_more_decimals_than_the_currency_has_are_refused(
 
 
 def _both(amounts: list[str]) -> list[str]:
-    """Each as a JSON number and as a JSON string."""
+    """Return each as a JSON number and as a JSON string."""
     return [*amounts, *(json.dumps(amount) for amount in amounts)]
 
 
 async def _seat_by_command(partner: TestPartner) -> str:
-    """A session in a currency that the stack's processes know from their settings, and this process does not."""
+    """Open a session in a currency that the stack's processes have in their settings, and this process has not."""
     about = {"partner_user_id": "berta", "currency": "BTC", "balance": "1000", "decimals": 8}
     await partner.at_casino("POST", "/_players", json={"partner_client_id": partner.partner_client_id, **about})
     at = ("--provider", partner.provider, "--casino", partner.casino, "--game", "dice", "--player", "berta")

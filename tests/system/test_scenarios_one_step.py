@@ -281,7 +281,7 @@ async def _is_off(partner: TestPartner, bet: str, refund: Answer, pay_in_out: An
     assert journal == {0: [], 2: REFUNDED, 4: BACK}[len(journal)]
     assert (row.state, row.reversed_by is not None) == (("settled", True) if journal == BACK else ("refunded", False))
     assert pay_in_out.outcome in (DONE, REFUNDED_ALREADY)
-    # "Done" is told of a bet that was settled alone, and stays told.
+    # Only a settled bet is answered "done", and keeps that answer.
     assert (row.told_at is not None) == (pay_in_out.outcome == DONE)
     assert journal == BACK or pay_in_out.outcome == REFUNDED_ALREADY
     assert (await partner.pay_in_out(bet)).outcome == pay_in_out.outcome

@@ -57,8 +57,8 @@ def _order(action: Action, operator: str = "ann", win: str | None = None, reason
     return Operate(action=action, operator=operator, reason=reason, win=Money.parse(win, "EUR") if win else None)
 
 
-async def _workflow_id(partner: TestPartner, bet: str) -> Any:
-    """A handle of the workflow that carries the bet now."""
+async def _current_workflow(partner: TestPartner, bet: str) -> Any:
+    """Return a handle of the workflow that owns the bet now."""
     row = await partner.row(bet)
     key = BetKey(partner.counterparty_id, bet)
     return partner.stack.client.get_workflow_handle(current_bet_workflow_id(key, row.bet_id, row.lives))
@@ -74,7 +74,7 @@ async def _send(handle: Any, order: Operate, update_id: str | None = None) -> Op
 async def _ask(
     partner: TestPartner, bet: str, action: Action, operator: str = "ann", win: str | None = None
 ) -> Operated:
-    return await _send(await _workflow_id(partner, bet), _order(action, operator, win))
+    return await _send(await _current_workflow(partner, bet), _order(action, operator, win))
 
 
 async def _refusal(asked: Awaitable[Operated]) -> str:
@@ -91,7 +91,7 @@ async def _refusal(asked: Awaitable[Operated]) -> str:
 
 
 async def _outcome(asked: Awaitable[Operated]) -> str:
-    """What an operator hears of an action that may come too late."""
+    """Return the outcome of an operator's action that may come too late."""
     try:
         return (await asked).detail
     except (WorkflowUpdateFailedError, RPCError):
@@ -113,7 +113,7 @@ async def _staked(
 
 
 async def _parked(stack: Stack, casino: str = QUICK, fault: dict[str, Any] = BLOCKED) -> tuple[TestPartner, str]:
-    """A bet whose win the casino refuses for good."""
+    """Return a bet whose win the casino refuses for good."""
     partner, [bet] = await _staked(stack, HASTY, casino)
     await partner.faults(fault)
     assert (await partner.pay_out(bet)).outcome == UNKNOWN
@@ -127,7 +127,7 @@ async def _state_of_credit(partner: TestPartner, bet: str, *states: str) -> None
 
 async def _is_closed(partner: TestPartner, bet: str) -> None:
     """Wait until the bet's workflow has ended."""
-    await (await _workflow_id(partner, bet)).result()
+    await (await _current_workflow(partner, bet)).result()
 
 
 # No PayOut
@@ -384,7 +384,7 @@ async def test_marking_a_large_payout_as_paid_takes_two(stack: Stack) -> None:
     partner, bet = await _parked(stack, casino)
     made = await sends(partner, bet)
     # The command's own repeat of its call is the same word, not a second one.
-    handle, name = await _workflow_id(partner, bet), uuid4().hex
+    handle, name = await _current_workflow(partner, bet), uuid4().hex
     assert {(await _send(handle, _order(MARK_PAID), name)).done for _ in range(2)} == {False}
     copies = [_refusal(_ask(partner, bet, MARK_PAID)) for _ in range(5)]
     assert all("another operator" in said for said in await asyncio.gather(*copies))
@@ -452,7 +452,7 @@ async def test_an_operator_retries_a_reversal_that_is_parked(stack: Stack) -> No
 
 
 def _another(kind: int) -> dict[str, object]:
-    """The casino lists another movement under the identity of one of ours."""
+    """Let the casino list another movement under the identity of one of ours."""
     return {"kind": "rewrite", "path": INFO, "fields": {"TransactionType": kind, "Amount": "77.00"}}
 
 
@@ -529,7 +529,7 @@ async def _resumed(partner: TestPartner, *bets: str) -> None:
     """Terminate the workflows that carry these bets, and wait until others have taken them over."""
     lives = [(await partner.row(bet)).lives for bet in bets]
     for bet in bets:
-        await (await _workflow_id(partner, bet)).terminate()
+        await (await _current_workflow(partner, bet)).terminate()
 
     async def taken_over() -> bool:
         return [(await partner.row(bet)).lives for bet in bets] == [before + 1 for before in lives]
@@ -542,7 +542,7 @@ async def test_a_resumed_bet_is_parked_again_and_takes_an_operators_retry(sweepi
     partner, bet = await _parked(sweeping)
     made = await sends(partner, bet)
     await _resumed(partner, bet)
-    handle = await _workflow_id(partner, bet)
+    handle = await _current_workflow(partner, bet)
     assert handle.id != partner.workflow(bet).id
 
     async def shows() -> Any:

@@ -18,7 +18,7 @@ from tests.system.scenarios import (
     workflow_is_deleted,
 )
 
-# How long a PayOut for a bet that nobody has seen is answered "not known yet".
+# How long a PayOut of an unknown bet is answered 99.
 WINDOW = "order_window: 0.5"
 
 

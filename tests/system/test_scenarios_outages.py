@@ -43,7 +43,7 @@ MAKE, USERS = "/payments/make", "/users/data"
 DEBIT = -1
 SECONDS = 2.0
 HASTY = f"{{answer_deadline: {SECONDS}}}"
-# A stake that nobody was told of, and nobody asks for, soon goes back.
+# A stake without an answered PayIn and without a repeat soon goes back.
 FORGETFUL = f"{{answer_deadline: {SECONDS}, unconfirmed_within: 3}}"
 # Long enough after its answer was due a stake could still be sent, if nothing but its last moment kept it in.
 LIFETIME = timedelta(seconds=60)
@@ -68,7 +68,7 @@ async def bare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]
 
 @asynccontextmanager
 async def _worker(stack: Stack) -> AsyncIterator[Process]:
-    """A worker process for the length of the block."""
+    """Run a worker process during the block."""
     log = stack.folder / "own-worker.log"
     environment = {"BETCORE_DATA_DIR": str(stack.folder)}
     with log.open("wb") as stream:
@@ -104,7 +104,7 @@ def _unknown(answers: list[Answer]) -> bool:
 
 
 async def _books_agree(partner: TestPartner) -> None:
-    """The casino has each movement once that our rows have as done, and no other."""
+    """Check that the casino has each movement once that our rows have as done, and no other."""
     query = """SELECT bet_id, transaction_type, amount FROM movement JOIN bet USING (bet_id)
                JOIN casino USING (casino_id) WHERE partner_client_id = :c AND movement.state = 'done'"""
     ours = Counter(
@@ -128,8 +128,8 @@ async def _at_rest(partner: TestPartner) -> None:
 
 
 async def _no_late_stake(partner: TestPartner, bets: list[str]) -> None:
-    """No stake was first sent after its answer was due. It is looked at before it leaves; a busy casino may note it a
-    moment later."""
+    """Check that no stake was first sent after its answer was due. The worker checks it before the send; a busy casino
+    may record it a moment later."""
     for bet in bets:
         if (await partner.row(bet)) is None:
             continue
@@ -143,7 +143,7 @@ async def _no_late_stake(partner: TestPartner, bets: list[str]) -> None:
 
 
 def _children(pid: int) -> list[int]:
-    """The processes that this one has started."""
+    """Return the processes that this one has started."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -165,7 +165,7 @@ def _signal(pids: list[int], number: signal.Signals) -> None:
 
 @asynccontextmanager
 async def _frozen(stack: Stack, name: str) -> AsyncIterator[None]:
-    """A server and its processes stand still inside the block."""
+    """Stop a server and its processes during the block."""
     server = stack.pid(name)
     os.kill(server, signal.SIGSTOP)
     pids = [server, *_children(server)]
@@ -179,7 +179,7 @@ async def _frozen(stack: Stack, name: str) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _killed(stack: Stack, name: str) -> AsyncIterator[None]:
-    """A server dies at the block's beginning; at its end the supervisor has started it again."""
+    """Kill a server; at the block's end wait until the supervisor has started it again."""
     before = stack.pid(name)
     os.kill(before, signal.SIGKILL)
     yield
@@ -213,13 +213,13 @@ async def _ends_of(partner: TestPartner, staked: list[str], opened: list[str]) -
 
 
 def _ends(partner: TestPartner, staked: list[str]) -> list[Callable[[], Awaitable[Answer]]]:
-    """A PayOut for the first half of the bets, a Refund for the others."""
+    """Return a PayOut for the first half of the bets, a Refund for the others."""
     half = len(staked) // 2
     return [partial(partner.pay_out if turn < half else partner.refund, bet) for turn, bet in enumerate(staked)]
 
 
 def _wave(partner: TestPartner, staked: list[str], opened: list[str]) -> list["asyncio.Task[Answer]"]:
-    """A PayIn for each of the new bets, and an end for each of the others, at once."""
+    """Send a PayIn for each of the new bets, and an end for each of the others, at once."""
     calls: list[Callable[[], Awaitable[Answer]]] = [partial(partner.pay_in, bet) for bet in opened]
     return [asyncio.create_task(_heard(call)) for call in (*calls, *_ends(partner, staked))]
 
@@ -313,7 +313,7 @@ async def _aged(partner: TestPartner, bet: str) -> Any:
     """Return the bet's row, after its events were moved an hour back."""
     row = await partner.row(bet)
     async with partner.stack.engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
-        # Nobody may change what happened, but for the database's own user.
+        # No user may change events, except the database's own.
         await connection.execute(text("SET LOCAL session_replication_role = 'replica'"))
         query = text("UPDATE bet_event SET at = at - interval '1 hour' WHERE bet_id = :b")
         await connection.execute(query, {"b": row.bet_id})
@@ -321,7 +321,7 @@ async def _aged(partner: TestPartner, bet: str) -> Any:
 
 
 async def _timers(partner: TestPartner, bet: str) -> int:
-    """How many times the bet has begun to wait."""
+    """Return how many times the bet has begun to wait."""
     events = (await partner.workflow(bet).fetch_history()).events
     return sum(event.event_type == EventType.EVENT_TYPE_TIMER_STARTED for event in events)
 
@@ -403,7 +403,7 @@ async def test_what_is_sent_while_every_worker_is_down_is_done_when_one_is_back(
             heard += await _all([partner.pay_out(paid), partner.refund(contested), partner.pay_out(quarrel, "30.00")])
             assert _unknown(heard)
             if how == "killed with temporal":
-                # It holds updates that nobody has taken in memory alone.
+                # It holds updates that no worker has taken in memory alone.
                 async with _killed(bare, "temporal"):
                     pass
             assert [await partner.journal(bet) for bet in (paid, returned, contested, quarrel, one_step)] == journals

@@ -41,7 +41,7 @@ Outcome = tuple[tuple[int, str | None], list[tuple[int, str]]]
 
 
 async def _side_by_side(cases: dict[str, T], play: Callable[[T], Awaitable[R]]) -> dict[str, R]:
-    """What came of each case, all played at the same time."""
+    """Play all cases at the same time, and return the result of each."""
     return dict(zip(cases, await asyncio.gather(*(play(case) for case in cases.values())), strict=True))
 
 

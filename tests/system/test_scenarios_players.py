@@ -20,7 +20,7 @@ from tests.watch import sends
 
 
 async def _open_bets(partner: TestPartner) -> tuple[str, str]:
-    """Two bets with a stake: one to be won, one to be refunded."""
+    """Return two bets with a stake: one to be won, one to be refunded."""
     return await bet_with_stake_taken(partner, partner.pay_in), await bet_with_stake_taken(partner, partner.pay_in)
 
 
@@ -34,7 +34,7 @@ async def _resolve(partner: TestPartner, won: str, lost: str, session: str | Non
 async def _refused(
     partner: TestPartner, said: tuple[int, str], amount: str = "10.00", session: str | None = None
 ) -> None:
-    """A new stake is refused, on repetition too, and nothing reaches the casino."""
+    """Check that a new stake is refused, on repetition too, and that nothing reaches the casino."""
     calls, bet = await partner.calls(), partner.new_bet()
     for _ in range(2):
         answer = await partner.pay_in(bet, amount, session=session)

@@ -55,7 +55,7 @@ class Ran:
 
     @property
     def findings(self) -> list[dict[str, Any]]:
-        """As the JSON file has them; the CSV file must have the same."""
+        """Return the findings of the JSON file; the CSV file must have the same."""
         told, partner = (Path(file) for file in self.printed["files"])
         found: list[dict[str, Any]] = json.loads(told.read_text())["findings"]
         with partner.open(newline="") as lines:
@@ -70,7 +70,7 @@ class Ran:
 
 
 async def _reconcile(partner: TestPartner, **options: str) -> Ran:
-    """The command over all bets of a partner, as an operator runs it."""
+    """Run the command over all bets of a partner, as an operator does."""
     (row,) = await partner.sql("SELECT clock_timestamp() AS now")
     given = {
         "casino": partner.casino,
@@ -97,7 +97,7 @@ async def _settled(partner: TestPartner) -> str:
 
 
 async def _all_compared(partner: TestPartner) -> str:
-    """What the command says that has looked at every bet of the partner."""
+    """Return the command's line for a run that has compared every bet of the partner."""
     query = "SELECT bet_id FROM bet JOIN provider USING (provider_id) WHERE counterparty_id = :c"
     bets = len(await partner.sql(query, c=partner.counterparty_id))
     return f"{bets} of {bets} bets compared"

@@ -28,7 +28,7 @@ class Recorded:
 
     @classmethod
     def pay_in(cls, partner: TestPartner, bet: str, late: float = 0) -> "Recorded":
-        """A PayIn of 10.00, signed ``late`` seconds ago."""
+        """Return a PayIn of 10.00, signed ``late`` seconds ago."""
         body = xsign.compact({"betId": bet, "betAmount": "10.00", "gameRoundId": "round-1"})
         headers = xsign.headers(partner.secret, partner.counterparty_id, body)
         headers[xsign.TIMESTAMP] = stamp = str(int(headers[xsign.TIMESTAMP]) - int(late * 1000))
@@ -79,7 +79,7 @@ async def test_a_request_outside_the_window_is_refused_by_its_time(stack: Stack,
         return "Timestamp" in again.body["message"]
 
     await eventually(by_its_time)
-    # Even when its id has been forgotten, and for one that nobody has seen.
+    # Even if its id was forgotten, and for an unknown one.
     await partner.sql("DELETE FROM request_id WHERE request_id = :r", r=recorded.headers[xsign.REQUEST_ID])
     assert (await recorded.play(partner)).outcome == NOT_AUTHORISED
     for late in (1.5, -3.5):

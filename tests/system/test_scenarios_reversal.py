@@ -51,7 +51,7 @@ STEPS = [_in_one_step, _in_two_steps]
 async def _settled(
     stack: Stack, play: Play, *, stake: str = "10.00", win: str = "25.00", casino: str = QUICK
 ) -> tuple[TestPartner, str]:
-    """A settled bet of a partner whose provider may refund it, and hears of nothing that takes long."""
+    """Return a settled bet of a partner whose provider may refund it, and has a short deadline."""
     partner = await stack.partner(provider=f"{{{HASTY}, refund_after_pay_out: reverse}}", casino=casino)
     return partner, await play(partner, stake, win)
 

@@ -41,8 +41,8 @@ async def test_both_secrets_hold_while_one_takes_the_place_of_the_other(partner:
 
 
 @asynccontextmanager
-async def _new_house(stack: Stack) -> AsyncIterator[tuple[str, list[str]]]:
-    """Another address of the sandbox casino, and the paths that were asked for there."""
+async def _new_address(stack: Stack) -> AsyncIterator[tuple[str, list[str]]]:
+    """Serve another address of the sandbox casino, and yield it with the paths that were called there."""
     seen: list[str] = []
 
     async def forward(request: web.Request) -> web.Response:
@@ -74,7 +74,7 @@ async def test_every_attempt_goes_to_the_address_of_now(stack: Stack) -> None:
     await partner.faults({"kind": "error", "path": MAKE})
     assert (await partner.pay_out(won)).code == 99
     assert (await partner.refund(back)).code == 99
-    async with _new_house(stack) as (address, seen):
+    async with _new_address(stack) as (address, seen):
         await partner.onboarding.change("casino", partner.casino, address=address)
 
         async def both_are_asked_for_there() -> bool:

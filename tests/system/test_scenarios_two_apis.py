@@ -57,7 +57,7 @@ async def _at_once(*calls: Awaitable[Answer]) -> list[Outcome]:
 
 
 async def _same_for_both(both: tuple[TestPartner, TestPartner], bet: str, said: dict[Call, Outcome]) -> None:
-    """Both processes repeat the first answer."""
+    """Check that both processes repeat the first answer."""
     for call, expected in said.items():
         assert [(await call(partner, bet)).outcome for partner in both] == [expected] * 2
 
@@ -119,7 +119,7 @@ async def test_a_stake_and_its_refund_at_the_same_moment(both: tuple[TestPartner
 
 @asynccontextmanager
 async def _opened(both: tuple[TestPartner, TestPartner], bet: str, call: Call, early: Call) -> AsyncIterator[None]:
-    """Both calls wait for the row inside this block, ``early`` longer."""
+    """Let both calls wait for the row inside this block, ``early`` longer."""
     here, there = both
     async with bets_locked(here) as waiting:
         first = asyncio.create_task(until(partial(early, here, bet)))
@@ -186,7 +186,7 @@ async def test_refunds_at_both_reverse_a_bet_once(both: tuple[TestPartner, TestP
     assert len(await both[0].entries()) == 4 * ROUNDS
 
 
-async def _nobody_told(both: tuple[TestPartner, TestPartner], call: Call, kind: int) -> list[str]:
+async def _unanswered(both: tuple[TestPartner, TestPartner], call: Call, kind: int) -> list[str]:
     """Return bets whose stake, or win, is at the casino before any answer; the casino answers at ``release``."""
     here = both[0]
     await here.faults({"kind": "hold_after", "transaction_type": kind, "times": ROUNDS})
@@ -197,7 +197,7 @@ async def _nobody_told(both: tuple[TestPartner, TestPartner], call: Call, kind: 
 async def test_one_step_is_not_answered_both_done_and_taken_back(stack: Stack, second_api: str) -> None:
     here = await stack.partner(provider="answer_deadline: 2.5", casino="{attempt_timeout: 12, fast_attempts: 1}")
     both = here, through_api(here, second_api)
-    bets = await _nobody_told(both, TestPartner.pay_in_out, 1)
+    bets = await _unanswered(both, TestPartner.pay_in_out, 1)
     await here.release()
     for bet in bets:
         await in_state(here, bet, "settled")
@@ -208,7 +208,7 @@ async def test_one_step_is_not_answered_both_done_and_taken_back(stack: Stack, s
         told = (await here.row(bet)).told_at is not None
         assert refunded == DONE
         assert set(said) <= {DONE, OFF}
-        # One that was told makes all later ones "done"; none was, and all are refused.
+        # One answer "done" makes all later ones "done"; without one all are refused.
         assert told == (DONE in said)
         await _same_for_both(both, bet, {TestPartner.pay_in_out: DONE if told else OFF})
         assert await here.journal(bet) == BACK
@@ -221,7 +221,7 @@ async def test_one_step_is_not_answered_both_done_and_taken_back(stack: Stack, s
 async def test_telling_and_taking_back_meet_at_the_row(stack: Stack, second_api: str, first: str) -> None:
     here = await stack.partner(provider="answer_deadline: 6", casino="{attempt_timeout: 12, fast_attempts: 1}")
     there = through_api(here, second_api)
-    bets = await _nobody_told((here, there), TestPartner.pay_in_out, 1)
+    bets = await _unanswered((here, there), TestPartner.pay_in_out, 1)
     await here.release()
     for bet in bets:
         await in_state(here, bet, "settled")
@@ -247,7 +247,7 @@ async def test_two_steps_are_not_answered_both_done_and_taken_back(stack: Stack,
         provider="{answer_deadline: 2.5, unconfirmed_within: 0.5}", casino="{attempt_timeout: 12, fast_attempts: 1}"
     )
     both = here, through_api(here, second_api)
-    bets = await _nobody_told(both, TestPartner.pay_in, -1)
+    bets = await _unanswered(both, TestPartner.pay_in, -1)
     await here.release()
 
     async def play(turn: int, bet: str) -> None:

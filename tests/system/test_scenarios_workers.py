@@ -56,7 +56,7 @@ async def test_a_worker_killed_between_the_answer_and_its_record(stack: Stack) -
         repeats = [call["wallet_code"] for call in await sends(partner, bet) if call["transaction_type"] == kind]
         # The first and the last one: the wallet says to the repeat what it said before.
         assert (repeats[0], repeats[-1]) == (200, 200)
-        # No send is uncounted; a count may be without its send, where the other bet's kill met the worker between them.
+        # No send is uncounted; a count may lack its send if the kill of the other bet came between them.
         assert 1 < len(repeats) <= (await movement(partner, bet, kind)).attempts
 
 
@@ -82,7 +82,7 @@ async def test_workers_killed_between_pay_in_and_pay_out(stack: Stack) -> None:
 
 
 async def _working(stack: Stack, casino: str) -> TestPartner:
-    """A partner, once a worker is there: those that the tests above have killed may still be starting."""
+    """Return a partner once a worker is there: those that the tests above have killed may still be starting."""
     partner = await stack.partner(provider=HASTY, casino=casino)
     await bet_with_stake_taken(partner, partner.pay_in)
     return partner
@@ -90,7 +90,7 @@ async def _working(stack: Stack, casino: str) -> TestPartner:
 
 @asynccontextmanager
 async def _frozen(stack: Stack) -> AsyncIterator[None]:
-    """No worker runs inside this block."""
+    """Stop all workers during this block."""
     pids = [stack.pid(name) for name in WORKERS]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)

@@ -268,7 +268,7 @@ async def _settled_down(partner: TestPartner) -> None:
 
 
 async def _damage(partner: TestPartner, statement: str, **given: Any) -> None:
-    """What no statement of the service could do: the guards are switched off for this connection alone."""
+    """Do what no statement of the service can do: the guards are switched off for this connection alone."""
     engine = partner.stack.engine.execution_options(isolation_level="READ COMMITTED")
     async with engine.begin() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
@@ -288,7 +288,7 @@ def _write(book: Path, bet: str, lines: list[tuple[str, dict[str, Any]]], mode: 
 
 
 async def _run(folder: Path, *options: str, **environment: str) -> tuple[int, dict[str, Any]]:
-    """The command as ops run it."""
+    """Run the command as an operator does."""
     if "BETCORE_DATABASE_URL" not in environment and "BETCORE_TEMPORAL_ADDRESS" in environment:
         settings = Settings(data_dir=folder)
         assert settings.database_url is not None

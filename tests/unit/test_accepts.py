@@ -230,7 +230,7 @@ ENDS = [
     (STAKE, "done", True, AcceptOutcome.CONTRADICTED),
     (PAY_OUT, "done", True, AcceptOutcome.CONTRADICTED),
     (PAY_OUT, "paid_by_hand", True, AcceptOutcome.CONTRADICTED),
-    # The casino did not have it when it was asked, and a person has paid: somebody must see that it was paid twice.
+    # The casino did not list it when it was asked, and an operator has paid: an incident must show the double payment.
     (PAY_OUT, "paid_by_hand", False, AcceptOutcome.CONTRADICTED),
     (CLAW_BACK, "refused", False, AcceptOutcome.CONTRADICTED),
     (CLAW_BACK, "refused", True, AcceptOutcome.STORED),
@@ -317,7 +317,7 @@ async def test_a_refusal_for_a_parked_movement_signals_no_workflow(database: Bet
     for outcome in (AcceptOutcome.STORED, AcceptOutcome.REPEATED):
         found = await database.store(bet_id, PAY_OUT, fails=True)
         assert (found.outcome, found.workflow_id, found.hinted) == (outcome, None, False)
-    # A success after it is taken, and told.
+    # A success after it is stored, and signalled.
     found = await database.store(bet_id, PAY_OUT)
     assert (found.outcome, found.workflow_id) == (AcceptOutcome.STORED, FIRST)
 

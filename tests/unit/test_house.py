@@ -17,7 +17,7 @@ SOURCES = [ROOT / "worker.py", *(file for name in PACKAGES for file in sorted((R
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 MAX_FUNCTION, MAX_FILE = 70, 300
-# Modules through which money passes: a float there is a rounding that nobody asked for.
+# Modules through which money passes: a float there rounds silently.
 MONEY = [
     *(
         ROOT / "betcore" / "domain" / f"{name}.py"

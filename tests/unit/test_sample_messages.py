@@ -41,7 +41,7 @@ def test_the_right_message_passes_with_the_audience_and_not_without_one() -> Non
     assert (claims["client_id"], claims["aud"], claims["path"]) == (ME, ME, CALLED)
     assert claims["exp"] - claims["nbf"] == 10
     assert json.loads(claims["data"])["TransactionId"] == "1:-1"
-    # Why a profile can leave it out: a library that is told of no audience refuses the message.
+    # Why a profile can leave it out: a library that expects no audience refuses the message.
     with pytest.raises(jwt.InvalidAudienceError):
         _claims(right)
 

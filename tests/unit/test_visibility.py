@@ -8,7 +8,7 @@ from betcore.domain.activity_inputs import Progress, Step
 from betcore.domain.casino_values import short
 from betcore.temporal.visibility import Timeline, plain
 
-# What somebody writes, and what stands in Markdown for it.
+# A text, and its Markdown.
 WRITTEN = {
     "**done**": r"\*\*done\*\*",
     "[pay](http://x.example)": r"\[pay\](http\://x.example)",
