@@ -21,5 +21,5 @@ class Case:
 
     @property
     def requests(self) -> int:
-        """How many requests it is."""
+        """Return how many requests it is."""
         return 1 if self.again is None else 2

@@ -39,13 +39,13 @@ class Casinos:
         self._scene = scene
 
     def case(self, random: Random, number: int) -> Case:
-        """One case."""
+        """Return the case of a number."""
         kind = random.choices(list(_KINDS), list(_KINDS.values()))[0]
         made: Case = getattr(self, f"_{kind}")(random)
         return made
 
     def sweep(self) -> list[Case]:
-        """Each field of each call with each of the sharp pieces in it."""
+        """Return each field of each call with each of the sharp pieces in it."""
         dice = Random(0)
         accept = self._scene.accept(OWED, 1, TaxAmount="0.10")
         return [
@@ -112,7 +112,7 @@ class Casinos:
         return DONE if said["PartnerTransactionId"] == self._scene.first_word[bet, kind] else CONTRADICTION
 
     def _unlet(self, random: Random) -> Case:
-        """An Accept that is good, and a bearer that is not."""
+        """Return an Accept that is good, and a bearer that is not."""
         bet, kind = random.choice(((OWED, 1), (SETTLED, 1)))
         request = self._judged(random, b"{}").request
         fields = self._scene.accept(bet, kind)
@@ -197,12 +197,12 @@ _KINDS = {"accept": 55, "unlet": 12, "token": 12, "verify": 14, "wrapping": 6, "
 
 
 def members_written(fields: dict[str, Any]) -> bytes:
-    """A good body."""
+    """Return a good body."""
     return b"{" + b",".join(name + b":" + value for name, value in members(fields)) + b"}"
 
 
 def members_text(text: str) -> bytes:
-    """A JSON string."""
+    """Return a JSON string."""
     return members({"": text})[0][1]
 
 
@@ -226,7 +226,7 @@ def _integer(value: object, low: int = 1, high: int = 2**53 - 1) -> int | None:
 
 
 def _named(found: dict[str, Any], name: str) -> object:
-    """A field under its own name, or else under the same letters in another case."""
+    """Return a field under its own name, or else under the same letters in another case."""
     if name in found:
         return found[name]
     alike = [value for key, value in found.items() if key.isascii() and key.upper() == name.upper()]
@@ -235,7 +235,7 @@ def _named(found: dict[str, Any], name: str) -> object:
 
 
 def _text(value: object) -> str | None:
-    """What is written there, as a number or as text."""
+    """Return what is written there, as a number or as text."""
     text = value.text if isinstance(value, Number) else value
     return text if isinstance(text, str) and text else None
 
@@ -247,7 +247,7 @@ def _decimal(value: object) -> Decimal | None:
 
 
 def _count(value: object, low: int, high: int) -> int | None:
-    """A whole number, whatever it is written like."""
+    """Return a whole number, whatever it is written like."""
     number = _decimal(value)
     if number is None or not low <= number <= high or number != int(number):
         return None
@@ -255,7 +255,7 @@ def _count(value: object, low: int, high: int) -> int | None:
 
 
 def _accept_in(body: bytes) -> dict[str, Any] | None:
-    """The fields of an Accept; None for what the protocol does not take."""
+    """Return the fields of an Accept; None for what the protocol does not take."""
     found = _object(body)
     if found is None:
         return None

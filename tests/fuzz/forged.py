@@ -13,7 +13,7 @@ from tests.fuzz.wire import Headers
 
 
 def broken_headers(random: Random, headers: dict[str, str], scene: Scene, body: bytes) -> Headers:
-    """The four headers with something wrong about them."""
+    """Return the four headers with something wrong about them."""
     partner, other = scene.partner, scene.other
     name = random.choice((xsign.COUNTERPARTY_ID, xsign.TIMESTAMP, xsign.REQUEST_ID, xsign.SIGNATURE))
     value = headers[name]

@@ -62,7 +62,7 @@ _SIGNS = b'{}[]",:\\0123456789eE+-. \t\n\x00\x0b\x7f\x80\xc3\xff\xedntfu/*#'
 
 
 def members(fields: dict[str, object]) -> Members:
-    """A good body, member by member."""
+    """Return a good body, member by member."""
     return [(json.dumps(name).encode(), json.dumps(value).encode()) for name, value in fields.items()]
 
 
@@ -74,7 +74,7 @@ def written(random: Random, body: Members) -> bytes:
 
 
 def swept(fields: dict[str, object]) -> list[bytes]:
-    """A good body with each field in turn left out, and with each of the sharp pieces in its place."""
+    """Return a good body with each field in turn left out, and with each of the sharp pieces in its place."""
     found = []
     for at, (name, _) in enumerate(body := members(fields)):
         rest = body[:at] + body[at + 1 :]
@@ -84,7 +84,7 @@ def swept(fields: dict[str, object]) -> list[bytes]:
 
 
 def bent(random: Random, body: Members) -> bytes:
-    """A body with one to three things done to it."""
+    """Return a body with one to three things done to it."""
     made = list(body)
     for _ in range(random.choice((0, 1, 1, 1, 2, 3))):
         random.choice(_OF_MEMBERS)(random, made)
@@ -101,7 +101,7 @@ def _replace(random: Random, body: Members) -> None:
 
 
 def _wrap(random: Random, body: Members) -> None:
-    """The right value in the wrong type."""
+    """Return the right value in the wrong type."""
     if body:
         at = random.randrange(len(body))
         name, value = body[at]
@@ -122,7 +122,7 @@ def _twice(random: Random, body: Members) -> None:
 
 
 def _escaped_twice(random: Random, body: Members) -> None:
-    """The same key once more, in a spelling that only a reader of escapes knows again."""
+    """Return the same key once more, in a spelling that only a reader of escapes recognises."""
     if body:
         name, _ = random.choice(body)
         text = name.decode().strip("\"'")

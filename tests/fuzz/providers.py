@@ -77,7 +77,7 @@ class Providers:
         }
 
     def case(self, random: Random, number: int) -> Case:
-        """One case."""
+        """Return the case of a number."""
         kind = random.choices(list(_KINDS), list(_KINDS.values()))[0]
         made: Case = getattr(self, f"_{kind}")(random, number)
         return made
@@ -107,7 +107,7 @@ class Providers:
         return self._judged(random, replace(call, body=body))
 
     def _wrapping(self, random: Random, number: int) -> Case:
-        """The good body, and everything around it odd."""
+        """Return the good body, and everything around it odd."""
         call = self._good(random)
         match random.randrange(7):
             case 0:
@@ -149,7 +149,7 @@ class Providers:
         return self._judged(random, call)
 
     def _limit(self, random: Random, number: int) -> Case:
-        """A new stake outside of the game's limits: refused, and that stands in a row of its own."""
+        """Return a new stake outside of the game's limits: it is refused, and a row of its own records that."""
         amount, told = random.choice(
             (
                 ("0.09", BELOW),
@@ -268,7 +268,7 @@ def _in_session(whose: str | None) -> Told | None:
 
 
 def _read(body: bytes, operation: str, session: str) -> dict[str, Any] | None:
-    """The fields that count, amounts as text; None for what the protocol does not take."""
+    """Return the fields that count, amounts as text; None for what the protocol does not take."""
     try:
         found = read_object(body)
     except NotJson:

@@ -55,7 +55,7 @@ class Fuzzer:
         await self._lane(iter([number]))
 
     def case(self, number: int) -> Case:
-        """The case of a number, from 1: of the sweep, then a provider's or a casino's."""
+        """Return the case of a number, from 1: of the sweep, then a provider's or a casino's."""
         providers, casinos = Providers(self.scene), Casinos(self.scene)
         if not self._sweep:
             self._sweep = [*providers.sweep(), *casinos.sweep()]
@@ -108,7 +108,7 @@ class Fuzzer:
 
 
 def told(path: str, answer: Answer) -> Told:
-    """What an answer says. Raises NotAsDocumented for one that is not in the form of its surface."""
+    """Return the meaning of an answer. Raises NotAsDocumented if it is not in the form of its surface."""
     if answer.headers.get("content-type") != "application/json":
         raise NotAsDocumented("the answer is not application/json")
     try:

@@ -60,7 +60,7 @@ class Scene:
                 self.tokens[partner.partner_client_id] = (await response.json())["Value"]["AccessToken"]
 
     def accept(self, bet: str, kind: int, **changed: Any) -> dict[str, Any]:
-        """The Accept of a movement as the casino sends it."""
+        """Return the Accept of a movement as the casino sends it."""
         return {
             "BetId": self.bets[bet],
             "PartnerTransactionId": self.first_word[bet, kind],
@@ -87,7 +87,7 @@ class Scene:
         return found
 
     async def refused(self) -> set[str]:
-        """The new bets that were refused at our own limits; each row says so and has no movement."""
+        """Return the new bets that were refused at our own limits; each row says so and has no movement."""
         rows = await self.partner.sql(_REFUSED)
         assert {(row.state, row.refusal) for row in rows} <= {
             ("refused", "below_min_bet"),
@@ -96,7 +96,7 @@ class Scene:
         return {row.provider_bet_id for row in rows}
 
     async def at_the_end(self) -> None:
-        """All that could have moved still can, once."""
+        """Check that all that could have moved still can, once."""
         assert (await self.partner.pay_in(FRESH)).outcome == (1, None)
         assert (await self.partner.pay_out(OPEN)).outcome == (1, None)
         assert (await self.partner.refund(SETTLED)).outcome == (6, "already_settled")
@@ -108,7 +108,7 @@ class Scene:
 
 
 async def set_up(stack: Stack) -> Scene:
-    """The scene, at rest."""
+    """Set up the scene, and return it at rest."""
     partner = await stack.partner(LENIENT, min_bet=MIN_BET, max_bet=MAX_BET)
     other = await stack.partner("", "", "accept")
     accepting = await stack.partner(HASTY, UNHURRIED, "accept")
@@ -140,12 +140,12 @@ async def _done(call: Callable[[], Awaitable[Answer]]) -> None:
 
 
 async def _waited_for(accepting: TestPartner) -> bool:
-    """The casino has made the winnings, and the bet waits for its word."""
+    """Return whether the casino has made the winnings, and the bet waits for its Accept."""
     return (await movement(accepting, OWED, 1)).awaited_until is not None
 
 
 async def _message(stack: Stack) -> str:
-    """A message such as we send to casinos, good for a day."""
+    """Return a message such as we send to casinos, good for a day."""
     now = datetime.now(UTC)
     claims = {
         "iss": stack.settings.issuer,
@@ -160,7 +160,7 @@ async def _message(stack: Stack) -> str:
 
 
 def moved(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """What differs between two states, line by line."""
+    """Return what differs between two states, line by line."""
     found = []
     for name in before:
         if before[name] == after[name]:

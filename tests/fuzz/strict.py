@@ -28,7 +28,7 @@ class Number:
 
 
 def read(raw: bytes) -> Any:
-    """The value in a body: UTF-8, no mark in front, no key twice. Raises NotJson."""
+    """Parse the value in a body: UTF-8, no mark in front, no key twice. Raises NotJson."""
     try:
         text = raw.decode("utf-8", "strict")
     except UnicodeDecodeError:
@@ -55,7 +55,7 @@ class _Reader:
         self._skip()
 
     def value(self, depth: int) -> Any:
-        """The value that begins here, and the blanks after it."""
+        """Parse the value that begins here, and the blanks after it."""
         first = self._text[self.at : self.at + 1]
         if first in ("{", "["):
             if depth == MAX_DEPTH:

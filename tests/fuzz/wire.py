@@ -41,7 +41,7 @@ class Request:
         return (self.body[at : at + self.chunk] for at in range(0, len(self.body), self.chunk))
 
     def line(self) -> dict[str, Any]:
-        """The request as JSON can carry it: nothing is lost."""
+        """Return the request as JSON can carry it: nothing is lost."""
         return {
             "method": self.method,
             "path": self.path,
@@ -62,7 +62,7 @@ class Answer:
     raw: bytes
 
     def line(self) -> dict[str, Any]:
-        """The answer as JSON can carry it."""
+        """Return the answer as JSON can carry it."""
         return {"status": self.status, "headers": self.headers, "body": ascii(self.raw[:2000])}
 
 
@@ -74,7 +74,7 @@ class Line:
         self._open: tuple[StreamReader, StreamWriter] | None = None
 
     async def send(self, request: Request) -> Answer | None:
-        """The answer; None to a request that was cut off."""
+        """Send a request, and return the answer; None for a request that was cut off."""
         async with asyncio.timeout(_PATIENCE):
             reader, writer = self._open or await asyncio.open_connection("127.0.0.1", self._port)
             self._open = None
@@ -115,5 +115,5 @@ async def _read(reader: StreamReader) -> Answer:
 
 
 def shown(parts: dict[str, Any]) -> str:
-    """One line of JSON."""
+    """Return one line of JSON."""
     return json.dumps(parts, default=str)

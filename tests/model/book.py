@@ -106,7 +106,7 @@ class Call:
 
     @property
     def opens(self) -> bool:
-        """Whether it brings a stake."""
+        """Return whether it brings a stake."""
         return self.stake is not None
 
     @property
@@ -141,27 +141,27 @@ class Bet:
 
     @property
     def one_step(self) -> bool:
-        """Whether stake and win came together."""
+        """Return whether stake and win came together."""
         return self.opened is not None and self.opened.win is not None
 
     @property
     def refund_filed(self) -> bool:
-        """Whether the bet has a Refund."""
+        """Return whether the bet has a Refund."""
         return any(name == "refund" for name, _ in self.filed)
 
     @property
     def is_refunded(self) -> bool:
-        """Whether a Refund decides it."""
+        """Return whether a Refund decides it."""
         return bool(self.filed) and self.filed[0][0] == "refund"
 
     @property
     def moving(self) -> int | None:
-        """The type of the movement that is on its way, or parked."""
+        """Return the type of the movement that is on its way, or parked."""
         return _MOVES[self.stage][0] if self.stage in _MOVES else None
 
     @property
     def unbooked(self) -> int | None:
-        """The type of the movement that may be at the casino alone when the bet rests."""
+        """Return the type of the movement that may be at the casino alone when the bet rests."""
         if self.unseen:
             return CLAW_BACK if self.stage is Stage.KEPT else STAKE
         return self.moving if self.parked and self.doubt is not Doubt.NO else None
@@ -177,7 +177,7 @@ class Bet:
         return self if known else replace(self, filed=(*self.filed, (name, win)))
 
     def journals(self) -> Iterator[Journal]:
-        """What the casino's journal of the bet may be once it rests."""
+        """Return what the casino's journal of the bet may be once it rests."""
         before, moving = self._made_before(), self._movement()
         if moving is None or self.doubt is not Doubt.MADE:
             yield before
@@ -185,7 +185,7 @@ class Bet:
             yield (*before, moving)
 
     def _made_before(self) -> Journal:
-        """What is certainly there, in its order."""
+        """Return what is certainly there, in its order."""
         opened, stage = self.opened, self.stage
         if opened is None or stage in (Stage.NONE, Stage.TAKING):
             return ()
@@ -204,13 +204,13 @@ class Bet:
         return (stake, *paid, *clawed, *(returned if stage is Stage.REVERSED else ()))
 
     def _movement(self) -> tuple[int, str] | None:
-        """What is on its way, as the journal will have it."""
+        """Return what is on its way, as the journal will have it."""
         if self.opened is None or self.moving is None:
             return None
         return self.moving, str(self.win if self.moving in (WIN, CLAW_BACK) else self.opened.stake)
 
     def views(self) -> list[dict[str, Any]]:
-        """What row and journal may show of it at rest."""
+        """Return what row and journal may show of it at rest."""
         state, reversal = _ROWS.get(self.stage, (None, None))
         refusal = self.refusal and self.refusal[1]
         return [
@@ -248,7 +248,7 @@ class World:
     late: bool = False
 
     def own_refusal(self, call: Call) -> Said | None:
-        """Our own verdict on a new stake (edge cases 52, 54, 56)."""
+        """Return our own refusal of a new stake (edge cases 52, 54, 56)."""
         stake = Decimal(call.stake or 0)
         if call.session in self.ended:
             return 3, "session_ended"
@@ -259,41 +259,41 @@ class World:
         return (7, "above_max_bet") if stake > MAX_BET else None
 
     def verdict(self, call: Call) -> Said | None:
-        """What the casino says of a stake, when it is well; None: it takes it."""
+        """Return the answer of a casino without faults to a stake; None: it takes it."""
         if call.player in self.blocked_at_casino:
             return BLOCKED
         return NO_MONEY if Decimal(call.stake or 0) > FUNDS else None
 
     def unclear(self, kind: int) -> bool:
-        """Whether a send of this type may stay without a definite answer."""
+        """Return whether a send of this type may stay without a definite answer."""
         return self.late or any(_decides_nothing(fault) for fault in self._of(kind))
 
     def refused(self, kind: int) -> list[int]:
-        """The codes with which the casino may refuse this type; in its answer it does so having taken nothing."""
+        """Return the codes with which the casino may refuse this type; a refusing answer means that it took nothing."""
         return [fault["error_code"] for fault in self._of(kind) if _is_refusal(fault)]
 
     def says_duplicate(self, kind: int) -> bool:
-        """Whether the casino may call this type a duplicate, having taken nothing."""
+        """Return whether the casino may call this type a duplicate, having taken nothing."""
         return any(fault.get("error_code") == DUPLICATE for fault in self._of(kind))
 
     @property
     def refuses_by_accept(self) -> bool:
-        """Whether the Accept of what was made may refuse it."""
+        """Return whether the Accept of what was made may refuse it."""
         return any(fault["path"] == ACCEPTS and _is_refusal(fault) for fault in self.faults)
 
     @property
     def misreads(self) -> bool:
-        """Whether payments/info names another amount than was moved."""
+        """Return whether payments/info names another amount than was moved."""
         return any(fault["path"] == INFO and fault["kind"] == "rewrite" for fault in self.faults)
 
     @property
     def blind(self) -> bool:
-        """Whether payments/info may say nothing."""
+        """Return whether payments/info may say nothing."""
         return any(fault["path"] == INFO and fault["kind"] not in (*CLEAN, "rewrite") for fault in self.faults)
 
     @property
     def tells(self) -> bool:
-        """Whether every movement comes to its end, or is parked, while these faults stand (edge cases 84, 85, 88, 90).
+        """Return whether every movement ends, or is parked, while these faults stand (edge cases 84, 85, 88, 90).
 
         A credit that is taken and not answered well is found by payments/info; a debit when it may not be sent any
         more.
@@ -397,7 +397,7 @@ def _taken(bet: Bet, world: World) -> Iterator[Bet]:
 
 
 def _owed(bet: Bet, world: World) -> Iterator[Bet]:
-    """A credit: it is made in the end, or parked."""
+    """Return what becomes of a credit: it is made in the end, or parked."""
     kind = _MOVES[bet.stage][0]
     yield bet.made()
     if world.unclear(kind) and bet.doubt is Doubt.NO:
@@ -452,7 +452,7 @@ def _reversing(bet: Bet) -> Bet:
 
 
 def closure(bets: Iterable[Bet], world: World) -> Bets:
-    """All that may have become of these by now."""
+    """Return all that may have become of these by now."""
     found, new = set(bets), list(bets)
     while new:
         for step in steps(new.pop(), world):
@@ -471,7 +471,7 @@ def at_rest(bets: Iterable[Bet], world: World) -> Bets:
 
 
 def arrive(bet: Bet, call: Call, world: World) -> Iterator[Bet]:
-    """What the arrival of a call makes of a bet."""
+    """Return what the arrival of a call makes of a bet."""
     match call.operation:
         case "pay-in" | "pay-in-out":
             yield _opens(bet, call, world)
@@ -514,7 +514,7 @@ def _refund_arrives(bet: Bet, call: Call, world: World) -> Bet:
 
 
 def _contradicts(bet: Bet, call: Call) -> bool:
-    """Whether a PayOut is not of this bet (edge cases 3, 6, 11, 53)."""
+    """Return whether a PayOut is not of this bet (edge cases 3, 6, 11, 53)."""
     if bet.player != call.player or bet.currency != call.currency or bet.one_step:
         return True
     if bet.opened is not None and bet.opened.round != call.round:
@@ -523,7 +523,7 @@ def _contradicts(bet: Bet, call: Call) -> bool:
 
 
 def answer(bet: Bet, call: Call, world: World) -> Said:
-    """What a call hears of a bet that it has reached."""
+    """Return what a call is answered by a bet that it has reached."""
     match call.operation:
         case "pay-in" | "pay-in-out":
             return _to_opening(bet, call)
@@ -647,7 +647,7 @@ def will_be_known(bets: Bets, call: Call, world: World) -> bool:
 
 
 def operate(bets: Bets, action: str, win: str | None, world: World) -> dict[str, Bets]:
-    """What an operator may hear of an action: "done" or "refused", with what may be so then (edge cases 44, 73)."""
+    """Return an operator's possible answers, "done" or "refused", with the states then (edge cases 44, 73)."""
     heard: dict[str, set[Bet]] = {"done": set(), "refused": set()}
     for bet in closure(bets, world):
         changed = _acted(bet, action, win)

@@ -211,7 +211,7 @@ _POINTS = ["counted", "answered", "recorded", "outcome_known", "outcome_told", "
 
 
 def _scene(number: int) -> _Scene:
-    """The scene of a number. Hypothesis draws what it has drawn before: of numbers each scene gets its share."""
+    """Return the scene of a number. Hypothesis repeats what it has drawn: with numbers each scene gets its share."""
     # Small numbers are drawn most: those from 0 to 5 are plain examples.
     dice = random.Random(number + 7)
     return _Scene(
@@ -273,7 +273,7 @@ class Machine(RuleBasedStateMachine):
         return self._bets.get(name, book.UNSEEN)
 
     def _change_world(self, step: Step, change: Callable[[], None]) -> None:
-        """What may have happened until now has happened in the old world."""
+        """Change the world; what may have happened until now has happened in the old one."""
         self._settle()
         # While it changes, either may hold.
         self._do(step)
@@ -283,7 +283,7 @@ class Machine(RuleBasedStateMachine):
 
     @contextmanager
     def _late(self) -> Iterator[None]:
-        """A worker may be away meanwhile."""
+        """Return for how long a worker is away meanwhile."""
         self._world.late = True
         self._settle()
         yield
@@ -361,7 +361,7 @@ class Machine(RuleBasedStateMachine):
         return _Slot(opened.player, opened.round, opened.stake or slot.stake, opened.win or (wins or [slot.win])[0])
 
     def _in(self, *stages: book.Stage) -> list[str]:
-        """The bets that may be in one of these stages by now."""
+        """Return the bets that may be in one of these stages by now."""
         now = {name: book.closure(self._now(name), self._world) for name in _SLOTS}
         return [name for name, bets in now.items() if any(bet.stage in stages for bet in bets)]
 
@@ -413,7 +413,7 @@ class Machine(RuleBasedStateMachine):
         duplicates: bool,
         scene: _Scene,
     ) -> None:
-        """A provider and a casino of this example's own."""
+        """Set up a provider and a casino of this example's own."""
         # An Accept would end what the list leaves in doubt.
         accept = accept and scene.what != "a misread list"
         self._accept, self._codes_104, self._scene = accept, code_104, scene
@@ -434,13 +434,13 @@ class Machine(RuleBasedStateMachine):
 
     @rule(pick=_picks, operation=st.sampled_from(["pay-in", "pay-in", "pay-in-out"]))
     def bet(self, pick: int, operation: str) -> None:
-        """A new bet that nothing speaks against."""
+        """Open a new bet that no rule refuses."""
         for name in _picked(pick, self._in(_Stage.NONE)):
             self._ask(self._call(operation, name))
 
     @rule(pick=_picks, operation=st.sampled_from(["pay-out", "refund"]), win=_wins)
     def result(self, pick: int, operation: str, win: str) -> None:
-        """An open bet gets its result."""
+        """Send the result of an open bet."""
         for name in _picked(pick, self._in(*_OPEN)):
             self._ask(self._call(operation, name, win=win))
 
@@ -461,7 +461,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(name=_slots, kind=_troubles, times=_times, win=_wins, pick=_picks, refuses=_picks)
     def in_trouble(self, name: str, kind: str, times: int | None, win: str, pick: int, refuses: int) -> None:
-        """What a bet does next, at a casino that fails just then."""
+        """Play what a bet does next at a casino that fails just then."""
         stages = self._stages(name)
         if _Stage.NONE in stages and (opening := ("", "pay-in", "pay-in-out")[pick % 3]):
             self.mend()
@@ -486,7 +486,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(pick=_picks)
     def again(self, pick: int) -> None:
-        """An exact repeat of any call so far."""
+        """Repeat any earlier call exactly."""
         for call in _picked(pick, self._calls):
             self._ask(call)
 
@@ -498,7 +498,7 @@ class Machine(RuleBasedStateMachine):
         win=st.sampled_from(["", "0.00"]),
     )
     def at_once(self, name: str, first: str, second: str, twist: str, win: str) -> None:
-        """Two calls of one bet at the same moment: the same one twice, or two that cross."""
+        """Make two calls of one bet at the same moment: the same one twice, or two that cross."""
         self._say(self._call(first, name), self._call(second, name, twist, win=win))
 
     @rule(
@@ -509,7 +509,7 @@ class Machine(RuleBasedStateMachine):
         right_first=st.sampled_from([False, False, True]),
     )
     def right_and_wrong(self, pick: int, opening: str, operation: str, twist: str, right_first: bool) -> None:
-        """The worker is away for a moment; a bet is opened meanwhile, and called with its own data and with others."""
+        """Stop the worker for a moment, and open a bet meanwhile; call it with its own data and with others."""
         for name in _picked(pick, self._in(_Stage.NONE)):
             calls = [self._call(operation, name, twist), self._call(operation, name)]
             if right_first:
@@ -519,7 +519,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def scene(self) -> None:
-        """What takes seconds, when its moment has come."""
+        """Play a part that takes seconds when its moment has come."""
         self._steps += 1
         if self._scene is not None and self._steps > self._scene.after:
             self._play_scene()
@@ -532,12 +532,12 @@ class Machine(RuleBasedStateMachine):
             {"odd words": self._odd_words, "a misread list": self._misread, "a death": self._death}[scene.what](scene)
 
     def _whose(self, scene: _Scene) -> str:
-        """The bet of a scene: mostly one that has something to do."""
+        """Return the bet of a scene: mostly one that has something to do."""
         those = self._in(_Stage.NONE, _Stage.TAKEN) if scene.pick % 6 else []
         return (those or sorted(_SLOTS))[scene.place % len(those or _SLOTS)]
 
     def _next(self, name: str, scene: _Scene) -> tuple[str, int]:
-        """What the bet of a scene does next, and the movement that this is."""
+        """Return what the bet of a scene does next, and the movement that this is."""
         stages = self._stages(name)
         if _Stage.NONE in stages:
             return ("pay-in", "pay-in-out")[scene.pick % 2], -1
@@ -558,7 +558,7 @@ class Machine(RuleBasedStateMachine):
         self._ask(self._call(operation, name))
 
     def _misread(self, scene: _Scene) -> None:
-        """The casino has taken a debit, and lists it with another amount: it is parked, and people decide."""
+        """Let the casino list a debit with another amount: it is parked, and operators decide."""
         name = self._whose(scene)
         stages = self._stages(name)
         operation, kind = ("pay-in", -1) if _Stage.NONE in stages else ("refund", -2)
@@ -571,7 +571,7 @@ class Machine(RuleBasedStateMachine):
         self._operate(name, scene.action, "")
 
     def _death(self, scene: _Scene) -> None:
-        """The worker, or the API, dies at a chosen point of what a bet does next, and is started again."""
+        """Kill the worker, or the API, at a chosen point of what a bet does next; it is started again."""
         name = self._whose(scene)
         operation, kind = self._next(name, scene)
         if self._world.soon_withdrawn and kind == book.STAKE:
@@ -603,13 +603,13 @@ class Machine(RuleBasedStateMachine):
 
     @rule(fault=_faults, blind=st.one_of(st.none(), st.none(), _blind, _clean))
     def break_casino(self, fault: dict[str, Any], blind: dict[str, Any] | None) -> None:
-        """The casino begins to fail."""
+        """Let the casino fail."""
         self._break([fault, *([blind] if blind else [])])
 
     @precondition(lambda self: self._accept)
     @rule(fault=_of_accepts)
     def break_accepts(self, fault: dict[str, Any]) -> None:
-        """Its Accepts do."""
+        """Let the casino's Accepts fail."""
         self._break([fault])
 
     def _break(self, faults: list[dict[str, Any]]) -> None:
@@ -624,7 +624,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def mend(self) -> None:
-        """The casino is well again."""
+        """Let the casino work again."""
         if not self._world.faults:
             return
         self._settle()
@@ -664,7 +664,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(player=st.sampled_from(PLAYERS), what=st.sampled_from(["session", "block here", "block at the casino"]))
     def people(self, player: str, what: str) -> None:
-        """A player's session ends, a second time another one begins; a player is blocked, or free again."""
+        """End a player's session, or begin another one; block a player, or unblock it."""
         name = f"{player}-{self._seats[player]}"
         if what != "session":
             here = what == "block here"
@@ -682,7 +682,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def rest(self) -> None:
-        """The casino is well, everything comes to rest: rows, journal and balances are what they may be."""
+        """Let the casino work and all come to rest; check rows, journal and balances."""
         self.mend()
         if not self._calls or self._script[-1]["do"] == "rest":
             return
@@ -751,7 +751,7 @@ def _once(views: Any) -> list[dict[str, Any]]:
 
 
 def _words(call: Call) -> Step:
-    """A call as the script has it."""
+    """Return a call as the script has it."""
     body = {"betId": call.bet}
     if call.operation != "refund":
         body["gameRoundId"] = call.round

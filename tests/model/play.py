@@ -57,7 +57,7 @@ class Play:
 
     @property
     def partner(self) -> TestPartner:
-        """The partner of this script; the step "open" comes first."""
+        """Return the partner of this script; the step "open" comes first."""
         assert self._partner is not None, "the script opens no partner"
         return self._partner
 
@@ -66,7 +66,7 @@ class Play:
         return await getattr(self, f"_{step['do']}")(step)
 
     async def _open(self, step: Step) -> None:
-        """A provider, a casino, two games, two players with money, and sessions ``<player>-<name>``."""
+        """Set up a provider, a casino, two games, two players with money, and sessions ``<player>-<name>``."""
         limits = {"min_bet": "0.10", "max_bet": "6000"}
         stack = self._stack
         self._partner = await stack.partner(step["provider"], step["casino"], step["confirmation"], **limits)
@@ -99,7 +99,7 @@ class Play:
             await self.partner.release()
 
     async def _arm(self, step: Step) -> None:
-        """The process that reaches this point next dies there."""
+        """Arm a failpoint: the process that reaches it next dies there."""
         name = _API if step["point"] in _OF_THE_API else _WORKER
         self._armed = (name, self._stack.pid(name))
         (self._stack.failpoints / step["point"]).touch()
@@ -149,7 +149,7 @@ class Play:
             os.kill(pid, signal.SIGCONT)
 
     async def _call(self, call: Step) -> list[Any]:
-        """One signed call. What is no answer leaves the outcome unknown, as 99 does."""
+        """Send one signed call. No answer leaves the outcome unknown, as 99 does."""
         body = call["body"] | {"betId": self._bet(call["body"]["betId"])}
         session = self._sessions[call["session"]]
         try:
@@ -168,7 +168,7 @@ class Play:
     # Operators
 
     async def _operate(self, step: Step) -> str:
-        """An operator's action, as the command takes it: done, refused, or unknown. A mark takes two of them."""
+        """Carry out an operator's action as the command does: done, refused, or unknown. A mark takes two of them."""
         row = await self.partner.row(self._bet(step["bet"]))
         if row is None:
             return "refused"
@@ -192,11 +192,11 @@ class Play:
     # What is seen
 
     async def _look(self, step: Step) -> list[list[Any]]:
-        """The casino's journal of a bet as it is now."""
+        """Return the casino's journal of a bet as it is now."""
         return [list(movement) for movement in await self.partner.journal(self._bet(step["bet"]))]
 
     async def _rest(self, step: Step) -> dict[str, Any]:
-        """The casino is well; wait until each bet is as ``allowed`` has it, at most for a while."""
+        """Let the casino work; wait until each bet is as ``allowed`` has it, at most for a while."""
         allowed = step["allowed"]
         bets = {name: self._bet(name) for name in allowed["bets"]}
         views: dict[str, Any] = {}
@@ -264,7 +264,7 @@ def _since(log: str, pid: int) -> str:
 
 
 def _is_quiet(views: dict[str, Any]) -> bool:
-    """Whether no row says that something is on its way."""
+    """Return whether no row says that something is on its way."""
     return bool(views) and not any(_is_moving(view) for view in views.values())
 
 

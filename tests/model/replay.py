@@ -22,7 +22,7 @@ from tests.partner import Stack
 
 
 def as_text(script: list[Step]) -> str:
-    """A script for people: a step a line."""
+    """Return a script as text: a step a line."""
     return "\n".join(f"{number:3} {_line(step)}" for number, step in enumerate(script, 1))
 
 
@@ -98,7 +98,7 @@ async def _main(script: list[Step], data_dir: Path) -> int:
 
 
 def main() -> int:
-    """The command."""
+    """Run the command."""
     words = argparse.ArgumentParser(prog="python -m tests.model.replay", description=__doc__)
     words.add_argument("file", type=Path, help="the script, a step a line")
     words.add_argument("--data-dir", type=Path, default=Path(".betcore"), help="folder of the running stack")

@@ -44,7 +44,7 @@ class Server:
 
 @asynccontextmanager
 async def linked(talk: Talk) -> AsyncIterator[tuple[Link, int]]:
-    """A link before a server; nothing may be left of either."""
+    """Put a link before a server; check that nothing is left of either."""
     before = asyncio.all_tasks()
     listener = await asyncio.start_server(talk, "127.0.0.1", 0)
     link = Link("test", "127.0.0.1", listener.sockets[0].getsockname()[1])
@@ -70,7 +70,7 @@ async def say(streams: Streams, words: bytes) -> bytes:
 
 
 async def hear_reset(streams: Streams) -> bytes:
-    """What came before the connection was reset; fails if it was closed in order."""
+    """Return what came before the connection was reset; fail if it was closed in order."""
     heard = bytearray()
     try:
         while chunk := await streams[0].read(65536):

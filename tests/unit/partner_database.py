@@ -49,7 +49,7 @@ class PartnerDatabase:
             return result.scalars().all() if result.returns_rows else None
 
     async def ready(self, min_bet: str | None = "0.10", max_bet: str | None = "500") -> Any:
-        """A provider, a casino and a game; returns what opens a session there."""
+        """Add a provider, a casino and a game; return what opens a session there."""
         await self.onboarding.add_provider("acme", "http://acme.example")
         await self.onboarding.add_casino("royal", "http://royal.example", confirmation="reply")
         await self.catalogue.add_game("acme", "dice-1", "Dice", min_bet, max_bet)

@@ -69,7 +69,7 @@ class Aggregator:
 
 @asynccontextmanager
 async def running_aggregator() -> AsyncIterator[Aggregator]:
-    """An aggregator that answers."""
+    """Run an aggregator that answers."""
     aggregator = Aggregator()
     aggregator.open.set()
     app = web.Application()
@@ -103,11 +103,11 @@ class Late:
         await self.casino.control("POST", "/_credentials", given)
 
     async def befall(self, kind: str, **more: object) -> None:
-        """A fault for the Accepts."""
+        """Set a fault for the Accepts."""
         await self.casino.faults({"kind": kind, "path": self.path, **more})
 
     async def stake(self, amount: str = "10.00") -> int:
-        """A stake that is taken in; its bet."""
+        """Make a stake that is taken in, and return its bet."""
         bet = new_bet()
         answer = await self.casino.make(bet, -1, amount)
         assert (answer.status, answer.code) == (200, 200)
@@ -117,7 +117,7 @@ class Late:
         return await self.casino.control("GET", "/_accepts", None, **query)
 
     async def ended(self, bet: int, count: int = 1) -> list[dict[str, Any]]:
-        """The bet's sendings, when all have ended."""
+        """Wait until all sendings of the bet have ended, and return them."""
         async with asyncio.timeout(20):
             while True:
                 found: list[dict[str, Any]] = await self.sendings(bet_id=bet)

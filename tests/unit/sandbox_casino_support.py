@@ -24,12 +24,12 @@ _bet_ids = itertools.count(1)
 
 @cache
 def private_key(name: str) -> rsa.RSAPrivateKey:
-    """One key for each name, made once."""
+    """Return one key for each name, made once."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def jwks(*names: str) -> dict[str, Any]:
-    """The public halves of keys as the aggregator publishes them."""
+    """Return the public halves of keys as the aggregator publishes them."""
     keys = []
     for name in names:
         public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(private_key(name).public_key()))
@@ -128,13 +128,13 @@ class Casino:
 
 
 def new_bet() -> int:
-    """A BetId that no other test uses."""
+    """Return a BetId that no other test uses."""
     return next(_bet_ids)
 
 
 @asynccontextmanager
 async def serving(app: web.Application) -> AsyncIterator[str]:
-    """The application on a free port of 127.0.0.1; its address."""
+    """Serve the application on a free port of 127.0.0.1, and yield its address."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
     await runner.setup()
     try:
@@ -161,7 +161,7 @@ class Sandbox:
 async def running_sandbox(
     database_url: str, jwks_source: Any = None, aggregator: str | None = None
 ) -> AsyncIterator[Sandbox]:
-    """A sandbox casino on this database, trusting the key KID."""
+    """Run a sandbox casino on this database, trusting the key KID."""
 
     async def load() -> dict[str, Any]:
         return jwks(KID)

@@ -71,7 +71,7 @@ class BetDatabase:
             return list(found) if found.returns_rows else []
 
     async def bet(self, kind: TransactionType = STAKE, state: str = "sending", **given: Any) -> int:
-        """A bet with one movement of 10 EUR; returns its id."""
+        """Insert a bet with one movement of 10 EUR, and return its id."""
         rest = {"code": None, "theirs": None, "awaited": False, "lives": 0, "bet_state": "accepting", **given}
         bet_id: int = (await self.sql(BET, kind=int(kind), state=state, **rest))[0].bet_id
         return bet_id
@@ -91,7 +91,7 @@ class BetDatabase:
 
 
 def accept(bet_id: int, kind: TransactionType = STAKE, *, fails: bool = False, **given: Any) -> CasinoAccept:
-    """An Accept of 10 EUR of anna."""
+    """Return an Accept of 10 EUR of anna."""
     code = given.pop("error_code", "515" if fails else "200")
     said: dict[str, Any] = {"amount": "10.00", "partner_user_id": "anna", "partner_transaction_id": "t-1", **given}
     alike = FAILURES if fails else ("200", "0")

@@ -53,7 +53,7 @@ class BreakerFixture:
         self.casino = casino
 
     def probing(self, asked: Asked, engine: AsyncEngine | None = None) -> BreakerProbes:
-        """A worker process."""
+        """Return a worker process."""
         health = CircuitBreakers(engine or self.database.engine, 0)
         return BreakerProbes(health, self.database.partners, cast(CasinoClient, asked))
 

@@ -52,7 +52,7 @@ class Page(HTMLParser):
             self.rows[-1][-1] += data
 
     def tile(self, name: str) -> str:
-        """The figure over the name of a tile."""
+        """Return the figure over the name of a tile."""
         return self.texts[self.texts.index(name) - 1]
 
 

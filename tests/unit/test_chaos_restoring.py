@@ -63,7 +63,7 @@ def _stake(name: str) -> Stake:
 
 
 def _provider(folder: Path, *bets: str) -> LoadProvider:
-    """A provider that has begun these bets."""
+    """Return a provider that has begun these bets."""
     nothing: Any = None
     path = folder / "provider-1.jsonl"
     casino: Any = SimpleNamespace(handles=Handles())

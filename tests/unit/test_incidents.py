@@ -34,7 +34,7 @@ class IncidentFixture:
         self._cli = cli
 
     async def bet(self, stake: str = "10.00", **changed: Any) -> tuple[PayIn, BetRecord]:
-        """A bet whose stake the casino has."""
+        """Open a bet whose stake the casino has."""
         order = await self.casino.pay_in(stake, **changed)
         opened = (await self.casino.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
         word = Confirmation("200", "T-1", Money.parse("990.00", "EUR"))
@@ -45,7 +45,7 @@ class IncidentFixture:
         await self.casino.bets.file_incident(Incident(bet_id=record and record.bet_id, kind=kind, **given))
 
     async def contradiction(self, record: BetRecord, order: PayIn, stake: str) -> None:
-        """The PayIn of a bet came again, with another stake."""
+        """File the incident of a PayIn that came again with another stake."""
         other = order.model_copy(update={"stake": Money.parse(stake, "EUR")})
         await self.file(record, "different_data", ours=record.facts(), theirs=other.facts())
 

@@ -18,7 +18,7 @@ monies = st.builds(Money, minor=st.integers(0, 10**17), currency=currencies)
 
 @st.composite
 def amounts(draw: st.DrawFn) -> tuple[str, str]:
-    """An amount and a currency that can have it."""
+    """Return an amount and a currency that can have it."""
     currency = draw(currencies)
     whole = str(draw(st.integers(0, 10**15 - 1)))
     places = draw(st.integers(0, ISO_4217[currency]))

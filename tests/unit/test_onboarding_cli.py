@@ -59,13 +59,13 @@ class Cli:
         return Ran(result.returncode, result.stdout, result.stderr)
 
     def did(self, *arguments: str) -> dict[str, Any]:
-        """The object that a command printed; it must have done its work."""
+        """Run a command that must succeed, and return the object that it printed."""
         ran = self.run(*arguments, "--json")
         assert ran.status == 0, ran
         return only_object(ran)
 
     def refused(self, *arguments: str) -> dict[str, str]:
-        """The ``error`` object of a command that must be refused."""
+        """Run a command that must be refused, and return its ``error`` object."""
         ran = self.run(*arguments, "--json")
         assert ran.status == 1, ran
         error: dict[str, str] = only_object(ran)["error"]
@@ -73,7 +73,7 @@ class Cli:
 
 
 def only_object(ran: Ran) -> dict[str, Any]:
-    """The one JSON object on standard output."""
+    """Return the one JSON object on standard output."""
     (line,) = ran.output.splitlines()
     found: dict[str, Any] = json.loads(line)
     return found

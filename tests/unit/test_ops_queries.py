@@ -61,7 +61,7 @@ class OpsFixture:
         self.queue, self.casino_name = f"test-{uuid4()}", f"{name} {uuid4()}"
 
     async def bet(self, stake: str = "10.00", **changed: Any) -> tuple[PayIn, BetRecord]:
-        """A bet whose stake the casino has."""
+        """Open a bet whose stake the casino has."""
         order = await self.casino.pay_in(stake, **changed)
         opened = (await self.casino.bets.open(order, OWNER, BetState.ACCEPTING, None)).record
         return order, await self.casino.bets.accept(opened.bet_id, OWNER, _word("T-1"))

@@ -45,7 +45,7 @@ class Rows:
             return result.scalar() if result.returns_rows else None
 
     async def bet(self, state: str, name: str = "bet-1", **movements: str) -> int:
-        """A bet with the movements ``stake``, ``win``, ``back`` and ``returned`` in these states."""
+        """Insert a bet with the movements ``stake``, ``win``, ``back`` and ``returned`` in these states."""
         number = int(await self.sql(BET.format(name=name, state=state)))
         kinds = {"stake": (-1, 1000), "win": (1, 2500), "back": (-2, 2500), "returned": (2, 1000)}
         for movement, stands in movements.items():

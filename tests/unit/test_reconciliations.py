@@ -61,7 +61,7 @@ class Books:
             return list(result) if result.returns_rows else []
 
     async def open(self, minutes: int = 60, workflow_id: str = "w") -> Run:
-        """The run over the bets of the last minutes."""
+        """Open the run over the bets of the last minutes."""
         (row,) = await self.sql("SELECT now() AS now")
         order = Reconcile(casino_id=1, opened_from=row.now - timedelta(minutes=minutes), opened_to=row.now)
         return await self.runs.open(Wanted(order, workflow_id))

@@ -113,7 +113,7 @@ def stake(number: int, *, one_step: bool = False) -> Stake:
 
 
 def first(*, fails: bool = False, wins: bool = True, call_off: bool | None = None, one_step: bool = False) -> Stake:
-    """A round of the seed 7 that goes as asked for."""
+    """Return a round of the seed 7 that goes as asked for."""
 
     def fits(number: int) -> bool:
         won = bool(rounds.win(7, number, Decimal("10.00")))

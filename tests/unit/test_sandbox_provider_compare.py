@@ -16,7 +16,7 @@ REFUNDED = Ending(None)
 def bet(
     opened: int | None, ending: Ending | None = None, end: int | None = 1, *, win: Decimal | None = None, why: str = ""
 ) -> BookedBet:
-    """A bet whose first call and ending were answered with these codes; None is no definite answer.
+    """Return a bet whose first call and ending were answered with these codes; None is no definite answer.
 
     ``win`` makes it one of one step.
     """
@@ -150,7 +150,7 @@ DIFFERENT = {
 
 
 def find(made: BookedBet, ours: AggregatorBet | None, movements: list[CasinoMovement]) -> list[str]:
-    """The differences if the aggregator has recorded as done what the casino has of its bet."""
+    """Return the differences if the aggregator has recorded as done what the casino has of its bet."""
     if ours is not None:
         ours = replace(ours, movements=tuple(one for one in movements if one.casino_bet_id == ours.casino_bet_id))
     return [one.what for one in compare([made], {"bet-1": ours} if ours else {}, movements)]
