@@ -27,8 +27,8 @@ from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
 from betcore.temporal.client import connect
 from tests import cluster
-from tests.leashed import leashed
 from tests.locking import locked
+from tests.spawned import spawned
 
 ROOT = Path(__file__).parents[1]
 _PORTS = ("API", "SANDBOX_CASINO", "SANDBOX_PROVIDER", "TEMPORAL", "TEMPORAL_UI", "DATABASE")
@@ -377,7 +377,7 @@ async def _launch(folder: Path, options: Sequence[str], environment: Mapping[str
     own = {"BETCORE_FAILPOINTS": str(folder / "failpoints"), **CRYPTO}
     with (folder / "up.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *leashed(sys.executable, "-m", "betcore", "up", "--json", "--data-dir", str(folder), *options),
+            *spawned(sys.executable, "-m", "betcore", "up", "--json", "--data-dir", str(folder), *options),
             cwd=ROOT,
             env={**os.environ, **free, **own, **environment},
             stdout=PIPE,

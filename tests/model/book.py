@@ -259,7 +259,7 @@ class World:
         return (7, "above_max_bet") if stake > MAX_BET else None
 
     def verdict(self, call: Call) -> Said | None:
-        """Return the answer of a casino without faults to a stake; None: it takes it."""
+        """Return how a casino without faults refuses a stake; None: it takes it."""
         if call.player in self.blocked_at_casino:
             return BLOCKED
         return NO_MONEY if Decimal(call.stake or 0) > FUNDS else None

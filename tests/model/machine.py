@@ -283,7 +283,7 @@ class Machine(RuleBasedStateMachine):
 
     @contextmanager
     def _late(self) -> Iterator[None]:
-        """Return for how long a worker is away meanwhile."""
+        """Let calls be late during the block: a worker may be away."""
         self._world.late = True
         self._settle()
         yield
@@ -546,7 +546,7 @@ class Machine(RuleBasedStateMachine):
         return "refund", -2
 
     def _odd_words(self, scene: _Scene) -> None:
-        """The casino takes what it is sent, and says so in words of its own, or it says "duplicate" and takes nothing:
+        """Let the casino take a movement and answer in an unknown form, or answer "duplicate" and take nothing:
         what can be known is known all the same."""
         self._patient, name = True, self._whose(scene)
         if scene.pick % 4 and _Stage.NONE in self._stages(name):

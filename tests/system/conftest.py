@@ -10,8 +10,8 @@ import pytest
 
 from betcore.temporal.schedules import SWEEP
 from devkit.stack import ports
-from tests.leashed import leashed
 from tests.partner import ROOT, Stack, TestPartner, eventually, start_stack
+from tests.spawned import spawned
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +45,7 @@ async def second_api(own_stack: Stack) -> AsyncIterator[str]:
     (port,) = ports.free(1)
     with (own_stack.folder / "second-api.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *leashed(sys.executable, "-m", "uvicorn", "api.main:create_app", "--factory", "--port", str(port)),
+            *spawned(sys.executable, "-m", "uvicorn", "api.main:create_app", "--factory", "--port", str(port)),
             cwd=ROOT,
             env={**os.environ, "BETCORE_DATA_DIR": str(own_stack.folder)},
             stdout=log,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.leashed import leashed
 from tests.partner import ROOT, eventually
+from tests.spawned import spawned
 from tests.system.waiting import READY
 
 PYTEST = ("-m", "pytest", "-q", "-n", "1", "-p", "no:cacheprovider", "tests/system/waiting.py")
@@ -35,7 +35,7 @@ async def test_an_interrupted_pytest_leaves_nothing_behind(
 ) -> None:
     told = tmp_path / "told"
     process = await create_subprocess_exec(
-        *leashed(sys.executable, *PYTEST, "--basetemp", str(tmp_path / "its")),
+        *spawned(sys.executable, *PYTEST, "--basetemp", str(tmp_path / "its")),
         cwd=ROOT,
         env={**os.environ, READY: str(told)},
         stdout=DEVNULL,

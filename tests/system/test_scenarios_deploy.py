@@ -21,8 +21,8 @@ from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
 from betcore.temporal.visibility import BET_STATUS
-from tests.leashed import leashed
 from tests.partner import ROOT, Stack, TestPartner, eventually, start_stack, until
+from tests.spawned import spawned
 from tests.system.scenarios import (
     BACK,
     CLAW_BACK,
@@ -90,7 +90,7 @@ class Deployment:
         environment = {"BETCORE_DATA_DIR": str(self._stack.folder), "BETCORE_WORKFLOW_SANDBOX": "true"}
         with self._log.open("wb") as log:
             self._process = process = await asyncio.create_subprocess_exec(
-                *leashed(sys.executable, "worker.py"),
+                *spawned(sys.executable, "worker.py"),
                 cwd=sources,
                 env={**os.environ, **environment},
                 stdout=log,

@@ -18,8 +18,8 @@ from sqlalchemy import text
 from temporalio.api.enums.v1 import EventType
 
 from betcore.provider import xsign
-from tests.leashed import leashed
 from tests.partner import ROOT, Answer, Stack, TestPartner, eventually, start_stack, until
+from tests.spawned import spawned
 from tests.system.scenarios import (
     BACK,
     DONE,
@@ -73,7 +73,7 @@ async def _worker(stack: Stack) -> AsyncIterator[Process]:
     environment = {"BETCORE_DATA_DIR": str(stack.folder)}
     with log.open("wb") as stream:
         process = await asyncio.create_subprocess_exec(
-            *leashed(sys.executable, "worker.py"),
+            *spawned(sys.executable, "worker.py"),
             cwd=ROOT,
             env={**os.environ, **environment},
             stdout=stream,

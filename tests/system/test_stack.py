@@ -16,7 +16,7 @@ import pytest
 from temporalio.client import Client
 
 from devkit.stack import orphans, ports
-from tests.leashed import leashed
+from tests.spawned import spawned
 
 _ROOT = Path(__file__).parents[2]
 _PORTS = ("API", "SANDBOX_CASINO", "SANDBOX_PROVIDER", "TEMPORAL", "TEMPORAL_UI", "DATABASE")
@@ -25,7 +25,7 @@ _PATIENCE = 300  # seconds
 
 async def _begin(folder: Path, *options: str, **environment: str) -> Process:
     return await asyncio.create_subprocess_exec(
-        *leashed(sys.executable, "-m", "betcore", "up", "--json", "--data-dir", str(folder), *options),
+        *spawned(sys.executable, "-m", "betcore", "up", "--json", "--data-dir", str(folder), *options),
         cwd=_ROOT,
         env={**os.environ, **{f"BETCORE_{name}_PORT": "0" for name in _PORTS}, **environment},
         stdout=PIPE,

@@ -5,8 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from tests.leashed import leashed
 from tests.partner import start_stack
+from tests.spawned import spawned
 from tests.workflows.time_skipping import skipping_server
 
 READY = "TESTS_ARE_WAITING"
@@ -15,6 +15,6 @@ READY = "TESTS_ARE_WAITING"
 async def test_that_waits(tmp_path: Path, postgres_url: str, temporal_address: str) -> None:
     stack = start_stack(tmp_path / "stack", "--no-sandbox", "--processes", "0")
     async with stack, skipping_server():
-        worker = await asyncio.create_subprocess_exec(*leashed(sys.executable, "-c", "import signal; signal.pause()"))
+        worker = await asyncio.create_subprocess_exec(*spawned(sys.executable, "-c", "import signal; signal.pause()"))
         await asyncio.to_thread(Path(os.environ[READY]).write_text, str(os.getpid()))
         await worker.wait()

@@ -1,4 +1,4 @@
-"""The parts of the stack that need no servers: ports, the folder, orphans, the leash, restarts."""
+"""The parts of the stack that need no servers: ports, the folder, orphans, guarded children, restarts."""
 
 import asyncio
 import os
@@ -88,10 +88,10 @@ async def test_an_orphan_is_ended_and_a_stranger_with_its_pid_is_not(tmp_path: P
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the pid files do it")
 def test_a_child_ends_when_its_parent_is_killed() -> None:
     child = "import time\nprint('up', flush=True)\ntime.sleep(60)\nprint('lived')"
-    leashed = (sys.executable, spawn.__file__, "PARENT", "15", "self", "", sys.executable, "-c", child)
+    spawned = (sys.executable, spawn.__file__, "PARENT", "15", "self", "", sys.executable, "-c", child)
     parent = (
         "import os, subprocess\n"
-        f"subprocess.Popen([str(os.getpid()) if word == 'PARENT' else word for word in {leashed!r}])\n"
+        f"subprocess.Popen([str(os.getpid()) if word == 'PARENT' else word for word in {spawned!r}])\n"
         f"{_FOREVER}"
     )
     with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE) as process:
@@ -102,7 +102,7 @@ def test_a_child_ends_when_its_parent_is_killed() -> None:
         assert process.stdout.read() == b""
 
 
-def test_the_leash_says_what_it_cannot_do(tmp_path: Path) -> None:
+def test_spawn_reports_what_it_cannot_do(tmp_path: Path) -> None:
     (tmp_path / "closed").write_text("")
     command = [sys.executable, spawn.__file__, str(os.getpid()), "15", "self", str(tmp_path / "closed"), "/bin/true"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
