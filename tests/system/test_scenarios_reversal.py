@@ -29,7 +29,7 @@ from tests.system.scenarios import (
     side_by_side,
 )
 from tests.system.test_ops import Ops
-from tests.watch import has_status, holds, in_state, movement
+from tests.watch import has_status, holds, in_state, movement, status
 
 TAKEN: Journal = [*SETTLED, (CLAW_BACK, "25.00")]
 
@@ -193,10 +193,10 @@ async def test_the_answer_to_a_pay_in_out_stands(stack: Stack, told: bool) -> No
     await partner.release()
     await in_state(partner, bet, "settled")
     if told:
-        assert (await partner.pay_in_out(bet)).outcome == DONE
+        assert (await until(lambda: partner.pay_in_out(bet))).outcome == DONE
     assert (await until(lambda: partner.refund(bet))).outcome == DONE
     said = DONE if told else REFUNDED_ALREADY
-    assert [(await partner.pay_in_out(bet)).outcome for _ in range(2)] == [said] * 2
+    assert [(await until(lambda: partner.pay_in_out(bet))).outcome for _ in range(2)] == [said] * 2
     assert await partner.journal(bet) == BACK
 
 
@@ -215,8 +215,12 @@ async def test_a_reversal_behind_a_close_that_fails_is_seen(stack: Stack) -> Non
 
     await has_status(partner, bet, "closing", True)
     await holds(stuck, lambda found: found == [("closing", "settled", "needs attention")])
-    assert (await partner.refund(bet)).outcome == UNKNOWN
-    await has_status(partner, bet, "settled", False)
+
+    async def given_up() -> bool:
+        assert (await partner.refund(bet)).outcome == UNKNOWN
+        return await status(partner, bet) == ("settled", False)
+
+    await eventually(given_up)
     await holds(stuck, lambda found: found == [("reopening", "settled, its reversal reversing", "needs attention")])
     assert (await partner.refund(bet)).outcome == UNKNOWN
     assert await partner.journal(bet) == SETTLED
