@@ -323,9 +323,12 @@ async def until(call: Callable[[], Awaitable[Answer]], seconds: float = PATIENCE
 
 async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = PATIENCE) -> None:
     """Wait until a condition holds; the effect must be durable."""
+    gap = 0.05
     async with asyncio.timeout(seconds):
         while not await condition():
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(gap)
+            # A look costs the servers what they need for the effect.
+            gap = min(gap * 1.3, 0.2)
 
 
 def caller() -> aiohttp.ClientSession:
