@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
 from betcore.domain.bet import BetRecord, BetState, ReversalState
@@ -52,12 +52,21 @@ def opening(bet: PayIn) -> WithStartWorkflowOperation[Bet, BetState | None]:
 
 
 async def start(client: Client, bet: PayIn) -> tuple[BetRecord, Handle]:
-    """Send a PayIn or PayInOut; return the row that answers it, and the bet's handle."""
-    operation, update = opening(bet), "pay_in_out" if bet.win else "pay_in"
-    record = await client.execute_update_with_start_workflow(
-        update, id=update, start_workflow_operation=operation, result_type=BetRecord
-    )
-    return record, await operation.workflow_handle()
+    """Send a PayIn or PayInOut, as often as needed; return the row that answers it, and the bet's handle."""
+    update, attempts = "pay_in_out" if bet.win else "pay_in", 3
+    while True:
+        operation, attempts = opening(bet), attempts - 1
+        try:
+            record = await client.execute_update_with_start_workflow(
+                update, id=update, start_workflow_operation=operation, result_type=BetRecord
+            )
+        except RPCError as error:
+            # Temporal drops an update with its workflow task, which fails if a signal arrives as it is completed. The
+            # API answers 99 then, and the provider repeats the call.
+            if error.status is not RPCStatusCode.FAILED_PRECONDITION or not attempts:
+                raise
+        else:
+            return record, await operation.workflow_handle()
 
 
 async def reverse(client: Client, order: Reverse, call: Refund) -> tuple[BetRecord, ReversalHandle]:
