@@ -321,7 +321,7 @@ async def until(call: Callable[[], Awaitable[Answer]], seconds: float = PATIENCE
     return answer
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = PATIENCE) -> None:
+async def eventually(condition: Callable[[], Awaitable[object]], seconds: float = PATIENCE) -> None:
     """Wait until a condition holds; the effect must be durable."""
     gap = 0.05
     async with asyncio.timeout(seconds):

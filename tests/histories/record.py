@@ -31,17 +31,8 @@ from betcore.domain.reconciliation import Reconcile
 from betcore.runtime.settings import Settings
 from devkit.stack import postgres
 from tests.in_process_casino import InProcessCasino, open_casino
-from tests.workflows.bets import (
-    Handle,
-    ReversalHandle,
-    begin,
-    events,
-    eventually,
-    reverse,
-    start,
-    update,
-    working,
-)
+from tests.partner import eventually
+from tests.workflows.bets import Handle, ReversalHandle, begin, events, reverse, start, update, working
 from tests.workflows.confirming_casino import PAY_OUT, RETURN, STAKE, ConfirmingCasino
 from tests.workflows.time_skipping import skipping_server
 from workflows.bet import Bet

@@ -36,8 +36,8 @@ from betcore.verify.report import Report
 from betcore.verify.workflows import Timing, WorkflowCheck
 from devkit.stack import temporal
 from tests.in_process_casino import InProcessCasino, open_casino
+from tests.partner import eventually
 from tests.unit.test_onboarding_cli import Cli, Ran
-from tests.workflows.bets import eventually
 
 OWNER = "life-1"
 BY = ("--operator", "ann", "--reason", "a test")

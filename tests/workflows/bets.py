@@ -1,7 +1,6 @@
 """Play a bet against its workflow, as the API does."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
@@ -13,6 +12,7 @@ from betcore.domain.bet import BetRecord, BetState, ReversalState
 from betcore.domain.ids import BETS_QUEUE, BetKey, bet_workflow_id, reversal_workflow_id
 from betcore.domain.messages import PayIn, Refund, Reverse
 from tests.in_process_casino import InProcessCasino
+from tests.partner import eventually
 from worker import workers
 from workflows.bet import Bet
 from workflows.reversal import Reversal
@@ -100,13 +100,6 @@ async def update(handle: Handle, name: str, call: object) -> BetRecord:
 async def events(handle: Handle) -> list[int]:
     """Return the types of the events of a bet's history."""
     return [event.event_type for event in (await handle.fetch_history()).events]
-
-
-async def eventually(condition: Callable[[], Awaitable[object]], seconds: float = 60) -> None:
-    """Wait until a condition holds."""
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            await asyncio.sleep(0.05)
 
 
 async def sweep(casino: InProcessCasino, client: Client) -> int:

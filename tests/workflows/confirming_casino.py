@@ -9,7 +9,7 @@ from api.casino.accepts import AcceptReceiver
 from betcore.domain.accepts import AcceptOutcome
 from betcore.domain.messages import PayIn
 from tests.in_process_casino import InProcessCasino
-from tests.workflows.bets import eventually
+from tests.partner import eventually
 
 STAKE, PAY_OUT, RETURN, CLAW_BACK = -1, 1, 2, -2
 

@@ -14,7 +14,8 @@ from betcore.domain.bet import BetState
 from betcore.domain.errors import Code
 from betcore.domain.ids import BetKey, bet_workflow_id
 from tests.in_process_casino import open_casino
-from tests.workflows.bets import Handle, begin, events, eventually, start, update, working
+from tests.partner import eventually
+from tests.workflows.bets import Handle, begin, events, start, update, working
 from workflows.bet import Bet
 
 

@@ -25,7 +25,8 @@ from betcore.domain.errors import Code
 from betcore.domain.messages import Action, Operate, Operated, PayIn
 from betcore.domain.money import Money
 from tests.in_process_casino import InProcessCasino, open_casino
-from tests.workflows.bets import Handle, begin, events, eventually, start, update, working
+from tests.partner import eventually
+from tests.workflows.bets import Handle, begin, events, start, update, working
 
 
 async def _settled(casino: InProcessCasino, client: Client) -> int:

@@ -13,7 +13,8 @@ from temporalio.client import Client
 from betcore.domain.bet import BetState, ReversalState
 from betcore.domain.errors import Code
 from tests.in_process_casino import InProcessCasino, open_casino
-from tests.workflows.bets import begin, eventually, reverse, start, update, working
+from tests.partner import eventually
+from tests.workflows.bets import begin, reverse, start, update, working
 
 MAKE, INFO = "/payments/make", "/payments/info"
 BACK = [(-1, "10.00"), (1, "25.00"), (-2, "25.00"), (2, "10.00")]

@@ -12,7 +12,8 @@ from betcore.domain.ids import BetKey, reversal_workflow_id
 from betcore.domain.messages import PayIn
 from betcore.temporal.visibility import BET_STATUS, NEEDS_ATTENTION
 from tests.in_process_casino import InProcessCasino, open_casino
-from tests.workflows.bets import ReversalHandle, begin, eventually, resumed, reverse, start, update, working
+from tests.partner import eventually
+from tests.workflows.bets import ReversalHandle, begin, resumed, reverse, start, update, working
 from workflows.reversal import Reversal
 
 MAKE, CLOSE = "/payments/make", "/payments/close"

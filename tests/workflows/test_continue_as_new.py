@@ -18,7 +18,8 @@ from betcore.temporal.visibility import NEEDS_ATTENTION
 from devkit.stack import temporal as servers
 from tests.histories.replay import replay
 from tests.in_process_casino import InProcessCasino, open_casino
-from tests.workflows.bets import Handle, begin, eventually, start, working
+from tests.partner import eventually
+from tests.workflows.bets import Handle, begin, start, working
 from worker import WORKFLOWS
 from workflows.reversal import Reversal
 

@@ -13,7 +13,8 @@ from betcore.domain.errors import Code
 from betcore.domain.ids import TransactionType
 from betcore.domain.messages import Action, Operate, Operated
 from tests.in_process_casino import InProcessCasino, open_casino
-from tests.workflows.bets import Handle, begin, eventually, reverse, start, working
+from tests.partner import eventually
+from tests.workflows.bets import Handle, begin, reverse, start, working
 from tests.workflows.confirming_casino import PAY_OUT, STAKE, ConfirmingCasino
 
 MAKE, INFO = "/payments/make", "/payments/info"

@@ -24,7 +24,8 @@ from betcore.runtime.settings import Settings
 from betcore.temporal.client import data_converter
 from tests.histories.replay import replay
 from tests.in_process_casino import InProcessCasino, open_casino
-from tests.workflows.bets import Handle, begin, eventually, start, update, working
+from tests.partner import eventually
+from tests.workflows.bets import Handle, begin, start, update, working
 from worker import WORKFLOWS
 from workflows.reversal import Reversal
 

@@ -21,7 +21,8 @@ from betcore.domain.money import Money
 from betcore.runtime.settings import Settings
 from betcore.temporal.visibility import BET_STATUS
 from tests.in_process_casino import InProcessCasino, open_casino
-from tests.workflows.bets import Handle, begin, eventually, start, update, working
+from tests.partner import eventually
+from tests.workflows.bets import Handle, begin, start, update, working
 
 BOTH, BACK = [(-1, "10.00"), (1, "25.00")], [(-1, "10.00"), (2, "10.00")]
 MAKE = "/payments/make"

@@ -15,7 +15,8 @@ from betcore.domain.bet import BetState
 from betcore.domain.ids import BETS_QUEUE, BetKey, reversal_workflow_id
 from betcore.domain.messages import Action, Operate, Operated, PayIn
 from tests.in_process_casino import InProcessCasino, open_casino
-from tests.workflows.bets import Handle, begin, eventually, resumed, start, working
+from tests.partner import eventually
+from tests.workflows.bets import Handle, begin, resumed, start, working
 from tests.workflows.confirming_casino import CLAW_BACK, RETURN, STAKE, ConfirmingCasino
 from workflows.reversal import Reversal
 

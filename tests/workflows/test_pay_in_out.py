@@ -10,7 +10,8 @@ from betcore.domain.bet import BetState, ReversalState
 from betcore.domain.errors import Code
 from betcore.domain.ids import BetKey, reversal_workflow_id
 from tests.in_process_casino import open_casino
-from tests.workflows.bets import begin, events, eventually, start, update, working
+from tests.partner import eventually
+from tests.workflows.bets import begin, events, start, update, working
 from workflows.reversal import Reversal
 
 MAKE = "/payments/make"

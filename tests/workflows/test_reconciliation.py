@@ -18,7 +18,8 @@ from betcore.domain.messages import Action, Operate, Operated, PayIn
 from betcore.domain.money import Money
 from betcore.domain.reconciliation import Reconcile, Reconciled
 from tests.in_process_casino import InProcessCasino, open_casino
-from tests.workflows.bets import Handle, begin, eventually, start, update, working
+from tests.partner import eventually
+from tests.workflows.bets import Handle, begin, start, update, working
 
 TIMER = "timer_started_event_attributes"
 MAKE, INFO = "/payments/make", "/payments/info"

@@ -15,7 +15,8 @@ from betcore.domain.accepts import AcceptOutcome
 from betcore.domain.bet import BetState
 from betcore.domain.messages import Action, Operate, Operated, PayIn
 from tests.in_process_casino import InProcessCasino, open_casino
-from tests.workflows.bets import Handle, begin, events, eventually, reverse, start, working
+from tests.partner import eventually
+from tests.workflows.bets import Handle, begin, events, reverse, start, working
 from tests.workflows.confirming_casino import CLAW_BACK, PAY_OUT, RETURN, STAKE, ConfirmingCasino
 
 FAILED, BLOCKED, NO_MONEY = 102823, 103805, 103802

@@ -17,7 +17,8 @@ from betcore.domain.errors import Code
 from betcore.domain.ids import TransactionType
 from betcore.domain.messages import PayIn
 from tests.in_process_casino import InProcessCasino, open_casino
-from tests.workflows.bets import Handle, begin, eventually, resumed, reverse, start, sweep, update, working
+from tests.partner import eventually
+from tests.workflows.bets import Handle, begin, resumed, reverse, start, sweep, update, working
 from workflows.bet import Bet
 
 MAKE = "/payments/make"

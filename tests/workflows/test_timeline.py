@@ -5,7 +5,8 @@ from temporalio.client import Client
 
 from betcore.domain.bet import BetState
 from tests.in_process_casino import open_casino
-from tests.workflows.bets import Handle, eventually, start, working
+from tests.partner import eventually
+from tests.workflows.bets import Handle, start, working
 
 
 async def _headline(handle: Handle) -> str:

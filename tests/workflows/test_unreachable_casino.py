@@ -12,7 +12,8 @@ from betcore.domain.bet import BetState, ReversalState
 from betcore.domain.errors import Code
 from devkit.stack.ports import free
 from tests.in_process_casino import InProcessCasino, open_casino
-from tests.workflows.bets import eventually, reverse, start, update, working
+from tests.partner import eventually
+from tests.workflows.bets import reverse, start, update, working
 
 pytestmark = pytest.mark.edge_case(100)
 MAKE = "/payments/make"
