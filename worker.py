@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,10 +11,10 @@ import structlog
 from prometheus_client import start_http_server
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import Interceptor, PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from activities.admission import SLOTS_OF_A_CASINO, AdmissionControl
+from activities.admission import AdmissionControl
 from activities.bet_records import BetRecords
 from activities.breaker_probes import BreakerProbes
 from activities.casino_gateway import CasinoGateway
@@ -56,8 +56,8 @@ WORKFLOWS = [Bet, Reversal, Sweep, Reconciliation, Reconciliations]
 
 # A shorter grace would cut requests to casinos at a stop: longer than the longest activity.
 _GRACE = timedelta(seconds=15)
-# Concurrent activities of each lane. A slow casino must not occupy all of them: SLOTS_OF_A_CASINO is the share of one.
-_SLOTS = 4 * SLOTS_OF_A_CASINO
+# A slow casino must not occupy all slots of a process: one casino gets the fourth part of them.
+_PARTS = 4
 # Temporal first offers a workflow to the worker that has it in memory. If that worker is dead, another one gets it
 # after this.
 _STICKY = timedelta(seconds=2)
@@ -81,12 +81,12 @@ class Activities:
         partners: Partners,
         casinos: CasinoClient,
         notifications: AcceptNotifications,
-        breakers: CircuitBreakers,
+        admission: AdmissionControl,
         client: Client,
     ) -> "Activities":
         """Return all activities over one database, the casinos and Temporal."""
         bets, reversals = Bets(engine), Reversals(engine)
-        gateway = CasinoGateway(bets, partners, casinos, notifications, AdmissionControl(breakers))
+        gateway = CasinoGateway(bets, partners, casinos, notifications, admission)
         return cls(
             Wallet(gateway, bets, reversals),
             ClawBacks(gateway, bets, reversals),
@@ -97,7 +97,34 @@ class Activities:
         )
 
 
-def workers(client: Client, activities: Activities, *, sandbox: bool) -> list[Worker]:
+def workflow_worker(
+    client: Client,
+    settings: Settings,
+    *,
+    task_queue: str,
+    workflows: Sequence[type],
+    activities: Sequence[Activity],
+    interceptors: Sequence[Interceptor] = (),
+) -> Worker:
+    """Return a worker for workflows and their local activities. The benchmark's floors are workers of this kind too."""
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=workflows,
+        activities=activities,
+        interceptors=interceptors,
+        workflow_runner=SandboxedWorkflowRunner() if settings.workflow_sandbox else UnsandboxedWorkflowRunner(),
+        workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(settings.worker_workflow_pollers),
+        nonsticky_to_sticky_poll_ratio=settings.worker_new_workflow_polls,
+        sticky_queue_schedule_to_start_timeout=_STICKY,
+        max_cached_workflows=settings.worker_max_cached_workflows,
+        max_concurrent_workflow_tasks=settings.worker_slots,
+        max_concurrent_local_activities=settings.worker_slots,
+        graceful_shutdown_timeout=_GRACE,
+    )
+
+
+def workers(client: Client, activities: Activities, settings: Settings) -> list[Worker]:
     """Return the two workers of a process: workflows with the fast lane, and the slow lane on a queue of its own."""
     wallet, claw_backs, records = activities.wallet, activities.claw_backs, activities.bet_records
     marks, recovery, reconciler = activities.marks, activities.recovery, activities.reconciler
@@ -113,24 +140,20 @@ def workers(client: Client, activities: Activities, *, sandbox: bool) -> list[Wo
         *(reconciler.start_reconciliations, reconciler.open_reconciliation, reconciler.compare_books),
         *(reconciler.look_again, reconciler.end_reconciliation),
     ]
-    bets = Worker(
+    bets = workflow_worker(
         client,
+        settings,
         task_queue=BETS_QUEUE,
         workflows=WORKFLOWS,
         activities=fast,
         interceptors=[SignalsOfOneArgument(), ShortFailures()],
-        workflow_runner=SandboxedWorkflowRunner() if sandbox else UnsandboxedWorkflowRunner(),
-        sticky_queue_schedule_to_start_timeout=_STICKY,
-        max_concurrent_workflow_tasks=_SLOTS,
-        max_concurrent_local_activities=_SLOTS,
-        graceful_shutdown_timeout=_GRACE,
     )
     slow_lane = Worker(
         client,
         task_queue=WALLET_QUEUE,
         activities=slow,
         interceptors=[ShortFailures()],
-        max_concurrent_activities=_SLOTS,
+        max_concurrent_activities=settings.worker_slots,
         graceful_shutdown_timeout=_GRACE,
     )
     return [bets, slow_lane]
@@ -167,10 +190,11 @@ async def main() -> None:
         notifications = await stack.enter_async_context(AcceptNotifications(settings))
         casinos = CasinoClient(http, keys, settings.issuer)
         breakers = CircuitBreakers(engine, settings.partner_cache_seconds)
-        activities = Activities.on(engine, partners, casinos, notifications, breakers, client)
+        admission = AdmissionControl(breakers, settings.worker_slots // _PARTS)
+        activities = Activities.on(engine, partners, casinos, notifications, admission, client)
         if settings.worker_metrics_port:
             start_http_server(settings.worker_metrics_port, addr="127.0.0.1")
-        for worker in workers(client, activities, sandbox=settings.workflow_sandbox):
+        for worker in workers(client, activities, settings):
             await stack.enter_async_context(worker)
         sweep, reconcile = timedelta(seconds=settings.sweep_seconds), timedelta(seconds=settings.reconcile_seconds)
         stack.enter_context(_running(keep_schedules(client, sweep, reconcile)))

@@ -30,8 +30,6 @@ NO_SLOT = prometheus_client.Counter(
 )
 OPENED = prometheus_client.Counter("betcore_breaker_opened", "Circuit breakers that this process opened", ["casino"])
 
-# Slots of one casino in each lane; a process has four times as many (worker.py).
-SLOTS_OF_A_CASINO = 100
 _PUT_OFF_SECONDS = (1.0, 3.0)
 
 
@@ -59,9 +57,9 @@ class NotAdmitted(Exception):
 
 
 class AdmissionControl:
-    """Admits movements of one process to all casinos."""
+    """Admits movements of one process to all casinos. Each casino has ``slots`` in each lane."""
 
-    def __init__(self, breakers: CircuitBreakers, slots: int = SLOTS_OF_A_CASINO) -> None:
+    def __init__(self, breakers: CircuitBreakers, slots: int = 100) -> None:
         self._breakers = breakers
         self._slots = slots
         self._taken: Counter[tuple[int, Lane]] = Counter()

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
+from activities.admission import AdmissionControl
 from betcore.casino.accept_notifications import AcceptNotifications
 from betcore.casino.client import CasinoClient
 from betcore.db.bets import Bets
@@ -112,8 +113,8 @@ class InProcessCasino:
 
     def activities(self, client: Client) -> Activities:
         """Return the real activities, over this casino and its database."""
-        health = CircuitBreakers(self.engine, self.cache_seconds)
-        return Activities.on(self.engine, self.partners, self.casinos, self.hints, health, client)
+        admission = AdmissionControl(CircuitBreakers(self.engine, self.cache_seconds))
+        return Activities.on(self.engine, self.partners, self.casinos, self.hints, admission, client)
 
     def refund(self, bet: PayIn) -> Refund:
         """Return the Refund of a bet."""

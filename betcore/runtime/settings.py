@@ -71,6 +71,27 @@ class Settings(BaseSettings):
     reconcile_seconds: float = Field(
         3600, ge=0, description="Interval in seconds of reconciliation with the casinos' books; 0: only by command."
     )
+    worker_slots: int = Field(
+        400,
+        ge=4,
+        description="Workflow tasks, and activities of each lane, that a worker process runs at once; "
+        "a quarter is the most for one casino.",
+    )
+    worker_max_cached_workflows: int = Field(
+        1000,
+        ge=0,
+        description="Workflows that a worker process keeps in memory; one beyond them is replayed when it goes on.",
+    )
+    worker_workflow_pollers: int = Field(
+        5, ge=2, description="Requests for workflow tasks that a worker process keeps open at Temporal."
+    )
+    worker_new_workflow_polls: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="Share of them for workflows that no worker has in memory, at least one: new bets. "
+        "The rest is for the next messages of bets in memory.",
+    )
     worker_metrics_port: Port | None = Field(
         None,
         description="Port on 127.0.0.1 of a worker's /metrics for Prometheus; unset: no metrics.",

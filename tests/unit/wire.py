@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from temporalio import activity, workflow
 
 import worker
+from betcore.runtime.settings import Settings
 
 _ROOT = Path(__file__).parents[2]
 _NAMED = {"activity.defn", "workflow.defn", "workflow.update", "workflow.signal", "workflow.query"}
@@ -97,7 +98,7 @@ def _queues(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     do = worker.Activities(**{one.name: classes[one.name] for one in fields(worker.Activities)})
     with monkeypatch.context() as patched:
         patched.setattr(worker, "Worker", register)
-        worker.workers(cast(Any, None), do, sandbox=False)
+        worker.workers(cast(Any, None), do, Settings())
     return queues
 
 

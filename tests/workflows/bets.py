@@ -11,6 +11,7 @@ from temporalio.testing import ActivityEnvironment
 from betcore.domain.bet import BetRecord, BetState, ReversalState
 from betcore.domain.ids import BETS_QUEUE, BetKey, bet_workflow_id, reversal_workflow_id
 from betcore.domain.messages import PayIn, Refund, Reverse
+from betcore.runtime.settings import Settings
 from tests.in_process_casino import InProcessCasino
 from tests.partner import eventually
 from worker import workers
@@ -26,7 +27,7 @@ async def working(client: Client, casino: InProcessCasino) -> AsyncIterator[None
     """Run the two workers of a worker process."""
     await _end_earlier_bets(client, casino)
     async with AsyncExitStack() as stack:
-        for worker in workers(client, casino.activities(client), sandbox=True):
+        for worker in workers(client, casino.activities(client), Settings(workflow_sandbox=True)):
             await stack.enter_async_context(worker)
         yield
 
