@@ -1,23 +1,38 @@
 """The connection to Temporal, the same for API, worker, CLI and tests: one converter, one encryption."""
 
-import dataclasses
-
 from temporalio.client import Client, TLSConfig
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
+from temporalio.contrib.pydantic import PydanticPayloadConverter
+from temporalio.converter import (
+    CompositePayloadConverter,
+    DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+)
 from temporalio.runtime import Runtime
 
 from betcore.domain.errors import Misconfigured
 from betcore.runtime.settings import Settings
 from betcore.temporal.payload_encryption import Encryption
 
+# Each of these keeps the schemas of the types that it has read. A message's schema takes a millisecond to build.
+_CONVERTERS = tuple(PydanticPayloadConverter().converters.values())
+
+
+class MessageConverter(CompositePayloadConverter):
+    """The SDK's pydantic converter, with one cache of schemas for the whole process.
+
+    The SDK makes a converter for each workflow: with a cache of its own, each workflow would build the schemas anew.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(*_CONVERTERS)
+
 
 def data_converter(settings: Settings) -> DataConverter:
     """Return the converter: pydantic for messages, and encryption if a key is set."""
     if settings.temporal_payload_key is None:
-        return pydantic_data_converter
-    return dataclasses.replace(
-        pydantic_data_converter,
+        return DataConverter(payload_converter_class=MessageConverter)
+    return DataConverter(
+        payload_converter_class=MessageConverter,
         payload_codec=Encryption(
             settings.temporal_payload_key.get_secret_value(), plaintext=settings.temporal_plaintext
         ),
