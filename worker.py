@@ -120,6 +120,8 @@ def workflow_worker(
         max_cached_workflows=settings.worker_max_cached_workflows,
         max_concurrent_workflow_tasks=settings.worker_slots,
         max_concurrent_local_activities=settings.worker_slots,
+        # Above 1 the SDK makes an asyncio task for each payload, to store it outside of Temporal. None is stored there.
+        max_workflow_task_external_storage_concurrency=1,
         graceful_shutdown_timeout=_GRACE,
     )
 
