@@ -8,6 +8,7 @@ from temporalio.converter import (
     DefaultFailureConverterWithEncodedAttributes,
 )
 from temporalio.runtime import Runtime
+from temporalio.service import GrpcCompression
 
 from betcore.domain.errors import Misconfigured
 from betcore.runtime.settings import Settings
@@ -54,6 +55,8 @@ async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
         tls=_tls(settings),
         data_converter=data_converter(settings),
         runtime=runtime,
+        # The SDK would compress each request, and Temporal each response: CPU on both sides for messages of a kilobyte.
+        grpc_compression=GrpcCompression.NONE,
     )
 
 
