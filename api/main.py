@@ -23,6 +23,7 @@ from api.provider.balances import Balances
 from api.provider.operations import BetOperations
 from api.provider.responses import Reply, refusal, render
 from api.provider.signature import Caller, SignatureMiddleware
+from api.provider.stake_admission import StakeAdmission
 from api.provider.workflow_client import BetWorkflowClient
 from betcore.casino.client import CasinoClient
 from betcore.casino.http_session import http_session
@@ -61,6 +62,7 @@ def create_app() -> FastAPI:
             # A casino that is slow to answer must not use up the connections of all casinos.
             http = await stack.enter_async_context(http_session())
             requests = compose(app, settings, engine, client, http)
+            stack.push_async_callback(app.state.admission.close)
             forgetting = asyncio.create_task(_forget(requests))
             stack.callback(forgetting.cancel)
             yield
@@ -92,8 +94,9 @@ def compose(
     partners = Partners(engine, vault, settings.partner_cache_seconds)
     requests = ProviderRequests(engine)
     balances = Balances(requests, partners, CasinoClient(http, keys, settings.issuer))
-    operations = BetOperations(requests, Bets(engine), partners, balances, BetWorkflowClient(client))
-    app.state.requests, app.state.partners = requests, partners
+    admission = StakeAdmission(requests, settings.stakes_in_flight)
+    operations = BetOperations(requests, Bets(engine), partners, balances, BetWorkflowClient(client), admission)
+    app.state.requests, app.state.partners, app.state.admission = requests, partners, admission
     app.include_router(provider_routes.router(operations), prefix=settings.provider_api_prefix)
     app.include_router(jwks.router(keys))
     app.include_router(casino_routes.router(Tokens(keys, settings.issuer), partners, AcceptReceiver(engine, client)))

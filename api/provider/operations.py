@@ -12,6 +12,7 @@ from api.provider.call import Call
 from api.provider.outcome import Outcome, ended, explanation, opened
 from api.provider.responses import ALREADY_PROCESSED, Reply
 from api.provider.schemas import PayInBody, PayInOutBody, PayOutBody, RefundBody, UnreadableWin
+from api.provider.stake_admission import StakeAdmission
 from api.provider.workflow_client import BetWorkflowClient
 from betcore.db.bets import Bets
 from betcore.db.partners import Partners
@@ -47,12 +48,14 @@ class BetOperations:
         partners: Partners,
         balances: Balances,
         workflows: BetWorkflowClient,
+        admission: StakeAdmission,
     ) -> None:
         self._requests = requests
         self._bets = bets
         self._partners = partners
         self._balances = balances
         self._workflows = workflows
+        self._admission = admission
 
     async def balance(self, call: Call) -> Reply:
         """Return the player's balance as the casino has it now, else as it was last recorded."""
@@ -118,13 +121,20 @@ class BetOperations:
             await self._parse_win(context, session, body.win_amount)
         command = commands.pay_in(call, session, await self._partners.casino(session.casino_id), body)
         attributes = commands.search_attributes(call, session)
-        summary = visibility.summary(command, session.provider_game_id)
+        summary, bet = visibility.summary(command, session.provider_game_id), call.bet(body.bet_id)
+
+        async def send() -> BetRecord | None:
+            return await self._workflows.pay_in(context.record, command, attributes, summary, call.seconds_left)
+
         answer, record = await self._decide(
             call,
             body.bet_id,
             context.record,
             lambda row: answers.to_pay_in(row, command),
-            lambda: self._workflows.pay_in(context.record, command, attributes, summary, call.seconds_left),
+            # A known bet is on its way, with money in motion: its repeats pass.
+            send
+            if context.record
+            else partial(self._admission.send, call, bet, session.casino_id, context.seen_at, send),
         )
         if answer is Code.NEVER_SEEN and record is None:
             # The workflow is gone and has written no row: the tombstone keeps the stake from ever being sent.

@@ -38,9 +38,11 @@ RESPONSE_CODES: dict[str, tuple[int, int]] = {
     Code.CASINO_UNAVAILABLE: (7, 200),
     Code.NOT_AUTHORISED: (8, 401),
     Code.OUTCOME_UNKNOWN: (99, 503),
+    Code.OVERLOADED: (99, 503),
     ALREADY_PROCESSED: (104, 200),
 }
 DONE = (1, 200)
+UNKNOWN = 99
 RETRY_AFTER = "1"
 
 
@@ -66,7 +68,7 @@ def render(reply: Reply, headers: dict[str, str] | None = None) -> Response:
         parts.append(f'"message":{json.dumps(reply.message or reply.code.replace("_", " "))}')
         parts.append(f'"reason":{json.dumps(reply.code)}')
     extra = dict(headers or {})
-    if reply.code == Code.OUTCOME_UNKNOWN:
+    if number == UNKNOWN:
         extra["Retry-After"] = RETRY_AFTER
     return Response("{" + ",".join(parts) + "}", status, extra, media_type="application/json")
 

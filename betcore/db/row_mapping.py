@@ -117,6 +117,7 @@ def record_of(bet: BetRow, reversal: ReversalRow | None = None) -> BetRecord:
         lives=bet.lives,
         reversed_by=bet.reversed_by,
         reversal=None if reversal is None else _reversal_of(reversal, bet.currency),
+        opened_at=bet.opened_at,
     )
 
 

@@ -71,3 +71,5 @@ class BetRecord(Message):
     reversed_by: int | None = None
     # Only statements whose caller needs the reversal read it; an open bet has none.
     reversal: ReversalRecord | None = None
+    # None from a worker of a release that did not send it.
+    opened_at: datetime | None = None

@@ -12,6 +12,7 @@ codes of the lower half answer operators: a command prints them (``--json``: ``e
     ├── SessionRefused         session_unknown, session_demo
     ├── Contradiction          different_data
     ├── OutcomeUnknown         outcome_unknown
+    ├── Overloaded             overloaded
     │
     ├── InvalidInput           invalid_name, invalid_address, invalid_profile, invalid_limits, invalid_overlap,
     │                          invalid_mode, invalid_time, invalid_window, invalid_folder, invalid_kind,
@@ -57,6 +58,7 @@ class Code(StrEnum):
     CASINO_REFUSED = "casino_refused"
     CASINO_UNAVAILABLE = "casino_unavailable"
     OUTCOME_UNKNOWN = "outcome_unknown"
+    OVERLOADED = "overloaded"
 
 
 class BetcoreError(Exception):
@@ -109,6 +111,12 @@ class OutcomeUnknown(BetcoreError):
     """The outcome is not known yet: the provider may repeat the same call."""
 
     code = Code.OUTCOME_UNKNOWN
+
+
+class Overloaded(BetcoreError):
+    """There is more work than the service can do: the call was not begun, and the provider may send it again later."""
+
+    code = Code.OVERLOADED
 
 
 InputCode = Literal[

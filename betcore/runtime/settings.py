@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     )
     workflow_sandbox: bool = Field(False, description="Run workflows in the SDK's sandbox, as the tests do.")
     partner_cache_seconds: float = Field(2.0, ge=0, description="Seconds for which a process caches rows of partners.")
+    stakes_in_flight: int = Field(
+        1000, ge=0, description="Most new stakes in flight in an API process, which finds its limit below; 0: no limit."
+    )
     sweep_seconds: float = Field(
         60, gt=0, description="Interval in seconds of the sweep, which resumes open bets without a workflow."
     )

@@ -16,6 +16,7 @@ from api.provider.call import Call
 from api.provider.operations import BetOperations
 from api.provider.responses import Reply
 from api.provider.schemas import PayInBody, PayOutBody
+from api.provider.stake_admission import StakeAdmission
 from api.provider.workflow_client import BetWorkflowClient
 from betcore.db.engine import create_engine
 from betcore.db.migrate import migrate
@@ -51,7 +52,14 @@ async def test_a_pay_in_sends_four_statements_and_a_pay_out_three(tmp_path: Path
         client = await Client.connect(temporal_address, data_converter=pydantic_data_converter)
         async with open_casino(url, cache_seconds=60) as casino, working(client, casino):
             balances = Balances(casino.calls, casino.partners, casino.casinos)
-            bets = BetOperations(casino.calls, casino.bets, casino.partners, balances, BetWorkflowClient(client))
+            bets = BetOperations(
+                casino.calls,
+                casino.bets,
+                casino.partners,
+                balances,
+                BetWorkflowClient(client),
+                StakeAdmission(casino.calls, 0),
+            )
 
             async def pay_in(bet: str) -> Reply:
                 body = PayInBody(betId=bet, betAmount="10.00", gameRoundId="round")

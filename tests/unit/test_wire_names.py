@@ -140,6 +140,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "lives": "int = 0",
         "reversed_by": "int | None = None",
         "reversal": "ReversalRecord | None = None",
+        "opened_at": "datetime | None = None",
     },
     "BetState": ["accepting", "acceptance", "settling", "refunding", "settled", "refunded", "refused"],
     "ClawBack": {
@@ -178,6 +179,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "casino_refused",
         "casino_unavailable",
         "outcome_unknown",
+        "overloaded",
     ],
     "FindCredit": {"pay": "Pay", "second_look": "bool"},
     "FindStake": {

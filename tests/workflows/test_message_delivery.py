@@ -21,6 +21,7 @@ from api.provider.balances import Balances
 from api.provider.call import Call
 from api.provider.operations import BetOperations
 from api.provider.schemas import PayOutBody, RefundBody
+from api.provider.stake_admission import StakeAdmission
 from api.provider.workflow_client import BetWorkflowClient
 from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.errors import Contradiction, OutcomeUnknown
@@ -180,7 +181,9 @@ class _Rejecting(BetWorkflowClient):
 async def test_a_rejection_is_final_only_if_the_row_says_the_same(database_url: str, temporal: Client) -> None:
     async with open_casino(database_url) as casino:
         balances = Balances(casino.calls, casino.partners, casino.casinos)
-        bets = BetOperations(casino.calls, casino.bets, casino.partners, balances, _Rejecting(temporal))
+        bets = BetOperations(
+            casino.calls, casino.bets, casino.partners, balances, _Rejecting(temporal), StakeAdmission(casino.calls, 0)
+        )
         bet = await casino.pay_in()
 
         async def said() -> list[str | None]:
