@@ -14,6 +14,7 @@ from starlette.responses import Response
 from temporalio.client import Client
 
 from api import health
+from api.caller_limits import CallerLimits
 from api.casino import jwks
 from api.casino import routes as casino_routes
 from api.casino.accepts import AcceptReceiver
@@ -96,10 +97,18 @@ def compose(
     balances = Balances(requests, partners, CasinoClient(http, keys, settings.issuer))
     admission = StakeAdmission(requests, settings.stakes_in_flight)
     operations = BetOperations(requests, Bets(engine), partners, balances, BetWorkflowClient(client), admission)
-    app.state.requests, app.state.partners, app.state.admission = requests, partners, admission
+    store = settings.rate_limit_store
+    limits = CallerLimits(settings.stranger_calls_per_second, store.get_secret_value() if store else None)
+    app.state.requests, app.state.partners, app.state.admission, app.state.limits = (
+        requests,
+        partners,
+        admission,
+        limits,
+    )
     app.include_router(provider_routes.router(operations), prefix=settings.provider_api_prefix)
     app.include_router(jwks.router(keys))
-    app.include_router(casino_routes.router(Tokens(keys, settings.issuer), partners, AcceptReceiver(engine, client)))
+    accepts = AcceptReceiver(engine, client)
+    app.include_router(casino_routes.router(Tokens(keys, settings.issuer), partners, accepts, limits))
     app.include_router(health.router(engine, client))
     return requests
 

@@ -16,14 +16,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from api.caller_limits import CallerLimits
 from api.casino import schemas
 from api.casino.accepts import AcceptReceiver
 from api.strict_json import MAX_BODY
 from betcore.casino.tokens import LIFETIME, SCOPE, Tokens
 from betcore.db.partners import Partners
 from betcore.domain.accepts import AcceptOutcome
-from betcore.domain.errors import Malformed, NotAuthorised, TooLarge
-from betcore.domain.partners import Casino
+from betcore.domain.errors import Malformed, NotAuthorised, TooLarge, TooManyCalls
+from betcore.domain.partners import Casino, CasinoAccount
 
 _log = structlog.get_logger()
 
@@ -39,20 +40,24 @@ _ANSWERS = {
     AcceptOutcome.UNKNOWN: (UNKNOWN_BET, "bet not found"),
 }
 _WITHIN = 5.0
+_SOON = {"Retry-After": "1"}
 # Compared if the casino is unknown: otherwise the time of the answer would reveal which casinos exist.
 _DUMMY_SECRETS = ("nobody-has-this-secret",)
 
 
-def router(tokens: Tokens, partners: Partners, accepts: AcceptReceiver) -> APIRouter:
+def router(tokens: Tokens, partners: Partners, accepts: AcceptReceiver, limits: CallerLimits) -> APIRouter:
     """Return the routes ``auth/token``, ``auth/verify`` and ``payments/accept``."""
     routes = APIRouter(prefix=PREFIX, include_in_schema=False)
 
     async def token(request: Request) -> Response:
         client_id, secret = schemas.credentials(await _body(request))
-        account = await partners.account(client_id)
-        holds = _holds(secret, account.secrets if account else _DUMMY_SECRETS)
-        if account is None or not holds:
-            raise NotAuthorised("PartnerClientId and Secret do not hold")
+        account = await _identify(
+            partners,
+            limits,
+            client_id,
+            lambda found: _holds(secret, found.secrets if found else _DUMMY_SECRETS),
+            "PartnerClientId and Secret do not hold",
+        )
         value = {
             "AccessToken": await tokens.issue(client_id, account.token_generation),
             "TokenType": "Bearer",
@@ -67,7 +72,7 @@ def router(tokens: Tokens, partners: Partners, accepts: AcceptReceiver) -> APIRo
         return _render(SUCCESS, "Success", value)
 
     async def accept(request: Request) -> Response:
-        casino = await _authenticate(request, tokens, partners)
+        casino = await _authenticate(request, tokens, partners, limits)
         stored = await accepts.receive(casino, await _body(request))
         if stored.outcome is AcceptOutcome.LATER:
             return _repeat_later()
@@ -89,6 +94,8 @@ def refusal(error: Exception) -> Response:
     match error:
         case NotAuthorised():
             return _render(NOT_AUTHORISED, str(error), status=401, headers={"WWW-Authenticate": "Bearer"})
+        case TooManyCalls():
+            return _render(FAILED, str(error), status=429, headers=_SOON)
         case TooLarge():
             return _render(MALFORMED, str(error), status=413)
         case Malformed():
@@ -101,7 +108,7 @@ def refusal(error: Exception) -> Response:
 
 
 def _repeat_later() -> Response:
-    return _render(FAILED, "not done: send it again", status=503, headers={"Retry-After": "1"})
+    return _render(FAILED, "not done: send it again", status=503, headers=_SOON)
 
 
 def _with_refusals(handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
@@ -131,16 +138,43 @@ def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
-async def _authenticate(request: Request, tokens: Tokens, partners: Partners) -> Casino:
+async def _authenticate(request: Request, tokens: Tokens, partners: Partners, limits: CallerLimits) -> Casino:
     given = request.headers.getlist("authorization")
     scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
     if scheme.lower() != "bearer":
         raise NotAuthorised("an access token is needed: Authorization: Bearer")
-    client_id, generation = await tokens.holder(token.strip())
-    account = await partners.account(client_id)
-    if account is None or account.token_generation != generation:
-        raise NotAuthorised("the access token does not hold")
+    try:
+        client_id, generation = await tokens.holder(token.strip())
+    except NotAuthorised:
+        await limits.count_stranger()
+        raise
+    account = await _identify(
+        partners,
+        limits,
+        client_id,
+        lambda found: found is not None and found.token_generation == generation,
+        "the access token does not hold",
+    )
     return account.casino
+
+
+async def _identify(
+    partners: Partners, limits: CallerLimits, client_id: int, holds: Callable[[CasinoAccount | None], bool], doubt: str
+) -> CasinoAccount:
+    """Return the account of a casino, with the call counted for it if that holds, else for all strangers together.
+
+    Raises NotAuthorised with the ``doubt``, and TooManyCalls.
+    """
+    known = partners.knows_account(client_id)
+    if not known:
+        await limits.count_stranger()
+    account = await partners.account(client_id)
+    if not holds(account) or account is None:
+        if known:
+            await limits.count_stranger()
+        raise NotAuthorised(doubt)
+    await limits.count_casino(account.casino)
+    return account
 
 
 async def _body(request: Request) -> bytes:

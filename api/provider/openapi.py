@@ -30,8 +30,8 @@ _CODES = {
     7: "refused (below_min_bet, above_max_bet, player_blocked, limit_reached, game_disabled, casino_refused, "
     "casino_unavailable); nothing moved",
     8: "not authorised",
-    99: "outcome not known yet; or overloaded: a new stake was turned away, and this call did nothing. Repeat the same "
-    "call, or send Refund",
+    99: "outcome not known yet; or this call did nothing: a new stake was turned away (overloaded), or calls come too "
+    "fast (too_many_calls). Repeat the same call, or send Refund",
     104: "already processed: treat as 1 (if the profile asks for it)",
 }
 
@@ -56,6 +56,7 @@ _STATUSES = {
     405: ("No such method here.", (2,)),
     413: ("More than 64 KiB.", (2,)),
     415: ("Not application/json.", (2,)),
+    429: ("Too many calls of this counterparty; the header ``Retry-After`` says when to send the next.", (99,)),
     503: ("The outcome is not known yet; the header ``Retry-After`` says when to ask again.", (99,)),
 }
 
@@ -95,7 +96,7 @@ def _examples(status: int, numbers: tuple[int, ...]) -> dict[str, object]:
     found: dict[str, object] = {}
     for code in codes:
         # Currency and balance are in every answer about a known session.
-        known = status in (200, 503) and code not in ("session_unknown", "session_demo", "overloaded")
+        known = status in (200, 503) and code not in ("session_unknown", "session_demo", "overloaded", "too_many_calls")
         answer = render(Reply(code, currency="EUR", balance=_BALANCE) if known else Reply(code))
         found["done" if code is None else code] = {"value": json.loads(bytes(answer.body))}
     return found

@@ -39,6 +39,7 @@ RESPONSE_CODES: dict[str, tuple[int, int]] = {
     Code.NOT_AUTHORISED: (8, 401),
     Code.OUTCOME_UNKNOWN: (99, 503),
     Code.OVERLOADED: (99, 503),
+    Code.TOO_MANY_CALLS: (99, 429),
     ALREADY_PROCESSED: (104, 200),
 }
 DONE = (1, 200)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.caller_limits import CallerLimits
 from api.provider.responses import refusal
 from api.strict_json import MAX_BODY, sorted_encoding
 from betcore.db.partners import Partners
@@ -72,12 +73,32 @@ class SignatureMiddleware:
         arrived = time.monotonic()
         try:
             body = await _read(scope, receive)
-            provider, request_id, sent_at = await self._authenticate(scope, body)
+            provider, request_id, sent_at = await self._authenticate_and_count(scope, body)
         except Exception as error:
             await refusal(error)(scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = Caller(provider, request_id, arrived, body, sent_at)
         await self._app(scope, receive, send)
+
+    async def _authenticate_and_count(self, scope: Scope, body: bytes) -> tuple[Provider, str, datetime]:
+        """Return who calls, counted for its provider if the signature holds, else for all strangers together.
+
+        Raises NotAuthorised, and TooManyCalls: then no statement was sent.
+        """
+        limits: CallerLimits = scope["app"].state.limits
+        partners: Partners = scope["app"].state.partners
+        known = partners.knows_provider(_header(scope, COUNTERPARTY_ID))
+        if not known:
+            # Before the database is asked: it would be asked for each of a flood of made-up ids.
+            await limits.count_stranger()
+        try:
+            found = await self._authenticate(scope, body)
+        except NotAuthorised:
+            if known:
+                await limits.count_stranger()
+            raise
+        await limits.count_provider(found[0])
+        return found
 
     async def _authenticate(self, scope: Scope, body: bytes) -> tuple[Provider, str, datetime]:
         counterparty_id = _header(scope, COUNTERPARTY_ID)

@@ -36,6 +36,10 @@ class Cache(Generic[K, V]):
         # Shielded: a caller that gives up must not take the answer from those who wait beside it.
         return await asyncio.shield(task)
 
+    def knows(self, key: K) -> bool:
+        """Return whether a value is kept for the key, however old."""
+        return key in self._present
+
     def forget(self) -> None:
         """Drop everything that is kept."""
         self._present.clear()

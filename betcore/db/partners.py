@@ -70,6 +70,14 @@ class Partners:
         known_as = counterparty_id.lower()
         return await self._providers.get(known_as) if _UUID.fullmatch(known_as) else None
 
+    def knows_provider(self, counterparty_id: str) -> bool:
+        """Return whether the provider was found before, so that its row is kept here."""
+        return self._providers.knows(counterparty_id.lower())
+
+    def knows_account(self, partner_client_id: int) -> bool:
+        """Return whether the casino was found before, so that its account is kept here."""
+        return self._accounts.knows(partner_client_id)
+
     async def casino(self, casino_id: int) -> Casino:
         """Return a casino by its row's number, disabled or not. Raise NotFound."""
         found = await self._casinos.get(casino_id)

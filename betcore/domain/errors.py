@@ -13,6 +13,7 @@ codes of the lower half answer operators: a command prints them (``--json``: ``e
     ├── Contradiction          different_data
     ├── OutcomeUnknown         outcome_unknown
     ├── Overloaded             overloaded
+    ├── TooManyCalls           too_many_calls
     │
     ├── InvalidInput           invalid_name, invalid_address, invalid_profile, invalid_limits, invalid_overlap,
     │                          invalid_mode, invalid_time, invalid_window, invalid_folder, invalid_kind,
@@ -59,6 +60,7 @@ class Code(StrEnum):
     CASINO_UNAVAILABLE = "casino_unavailable"
     OUTCOME_UNKNOWN = "outcome_unknown"
     OVERLOADED = "overloaded"
+    TOO_MANY_CALLS = "too_many_calls"
 
 
 class BetcoreError(Exception):
@@ -117,6 +119,12 @@ class Overloaded(BetcoreError):
     """There is more work than the service can do: the call was not begun, and the provider may send it again later."""
 
     code = Code.OVERLOADED
+
+
+class TooManyCalls(BetcoreError):
+    """The caller sends more than it may: the call was not read, and may be sent again later."""
+
+    code = Code.TOO_MANY_CALLS
 
 
 InputCode = Literal[

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator, model_validator
 
 from betcore.domain.errors import InvalidInput
 
@@ -33,13 +33,29 @@ class _Section(BaseModel):
 
 
 class Rate(_Section):
-    """How many requests a provider may send."""
+    """How many calls a partner may make: ``burst`` in the time that ``per_second`` needs for so many."""
 
     per_second: Annotated[int, Field(gt=0)] = 200
     burst: Annotated[int, Field(gt=0)] = 400
 
 
-class ProviderProfile(_Section):
+class _PartnerProfile(_Section):
+    rate: Rate | None
+
+    # No limit is written as ``none``: a field that was left empty by mistake must not lift it.
+    @field_validator("rate", mode="before")
+    @classmethod
+    def _read_none(cls, given: object) -> object:
+        if given is None:
+            raise ValueError("no limit is written as none")
+        return None if given == "none" else given
+
+    @field_serializer("rate")
+    def _write_none(self, rate: Rate | None) -> Rate | Literal["none"]:
+        return rate or "none"
+
+
+class ProviderProfile(_PartnerProfile):
     """How the service treats one provider."""
 
     version: Literal[1] = 1
@@ -53,7 +69,7 @@ class ProviderProfile(_Section):
     unconfirmed_within: Seconds = 60.0
     settle_within: Seconds = 86400.0
     on_overdue: Literal["hold", "refund"] = "hold"
-    rate: Rate = Rate()
+    rate: Rate | None = Rate()
 
 
 class Retry(_Section):
@@ -96,7 +112,7 @@ DEFAULT_ERROR_CODES: dict[str, Meaning] = {
 }
 
 
-class CasinoProfile(_Section):
+class CasinoProfile(_PartnerProfile):
     """How the service treats one casino."""
 
     version: Literal[1] = 1
@@ -112,6 +128,7 @@ class CasinoProfile(_Section):
     owed_per_second: Annotated[int, Field(gt=0)] = 50
     send: Send = Send()
     duplicate_is_done: bool = False
+    rate: Rate | None = Rate(per_second=500, burst=1000)
     error_codes: dict[str, Meaning] = DEFAULT_ERROR_CODES
     approval_above: dict[str, Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]] = {"EUR": Decimal(1000)}
 

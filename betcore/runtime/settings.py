@@ -68,6 +68,13 @@ class Settings(BaseSettings):
     stakes_in_flight: int = Field(
         1000, ge=0, description="Most new stakes in flight in an API process, which finds its limit below; 0: no limit."
     )
+    stranger_calls_per_second: int = Field(
+        500, gt=0, description="Calls a second of all callers together that have not shown who they are."
+    )
+    rate_limit_store: SecretStr | None = Field(
+        None,
+        description="Valkey that counts partners' calls, valkey://host:port/0; unset: each API process by itself.",
+    )
     sweep_seconds: float = Field(
         60, gt=0, description="Interval in seconds of the sweep, which resumes open bets without a workflow."
     )

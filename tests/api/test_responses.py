@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.provider.responses import ALREADY_PROCESSED, RESPONSE_CODES, Reply, render
+from api.provider.responses import ALREADY_PROCESSED, DONE, RESPONSE_CODES, Reply, render
 from betcore.domain.errors import Code
 from betcore.domain.money import Money
 
@@ -39,6 +39,7 @@ def test_the_table_is_that_of_the_protocol() -> None:
         ],
         (8, 401): ["not_authorised"],
         (99, 503): ["outcome_unknown", "overloaded"],
+        (99, 429): ["too_many_calls"],
         (104, 200): ["already_processed"],
     }
 
@@ -56,7 +57,7 @@ def test_message_and_reason_come_with_every_code_but_1(code: str | None) -> None
     assert list(body) == (names if code is None else [*names, "message", "reason"])
     assert (body["_responseCode"], found.status_code) == ((1, 200) if code is None else RESPONSE_CODES[code])
     assert code is None or (body["reason"] == code and body["message"])
-    assert ("retry-after" in found.headers) == (code in (Code.OUTCOME_UNKNOWN, Code.OVERLOADED))
+    assert ("retry-after" in found.headers) == (RESPONSE_CODES.get(code or "", DONE)[0] == 99)
 
 
 @given(st.integers(0, 10**20), st.sampled_from(["EUR", "JPY", "KWD"]))

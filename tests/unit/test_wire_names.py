@@ -180,6 +180,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "casino_unavailable",
         "outcome_unknown",
         "overloaded",
+        "too_many_calls",
     ],
     "FindCredit": {"pay": "Pay", "second_look": "bool"},
     "FindStake": {
