@@ -22,6 +22,7 @@ from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.engine import create_engine
 from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
+from betcore.db.onboarding_sessions import NewSession, Sessions
 from betcore.db.partners import Partners
 from betcore.db.provider_requests import ProviderRequests
 from betcore.db.signing_keys import SigningKeys
@@ -198,11 +199,11 @@ async def open_casino(
         await site.start()
         url = "http://{}:{}".format(*runner.addresses[0][:2])
         try:
-            onboarding, catalogue = Onboarding(engine, vault), Catalogue(engine)
+            onboarding, catalogue, sessions = Onboarding(engine, vault), Catalogue(engine), Sessions(engine)
             made = await onboarding.add_provider("p", "http://127.0.0.1:1", provider)
             entry = await onboarding.add_casino("c", url, casino, confirmation)
-            await catalogue.add_game("p", "dice", "Dice", "0", "500")
-            opened = await catalogue.open_session("p", "c", "dice", "anna", "EUR")
+            await catalogue.add_game("p", "dice", "Dice", "EUR", "0", "500")
+            opened = await sessions.open(NewSession("p", "c", "dice", "anna", "EUR"))
             player = {"partner_user_id": "anna", "currency": "EUR", "balance": "1000.00"}
             client_id = entry["partner_client_id"]
             async with http.post(f"{url}/_players", json={"partner_client_id": client_id, **player}) as response:

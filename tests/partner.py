@@ -21,6 +21,7 @@ from temporalio.client import Client
 from betcore.db.engine import create_engine
 from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
+from betcore.db.onboarding_sessions import NewSession, Sessions
 from betcore.domain.ids import BetKey, bet_workflow_id, reversal_workflow_id
 from betcore.provider import xsign
 from betcore.runtime.settings import Settings
@@ -71,12 +72,13 @@ class Stack:
         number = next(_numbers)
         vault = Vault.of(self.settings)
         onboarding, catalogue = Onboarding(self.engine, vault), Catalogue(self.engine)
+        sessions = Sessions(self.engine)
         made = await onboarding.add_provider(f"provider-{number}", "http://127.0.0.1:1", provider)
         entry = await onboarding.add_casino(f"casino-{number}", self.addresses["sandbox_casino"], casino, confirmation)
-        await catalogue.add_game(f"provider-{number}", "dice", "Dice", game.get("min_bet"), game.get("max_bet"))
-        partner = TestPartner(
-            self, number, made["counterparty_id"], made["secret"], entry["partner_client_id"], onboarding, catalogue
-        )
+        limits = ("EUR", game.get("min_bet"), game.get("max_bet")) if game else ()
+        await catalogue.add_game(f"provider-{number}", "dice", "Dice", *limits)
+        keys = made["counterparty_id"], made["secret"], entry["partner_client_id"]
+        partner = TestPartner(self, number, *keys, onboarding, catalogue, sessions)
         if confirmation == "accept":
             about = {"partner_client_id": partner.partner_client_id}
             known = {"secret": entry["secret"], "aggregator_url": self.addresses["api"]}
@@ -112,6 +114,7 @@ class TestPartner:
     partner_client_id: int
     onboarding: Onboarding
     catalogue: Catalogue
+    sessions: Sessions
     session_id: str = ""
     casino_secret: str = ""
     provider: str = field(init=False)
@@ -133,7 +136,7 @@ class TestPartner:
         """Give a player money at the casino, open a session, and return its id."""
         about = {"partner_user_id": player, "currency": currency, "balance": balance, "decimals": decimals}
         await self.at_casino("POST", "/_players", json={"partner_client_id": self.partner_client_id, **about})
-        opened = await self.catalogue.open_session(self.provider, self.casino, "dice", player, currency, mode)
+        opened = await self.sessions.open(NewSession(self.provider, self.casino, "dice", player, currency, mode))
         session_id: str = opened["session_id"]
         return session_id
 

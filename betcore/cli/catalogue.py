@@ -15,7 +15,8 @@ Provider = Annotated[str, typer.Option("--provider", help="Name of the provider.
 Casino = Annotated[str, typer.Option("--casino", help="Name of the casino.")]
 GameId = Annotated[str, typer.Option("--game-id", help="The provider's id of the game.")]
 Player = Annotated[str, typer.Option("--player", help="The casino's id of the player (PartnerUserId).")]
-Limit = Annotated[str | None, typer.Option(help="In major units of the session's currency, such as 0.10.")]
+Currency = Annotated[str, typer.Option("--currency", help="ISO 4217, or one of the settings.")]
+Limit = Annotated[str | None, typer.Option(help="In major units of the currency, such as 0.10.")]
 
 
 @game.command("add")
@@ -23,15 +24,37 @@ def add_game(
     provider: Provider,
     game_id: GameId,
     name: Annotated[str, typer.Option("--name", help="The name for operators and reports.")],
+    currency: Annotated[str | None, typer.Option("--currency", help="The currency of the limits.")] = None,
     min_bet: Limit = None,
     max_bet: Limit = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Add a game, with its limits for a stake."""
+    """Add a game, with its limits for a stake in one currency."""
     run_command(
-        as_json, data_dir, lambda context: context.catalogue.add_game(provider, game_id, name, min_bet, max_bet)
+        as_json,
+        data_dir,
+        lambda context: context.catalogue.add_game(provider, game_id, name, currency, min_bet, max_bet),
     )
+
+
+@game.command("set-limits")
+def set_game_limits(
+    provider: Provider,
+    game_id: GameId,
+    currency: Currency,
+    min_bet: Limit = None,
+    max_bet: Limit = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Replace a game's limits in one currency; without --min-bet and --max-bet it has none there."""
+
+    async def work(context: CommandContext) -> Json:
+        limits = await context.limits.set_game(provider, game_id, currency, min_bet, max_bet)
+        return {"provider": provider, "game_id": game_id, "limits": limits}
+
+    run_command(as_json, data_dir, work)
 
 
 @game.command("list")
@@ -69,13 +92,13 @@ def show_game(provider: Provider, game_id: GameId, as_json: AsJson = False, data
 @player.command("block")
 def block_player(casino: Casino, player: Player, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Refuse new stakes of a player; wins and returns go through."""
-    run_command(as_json, data_dir, lambda context: context.catalogue.block(casino, player, blocked=True))
+    run_command(as_json, data_dir, lambda context: context.sessions.block(casino, player, blocked=True))
 
 
 @player.command("unblock")
 def unblock_player(casino: Casino, player: Player, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Accept stakes of a player again."""
-    run_command(as_json, data_dir, lambda context: context.catalogue.block(casino, player, blocked=False))
+    run_command(as_json, data_dir, lambda context: context.sessions.block(casino, player, blocked=False))
 
 
 @session.command("open")
@@ -84,17 +107,23 @@ def open_session(
     casino: Casino,
     game: Annotated[str, typer.Option("--game", help="The provider's id of the game.")],
     player: Player,
-    currency: Annotated[str, typer.Option("--currency", help="ISO 4217, or one of the settings.")],
+    currency: Currency,
     mode: Annotated[str, typer.Option("--mode", help="real or demo; bets in demo are refused.")] = "real",
+    brand: Annotated[str | None, typer.Option("--brand", help="The casino's site on which the player plays.")] = None,
+    min_bet: Limit = None,
+    max_bet: Limit = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """Open a session, and register a new player; print the session's id."""
-    run_command(
-        as_json,
-        data_dir,
-        lambda context: context.catalogue.open_session(provider, casino, game, player, currency, mode),
-    )
+
+    async def work(context: CommandContext) -> Json:
+        from betcore.db.onboarding_sessions import NewSession
+
+        new = NewSession(provider, casino, game, player, currency, mode, brand, min_bet, max_bet)
+        return await context.sessions.open(new)
+
+    run_command(as_json, data_dir, work)
 
 
 @session.command("close")
@@ -104,4 +133,4 @@ def close_session(
     data_dir: DataDir = None,
 ) -> None:
     """End a session for new stakes; its open bets continue."""
-    run_command(as_json, data_dir, lambda context: context.catalogue.close_session(session))
+    run_command(as_json, data_dir, lambda context: context.sessions.close(session))

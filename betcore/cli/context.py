@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from betcore.db.onboarding import Onboarding
     from betcore.db.onboarding_catalogue import Catalogue
+    from betcore.db.onboarding_limits import Limits
+    from betcore.db.onboarding_sessions import Sessions
     from betcore.runtime.settings import Settings
 
 Json = dict[str, Any]
@@ -43,10 +45,24 @@ class CommandContext:
 
     @property
     def catalogue(self) -> "Catalogue":
-        """Return the repository of games, players and sessions."""
+        """Return the repository of games."""
         from betcore.db.onboarding_catalogue import Catalogue
 
         return Catalogue(self.engine)
+
+    @property
+    def limits(self) -> "Limits":
+        """Return the repository of the limits of games and casinos."""
+        from betcore.db.onboarding_limits import Limits
+
+        return Limits(self.engine)
+
+    @property
+    def sessions(self) -> "Sessions":
+        """Return the repository of players and sessions."""
+        from betcore.db.onboarding_sessions import Sessions
+
+        return Sessions(self.engine)
 
 
 Work = Callable[[CommandContext], Awaitable[Json]]

@@ -125,6 +125,23 @@ def show_casino(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -
     _show("casino", name, as_json, data_dir)
 
 
+@casino.command("set-limits")
+def set_casino_limits(
+    name: Name,
+    currency: Annotated[str, typer.Option("--currency", help="ISO 4217, or one of the settings.")],
+    min_bet: Annotated[str | None, typer.Option("--min-bet", help="In major units of the currency.")] = None,
+    max_bet: Annotated[str | None, typer.Option("--max-bet", help="In major units of the currency.")] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Replace the limits of a casino's players in one currency, in every game; without both there are none."""
+
+    async def work(context: CommandContext) -> Json:
+        return {"name": name, "limits": await context.limits.set_casino(name, currency, min_bet, max_bet)}
+
+    run_command(as_json, data_dir, work)
+
+
 @provider.command("enable")
 def enable_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Accept new stakes of a provider again."""
@@ -152,7 +169,10 @@ def resume_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = Non
 def _show(kind: "PartnerKind", name: str, as_json: bool, data_dir: Path | None) -> None:
     async def work(context: CommandContext) -> Json:
         found = await context.partners.shown(kind, name)
-        return (await _with_breakers(context, [found]))[0] if kind == "casino" else found
+        if kind == "provider":
+            return found
+        [casino] = await _with_breakers(context, [found])
+        return casino | {"limits": await context.limits.of_casino(name)}
 
     run_command(as_json, data_dir, work, _as_yaml)
 

@@ -122,6 +122,7 @@ def _bet(row: NamedBetRow) -> Json:
         "provider": row.provider,
         "provider_bet_id": bet.provider_bet_id,
         "casino": row.casino,
+        "brand": row.brand,
         "player_ref": str(row.player_ref),
         "game": row.provider_game_id,
         "session_id": bet.session_id,

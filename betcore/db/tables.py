@@ -53,11 +53,28 @@ game = Table(
     Column("provider_id", BigInteger),
     Column("provider_game_id", Text),
     Column("name", Text),
+    # Of the first schema: a number without a currency says that the game has limits, ``game_limit`` says which.
     Column("min_bet", Numeric),
     Column("max_bet", Numeric),
     _when("created_at"),
     _when("disabled_at"),
 )
+
+
+def _limits(name: str, owner: str) -> Table:
+    """Return a table of limits in major units of a currency, for each game or each casino."""
+    return Table(
+        name,
+        metadata,
+        _id(owner),
+        Column("currency", Text, primary_key=True),
+        Column("min_bet", Numeric),
+        Column("max_bet", Numeric),
+    )
+
+
+game_limit = _limits("game_limit", "game_id")
+casino_limit = _limits("casino_limit", "casino_id")
 
 player = Table(
     "player",
@@ -79,6 +96,9 @@ session = Table(
     Column("game_id", BigInteger),
     Column("currency", Text),
     Column("mode", Text),
+    Column("brand", Text),
+    Column("min_bet", Numeric),
+    Column("max_bet", Numeric),
     _when("opened_at"),
     _when("ended_at"),
 )

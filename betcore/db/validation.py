@@ -6,11 +6,9 @@ from urllib.parse import urlsplit
 
 from betcore.domain.currencies import decimals
 from betcore.domain.errors import InvalidInput, Malformed
-from betcore.domain.money import AMOUNT, Money
+from betcore.domain.money import Money
 
 _ADDRESS = re.compile(r"https?://[^\s/?#@\\]+(/[^\s?#\\]*)?")
-# No currency has more; see the crypto currencies of the settings.
-_MOST_DECIMALS = 18
 
 
 def name(what: str, given: str, most: int = 128) -> str:
@@ -34,43 +32,36 @@ def address(what: str, given: str) -> str:
     return given.rstrip("/")
 
 
-def limits(min_bet: str | None, max_bet: str | None) -> tuple[Decimal | None, Decimal | None]:
-    """Return a game's least and greatest stake in major units, None without a limit.
+def currency(code: str) -> str:
+    """Return a known currency. Raise InvalidInput(unknown_currency)."""
+    try:
+        decimals(code)
+    except Malformed as error:
+        raise InvalidInput(str(error), code="unknown_currency") from None
+    return code
 
-    Raise InvalidInput(invalid_limits) for what is no plain decimal, and for a least above the greatest.
+
+def limits(code: str, min_bet: str | None, max_bet: str | None) -> tuple[Decimal | None, Decimal | None]:
+    """Return the least and the greatest stake in major units of a currency, None without a limit.
+
+    Raise InvalidInput: ``unknown_currency``; ``invalid_limits`` for what is no amount of that currency, and for a least
+    above the greatest.
     """
-    least, greatest = _limit("min-bet", min_bet), _limit("max-bet", max_bet)
+    currency(code)
+    least, greatest = _limit("min-bet", min_bet, code), _limit("max-bet", max_bet, code)
     if least is not None and greatest is not None and least > greatest:
         raise InvalidInput(f"min-bet {min_bet} is above max-bet {max_bet}", code="invalid_limits")
     return least, greatest
 
 
-def _limit(what: str, given: str | None) -> Decimal | None:
+def _limit(what: str, given: str | None, code: str) -> Decimal | None:
     if given is None:
         return None
-    found = AMOUNT.fullmatch(given)
-    if found is None or len(found[2] or "") > _MOST_DECIMALS:
-        message = f"{what}: digits with an optional fraction, such as 0.10; not {given!r}"
-        raise InvalidInput(message, code="invalid_limits")
-    return Decimal(given)
-
-
-def currency(code: str, *game_limits: Decimal | None) -> str:
-    """Return a known currency in which all of a game's limits can be paid.
-
-    Raise InvalidInput: ``unknown_currency``, or ``invalid_limits`` if a limit has too many decimals for it.
-    """
     try:
-        decimals(code)
+        Money.parse(given, code)
     except Malformed as error:
-        raise InvalidInput(str(error), code="unknown_currency") from None
-    for limit in filter(None, game_limits):
-        try:
-            Money.parse(f"{limit:f}", code)
-        except Malformed as error:
-            message = f"the game's limit {limit:f} does not fit: {error}"
-            raise InvalidInput(message, code="invalid_limits") from None
-    return code
+        raise InvalidInput(f"{what} {given!r}: {error}", code="invalid_limits") from None
+    return Decimal(given)
 
 
 def overlap(seconds: int) -> int:

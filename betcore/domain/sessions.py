@@ -9,7 +9,10 @@ from betcore.domain.bet import BetRecord
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A player in a game of a provider. Limits are major units of the session's currency."""
+    """A player in a game of a provider.
+
+    Limits are major units of the session's currency: of the game's, the casino's and the session's own the strictest.
+    """
 
     session_id: str
     currency: str

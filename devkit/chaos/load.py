@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
+from betcore.db.onboarding_sessions import Sessions
 from betcore.domain.errors import Unavailable
 from betcore.domain.partners import PartnerKind
 from devkit.play.books import SandboxCasino
@@ -112,7 +113,7 @@ class Onboarder:
     """Onboards casinos and providers, and changes their keys under load."""
 
     def __init__(self, engine: AsyncEngine, partners: Onboarding, http: aiohttp.ClientSession, folder: Path) -> None:
-        self._engine = engine
+        self._sessions = Sessions(engine)
         self._partners = partners
         self._catalogue = Catalogue(engine)
         self._http = http
@@ -134,10 +135,10 @@ class Onboarder:
         name = f"provider-{number}"
         made = await self._partners.add_provider(name, "http://127.0.0.1:1", "")
         counterparty_id, secret = str(made["counterparty_id"]), str(made["secret"])
-        await self._catalogue.add_game(name, rounds.GAME_ID, "Dice", "0.10", "500")
+        await self._catalogue.add_game(name, rounds.GAME_ID, "Dice", "EUR", "0.10", "500")
         players = [f"{name}-player-{seat}" for seat in range(_PLAYERS)]
         place = Place(name, casino.name, rounds.GAME_ID)
-        seats = await take_seats(self._catalogue, place, casino.handles, players, _MONEY)
+        seats = await take_seats(self._sessions, place, casino.handles, players, _MONEY)
         path = self._folder / f"{name}.jsonl"
         book = Book(path)
         client = AggregatorClient(

@@ -142,7 +142,9 @@ def _as_text(fault: Json) -> str:
 
 
 async def _prepare(context: CommandContext) -> Json:
-    partners, catalogue = context.partners, context.catalogue
+    from betcore.db.onboarding_sessions import NewSession
+
+    partners, catalogue, sessions = context.partners, context.catalogue, context.sessions
     casino_url = f"http://127.0.0.1:{context.settings.sandbox_casino_port}"
     provider_url = f"http://127.0.0.1:{context.settings.sandbox_provider_port}"
     provider = await _provider(partners, provider_url)
@@ -150,13 +152,15 @@ async def _prepare(context: CommandContext) -> Json:
     await _introduce(provider_url, provider["counterparty_id"], secret)
     casino = await _casino(partners, casino_url)
     if GAME_ID not in {game["game_id"] for game in await catalogue.games(PROVIDER_NAME)}:
-        await catalogue.add_game(PROVIDER_NAME, GAME_ID, "Dice", "0.10", "500")
+        await catalogue.add_game(PROVIDER_NAME, GAME_ID, "Dice")
+    if CURRENCY not in await context.limits.of_game(PROVIDER_NAME, GAME_ID):
+        await context.limits.set_game(PROVIDER_NAME, GAME_ID, CURRENCY, "0.10", "500")
     await _heal(context)
     await _player(casino_url, casino["partner_client_id"])
     async with _casino_of(context, casino) as handles:
         await handles.introduce(await partners.secret("casino", CASINO_NAME))
-    session = await catalogue.open_session_of(*_TABLE) or await catalogue.open_session(*_TABLE, CURRENCY)
-    await catalogue.block(CASINO_NAME, PLAYER, blocked=False)
+    session = await sessions.newest(*_TABLE) or await sessions.open(NewSession(*_TABLE, CURRENCY))
+    await sessions.block(CASINO_NAME, PLAYER, blocked=False)
     return {
         "counterparty_id": provider["counterparty_id"],
         "secret": secret,

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from betcore.casino.http_session import http_session
-from betcore.db.onboarding_catalogue import Catalogue
+from betcore.db.onboarding_sessions import Sessions
 from betcore.runtime.settings import Settings
 from devkit.play.books import read_ours
 from devkit.play.players import database, find_sandbox, take_seats
@@ -32,9 +32,9 @@ async def perform(console: Console, settings: Settings, ready: dict[str, Any]) -
     async with database(settings) as engine, http_session() as http:
         sandbox = await find_sandbox(settings, engine, ready)
         casino = sandbox.casino_handles(http)
-        catalogue = Catalogue(engine)
-        (rich,) = await take_seats(catalogue, sandbox.place, casino, [f"{name}-rich"], RICH_MONEY)
-        (poor,) = await take_seats(catalogue, sandbox.place, casino, [f"{name}-poor"], POOR_MONEY)
+        sessions = Sessions(engine)
+        (rich,) = await take_seats(sessions, sandbox.place, casino, [f"{name}-rich"], RICH_MONEY)
+        (poor,) = await take_seats(sessions, sandbox.place, casino, [f"{name}-poor"], POOR_MONEY)
         stage = Stage(sandbox.aggregator(http), casino, book, name, rich, poor)
         played = [await _act(stage, number, scene) for number, scene in enumerate(SCENES)]
         ours = await read_ours(engine, sandbox.counterparty_id, [bet.stake.bet_id for bet in book])

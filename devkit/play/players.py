@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db.engine import create_engine
-from betcore.db.onboarding_catalogue import Catalogue
+from betcore.db.onboarding_sessions import NewSession, Sessions
 from betcore.domain.errors import Misconfigured, NotFound, Unavailable
 from betcore.runtime.settings import STACK_FILE, Settings
 from devkit.play.books import SandboxCasino
@@ -177,12 +177,12 @@ def _casino_url(settings: Settings, keys: dict[str, Any]) -> str:
 
 
 async def take_seats(
-    catalogue: Catalogue, place: Place, casino: SandboxCasino, players: Sequence[str], money: Decimal
+    sessions: Sessions, place: Place, casino: SandboxCasino, players: Sequence[str], money: Decimal
 ) -> list[Seat]:
     """Give each player this much money at the casino and a session of its own; players who are new get registered."""
     seats = []
     for player in players:
         await casino.open_player(player, CURRENCY, money)
-        opened = await catalogue.open_session(*place, player, CURRENCY)
+        opened = await sessions.open(NewSession(*place, player, CURRENCY))
         seats.append(Seat(player, str(opened["session_id"])))
     return seats

@@ -17,7 +17,7 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.casino.http_session import http_session
-from betcore.db.onboarding_catalogue import Catalogue
+from betcore.db.onboarding_sessions import Sessions
 from betcore.runtime.settings import Settings
 from devkit.play.books import SandboxCasino, not_at_rest, read_ours
 from devkit.play.players import Sandbox, Seat, database, find_sandbox, sandbox_keys, take_seats
@@ -68,7 +68,7 @@ async def play(settings: Settings, plan: Plan) -> dict[str, Any]:
         sandbox = await find_sandbox(settings, engine, keys)
         casino = sandbox.casino_handles(http)
         names = [f"play-{run}-{number}" for number in range(plan.players)]
-        seats = await take_seats(Catalogue(engine), sandbox.place, casino, names, MONEY)
+        seats = await take_seats(Sessions(engine), sandbox.place, casino, names, MONEY)
         book = Book(path)
         known = len(book)
         try:

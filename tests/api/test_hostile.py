@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from betcore.db.onboarding_sessions import NewSession
 from betcore.provider import xsign
 from tests.api.target import FRESH, OPEN, SERVED, SETTLED, Attempts, Outcome, Target, all_answered, nothing_moves
 from tests.api.wire import JSON, MALFORMED, NOT_AUTHORISED, TOO_LARGE, Api, Signer
@@ -201,7 +202,7 @@ async def test_bytes_that_were_first_seen_elsewhere(target: Target) -> None:
 async def test_sessions_of_others(target: Target) -> None:
     stranger = Signer(target.other.counterparty_id, target.other.secret)
     partner = target.partner
-    opened = await partner.catalogue.open_session(partner.provider, partner.casino, "dice", "anna", "EUR", "demo")
+    opened = await partner.sessions.open(NewSession(partner.provider, partner.casino, "dice", "anna", "EUR", "demo"))
     unknown: Attempts = {
         "an unknown session": target.send(path=target.at("nobody")),
         "another provider's session": target.send(path=target.at(target.other.session_id)),

@@ -13,6 +13,7 @@ from typing import Any
 
 import jwt
 
+from betcore.db.onboarding_sessions import NewSession
 from betcore.db.signing_keys import SigningKeys
 from betcore.runtime.vault import Vault
 from tests.partner import Answer, Stack, TestPartner, eventually, until
@@ -122,7 +123,7 @@ async def set_up(stack: Stack) -> Scene:
     await accepting.faults({"kind": "drop", "path": "/payments/accept"})
     assert (await accepting.pay_out(OWED)).code == 99
     await eventually(lambda: _waited_for(accepting))
-    opened = await partner.catalogue.open_session(partner.provider, partner.casino, "dice", "anna", "EUR", "demo")
+    opened = await partner.sessions.open(NewSession(partner.provider, partner.casino, "dice", "anna", "EUR", "demo"))
     rows = {bet: (await accepting.row(bet)).bet_id for bet in (SETTLED, OWED)}
     rows["bet-of-another"] = (await other.row("bet-of-another")).bet_id
     words = {

@@ -16,6 +16,8 @@ import aiohttp
 
 from betcore.cli.context import CommandContext
 from betcore.cli.ops_actions import send_action
+from betcore.db.onboarding_limits import Limits
+from betcore.db.onboarding_sessions import NewSession
 from betcore.domain.errors import BetcoreError
 from betcore.domain.messages import Action
 from tests.partner import Stack, TestPartner
@@ -71,7 +73,8 @@ class Play:
         stack = self._stack
         self._partner = await stack.partner(step["provider"], step["casino"], step["confirmation"], **limits)
         await self.partner.switches(**step["switches"])
-        await self.partner.catalogue.add_game(self.partner.provider, GAMES[1], "Wheel", **limits)
+        await self.partner.catalogue.add_game(self.partner.provider, GAMES[1], "Wheel", "EUR", **limits)
+        await Limits(stack.engine).set_game(self.partner.provider, GAMES[0], "USD", **limits)
         for player in PLAYERS:
             self._sessions[f"{player}-0"] = await self.partner.seat(player, str(BALANCE))
             await self._session({"name": f"{player}-usd", "player": player, "currency": "USD"})
@@ -79,11 +82,13 @@ class Play:
 
     async def _session(self, step: Step) -> None:
         partner, game, currency = self.partner, step.get("game", GAMES[0]), step.get("currency", "EUR")
-        opened = await partner.catalogue.open_session(partner.provider, partner.casino, game, step["player"], currency)
+        opened = await partner.sessions.open(
+            NewSession(partner.provider, partner.casino, game, step["player"], currency)
+        )
         self._sessions[step["name"]] = opened["session_id"]
 
     async def _end_session(self, step: Step) -> None:
-        await self.partner.catalogue.close_session(self._sessions[step["name"]])
+        await self.partner.sessions.close(self._sessions[step["name"]])
 
     async def _block(self, step: Step) -> None:
         player, blocked = step["player"], step["blocked"]
@@ -91,7 +96,7 @@ class Play:
             path = f"/_players/{self.partner.partner_client_id}/{player}"
             await self.partner.at_casino("PATCH", path, json={"blocked": blocked})
         else:
-            await self.partner.catalogue.block(self.partner.casino, player, blocked=blocked)
+            await self.partner.sessions.block(self.partner.casino, player, blocked=blocked)
 
     async def _faults(self, step: Step) -> None:
         await self.partner.faults(*step["faults"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from betcore.db.onboarding_sessions import NewSession
 from tests.command_line import run
 from tests.partner import Stack, TestPartner
 from tests.system.scenarios import DONE, HASTY, bet_with_stake_taken
@@ -172,3 +173,15 @@ async def _parked_stake(partner: TestPartner) -> str:
             if (await partner.pay_in(bet)).code == 99:
                 await has_status(partner, bet, "parked", True)
                 return bet
+
+
+async def test_a_bet_keeps_the_brand_of_its_session(stack: Stack, ops: Ops) -> None:
+    partner = await stack.partner()
+    seat = NewSession(partner.provider, partner.casino, "dice", "anna", "EUR", brand="royal.example")
+    branded = (await partner.sessions.open(seat))["session_id"]
+    taken, buried, plain = (partner.new_bet() for _ in range(3))
+    assert (await partner.pay_in(taken, session=branded)).outcome == DONE
+    assert (await partner.refund(buried, session=branded)).outcome == DONE
+    assert (await partner.pay_in(plain)).outcome == DONE
+    shown = [(await ops("show", f"{partner.provider}/{bet}"))["bet"]["brand"] for bet in (taken, buried, plain)]
+    assert shown == ["royal.example", "royal.example", None]

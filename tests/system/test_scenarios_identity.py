@@ -7,6 +7,8 @@ from functools import partial
 import pytest
 from sqlalchemy import text
 
+from betcore.db.onboarding_limits import Limits
+from betcore.db.onboarding_sessions import NewSession
 from tests.partner import Stack, TestPartner
 from tests.system.scenarios import (
     DONE,
@@ -24,7 +26,7 @@ from tests.system.scenarios import (
 async def test_providers_do_not_share_bet_ids(stack: Stack, partner: TestPartner) -> None:
     rival, bet = await stack.partner(), partner.new_bet()
     # The same player in the same casino.
-    seat = await rival.catalogue.open_session(rival.provider, partner.casino, "dice", "anna", "EUR")
+    seat = await rival.sessions.open(NewSession(rival.provider, partner.casino, "dice", "anna", "EUR"))
     rival.session_id, rival.partner_client_id = seat["session_id"], partner.partner_client_id
     assert (await partner.pay_in(bet)).outcome == DONE
     assert (await rival.pay_out(bet)).code == 99
@@ -56,7 +58,7 @@ async def test_the_operation_is_part_of_the_key(partner: TestPartner) -> None:
 async def test_a_round_belongs_to_its_game(partner: TestPartner) -> None:
     dice, wheel = partner.new_bet(), partner.new_bet()
     await partner.catalogue.add_game(partner.provider, "wheel", "Wheel")
-    seat = await partner.catalogue.open_session(partner.provider, partner.casino, "wheel", "anna", "EUR")
+    seat = await partner.sessions.open(NewSession(partner.provider, partner.casino, "wheel", "anna", "EUR"))
     assert (await partner.pay_in(dice)).outcome == DONE
     assert (await partner.pay_in(wheel, session=seat["session_id"])).outcome == DONE
     assert (await partner.pay_out(dice)).outcome == DONE
@@ -151,10 +153,10 @@ async def test_a_limit_of_ours_stays(partner: TestPartner, amount: str, reason: 
 @pytest.mark.edge_case(14)
 async def test_blocked_by_us_stays_blocked(partner: TestPartner) -> None:
     bet = partner.new_bet()
-    await partner.catalogue.block(partner.casino, "anna", blocked=True)
+    await partner.sessions.block(partner.casino, "anna", blocked=True)
     assert (await partner.pay_in(bet)).outcome == (7, "player_blocked")
     await _stays_refused(
-        partner, bet, "player_blocked", mend=lambda: partner.catalogue.block(partner.casino, "anna", blocked=False)
+        partner, bet, "player_blocked", mend=lambda: partner.sessions.block(partner.casino, "anna", blocked=False)
     )
 
 
@@ -180,13 +182,7 @@ async def _stays_refused(
 
 
 async def _limits(partner: TestPartner, least: str, greatest: str) -> None:
-    await partner.sql(
-        "UPDATE game SET min_bet = CAST(CAST(:a AS text) AS numeric), max_bet = CAST(CAST(:b AS text) AS numeric) "
-        "FROM provider WHERE provider.provider_id = game.provider_id AND counterparty_id = :c",
-        a=least,
-        b=greatest,
-        c=partner.counterparty_id,
-    )
+    await Limits(partner.stack.engine).set_game(partner.provider, "dice", "EUR", least, greatest)
 
 
 @pytest.mark.edge_case(78)
@@ -199,9 +195,9 @@ async def test_checks_are_for_new_stakes_only(partner: TestPartner, change: str)
     assert first.outcome == DONE
     match change:
         case "session ended":
-            await partner.catalogue.close_session(partner.session_id)
+            await partner.sessions.close(partner.session_id)
         case "player blocked":
-            await partner.catalogue.block(partner.casino, "anna", blocked=True)
+            await partner.sessions.block(partner.casino, "anna", blocked=True)
         case "blocked at the casino":
             path = f"/_players/{partner.partner_client_id}/anna"
             await partner.at_casino("PATCH", path, json={"blocked": True})

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from betcore.db.onboarding_sessions import NewSession
 from tests.partner import Answer, Stack, TestPartner, until
 from tests.system.scenarios import (
     BACK,
@@ -108,7 +109,7 @@ async def _as_another_player(partner: TestPartner, bet: str) -> Answer:
 
 async def _in_another_game(partner: TestPartner, bet: str) -> Answer:
     await partner.catalogue.add_game(partner.provider, "wheel", "Wheel")
-    opened = await partner.catalogue.open_session(partner.provider, partner.casino, "wheel", "anna", "EUR")
+    opened = await partner.sessions.open(NewSession(partner.provider, partner.casino, "wheel", "anna", "EUR"))
     return await partner.pay_in_out(bet, session=opened["session_id"])
 
 
@@ -206,7 +207,7 @@ async def test_of_different_calls_at_once_one_stands(stack: Stack) -> None:
 @pytest.mark.edge_case(9)
 async def test_providers_do_not_share_bet_ids(stack: Stack, partner: TestPartner) -> None:
     rival, bet = await stack.partner(), partner.new_bet()
-    seat = await rival.catalogue.open_session(rival.provider, partner.casino, "dice", "anna", "EUR")
+    seat = await rival.sessions.open(NewSession(rival.provider, partner.casino, "dice", "anna", "EUR"))
     rival.session_id, rival.partner_client_id = seat["session_id"], partner.partner_client_id
     assert (await partner.pay_in_out(bet)).outcome == DONE
     assert (await rival.pay_in_out(bet, "20.00", "0", "round-9")).outcome == DONE
@@ -458,10 +459,10 @@ async def test_what_changes_is_for_new_stakes_only(partner: TestPartner, change:
     amount, refused = "10.00", (7, "player_blocked")
     match change:
         case "session ended":
-            await partner.catalogue.close_session(partner.session_id)
+            await partner.sessions.close(partner.session_id)
             refused = (3, "session_ended")
         case "blocked by us":
-            await partner.catalogue.block(partner.casino, "anna", blocked=True)
+            await partner.sessions.block(partner.casino, "anna", blocked=True)
         case "blocked at the casino":
             path = f"/_players/{partner.partner_client_id}/anna"
             await partner.at_casino("PATCH", path, json={"blocked": True})

@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from betcore.db.onboarding_limits import Limits
+from betcore.db.onboarding_sessions import NewSession
 from tests.partner import Answer, Stack, TestPartner, eventually, until
 from tests.system.scenarios import (
     DONE,
@@ -45,7 +47,7 @@ async def _refused(
 
 @pytest.mark.edge_case(52)
 async def test_a_session_that_has_ended_takes_no_new_stake(partner: TestPartner) -> None:
-    await partner.catalogue.close_session(partner.session_id)
+    await partner.sessions.close(partner.session_id)
     await _refused(partner, (3, "session_ended"))
     assert await partner.calls() == []
 
@@ -77,15 +79,15 @@ async def test_a_session_that_is_not_the_providers_is_refused_for_every_call(sta
 @pytest.mark.edge_case(53)
 async def test_a_session_that_has_ended_settles_and_refunds(partner: TestPartner) -> None:
     won, lost = await _open_bets(partner)
-    await partner.catalogue.close_session(partner.session_id)
+    await partner.sessions.close(partner.session_id)
     await _resolve(partner, won, lost)
 
 
 @pytest.mark.edge_case(53)
 async def test_a_newer_session_of_the_player_settles_and_refunds(partner: TestPartner) -> None:
     won, lost = await _open_bets(partner)
-    await partner.catalogue.close_session(partner.session_id)
-    opened = await partner.catalogue.open_session(partner.provider, partner.casino, "dice", "anna", "EUR")
+    await partner.sessions.close(partner.session_id)
+    opened = await partner.sessions.open(NewSession(partner.provider, partner.casino, "dice", "anna", "EUR"))
     await _resolve(partner, won, lost, opened["session_id"])
 
 
@@ -105,7 +107,7 @@ async def test_another_players_session_is_of_another_bet(partner: TestPartner) -
 @pytest.mark.edge_case(54)
 async def test_a_player_whom_we_block_gets_wins_and_returns(partner: TestPartner) -> None:
     won, lost = await _open_bets(partner)
-    await partner.catalogue.block(partner.casino, "anna", blocked=True)
+    await partner.sessions.block(partner.casino, "anna", blocked=True)
     await _refused(partner, (7, "player_blocked"))
     await _resolve(partner, won, lost)
 
@@ -151,6 +153,28 @@ async def test_stakes_outside_the_limits_are_refused(partner: TestPartner) -> No
     for amount in ("0.10", "500"):
         assert (await partner.pay_in(partner.new_bet(), amount)).outcome == DONE
     assert [entry["amount"] for entry in await partner.entries()] == ["0.10", "500.00"]
+
+
+@pytest.mark.edge_case(56)
+async def test_of_the_limits_of_game_casino_and_session_the_strictest_holds_in_its_currency(
+    partner: TestPartner,
+) -> None:
+    limits = Limits(partner.stack.engine)
+    await limits.set_game(partner.provider, "dice", "JPY", "100", "50000")
+    await limits.set_casino(partner.casino, "EUR", None, "200")
+    yen = await partner.seat("yuki", "100000", "JPY", decimals=0)
+    seat = NewSession(partner.provider, partner.casino, "dice", "anna", "EUR", min_bet="1", max_bet="300")
+    strict = (await partner.sessions.open(seat))["session_id"]
+
+    async def stake(amount: str, session: str) -> tuple[int, str | None]:
+        return (await partner.pay_in(partner.new_bet(), amount, session=session)).outcome
+
+    below, above = (7, "below_min_bet"), (7, "above_max_bet")
+    assert [await stake(amount, partner.session_id) for amount in ("0.09", "200.01", "200")] == [below, above, DONE]
+    assert [await stake(amount, strict) for amount in ("0.99", "200.01", "1")] == [below, above, DONE]
+    assert [await stake(amount, yen) for amount in ("99", "50001", "50000")] == [below, above, DONE]
+    await limits.set_casino(partner.casino, "EUR", None, None)
+    assert [await stake(amount, strict) for amount in ("300.01", "300")] == [above, DONE]
 
 
 @pytest.mark.edge_case(59)

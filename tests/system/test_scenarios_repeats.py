@@ -9,6 +9,7 @@ from functools import partial
 import aiohttp
 import pytest
 
+from betcore.db.onboarding_sessions import NewSession
 from tests.partner import Answer, Stack, TestPartner, until
 from tests.system.scenarios import (
     DONE,
@@ -128,7 +129,7 @@ async def _differing(partner: TestPartner, variant: str, bet: str) -> Answer:
             return await partner.pay_in(bet, session=await partner.seat("bob"))
         case "game":
             await partner.catalogue.add_game(partner.provider, "wheel", "Wheel")
-            opened = await partner.catalogue.open_session(partner.provider, partner.casino, "wheel", "anna", "EUR")
+            opened = await partner.sessions.open(NewSession(partner.provider, partner.casino, "wheel", "anna", "EUR"))
             return await partner.pay_in(bet, session=opened["session_id"])
         case _:
             return await partner.pay_in(bet, round_id="round-2")

@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from betcore.db.engine import create_engine
 from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
+from betcore.db.onboarding_limits import Limits
+from betcore.db.onboarding_sessions import Sessions
 from betcore.db.partners import Partners
 from betcore.db.signing_keys import SigningKeys
 from betcore.domain.errors import BetcoreError
@@ -28,6 +30,8 @@ class PartnerDatabase:
         self.vault = Vault(Fernet.generate_key().decode())
         self.onboarding = Onboarding(engine, self.vault)
         self.catalogue = Catalogue(engine)
+        self.limits = Limits(engine)
+        self.sessions = Sessions(engine)
         self.partners = self.reader()
         self.keys = SigningKeys(engine, self.vault, 0)
 
@@ -52,7 +56,7 @@ class PartnerDatabase:
         """Add a provider, a casino and a game; return what opens a session there."""
         await self.onboarding.add_provider("acme", "http://acme.example")
         await self.onboarding.add_casino("royal", "http://royal.example", confirmation="reply")
-        await self.catalogue.add_game("acme", "dice-1", "Dice", min_bet, max_bet)
+        await self.catalogue.add_game("acme", "dice-1", "Dice", "EUR", min_bet, max_bet)
         return "acme", "royal", "dice-1", "player-1"
 
 

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import asyncpg
 import pytest
@@ -10,10 +12,21 @@ from pydantic import SecretStr
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from betcore.db.bets import Bets
 from betcore.db.engine import create_engine
 from betcore.db.migrate import config, migrate
-from betcore.domain.profiles import CasinoProfile
+from betcore.db.onboarding_sessions import NewSession, Sessions
+from betcore.db.provider_requests import ProviderRequests
+from betcore.domain.activity_inputs import Pay
+from betcore.domain.bet import BetState
+from betcore.domain.claims import Confirmation
+from betcore.domain.ids import TransactionType
+from betcore.domain.messages import PayIn
+from betcore.domain.money import Money
+from betcore.domain.policy import BetPolicy
+from betcore.domain.profiles import CasinoProfile, ProviderProfile
 from betcore.runtime.settings import Settings
+from tests.unit.partner_database import refused
 
 # Profiles as operators gave them before there was a claim "aud".
 PROFILES = {
@@ -21,6 +34,23 @@ PROFILES = {
     "closes": {"send": {"close": True}, "attempt_timeout": 7},
     "slow": {"retry": {"first": 2}, "confirmation": "reply"},
 }
+
+# Before limits had a currency: dice was played in EUR and JPY, cards has limits and was never played, wheel has none.
+PLAYED = """
+INSERT INTO provider (counterparty_id, name, base_url, profile, secret)
+VALUES ('11111111-2222-4333-8444-555555555555', 'p', 'http://p', '{}', '');
+INSERT INTO casino (name, api_host, profile, secret) VALUES ('c', 'http://c', '{}', '');
+INSERT INTO game (provider_id, provider_game_id, name, min_bet, max_bet)
+VALUES (1, 'dice', 'Dice', 0.10, 500), (1, 'cards', 'Cards', NULL, 20), (1, 'wheel', 'Wheel', NULL, NULL);
+INSERT INTO player (casino_id, partner_user_id) VALUES (1, 'anna');
+INSERT INTO session (session_id, provider_id, player_id, game_id, currency)
+VALUES ('euros', 1, 1, 1, 'EUR'), ('more-euros', 1, 1, 1, 'EUR'), ('yen', 1, 1, 1, 'JPY'), ('wheel', 1, 1, 3, 'USD');
+INSERT INTO bet (provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, round_id, currency, stake,
+                 state, owner, accepted_at, told_at)
+VALUES (1, 'open', 1, 1, 1, 'euros', 'round', 'EUR', 1000, 'acceptance', 'run', now(), now());
+INSERT INTO movement (bet_id, transaction_type, amount, state, attempts, ended_at)
+SELECT bet_id, -1, 1000, 'done', 1, now() FROM bet;
+"""
 
 
 @pytest.fixture
@@ -74,3 +104,62 @@ async def test_casinos_that_are_there_get_no_audience_and_keep_their_profiles(en
         "new": True,
     }
     assert [name for name, one in sent.items() if one.close] == ["closes"]
+
+
+async def test_sessions_keep_the_limits_they_had_and_open_bets_go_on(engine: AsyncEngine) -> None:
+    await _upgrade(engine, "0009")
+    async with engine.connect() as connection:
+        for statement in PLAYED.strip().removesuffix(";").split(";\n"):
+            await connection.exec_driver_sql(statement)
+    await migrate(engine)
+    requests, bets = ProviderRequests(engine), Bets(engine)
+    limits = {}
+    for number, session_id in enumerate(("euros", "more-euros", "yen", "wheel")):
+        seen = await requests.look_up(1, f"{number:032}", session_id, "open")
+        assert seen is not None
+        assert seen.session is not None
+        limits[session_id] = seen.session.min_bet, seen.session.max_bet
+    both = Decimal("0.10"), Decimal(500)
+    assert limits == {"euros": both, "more-euros": both, "yen": both, "wheel": (None, None)}
+
+    record = await requests.find(1, "open")
+    assert record is not None
+    credit = Pay(
+        bet_id=record.bet_id,
+        owner="run",
+        casino_id=1,
+        partner_user_id="anna",
+        transaction_type=TransactionType.PAY_OUT,
+        amount=Money.parse("25.00", "EUR"),
+        attempt_timeout=timedelta(seconds=1),
+        sends=1,
+        retry=BetPolicy.of(ProviderProfile(), CasinoProfile()).retry,
+    )
+    await bets.begin_credit(credit)
+    paid = await bets.credit_done(record.bet_id, "run", TransactionType.PAY_OUT, Confirmation("200", None, None))
+    assert paid.state is BetState.SETTLED
+    now = datetime.now(UTC)
+    stake = PayIn(
+        provider_id=1,
+        counterparty_id="11111111-2222-4333-8444-555555555555",
+        provider_bet_id="new",
+        session_id="yen",
+        casino_id=1,
+        player_id=1,
+        partner_user_id="anna",
+        game_id=1,
+        round_id="round",
+        stake=Money.parse("10", "JPY"),
+        answer_by=now,
+        settle_by=now,
+        policy=BetPolicy.of(ProviderProfile(), CasinoProfile()),
+    )
+    opened = await bets.open(stake, "another-run", BetState.ACCEPTING, None)
+    assert opened is not None
+
+    sessions = Sessions(engine)
+    for game, currency in (("dice", "EUR"), ("dice", "JPY"), ("wheel", "KWD")):
+        await sessions.open(NewSession("p", "c", game, "anna", currency))
+    for game, currency in (("dice", "USD"), ("cards", "EUR")):
+        with refused("currency_unsupported"):
+            await sessions.open(NewSession("p", "c", game, "anna", currency))

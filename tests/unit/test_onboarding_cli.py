@@ -84,10 +84,13 @@ def cli(database_url: str, tmp_path: Path) -> Cli:
     return Cli(database_url, tmp_path)
 
 
+EUROS = ("--currency", "EUR", "--min-bet", "0.10")
+
+
 def add_partners(cli: Cli) -> None:
     cli.did("provider", "add", "--name", "acme", "--base-url", "http://acme.example")
     cli.did("casino", "add", "--name", "royal", "--api-host", "http://royal.example", "--confirmation", "reply")
-    cli.did("game", "add", "--provider", "acme", "--game-id", "dice-1", "--name", "Dice", "--min-bet", "0.10")
+    cli.did("game", "add", "--provider", "acme", "--game-id", "dice-1", "--name", "Dice", *EUROS)
 
 
 def test_from_a_provider_to_a_session(cli: Cli) -> None:
@@ -99,9 +102,26 @@ def test_from_a_provider_to_a_session(cli: Cli) -> None:
     assert cli.did("session", "open", *seat, "--mode", "demo")["mode"] == "demo"
     assert cli.did("player", "block", "--casino", "royal", "--player", "p1")["blocked"] is True
     assert cli.did("player", "unblock", "--casino", "royal", "--player", "p1")["blocked"] is False
-    assert cli.did("game", "list")["games"][0]["min_bet"] == "0.10"
+    assert cli.did("game", "list")["games"][0]["limits"] == {"EUR": {"min_bet": "0.10", "max_bet": None}}
     assert cli.did("game", "disable", "--provider", "acme", "--game-id", "dice-1")["disabled"] is True
     assert cli.refused("session", "open", *seat)["code"] == "game_disabled"
+
+
+def test_limits_have_a_currency(cli: Cli) -> None:
+    add_partners(cli)
+    game = ("--provider", "acme", "--game-id", "dice-1")
+    set_yen = ("game", "set-limits", *game, "--currency", "JPY", "--min-bet", "10", "--max-bet", "50000")
+    yen = {"JPY": {"min_bet": "10", "max_bet": "50000"}}
+    assert cli.did(*set_yen)["limits"] == {"EUR": {"min_bet": "0.10", "max_bet": None}} | yen
+    assert cli.did("casino", "set-limits", "--name", "royal", "--currency", "EUR", "--max-bet", "100")["limits"] == {
+        "EUR": {"min_bet": None, "max_bet": "100"}
+    }
+    assert cli.did("casino", "show", "--name", "royal")["limits"]["EUR"]["max_bet"] == "100"
+    seat = ("--provider", "acme", "--casino", "royal", "--game", "dice-1", "--player", "p1", "--currency", "EUR")
+    opened = cli.did("session", "open", *seat, "--brand", "royal.example", "--min-bet", "1", "--max-bet", "20")
+    assert opened["brand"] == "royal.example"
+    assert cli.refused("session", "open", *seat, "--max-bet", "0.01")["code"] == "limits_empty"
+    assert cli.refused("session", "open", *seat[:-1], "USD")["code"] == "currency_unsupported"
 
 
 def test_a_secret_is_printed_once_and_never_again(cli: Cli) -> None:

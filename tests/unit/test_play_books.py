@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from betcore.db.onboarding_sessions import NewSession
 from devkit.play.books import not_at_rest, read_ours
 from devkit.play.runner import come_to_rest
 from devkit.sandbox.provider.book import Book, Stake
@@ -65,7 +66,7 @@ class Rows:
 async def rows(database_url: str) -> AsyncIterator[Rows]:
     async with PartnerDatabase.at(database_url) as database:
         table = await database.ready()
-        await database.catalogue.open_session(*table, "EUR")
+        await database.sessions.open(NewSession(*table, "EUR"))
         (counterparty,) = await database.sql("SELECT counterparty_id::text FROM provider")
         yield Rows(database, counterparty)
 

@@ -7,6 +7,7 @@ from temporalio.client import Client
 
 from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
+from betcore.db.onboarding_sessions import NewSession, Sessions
 from betcore.domain.bet import BetState, ReversalState
 from betcore.domain.ids import BETS_QUEUE, BetKey, resumed_workflow_id, reversal_workflow_id
 from betcore.domain.messages import PayIn, Resumed
@@ -25,12 +26,12 @@ WON = [("anna", -1), ("anna", 1)]
 
 async def _other_rows(casino: InProcessCasino) -> dict[str, Any]:
     """Return another player, casino, game and session, all real, by the fields of a PayIn."""
-    catalogue = Catalogue(casino.engine)
+    catalogue, sessions = Catalogue(casino.engine), Sessions(casino.engine)
     await catalogue.add_game("p", "slots", "Slots")
     vault = Vault.of(Settings(secret_key=SECRET_KEY))
     await Onboarding(casino.engine, vault).add_casino("other", casino.casino_url, "", "reply")
-    eve = await catalogue.open_session("p", "c", "slots", "eve", "EUR")
-    demo = await catalogue.open_session("p", "c", "dice", "anna", "EUR", "demo")
+    eve = await sessions.open(NewSession("p", "c", "slots", "eve", "EUR"))
+    demo = await sessions.open(NewSession("p", "c", "dice", "anna", "EUR", "demo"))
     (row,) = await casino.sql(
         "SELECT player_id, game_id, (SELECT casino_id FROM casino WHERE name = 'other') AS casino_id"
         " FROM session WHERE session_id = :session",

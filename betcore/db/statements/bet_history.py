@@ -18,6 +18,7 @@ class NamedBetRow:
     casino: str
     player_ref: UUID
     provider_game_id: str
+    brand: str | None
 
 
 @dataclass(frozen=True, slots=True)

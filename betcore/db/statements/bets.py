@@ -35,17 +35,17 @@ OPEN = Statement(
     OpenedRow,
     f"""
 WITH known AS (
-    SELECT FROM session JOIN player USING (player_id) JOIN game USING (game_id)
+    SELECT brand FROM session JOIN player USING (player_id) JOIN game USING (game_id)
     WHERE session_id = :session_id AND session.provider_id = :provider_id AND session.player_id = :player_id
       AND session.game_id = :game_id AND currency = :currency AND mode = 'real'
       AND player.casino_id = :casino_id AND game.provider_id = :provider_id
 ),
 fresh AS (
     INSERT INTO bet (bet_id, provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, round_id,
-                     currency, stake, one_step, win, state, refusal, owner, withdrawn_at, closed_at)
+                     currency, brand, stake, one_step, win, state, refusal, owner, withdrawn_at, closed_at)
     SELECT next_bet_id(:callers_clock), :provider_id, :provider_bet_id, :casino_id, :player_id, :game_id, :session_id,
-            :round_id, :currency, :stake, CAST(:win AS numeric(38,0)) IS NOT NULL, CAST(:win AS numeric(38,0)), :state,
-            :refusal, :owner,
+            :round_id, :currency, brand, :stake, CAST(:win AS numeric(38,0)) IS NOT NULL,
+            CAST(:win AS numeric(38,0)), :state, :refusal, :owner,
             CASE WHEN CAST(:state AS text) = 'refunded' THEN now() END,
             CASE WHEN CAST(:state AS text) <> 'accepting' THEN now() END
     FROM known

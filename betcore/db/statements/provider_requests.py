@@ -7,12 +7,13 @@ from uuid import UUID
 
 from betcore.db.engine import NoRow, Statement
 from betcore.db.row_mapping import BetRow, BetWithReversal
+from betcore.db.statements.limits import LIMITS, STRICTEST
 from betcore.db.statements.reversals import REVERSAL
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """A session with its player, casino and game."""
+    """A session with its player, casino and game; limits are the strictest of all three."""
 
     session_player_id: int
     s_session_id: str
@@ -93,8 +94,8 @@ SELECT EXISTS (SELECT FROM claimed) AS is_new, now() AS seen_at, sentinel.seen_a
        player.player_id AS session_player_id, player.player_ref, player.partner_user_id, player.blocked_at,
        s.session_id AS s_session_id, s.currency AS session_currency, s.mode, s.ended_at,
        casino.casino_id AS session_casino_id, casino.name AS casino_name, casino.disabled_at AS casino_disabled_at,
-       game.game_id AS session_game_id, game.provider_game_id, game.min_bet, game.max_bet,
-       game.disabled_at AS game_disabled_at,
+       game.game_id AS session_game_id, game.provider_game_id, game.disabled_at AS game_disabled_at,
+       {STRICTEST},
        bet.*, its_reversal.*
 FROM (VALUES (1)) AS one
 LEFT JOIN request_id sentinel ON sentinel.provider_id = 0 AND sentinel.request_id = 'sentinel'
@@ -102,6 +103,7 @@ LEFT JOIN session s ON s.session_id = :session_id AND s.provider_id = :provider_
 LEFT JOIN player ON player.player_id = s.player_id
 LEFT JOIN casino ON casino.casino_id = player.casino_id
 LEFT JOIN game ON game.game_id = s.game_id
+{LIMITS}
 LEFT JOIN bet ON bet.provider_id = :provider_id AND bet.provider_bet_id = :provider_bet_id
 LEFT JOIN its_reversal ON reversed_bet_id = bet.bet_id
 """,
@@ -176,9 +178,10 @@ TOMBSTONE = Statement(
     BetRow,
     """
 WITH stone AS (
-    INSERT INTO bet (provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, currency,
+    INSERT INTO bet (provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, currency, brand,
                      state, refusal, withdrawn_at, closed_at)
     VALUES (:provider_id, :provider_bet_id, :casino_id, :player_id, :game_id, :session_id, :currency,
+            (SELECT brand FROM session WHERE session_id = :session_id),
             :state, :refusal, CASE WHEN CAST(:state AS text) = 'refunded' THEN now() END, now())
     ON CONFLICT (provider_id, provider_bet_id) DO NOTHING
     RETURNING *
