@@ -46,7 +46,7 @@ class Service:
     reach: Sequence[str] = ()
 
 
-async def start(service: Service, *, stdout: int, stderr: int) -> asyncio.subprocess.Process:
+async def start(service: Service, *, stdout: int, stderr: int, checkout: Path = ROOT) -> asyncio.subprocess.Process:
     """Start the program through ``devkit.stack.spawn``, in a group of its own: Ctrl-C reaches the supervisor alone."""
     arguments = (str(os.getpid()), str(service.stop_signal.value), service.identity, ":".join(service.reach))
     return await asyncio.create_subprocess_exec(
@@ -55,7 +55,7 @@ async def start(service: Service, *, stdout: int, stderr: int) -> asyncio.subpro
         *arguments,
         *service.command,
         env={**os.environ, **service.env},
-        cwd=ROOT,
+        cwd=checkout,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,

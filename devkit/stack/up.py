@@ -12,15 +12,14 @@ from typing import Any
 from pydantic import SecretStr
 
 from betcore.runtime.settings import Settings
-from devkit.stack import ports, probes, sandbox
+from devkit.stack import ours, ports, sandbox
 from devkit.stack.errors import PortTaken
 from devkit.stack.folder import Folder
 from devkit.stack.postgres import Postgres
-from devkit.stack.process import ROOT, Service, run_once
+from devkit.stack.process import Service, run_once
 from devkit.stack.supervisor import Supervisor
 from devkit.stack.temporal import Temporal
 
-WORKER_READY_LINE = "worker ready"  # worker.py logs this when it polls
 PORTS = (
     "api_port",
     "sandbox_casino_port",
@@ -179,8 +178,9 @@ class _Stack:
         return ready
 
     async def _start_ours(self, port: dict[str, int], env: Env) -> dict[str, Any]:
-        workers = [await self._worker(f"worker-{number}", env) for number in range(1, self._processes + 1)]
-        services = [*workers, await self._api(port["api_port"], env)]
+        names = [f"worker-{number}" for number in range(1, self._processes + 1)]
+        workers = [ours.worker(name, await self._wire(name, env)) for name in names]
+        services = [*workers, ours.api(port["api_port"], await self._wire("api", env))]
         if not self._with_sandbox:
             await self._supervisor.start(*services)
             return dict.fromkeys(sandbox.Sandbox.__dataclass_fields__)
@@ -188,17 +188,6 @@ class _Stack:
         provider = sandbox.provider(port["sandbox_provider_port"], await self._wire("sandbox-provider", env))
         await self._supervisor.start(casino, *services, provider)
         return asdict(await sandbox.prepare(self._folder, env))
-
-    async def _worker(self, name: str, env: Env) -> Service:
-        command = (sys.executable, str(ROOT / "worker.py"))
-        return Service(name, command, await self._wire(name, env), ready_line=WORKER_READY_LINE, grace=20.0)
-
-    async def _api(self, port: int, env: Env) -> Service:
-        flags = ("--factory", "--host", ports.HOST, "--port", str(port), "--no-access-log")
-        patience = ("--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "8")
-        command = (sys.executable, "-m", "uvicorn", "api.main:create_app", *flags, *patience)
-        ready = probes.answers(port, "/health/ready")
-        return Service("api", command, await self._wire("api", env), ready=ready, ports=(port,))
 
     def _wants(self, name: str) -> bool:
         return self._with_sandbox or not name.startswith("sandbox")
