@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up play test soak chaos check histories mutants lock clean
+.PHONY: help setup demo up play test soak chaos bench check histories mutants lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ soak: setup ## the model for half an hour, and 100,000 hostile requests
 
 chaos: setup ## break a stack of its own under load, and verify it; MINUTES=3 SEED=1
 	@$(RUN) -m betcore chaos --minutes $(or $(MINUTES),3) --seed $(or $(SEED),1) $(ARGS)
+
+bench: setup ## what a bet costs, beside three floors, in ten minutes; ROUNDS=5 ARGS="--full", or ARGS="pair --help"
+	@$(RUN) -m bench.bets $(if $(filter-out -%,$(firstword $(ARGS))),$(ARGS),compare --rounds $(or $(ROUNDS),5) $(ARGS))
 
 check: setup ## lint, format, types, import contracts, house rules
 	$(RUN) -m ruff check .

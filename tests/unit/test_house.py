@@ -14,6 +14,7 @@ from betcore.db.migrate import config
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("api", "workflows", "activities", "betcore", "devkit")
 SOURCES = [ROOT / "worker.py", *(file for name in PACKAGES for file in sorted((ROOT / name).rglob("*.py")))]
+BENCH = sorted((ROOT / "bench").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 MAX_FUNCTION, MAX_FILE = 70, 300
@@ -55,7 +56,7 @@ def _functions(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     return (node for node in ast.walk(_tree(file)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
-@pytest.mark.parametrize("file", [*SOURCES, *TESTS], ids=_name)
+@pytest.mark.parametrize("file", [*SOURCES, *BENCH, *TESTS], ids=_name)
 def test_files_and_functions_are_short(file: Path) -> None:
     if "tests" not in file.relative_to(ROOT).parts:
         assert len(file.read_text().splitlines()) <= MAX_FILE
@@ -63,7 +64,7 @@ def test_files_and_functions_are_short(file: Path) -> None:
     assert long == []
 
 
-@pytest.mark.parametrize("file", SOURCES, ids=_name)
+@pytest.mark.parametrize("file", [*SOURCES, *BENCH], ids=_name)
 def test_no_exception_is_caught_without_a_name(file: Path) -> None:
     assert [
         node.lineno for node in ast.walk(_tree(file)) if isinstance(node, ast.ExceptHandler) and not node.type
@@ -84,7 +85,7 @@ def test_no_float_is_near_money(file: Path) -> None:
         assert floats == []
 
 
-@pytest.mark.parametrize("file", [f for f in SOURCES if f.name == "__init__.py"], ids=_name)
+@pytest.mark.parametrize("file", [f for f in (*SOURCES, *BENCH) if f.name == "__init__.py"], ids=_name)
 def test_init_files_are_empty(file: Path) -> None:
     assert file.read_text() == ""
 
