@@ -1,14 +1,17 @@
 """Bringing a database to the newest schema."""
 
+import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Connection, event, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-# Any number: two processes that migrate at the same time wait for each other under it.
+# Any number: of two processes that migrate at the same time, one waits until the other has given it back.
 _LOCK = 7_310_521
+_AGAIN_AFTER = timedelta(seconds=0.5)
 
 
 def config() -> Config:
@@ -20,13 +23,32 @@ def config() -> Config:
 
 
 def _upgrade(connection: Connection) -> None:
+    # SQLAlchemy begins with its first statement; migrations talk to the driver, and have to be in the transaction too.
+    event.listen(connection, "begin", lambda begun: begun.exec_driver_sql("SELECT 1"))
     alembic = config()
     alembic.attributes["connection"] = connection
     command.upgrade(alembic, "head")
 
 
 async def migrate(engine: AsyncEngine) -> None:
-    """Upgrade the database to the newest schema; a database that has it stays as it is."""
-    async with engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
-        await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        await connection.run_sync(_upgrade)
+    """Upgrade the database to the newest schema; a database that has it stays as it is.
+
+    Each migration is a transaction. One that is interrupted is repeated by the next call.
+    """
+    async with engine.execution_options(isolation_level="READ COMMITTED").connect() as connection:
+        # A statement that waits for the lock is one that an index, made by the lock's holder, waits for in turn.
+        while not await _locked(connection):  # noqa: ASYNC110  another process has it
+            await asyncio.sleep(_AGAIN_AFTER.total_seconds())
+        try:
+            await connection.run_sync(_upgrade)
+        finally:
+            await connection.rollback()
+            await connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
+            await connection.commit()
+
+
+async def _locked(connection: AsyncConnection) -> bool:
+    """Take the lock for the session, unless another one has it; return whether it is ours."""
+    found = await connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK})
+    await connection.commit()
+    return bool(found.scalar_one())
