@@ -1,14 +1,21 @@
 """Recovery, once a minute: open rows whose workflow is gone, workflows that missed a message, bets that are stuck."""
 
 import math
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import monotonic
+from typing import TypeVar
 
 import prometheus_client
 import structlog
 from temporalio import activity
-from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
@@ -17,14 +24,22 @@ from activities.heartbeat import heartbeat
 from betcore.db.open_bets import OpenBets
 from betcore.db.row_mapping import UnreadableRow
 from betcore.domain.ids import BETS_QUEUE, TASK_TIMEOUT, BetKey, parse_workflow_id
-from betcore.domain.open_bets import OpenBet
+from betcore.domain.open_bets import OpenBet, Page
 from betcore.temporal import executions, visibility
+
+T = TypeVar("T")
 
 _log = structlog.get_logger()
 # Rows in one query to Temporal's list, which answers for how many of them a workflow runs.
-_AT_ONCE = 100
-# Running workflows on one page of the list.
+_AT_ONCE = 500
+# Rows on one page of open bets, of which most owe nothing, and running workflows on one page of the list.
 _LISTED = 1000
+# Pages that one sweep reads of each part; the next sweep goes on behind them. At Temporal's pace: under half a minute.
+_PAGES = 100
+# Seconds after which a part begins no other page: starting workflows takes long, and an activity has two parts.
+_LONGEST = 200
+# Quiet bets that one sweep reminds.
+_REMINDED = 100
 # Stuck bets of each kind that are named in the log; the metrics count all.
 _NAMED = 20
 # A bet with a casino that does not answer is quiet for longer: it is reminded in vain, which does no harm.
@@ -32,6 +47,7 @@ _QUIET_FOR = timedelta(minutes=2)
 _SOON = timedelta(seconds=2)
 # Characters of an error that the log shows.
 _LONGEST_ERROR = 300
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Seconds for which a process exports its counts: after that another process may have newer ones.
 _EXPORTED_FOR = 180
 STUCK = prometheus_client.Gauge(
@@ -56,15 +72,13 @@ class Recovery:
         resumed = unreadable = 0
         async with heartbeat():
             for kind in self._open_bets.kinds:
-                after = 0
-                while rows := await self._open_bets.open_rows(kind, after, _AT_ONCE):
+                async for rows in self._pages(kind, partial(self._open_rows, kind)):
                     for row in await executions.without_execution(self._client, rows):
                         try:
                             resumed += await self._start(row)
                         except UnreadableRow as error:
                             unreadable += 1
                             _log.error("unreadable", workflow_id=row.workflow_id, error=str(error)[:_LONGEST_ERROR])
-                    after = rows[-1].bet_id
         _export("resumed", resumed)
         _export("unreadable", unreadable)
         return resumed
@@ -78,13 +92,59 @@ class Recovery:
     async def remind(self, quiet: timedelta) -> int:
         """Remind bets without an event for ``quiet``: those that owe money, and those whose row has ended although the
         workflow runs. A workflow that is busy rejects the update, which leaves no trace in its history."""
+        return await self._remind_owing(quiet) + await self._remind_ended(quiet)
+
+    async def _remind_owing(self, quiet: timedelta) -> int:
+        reminded, left = 0, _REMINDED
+
+        async def read(after: int) -> Page[OpenBet]:
+            # The rest of a page that has too many is for the next sweep.
+            found = await self._open_bets.quiet(quiet, after, _LISTED)
+            rows = found.rows[:left]
+            return found if rows == found.rows else Page(rows, rows[-1].bet_id)
+
+        def enough() -> bool:
+            return left == 0
+
+        async for rows in self._pages("quiet", read, enough):
+            for row in rows:
+                reminded += await self._remind(row)
+            left -= len(rows)
+        return reminded
+
+    async def _remind_ended(self, quiet: timedelta) -> int:
         reminded = 0
-        for row in await self._open_bets.quiet(quiet, _AT_ONCE):
-            reminded += await self._remind(row)
-        async for ids in executions.started_before(self._client, quiet, _LISTED):
-            for row in await self._open_bets.ended(_bets_of(ids), quiet):
+        running = _Running(self._client, datetime.now(UTC) - quiet)
+        async for bets in self._pages("running", running.read):
+            for row in await self._open_bets.ended(bets, quiet):
                 reminded += await self._remind(row)
         return reminded
+
+    async def _pages(
+        self, part: str, read: Callable[[int], Awaitable[Page[T]]], enough: Callable[[], bool] = lambda: False
+    ) -> AsyncIterator[Sequence[T]]:
+        """Yield a part's rows page by page, from where the last sweep has stopped, until the round, this sweep's share
+        or its time is over, or the caller has had enough.
+
+        The cursor is recorded when a page is done: whatever interrupts a sweep, the next one goes on there.
+        """
+        after, until = await self._open_bets.cursor(part), monotonic() + _LONGEST
+        for number in range(_PAGES):
+            page = await read(after)
+            if page.upto is None and not page.rows and after and not number:
+                page = await read(0)
+            yield page.rows
+            after = page.upto or 0
+            await self._open_bets.set_cursor(part, after)
+            if not after:
+                return
+            if enough() or monotonic() > until:
+                break
+        _log.info("the sweep goes on next time", part=part, after=after)
+
+    async def _open_rows(self, kind: str, after: int) -> Page[OpenBet]:
+        rows = await self._open_bets.open_rows(kind, after, _AT_ONCE)
+        return Page(rows, rows[-1].bet_id if len(rows) == _AT_ONCE else None)
 
     async def _remind(self, row: OpenBet) -> int:
         try:
@@ -131,6 +191,28 @@ class Recovery:
             else:
                 _log.warning("resumed", bet_id=row.bet_id, workflow_id=resumption.workflow_id)
                 return 1
+
+
+class _Running:
+    """Reads the bets of running workflows from Temporal's list, from the newest to the oldest.
+
+    The cursor is a moment in microseconds. A list that changes meanwhile is not read twice: its pages go on by a token
+    of Temporal's.
+    """
+
+    def __init__(self, client: Client, newest: datetime) -> None:
+        self._client = client
+        self._newest = newest
+        self._listed: AsyncIterator[Sequence[WorkflowExecution]] | None = None
+
+    async def read(self, after: int) -> Page[BetKey | int]:
+        """Return the bets of the next page."""
+        if self._listed is None or not after:
+            moment = min(self._newest, _EPOCH + timedelta(microseconds=after)) if after else self._newest
+            self._listed = executions.started_before(self._client, moment, _LISTED)
+        found: Sequence[WorkflowExecution] = await anext(self._listed, [])
+        upto = (found[-1].start_time - _EPOCH) // timedelta(microseconds=1) if found else None
+        return Page(_bets_of([one.id for one in found]), upto)
 
 
 def _bets_of(workflow_ids: Sequence[str]) -> list[BetKey | int]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.db.engine import all_rows
+from betcore.db.engine import all_rows, execute, one_row
 from betcore.db.row_mapping import NOT_READ, BetRow, UnreadableRow, money_of
 from betcore.db.statements import open_bets
 from betcore.db.statements.open_bets import OpenBetRow, ResumptionRow
@@ -13,7 +13,7 @@ from betcore.domain.currencies import decimals
 from betcore.domain.ids import BetKey, current_bet_workflow_id, current_reversal_workflow_id
 from betcore.domain.messages import PayIn, Resumed, Reverse
 from betcore.domain.money import Money
-from betcore.domain.open_bets import BET, REVERSAL, OpenBet, Resumption
+from betcore.domain.open_bets import BET, REVERSAL, OpenBet, Page, Resumption
 from betcore.domain.policy import BetPolicy
 from betcore.domain.profiles import CasinoProfile, ProviderProfile
 
@@ -29,12 +29,24 @@ class OpenBets:
         self._engine = engine
 
     async def open_rows(self, kind: str, after: int, limit: int) -> Sequence[OpenBet]:
-        """Return open rows of a kind behind a BetId, by BetId."""
+        """Return at most ``limit`` open rows of a kind behind a BetId, by BetId."""
         return [_open_row(kind, row) for row in await all_rows(self._engine, _OPEN[kind], after=after, limit=limit)]
 
-    async def quiet(self, quiet: timedelta, limit: int) -> Sequence[OpenBet]:
-        """Return some bets, by chance, that owe money and have had no event for ``quiet``."""
-        return [_open_row(BET, row) for row in await all_rows(self._engine, open_bets.QUIET, quiet=quiet, limit=limit)]
+    async def quiet(self, quiet: timedelta, after: int, limit: int) -> Page[OpenBet]:
+        """Return those of the next ``limit`` open bets behind a BetId that owe money and have had no event for
+        ``quiet``."""
+        given = {"quiet": quiet, "after": after, "limit": limit}
+        rows = await all_rows(self._engine, open_bets.QUIET, **given)
+        return Page([_open_row(BET, row.bet) for row in rows if row.bet is not None], rows[0].upto)
+
+    async def cursor(self, part: str) -> int:
+        """Return where a part of the sweep goes on; 0 if it begins a round."""
+        row = await one_row(self._engine, open_bets.CURSOR, part=part)
+        return 0 if row is None else row.after
+
+    async def set_cursor(self, part: str, after: int) -> None:
+        """Record how far a part of the sweep has come."""
+        await execute(self._engine, open_bets.SET_CURSOR, part=part, after=after)
 
     async def ended(self, bets: Sequence[BetKey | int], quiet: timedelta) -> Sequence[OpenBet]:
         """Return those of these bets, given by key or BetId, that have ended longer ago than ``quiet``."""

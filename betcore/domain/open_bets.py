@@ -1,12 +1,16 @@
 """A bet or a reversal that is open, and the workflow to start when none carries it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from betcore.domain.ids import resumed_reversal_workflow_id, resumed_workflow_id
 from betcore.domain.messages import PayIn, Resumed, Reverse
 
 BET, REVERSAL = "bet", "reversal"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,14 @@ class OpenBet:
     owner: str | None
     lives: int
     workflow_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some of many rows, and the cursor behind them; ``upto`` is None if there are none left."""
+
+    rows: Sequence[T]
+    upto: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ The list lags behind by seconds: it finds candidates, and the description of an 
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 from temporalio.api.common.v1 import WorkflowExecution as Named
@@ -25,6 +25,7 @@ from temporalio.exceptions import FailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from betcore.domain.open_bets import OpenBet
+from betcore.temporal.pace import Pace
 from betcore.temporal.visibility import BET_STATUS, CASINO, NEEDS_ATTENTION, SETTLE_BY
 
 _log = structlog.get_logger()
@@ -36,6 +37,10 @@ STUCK = {
     "attention": f"{_BETS_AND_REVERSALS} AND NeedsAttention = true",
     "overdue": f"{_RUNNING} AND WorkflowType = 'Bet' AND SettleBy < '{{now}}'",
 }
+# Of a server's ten queries a second (``frontend.namespaceRPS.visibility``) most are left to operators and to others.
+_LISTS = Pace(4, burst=8)
+# One look at a workflow costs the server far less than a query.
+_LOOKS = Pace(100, burst=100)
 # The server has escapes of its own for quotes and backslashes in a value: only other values stand in a query.
 _PLAIN = re.compile(r"[\w .:-]+", re.ASCII)
 # Of consecutive failures of workflow tasks, the history has the first one; few events can follow it.
@@ -75,15 +80,22 @@ class Description:
 
 
 async def without_execution(client: Client, rows: Sequence[OpenBet]) -> list[OpenBet]:
-    """Return those of at most a hundred open rows whose workflow is not open."""
+    """Return those of a page of at most a few hundred open rows whose workflow is not open."""
     listed = await _listed(client, [row.workflow_id for row in rows])
-    return [row for row in rows if row.workflow_id not in listed and not await is_open(client, row.workflow_id)]
+    alone = []
+    for row in rows:
+        if row.workflow_id not in listed:
+            await _LOOKS.turn()
+            if not await is_open(client, row.workflow_id):
+                alone.append(row)
+    return alone
 
 
 async def _listed(client: Client, workflow_ids: Sequence[str]) -> set[str]:
     """Return which of these workflows run, by Temporal's list; none of them if the list does not answer."""
     named = ", ".join(f"'{workflow_id}'" for workflow_id in workflow_ids)
     query = f"{_RUNNING} AND WorkflowId IN ({named})"
+    await _LISTS.turn()
     try:
         return {found.id async for found in client.list_workflows(query, page_size=len(workflow_ids))}
     except RPCError as error:
@@ -126,6 +138,7 @@ async def find_stuck(
     query, left = _query(why), limit
     if casino is not None and _PLAIN.fullmatch(casino):
         query += f" AND {CASINO.name} = '{casino}'"
+    await _LISTS.turn()
     async for found in client.list_workflows(query):
         if casino in (None, found.typed_search_attributes.get(CASINO)):
             yield found
@@ -134,22 +147,22 @@ async def find_stuck(
                 break
 
 
-async def started_before(client: Client, quiet: timedelta, page: int) -> AsyncIterator[list[str]]:
-    """Yield the ids of the bets' workflows that run and were started longer ago than ``quiet``, ``page`` at a time."""
-    before = (datetime.now(UTC) - quiet).strftime("%Y-%m-%dT%H:%M:%SZ")
-    query = f"{_RUNNING} AND WorkflowType = 'Bet' AND StartTime < '{before}'"
-    ids: list[str] = []
-    async for found in client.list_workflows(query, page_size=page):
-        ids.append(found.id)
-        if len(ids) == page:
-            yield ids
-            ids = []
-    if ids:
-        yield ids
+async def started_before(client: Client, moment: datetime, page: int) -> AsyncIterator[Sequence[WorkflowExecution]]:
+    """Yield the bets' workflows that run and were started before a moment, ``page`` at a time, the newest first."""
+    query = f"{_RUNNING} AND WorkflowType = 'Bet' AND StartTime < '{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}'"
+    found = client.list_workflows(query, page_size=page)
+    more = True
+    while more:
+        await _LISTS.turn()
+        await found.fetch_next_page()
+        if found.current_page:
+            yield found.current_page
+        more = bool(found.next_page_token)
 
 
 async def count_stuck(client: Client, why: str) -> int:
     """Return how many workflows are stuck in this way."""
+    await _LISTS.turn()
     return (await client.count_workflows(_query(why))).count
 
 

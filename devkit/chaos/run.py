@@ -169,8 +169,8 @@ class Run:
             for provider in providers:
                 bet_ids = [bet.stake.bet_id for bet in provider.book]
                 restless |= await once_available(partial(not_at_rest, engine, provider.counterparty_id, bet_ids))
-            async for ids in executions.started_before(client, timedelta(), _PAGE):
-                ended = await lives.ended([parse_workflow_id(one) for one in ids], timedelta())
+            async for page in executions.started_before(client, datetime.now(UTC), _PAGE):
+                ended = await lives.ended([parse_workflow_id(one.id) for one in page], timedelta())
                 restless |= {row.workflow_id: "its workflow goes on" for row in ended}
             restless |= {row.workflow_id: "no workflow carries it" for row in await without_workflow(client, lives)}
             if not restless or time.monotonic() > give_up:

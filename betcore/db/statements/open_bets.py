@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from betcore.db.engine import Statement
+from betcore.db.engine import NoRow, Statement
 from betcore.db.row_mapping import BetRow
 
 
@@ -17,6 +17,21 @@ class OpenBetRow:
     lives: int
     counterparty_id: UUID
     provider_bet_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuietRow:
+    """A quiet bet of a page, or the only row of a page without one; ``upto`` is None if there is no open bet left."""
+
+    upto: int | None
+    bet: OpenBetRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class CursorRow:
+    """Where a part of the sweep goes on."""
+
+    after: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +71,32 @@ ORDER BY bet_id LIMIT :limit
 """,
 )
 
-# Owed, and without an event for a while: its workflow may have lost the message that began the credit.
+# Owed, and without an event for a while: its workflow may have lost the message that began the credit. A page of open
+# bets is read, most of which owe nothing; ``upto`` is the last of them.
 QUIET = Statement(
-    OpenBetRow,
+    QuietRow,
     """
-SELECT bet.bet_id, bet.owner, bet.lives, counterparty_id, provider_bet_id
-FROM bet JOIN provider USING (provider_id)
-WHERE bet.closed_at IS NULL AND bet.state IN ('settling', 'refunding')
-  AND NOT EXISTS (SELECT FROM bet_event WHERE bet_event.bet_id = bet.bet_id AND at > now() - CAST(:quiet AS interval))
-ORDER BY random() LIMIT :limit
+WITH page AS MATERIALIZED (
+    SELECT bet_id, owner, lives, state, provider_id, provider_bet_id FROM bet
+    WHERE closed_at IS NULL AND bet_id > :after
+    ORDER BY bet_id LIMIT :limit
+),
+quiet AS (
+    SELECT bet_id, owner, lives, counterparty_id, provider_bet_id FROM page JOIN provider USING (provider_id)
+    WHERE state IN ('settling', 'refunding') AND NOT EXISTS (
+        SELECT FROM bet_event WHERE bet_event.bet_id = page.bet_id AND at > now() - CAST(:quiet AS interval))
+)
+SELECT upto, quiet.* FROM (SELECT max(bet_id) AS upto FROM page) AS last LEFT JOIN quiet ON true ORDER BY bet_id
+""",
+)
+
+# How far a part of the sweep has come.
+CURSOR = Statement(CursorRow, "SELECT after FROM sweep_cursor WHERE part = :part")
+SET_CURSOR = Statement(
+    NoRow,
+    """
+INSERT INTO sweep_cursor (part, after) VALUES (:part, :after)
+ON CONFLICT (part) DO UPDATE SET after = excluded.after
 """,
 )
 
