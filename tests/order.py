@@ -32,6 +32,7 @@ FIRST = (
     "tests/system/test_interrupted.py",
     "tests/system/test_verify.py",
     "tests/system/test_scenarios_deploy.py",
+    "tests/unit/test_scans.py",
     "tests/fuzz/",
     "tests/system/",
     "tests/workflows/",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
 _WITHIN = 10.0
-_PAGE = 100
+_PAGE = 500
 _WHY = {
     "failing": "its workflow tasks fail",
     "overdue": "past its time, without a result",

@@ -57,17 +57,12 @@ class Incidents:
             raise InvalidInput(f"a kind is one of {', '.join(KINDS)}; not {kind!r}", code="invalid_kind")
         if provider is not None and await one_row(self._engine, incidents.PROVIDER, name=provider) is None:
             raise NotFound(f"there is no provider {provider!r}")
-        found = await all_rows(
-            self._engine,
-            incidents.LISTED,
-            kind=kind,
-            bet_id=bet_id,
-            provider=provider,
-            provider_bet_id=provider_bet_id,
-            since=since,
-            before=before,
-            limit=limit,
-        )
+        given = {"kind": kind, "provider": provider, "since": since, "before": before, "limit": limit}
+        if bet_id is None and provider_bet_id is None:
+            found = await all_rows(self._engine, incidents.LISTED, **given)
+        else:
+            bets = {"bet_id": bet_id, "provider_bet_id": provider_bet_id}
+            found = await all_rows(self._engine, incidents.OF_BETS, **given, **bets)
         return [_line(row) for row in found]
 
     async def shown(self, incident_id: int) -> Json:

@@ -24,7 +24,7 @@ from betcore.temporal import executions
 from betcore.verify.report import OnProgress, Progress, Report, Violation, named
 
 # Rows of one query, workflows of one page, and concurrent requests to Temporal.
-_ROWS, _PAGE, _AT_ONCE = 100, 500, 8
+_ROWS, _PAGE, _AT_ONCE = 500, 500, 8
 # Suspects that are collected before their second look.
 _SUSPECTS = 2000
 # Looks at a workflow that is still at work though its row is closed.

@@ -1,5 +1,6 @@
 """Migrations of databases in use: what the rows of an earlier schema are afterwards."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ import pytest
 from alembic import command
 from pydantic import SecretStr
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db.bets import Bets
@@ -163,3 +165,24 @@ async def test_sessions_keep_the_limits_they_had_and_open_bets_go_on(engine: Asy
     for game, currency in (("dice", "USD"), ("cards", "EUR")):
         with refused("currency_unsupported"):
             await sessions.open(NewSession("p", "c", game, "anna", currency))
+
+
+async def test_indexes_are_made_anew_after_an_interruption_and_incidents_are_counted(engine: AsyncEngine) -> None:
+    """Two processes migrate at once; an earlier one was killed when it had made an index in part."""
+    await _upgrade(engine, "0011")
+    async with engine.connect() as connection:
+        await connection.exec_driver_sql(
+            "INSERT INTO incident (kind, ours, theirs) SELECT 'parked', '{}', '{}' FROM generate_series(1, 3)"
+        )
+        with pytest.raises(DBAPIError):
+            await connection.exec_driver_sql("CREATE UNIQUE INDEX CONCURRENTLY incident_kind ON incident (kind)")
+        await asyncio.gather(migrate(engine), migrate(engine))
+        await connection.exec_driver_sql(
+            "INSERT INTO incident (kind, ours, theirs) VALUES ('parked', '{}', '{}'), ('cancelled', '{}', '{}')"
+        )
+        counts = {row.kind: row.incidents for row in await connection.exec_driver_sql("SELECT * FROM incident_count")}
+        invalid = await connection.exec_driver_sql("SELECT indexrelid FROM pg_index WHERE NOT indisvalid")
+        [made] = await connection.exec_driver_sql("SELECT indexdef FROM pg_indexes WHERE indexname = 'incident_kind'")
+        assert invalid.all() == []
+    assert counts == {"parked": 4, "cancelled": 1}
+    assert made.indexdef == "CREATE INDEX incident_kind ON public.incident USING btree (kind, incident_id)"

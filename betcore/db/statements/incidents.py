@@ -39,9 +39,9 @@ class ProviderNameRow:
 
 # What is filed before the bet has a row names the bet in its data, and so do both of its keys there.
 _FILED = """filed AS (
-    SELECT i.incident_id, i.at, i.kind, i.ours, i.theirs, i.bet_id AS filed_for, bet.bet_id, bet.provider_bet_id,
+    SELECT i.incident_id, i.at, i.kind, i.ours, i.theirs, bet.bet_id, bet.provider_bet_id,
            bet.state AS bet_state, provider.name AS provider, casino.name AS casino
-    FROM incident i
+    FROM wanted i
     LEFT JOIN LATERAL (
         SELECT bet.* FROM bet WHERE bet.bet_id = i.bet_id
         UNION ALL
@@ -53,29 +53,60 @@ _FILED = """filed AS (
     LEFT JOIN provider ON provider.provider_id = bet.provider_id
     LEFT JOIN casino ON casino.casino_id = bet.casino_id
 )"""
-
 # What is NULL does not filter: PostgreSQL drops its condition from the plan.
+_FITTING = """fitting AS (
+    SELECT * FROM filed
+    WHERE (CAST(:kind AS text) IS NULL OR kind = CAST(:kind AS text))
+      AND (CAST(:provider AS text) IS NULL OR provider = CAST(:provider AS text))
+      AND (CAST(:since AS timestamptz) IS NULL OR at >= CAST(:since AS timestamptz))
+      AND (CAST(:before AS bigint) IS NULL OR incident_id < CAST(:before AS bigint))
+)"""
+
 LISTED = Statement(
     IncidentRow,
     f"""
-WITH {_FILED}
-SELECT * FROM filed
-WHERE (CAST(:kind AS text) IS NULL OR kind = CAST(:kind AS text))
-  AND (CAST(:bet_id AS bigint) IS NULL
-       OR (bet_id = CAST(:bet_id AS bigint) AND (filed_for = CAST(:bet_id AS bigint) OR filed_for IS NULL)))
-  AND (CAST(:provider AS text) IS NULL OR provider = CAST(:provider AS text))
-  AND (CAST(:provider_bet_id AS text) IS NULL OR provider_bet_id = CAST(:provider_bet_id AS text))
-  AND (CAST(:since AS timestamptz) IS NULL OR at >= CAST(:since AS timestamptz))
-  AND (CAST(:before AS bigint) IS NULL OR incident_id < CAST(:before AS bigint))
-ORDER BY incident_id DESC LIMIT :limit
+WITH wanted AS (
+    SELECT * FROM incident
+),
+{_FILED},
+{_FITTING}
+SELECT * FROM fitting ORDER BY incident_id DESC LIMIT :limit
+""",
+)
+# Of bets: one by its number, or those of several providers that have the same id.
+OF_BETS = Statement(
+    IncidentRow,
+    f"""
+WITH named AS (
+    SELECT bet_id, provider_bet_id FROM bet
+    WHERE bet_id = :bet_id
+      AND (CAST(:provider_bet_id AS text) IS NULL OR provider_bet_id = CAST(:provider_bet_id AS text))
+    UNION
+    SELECT bet_id, provider_bet_id FROM provider JOIN bet USING (provider_id)
+    WHERE CAST(:bet_id AS bigint) IS NULL AND provider_bet_id = :provider_bet_id
+),
+wanted AS (
+    SELECT incident.* FROM incident JOIN named USING (bet_id)
+    UNION ALL
+    SELECT incident.* FROM incident
+    WHERE bet_id IS NULL AND coalesce(ours ->> 'provider_bet_id', theirs ->> 'provider_bet_id') IN (
+        SELECT provider_bet_id FROM named
+    )
+),
+{_FILED},
+{_FITTING}
+SELECT * FROM fitting WHERE bet_id IN (SELECT bet_id FROM named) ORDER BY incident_id DESC LIMIT :limit
 """,
 )
 SHOWN = Statement(
     IncidentRow,
     f"""
-WITH {_FILED}
-SELECT * FROM filed WHERE incident_id = :incident_id
+WITH wanted AS (
+    SELECT * FROM incident WHERE incident_id = :incident_id
+),
+{_FILED}
+SELECT * FROM filed
 """,
 )
-COUNTS = Statement(CountRow, "SELECT kind, count(*) AS incidents FROM incident GROUP BY kind")
+COUNTS = Statement(CountRow, "SELECT kind, incidents FROM incident_count")
 PROVIDER = Statement(ProviderNameRow, "SELECT name FROM provider WHERE name = :name")

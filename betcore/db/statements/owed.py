@@ -20,11 +20,11 @@ class OwedRow:
 
 
 # A bet that was taken back owes its stake before the return of it has begun. A reversal owes the stake once the win is
-# back, or if there was none to take back.
+# back, or if there was none to take back. Open rows are read once, whatever the number of casinos.
 OWED = Statement(
     OwedRow,
     """
-WITH owed AS (
+WITH owed AS MATERIALIZED (
     SELECT casino_id, currency, CASE WHEN state = 'settling' THEN win ELSE stake END AS amount,
            coalesce(
                (SELECT first_sent_at FROM movement

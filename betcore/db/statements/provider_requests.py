@@ -131,12 +131,19 @@ ON CONFLICT DO NOTHING RETURNING request_id
 """,
 )
 
+# By the index, from the oldest on: joined to the providers as a whole, all ids would be read each time. What is left
+# over goes the next time.
 FORGET = Statement(
     NoRow,
     """
-DELETE FROM request_id USING provider
-WHERE provider.provider_id = request_id.provider_id
-  AND seen_at < now() - 2 * make_interval(secs => CAST(profile ->> 'freshness_window' AS double precision))
+DELETE FROM request_id WHERE ctid = ANY (ARRAY(
+    SELECT old.ctid FROM provider, LATERAL (
+        SELECT ctid FROM request_id
+        WHERE request_id.provider_id = provider.provider_id
+          AND seen_at < now() - 2 * make_interval(secs => CAST(profile ->> 'freshness_window' AS double precision))
+        ORDER BY seen_at LIMIT 50000
+    ) AS old
+))
 """,
 )
 
@@ -165,12 +172,22 @@ SELECT bet_id FROM told
 """,
 )
 
+# The newest of the bets that have ended against those that are open, each by the index. A refused bet names no balance.
+# Of more than twenty open bets of one player those opened last are read.
 LAST_BALANCE = Statement(
     BalanceRow,
     """
-SELECT coalesce(closed_balance, accepted_balance) AS balance, currency FROM bet
-WHERE player_id = :player_id AND currency = :currency AND coalesce(closed_balance, accepted_balance) IS NOT NULL
-ORDER BY coalesce(closed_at, accepted_at) DESC LIMIT 1
+WITH named AS (
+    (SELECT closed_at AS at, coalesce(closed_balance, accepted_balance) AS balance, currency FROM bet
+     WHERE player_id = :player_id AND currency = :currency AND refusal IS NULL AND closed_at IS NOT NULL
+       AND coalesce(closed_balance, accepted_balance) IS NOT NULL
+     ORDER BY closed_at DESC LIMIT 1)
+    UNION ALL
+    (SELECT accepted_at, accepted_balance, currency FROM bet
+     WHERE player_id = :player_id AND currency = :currency AND refusal IS NULL AND closed_at IS NULL
+     ORDER BY closed_at DESC, bet_id DESC LIMIT 20)
+)
+SELECT balance, currency FROM named WHERE balance IS NOT NULL ORDER BY at DESC LIMIT 1
 """,
 )
 

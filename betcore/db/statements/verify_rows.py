@@ -91,8 +91,8 @@ WHOLE = Statement(CountRow, "SELECT count(*) AS bets FROM bet WHERE bet_id > :af
 BEFORE = Statement(
     BoundRow,
     """
-SELECT coalesce((SELECT min(bet_id) - 1 FROM bet WHERE opened_at >= :since),
-                (SELECT coalesce(max(bet_id), 0) FROM bet)) AS bet_id
+WITH opened AS MATERIALIZED (SELECT bet_id FROM casino JOIN bet USING (casino_id) WHERE opened_at >= :since)
+SELECT coalesce((SELECT min(bet_id) - 1 FROM opened), (SELECT coalesce(max(bet_id), 0) FROM bet)) AS bet_id
 """,
 )
 NEXT = Statement(

@@ -1,0 +1,262 @@
+"""No statement of the service reads more because more bets were settled: at 200,000 bets its buffers are counted.
+
+A new statement is checked without being named here: give its parameters values with which it does its work.
+"""
+
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+import asyncpg
+import pytest
+
+from betcore.db.statements.__main__ import parameters, statements
+from tests.unit import many_bets
+from tests.unit.many_bets import ACCEPTANCE, ACCEPTING, LARGE, REVERSING, SETTLED, SETTLING
+
+Plan = Mapping[str, Any]
+
+STATEMENTS = statements()
+# Pages of 8 KiB that a statement may touch for itself and for each row that it returns: look-ups by an index, and the
+# rows that it writes.
+BUFFERS, FOR_A_ROW = 100, 20
+# Rows that one step of a plan may read and throw away.
+DROPPED = 100
+# What reads much by its nature, how many buffers here, and why that does no harm.
+READS_MUCH = {
+    "owed.OWED": (3 * many_bets.OPEN, "an operator's sum over all open rows: it grows with them, not with history"),
+    "reconciliations.BETS_BEHIND": (3000, "a page reads past the bets of other casinos, once in a run"),
+    "provider_requests.FORGET": (2000, "two for each id that it deletes, none for those that it keeps"),
+    "verify_books.OF_CASINO": (3000, "verify reads every bet: a page reads past those of other casinos"),
+    "verify_books.SHARES": (3000, "verify reads every bet: a range of BetIds at a time"),
+    "verify_rows.FAULTS": (3000, "verify reads every bet: a range of BetIds at a time"),
+    "verify_rows.WHOLE": (2000, "verify counts what it is about to read"),
+    "verify_rows.BEFORE": (5000, "verify finds the first of the bets that it is about to read"),
+    "verify_rows.BETS_TWICE": (many_bets.BETS, "only if verify finds that the unique key is missing"),
+}
+# Values as SQL, by parameter. ``{bet}`` is the BetId of the statement's bet, ``{name}`` its provider's id of it.
+GIVEN = {
+    "after": "0",
+    "ahead": "'1 second'",
+    "alike": "ARRAY['200']",
+    "amount": "1000",
+    "at_once": "false",
+    "attempts": "NULL",
+    "balance": "100000",
+    "before": "NULL",
+    "bet_id": "{bet}",
+    "bet_ids": "ARRAY[{bet}]",
+    "bets": "0",
+    "callers_clock": "now()",
+    "casino": "NULL",
+    "casino_id": "2",
+    "counterparties": "ARRAY['11111111-2222-4333-8444-000000000001'::uuid]",
+    "counterparty_id": "'11111111-2222-4333-8444-000000000001'",
+    "currency": "'EUR'",
+    "data": "'{{\"a\": 1}}'",
+    "debit": "-1",
+    "decided": "'[]'",
+    "differs": "false",
+    "error_code": "'200'",
+    "event": "'{{}}'",
+    "event_type": "'pay_in'",
+    "facts": "'{{}}'",
+    "filed_at": "now()",
+    "findings": "'[]'",
+    "game_id": "4",
+    "gap": "'1 second'",
+    "how": "'done'",
+    "incident_id": "1000",
+    "kind": "'parked'",
+    "last_bet_id": "0",
+    "life": "1",
+    "limit": "100",
+    "margin": "'5 minutes'",
+    "message": "'pay_out'",
+    "movement": "'refused'",
+    "name": "'p1'",
+    "not_after": "now()",
+    "numbers": "ARRAY[{bet}]",
+    "opened_from": "now() - interval '1 hour'",
+    "opened_to": "now() - interval '30 minutes'",
+    "ours": "'{{}}'",
+    "owner": "'owner'",
+    "part": "'bet'",
+    "partner_transaction_id": "'t'",
+    "partner_user_id": "'u1'",
+    "pays_out": "true",
+    "player_id": str(many_bets.HEAVY),
+    "probe_every": "'1 second'",
+    "provider": "NULL",
+    "provider_bet_id": "'{name}'",
+    "provider_bet_ids": "ARRAY['{name}']",
+    "provider_id": "{provider}",
+    "quiet": "'1 second'",
+    "reconciliation_id": "101",
+    "refusal": "NULL",
+    "request_id": "'new'",
+    "reverses": "ARRAY[false]",
+    "round_id": "NULL",
+    "scheduled": "'reconcile-scheduled-'",
+    "seen": "0",
+    "seen_owner": "'owner'",
+    "sends": "NULL",
+    "session_id": "'s4001'",
+    "settled": "'1 second'",
+    "share": "1048576",
+    "since": "now() - interval '1 hour'",
+    "stake": "1000",
+    "standing": "'sending'",
+    "state": "'settling'",
+    "success": "true",
+    "taken_on": "'1 second'",
+    "theirs": "'{{}}'",
+    "transaction_type": "1",
+    "upto": "{upto}",
+    "win": "NULL",
+    "window": "'1 minute'",
+    "within": "'1 second'",
+    "workflow_id": "'new'",
+    "workflow_ids": "ARRAY['w']",
+}
+
+
+# Other values for one statement, and the number of its bet.
+OTHERS: dict[str, tuple[int, dict[str, str]]] = {
+    "accepts.STORE": (SETTLING, {}),
+    "bets.ACCEPT": (ACCEPTING, {}),
+    "bets.CREDIT_DONE": (SETTLING, {"state": "'settled'"}),
+    "bets.END_WITHOUT_STAKE": (ACCEPTING, {"state": "'refused'", "refusal": "'no_money'"}),
+    "bets.OPEN": (0, {"state": "'accepting'"}),
+    "bets.TAKE_OVER": (ACCEPTANCE, {}),
+    "bets.WITHDRAW": (ACCEPTANCE, {}),
+    "incidents.LISTED": (0, {"since": "NULL"}),
+    "incidents.OF_BETS": (many_bets.EARLY, {"since": "NULL", "kind": "NULL"}),
+    "provider_requests.OWE_REVERSAL": (SETTLED, {}),
+    "provider_requests.TOMBSTONE": (0, {"state": "'refunded'"}),
+    "reconciliations.BETS_BEHIND": (many_bets.HOUR_AGO, {"after": "{bet}"}),
+    "reversals.OPEN": (SETTLED, {}),
+    "verify_books.OF_CASINO": (SETTLED, {"after": "{bet}"}),
+    "verify_books.SHARES": (SETTLED, {"after": "{bet}"}),
+    "verify_rows.FAULTS": (SETTLED, {"after": "{bet}"}),
+    "verify_rows.SUMS": (SETTLED, {"after": "{bet}"}),
+}
+# The same statement where it could read the most.
+WORST = {
+    "a player who was refused for days": ("provider_requests.LAST_BALANCE", {"player_id": str(many_bets.REFUSED)}),
+    "a kind with one incident": ("incidents.LISTED", {"kind": "'cancelled'", "since": "NULL"}),
+    "all kinds": ("incidents.LISTED", {"kind": "NULL", "since": "NULL"}),
+    "a bet by its number": ("incidents.OF_BETS", {"provider_bet_id": "NULL", "kind": "NULL", "since": "NULL"}),
+    "a bet by its provider's id": ("incidents.OF_BETS", {"bet_id": "NULL", "kind": "NULL", "since": "NULL"}),
+    "the last page": ("open_bets.OPEN_BETS", {"after": "{bet}"}),
+}
+
+
+@pytest.fixture(scope="module")
+async def connection(new_database: Callable[[], Awaitable[str]]) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to a database with many bets; what a statement writes there is rolled back."""
+    made = await asyncpg.connect(await new_database())
+    await many_bets.fill(made)
+    yield made
+    await made.close()
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_a_statement_reads_no_more_than_what_it_is_about(connection: asyncpg.Connection, name: str) -> None:
+    number, given = OTHERS.get(name, (REVERSING if name.startswith("reversals.") else SETTLING, {}))
+    for plan in await plans(connection, name, number, given):
+        bound, _ = READS_MUCH.get(name, (BUFFERS + FOR_A_ROW * plan["Actual Rows"], ""))
+        assert buffers(plan) <= bound, json.dumps(plan, indent=1)
+        assert name in READS_MUCH or scans(plan) == [], json.dumps(plan, indent=1)
+
+
+@pytest.mark.parametrize("case", WORST)
+async def test_a_statement_reads_no_more_in_its_worst_case(connection: asyncpg.Connection, case: str) -> None:
+    name, given = WORST[case]
+    for plan in await plans(connection, name, many_bets.EARLY, given):
+        assert buffers(plan) <= BUFFERS + FOR_A_ROW * plan["Actual Rows"], json.dumps(plan, indent=1)
+        assert scans(plan) == [], json.dumps(plan, indent=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [("open_bets.OPEN_BETS", "bet_open_by_id"), ("provider_requests.LAST_BALANCE", "bet_player_closed")],
+)
+async def test_a_statement_without_its_index_is_noticed(connection: asyncpg.Connection, name: str, index: str) -> None:
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute(f"DROP INDEX {index}")
+        found = await plans(connection, name, SETTLING, {})
+    finally:
+        await transaction.rollback()
+    assert all(scans(plan) for plan in found)
+
+
+def test_every_exception_is_a_statement() -> None:
+    assert {*READS_MUCH, *OTHERS, *(name for name, _ in WORST.values())} <= set(STATEMENTS)
+
+
+async def plans(connection: asyncpg.Connection, name: str, number: int, given: Mapping[str, str]) -> list[Plan]:
+    """Return how a statement ran as the first and as the sixth of a connection.
+
+    From the sixth time on PostgreSQL may use one plan for all values. Its guess may be wrong.
+    """
+    names = parameters(STATEMENTS[name])
+    sql = re.sub(r"(?<![:\w]):(\w+)", lambda found: f"${names.index(found[1]) + 1}", STATEMENTS[name].sql)
+    facts = await _facts(connection, number)
+    values = ", ".join(given.get(one, GIVEN[one]).format_map(facts) for one in names)
+    call = f"EXECUTE planned ({values})" if names else "EXECUTE planned"
+    await connection.execute(f"PREPARE planned AS {sql}")
+    try:
+        first = await _ran(connection, call)
+        for _ in range(4):
+            await connection.execute(f"EXPLAIN {call}")
+        return [first, await _ran(connection, call)]
+    finally:
+        await connection.execute("DEALLOCATE planned")
+
+
+def buffers(plan: Plan) -> int:
+    """Return how many pages were touched, in memory or not."""
+    touched: int = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+    return touched
+
+
+def scans(plan: Plan) -> list[str]:
+    """Return the steps that read a whole large table, or much that they throw away."""
+    return [
+        f"{node['Node Type']} {node.get('Relation Name', '')} {node.get('Index Name', '')}"
+        for node in _nodes(plan)
+        if node.get("Relation Name") in LARGE
+        and (node["Node Type"] == "Seq Scan" or node.get("Rows Removed by Filter", 0) * node["Actual Loops"] > DROPPED)
+    ]
+
+
+def _nodes(plan: Plan) -> Iterator[Plan]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from _nodes(part)
+
+
+async def _facts(connection: asyncpg.Connection, number: int) -> dict[str, object]:
+    """Return what values name of a bet. A hundred bets later is ``upto``."""
+    provider, name = 1 + number % 4, f"bet-{number}"
+    bet_id = await connection.fetchval(
+        "SELECT bet_id FROM bet WHERE provider_id = $1 AND provider_bet_id = $2", provider, name
+    )
+    upto = (bet_id or 0) + (100 * many_bets.SECONDS << 20)
+    return {"bet": bet_id, "provider": provider, "name": name, "upto": upto}
+
+
+async def _ran(connection: asyncpg.Connection, call: str) -> Plan:
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        found = await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, TIMING off, FORMAT JSON) {call}")
+    finally:
+        await transaction.rollback()
+    [told] = json.loads(found)
+    plan: Plan = told["Plan"]
+    return plan
