@@ -114,6 +114,7 @@ def workflow_worker(
         activities=activities,
         interceptors=interceptors,
         workflow_runner=SandboxedWorkflowRunner() if settings.workflow_sandbox else UnsandboxedWorkflowRunner(),
+        # The bets of one poller fill a process. With more of them it only begins more bets at once, and PayOuts wait.
         workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(settings.worker_workflow_pollers),
         nonsticky_to_sticky_poll_ratio=settings.worker_new_workflow_polls,
         sticky_queue_schedule_to_start_timeout=_STICKY,

@@ -34,7 +34,11 @@ _CONSTANT = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 # Ends of the names of files which are no modules; most of these files are made by the service.
 _OTHER_FILES = {"csv", "db", "html", "json", "jsonl", "log", "lost", "md", "yml"}
 # Names of Temporal's own in the dotted form and among the constants.
-_TEMPORAL = {"history.timerProcessorMaxTimeShift", "NON_DETERMINISTIC_ERROR"}
+_TEMPORAL = {
+    "history.timerProcessorMaxTimeShift",
+    "matching.numTaskqueueWritePartitions",
+    "NON_DETERMINISTIC_ERROR",
+}
 
 
 @cache
