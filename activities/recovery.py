@@ -133,7 +133,8 @@ class Recovery:
             page = await read(after)
             if page.upto is None and not page.rows and after and not number:
                 page = await read(0)
-            yield page.rows
+            if page.rows:
+                yield page.rows
             after = page.upto or 0
             await self._open_bets.set_cursor(part, after)
             if not after:

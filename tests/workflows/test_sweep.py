@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
@@ -42,6 +43,14 @@ async def test_a_sweep_resumes_bets_from_where_the_last_one_has_stopped(
         opened = await _without_workflow(casino, bets)
         assert [await sweep(casino, temporal) for _ in resumed] == resumed
         assert await OpenBets(casino.engine).cursor("bet") == opened[1]
+
+
+async def test_a_sweep_without_open_bets_asks_nothing_and_logs_nothing(database_url: str, temporal: Client) -> None:
+    async with open_casino(database_url) as casino:
+        with capture_logs() as logs:
+            assert await sweep(casino, temporal) == 0
+            assert await casino.activities(temporal).recovery.remind(timedelta(hours=1)) == 0
+        assert logs == []
 
 
 async def _waiting(casino: InProcessCasino, client: Client) -> tuple[Pay, Handle]:
