@@ -12,7 +12,7 @@ from math import ceil, sqrt
 from statistics import fmean
 
 # The share of the time to its deadline that a stake should wait until a worker opens its bet.
-TARGET = 0.25
+TARGET = 0.2
 # Waits that are measured for one change of the limit, and by how much it changes at most.
 WAITS = 20
 _SMALLEST, _LARGEST = 0.5, 1.5
@@ -74,10 +74,10 @@ class StakeLimit:
         # Waits follow the number in flight, so the quotient itself would be the right step if the mean were exact. Its
         # root goes half of the way, and the noise of twenty waits does not throw the limit about.
         step = min(max(sqrt(TARGET / max(fmean(self._waits), TARGET / 100)), _SMALLEST), _LARGEST)
-        if step < 1:
-            self._limit = max(self._peak * step, min(LEAST, self.most))
-        elif self._reached:
-            # A limit that turned no stake away would rise without end while there is little to do.
-            self._limit = min(self._limit * step, self.most)
+        # A limit that turned no stake away would rise without end while there is little to do. If waits are long all
+        # the same, it is what was in flight that was too much: the limit may be far above.
+        if step < 1 or self._reached:
+            base = self._limit if self._reached else self._peak
+            self._limit = min(max(base * step, min(LEAST, self.most)), self.most)
         self.round, self._peak, self._reached = self.round + 1, 0, False
         self._waits.clear()

@@ -71,6 +71,16 @@ def test_a_limit_that_was_not_reached_falls_from_what_was_in_flight() -> None:
     assert _round(limit, 1.0, at_once=100) == 50
 
 
+def test_a_limit_that_one_casino_could_not_fill_falls_from_itself() -> None:
+    """Its stakes may take three quarters of the places: the limit would lose the fourth with every fall."""
+    limit = StakeLimit(1000)
+    while limit.enter(1):
+        continue
+    for _ in range(WAITS):
+        limit.waited(TARGET * 1.1, limit.round)
+    assert FIRST * 0.9 < limit.limit < FIRST
+
+
 def test_what_was_let_in_before_a_change_is_no_sample_of_the_limit_after_it() -> None:
     """Without it the stakes in flight at a cut would cut the limit once more, for the queue that is gone already."""
     limit = StakeLimit(1000)
