@@ -12,7 +12,19 @@ from typing import Any
 
 from bench.bets import chart, tables
 from bench.bets.figures import NothingMeasured
-from bench.bets.modes import backlog, cold, compare, filled, latency, load, overload, pair, processes, slow_casino
+from bench.bets.modes import (
+    backlog,
+    cold,
+    compare,
+    filled,
+    latency,
+    load,
+    noisy_provider,
+    overload,
+    pair,
+    processes,
+    slow_casino,
+)
 from bench.bets.processes import Watch
 from bench.harness import ProcessEnded
 from betcore.domain.errors import BetcoreError
@@ -27,6 +39,7 @@ _MODES = {
     "cold": cold,
     "latency": latency,
     "overload": overload,
+    "noisy-provider": noisy_provider,
     "pair": pair,
     "load": load,
 }

@@ -15,6 +15,7 @@ from devkit.sandbox.provider.client import AggregatorClient, Call, refund
 
 # Seconds that what has begun may take to end once no more players arrive.
 _TO_DRAIN = 90.0
+_OVERLOADED = "overloaded"
 # Calls are refused for good when nothing about them ever changes; until then an unknown outcome is asked for again.
 _SENDS = 40
 
@@ -41,7 +42,7 @@ class Arrival:
 async def play_arrival(client: AggregatorClient, calls: Sequence[Call]) -> Arrival:
     """Play a bet of two steps as a provider does that follows the protocol.
 
-    A PayIn that is answered 99 with Retry-After took nothing: the player goes away. After any other unknown outcome the
+    A PayIn that is answered ``overloaded`` did nothing: the player goes away. After any other unknown outcome the
     provider refunds the bet. The PayOut is sent until its answer is definite.
     """
     pay_in, pay_out = calls
@@ -53,7 +54,7 @@ async def play_arrival(client: AggregatorClient, calls: Sequence[Call]) -> Arriv
         fate = Fate.USEFUL if settled.done else Fate.UNKNOWN
     elif answer.definite:
         fate = Fate.REFUSED
-    elif answer.retry_after:
+    elif answer.reason == _OVERLOADED:
         fate = Fate.SHED
     else:
         fate = Fate.UNKNOWN

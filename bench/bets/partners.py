@@ -34,6 +34,14 @@ class SeatedCasino:
     sessions: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A provider as it signs."""
+
+    counterparty_id: str
+    secret: str
+
+
 class Partners:
     """The casinos of a stack, and the provider that calls its API."""
 
@@ -65,15 +73,25 @@ class Partners:
         opened = [await self._sessions.open(NewSession(*place, player, CURRENCY)) for player in self._new_players()]
         return _seated(made, [str(one["session_id"]) for one in opened])
 
+    async def provider(self, name: str, profile: str) -> Account:
+        """Onboard another provider, whose calls are refused: it has no game and no session."""
+        named = f"{name}-{secrets.token_hex(3)}"
+        made = await self._onboarding.add_provider(named, "http://127.0.0.1:1", profile)
+        return Account(str(made["counterparty_id"]), str(made["secret"]))
+
+    @property
+    def api(self) -> str:
+        """Return the address below which providers call."""
+        return self._stack.ready.api + self._stack.settings.provider_api_prefix
+
     def control(self, client_id: str) -> SandboxCasino:
         """Return the control API of a casino of the sandbox."""
         return SandboxCasino(self._http, str(self._stack.ready.sandbox_casino), client_id)
 
     def calls(self, casino: SeatedCasino, name: str = "service") -> ProviderCalls:
         """Return the service as a target, for bets of this casino's players."""
-        stack = self._stack
-        api = stack.ready.api + stack.settings.provider_api_prefix
-        client = AggregatorClient(self._http, api, stack.counterparty_id, stack.secret, timeout_seconds=_ANSWER_WITHIN)
+        stack, within = self._stack, _ANSWER_WITHIN
+        client = AggregatorClient(self._http, self.api, stack.counterparty_id, stack.secret, timeout_seconds=within)
         return ProviderCalls(name, client, casino.sessions, stack.pids)
 
     async def _onboard(self, name: str, address: str, profile: str, confirmation: str) -> dict[str, object]:
