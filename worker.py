@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import structlog
 from prometheus_client import start_http_server
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.worker import Interceptor, PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
@@ -29,7 +28,7 @@ from betcore.casino.client import CasinoClient
 from betcore.casino.http_session import http_session
 from betcore.db.bets import Bets
 from betcore.db.circuit_breakers import CircuitBreakers
-from betcore.db.engine import create_engine
+from betcore.db.database import Database, open_database
 from betcore.db.open_bets import OpenBets
 from betcore.db.partners import Partners
 from betcore.db.reconciliations import Reconciliations as Runs
@@ -77,7 +76,7 @@ class Activities:
     @classmethod
     def on(
         cls,
-        engine: AsyncEngine,
+        database: Database,
         partners: Partners,
         casinos: CasinoClient,
         notifications: AcceptNotifications,
@@ -85,15 +84,15 @@ class Activities:
         client: Client,
     ) -> "Activities":
         """Return all activities over one database, the casinos and Temporal."""
-        bets, reversals = Bets(engine), Reversals(engine)
+        bets, reversals = Bets(database), Reversals(database)
         gateway = CasinoGateway(bets, partners, casinos, notifications, admission)
         return cls(
             Wallet(gateway, bets, reversals),
             ClawBacks(gateway, bets, reversals),
             Marks(gateway, casinos, bets, reversals),
             BetRecords(bets),
-            Recovery(client, OpenBets(engine)),
-            Reconciler(client, Runs(engine), bets, partners, casinos),
+            Recovery(client, OpenBets(database)),
+            Reconciler(client, Runs(database), bets, partners, casinos),
         )
 
 
@@ -182,19 +181,18 @@ async def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        engine = create_engine(settings)
-        stack.push_async_callback(engine.dispose)
+        database = await stack.enter_async_context(open_database(settings))
         # A limit of connections would be common to all casinos, and a slow one would delay the others: there is none.
         http = await stack.enter_async_context(http_session())
         vault = Vault.of(settings)
-        keys = SigningKeys(engine, vault, settings.partner_cache_seconds)
-        partners = Partners(engine, vault, settings.partner_cache_seconds)
+        keys = SigningKeys(database, vault, settings.partner_cache_seconds)
+        partners = Partners(database, vault, settings.partner_cache_seconds)
         client = await connect(settings)
         notifications = await stack.enter_async_context(AcceptNotifications(settings))
         casinos = CasinoClient(http, keys, settings.issuer)
-        breakers = CircuitBreakers(engine, settings.partner_cache_seconds)
+        breakers = CircuitBreakers(database, settings.partner_cache_seconds)
         admission = AdmissionControl(breakers, settings.worker_slots // _PARTS)
-        activities = Activities.on(engine, partners, casinos, notifications, admission, client)
+        activities = Activities.on(database, partners, casinos, notifications, admission, client)
         if settings.worker_metrics_port:
             start_http_server(settings.worker_metrics_port, addr="127.0.0.1")
         for worker in workers(client, activities, settings):

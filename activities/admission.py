@@ -13,10 +13,10 @@ from enum import StrEnum
 
 import prometheus_client
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.circuit_breakers import CircuitBreakers
+from betcore.db.database import DatabaseError
 from betcore.domain.casino_responses import NOT_SENT, UNAUTHORISED
 from betcore.domain.partners import Casino
 
@@ -114,5 +114,5 @@ class AdmissionControl:
             elif await self._breakers.failed(casino, at_once=answer.meaning == UNAUTHORISED):
                 OPENED.labels(casino.name).inc()
                 _log.warning("breaker opened", casino=casino.name, kind=answer.kind)
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            _log.warning("a casino's health was not recorded", casino=casino.name, error=type(error).__name__)
+        except DatabaseError as error:
+            _log.warning("a casino's health was not recorded", casino=casino.name, error=str(error))

@@ -6,22 +6,23 @@ from typing import TypeVar
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.responses import JSONResponse, Response
 from temporalio.client import Client
 
 from betcore.db.circuit_breakers import Breaker, CircuitBreakers
+from betcore.db.database import Database
 from betcore.db.incidents import Incidents
+from betcore.db.statement import NoRow, Statement
 
 _T = TypeVar("_T")
 _WITHIN = 1.0
+_ALIVE = Statement(NoRow, "SELECT 1")
 
 
-def router(engine: AsyncEngine, client: Client) -> APIRouter:
+def router(database: Database, client: Client) -> APIRouter:
     """Return the routes ``/health/live``, ``/health/ready`` and ``/metrics``."""
     routes = APIRouter()
-    incidents, casinos = Incidents(engine), CircuitBreakers(engine, 0)
+    incidents, casinos = Incidents(database), CircuitBreakers(database, 0)
 
     @routes.get("/health/live", summary="The process is up.")
     async def live() -> dict[str, str]:
@@ -31,8 +32,8 @@ def router(engine: AsyncEngine, client: Client) -> APIRouter:
         "/health/ready", summary="Database and Temporal answer.", responses={503: {"description": "One does not."}}
     )
     async def ready() -> JSONResponse:
-        database, temporal = await asyncio.gather(_soon(_select(engine)), _soon(_healthy(client)))
-        parts = {"database": bool(database), "temporal": bool(temporal)}
+        answers, temporal = await asyncio.gather(_soon(_answers(database)), _soon(_healthy(client)))
+        parts = {"database": bool(answers), "temporal": bool(temporal)}
         return JSONResponse(parts, 200 if all(parts.values()) else 503)
 
     @routes.get("/metrics", include_in_schema=False)
@@ -44,9 +45,8 @@ def router(engine: AsyncEngine, client: Client) -> APIRouter:
     return routes
 
 
-async def _select(engine: AsyncEngine) -> bool:
-    async with engine.connect() as connection:
-        await connection.execute(text("SELECT 1"))
+async def _answers(database: Database) -> bool:
+    await database.execute(_ALIVE)
     return True
 
 

@@ -7,8 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 import structlog
 from fastapi import FastAPI, Request
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from temporalio.client import Client
@@ -30,7 +28,7 @@ from betcore.casino.client import CasinoClient
 from betcore.casino.http_session import http_session
 from betcore.casino.tokens import Tokens
 from betcore.db.bets import Bets
-from betcore.db.engine import create_engine
+from betcore.db.database import Database, DatabaseError, open_database
 from betcore.db.partners import Partners
 from betcore.db.provider_requests import ProviderRequests
 from betcore.db.signing_keys import SigningKeys
@@ -57,12 +55,11 @@ def create_app() -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            engine = create_engine(settings)
-            stack.push_async_callback(engine.dispose)
+            database = await stack.enter_async_context(open_database(settings))
             client = await connect(settings)
             # A casino that is slow to answer must not use up the connections of all casinos.
             http = await stack.enter_async_context(http_session())
-            requests = compose(app, settings, engine, client, http)
+            requests = compose(app, settings, database, client, http)
             stack.push_async_callback(app.state.admission.close)
             forgetting = asyncio.create_task(_forget(requests))
             stack.callback(forgetting.cancel)
@@ -87,16 +84,16 @@ def create_app() -> FastAPI:
 
 
 def compose(
-    app: FastAPI, settings: Settings, engine: AsyncEngine, client: Client, http: aiohttp.ClientSession
+    app: FastAPI, settings: Settings, database: Database, client: Client, http: aiohttp.ClientSession
 ) -> ProviderRequests:
     """Give the application its routes, and the routes their collaborators."""
     vault = Vault.of(settings)
-    keys = SigningKeys(engine, vault, settings.partner_cache_seconds)
-    partners = Partners(engine, vault, settings.partner_cache_seconds)
-    requests = ProviderRequests(engine)
+    keys = SigningKeys(database, vault, settings.partner_cache_seconds)
+    partners = Partners(database, vault, settings.partner_cache_seconds)
+    requests = ProviderRequests(database)
     balances = Balances(requests, partners, CasinoClient(http, keys, settings.issuer))
     admission = StakeAdmission(requests, settings.stakes_in_flight)
-    operations = BetOperations(requests, Bets(engine), partners, balances, BetWorkflowClient(client), admission)
+    operations = BetOperations(requests, Bets(database), partners, balances, BetWorkflowClient(client), admission)
     store = settings.rate_limit_store
     limits = CallerLimits(settings.stranger_calls_per_second, store.get_secret_value() if store else None)
     app.state.requests, app.state.partners, app.state.admission, app.state.limits = (
@@ -107,9 +104,9 @@ def compose(
     )
     app.include_router(provider_routes.router(operations), prefix=settings.provider_api_prefix)
     app.include_router(jwks.router(keys))
-    accepts = AcceptReceiver(engine, client)
+    accepts = AcceptReceiver(database, client)
     app.include_router(casino_routes.router(Tokens(keys, settings.issuer), partners, accepts, limits))
-    app.include_router(health.router(engine, client))
+    app.include_router(health.router(database, client))
     return requests
 
 
@@ -127,7 +124,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
             requests: ProviderRequests = request.app.state.requests
             if not await requests.claim(caller.provider.provider_id, caller.request_id):
                 return render(Reply(Code.NOT_AUTHORISED, "this X-Request-Id was used before"))
-    except (SQLAlchemyError, OSError, TimeoutError):
+    except DatabaseError:
         _log.exception("a request id could not be recorded")
         return render(Reply(Code.OUTCOME_UNKNOWN))
     if isinstance(error, HTTPException):
@@ -141,6 +138,6 @@ async def _forget(requests: ProviderRequests) -> None:
     while True:
         try:
             await requests.forget()
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            _log.warning("old request ids were not dropped", error=type(error).__name__)
+        except DatabaseError as error:
+            _log.warning("old request ids were not dropped", error=str(error))
         await asyncio.sleep(_FORGET_EVERY)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from betcore.db.database import open_database
 from betcore.db.migrate import migrate
 from betcore.db.onboarding import Onboarding
 from betcore.db.signing_keys import SigningKeys
@@ -41,7 +42,8 @@ async def prepare(engine: AsyncEngine, settings: Settings, casino: str, profile:
     desk = Onboarding(engine, vault)
     await desk.add_provider("p", "http://127.0.0.1:1")
     await desk.add_casino("c", casino, profile)
-    await SigningKeys(engine, vault, 60).ensure()
+    async with open_database(settings) as database:
+        await SigningKeys(database, vault, 60).ensure()
 
 
 @asynccontextmanager

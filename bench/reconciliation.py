@@ -28,6 +28,7 @@ from activities.reconciliation import Reconciler
 from bench import harness
 from betcore.casino.client import CasinoClient
 from betcore.db.bets import Bets
+from betcore.db.database import Database, open_database
 from betcore.db.engine import create_engine
 from betcore.db.partners import Partners
 from betcore.db.reconciliations import Reconciliations
@@ -78,10 +79,11 @@ async def main(movements: int) -> dict[str, Any]:
             engine = create_engine(settings)
             try:
                 await _prepare(engine, settings, url, casino, bets)
-                tenth = await _compared(engine, settings, bets // 10)
-                whole = await _compared(engine, settings, bets)
             finally:
                 await engine.dispose()
+            async with open_database(settings) as opened:
+                tenth = await _compared(opened, settings, bets // 10)
+                whole = await _compared(opened, settings, bets)
     return {
         "movements": movements,
         "bets": bets,
@@ -103,16 +105,16 @@ async def _prepare(engine: AsyncEngine, settings: Settings, url: str, casino: st
         await connection.close()
 
 
-async def _compared(engine: AsyncEngine, settings: Settings, bets: int) -> dict[str, Any]:
+async def _compared(database: Database, settings: Settings, bets: int) -> dict[str, Any]:
     """Compare the first bets, and return coverage, findings, speed and the peak memory so far."""
-    vault, runs = Vault.of(settings), Reconciliations(engine)
+    vault, runs = Vault.of(settings), Reconciliations(database)
     window = _FIRST, _FIRST + timedelta(milliseconds=bets + 1)
     order = Reconcile(casino_id=1, opened_from=window[0], opened_to=window[1])
     run = await runs.open(Wanted(order, f"bench-{bets}"))
     async with aiohttp.ClientSession() as http:
-        keys, partners = SigningKeys(engine, vault, 60), Partners(engine, vault, 60)
+        keys, partners = SigningKeys(database, vault, 60), Partners(database, vault, 60)
         client = await Client.connect("127.0.0.1:1", lazy=True)
-        books = Reconciler(client, runs, Bets(engine), partners, CasinoClient(http, keys, "bench"))
+        books = Reconciler(client, runs, Bets(database), partners, CasinoClient(http, keys, "bench"))
         began = time.monotonic()
         await ActivityEnvironment().run(books.compare_books, run.reconciliation_id)
         seconds = time.monotonic() - began

@@ -19,6 +19,7 @@ from betcore.casino.accept_notifications import AcceptNotifications
 from betcore.casino.client import CasinoClient
 from betcore.db.bets import Bets
 from betcore.db.circuit_breakers import CircuitBreakers
+from betcore.db.database import Database, open_database
 from betcore.db.engine import create_engine
 from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
@@ -48,6 +49,7 @@ class InProcessCasino:
     """One provider and one casino on one database, and what reads and writes them."""
 
     engine: AsyncEngine
+    database: Database
     casino_url: str
     http: aiohttp.ClientSession
     calls: ProviderRequests
@@ -114,8 +116,8 @@ class InProcessCasino:
 
     def activities(self, client: Client) -> Activities:
         """Return the real activities, over this casino and its database."""
-        admission = AdmissionControl(CircuitBreakers(self.engine, self.cache_seconds))
-        return Activities.on(self.engine, self.partners, self.casinos, self.hints, admission, client)
+        admission = AdmissionControl(CircuitBreakers(self.database, self.cache_seconds))
+        return Activities.on(self.database, self.partners, self.casinos, self.hints, admission, client)
 
     def refund(self, bet: PayIn) -> Refund:
         """Return the Refund of a bet."""
@@ -185,13 +187,14 @@ async def open_casino(
     """
     settings = Settings(database_url=database_url, secret_key=SECRET_KEY)
     engine, vault = create_engine(settings), Vault.of(settings)
-    keys = SigningKeys(engine, vault, 60)
-    await keys.ensure()
     async with (
+        open_database(settings) as database,
         asyncpg.create_pool(database_url, min_size=1, max_size=5) as pool,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
         AcceptNotifications(settings) as hints,
     ):
+        keys = SigningKeys(database, vault, 60)
+        await keys.ensure()
         # A call that a test leaves held is not waited for.
         runner = web.AppRunner(create_app(pool, keys.jwks), access_log=None, shutdown_timeout=1)
         await runner.setup()
@@ -211,7 +214,7 @@ async def open_casino(
             switches = {"partner_client_id": client_id, "confirmation": confirmation}
             async with http.post(f"{url}/_settings", json=switches) as response:
                 response.raise_for_status()
-            calls, bets, partners = ProviderRequests(engine), Bets(engine), Partners(engine, vault, cache_seconds)
+            calls, bets, partners = ProviderRequests(database), Bets(database), Partners(database, vault, cache_seconds)
             casinos = CasinoClient(http, keys, "test")
             found = await partners.provider(made["counterparty_id"])
             assert found is not None
@@ -219,7 +222,7 @@ async def open_casino(
             assert seen is not None
             assert seen.session is not None
             yield InProcessCasino(
-                engine, url, http, calls, partners, casinos, hints, bets,
+                engine, database, url, http, calls, partners, casinos, hints, bets,
                 made["counterparty_id"], client_id, seen.session, cache_seconds,
             )  # fmt: skip
         finally:

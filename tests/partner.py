@@ -18,6 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
+from betcore.db.database import Database, open_database
 from betcore.db.engine import create_engine
 from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
@@ -51,6 +52,7 @@ class Stack:
     addresses: dict[str, Any]
     settings: Settings
     engine: AsyncEngine
+    database: Database
     client: Client
     http: aiohttp.ClientSession
 
@@ -404,8 +406,8 @@ async def _launch(folder: Path, options: Sequence[str], environment: Mapping[str
 async def _opened(folder: Path, addresses: dict[str, Any]) -> AsyncIterator[Stack]:
     settings = Settings(data_dir=folder)
     engine = create_engine(settings)
-    async with caller() as http:
-        yield Stack(folder, addresses, settings, engine, await connect(settings), http)
+    async with caller() as http, open_database(settings) as database:
+        yield Stack(folder, addresses, settings, engine, database, await connect(settings), http)
     await engine.dispose()
 
 

@@ -5,8 +5,6 @@ from datetime import timedelta
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -14,6 +12,7 @@ from api.casino import schemas
 from betcore.casino import accept_notifications
 from betcore.db.accepts import Accepts
 from betcore.db.bets import Bets
+from betcore.db.database import Database, DatabaseError
 from betcore.domain.accepts import CasinoAccept, StoredAccept
 from betcore.domain.messages import Accept
 from betcore.domain.partners import Casino
@@ -28,11 +27,11 @@ _SIGNAL_WITHIN = 1.0
 class AcceptReceiver:
     """Stores Accepts in the database and notifies workers and workflows."""
 
-    def __init__(self, engine: AsyncEngine, client: Client) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, client: Client) -> None:
+        self._database = database
         self._client = client
-        self._accepts = Accepts(engine)
-        self._bets = Bets(engine)
+        self._accepts = Accepts(database)
+        self._bets = Bets(database)
 
     async def receive(self, casino: Casino, body: bytes) -> StoredAccept:
         """Store the Accept in a body and notify whatever waits for it.
@@ -62,9 +61,9 @@ class AcceptReceiver:
         bet_id, transaction_type = accept.bet_id, accept.transaction_type
         if stored.hinted:
             try:
-                await accept_notifications.notify(self._engine, bet_id, transaction_type)
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
-                _log.warning("a hint of an Accept was lost", bet_id=bet_id, error=type(error).__name__)
+                await accept_notifications.notify(self._database, bet_id, transaction_type)
+            except DatabaseError as error:
+                _log.warning("a hint of an Accept was lost", bet_id=bet_id, error=str(error))
         if stored.workflow_id is not None:
             handle = self._client.get_workflow_handle(stored.workflow_id)
             message = Accept(transaction_type=int(transaction_type), success=accept.success)

@@ -10,33 +10,29 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
-import asyncpg
 import structlog
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.domain.errors import Misconfigured
+from betcore.db.database import FAILURES, Database, DatabaseError, connect, connection_options
+from betcore.db.statement import NoRow, Statement
 from betcore.domain.ids import TransactionType, transaction_id
 from betcore.runtime.settings import Settings
 
 _log = structlog.get_logger()
 
 CHANNEL = "betcore_accept"
-_NOTIFY = text("SELECT pg_notify(:channel, :movement)")
-_CONNECT_WITHIN = 3.0
+_NOTIFY = Statement(NoRow, "SELECT pg_notify(:channel, :movement)")
+_CHECK_WITHIN = 3.0
 # Seconds after which a connection that died without a message is noticed.
 _CHECK_EVERY = 15.0
-_FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
-async def notify(engine: AsyncEngine, bet_id: int, transaction_type: TransactionType) -> None:
-    """Notify every worker that the movement's Accept is in its row. Raises what the database raises.
+async def notify(database: Database, bet_id: int, transaction_type: TransactionType) -> None:
+    """Notify every worker that the movement's Accept is in its row. Raise DatabaseError.
 
     NOTIFY holds a lock of the whole server until its transaction ends. It is a statement of its own, because a
     transaction that writes nothing has no log to flush under that lock.
     """
-    async with engine.connect() as connection:
-        await connection.execute(_NOTIFY, {"channel": CHANNEL, "movement": transaction_id(bet_id, transaction_type)})
+    await database.execute(_NOTIFY, channel=CHANNEL, movement=transaction_id(bet_id, transaction_type))
 
 
 class AcceptNotifications:
@@ -47,10 +43,7 @@ class AcceptNotifications:
     """
 
     def __init__(self, settings: Settings, gap: float = 1.0) -> None:
-        if settings.database_url is None:
-            raise Misconfigured("no database: set BETCORE_DATABASE_URL", code="no_database")
-        url = make_url(settings.database_url.get_secret_value()).set(drivername="postgresql")
-        self._url = url.render_as_string(hide_password=False)
+        self._options = connection_options(settings, "betcore hints")
         self._gap = gap
         self._expected: dict[str, set[asyncio.Event]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -86,15 +79,13 @@ class AcceptNotifications:
         while True:
             try:
                 await self._listen_once()
-            except _FAILURES as error:
+            except (DatabaseError, *FAILURES) as error:
                 _log.warning("Accepts are not heard of just now", error=type(error).__name__)
             await asyncio.sleep(self._gap)
 
     async def _listen_once(self) -> None:
         """Listen until the connection is lost."""
-        connection = await asyncpg.connect(
-            self._url, timeout=_CONNECT_WITHIN, server_settings={"application_name": "betcore hints"}
-        )
+        connection = await connect(self._options)
         try:
             lost = asyncio.Event()
             connection.add_termination_listener(lambda _: lost.set())
@@ -105,7 +96,7 @@ class AcceptNotifications:
                     async with asyncio.timeout(_CHECK_EVERY):
                         await lost.wait()
                 except TimeoutError:
-                    await connection.execute("SELECT 1", timeout=_CONNECT_WITHIN)
+                    await connection.execute("SELECT 1", timeout=_CHECK_WITHIN)
         finally:
             self.listening.clear()
             connection.terminate()

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from betcore.cli.output import emit, read_settings, reporting_errors
-from betcore.domain.errors import InvalidInput, Unavailable
+from betcore.domain.errors import FailureCode, InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from betcore.db.database import Database
     from betcore.db.onboarding import Onboarding
     from betcore.db.onboarding_catalogue import Catalogue
     from betcore.db.onboarding_limits import Limits
@@ -27,9 +28,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """The settings and the database engine of one command."""
+    """The settings and the database of one command; ``engine`` is for setting up partners and for migrations."""
 
     settings: "Settings"
+    database: "Database"
     engine: "AsyncEngine"
 
     @property
@@ -110,21 +112,16 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 async def _in_context(settings: "Settings", work: Work) -> Json:
-    import asyncpg
-    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-
+    from betcore.db.database import DatabaseError, open_database
     from betcore.db.engine import create_engine
 
     try:
-        engine = create_engine(settings)
-        try:
-            return await work(CommandContext(settings, engine))
-        finally:
-            await engine.dispose()
-    except DBAPIError as error:
-        # SQLAlchemy's own message has the statement and its values: only the driver's message is printed.
-        raise Unavailable(f"the database refused: {error.orig}", code="database_refused") from error
-    except asyncpg.PostgresError as error:
-        raise Unavailable(f"the database refused: {error}", code="database_refused") from error
-    except SQLAlchemyError as error:
-        raise Unavailable(f"database: {type(error).__name__}", code="database_refused") from error
+        async with open_database(settings) as database:
+            engine = create_engine(settings)
+            try:
+                return await work(CommandContext(settings, database, engine))
+            finally:
+                await engine.dispose()
+    except DatabaseError as error:
+        code: FailureCode = "unreachable" if error.unreachable else "database_refused"
+        raise Unavailable(f"database: {error}", code=code) from error

@@ -60,7 +60,7 @@ def show_incident(
 def _incidents(context: CommandContext) -> "Incidents":
     from betcore.db.incidents import Incidents
 
-    return Incidents(context.engine)
+    return Incidents(context.database)
 
 
 def _listing(found: Json) -> str:

@@ -41,4 +41,4 @@ def _keys(context: CommandContext) -> "SigningKeys":
     from betcore.db.signing_keys import SigningKeys
     from betcore.runtime.vault import Vault
 
-    return SigningKeys(context.engine, Vault.of(context.settings), 0)
+    return SigningKeys(context.database, Vault.of(context.settings), 0)

@@ -22,7 +22,7 @@ def command(
         from betcore.db.signing_keys import SigningKeys
         from betcore.runtime.vault import Vault
 
-        keys = SigningKeys(context.engine, Vault.of(context.settings), 0)
+        keys = SigningKeys(context.database, Vault.of(context.settings), 0)
         await migrate(context.engine)
         await keys.ensure()
         kid = await keys.rotate() if new_signing_key else (await keys.current()).kid

@@ -56,7 +56,7 @@ def owed(casino: Casino = None, as_json: AsJson = False, data_dir: DataDir = Non
     async def work(context: CommandContext) -> Json:
         from betcore.db.owed import Owed
 
-        return {"owed": await Owed(context.engine).listed(casino)}
+        return {"owed": await Owed(context.database).listed(casino)}
 
     run_command(as_json, data_dir, work, lambda found: formatting.table(found["owed"]))
 

@@ -35,7 +35,7 @@ async def send_action(
     Nothing has changed after NotFound, InvalidInput(invalid_operation), and PreconditionFailed(operation_refused) with
     the bet's state. Raises Unavailable(unknown) if no worker has answered.
     """
-    stories = BetHistory(context.engine)
+    stories = BetHistory(context.database)
     bet = await stories.find(named)
     order = Operate(
         action=action,

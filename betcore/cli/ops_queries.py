@@ -34,7 +34,7 @@ _WHY = {
 async def show_bet(context: CommandContext, named: str) -> Json:
     """Return all about one bet. If Temporal does not answer, what comes next is left out, and ``no_next`` has the
     reason."""
-    stories = BetHistory(context.engine)
+    stories = BetHistory(context.database)
     bet = await stories.find(named)
     found = await stories.read(bet.bet_id)
     try:
@@ -53,7 +53,7 @@ async def list_stuck(context: CommandContext, casino: str | None, limit: int) ->
     Raises NotFound if there is no such casino, Unavailable(unreachable) if Temporal does not answer.
     """
     if casino is not None:
-        await known_casino(context.engine, casino)
+        await known_casino(context.database, casino)
     client = await temporal(context)
     try:
         return {"stuck": await _stuck(context, client, casino, limit)}
@@ -62,7 +62,7 @@ async def list_stuck(context: CommandContext, casino: str | None, limit: int) ->
 
 
 async def _stuck(context: CommandContext, client: "Client", casino: str | None, limit: int) -> list[Json]:
-    stories, seen = BetHistory(context.engine), dict[str, Json]()
+    stories, seen = BetHistory(context.database), dict[str, Json]()
     for why in executions.STUCK:
         async for found in executions.find_stuck(client, why, casino, limit):
             line = await _line(stories, client, found.id, why)
@@ -88,7 +88,7 @@ async def temporal(context: CommandContext) -> "Client":
 
 async def _without_workflow(context: CommandContext, client: "Client") -> AsyncIterator[tuple[OpenBet, str]]:
     """Open rows whose workflow does not run, and why."""
-    lives = OpenBets(context.engine)
+    lives = OpenBets(context.database)
     for kind in lives.kinds:
         after = 0
         while rows := await lives.open_rows(kind, after, _PAGE):

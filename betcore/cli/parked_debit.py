@@ -17,7 +17,7 @@ async def look_up(context: CommandContext, bet_id: int) -> Json | None:
     from betcore.db.reconciliations import Reconciliations
     from betcore.domain.reconciliation import UnreadBet
 
-    (bet,) = await Reconciliations(context.engine).bets([bet_id])
+    (bet,) = await Reconciliations(context.database).bets([bet_id])
     if isinstance(bet, UnreadBet):
         raise PreconditionFailed(f"bet {bet_id} cannot be read: {bet.why}", code="operation_refused")
     debit = next((one for one in bet.movements if one.transaction_type < 0 and one.state == "parked"), None)
@@ -55,5 +55,7 @@ async def _list_movements(context: CommandContext, casino_id: int, bet_id: int) 
 
     vault = Vault.of(context.settings)
     async with http_session() as http:
-        casinos = CasinoClient(http, SigningKeys(context.engine, vault, 0), context.settings.issuer)
-        return await ThrottledLookup(casinos, await Partners(context.engine, vault, 0).casino(casino_id)).listed(bet_id)
+        casinos = CasinoClient(http, SigningKeys(context.database, vault, 0), context.settings.issuer)
+        return await ThrottledLookup(casinos, await Partners(context.database, vault, 0).casino(casino_id)).listed(
+            bet_id
+        )

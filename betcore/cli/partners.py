@@ -190,7 +190,7 @@ def _list(kind: "PartnerKind", as_json: bool, data_dir: Path | None) -> None:
 async def _with_breakers(context: CommandContext, casinos: list[Json]) -> list[Json]:
     from betcore.db.circuit_breakers import CircuitBreakers
 
-    shown = {breaker.casino: breaker.description for breaker in await CircuitBreakers(context.engine, 0).shown()}
+    shown = {breaker.casino: breaker.description for breaker in await CircuitBreakers(context.database, 0).shown()}
     return [casino | {"breaker": shown.get(casino["name"])} for casino in casinos]
 
 

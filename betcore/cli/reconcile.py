@@ -61,7 +61,7 @@ async def _reconciled(
     from betcore.db.reconciliations import Reconciliations
     from betcore.temporal.client import connect
 
-    runs = Reconciliations(context.engine)
+    runs = Reconciliations(context.database)
     wanted = await runs.wanted(casino, opened_from, opened_to)
     _writable(out)
     try:

@@ -77,10 +77,8 @@ def check(
 
 
 async def _verified(settings: "Settings", scope: "Scope") -> "Report":
-    import asyncpg
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from betcore.domain.errors import Unavailable
+    from betcore.db.database import DatabaseError
+    from betcore.domain.errors import FailureCode, Unavailable
     from betcore.verify.run import verify as report_on
     from betcore.verify.sources import open_sources
 
@@ -88,8 +86,9 @@ async def _verified(settings: "Settings", scope: "Scope") -> "Report":
         async with open_sources(settings, scope) as sources:
             with _progress() as on_progress:
                 return await report_on(sources, on_progress)
-    except (SQLAlchemyError, asyncpg.PostgresError) as failure:
-        raise Unavailable(f"database: {type(failure).__name__}", code="database_refused") from failure
+    except DatabaseError as failure:
+        code: FailureCode = "unreachable" if failure.unreachable else "database_refused"
+        raise Unavailable(f"database: {failure}", code=code) from failure
 
 
 @contextmanager

@@ -3,10 +3,8 @@
 An Accept never ends a movement: the workflow that carries the movement reads the row and decides.
 """
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from betcore.db.claims import confirmation_of
-from betcore.db.engine import execute, one_row
+from betcore.db.database import Database
 from betcore.db.row_mapping import as_json, record_of
 from betcore.db.statements import accepts
 from betcore.db.statements.accepts import PlayedRow, StoredRow
@@ -27,19 +25,19 @@ from betcore.domain.money import Money
 class Accepts:
     """The Accepts of one database."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def store(self, casino_id: int, accept: CasinoAccept) -> StoredAccept:
         """Store an Accept; the first one stands. A contradiction files an incident and changes nothing.
 
         A movement that was never sent and a bet of another casino are as unknown as a bet that does not exist.
         """
-        bet = await one_row(self._engine, accepts.PLAYED, bet_id=accept.bet_id, casino_id=casino_id)
+        bet = await self._database.one_row(accepts.PLAYED, bet_id=accept.bet_id, casino_id=casino_id)
         if bet is None:
             return StoredAccept(AcceptOutcome.UNKNOWN)
         balance = casino_values.balance(accept.balance, bet.currency).money
-        row = await one_row(self._engine, accepts.STORE, **_given(accept, bet, balance))
+        row = await self._database.one_row(accepts.STORE, **_given(accept, bet, balance))
         if row is None:
             return StoredAccept(AcceptOutcome.UNKNOWN)
         outcome = AcceptOutcome(row.verdict)
@@ -65,11 +63,11 @@ class Accepts:
         if bet_id is None:
             return
         facts = as_json({"type": transaction_type, "reason": doubt})
-        await execute(self._engine, accepts.RECORD_UNREADABLE, bet_id=bet_id, casino_id=casino_id, facts=facts)
+        await self._database.execute(accepts.RECORD_UNREADABLE, bet_id=bet_id, casino_id=casino_id, facts=facts)
 
     async def read(self, bet_id: int, transaction_type: TransactionType) -> Confirmation | None:
         """Return the Accept of a movement, or None if there is none."""
-        row = await one_row(self._engine, accepts.READ, bet_id=bet_id, transaction_type=int(transaction_type))
+        row = await self._database.one_row(accepts.READ, bet_id=bet_id, transaction_type=int(transaction_type))
         return None if row is None else confirmation_of(row.accept, row.currency)
 
 

@@ -6,10 +6,9 @@ Amounts are text in major units, times ISO 8601 in UTC; no personal data.
 import re
 from typing import NamedTuple
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-
-from betcore.db.engine import Statement, all_rows, one_row, rows
+from betcore.db.database import Database, Transaction
 from betcore.db.row_mapping import amount_text, time_text
+from betcore.db.statement import Statement
 from betcore.db.statements import bet_history
 from betcore.db.statements.bet_history import EventRow, FoundBetRow, MovementRow, NamedBetRow, ReversalOfBetRow
 from betcore.domain.errors import NotFound
@@ -39,20 +38,20 @@ class BetWorkflows(NamedTuple):
 class BetHistory:
     """Reads bets for people."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def find(self, named: str) -> BetWorkflows:
         """Return a bet by our BetId, by ``<provider>/<betId>``, or by the id of a workflow. Raise NotFound."""
         asked = _asked(named)
-        row = await one_row(self._engine, asked[0], **asked[1]) if asked else None
+        row = await self._database.one_row(asked[0], **asked[1]) if asked else None
         if row is None:
             raise NotFound(f"there is no bet {named!r}")
         return _workflows_of(row)
 
     async def concerns(self, bet_id: int) -> Json:
         """Name the partners of a bet, how much is under way, and since when."""
-        [row] = await all_rows(self._engine, bet_history.CONCERNS, bet_id=bet_id)
+        [row] = await self._database.all_rows(bet_history.CONCERNS, bet_id=bet_id)
         return {
             "bet": f"{row.provider}/{row.provider_bet_id}",
             "casino": row.casino,
@@ -62,15 +61,15 @@ class BetHistory:
 
     async def read(self, bet_id: int) -> Json:
         """Return all that is on record of a bet."""
-        async with self._engine.execution_options(isolation_level="REPEATABLE READ").begin() as connection:
-            incidents = await rows(connection, bet_history.INCIDENTS, bet_id=bet_id)
+        async with self._database.transaction("repeatable_read", readonly=True) as transaction:
+            incidents = await transaction.all_rows(bet_history.INCIDENTS, bet_id=bet_id)
             filed = [{"incident_id": one.incident_id, "at": one.at.isoformat(), "kind": one.kind} for one in incidents]
-            return await bet_now(connection, bet_id) | {"incidents": filed}
+            return await bet_now(transaction, bet_id) | {"incidents": filed}
 
 
-async def known_casino(engine: AsyncEngine, name: str) -> None:
+async def known_casino(database: Database, name: str) -> None:
     """Raise NotFound if there is no casino of that name."""
-    if await one_row(engine, bet_history.CASINO, name=name) is None:
+    if await database.one_row(bet_history.CASINO, name=name) is None:
         raise NotFound(f"there is no casino {name!r}")
 
 
@@ -98,19 +97,20 @@ def _workflows_of(row: FoundBetRow) -> BetWorkflows:
     return BetWorkflows(row.bet_id, row.currency, state, (bet, reversal), None if row.reversal_closed_at else reversal)
 
 
-async def bet_now(connection: AsyncConnection, bet_id: int | None) -> Json:
-    """Return a bet, its movements, events and reversal, as the connection's transaction sees them; None for each absent
-    one."""
-    found = await rows(connection, bet_history.BET, bet_id=bet_id)
+async def bet_now(transaction: Transaction, bet_id: int | None) -> Json:
+    """Return a bet, its movements, events and reversal, as the transaction sees them; None for each absent one."""
+    found = await transaction.all_rows(bet_history.BET, bet_id=bet_id)
     if not found:
         return {"bet": None, "movements": [], "events": [], "reversal": None}
     [bet] = found
     currency = bet.bet.currency
-    reversals = await rows(connection, bet_history.REVERSAL, bet_id=bet_id)
+    reversals = await transaction.all_rows(bet_history.REVERSAL, bet_id=bet_id)
     return {
         "bet": _bet(bet),
-        "movements": [_movement(row, currency) for row in await rows(connection, bet_history.MOVEMENTS, bet_id=bet_id)],
-        "events": [_event(row) for row in await rows(connection, bet_history.EVENTS, bet_id=bet_id)],
+        "movements": [
+            _movement(row, currency) for row in await transaction.all_rows(bet_history.MOVEMENTS, bet_id=bet_id)
+        ],
+        "events": [_event(row) for row in await transaction.all_rows(bet_history.EVENTS, bet_id=bet_id)],
         "reversal": _reversal(reversals[0], currency) if reversals else None,
     }
 

@@ -8,11 +8,10 @@ owns comes back unchanged, and the caller sees it by ``record.owner``.
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from betcore.db.claims import claim_of, claimed, confirmation_of
-from betcore.db.engine import Statement, all_rows, execute, one_row
+from betcore.db.database import Database
 from betcore.db.row_mapping import BetRow, as_json, record_of
+from betcore.db.statement import Statement
 from betcore.db.statements import bets, movements, notes
 from betcore.domain.activity_inputs import Incident, Pay
 from betcore.domain.bet import BetRecord, BetState
@@ -27,8 +26,8 @@ _IDENTITY = ("casino_id", "player_id", "game_id", "session_id", "currency", "sta
 class Bets:
     """The bets of one database."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def open(self, pay_in: PayIn, owner: str, state: BetState, refusal: Code | None) -> Claim | None:
         """Insert the bet in the given state, or find its row.
@@ -58,7 +57,7 @@ class Bets:
             ),
         }
         while True:
-            [row] = await all_rows(self._engine, bets.OPEN, **given)
+            [row] = await self._database.all_rows(bets.OPEN, **given)
             claim = row.claim
             if claim is None and not row.known:
                 return None
@@ -141,8 +140,7 @@ class Bets:
     ) -> BetRecord:
         """Record that the casino has taken the stake of a bet that has ended without it: the stake is owed, with an
         incident."""
-        [row] = await all_rows(
-            self._engine,
+        [row] = await self._database.all_rows(
             bets.TAKEN_AFTER_THE_END,
             bet_id=record.bet_id,
             error_code=confirmation.error_code,
@@ -159,7 +157,7 @@ class Bets:
         """
         transaction_type, amount = pay.transaction_type, pay.amount
         row = await claimed(
-            self._engine,
+            self._database,
             bets.BEGIN_CREDIT,
             bet_id=pay.bet_id,
             owner=pay.owner,
@@ -209,11 +207,11 @@ class Bets:
 
     async def note(self, bet_id: int, event: str, **data: object) -> None:
         """Record an event of a bet."""
-        await execute(self._engine, notes.NOTE, bet_id=bet_id, event_type=event, data=as_json(data))
+        await self._database.execute(notes.NOTE, bet_id=bet_id, event_type=event, data=as_json(data))
 
     async def note_once(self, bet_id: int, event: str, data: Mapping[str, object]) -> None:
         """Record an event of a bet, once for the same data."""
-        await execute(self._engine, notes.NOTE_ONCE, bet_id=bet_id, event_type=event, data=as_json(data))
+        await self._database.execute(notes.NOTE_ONCE, bet_id=bet_id, event_type=event, data=as_json(data))
 
     async def await_accept(
         self, bet_id: int, transaction_type: TransactionType, within: timedelta, currency: str
@@ -223,8 +221,8 @@ class Bets:
         If there is none yet, a later one is signalled to the workflow, and nothing more is sent before ``within`` has
         passed.
         """
-        row = await one_row(
-            self._engine, movements.AWAIT_ACCEPT, bet_id=bet_id, transaction_type=int(transaction_type), within=within
+        row = await self._database.one_row(
+            movements.AWAIT_ACCEPT, bet_id=bet_id, transaction_type=int(transaction_type), within=within
         )
         return None if row is None else confirmation_of(row.accept, currency)
 
@@ -233,7 +231,7 @@ class Bets:
     ) -> None:
         """Let a movement that the casino has refused, and that is still open, be sent again after a gap."""
         given = {"bet_id": bet_id, "transaction_type": int(transaction_type), "error_code": error_code, "gap": gap}
-        await execute(self._engine, movements.FORGET_REFUSAL, **given)
+        await self._database.execute(movements.FORGET_REFUSAL, **given)
 
     async def duplicate_absent(
         self, bet_id: int, owner: str, transaction_type: TransactionType, within: timedelta
@@ -243,19 +241,18 @@ class Bets:
         Return whether it has done so for ``within`` already.
         """
         given = {"bet_id": bet_id, "owner": owner, "transaction_type": int(transaction_type), "within": within}
-        row = await one_row(self._engine, movements.DUPLICATE_ABSENT, **given)
+        row = await self._database.one_row(movements.DUPLICATE_ABSENT, **given)
         return row is not None and row.for_good
 
     async def unpark(self, bet_id: int, owner: str, transaction_type: TransactionType) -> None:
         """Let a parked movement be sent again; one that is not parked, or of another owner, stays as it is."""
-        await execute(
-            self._engine, movements.UNPARK, bet_id=bet_id, owner=owner, transaction_type=int(transaction_type)
+        await self._database.execute(
+            movements.UNPARK, bet_id=bet_id, owner=owner, transaction_type=int(transaction_type)
         )
 
     async def file_incident(self, incident: Incident) -> None:
         """Record a contradiction for a person to look at, once for the same data."""
-        await execute(
-            self._engine,
+        await self._database.execute(
             notes.FILE_INCIDENT,
             bet_id=incident.bet_id,
             kind=incident.kind,
@@ -264,9 +261,9 @@ class Bets:
         )
 
     async def _change(self, statement: Statement[BetRow], bet_id: int, owner: str, **given: object) -> BetRecord:
-        row = await one_row(self._engine, statement, bet_id=bet_id, owner=owner, **given)
+        row = await self._database.one_row(statement, bet_id=bet_id, owner=owner, **given)
         if row is None:
-            row = await one_row(self._engine, bets.AS_IT_STANDS, bet_id=bet_id)
+            row = await self._database.one_row(bets.AS_IT_STANDS, bet_id=bet_id)
         if row is None:
             raise LookupError(f"no bet {bet_id}")
         return record_of(row)

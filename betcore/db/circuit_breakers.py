@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from betcore.db.engine import all_rows, execute, one_row
+from betcore.db.database import Database
 from betcore.db.statements import circuit_breakers
 from betcore.db.statements.circuit_breakers import BreakerState
 from betcore.domain.partners import Casino
@@ -46,8 +44,8 @@ class CircuitBreakers:
     """The health of the casinos of one database, as one process sees and reports it; what it reads is trusted for
     ``cache_seconds``."""
 
-    def __init__(self, engine: AsyncEngine, cache_seconds: float) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, cache_seconds: float) -> None:
+        self._database = database
         self._cache_seconds = cache_seconds
         self._known: dict[int, tuple[float, BreakerState]] = {}
 
@@ -57,8 +55,7 @@ class CircuitBreakers:
         ``at_once`` opens it without waiting for more failures.
         """
         breaker = casino.profile.breaker
-        [row] = await all_rows(
-            self._engine,
+        [row] = await self._database.all_rows(
             circuit_breakers.FAILED,
             casino_id=casino.casino_id,
             at_once=at_once,
@@ -73,7 +70,7 @@ class CircuitBreakers:
         """Record that a send had a definite answer: the failures count no more, and the breaker closes."""
         known = self._known.get(casino.casino_id, (0, _WELL))[1]
         if known != _WELL:
-            await execute(self._engine, circuit_breakers.ANSWERED, casino_id=casino.casino_id)
+            await self._database.execute(circuit_breakers.ANSWERED, casino_id=casino.casino_id)
             self._know(casino, _WELL)
 
     async def until_probe(self, casino: Casino) -> timedelta | None:
@@ -88,25 +85,25 @@ class CircuitBreakers:
             return left
         every = timedelta(seconds=casino.profile.breaker.probe_every)
         given = {"casino_id": casino.casino_id, "probe_every": every}
-        if await one_row(self._engine, circuit_breakers.PROBE, **given) is not None:
+        if await self._database.one_row(circuit_breakers.PROBE, **given) is not None:
             return None
         state = await self._read(casino)
         return None if state.open_since is None else self._left(casino, state)
 
     async def unprobed(self) -> Sequence[tuple[int, int]]:
         """Return the casinos with an open breaker whose probe is due, each with its newest bet, or 0 without one."""
-        return [(row.casino_id, row.bet_id) for row in await all_rows(self._engine, circuit_breakers.UNPROBED)]
+        return [(row.casino_id, row.bet_id) for row in await self._database.all_rows(circuit_breakers.UNPROBED)]
 
     async def is_probe(self, casino: Casino) -> bool:
         """Become the probe of a casino that no movement has been the probe of; one process at a time does."""
         every = timedelta(seconds=casino.profile.breaker.probe_every)
         given = {"casino_id": casino.casino_id, "probe_every": every}
-        return await one_row(self._engine, circuit_breakers.PROBE_UNASKED, **given) is not None
+        return await self._database.one_row(circuit_breakers.PROBE_UNASKED, **given) is not None
 
     async def is_back(self, casino: Casino) -> bool:
         """Close the breaker of a casino that has answered a question; the next movement that fails opens it again."""
-        row = await one_row(
-            self._engine, circuit_breakers.BACK, casino_id=casino.casino_id, limit=casino.profile.breaker.failures
+        row = await self._database.one_row(
+            circuit_breakers.BACK, casino_id=casino.casino_id, limit=casino.profile.breaker.failures
         )
         if row is not None:
             self._know(casino, BreakerState(row.failures, None, None))
@@ -119,14 +116,14 @@ class CircuitBreakers:
     async def owed_turn(self, casino: Casino) -> timedelta | None:
         """Return how long to wait for the turn of a credit; None if the turns of the next second are given out."""
         gap = timedelta(seconds=1) / casino.profile.owed_per_second
-        row = await one_row(self._engine, circuit_breakers.SLOT, casino_id=casino.casino_id, gap=gap, ahead=_AHEAD)
+        row = await self._database.one_row(circuit_breakers.SLOT, casino_id=casino.casino_id, gap=gap, ahead=_AHEAD)
         return None if row is None else max(row.wait, timedelta())
 
     async def shown(self) -> Sequence[Breaker]:
         """Return the breakers of all casinos, by name."""
         return [
             Breaker(row.name, row.failures, row.open_since, None if row.open_for is None else int(row.open_for))
-            for row in await all_rows(self._engine, circuit_breakers.SHOWN)
+            for row in await self._database.all_rows(circuit_breakers.SHOWN)
         ]
 
     async def _state(self, casino: Casino) -> BreakerState:
@@ -138,7 +135,7 @@ class CircuitBreakers:
         return await self._read(casino)
 
     async def _read(self, casino: Casino) -> BreakerState:
-        state = await one_row(self._engine, circuit_breakers.READ, casino_id=casino.casino_id) or _WELL
+        state = await self._database.one_row(circuit_breakers.READ, casino_id=casino.casino_id) or _WELL
         self._know(casino, state)
         return state
 

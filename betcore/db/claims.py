@@ -2,10 +2,9 @@
 
 from typing import TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from betcore.db.engine import Statement, one_row
+from betcore.db.database import Database
 from betcore.db.row_mapping import ReversalRow, money_of, record_of
+from betcore.db.statement import Statement
 from betcore.db.statements.movements import AcceptRow, ClaimRow
 from betcore.domain.claims import Claim, Confirmation
 
@@ -25,10 +24,10 @@ def claim_of(row: ClaimRow, reversal: ReversalRow | None = None) -> Claim:
     )
 
 
-async def claimed(engine: AsyncEngine, statement: Statement[C], **given: object) -> C | None:
+async def claimed(database: Database, statement: Statement[C], **given: object) -> C | None:
     """Return the row of a claim that no other transaction has overtaken, or None if there is none."""
     while True:
-        row = await one_row(engine, statement, **given)
+        row = await database.one_row(statement, **given)
         if row is None or not row.stale:
             return row
 

@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from betcore.db.bet_history import Json, bet_now
-from betcore.db.engine import all_rows, one_row, rows
+from betcore.db.database import Database
 from betcore.db.statements import incidents
 from betcore.db.statements.incidents import IncidentRow
 from betcore.domain.errors import InvalidInput, NotFound
@@ -34,8 +32,8 @@ KINDS = {
 class Incidents:
     """Reads the table ``incident``. Amounts are text in major units, times ISO 8601 in UTC; no personal data."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def listed(
         self,
@@ -55,14 +53,14 @@ class Incidents:
         """
         if kind is not None and kind not in KINDS:
             raise InvalidInput(f"a kind is one of {', '.join(KINDS)}; not {kind!r}", code="invalid_kind")
-        if provider is not None and await one_row(self._engine, incidents.PROVIDER, name=provider) is None:
+        if provider is not None and await self._database.one_row(incidents.PROVIDER, name=provider) is None:
             raise NotFound(f"there is no provider {provider!r}")
         given = {"kind": kind, "provider": provider, "since": since, "before": before, "limit": limit}
         if bet_id is None and provider_bet_id is None:
-            found = await all_rows(self._engine, incidents.LISTED, **given)
+            found = await self._database.all_rows(incidents.LISTED, **given)
         else:
             bets = {"bet_id": bet_id, "provider_bet_id": provider_bet_id}
-            found = await all_rows(self._engine, incidents.OF_BETS, **given, **bets)
+            found = await self._database.all_rows(incidents.OF_BETS, **given, **bets)
         return [_line(row) for row in found]
 
     async def shown(self, incident_id: int) -> Json:
@@ -71,15 +69,15 @@ class Incidents:
         ``differs`` names what both sides name differently. ``bet`` and ``reversal`` are None if there is none. Raise
         NotFound.
         """
-        async with self._engine.execution_options(isolation_level="REPEATABLE READ").begin() as connection:
-            found = await rows(connection, incidents.SHOWN, incident_id=incident_id)
+        async with self._database.transaction("repeatable_read", readonly=True) as transaction:
+            found = await transaction.all_rows(incidents.SHOWN, incident_id=incident_id)
             if not found:
                 raise NotFound(f"there is no incident {incident_id}")
-            return _head(found[0]) | await bet_now(connection, found[0].bet_id)
+            return _head(found[0]) | await bet_now(transaction, found[0].bet_id)
 
     async def counts(self) -> dict[str, int]:
         """Return how many incidents there are of each kind, 0 of a kind that never was."""
-        found = {row.kind: row.incidents for row in await all_rows(self._engine, incidents.COUNTS)}
+        found = {row.kind: row.incidents for row in await self._database.all_rows(incidents.COUNTS)}
         return dict.fromkeys(KINDS, 0) | found
 
 

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from betcore.db.engine import all_rows, execute, one_row
+from betcore.db.database import Database
 from betcore.db.row_mapping import NOT_READ, BetRow, UnreadableRow, money_of
 from betcore.db.statements import open_bets
 from betcore.db.statements.open_bets import OpenBetRow, ResumptionRow
@@ -25,28 +23,28 @@ class OpenBets:
 
     kinds = (BET, REVERSAL)
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def open_rows(self, kind: str, after: int, limit: int) -> Sequence[OpenBet]:
         """Return at most ``limit`` open rows of a kind behind a BetId, by BetId."""
-        return [_open_row(kind, row) for row in await all_rows(self._engine, _OPEN[kind], after=after, limit=limit)]
+        return [_open_row(kind, row) for row in await self._database.all_rows(_OPEN[kind], after=after, limit=limit)]
 
     async def quiet(self, quiet: timedelta, after: int, limit: int) -> Page[OpenBet]:
         """Return those of the next ``limit`` open bets behind a BetId that owe money and have had no event for
         ``quiet``."""
         given = {"quiet": quiet, "after": after, "limit": limit}
-        rows = await all_rows(self._engine, open_bets.QUIET, **given)
+        rows = await self._database.all_rows(open_bets.QUIET, **given)
         return Page([_open_row(BET, row.bet) for row in rows if row.bet is not None], rows[0].upto)
 
     async def cursor(self, part: str) -> int:
         """Return where a part of the sweep goes on; 0 if it begins a round."""
-        row = await one_row(self._engine, open_bets.CURSOR, part=part)
+        row = await self._database.one_row(open_bets.CURSOR, part=part)
         return 0 if row is None else row.after
 
     async def set_cursor(self, part: str, after: int) -> None:
         """Record how far a part of the sweep has come."""
-        await execute(self._engine, open_bets.SET_CURSOR, part=part, after=after)
+        await self._database.execute(open_bets.SET_CURSOR, part=part, after=after)
 
     async def ended(self, bets: Sequence[BetKey | int], quiet: timedelta) -> Sequence[OpenBet]:
         """Return those of these bets, given by key or BetId, that have ended longer ago than ``quiet``."""
@@ -57,7 +55,7 @@ class OpenBets:
             "provider_bet_ids": [key.provider_bet_id for key in keys],
             "quiet": quiet,
         }
-        return [_open_row(BET, row) for row in await all_rows(self._engine, open_bets.ENDED, **given)]
+        return [_open_row(BET, row) for row in await self._database.all_rows(open_bets.ENDED, **given)]
 
     async def resumption(self, row: OpenBet) -> Resumption | None:
         """Return the workflow to start for a row, or None if the bet has ended meanwhile.
@@ -66,7 +64,7 @@ class OpenBets:
         UnreadableRow if this deployment cannot read the rows, for instance because it lacks the currency.
         """
         debit = -1 if row.kind == BET else -2
-        [found] = await all_rows(self._engine, open_bets.RESUMPTION, bet_id=row.bet_id, debit=debit)
+        [found] = await self._database.all_rows(open_bets.RESUMPTION, bet_id=row.bet_id, debit=debit)
         if row.kind == BET and found.bet.closed_at is not None:
             return None
         try:

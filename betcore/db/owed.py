@@ -1,9 +1,7 @@
 """What is owed to players, by casino, currency and age. Sums are made in the database, of whole minor units."""
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from betcore.db.bet_history import known_casino
-from betcore.db.engine import all_rows
+from betcore.db.database import Database
 from betcore.db.row_mapping import amount_text
 from betcore.db.statements import owed
 
@@ -16,8 +14,8 @@ AGES = {1: "under a minute", 2: "under 10 minutes", 3: "under an hour", 4: "unde
 class Owed:
     """Reads what is owed."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def listed(self, casino: str | None = None) -> list[Json]:
         """Return count and sum (major units) of what is owed, by casino, currency and age, the oldest first.
@@ -25,7 +23,7 @@ class Owed:
         Raise NotFound for an unknown casino.
         """
         if casino is not None:
-            await known_casino(self._engine, casino)
+            await known_casino(self._database, casino)
         return [
             {
                 "casino": row.casino,
@@ -35,5 +33,5 @@ class Owed:
                 "amount": amount_text(row.amount, row.currency),
                 "oldest_at": row.oldest.isoformat(),
             }
-            for row in await all_rows(self._engine, owed.OWED, casino=casino)
+            for row in await self._database.all_rows(owed.OWED, casino=casino)
         ]

@@ -3,9 +3,8 @@
 from datetime import datetime
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from betcore.db.engine import all_rows, execute, one_row
+from betcore.db.database import Database
 from betcore.db.row_mapping import as_json, money_of, record_of
 from betcore.db.statements import provider_requests
 from betcore.db.statements.provider_requests import SessionRow
@@ -20,15 +19,14 @@ _log = structlog.get_logger()
 class ProviderRequests:
     """The API's side of the database."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def look_up(
         self, provider_id: int, request_id: str, session_id: str, provider_bet_id: str | None
     ) -> RequestContext | None:
         """Claim the request id and read what the request is about; return None if the id was used before."""
-        [row] = await all_rows(
-            self._engine,
+        [row] = await self._database.all_rows(
             provider_requests.LOOK_UP,
             provider_id=provider_id,
             request_id=request_id,
@@ -47,7 +45,7 @@ class ProviderRequests:
     async def _noticed(self) -> datetime:
         """Record that request ids were lost; return since when none was, by the first process to notice."""
         while True:
-            row = await one_row(self._engine, provider_requests.NOTICE)
+            row = await self._database.one_row(provider_requests.NOTICE)
             if row is not None:
                 since = row.seen_at
                 _log.error("request ids were lost: what was sent before is not known", since=since.isoformat())
@@ -57,29 +55,29 @@ class ProviderRequests:
     async def claim(self, provider_id: int, request_id: str) -> bool:
         """Claim a request id alone, for a request that is refused unread; return False if it was used already."""
         return (
-            await one_row(self._engine, provider_requests.CLAIM, provider_id=provider_id, request_id=request_id)
+            await self._database.one_row(provider_requests.CLAIM, provider_id=provider_id, request_id=request_id)
             is not None
         )
 
     async def forget(self) -> None:
         """Delete request ids older than twice the freshness window: such a request is refused by its time."""
-        await execute(self._engine, provider_requests.FORGET)
+        await self._database.execute(provider_requests.FORGET)
 
     async def find(self, provider_id: int, provider_bet_id: str) -> BetRecord | None:
         """Return a bet by its provider's id, or None."""
-        row = await one_row(
-            self._engine, provider_requests.FIND, provider_id=provider_id, provider_bet_id=provider_bet_id
+        row = await self._database.one_row(
+            provider_requests.FIND, provider_id=provider_id, provider_bet_id=provider_bet_id
         )
         return None if row is None else row.record
 
     async def mark_told(self, bet_id: int, request_id: str) -> bool:
         """Record that the API answers "done" to the PayIn; return False if the bet was taken back before."""
         data = as_json({"answer": "pay_in", "request_id": request_id})
-        return await one_row(self._engine, provider_requests.MARK_TOLD, bet_id=bet_id, data=data) is not None
+        return await self._database.one_row(provider_requests.MARK_TOLD, bet_id=bet_id, data=data) is not None
 
     async def last_balance(self, player_id: int, currency: str) -> Money | None:
         """Return the balance that the casino last named for a player, or None."""
-        row = await one_row(self._engine, provider_requests.LAST_BALANCE, player_id=player_id, currency=currency)
+        row = await self._database.one_row(provider_requests.LAST_BALANCE, player_id=player_id, currency=currency)
         return None if row is None else money_of(row.balance, row.currency)
 
     async def tombstone(
@@ -89,8 +87,7 @@ class ProviderRequests:
 
         Return None if there is a bet after all.
         """
-        row = await one_row(
-            self._engine,
+        row = await self._database.one_row(
             provider_requests.TOMBSTONE,
             provider_id=provider_id,
             provider_bet_id=provider_bet_id,
@@ -107,12 +104,12 @@ class ProviderRequests:
 
     async def owe_reversal(self, bet_id: int) -> None:
         """Record that a settled bet is to be reversed, unless that is recorded; the sweep starts its workflow."""
-        await one_row(self._engine, provider_requests.OWE_REVERSAL, bet_id=bet_id)
+        await self._database.one_row(provider_requests.OWE_REVERSAL, bet_id=bet_id)
 
     async def early_pay_out(self, provider_id: int, provider_bet_id: str) -> float:
         """Return the seconds since the first PayOut for a bet that is unknown."""
         given = {"provider_id": provider_id, "provider_bet_id": provider_bet_id}
-        [row] = await all_rows(self._engine, provider_requests.EARLY_PAY_OUT, **given)
+        [row] = await self._database.all_rows(provider_requests.EARLY_PAY_OUT, **given)
         return float(row.age)
 
 

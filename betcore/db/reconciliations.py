@@ -9,10 +9,9 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from betcore.db.engine import Statement, all_rows, execute, one_row
+from betcore.db.database import Database
 from betcore.db.row_mapping import NOT_READ, record_of
+from betcore.db.statement import Statement
 from betcore.db.statements import reconciliations
 from betcore.db.statements.reconciliations import (
     ComparedBetRow,
@@ -48,8 +47,8 @@ _PAGE = 500
 class Reconciliations:
     """The runs of one database."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def wanted(self, casino: str, opened_from: datetime, opened_to: datetime) -> Wanted:
         """Return the run of a window: the one that has not ended, or a new one.
@@ -59,7 +58,7 @@ class Reconciliations:
         if opened_from >= opened_to:
             raise InvalidInput("from has to be before to", code="invalid_window")
         given = {"casino": casino, "opened_from": opened_from, "opened_to": opened_to}
-        row = await one_row(self._engine, reconciliations.WINDOW, **given)
+        row = await self._database.one_row(reconciliations.WINDOW, **given)
         if row is None:
             raise NotFound(f"there is no casino {casino!r}")
         if opened_to > row.now:
@@ -73,27 +72,27 @@ class Reconciliations:
         A scheduled run that has not ended comes before a new one.
         """
         given = {"margin": margin, "scheduled": f"{SCHEDULED_RECONCILIATION}:"}
-        return [_wanted(row) for row in await all_rows(self._engine, reconciliations.DUE, **given)]
+        return [_wanted(row) for row in await self._database.all_rows(reconciliations.DUE, **given)]
 
     async def open(self, wanted: Wanted) -> Run:
         """Begin a run, or find the one of this workflow."""
         given = wanted.order.model_dump() | {"workflow_id": wanted.workflow_id}
         while True:
-            run = await one_row(self._engine, reconciliations.OPEN, **given)
+            run = await self._database.one_row(reconciliations.OPEN, **given)
             if run is not None:
                 return run
             # A concurrent insert was not visible to this statement yet; it is to the next.
 
     async def run(self, reconciliation_id: int) -> Run:
         """Return the run as it stands. Raise LookupError."""
-        run = await one_row(self._engine, reconciliations.RUN, reconciliation_id=reconciliation_id)
+        run = await self._database.one_row(reconciliations.RUN, reconciliation_id=reconciliation_id)
         if run is None:
             raise LookupError(f"no reconciliation {reconciliation_id}")
         return run
 
     async def run_of(self, workflow_id: str) -> Run | None:
         """Return the run of a workflow, or None if it has not begun yet."""
-        return await one_row(self._engine, reconciliations.RUN_OF, workflow_id=workflow_id)
+        return await self._database.one_row(reconciliations.RUN_OF, workflow_id=workflow_id)
 
     async def bets_behind(self, run: Run, limit: int) -> list[OurBet | UnreadBet]:
         """Return the next bets to compare, by their number; an unreadable bet does not hold up the others."""
@@ -117,8 +116,7 @@ class Reconciliations:
 
         Return None, and record nothing, if another attempt has moved the cursor away from the one in ``run``.
         """
-        return await one_row(
-            self._engine,
+        return await self._database.one_row(
             reconciliations.COMPARED,
             reconciliation_id=run.reconciliation_id,
             seen=run.last_bet_id,
@@ -129,13 +127,13 @@ class Reconciliations:
 
     async def any_open(self, reconciliation_id: int) -> bool:
         """Return whether a finding waits for its second look."""
-        [row] = await all_rows(self._engine, reconciliations.ANY_OPEN, reconciliation_id=reconciliation_id)
+        [row] = await self._database.all_rows(reconciliations.ANY_OPEN, reconciliation_id=reconciliation_id)
         return row.any_open
 
     async def open_findings(self, reconciliation_id: int, after: int, limit: int) -> list[OpenFinding]:
         """Return findings behind one that wait for their second look."""
         given = {"reconciliation_id": reconciliation_id, "after": after, "limit": limit}
-        return await all_rows(self._engine, reconciliations.OPEN_FINDINGS, **given)
+        return await self._database.all_rows(reconciliations.OPEN_FINDINGS, **given)
 
     async def decide(self, decided: Sequence[tuple[int, str, Difference | None]]) -> None:
         """Record what became of findings after the second look; a finding without a difference has gone."""
@@ -143,11 +141,11 @@ class Reconciliations:
             {"finding_id": finding_id, "outcome": outcome} | (_words(difference) if difference else {})
             for finding_id, outcome, difference in decided
         ]
-        await execute(self._engine, reconciliations.DECIDED, decided=json.dumps(words))
+        await self._database.execute(reconciliations.DECIDED, decided=json.dumps(words))
 
     async def end(self, reconciliation_id: int) -> None:
         """End the run. Raise RuntimeError if it has not compared all of its bets."""
-        row = await one_row(self._engine, reconciliations.END, reconciliation_id=reconciliation_id)
+        row = await self._database.one_row(reconciliations.END, reconciliation_id=reconciliation_id)
         if row is None:
             raise RuntimeError(f"reconciliation {reconciliation_id} has not compared all of its bets")
 
@@ -156,7 +154,7 @@ class Reconciliations:
         run = await self.run(reconciliation_id)
         kinds: dict[str, int] = {}
         outcomes: dict[str, int] = {}
-        for row in await all_rows(self._engine, reconciliations.COUNTS, reconciliation_id=reconciliation_id):
+        for row in await self._database.all_rows(reconciliations.COUNTS, reconciliation_id=reconciliation_id):
             outcome = row.outcome or "waits"
             kinds[row.kind] = kinds.get(row.kind, 0) + row.findings
             outcomes[outcome] = outcomes.get(outcome, 0) + row.findings
@@ -169,7 +167,7 @@ class Reconciliations:
         after = 0
         while True:
             given = {"reconciliation_id": reconciliation_id, "after": after, "limit": _PAGE}
-            rows = await all_rows(self._engine, reconciliations.FINDINGS, **given)
+            rows = await self._database.all_rows(reconciliations.FINDINGS, **given)
             for row in rows:
                 yield _reported(row)
             if len(rows) < _PAGE:
@@ -177,7 +175,7 @@ class Reconciliations:
             after = rows[-1].finding_id
 
     async def _bets(self, statement: Statement[ComparedBetRow], **given: object) -> list[OurBet | UnreadBet]:
-        return list(_bets_of(await all_rows(self._engine, statement, **given)))
+        return list(_bets_of(await self._database.all_rows(statement, **given)))
 
 
 def _bets_of(rows: Sequence[ComparedBetRow]) -> Iterator[OurBet | UnreadBet]:

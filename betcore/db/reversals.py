@@ -8,11 +8,10 @@ unchanged, and the caller sees it by ``record.reversal.owner``.
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from betcore.db.claims import C, claim_of, claimed
-from betcore.db.engine import R, Statement, one_row
+from betcore.db.database import Database
 from betcore.db.row_mapping import as_json, record_of
+from betcore.db.statement import R, Statement
 from betcore.db.statements import reversals
 from betcore.db.statements.reversals import ReversedBetRow
 from betcore.domain.activity_inputs import Pay
@@ -25,8 +24,8 @@ from betcore.domain.messages import Resumed
 class Reversals:
     """The reversals of one database."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def open(self, bet_id: int, owner: str, resumed: Resumed | None) -> BetRecord:
         """Insert the reversal of a settled bet, find its row, or take over one whose workflow is gone."""
@@ -73,7 +72,7 @@ class Reversals:
         With ``sends`` it is noted only if that is their number.
         """
         given = {"bet_id": bet_id, "owner": owner, "sends": sends}
-        row = _there(await one_row(self._engine, reversals.ABSENT, **given), bet_id)
+        row = _there(await self._database.one_row(reversals.ABSENT, **given), bet_id)
         return record_of(row.bet, row.reversal), row.absent
 
     async def park(
@@ -113,13 +112,13 @@ class Reversals:
         )
 
     async def _claimed(self, statement: Statement[C], bet_id: int, owner: str, **given: object) -> C:
-        return _there(await claimed(self._engine, statement, bet_id=bet_id, owner=owner, **given), bet_id)
+        return _there(await claimed(self._database, statement, bet_id=bet_id, owner=owner, **given), bet_id)
 
     async def _change(
         self, statement: Statement[ReversedBetRow], bet_id: int, owner: str, **given: object
     ) -> BetRecord:
-        row = await one_row(self._engine, statement, bet_id=bet_id, owner=owner, **given)
-        row = row or _there(await one_row(self._engine, reversals.AS_IT_STANDS, bet_id=bet_id), bet_id)
+        row = await self._database.one_row(statement, bet_id=bet_id, owner=owner, **given)
+        row = row or _there(await self._database.one_row(reversals.AS_IT_STANDS, bet_id=bet_id), bet_id)
         return record_of(row.bet, row.reversal)
 
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import cast
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
@@ -16,20 +15,17 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from sqlalchemy import Executable, func, insert, or_, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from betcore.db import tables
 from betcore.db.cache import Cache
-from betcore.db.engine import typed
+from betcore.db.database import Database, Transaction
 from betcore.db.row_mapping import time_text
+from betcore.db.statements import signing_keys
+from betcore.db.statements.signing_keys import KeyRow
 from betcore.domain.errors import Misconfigured, NotFound
 from betcore.runtime.vault import Vault
 
 # Any number: processes that would make a key at the same time wait for each other under it.
 _LOCK = 7_310_522
-# Tokens live for seconds, those of casinos for minutes; an hour leaves room for every clock and cache on their side.
-_LISTED_AFTER_RETIREMENT = text("interval '1 hour'")
 _KID = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -41,22 +37,11 @@ class SigningKey:
     private_key: RSAPrivateKey = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRow:
-    """A key's row; its private part is sealed."""
-
-    kid: str
-    private_pem: str = field(repr=False)
-    created_at: datetime
-    retired_at: datetime | None
-    revoked_at: datetime | None
-
-
 class SigningKeys:
     """The signing keys in the database; the one in force is trusted for ``cache_seconds``."""
 
-    def __init__(self, engine: AsyncEngine, vault: Vault, cache_seconds: float) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, vault: Vault, cache_seconds: float) -> None:
+        self._database = database
         self._vault = vault
         self._current: Cache[str, SigningKey] = Cache(self._read_current, cache_seconds)
         self._listed: Cache[str, list[SigningKey]] = Cache(self._read_listed, cache_seconds)
@@ -81,19 +66,18 @@ class SigningKeys:
 
     async def ensure(self) -> None:
         """Make a key if none is in force; of any number of processes at once, one makes it."""
-        async with self._engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
-            await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-            if not await _keys(connection, _IN_FORCE):
-                await self._make(connection)
+        async with self._database.transaction() as transaction:
+            await transaction.execute(signing_keys.LOCK, lock=_LOCK)
+            if await transaction.one_row(signing_keys.IN_FORCE) is None:
+                await self._make(transaction)
         self._forget()
 
     async def rotate(self) -> str:
         """Put a new key in force and retire the others, which stay listed for an hour; return the new kid."""
-        async with self._engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
-            await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-            retire = update(tables.signing_key).where(tables.signing_key.c.retired_at.is_(None))
-            await connection.execute(retire.values(retired_at=func.now()))
-            kid = await self._make(connection)
+        async with self._database.transaction() as transaction:
+            await transaction.execute(signing_keys.LOCK, lock=_LOCK)
+            await transaction.execute(signing_keys.RETIRE_ALL)
+            kid = await self._make(transaction)
         self._forget()
         return kid
 
@@ -102,62 +86,48 @@ class SigningKeys:
 
         If it was the one in force, a new one is made. Raise NotFound.
         """
-        key = tables.signing_key.c
-        async with self._engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
-            await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-            revoked = (
-                update(tables.signing_key)
-                .where(key.kid == kid)
-                .values(
-                    revoked_at=func.coalesce(key.revoked_at, func.now()),
-                    retired_at=func.coalesce(key.retired_at, func.now()),
-                )
-            )
-            if not await _keys(connection, revoked.returning(tables.signing_key)):
+        async with self._database.transaction() as transaction:
+            await transaction.execute(signing_keys.LOCK, lock=_LOCK)
+            if await transaction.one_row(signing_keys.REVOKE, kid=kid) is None:
                 raise NotFound(f"there is no key {kid!r}")
-            newest = await _keys(connection, _IN_FORCE.limit(1))
-            in_force = newest[0].kid if newest else await self._make(connection)
+            newest = await transaction.one_row(signing_keys.IN_FORCE)
+            in_force = newest.kid if newest else await self._make(transaction)
         self._forget()
         return in_force
 
     async def all(self) -> list[dict[str, object]]:
         """Return every key there ever was, newest first, without its private part."""
-        async with self._engine.connect() as connection:
-            keys = await _keys(connection, _NEWEST_FIRST)
-            signing = {key.kid for key in await _keys(connection, _IN_FORCE.limit(1))}
-            listed = {key.kid for key in await _keys(connection, _LISTED)}
+        keys = await self._database.all_rows(signing_keys.ALL)
+        signing = next((key.kid for key in keys if key.retired_at is None), None)
         return [
             {
                 "kid": key.kid,
                 "created_at": time_text(key.created_at),
-                "signs": key.kid in signing,
-                "listed": key.kid in listed,
+                "signs": key.kid == signing,
+                "listed": key.listed,
                 "retired_at": time_text(key.retired_at),
                 "revoked_at": time_text(key.revoked_at),
             }
             for key in keys
         ]
 
-    async def _make(self, connection: AsyncConnection) -> str:
+    async def _make(self, transaction: Transaction) -> str:
         private_key = await asyncio.to_thread(generate_private_key, 65537, 2048)
         pem = private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
         kid = _thumbprint(private_key.public_key())
-        await connection.execute(insert(tables.signing_key).values(kid=kid, private_pem=self._vault.seal(pem)))
+        await transaction.execute(signing_keys.INSERT, kid=kid, private_pem=self._vault.seal(pem))
         return kid
 
     async def _read_current(self, _: str) -> SigningKey | None:
-        async with self._engine.connect() as connection:
-            keys = await _keys(connection, _IN_FORCE.limit(1))
-        return self._parse(keys[0]) if keys else None
+        key = await self._database.one_row(signing_keys.IN_FORCE)
+        return self._parse(key) if key else None
 
     async def _read_listed(self, _: str) -> list[SigningKey]:
-        async with self._engine.connect() as connection:
-            return [self._parse(key) for key in await _keys(connection, _LISTED)]
+        return [self._parse(key) for key in await self._database.all_rows(signing_keys.LISTED)]
 
     async def _read_public(self, kid: str) -> RSAPublicKey | None:
-        async with self._engine.connect() as connection:
-            keys = await _keys(connection, _LISTED.where(tables.signing_key.c.kid == kid))
-        return self._parse(keys[0]).private_key.public_key() if keys else None
+        key = await self._database.one_row(signing_keys.LISTED_KEY, kid=kid)
+        return self._parse(key).private_key.public_key() if key else None
 
     def _parse(self, key: KeyRow) -> SigningKey:
         # Parsing checks the key's primes, which takes milliseconds; a kid names one key for good.
@@ -170,21 +140,6 @@ class SigningKeys:
         self._current.forget()
         self._listed.forget()
         self._public.forget()
-
-
-_NEWEST_FIRST = select(tables.signing_key).order_by(tables.signing_key.c.created_at.desc(), tables.signing_key.c.kid)
-_IN_FORCE = _NEWEST_FIRST.where(tables.signing_key.c.retired_at.is_(None))
-_LISTED = _NEWEST_FIRST.where(
-    tables.signing_key.c.revoked_at.is_(None),
-    or_(
-        tables.signing_key.c.retired_at.is_(None),
-        tables.signing_key.c.retired_at > func.now() - _LISTED_AFTER_RETIREMENT,
-    ),
-)
-
-
-async def _keys(connection: AsyncConnection, query: Executable) -> list[KeyRow]:
-    return typed(await connection.execute(query), KeyRow)
 
 
 def _base64(data: bytes) -> str:

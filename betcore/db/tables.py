@@ -102,13 +102,3 @@ session = Table(
     _when("opened_at"),
     _when("ended_at"),
 )
-
-signing_key = Table(
-    "signing_key",
-    metadata,
-    Column("kid", Text, primary_key=True),
-    Column("private_pem", Text),
-    _when("created_at"),
-    _when("retired_at"),
-    _when("revoked_at"),
-)

@@ -9,10 +9,9 @@ from functools import lru_cache
 from typing import Literal
 
 import aiohttp
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.casino.client import CasinoClient
-from betcore.db.engine import all_rows
+from betcore.db.database import Database
 from betcore.db.partners import Partners
 from betcore.db.reconciliations import Reconciliations
 from betcore.db.row_mapping import amount_text, money_of
@@ -46,13 +45,13 @@ class CasinoCheck:
 
     def __init__(
         self,
-        engine: AsyncEngine,
+        database: Database,
         http: aiohttp.ClientSession,
         client: CasinoClient,
         partners: Partners,
         way: Callable[[Casino], Way],
     ) -> None:
-        self._engine = engine
+        self._database = database
         self._http = http
         self._client = client
         self._partners = partners
@@ -60,18 +59,18 @@ class CasinoCheck:
 
     async def check(self, after: int, again_after: timedelta, report: Report, on_progress: OnProgress) -> None:
         """Compare every bet with a BetId above ``after``. What a casino does not answer is reported as unchecked."""
-        for row in await all_rows(self._engine, verify_books.CASINOS):
+        for row in await self._database.all_rows(verify_books.CASINOS):
             casino = await self._partners.casino(row.casino_id)
             try:
                 if self._way(casino) == "journal":
                     books = _Comparison(
-                        self._engine, casino, Journal(self._http, casino), report, on_progress, again_after
+                        self._database, casino, Journal(self._http, casino), report, on_progress, again_after
                     )
                     await books.by_journal(Journal(self._http, casino), after)
                     books.report_unread()
                 else:
                     books = _Comparison(
-                        self._engine, casino, Info(self._client, casino), report, on_progress, again_after
+                        self._database, casino, Info(self._client, casino), report, on_progress, again_after
                     )
                     await books.by_info(after)
                     books.report_unread()
@@ -87,20 +86,20 @@ class _Comparison:
 
     def __init__(
         self,
-        engine: AsyncEngine,
+        database: Database,
         casino: Casino,
         book: Book,
         report: Report,
         on_progress: OnProgress,
         again_after: timedelta,
     ) -> None:
-        self._engine = engine
+        self._database = database
         self._casino = casino
         self._book = book
         self._report = report
         self._on_progress = on_progress
         self._again_after = again_after
-        self._bets = Reconciliations(engine)
+        self._bets = Reconciliations(database)
         self._suspects: set[int] = set()
         self._unread: set[UnreadBet] = set()
         self._names: dict[int, NameRow] = {}
@@ -108,7 +107,7 @@ class _Comparison:
     async def by_info(self, after: int) -> None:
         """Ask for every bet of ours. What no bet of ours explains stays unseen."""
         done, given = 0, {"casino_id": self._casino.casino_id, "limit": _BATCH}
-        while page := await all_rows(self._engine, verify_books.OF_CASINO, after=after, **given):
+        while page := await self._database.all_rows(verify_books.OF_CASINO, after=after, **given):
             await self._compare([row.bet_id for row in page], lambda bet_id, _: self._suspects.add(bet_id))
             await self._look_again_if(_SUSPECTS)
             after, done = page[-1].bet_id, done + len(page)
@@ -118,7 +117,7 @@ class _Comparison:
 
     async def by_journal(self, journal: Journal, after: int) -> None:
         """Read all of the casino's journal, then look for what we have beyond it."""
-        [reach] = await all_rows(self._engine, verify_rows.REACH, after=after)
+        [reach] = await self._database.all_rows(verify_rows.REACH, after=after)
         theirs, done = _RangeSums(reach.first, reach.last), 0
         async for entries in journal.pages():
             await self._add_page([one for one in entries if one.bet_id > after], theirs)
@@ -141,7 +140,7 @@ class _Comparison:
         asked = sorted({entry.bet_id for entry in entries})
         given = {"bet_ids": asked, "casino_id": self._casino.casino_id}
         ours = {
-            (row.bet_id, row.transaction_type): row for row in await all_rows(self._engine, verify_books.MADE, **given)
+            (row.bet_id, row.transaction_type): row for row in await self._database.all_rows(verify_books.MADE, **given)
         }
         for entry in entries:
             row = ours.get((entry.bet_id, entry.listed.transaction_type))
@@ -154,11 +153,11 @@ class _Comparison:
         """Compare our sums with the casino's, range by range, and look at each bet of a range that differs."""
         done = 0
         while True:
-            [page] = await all_rows(self._engine, verify_rows.NEXT, after=after, limit=_PAGE)
+            [page] = await self._database.all_rows(verify_rows.NEXT, after=after, limit=_PAGE)
             if page.upto is None or after >= last:
                 break
             given = {"upto": min(page.upto, last), "share": theirs.share, "casino_id": self._casino.casino_id}
-            for row in await all_rows(self._engine, verify_books.SHARES, after=after, **given):
+            for row in await self._database.all_rows(verify_books.SHARES, after=after, **given):
                 theirs.take(row.share, row.made, minor_units(row.first), minor_units(row.second))
             after, done = page.upto, done + page.bets
             self._on_progress(Progress(f"bets beside the journal of {self._casino.name}", done, None))
@@ -168,7 +167,7 @@ class _Comparison:
     async def _suspect(self, after: int, end: int) -> None:
         """Look at every bet of ours behind a BetId and before another one."""
         given = {"casino_id": self._casino.casino_id, "limit": _BATCH}
-        while page := await all_rows(self._engine, verify_books.OF_CASINO, after=after, **given):
+        while page := await self._database.all_rows(verify_books.OF_CASINO, after=after, **given):
             numbers = [row.bet_id for row in page if row.bet_id < end]
             await self._compare(numbers, lambda bet_id, _: self._suspects.add(bet_id))
             await self._look_again_if(_SUSPECTS)
@@ -187,7 +186,7 @@ class _Comparison:
     async def _compare(self, bet_ids: Sequence[int], found: Callable[[int, Difference | None], None]) -> None:
         """Pass every difference of these bets to ``found``; None stands for a bet of the casino that is not ours."""
         places = asyncio.Semaphore(_AT_ONCE)
-        names = await all_rows(self._engine, verify_books.NAMES, bet_ids=list(bet_ids))
+        names = await self._database.all_rows(verify_books.NAMES, bet_ids=list(bet_ids))
         self._names = {row.bet_id: row for row in names if row.casino_id == self._casino.casino_id}
         bets = {bet.bet_id: bet for bet in await self._bets.bets(list(self._names))}
 

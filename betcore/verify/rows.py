@@ -2,9 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-
-from betcore.db.engine import all_rows, rows
+from betcore.db.database import Database, Transaction
 from betcore.db.statements import verify_books, verify_rows
 from betcore.db.statements.verify_rows import FaultRow, SumRow
 from betcore.domain.money import minor_units
@@ -35,28 +33,27 @@ FAULTS = {
 }
 
 
-async def first_after(engine: AsyncEngine, since: datetime | None) -> int:
+async def first_after(database: Database, since: datetime | None) -> int:
     """Return the BetId before the first bet opened at ``since`` or later; 0 for all bets."""
     if since is None:
         return 0
-    [before] = await all_rows(engine, verify_rows.BEFORE, since=since)
+    [before] = await database.all_rows(verify_rows.BEFORE, since=since)
     return before.bet_id
 
 
-async def check_rows(engine: AsyncEngine, after: int, report: Report, on_progress: OnProgress) -> None:
+async def check_rows(database: Database, after: int, report: Report, on_progress: OnProgress) -> None:
     """Look at every bet behind a number, a batch at a time; each batch is one read-only snapshot."""
-    reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    [whole] = await all_rows(engine, verify_rows.WHOLE, after=after)
-    casinos = {row.casino_id: row.name for row in await all_rows(engine, verify_books.CASINOS)}
-    await _guards(engine, report)
+    [whole] = await database.all_rows(verify_rows.WHOLE, after=after)
+    casinos = {row.casino_id: row.name for row in await database.all_rows(verify_books.CASINOS)}
+    await _guards(database, report)
     adding, done = _Sums(report, casinos), 0
     while True:
-        async with reading.begin() as connection:
-            [page] = await rows(connection, verify_rows.NEXT, after=after, limit=BATCH)
+        async with database.transaction("repeatable_read", readonly=True) as transaction:
+            [page] = await transaction.all_rows(verify_rows.NEXT, after=after, limit=BATCH)
             if page.upto is None:
                 break
-            await _faults(connection, after, page.upto, report)
-            await adding.add(connection, after, page.upto)
+            await _faults(transaction, after, page.upto, report)
+            await adding.add(transaction, after, page.upto)
         after, done = page.upto, done + page.bets
         on_progress(Progress("rows", done, max(whole.bets, done)))
     for name in ("outcome", "sums", "identity", "told"):
@@ -64,8 +61,8 @@ async def check_rows(engine: AsyncEngine, after: int, report: Report, on_progres
     adding.report()
 
 
-async def _faults(connection: AsyncConnection, after: int, upto: int, report: Report) -> None:
-    for row in await rows(connection, verify_rows.FAULTS, after=after, upto=upto):
+async def _faults(transaction: Transaction, after: int, upto: int, report: Report) -> None:
+    for row in await transaction.all_rows(verify_rows.FAULTS, after=after, upto=upto):
         for fault in row.faults:
             check, what = FAULTS[fault]
             report.add(named(check, row, f"{what}: {_facts(row)}"))
@@ -84,9 +81,9 @@ class _Sums:
         self._casinos = casinos
         self._players: dict[tuple[int, int, str], int] = {}
 
-    async def add(self, connection: AsyncConnection, after: int, upto: int) -> None:
+    async def add(self, transaction: Transaction, after: int, upto: int) -> None:
         """Add one more batch."""
-        for row in await rows(connection, verify_rows.SUMS, after=after, upto=upto):
+        for row in await transaction.all_rows(verify_rows.SUMS, after=after, upto=upto):
             if row.player_id is None:
                 key = (row.casino_id, row.currency)
                 casino = self._casinos.get(row.casino_id, str(row.casino_id))
@@ -118,10 +115,10 @@ class _Sums:
                 notes.append(f"{one.casino} {one.currency}: bets say {one.says}, movements {one.moved} minor units")
 
 
-async def _guards(engine: AsyncEngine, report: Report) -> None:
-    lacking = [row.lacking for row in await all_rows(engine, verify_rows.GUARDS)]
+async def _guards(database: Database, report: Report) -> None:
+    lacking = [row.lacking for row in await database.all_rows(verify_rows.GUARDS)]
     for what in lacking:
         report.add(Violation("identity", "", "", f"the database does not guard itself any more: no {what}"))
     if "unique key bet (provider_id,provider_bet_id)" in lacking:
-        for row in await all_rows(engine, verify_rows.BETS_TWICE):
+        for row in await database.all_rows(verify_rows.BETS_TWICE):
             report.add(named("identity", row, "two bets have one key"))

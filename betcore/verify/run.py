@@ -4,16 +4,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
+from betcore.db.database import Database
 from betcore.verify.casinos import CasinoCheck
 from betcore.verify.report import CHECKS, OnProgress, Report, ignore_progress
 from betcore.verify.rows import check_rows, first_after
 from betcore.verify.workflows import Timing, WorkflowCheck
 
 # Compares our rows with the answers that a provider has received, as its own book has them.
-ProviderBook = Callable[[AsyncEngine, Report, OnProgress], Awaitable[None]]
+ProviderBook = Callable[[Database, Report, OnProgress], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Sources:
     ``since`` leaves out bets that were opened before it.
     """
 
-    engine: AsyncEngine
+    database: Database
     client: Client | None = None
     casinos: CasinoCheck | None = None
     books: Sequence[ProviderBook] = ()
@@ -38,21 +38,21 @@ class Sources:
 async def verify(sources: Sources, progress: OnProgress = ignore_progress) -> Report:
     """Check everything once; check again what may only have been in progress.
 
-    Raises SQLAlchemyError or OSError if the database does not answer.
+    Raises DatabaseError if the database does not answer.
     """
     report, timing = Report(), sources.timing
     with report.timed("rows"):
-        after = await first_after(sources.engine, sources.since)
-        await check_rows(sources.engine, after, report, progress)
+        after = await first_after(sources.database, sources.since)
+        await check_rows(sources.database, after, report, progress)
     if sources.client is not None:
         with report.timed("temporal"):
-            await WorkflowCheck(sources.engine, sources.client, report, progress, timing).check()
+            await WorkflowCheck(sources.database, sources.client, report, progress, timing).check()
     if sources.casinos is not None:
         with report.timed("casinos"):
             await sources.casinos.check(after, timing.again_after, report, progress)
     with report.timed("books"):
         for book in sources.books:
-            await book(sources.engine, report, progress)
+            await book(sources.database, report, progress)
     _mark_missing(sources, report)
     return report
 

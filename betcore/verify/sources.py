@@ -8,12 +8,11 @@ from datetime import datetime
 from typing import Literal
 
 import aiohttp
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from betcore.casino.client import CasinoClient
 from betcore.casino.http_session import http_session
-from betcore.db.engine import create_engine
+from betcore.db.database import Database, open_database
 from betcore.db.partners import Partners
 from betcore.db.signing_keys import SigningKeys
 from betcore.domain.errors import Misconfigured
@@ -51,7 +50,7 @@ async def open_sources(settings: Settings, scope: Scope) -> AsyncIterator[Source
 
     Temporal may be unreachable: its checks are then unchecked. Raises Misconfigured without a database.
     """
-    engine, left_out, why_not = create_engine(settings), {}, {}
+    left_out, why_not = {}, {}
     client: Client | None = None
     if scope.temporal:
         try:
@@ -60,22 +59,22 @@ async def open_sources(settings: Settings, scope: Scope) -> AsyncIterator[Source
             why_not = {name: f"Temporal: {error}" for name in ("workflows", "owed")}
     else:
         left_out = {name: _LEFT_OUT for name in ("workflows", "owed")}
-    try:
-        async with http_session(timeout=aiohttp.ClientTimeout(total=60)) as http:
-            casinos: CasinoCheck | None = None
-            if scope.casinos == "none":
-                left_out["journal"] = _LEFT_OUT
-            else:
-                casinos = _casinos(settings, engine, http, scope)
-            yield Sources(engine, client, casinos, scope.books, scope.since, left_out, why_not, scope.timing)
-    finally:
-        await engine.dispose()
+    async with (
+        open_database(settings) as database,
+        http_session(timeout=aiohttp.ClientTimeout(total=60)) as http,
+    ):
+        casinos: CasinoCheck | None = None
+        if scope.casinos == "none":
+            left_out["journal"] = _LEFT_OUT
+        else:
+            casinos = _casinos(settings, database, http, scope)
+        yield Sources(database, client, casinos, scope.books, scope.since, left_out, why_not, scope.timing)
 
 
-def _casinos(settings: Settings, engine: AsyncEngine, http: aiohttp.ClientSession, scope: Scope) -> CasinoCheck:
+def _casinos(settings: Settings, database: Database, http: aiohttp.ClientSession, scope: Scope) -> CasinoCheck:
     vault = Vault.of(settings)
-    client = CasinoClient(http, SigningKeys(engine, vault, _CACHE_SECONDS), settings.issuer)
-    return CasinoCheck(engine, http, client, Partners(engine, vault, _CACHE_SECONDS), _way(settings, scope))
+    client = CasinoClient(http, SigningKeys(database, vault, _CACHE_SECONDS), settings.issuer)
+    return CasinoCheck(database, http, client, Partners(database, vault, _CACHE_SECONDS), _way(settings, scope))
 
 
 def _way(settings: Settings, scope: Scope) -> Callable[[Casino], Way]:

@@ -11,11 +11,10 @@ from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from betcore.db.engine import all_rows
+from betcore.db.database import Database
 from betcore.db.statements import verify_workflows
 from betcore.db.statements.verify_workflows import OpenStateRow, WorkflowRow
 from betcore.domain.ids import BetKey, current_bet_workflow_id, current_reversal_workflow_id, parse_workflow_id
@@ -63,9 +62,9 @@ class WorkflowCheck:
     """The checks ``workflows`` and ``owed``."""
 
     def __init__(
-        self, engine: AsyncEngine, client: Client, report: Report, on_progress: OnProgress, timing: Timing
+        self, database: Database, client: Client, report: Report, on_progress: OnProgress, timing: Timing
     ) -> None:
-        self._engine = engine
+        self._database = database
         self._client = client
         self._report = report
         self._on_progress = on_progress
@@ -83,7 +82,7 @@ class WorkflowCheck:
     # From rows to workflows
 
     async def _open_rows(self) -> None:
-        [count] = await all_rows(self._engine, verify_workflows.OPEN_COUNT)
+        [count] = await self._database.all_rows(verify_workflows.OPEN_COUNT)
         done = 0
         suspects: list[Suspect] = []
         for kind in (BET, REVERSAL):
@@ -100,7 +99,7 @@ class WorkflowCheck:
         after = 0
         while True:
             given = {"after": after, "limit": _ROWS, "settled": self._timing.settled, "taken_on": _TAKEN_ON}
-            rows = await all_rows(self._engine, _OPEN[kind], **given)
+            rows = await self._database.all_rows(_OPEN[kind], **given)
             if not rows:
                 return
             yield rows
@@ -127,7 +126,7 @@ class WorkflowCheck:
         for kind in (BET, REVERSAL):
             of_kind = [one.row.bet_id for one in suspects if one.kind == kind]
             for start in range(0, len(of_kind), _ROWS):
-                rows = await all_rows(self._engine, _STILL_OPEN[kind], bet_ids=of_kind[start : start + _ROWS])
+                rows = await self._database.all_rows(_STILL_OPEN[kind], bet_ids=of_kind[start : start + _ROWS])
                 await _each(rows, partial(self._judge, kind))
 
     async def _judge(self, kind: str, row: OpenStateRow) -> None:
@@ -144,7 +143,7 @@ class WorkflowCheck:
 
     async def _is_open(self, kind: str, row: OpenStateRow) -> bool:
         """Return whether the row is unchanged: it may have ended while its workflow was described."""
-        now = await all_rows(self._engine, _STILL_OPEN[kind], bet_ids=[row.bet_id])
+        now = await self._database.all_rows(_STILL_OPEN[kind], bet_ids=[row.bet_id])
         return bool(now) and (now[0].owner, now[0].lives) == (row.owner, row.lives)
 
     async def _idle(self, workflow_id: str, *, parked: bool) -> str | None:
@@ -196,8 +195,7 @@ class WorkflowCheck:
         named = {one: found for one in workflow_ids if (found := self._named(one)) is not None}
         workflow_ids, carried = list(named), list(named.values())
         keys = [one if isinstance(one, BetKey) else None for one in carried]
-        rows = await all_rows(
-            self._engine,
+        rows = await self._database.all_rows(
             verify_workflows.ROWS_OF_WORKFLOWS,
             workflow_ids=list(workflow_ids),
             reverses=[one.startswith(_REVERSES) for one in workflow_ids],

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import aiohttp
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from betcore.db.database import DatabaseError
 from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
 from betcore.db.onboarding_sessions import Sessions
@@ -38,7 +38,7 @@ _ANSWER_WITHIN = 8
 _OVERLAP = 120
 # Longer than a killed server takes to come back.
 _PATIENCE = 60.0
-OUTAGES = (Unavailable, SandboxRefused, SQLAlchemyError, OSError, TimeoutError, StartFailed)
+OUTAGES = (Unavailable, SandboxRefused, DatabaseError, OSError, TimeoutError, StartFailed)
 T = TypeVar("T")
 
 

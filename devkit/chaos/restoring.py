@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from betcore.db.engine import all_rows
+from betcore.db.database import Database
 from betcore.db.open_bets import OpenBets
 from betcore.db.statements import verify_workflows
 from betcore.domain.ids import BetKey, parse_workflow_id
@@ -48,6 +48,7 @@ class Restoring:
         self,
         settings: Settings,
         postgres: Postgres,
+        database: Database,
         engine: AsyncEngine,
         load: Load,
         providers: list[LoadProvider],
@@ -58,6 +59,7 @@ class Restoring:
         self._postgres = postgres
         self._copy = settings.data_dir / "postgres.backup"
         self._old = settings.data_dir / "postgres.lost"
+        self._database = database
         self._engine = engine
         self._load = load
         self._providers = providers
@@ -111,7 +113,7 @@ class Restoring:
             "provider_bet_ids": [key and key.provider_bet_id for key in keys],
             "settled": None,
         }
-        rows = await all_rows(self._engine, verify_workflows.ROWS_OF_WORKFLOWS, **given)
+        rows = await self._database.all_rows(verify_workflows.ROWS_OF_WORKFLOWS, **given)
         return [row.workflow_id for row in rows if row.bet_id is None]
 
     @property
@@ -122,7 +124,7 @@ class Restoring:
     async def judged(self, provider: LoadProvider, movements: Sequence[CasinoMovement]) -> list[CasinoMovement]:
         """Return the movements without those of bets that were set aside; one that comes to life again has a later
         BetId."""
-        after = await first_after(self._engine, self.at)
+        after = await first_after(self._database, self.at)
         names = [bet.stake.bet_id for book in provider.aside for bet in book]
         alive = await read_ours(self._engine, provider.counterparty_id, names)
         aside = {row.casino_bet_id for row in alive.values()}

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.casino.http_session import http_session
+from betcore.db.database import Database, open_database
 from betcore.db.engine import create_engine
 from betcore.db.onboarding import Onboarding
 from betcore.db.open_bets import OpenBets
@@ -95,9 +96,10 @@ class Run:
     async def perform(self, ready: Ready) -> dict[str, Any]:
         """Break, wait until all is at rest, and check; return the run as the report has it."""
         engine, vault = create_engine(self._settings), Vault.of(self._settings)
-        keys = SigningKeys(engine, vault, self._settings.partner_cache_seconds)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(engine.dispose)
+            database = await stack.enter_async_context(open_database(self._settings))
+            keys = SigningKeys(database, vault, self._settings.partner_cache_seconds)
             http = await stack.enter_async_context(http_session())
             onboarder = Onboarder(engine, Onboarding(engine, vault), http, self._settings.data_dir)
             casinos, providers = await self._seat(onboarder, ready)
@@ -105,7 +107,7 @@ class Run:
                 stack.callback(provider.close)
             load = await stack.enter_async_context(aclosing(Load(providers, self._plan.rate)))
             postgres = Postgres(Folder(self._settings.data_dir), urlsplit(ready.database).port or 0)
-            restoring = Restoring(self._settings, postgres, engine, load, providers, self._say)
+            restoring = Restoring(self._settings, postgres, database, engine, load, providers, self._say)
             injector = FaultInjector(
                 self._settings.data_dir, self._wiring, onboarder, keys, casinos, providers, restoring
             )
@@ -116,7 +118,7 @@ class Run:
             # Drop the connections that have not survived.
             await engine.dispose()
             await load.finish(_PATIENCE)
-            restless = await self._come_to_rest(engine, providers)
+            restless = await self._come_to_rest(database, engine, providers)
             drained = self._now()
             found = await self._checked(engine, providers, restless, restoring)
             found["books"] |= {"wrong_clocks": injector.wrong_clocks, "not_back": injector.not_back}
@@ -159,11 +161,13 @@ class Run:
         if broken is not None:
             self._hits.append(Hit(fault, broken, at, self._now()))
 
-    async def _come_to_rest(self, engine: AsyncEngine, providers: list[LoadProvider]) -> dict[str, str]:
+    async def _come_to_rest(
+        self, database: Database, engine: AsyncEngine, providers: list[LoadProvider]
+    ) -> dict[str, str]:
         """Return what still has something to do when patience is over: by our rows, or a workflow whose row has
         ended."""
         give_up = time.monotonic() + _PATIENCE
-        client, lives = await connect(self._settings), OpenBets(engine)
+        client, lives = await connect(self._settings), OpenBets(database)
         while True:
             restless: dict[str, str] = {}
             for provider in providers:

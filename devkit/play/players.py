@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import aiohttp
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from betcore.db.database import DatabaseError
 from betcore.db.engine import create_engine
 from betcore.db.onboarding_sessions import NewSession, Sessions
 from betcore.domain.errors import Misconfigured, NotFound, Unavailable
@@ -110,7 +110,7 @@ async def database(settings: Settings) -> AsyncIterator[AsyncEngine]:
     engine = create_engine(settings)
     try:
         yield engine
-    except SQLAlchemyError as failure:
+    except DatabaseError as failure:
         raise Unavailable(f"database: {type(failure).__name__}", code="database_refused") from failure
     finally:
         await engine.dispose()

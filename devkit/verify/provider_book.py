@@ -11,9 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from betcore.db.engine import all_rows
+from betcore.db.database import Database
 from betcore.db.row_mapping import amount_text
 from betcore.db.statements import verify_books
 from betcore.db.statements.verify_books import AnsweredRow
@@ -50,20 +48,20 @@ def provider_book(path: Path) -> ProviderBook:
     return partial(_check, path)
 
 
-async def _check(path: Path, engine: AsyncEngine, report: Report, on_progress: OnProgress) -> None:
+async def _check(path: Path, database: Database, report: Report, on_progress: OnProgress) -> None:
     """Compare a book with our rows. A book that cannot be read is reported as unchecked."""
     try:
         provider_id, provider = None, ""
         for batch in _batches(path):
             if provider_id is None:
                 session = next((line.data["session_id"] for line in batch if line.kind == "bet"), None)
-                found = await all_rows(engine, verify_books.PROVIDER_OF, session_id=session)
+                found = await database.all_rows(verify_books.PROVIDER_OF, session_id=session)
                 if not found:
                     report.mark_unchecked("heard", f"{path}: its bets are of a session that we do not have")
                     return
                 provider_id, provider = found[0].provider_id, found[0].name
             asked = sorted({line.bet_id for line in batch})
-            rows = await all_rows(engine, verify_books.ANSWERED, provider_id=provider_id, bet_ids=asked)
+            rows = await database.all_rows(verify_books.ANSWERED, provider_id=provider_id, bet_ids=asked)
             _judge(batch, {row.provider_bet_id: row for row in rows}, provider, report)
             report.checks["heard"].looked_at += sum(_is_answer(line) for line in batch)
             on_progress(Progress("answers in the book", report.checks["heard"].looked_at, None))

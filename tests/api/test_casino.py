@@ -126,7 +126,7 @@ async def other(api: Api, casino: InProcessCasino) -> CasinoCaller:
 async def _caller(api: Api, casino: InProcessCasino, name: str, client_id: int) -> CasinoCaller:
     vault = Vault(SECRET_KEY)
     desk = Onboarding(casino.engine, vault)
-    keys = SigningKeys(casino.engine, vault, 0)
+    keys = SigningKeys(casino.database, vault, 0)
     return CasinoCaller(api, casino, name, client_id, await desk.secret("casino", name), desk, keys)
 
 

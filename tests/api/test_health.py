@@ -12,6 +12,7 @@ from sqlalchemy import text
 from temporalio.client import Client
 
 from api import health
+from betcore.db.database import open_database
 from betcore.db.engine import create_engine
 from betcore.db.incidents import KINDS
 from betcore.runtime.settings import Settings
@@ -47,10 +48,9 @@ async def silent_port() -> AsyncIterator[int]:
 async def asked_of(database_url: str, temporal_address: str, path: str = "/health/ready") -> Answer:
     """Return the answer of an API over this database and Temporal."""
     async with AsyncExitStack() as stack:
-        engine = create_engine(Settings(database_url=database_url))
-        stack.push_async_callback(engine.dispose)
+        database = await stack.enter_async_context(open_database(Settings(database_url=database_url)))
         app = FastAPI()
-        app.include_router(health.router(engine, await Client.connect(temporal_address, lazy=True)))
+        app.include_router(health.router(database, await Client.connect(temporal_address, lazy=True)))
         api = await stack.enter_async_context(served(app))
         return await api.get(path)
 

@@ -188,7 +188,7 @@ async def test_the_jwks_holds_the_keys_that_sign(api: Api, casino: InProcessCasi
     found = await api.get("/mis-api/api/v2/auth/jwks")
     assert (found.status, list(found.body)) == (200, ["keys"])
     assert "max-age" in found.headers["cache-control"]
-    key = await SigningKeys(casino.engine, Vault(SECRET_KEY), 0).current()
+    key = await SigningKeys(casino.database, Vault(SECRET_KEY), 0).current()
     token = jwt.encode({"data": "x"}, key.private_key, algorithm="RS256", headers={"kid": key.kid})
     assert jwt.decode(token, jwt.PyJWKSet.from_dict(found.body)[key.kid], algorithms=["RS256"]) == {"data": "x"}
 

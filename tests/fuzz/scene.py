@@ -156,7 +156,7 @@ async def _message(stack: Stack) -> str:
         "jti": "0" * 32,
         "data": json.dumps({"BetId": 1}),
     }
-    key = await SigningKeys(stack.engine, Vault.of(stack.settings), 0).current()
+    key = await SigningKeys(stack.database, Vault.of(stack.settings), 0).current()
     return jwt.encode(claims, key.private_key, algorithm="RS256", headers={"kid": key.kid})
 
 

@@ -260,8 +260,8 @@ async def return_of_what_was_never_closed(client: Client, casino: InProcessCasin
     await casino.bets.refuse_absent(row.bet_id, row.owner, Code.CASINO_UNAVAILABLE)
     await casino.release()
     await handle.result()
-    (found,) = await OpenBets(casino.engine).open_rows(REVERSAL, 0, 10)
-    order = await OpenBets(casino.engine).resumption(found)
+    (found,) = await OpenBets(casino.database).open_rows(REVERSAL, 0, 10)
+    order = await OpenBets(casino.database).resumption(found)
     assert order is not None
     return await client.start_workflow(Reversal.run, order.argument, id=order.workflow_id, task_queue=BETS_QUEUE)
 
@@ -338,7 +338,7 @@ async def resumed_bet(client: Client, casino: InProcessCasino) -> Handle:
     await casino.calls.mark_told(record.bet_id, "r")
     await first.terminate()
     lost = OpenBet(BET, record.bet_id, record.owner, record.lives, first.id)
-    order = await OpenBets(casino.engine).resumption(lost)
+    order = await OpenBets(casino.database).resumption(lost)
     assert order is not None
     handle = await client.start_workflow(Bet.run, order.argument, id=order.workflow_id, task_queue=BETS_QUEUE)
     await update(handle, "pay_out", casino.pay_out(bet, "25.00"))

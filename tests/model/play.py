@@ -187,7 +187,8 @@ class Play:
         return heard
 
     async def _operate_as(self, operator: str, bet_id: int, step: Step) -> str:
-        context, action = CommandContext(self._stack.settings, self._stack.engine), Action(step["action"])
+        stack, action = self._stack, Action(step["action"])
+        context = CommandContext(stack.settings, stack.database, stack.engine)
         try:
             done = await send_action(context, action, str(bet_id), operator, "a test", step["win"])
         except BetcoreError as refusal:

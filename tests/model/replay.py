@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from betcore.db.database import open_database
 from betcore.db.engine import create_engine
 from betcore.runtime.settings import Settings
 from betcore.temporal.client import connect
@@ -87,8 +88,8 @@ async def _main(script: list[Step], data_dir: Path) -> int:
     partner._numbers = itertools.count(time.time_ns())
     engine = create_engine(settings)
     try:
-        async with partner.caller() as http:
-            stack = Stack(data_dir, addresses, settings, engine, await connect(settings), http)
+        async with partner.caller() as http, open_database(settings) as database:
+            stack = Stack(data_dir, addresses, settings, engine, database, await connect(settings), http)
             played, wrong = await replay(stack, script)
     finally:
         await engine.dispose()

@@ -276,7 +276,7 @@ async def _make(partner: TestPartner, casino_id: int, bet_id: int, amount: str) 
     """Make a debit beside the service, signed with its key."""
     stack, vault = partner.stack, Vault.of(partner.stack.settings)
     async with aiohttp.ClientSession() as http:
-        client = CasinoClient(http, SigningKeys(stack.engine, vault, 0), stack.settings.issuer)
-        casino = await Partners(stack.engine, vault, 0).casino(casino_id)
+        client = CasinoClient(http, SigningKeys(stack.database, vault, 0), stack.settings.issuer)
+        casino = await Partners(stack.database, vault, 0).casino(casino_id)
         other = Movement(bet_id, TransactionType.ACCEPT_BET, "anna", Money.parse(amount, "EUR"))
         assert (await client.make(casino, other, timedelta(seconds=5))).answer.meaning == "done"

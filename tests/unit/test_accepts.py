@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from betcore.casino.accept_notifications import AcceptNotifications, notify
 from betcore.db.accepts import Accepts
 from betcore.db.bets import Bets
+from betcore.db.database import Database, open_database
 from betcore.db.engine import create_engine
 from betcore.domain.accepts import AcceptOutcome, CasinoAccept, StoredAccept
 from betcore.domain.bet import BetState
@@ -61,9 +62,9 @@ FAILURES = ("103801", "515")
 class BetDatabase:
     """A database with one player, and a bet as a test wants it."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self.engine = engine
-        self.accepts = Accepts(engine)
+    def __init__(self, db: Database, engine: AsyncEngine) -> None:
+        self.db, self.engine = db, engine
+        self.accepts = Accepts(db)
 
     async def sql(self, query: str, **given: Any) -> list[Any]:
         async with self.engine.connect() as connection:
@@ -100,10 +101,12 @@ def accept(bet_id: int, kind: TransactionType = STAKE, *, fails: bool = False, *
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[BetDatabase]:
-    engine = create_engine(Settings(database_url=SecretStr(database_url)))
-    opened = BetDatabase(engine)
-    await opened.sql(PARTNERS, counterparty=COUNTERPARTY)
-    yield opened
+    settings = Settings(database_url=SecretStr(database_url))
+    engine = create_engine(settings)
+    async with open_database(settings) as db:
+        opened = BetDatabase(db, engine)
+        await opened.sql(PARTNERS, counterparty=COUNTERPARTY)
+        yield opened
     await engine.dispose()
 
 
@@ -283,7 +286,7 @@ async def test_a_stake_that_was_taken_after_its_bets_end_is_owed_back(
     assert (await database.store(bet_id)).outcome is AcceptOutcome.ENDED
     assert await database.incidents() == []
     assert found.confirmation is not None
-    await Bets(database.engine).taken_after_the_end(found.ended, found.confirmation, {})
+    await Bets(database.db).taken_after_the_end(found.ended, found.confirmation, {})
     assert await database.store(bet_id) == StoredAccept(AcceptOutcome.REPEATED)
     assert (await database.movement(bet_id)).state == "done"
     assert [incident.kind for incident in await database.incidents()] == ["debited_after_the_end"]
@@ -372,7 +375,7 @@ async def test_only_the_refusal_that_was_judged_is_forgotten(database: BetDataba
     """A worker that was frozen over a refusal must not take away the success that has come since."""
     bet_id = await database.bet(PAY_OUT)
     await database.store(bet_id, PAY_OUT, fails=True)
-    bets = Bets(database.engine)
+    bets = Bets(database.db)
     await bets.forget_refusal(bet_id, PAY_OUT, "515")
     assert await database.accepts.read(bet_id, PAY_OUT) is None
     assert (await database.store(bet_id, PAY_OUT)).outcome is AcceptOutcome.STORED
@@ -396,7 +399,7 @@ async def test_an_accept_that_waits_for_the_row_sees_what_became_of_it(database:
     assert found.outcome is AcceptOutcome.ENDED
     assert found.ended is not None
     assert found.confirmation is not None
-    record = await Bets(database.engine).taken_after_the_end(found.ended, found.confirmation, {})
+    record = await Bets(database.db).taken_after_the_end(found.ended, found.confirmation, {})
     assert record.state is BetState.REFUSED
     assert (await database.movement(bet_id)).state == "done"
 
@@ -429,7 +432,7 @@ async def test_a_notification_wakes_all_that_expect_the_movement_and_no_other(
         hints.expect(7, PAY_OUT) as another,
         hints.expect(77, STAKE) as other,
     ):
-        await notify(database.engine, 7, STAKE)
+        await notify(database.db, 7, STAKE)
         async with asyncio.timeout(PATIENCE):
             await asyncio.gather(first.wait(), second.wait())
         assert not another.is_set()
@@ -460,7 +463,7 @@ async def test_a_connection_that_is_lost_is_replaced(database: BetDatabase, hint
         assert len(await database.sql(ended)) == 1
         async with asyncio.timeout(PATIENCE):
             while not told.is_set():
-                await notify(database.engine, 7, STAKE)
+                await notify(database.db, 7, STAKE)
                 await asyncio.sleep(0.01)
 
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from activities.admission import FAST, SLOW, AdmissionControl, Lane, NotAdmitted
 from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.circuit_breakers import CircuitBreakers
-from betcore.db.engine import create_engine
+from betcore.db.database import open_database
 from betcore.domain.partners import Casino
 from betcore.domain.profiles import CasinoProfile
 from betcore.runtime.settings import Settings
@@ -40,7 +40,7 @@ def number(name: str, **labels: str) -> float:
 
 @pytest.mark.parametrize("kind", UNCLEAR)
 async def test_what_decides_nothing_is_a_failure(database: PartnerDatabase, kind: str) -> None:
-    casino, admission = await royal(database, 1), AdmissionControl(CircuitBreakers(database.engine, 0))
+    casino, admission = await royal(database, 1), AdmissionControl(CircuitBreakers(database.db, 0))
     before = number("betcore_breaker_opened_total", casino="royal")
     await admission.record_result(casino, CasinoAnswer(None, kind))
     assert not await admission.may_stake(casino)
@@ -51,14 +51,14 @@ async def test_what_decides_nothing_is_a_failure(database: PartnerDatabase, kind
 
 
 async def test_a_connection_that_cannot_be_made_is_a_failure(database: PartnerDatabase) -> None:
-    casino, admission = await royal(database, 1), AdmissionControl(CircuitBreakers(database.engine, 0))
+    casino, admission = await royal(database, 1), AdmissionControl(CircuitBreakers(database.db, 0))
     await admission.record_result(casino, CasinoAnswer("not_sent", "not_sent"))
     assert not await admission.may_stake(casino)
 
 
 @pytest.mark.parametrize("meaning", DEFINITE)
 async def test_a_refusal_is_an_answer_and_closes_the_breaker(database: PartnerDatabase, meaning: str) -> None:
-    casino, admission = await royal(database, 1), AdmissionControl(CircuitBreakers(database.engine, 0))
+    casino, admission = await royal(database, 1), AdmissionControl(CircuitBreakers(database.db, 0))
     await admission.record_result(casino, CasinoAnswer(None, "timeout"))
     await admission.record_result(casino, CasinoAnswer(meaning, meaning))
     assert await admission.may_stake(casino)
@@ -66,21 +66,18 @@ async def test_a_refusal_is_an_answer_and_closes_the_breaker(database: PartnerDa
 
 async def test_an_answer_goes_on_without_the_database() -> None:
     nowhere = SecretStr(f"postgresql://u:p@127.0.0.1:{free(1)[0]}/x")
-    engine = create_engine(Settings(database_url=nowhere))
     casino = Casino(1, 1, "royal", "http://royal.example", CasinoProfile(), disabled=False)
-    admission = AdmissionControl(CircuitBreakers(engine, 0))
-    try:
+    async with open_database(Settings(database_url=nowhere)) as database:
+        admission = AdmissionControl(CircuitBreakers(database, 0))
         await admission.record_result(casino, CasinoAnswer(None, "timeout"))
         await admission.record_result(casino, CasinoAnswer("unauthorised", "unauthorised", "401"))
-    finally:
-        await engine.dispose()
 
 
 @pytest.mark.parametrize("lane", [FAST, SLOW])
 async def test_a_place_is_counted_while_it_is_taken_and_free_after_an_error(
     database: PartnerDatabase, lane: Lane
 ) -> None:
-    casino, admission = await royal(database, 1), AdmissionControl(CircuitBreakers(database.engine, 0), slots=1)
+    casino, admission = await royal(database, 1), AdmissionControl(CircuitBreakers(database.db, 0), slots=1)
     labels = {"casino": "royal", "lane": str(lane)}
     busy = number("betcore_casino_busy_total", **labels)
     with suppress(OSError), admission.slot(casino, lane):
@@ -95,7 +92,7 @@ async def test_a_place_is_counted_while_it_is_taken_and_free_after_an_error(
 
 
 async def test_a_casino_without_places_leaves_those_of_another(database: PartnerDatabase) -> None:
-    casino, admission = await royal(database, 1), AdmissionControl(CircuitBreakers(database.engine, 0), slots=1)
+    casino, admission = await royal(database, 1), AdmissionControl(CircuitBreakers(database.db, 0), slots=1)
     other = Casino(casino.casino_id + 1, 2, "windsor", "http://windsor.example", CasinoProfile(), disabled=False)
     with admission.slot(casino, FAST), admission.slot(other, FAST):
         pass

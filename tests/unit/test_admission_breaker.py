@@ -5,13 +5,12 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
 
 from activities.admission import FAST, SLOW, AdmissionControl, NotAdmitted
 from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.domain.partners import Casino
-from tests.unit.partner_database import PartnerDatabase
+from tests.unit.partner_database import CountedDatabase, PartnerDatabase
 
 PROFILE = "{confirmation: reply, breaker: {failures: 3, window: 10, probe_every: 5}, owed_per_second: 10}"
 WELL, LATE = CasinoAnswer("done", "ok"), CasinoAnswer(None, "timeout")
@@ -25,7 +24,7 @@ class BreakerFixture:
         self.casino = casino
 
     def process(self, slots: int = 100) -> AdmissionControl:
-        return AdmissionControl(CircuitBreakers(self.database.engine, 0), slots)
+        return AdmissionControl(CircuitBreakers(self.database.db, 0), slots)
 
     async def fail(self, times: int, process: AdmissionControl | None = None) -> None:
         for _ in range(times):
@@ -94,7 +93,7 @@ async def test_a_probe_that_fails_leaves_it_open_and_one_that_does_not_closes_it
     assert await probe.may_stake(breaker.casino)
     await probe.record_result(breaker.casino, WELL)
     assert await breaker.takes()
-    assert [(one.failures, one.open_since) for one in await CircuitBreakers(breaker.database.engine, 0).shown()] == [
+    assert [(one.failures, one.open_since) for one in await CircuitBreakers(breaker.database.db, 0).shown()] == [
         (0, None)
     ]
 
@@ -111,7 +110,7 @@ async def test_what_is_owed_waits_for_the_probe_while_the_breaker_is_open(breake
 
 
 async def test_turns_of_what_is_owed_are_given_out_at_the_pace_of_the_casino(breaker: BreakerFixture) -> None:
-    processes = [CircuitBreakers(breaker.database.engine, 0) for _ in range(5)]
+    processes = [CircuitBreakers(breaker.database.db, 0) for _ in range(5)]
     turns = [await processes[number % 5].owed_turn(breaker.casino) for number in range(40)]
     given = [turn for turn in turns if turn is not None]
     # A second ahead at ten a second, and the one that is now.
@@ -128,17 +127,15 @@ async def test_turns_of_what_is_owed_are_given_out_at_the_pace_of_the_casino(bre
 
 
 async def test_a_casino_that_is_well_costs_no_statement(breaker: BreakerFixture) -> None:
-    process = AdmissionControl(CircuitBreakers(breaker.database.engine, 60))
+    counted = CountedDatabase(breaker.database.db)
+    process = AdmissionControl(CircuitBreakers(counted, 60))
     assert await process.may_stake(breaker.casino)
-    statements: list[str] = []
-    event.listen(
-        breaker.database.engine.sync_engine, "before_cursor_execute", lambda *given: statements.append(str(given[2]))
-    )
+    counted.statements.clear()
     for _ in range(5):
         assert await process.may_stake(breaker.casino)
         await process.check_credit(breaker.casino)
         await process.record_result(breaker.casino, WELL)
-    assert statements == []
+    assert counted.statements == []
 
 
 async def test_a_casino_has_its_part_of_each_lane_and_no_more(breaker: BreakerFixture) -> None:
@@ -153,7 +150,7 @@ async def test_a_casino_has_its_part_of_each_lane_and_no_more(breaker: BreakerFi
 
 
 async def test_a_breaker_is_shown_as_text(breaker: BreakerFixture) -> None:
-    health = CircuitBreakers(breaker.database.engine, 0)
+    health = CircuitBreakers(breaker.database.db, 0)
     assert [one.description for one in await health.shown()] == ["closed"]
     await breaker.fail(1)
     assert [one.description for one in await health.shown()] == ["closed, 1 failed"]

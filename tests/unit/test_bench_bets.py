@@ -11,7 +11,6 @@ from PIL import Image
 from bench import harness
 from bench.bets import chart, tables
 from bench.bets.figures import NothingMeasured, Ratio, cpu_figures, figures_of, medians, quantile
-from bench.bets.floors.lean_bet import OPEN
 from bench.bets.measuring import Window, measure
 from bench.bets.processes import Watch, cpu_seconds, driver, group, memory_mib
 from bench.bets.rounds import Load, Results, play_rounds
@@ -185,8 +184,3 @@ async def test_a_process_that_ends_before_it_is_ready_is_named_with_its_status()
     with pytest.raises(harness.ProcessEnded, match=r"no\.such\.module ended with status 1"):
         async with harness.child("no.such.module"):
             raise AssertionError
-
-
-def test_a_statement_of_the_service_is_sent_by_position() -> None:
-    assert "$1" in OPEN.sql
-    assert ":owner" not in OPEN.sql

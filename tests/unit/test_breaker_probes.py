@@ -7,14 +7,13 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.admission import AdmissionControl
 from activities.breaker_probes import BreakerProbes
 from betcore.casino.client import CasinoClient
 from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.circuit_breakers import CircuitBreakers
-from betcore.db.engine import create_engine
+from betcore.db.database import Database, open_database
 from betcore.domain.partners import Casino
 from betcore.runtime.settings import Settings
 from devkit.stack.ports import free
@@ -52,21 +51,19 @@ class BreakerFixture:
         self.database = database
         self.casino = casino
 
-    def probing(self, asked: Asked, engine: AsyncEngine | None = None) -> BreakerProbes:
+    def probing(self, asked: Asked, database: Database | None = None) -> BreakerProbes:
         """Return a worker process."""
-        health = CircuitBreakers(engine or self.database.engine, 0)
+        health = CircuitBreakers(database or self.database.db, 0)
         return BreakerProbes(health, self.database.partners, cast(CasinoClient, asked))
 
     async def opens(self, casino: Casino | None = None) -> None:
-        await CircuitBreakers(self.database.engine, 0).failed(casino or self.casino, at_once=True)
+        await CircuitBreakers(self.database.db, 0).failed(casino or self.casino, at_once=True)
 
     async def later(self, seconds: int) -> None:
         await self.database.sql(f"UPDATE casino_health SET probe_at = probe_at - interval '{seconds} seconds'")  # noqa: S608  words of this file
 
     async def shown(self) -> list[str]:
-        return [
-            one.description.partition(" since")[0] for one in await CircuitBreakers(self.database.engine, 0).shown()
-        ]
+        return [one.description.partition(" since")[0] for one in await CircuitBreakers(self.database.db, 0).shown()]
 
 
 @pytest.fixture
@@ -87,7 +84,7 @@ async def test_a_casino_that_answers_is_back_and_one_failure_away_from_open(
     asked = Asked(answer)
     await breaker.probing(asked).probe_all()
     assert (asked.bets, await breaker.shown()) == ([("royal", 0)], ["closed, 2 failed"])
-    movements = AdmissionControl(CircuitBreakers(breaker.database.engine, 0))
+    movements = AdmissionControl(CircuitBreakers(breaker.database.db, 0))
     assert await movements.may_stake(breaker.casino)
     await movements.record_result(breaker.casino, LATE)
     assert await breaker.shown() == ["open"]
@@ -97,7 +94,7 @@ async def test_a_casino_that_answers_is_back_and_one_failure_away_from_open(
 async def test_a_movement_that_is_answered_ends_what_the_probe_has_left(breaker: BreakerFixture) -> None:
     await breaker.later(10)
     await breaker.probing(Asked(WELL)).probe_all()
-    movements = AdmissionControl(CircuitBreakers(breaker.database.engine, 0))
+    movements = AdmissionControl(CircuitBreakers(breaker.database.db, 0))
     assert await movements.may_stake(breaker.casino)
     await movements.record_result(breaker.casino, CasinoAnswer("done", "ok"))
     for _ in range(2):
@@ -121,7 +118,7 @@ async def test_a_movement_is_the_probe_before_a_question_is(breaker: BreakerFixt
     # Due for a movement, and for an interval for nothing else.
     await breaker.probing(asked).probe_all()
     assert asked.bets == []
-    assert await AdmissionControl(CircuitBreakers(breaker.database.engine, 0)).may_stake(breaker.casino)
+    assert await AdmissionControl(CircuitBreakers(breaker.database.db, 0)).may_stake(breaker.casino)
     await breaker.later(9)
     await breaker.probing(asked).probe_all()
     assert asked.bets == []
@@ -150,14 +147,13 @@ async def test_without_a_database_it_goes_on_until_it_is_cancelled(
 ) -> None:
     monkeypatch.setattr("activities.breaker_probes._EVERY", timedelta(milliseconds=1))
     nowhere: Any = f"postgresql://u:p@127.0.0.1:{free(1)[0]}/x"
-    engine = create_engine(Settings(database_url=nowhere))
-    task = asyncio.create_task(breaker.probing(Asked(WELL), engine).keep())
-    try:
-        await asyncio.wait([task], timeout=0.3)
-        assert not task.done()
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        await engine.dispose()
+    async with open_database(Settings(database_url=nowhere)) as database:
+        task = asyncio.create_task(breaker.probing(Asked(WELL), database).keep())
+        try:
+            await asyncio.wait([task], timeout=0.3)
+            assert not task.done()
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
     assert task.cancelled()

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import pytest
@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db.bets import Bets
+from betcore.db.database import Database, open_database
 from betcore.db.engine import create_engine
 from betcore.domain.bet import BetState
 from betcore.domain.messages import PayIn
@@ -47,15 +48,24 @@ class Handles:
         return self._seen
 
 
+class Opened(NamedTuple):
+    """A database with one player, by both ways that lead to it."""
+
+    database: Database
+    engine: AsyncEngine
+
+
 @pytest.fixture
-async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+async def opened(database_url: str) -> AsyncIterator[Opened]:
     connection = await asyncpg.connect(database_url)
     await connection.execute(PARTNERS)
     await connection.execute(SESSION)
     await connection.close()
-    found = create_engine(Settings(database_url=SecretStr(database_url)))
-    yield found
-    await found.dispose()
+    settings = Settings(database_url=SecretStr(database_url))
+    engine = create_engine(settings)
+    async with open_database(settings) as database:
+        yield Opened(database, engine)
+    await engine.dispose()
 
 
 def _stake(name: str) -> Stake:
@@ -73,19 +83,19 @@ def _provider(folder: Path, *bets: str) -> LoadProvider:
     return provider
 
 
-def _restoring(folder: Path, engine: Any, *providers: LoadProvider, postgres: Any = None) -> Restoring:
+def _restoring(folder: Path, opened: Any, *providers: LoadProvider, postgres: Any = None) -> Restoring:
     load = Load(list(providers), 1)
-    return Restoring(Settings(data_dir=folder), postgres, engine, load, list(providers), lambda _: None)
+    return Restoring(Settings(data_dir=folder), postgres, *opened, load, list(providers), lambda _: None)
 
 
-async def _opened(engine: AsyncEngine, name: str) -> int:
+async def _bet(opened: Opened, name: str) -> int:
     now = datetime.now(UTC)
     pay_in = PayIn(
         provider_id=1, counterparty_id=COUNTERPARTY, provider_bet_id=name, session_id="s", casino_id=1, player_id=1,
         partner_user_id="anna", game_id=1, round_id="r", stake=Money.parse("10.00", "EUR"), answer_by=now,
         settle_by=now, policy=BetPolicy.of(ProviderProfile(), CasinoProfile()),
     )  # fmt: skip
-    return (await Bets(engine).open(pay_in, "run", BetState.ACCEPTING, None)).record.bet_id
+    return (await Bets(opened.database).open(pay_in, "run", BetState.ACCEPTING, None)).record.bet_id
 
 
 def test_all_bets_so_far_are_set_aside(tmp_path: Path) -> None:
@@ -94,7 +104,7 @@ def test_all_bets_so_far_are_set_aside(tmp_path: Path) -> None:
         provider.book.open_bet(_stake("three"))
         assert [bet.stake.bet_id for bet in provider.book] == ["three"]
         assert [bet.stake.bet_id for bet in provider.bets] == ["one", "two", "three"]
-        assert _restoring(tmp_path, None, provider).set_aside == 2
+        assert _restoring(tmp_path, (None, None), provider).set_aside == 2
     assert [json.loads(line)["bet_id"] for line in provider.path.read_text().splitlines()] == ["three"], (
         "verify reads it"
     )
@@ -123,22 +133,22 @@ async def test_what_is_played_is_given_up_and_the_load_goes_on(tmp_path: Path) -
     await load.aclose()
 
 
-async def test_earlier_bets_are_not_judged(tmp_path: Path, engine: AsyncEngine) -> None:
+async def test_earlier_bets_are_not_judged(tmp_path: Path, opened: Opened) -> None:
     """Neither one that has a row, nor a lost one, nor one whose workflow has opened it again."""
     with closing(_provider(tmp_path, "old", "lost", "alive again")) as provider:
-        old = await _opened(engine, "old")
-        restoring = _restoring(tmp_path, engine, provider)
+        old = await _bet(opened, "old")
+        restoring = _restoring(tmp_path, opened, provider)
         restoring.at = datetime.now(UTC)
         provider.begin_anew()
-        alive, new = await _opened(engine, "alive again"), await _opened(engine, "new")
+        alive, new = await _bet(opened, "alive again"), await _bet(opened, "new")
         movements = [CasinoMovement(one, -1, Decimal(10)) for one in (old - 1, old, alive, new)]
         assert [one.casino_bet_id for one in await restoring.judged(provider, movements)] == [new]
 
 
-async def test_without_a_restore_everything_is_judged(tmp_path: Path, engine: AsyncEngine) -> None:
+async def test_without_a_restore_everything_is_judged(tmp_path: Path, opened: Opened) -> None:
     with closing(_provider(tmp_path, "one")) as provider:
-        bet_id = await _opened(engine, "one")
-        restoring = _restoring(tmp_path, engine, provider)
+        bet_id = await _bet(opened, "one")
+        restoring = _restoring(tmp_path, opened, provider)
         movements = [CasinoMovement(one, -1, Decimal(10)) for one in (bet_id, bet_id + 1)]
         assert await restoring.judged(provider, movements) == movements
         assert await restoring.given_again() == []
@@ -146,13 +156,13 @@ async def test_without_a_restore_everything_is_judged(tmp_path: Path, engine: As
 
 
 @pytest.mark.edge_case(96)
-async def test_a_bet_id_that_is_given_again_is_a_violation(tmp_path: Path, engine: AsyncEngine) -> None:
+async def test_a_bet_id_that_is_given_again_is_a_violation(tmp_path: Path, opened: Opened) -> None:
     with closing(_provider(tmp_path)) as provider:
-        old = await _opened(engine, "old")
-        restoring = _restoring(tmp_path, engine, provider)
+        old = await _bet(opened, "old")
+        restoring = _restoring(tmp_path, opened, provider)
         restoring.at = datetime.now(UTC)
-        await _opened(engine, "new")
-        again = await _opened(engine, "again")
+        await _bet(opened, "new")
+        again = await _bet(opened, "again")
         handles: Any = Handles(old, again)
         provider.casino.handles = handles
         assert await restoring.given_again() == [f"BetId {again} was given again, to again"]

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
 
 from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.domain.partners import Casino
-from tests.unit.partner_database import PartnerDatabase
+from tests.unit.partner_database import CountedDatabase, PartnerDatabase
 
 PROFILE = "{confirmation: reply, breaker: {failures: 20, window: 10, probe_every: 5}, owed_per_second: 10}"
 LONG = 3600
@@ -25,7 +24,7 @@ class BreakerFixture:
     windsor: Casino
 
     def processes(self, number: int, cache_seconds: float = 0) -> list[CircuitBreakers]:
-        return [CircuitBreakers(self.database.engine, cache_seconds) for _ in range(number)]
+        return [CircuitBreakers(self.database.db, cache_seconds) for _ in range(number)]
 
 
 @pytest.fixture
@@ -84,15 +83,13 @@ async def test_an_answer_ends_the_run_of_another_process_that_was_read_of(breake
 
 
 async def test_an_answer_is_written_once_after_a_failure_and_then_no_more(breaker: BreakerFixture) -> None:
-    (health,) = breaker.processes(1, LONG)
+    counted = CountedDatabase(breaker.database.db)
+    health = CircuitBreakers(counted, LONG)
     await health.failed(breaker.royal)
-    statements: list[str] = []
-    event.listen(
-        breaker.database.engine.sync_engine, "before_cursor_execute", lambda *given: statements.append(str(given[2]))
-    )
+    counted.statements.clear()
     for _ in range(3):
         await health.answered(breaker.royal)
-    assert len(statements) == 1
+    assert len(counted.statements) == 1
 
 
 async def test_the_breaker_and_the_pace_do_not_touch_each_other(breaker: BreakerFixture) -> None:

@@ -30,7 +30,7 @@ class IncidentFixture:
 
     def __init__(self, casino: InProcessCasino, cli: Cli) -> None:
         self.casino = casino
-        self.incidents = Incidents(casino.engine)
+        self.incidents = Incidents(casino.database)
         self._cli = cli
 
     async def bet(self, stake: str = "10.00", **changed: Any) -> tuple[PayIn, BetRecord]:
@@ -114,7 +114,7 @@ async def test_the_bet_is_shown_as_it_stands_now(fixture: IncidentFixture) -> No
 async def test_a_refused_reversal_is_shown_with_its_bet(fixture: IncidentFixture) -> None:
     _, record = await fixture.bet()
     await _pay_out(fixture, record)
-    reversals = Reversals(fixture.casino.engine)
+    reversals = Reversals(fixture.casino.database)
     await reversals.open(record.bet_id, OWNER, None)
     await reversals.begin_claw_back(record.bet_id, OWNER, datetime.now(UTC) + timedelta(seconds=10))
     await reversals.refuse_only_send(record.bet_id, OWNER, "515")

@@ -33,7 +33,7 @@ class Player:
         """)  # noqa: S608  a test's own words
 
     async def last(self, currency: str = "EUR") -> Money | None:
-        return await ProviderRequests(self._database.engine).last_balance(1, currency)
+        return await ProviderRequests(self._database.db).last_balance(1, currency)
 
 
 @pytest.fixture

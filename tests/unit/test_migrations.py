@@ -11,10 +11,10 @@ import pytest
 from alembic import command
 from pydantic import SecretStr
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db.bets import Bets
+from betcore.db.database import Database, DatabaseError, open_database
 from betcore.db.engine import create_engine
 from betcore.db.migrate import config, migrate
 from betcore.db.onboarding_sessions import NewSession, Sessions
@@ -53,6 +53,13 @@ VALUES (1, 'open', 1, 1, 1, 'euros', 'round', 'EUR', 1000, 'acceptance', 'run', 
 INSERT INTO movement (bet_id, transaction_type, amount, state, attempts, ended_at)
 SELECT bet_id, -1, 1000, 'done', 1, now() FROM bet;
 """
+
+
+@pytest.fixture
+async def database(engine: AsyncEngine, postgres_url: str) -> AsyncIterator[Database]:
+    server, _, _ = postgres_url.rpartition("/")
+    async with open_database(Settings(database_url=SecretStr(f"{server}/earlier"))) as found:
+        yield found
 
 
 @pytest.fixture
@@ -108,13 +115,13 @@ async def test_casinos_that_are_there_get_no_audience_and_keep_their_profiles(en
     assert [name for name, one in sent.items() if one.close] == ["closes"]
 
 
-async def test_sessions_keep_the_limits_they_had_and_open_bets_go_on(engine: AsyncEngine) -> None:
+async def test_sessions_keep_the_limits_they_had_and_open_bets_go_on(engine: AsyncEngine, database: Database) -> None:
     await _upgrade(engine, "0009")
     async with engine.connect() as connection:
         for statement in PLAYED.strip().removesuffix(";").split(";\n"):
             await connection.exec_driver_sql(statement)
     await migrate(engine)
-    requests, bets = ProviderRequests(engine), Bets(engine)
+    requests, bets = ProviderRequests(database), Bets(database)
     limits = {}
     for number, session_id in enumerate(("euros", "more-euros", "yen", "wheel")):
         seen = await requests.look_up(1, f"{number:032}", session_id, "open")
@@ -174,7 +181,7 @@ async def test_indexes_are_made_anew_after_an_interruption_and_incidents_are_cou
         await connection.exec_driver_sql(
             "INSERT INTO incident (kind, ours, theirs) SELECT 'parked', '{}', '{}' FROM generate_series(1, 3)"
         )
-        with pytest.raises(DBAPIError):
+        with pytest.raises(DatabaseError):
             await connection.exec_driver_sql("CREATE UNIQUE INDEX CONCURRENTLY incident_kind ON incident (kind)")
         await asyncio.gather(migrate(engine), migrate(engine))
         await connection.exec_driver_sql(

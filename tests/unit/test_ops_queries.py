@@ -202,7 +202,7 @@ async def test_what_is_owed_is_summed_by_casino_currency_and_age(fixture: OpsFix
 
 
 async def test_a_reversal_owes_the_stake_once_the_win_is_back(fixture: OpsFixture) -> None:
-    record, reversals = await fixture.settled(), Reversals(fixture.casino.engine)
+    record, reversals = await fixture.settled(), Reversals(fixture.casino.database)
     await reversals.open(record.bet_id, OWNER, None)
     await reversals.begin_claw_back(record.bet_id, OWNER, datetime.now(UTC) + timedelta(seconds=10))
     assert (await fixture.did("owed"))["owed"] == []
@@ -394,14 +394,14 @@ async def test_a_workflow_whose_id_names_no_bet_keeps_no_bet_from_being_reminded
 async def test_verify_reads_an_open_reversal(fixture: OpsFixture) -> None:
     """Its workflow is missing, which is reported whether its claw-back is on its way or parked."""
     record = await fixture.settled()
-    reversals = Reversals(fixture.casino.engine)
+    reversals = Reversals(fixture.casino.database)
     await reversals.open(record.bet_id, OWNER, None)
     await reversals.begin_claw_back(record.bet_id, OWNER, datetime.now(UTC) + timedelta(seconds=10))
     moment = Timing(settled=timedelta(0), again_after=timedelta(0))
     for state in ("sending", "parked"):
         await fixture.as_if(f"UPDATE movement SET state = '{state}' WHERE transaction_type = -2")  # noqa: S608  a test's own words
         report = Report()
-        await WorkflowCheck(fixture.casino.engine, fixture.temporal, report, lambda _: None, moment).check()
+        await WorkflowCheck(fixture.casino.database, fixture.temporal, report, lambda _: None, moment).check()
         found = {one.check for one in report.violations if one.bet_id == str(record.bet_id)}
         assert found == {"workflows", "owed"}
 

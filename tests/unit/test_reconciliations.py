@@ -13,9 +13,11 @@ import pytest
 import typer
 from pydantic import SecretStr
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
 from betcore.cli import reconcile as command
+from betcore.db.database import Database, open_database
 from betcore.db.engine import create_engine
 from betcore.db.incidents import KINDS
 from betcore.db.reconciliations import Reconciliations
@@ -51,9 +53,9 @@ SELECT bet_id, -1, stake, 'done', 1 FROM made WHERE stake IS NOT NULL
 class Books:
     """A database with two casinos, and bets of one of them."""
 
-    def __init__(self, database_url: str) -> None:
-        self.engine = create_engine(Settings(database_url=SecretStr(database_url), database_pool_size=5))
-        self.runs = Reconciliations(self.engine)
+    def __init__(self, database: Database, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self.runs = Reconciliations(database)
 
     async def sql(self, statement: str, **given: Any) -> list[Any]:
         async with self.engine.connect() as connection:
@@ -69,11 +71,14 @@ class Books:
 
 @pytest.fixture
 async def books(database_url: str) -> AsyncIterator[Books]:
-    found = Books(database_url)
-    await found.sql(PARTNERS)
-    await found.sql(BETS, bets=10, start=0)
-    yield found
-    await found.engine.dispose()
+    settings = Settings(database_url=SecretStr(database_url), database_pool_size=5)
+    engine = create_engine(settings)
+    async with open_database(settings) as database:
+        found = Books(database, engine)
+        await found.sql(PARTNERS)
+        await found.sql(BETS, bets=10, start=0)
+        yield found
+    await engine.dispose()
 
 
 def _difference(kind: Kind = Kind.MISSING_THERE, remedy: Outcome = Outcome.INCIDENT) -> Difference:

@@ -4,14 +4,13 @@ A new statement is checked without being named here: give its parameters values 
 """
 
 import json
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import asyncpg
 import pytest
 
-from betcore.db.statements.__main__ import parameters, statements
+from betcore.db.statements.__main__ import statements
 from tests.unit import many_bets
 from tests.unit.many_bets import ACCEPTANCE, ACCEPTING, LARGE, REVERSING, SETTLED, SETTLING
 
@@ -68,10 +67,12 @@ GIVEN = {
     "gap": "'1 second'",
     "how": "'done'",
     "incident_id": "1000",
+    "kid": "'k'",
     "kind": "'parked'",
     "last_bet_id": "0",
     "life": "1",
     "limit": "100",
+    "lock": "1",
     "margin": "'5 minutes'",
     "message": "'pay_out'",
     "movement": "'refused'",
@@ -83,10 +84,12 @@ GIVEN = {
     "ours": "'{{}}'",
     "owner": "'owner'",
     "part": "'bet'",
+    "partner_client_id": "2",
     "partner_transaction_id": "'t'",
     "partner_user_id": "'u1'",
     "pays_out": "true",
     "player_id": str(many_bets.HEAVY),
+    "private_pem": "'pem'",
     "probe_every": "'1 second'",
     "provider": "NULL",
     "provider_bet_id": "'{name}'",
@@ -203,12 +206,11 @@ async def plans(connection: asyncpg.Connection, name: str, number: int, given: M
 
     From the sixth time on PostgreSQL may use one plan for all values. Its guess may be wrong.
     """
-    names = parameters(STATEMENTS[name])
-    sql = re.sub(r"(?<![:\w]):(\w+)", lambda found: f"${names.index(found[1]) + 1}", STATEMENTS[name].sql)
+    names = STATEMENTS[name].parameters
     facts = await _facts(connection, number)
     values = ", ".join(given.get(one, GIVEN[one]).format_map(facts) for one in names)
     call = f"EXECUTE planned ({values})" if names else "EXECUTE planned"
-    await connection.execute(f"PREPARE planned AS {sql}")
+    await connection.execute(f"PREPARE planned AS {STATEMENTS[name].query}")
     try:
         first = await _ran(connection, call)
         for _ in range(4):

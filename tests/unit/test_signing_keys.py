@@ -19,7 +19,7 @@ async def database(database_url: str) -> AsyncIterator[PartnerDatabase]:
 async def test_processes_that_start_together_make_one_signing_key(database: PartnerDatabase) -> None:
     with refused("no_signing_key"):
         await database.keys.current()
-    others = [SigningKeys(database.engine, database.vault, 0) for _ in range(4)]
+    others = [SigningKeys(database.db, database.vault, 0) for _ in range(4)]
     await asyncio.gather(*(one.ensure() for one in others))
     assert await database.sql("SELECT count(*) FROM signing_key") == [1]
     assert len({(await one.current()).kid for one in others}) == 1

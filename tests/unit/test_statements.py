@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 
 from betcore.db import statements as package
-from betcore.db.engine import parts
+from betcore.db.statement import parts
 from betcore.db.statements.__main__ import for_psql, main, statements
 from devkit.stack.binaries import program
 
@@ -50,7 +50,7 @@ async def test_every_row_has_the_columns_and_types_of_its_statement(database_url
     connection = await asyncpg.connect(database_url)
     wrong = []
     for name, statement in STATEMENTS.items():
-        prepared = await connection.prepare(re.sub(r"(?<![:\w]):(\w+)", "NULL", statement.sql))
+        prepared = await connection.prepare(re.sub(r"\$\d+", "NULL", statement.query))
         found = [(column.name, column.type.name) for column in prepared.get_attributes()]
         for field, hint in columns(statement.row):
             kinds = [TYPES[kind] for column, kind in found if column == field]

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from betcore.db.database import Database, open_database
 from betcore.db.engine import create_engine
 from betcore.db.statements import verify_rows
 from betcore.runtime.settings import Settings
@@ -89,7 +90,15 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     await found.dispose()
 
 
-async def test_movements_fit_a_state_or_they_do_not(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+async def database(engine: AsyncEngine, database_url: str) -> AsyncIterator[Database]:
+    async with open_database(Settings(database_url=SecretStr(database_url))) as found:
+        yield found
+
+
+async def test_movements_fit_a_state_or_they_do_not(
+    engine: AsyncEngine, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(report_of, "KEPT", 10_000)
     allowed = {(head, legs) for head, ways in ALLOWED for legs in product(*ways)}
     tried = allowed | {
@@ -98,54 +107,56 @@ async def test_movements_fit_a_state_or_they_do_not(engine: AsyncEngine, monkeyp
     names = {f"bet-{number}": one for number, one in enumerate(sorted(tried, key=repr))}
     await _make(engine, names)
     report = Report()
-    await check_rows(engine, 0, report, lambda progress: None)
+    await check_rows(database, 0, report, lambda progress: None)
     wrong = {one.provider_bet_id for one in report.violations if one.check == "outcome"}
     assert {names[name] for name in names.keys() - wrong} == allowed
     assert report.checks["outcome"].looked_at == len(names)
 
 
-async def test_what_is_allowed_adds_up(engine: AsyncEngine) -> None:
+async def test_what_is_allowed_adds_up(engine: AsyncEngine, database: Database) -> None:
     allowed = sorted({(head, legs) for head, ways in ALLOWED for legs in product(*ways)}, key=repr)
     await _make(engine, {f"bet-{number}": one for number, one in enumerate(allowed)})
     report = Report()
-    await check_rows(engine, 0, report, lambda progress: None)
+    await check_rows(database, 0, report, lambda progress: None)
     assert {one.check for one in report.violations} <= {"owed"}, report.violations
     (total,) = report.sums.values()
     assert (total.bets, total.says) == (len(allowed), total.moved)
     assert total.moved == total.paid + total.returned - total.staked - total.clawed_back
 
 
-async def test_sums_are_exact_beyond_what_a_float_holds(engine: AsyncEngine) -> None:
+async def test_sums_are_exact_beyond_what_a_float_holds(engine: AsyncEngine, database: Database) -> None:
     """Else a bet in a currency of 18 decimals is a violation, or hides one."""
     win = 10**18 + 1
     await _make(engine, {"bet-1": (("settled", True, win, None), ("done", "done", NONE, NONE))})
     report = Report()
-    await check_rows(engine, 0, report, lambda progress: None)
+    await check_rows(database, 0, report, lambda progress: None)
     assert [one for one in report.violations if one.check == "sums"] == []
     (total,) = report.sums.values()
     assert (total.moved, total.says) == (win - 1000, win - 1000)
 
 
-async def test_batches_are_all_looked_at(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_batches_are_all_looked_at(
+    engine: AsyncEngine, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rows, "BATCH", 2)
     settled = (("settled", True, 2500, None), ("done", NONE, NONE, NONE))
     await _make(engine, {f"bet-{number}": settled for number in range(5)})
     async with engine.connect() as connection:
         first, *others = (await connection.execute(text("SELECT bet_id FROM bet ORDER BY bet_id"))).scalars()
     report, told = Report(), []
-    await check_rows(engine, first, report, lambda progress: told.append((progress.done, progress.total)))
+    await check_rows(database, first, report, lambda progress: told.append((progress.done, progress.total)))
     assert told == [(2, 4), (4, 4)]
     assert [one.bet_id for one in report.violations if one.check == "outcome"] == [str(other) for other in others]
 
 
-async def test_a_guard_that_is_switched_off_is_reported(engine: AsyncEngine) -> None:
+async def test_a_guard_that_is_switched_off_is_reported(engine: AsyncEngine, database: Database) -> None:
     async with engine.connect() as connection:
         await connection.execute(text("ALTER TABLE movement DISABLE TRIGGER guard_movement"))
         await connection.execute(text("ALTER TABLE bet DROP CONSTRAINT bet_provider_id_provider_bet_id_key"))
     await _make(engine, {"bet-1": (("refused", False, None, None), (NONE,) * 4)})
     await _make(engine, {"bet-1": (("refused", False, None, None), (NONE,) * 4)})
     report = Report()
-    await check_rows(engine, 0, report, lambda progress: None)
+    await check_rows(database, 0, report, lambda progress: None)
     assert {one.check for one in report.violations} == {"identity"}
     assert [one.provider_bet_id for one in report.violations] == ["", "", "bet-1"]
 

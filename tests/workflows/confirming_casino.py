@@ -19,7 +19,7 @@ class ConfirmingCasino:
 
     def __init__(self, casino: InProcessCasino, client: Client) -> None:
         self._casino = casino
-        self._accepts = AcceptReceiver(casino.engine, client)
+        self._accepts = AcceptReceiver(casino.database, client)
 
     async def accepts(self, bet: PayIn, kind: int, error_code: int = 200, **changed: Any) -> AcceptOutcome:
         """Confirm or refuse a movement of a bet."""

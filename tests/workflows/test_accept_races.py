@@ -95,7 +95,7 @@ async def test_a_claw_back_that_an_accept_has_confirmed_is_neither_refused_nor_a
     async with open_casino(database_url, confirmation="accept") as casino:
         bet, reversals, confirming = (
             await casino.pay_in_out(),
-            Reversals(casino.engine),
+            Reversals(casino.database),
             ConfirmingCasino(casino, temporal),
         )
         opened = (await casino.bets.open(bet, OWNER, BetState.ACCEPTING, None)).record

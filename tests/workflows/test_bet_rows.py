@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.testing import ActivityEnvironment
@@ -14,6 +13,7 @@ from activities.admission import AdmissionControl
 from activities.casino_gateway import CasinoGateway
 from activities.wallet import Wallet
 from betcore.db.circuit_breakers import CircuitBreakers
+from betcore.db.database import DatabaseError
 from betcore.db.open_bets import OpenBets
 from betcore.db.reversals import Reversals
 from betcore.db.statements import bets as statements_bets
@@ -66,7 +66,7 @@ async def test_amounts_identities_and_a_terminal_state_stand(database_url: str, 
     async with open_casino(database_url) as casino, working(temporal, casino):
         bet_id = await _settled(casino, temporal)
         for statement in FORBIDDEN:
-            with pytest.raises(DBAPIError, match=r"bet|movement|stands"):
+            with pytest.raises(DatabaseError, match=r"bet|movement|stands"):
                 await _execute(casino, statement, bet_id)
         # The guards refuse no statement of a bet's own course.
         await _execute(casino, "UPDATE bet SET told_at = coalesce(told_at, now()) WHERE bet_id = :bet", bet_id)
@@ -140,9 +140,9 @@ async def test_a_stake_that_was_begun_is_left_to_the_slow_lane_if_a_new_one_woul
             await first
         else:
             await casino.held()
-            full = AdmissionControl(CircuitBreakers(casino.engine, 0), slots=0)
+            full = AdmissionControl(CircuitBreakers(casino.database, 0), slots=0)
             gateway = CasinoGateway(casino.bets, casino.partners, casino.casinos, casino.hints, full)
-            wallet = Wallet(gateway, casino.bets, Reversals(casino.engine))
+            wallet = Wallet(gateway, casino.bets, Reversals(casino.database))
         step = await ActivityEnvironment().run(wallet.try_stake, order)
         assert step.progress is Progress.UNKNOWN
         assert await casino.attempts() == {-1: 2}
@@ -174,8 +174,7 @@ async def test_a_claim_that_was_overtaken_returns_the_row(database_url: str, tem
             record, _ = await start(temporal, bet)
         pay = casino.credit(bet, record, "25.00")
         assert (await casino.bets.begin_credit(pay)).counted
-        engine = casino.engine.execution_options(isolation_level="READ COMMITTED")
-        async with engine.begin() as another:
+        async with casino.database.transaction() as another:
             done = {
                 "bet_id": pay.bet_id,
                 "owner": pay.owner,
@@ -184,7 +183,7 @@ async def test_a_claim_that_was_overtaken_returns_the_row(database_url: str, tem
                 "how": "done",
                 **ANSWERED,
             }
-            await another.execute(statements_bets.CREDIT_DONE.text, done)
+            await another.all_rows(statements_bets.CREDIT_DONE, **done)
             claiming = asyncio.create_task(casino.bets.begin_credit(pay))
             await eventually(lambda: _waits_for_a_lock(casino))
         claim = await claiming
@@ -200,9 +199,8 @@ async def test_what_another_attempt_has_recorded_first_is_returned(database_url:
     async with open_casino(database_url) as casino:
         bet, bets, word = await casino.pay_in("10.00"), casino.bets, Confirmation("200", None, None)
         bet_id = (await bets.open(bet, "run", BetState.ACCEPTING, None)).record.bet_id
-        engine = casino.engine.execution_options(isolation_level="READ COMMITTED")
-        async with engine.begin() as another:
-            await another.execute(statements_bets.ACCEPT.text, {"bet_id": bet_id, "owner": "run", **ANSWERED})
+        async with casino.database.transaction() as another:
+            await another.all_rows(statements_bets.ACCEPT, bet_id=bet_id, owner="run", **ANSWERED)
             accepting = asyncio.create_task(bets.accept(bet_id, "run", word))
             await eventually(lambda: _waits_for_a_lock(casino))
         taken = await accepting
@@ -210,8 +208,8 @@ async def test_what_another_attempt_has_recorded_first_is_returned(database_url:
         pay = casino.credit(bet, taken, "25.00")
         await bets.begin_credit(pay)
         done = {"bet_id": bet_id, "owner": "run", "transaction_type": 1, "state": "settled", "how": "done", **ANSWERED}
-        async with engine.begin() as another:
-            await another.execute(statements_bets.CREDIT_DONE.text, done)
+        async with casino.database.transaction() as another:
+            await another.all_rows(statements_bets.CREDIT_DONE, **done)
             recording = asyncio.create_task(bets.credit_done(bet_id, "run", pay.transaction_type, word))
             parking = asyncio.create_task(bets.park(bet_id, "run", pay.transaction_type, "515"))
             await eventually(lambda: _waits_for_a_lock(casino))
@@ -314,7 +312,7 @@ async def test_only_a_bet_that_waits_is_reminded(database_url: str, temporal: Cl
 
 
 async def _quiet(casino: InProcessCasino, quiet: timedelta) -> list[str]:
-    page = await OpenBets(casino.engine).quiet(quiet, 0, 10)
+    page = await OpenBets(casino.database).quiet(quiet, 0, 10)
     return [row.workflow_id for row in page.rows]
 
 

@@ -50,7 +50,7 @@ async def test_a_message_moves_money_at_its_own_casino_and_call_alone(database_u
 @pytest.mark.edge_case(101)
 async def test_a_message_is_no_access_token_and_an_access_token_no_message(database_url: str) -> None:
     async with open_casino(database_url) as casino:
-        keys = SigningKeys(casino.engine, Vault.of(Settings(secret_key=SECRET_KEY)), 60)
+        keys = SigningKeys(casino.database, Vault.of(Settings(secret_key=SECRET_KEY)), 60)
         tokens, partner = Tokens(keys, "test"), await casino.partners.casino(casino.session.casino_id)
         message, access = await casino.casinos._token(partner, MAKE, {}, None), await tokens.issue(2, 0)
         claims = await tokens.message(message)
@@ -69,7 +69,7 @@ async def test_a_casino_may_want_no_audience_and_may_have_an_address_of_its_own(
     vault = Vault.of(Settings(secret_key=SECRET_KEY))
     async with open_casino(database_url, casino="send: {aud: false}") as casino, working(temporal, casino):
         partner = await casino.partners.casino(casino.session.casino_id)
-        claims = await Tokens(SigningKeys(casino.engine, vault, 60), "test").message(
+        claims = await Tokens(SigningKeys(casino.database, vault, 60), "test").message(
             await casino.casinos._token(partner, MAKE, {}, None)
         )
         assert claims is not None

@@ -53,7 +53,7 @@ async def _reconciled(client: Client, casino: InProcessCasino) -> Reconciled:
 
 
 async def _findings(casino: InProcessCasino, run: Reconciled) -> list[tuple[int, str, str | None]]:
-    found = [one async for one in Reconciliations(casino.engine).findings(run.reconciliation_id)]
+    found = [one async for one in Reconciliations(casino.database).findings(run.reconciliation_id)]
     return [(one["transaction_type"], one["kind"], one["outcome"]) for one in found]
 
 
@@ -154,7 +154,7 @@ async def test_what_has_gone_at_the_second_look_is_noted(database_url: str, temp
             # A replica that knows nothing yet: for the first look alone.
             await casino.faults({"kind": "error_code", "error_code": 103804, "path": INFO, "times": 1})
             activities = casino.activities(temporal)
-            order, runs = await _order(casino), Reconciliations(casino.engine)
+            order, runs = await _order(casino), Reconciliations(casino.database)
             handle = await temporal.start_workflow("Reconciliation", order, id=f"r-{uuid4()}", task_queue=BETS_QUEUE)
 
             # It waits for the replica before it looks again.
@@ -334,7 +334,7 @@ async def _age(casino: InProcessCasino, minutes: int) -> None:
 
 async def test_the_schedule_goes_on_from_the_end_of_its_last_run(database_url: str, temporal: Client) -> None:
     async with open_casino(database_url) as casino, working(temporal, casino):
-        runs = Reconciliations(casino.engine)
+        runs = Reconciliations(casino.database)
         await _settled(temporal, casino)
         assert await _round(temporal) == 0, "too young"
         await _age(casino, 11)
@@ -381,7 +381,7 @@ async def test_a_run_that_was_terminated_is_taken_up_by_the_schedule(database_ur
         assert await _round(temporal) == 1
         await casino.held()
         assert await _round(temporal) == 0, "it runs"
-        (wanted,) = await Reconciliations(casino.engine).due(timedelta(minutes=10))
+        (wanted,) = await Reconciliations(casino.database).due(timedelta(minutes=10))
         handle: Handle = temporal.get_workflow_handle(wanted.workflow_id)
         await handle.terminate()
         await casino.release()

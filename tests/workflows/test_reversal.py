@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from itertools import count
 
 import pytest
-from sqlalchemy.exc import DBAPIError
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
+from betcore.db.database import DatabaseError
 from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import Pay
 from betcore.domain.bet import BetRecord, BetState, ReversalState
@@ -118,7 +118,7 @@ async def test_no_window_opens_while_an_old_send_may_still_take_effect(database_
     async with open_casino(database_url) as casino, working(temporal, casino):
         bet = await casino.pay_in_out()
         settled, _ = await start(temporal, bet)
-        reversals, order = Reversals(casino.engine), casino.reverse(bet, settled)
+        reversals, order = Reversals(casino.database), casino.reverse(bet, settled)
         await reversals.open(order.bet_id, "run", None)
         first = await reversals.begin_claw_back(order.bet_id, "run", order.not_after)
         later = order.not_after.replace(year=order.not_after.year + 1)
@@ -138,7 +138,7 @@ async def test_no_stake_goes_back_while_the_player_has_the_win(database_url: str
     async with open_casino(database_url) as casino, working(temporal, casino):
         bet = await casino.pay_in_out()
         settled, _ = await start(temporal, bet)
-        reversals = Reversals(casino.engine)
+        reversals = Reversals(casino.database)
         await reversals.open(settled.bet_id, "run", None)
         assert (await reversals.begin_credit(_return(bet, settled))).attempts is None
         await reversals.begin_claw_back(settled.bet_id, "run", casino.reverse(bet, settled).not_after)
@@ -150,7 +150,7 @@ async def test_no_stake_goes_back_while_the_player_has_the_win(database_url: str
         assert record.reversal is not None
         assert record.reversal.owner == "another"
         assert (await reversals.begin_claw_back(settled.bet_id, "run", bet.not_after)).attempts is None
-        with pytest.raises(DBAPIError, match="stands"):
+        with pytest.raises(DatabaseError, match="stands"):
             async with casino.engine.connect() as connection:
                 await connection.exec_driver_sql("UPDATE movement SET not_after = now() WHERE transaction_type = -2")
 

@@ -40,7 +40,7 @@ async def test_only_the_owner_of_a_reversal_books_the_return_as_done(database_ur
         pay = casino.credit(bet, record, "25.00")
         await casino.bets.begin_credit(pay)
         await casino.bets.credit_done(bet_id, RUN, TransactionType.PAY_OUT, NO_CONFIRMATION)
-        reversals = Reversals(casino.engine)
+        reversals = Reversals(casino.database)
         await reversals.open(bet_id, RUN, None)
         await reversals.begin_claw_back(bet_id, RUN, bet.not_after)
         await reversals.clawed_back(bet_id, RUN, NO_CONFIRMATION)

@@ -149,6 +149,6 @@ async def test_verify_names_a_bet_of_rows_that_do_not_belong_together(database_u
                 statement = f"UPDATE bet SET {change} WHERE provider_bet_id = '{bet.provider_bet_id}'"  # noqa: S608  a test's own words
                 await connection.exec_driver_sql(statement)
         report = Report()
-        await check_rows(casino.engine, 0, report, lambda progress: None)
+        await check_rows(casino.database, 0, report, lambda progress: None)
         named = [one.provider_bet_id for one in report.violations if "belong together" in one.what]
         assert sorted(named) == sorted(bet.provider_bet_id for bet in bets[: len(changes)])

@@ -42,7 +42,7 @@ async def test_a_sweep_resumes_bets_from_where_the_last_one_has_stopped(
     async with open_casino(database_url) as casino:
         opened = await _without_workflow(casino, bets)
         assert [await sweep(casino, temporal) for _ in resumed] == resumed
-        assert await OpenBets(casino.engine).cursor("bet") == opened[1]
+        assert await OpenBets(casino.database).cursor("bet") == opened[1]
 
 
 async def test_a_sweep_without_open_bets_asks_nothing_and_logs_nothing(database_url: str, temporal: Client) -> None:

@@ -22,7 +22,7 @@ from bench.bets.processes import Watch
 from bench.bets.stacks import RunningStack
 from bench.bets.workload import BetKind, PlayedBet, keep_in_flight
 from betcore.casino.http_session import http_session
-from betcore.db.engine import create_engine
+from betcore.db.database import open_database
 from betcore.db.signing_keys import SigningKeys
 from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
@@ -78,9 +78,8 @@ async def _as_it_is(connection: object) -> None:
 async def _open(settings: Settings, stack: AsyncExitStack) -> LeanBets:
     """Return the player of bets, with connections of its own."""
     assert settings.database_url is not None  # noqa: S101  for mypy: a stack is running
-    engine = create_engine(settings)
-    key = await SigningKeys(engine, Vault.of(settings), 60).current()
-    await engine.dispose()
+    async with open_database(settings) as database:
+        key = await SigningKeys(database, Vault.of(settings), 60).current()
     pool = await asyncpg.create_pool(
         settings.database_url.get_secret_value(),
         min_size=settings.database_pool_size,

@@ -18,10 +18,9 @@ import aiohttp
 import asyncpg
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from bench.bets.workload import BetKind, PlayedBet
-from betcore.db.engine import Statement
+from betcore.db.statement import Statement
 from betcore.db.statements import bets, provider_requests
 from betcore.domain.ids import TransactionType, transaction_id
 
@@ -47,26 +46,10 @@ class LeanCasino:
     key: RSAPrivateKey
 
 
-class PreparedSql:
-    """A statement as asyncpg takes it: parameters by position."""
-
-    def __init__(self, statement: Statement[object]) -> None:
-        compiled = statement.text.compile(dialect=dialect())  # type: ignore[no-untyped-call]
-        self.sql: str = compiled.string
-        self._names: list[str] = list(compiled.positiontup or ())
-
-    async def row(self, pool: asyncpg.Pool, **given: object) -> Mapping[str, object]:
-        """Run the statement, a transaction of its own, and return its first row."""
-        row: Mapping[str, object] = await pool.fetchrow(self.sql, *(given[name] for name in self._names))
-        return row
-
-
-LOOK_UP = PreparedSql(provider_requests.LOOK_UP)
-OPEN = PreparedSql(bets.OPEN)
-ACCEPT = PreparedSql(bets.ACCEPT)
-MARK_TOLD = PreparedSql(provider_requests.MARK_TOLD)
-BEGIN_CREDIT = PreparedSql(bets.BEGIN_CREDIT)
-CREDIT_DONE = PreparedSql(bets.CREDIT_DONE)
+async def _row(pool: asyncpg.Pool, statement: Statement[object], **given: object) -> Mapping[str, object]:
+    """Run a statement, a transaction of its own, and return its first row."""
+    row: Mapping[str, object] = await pool.fetchrow(statement.query, *statement.arguments(given))
+    return row
 
 
 class LeanBets:
@@ -108,8 +91,9 @@ class LeanBets:
         return PlayedBet(time.monotonic(), took)
 
     async def _look_up(self, session_id: str, provider_bet_id: str) -> Mapping[str, object]:
-        return await LOOK_UP.row(
+        return await _row(
             self._pool,
+            provider_requests.LOOK_UP,
             provider_id=self._provider_id,
             request_id=secrets.token_hex(16),
             session_id=session_id,
@@ -121,8 +105,9 @@ class LeanBets:
     ) -> int:
         not_after = datetime.now(UTC) + _ANSWER_WITHIN + _LIFETIME
         win = _WIN if kind is BetKind.ONE_STEP else None
-        opened = await OPEN.row(
+        opened = await _row(
             self._pool,
+            bets.OPEN,
             callers_clock=datetime.now(UTC),
             provider_id=self._provider_id,
             provider_bet_id=provider_bet_id,
@@ -143,12 +128,13 @@ class LeanBets:
         )
         bet_id = int(str(opened["bet_id"]))
         made = await self._make(bet_id, _DEBIT, str(seen["partner_user_id"]))
-        await ACCEPT.row(self._pool, bet_id=bet_id, owner=owner, **made)
+        await _row(self._pool, bets.ACCEPT, bet_id=bet_id, owner=owner, **made)
         return bet_id
 
     async def _pay_win(self, bet_id: int, owner: str, partner_user_id: str, kind: BetKind) -> None:
-        await BEGIN_CREDIT.row(
+        await _row(
             self._pool,
+            bets.BEGIN_CREDIT,
             bet_id=bet_id,
             owner=owner,
             transaction_type=int(_CREDIT),
@@ -160,13 +146,20 @@ class LeanBets:
             data=json.dumps({"type": int(_CREDIT), "amount": _AMOUNT}),
         )
         made = await self._make(bet_id, _CREDIT, partner_user_id)
-        await CREDIT_DONE.row(
-            self._pool, bet_id=bet_id, owner=owner, transaction_type=int(_CREDIT), how="done", state="settled", **made
+        await _row(
+            self._pool,
+            bets.CREDIT_DONE,
+            bet_id=bet_id,
+            owner=owner,
+            transaction_type=int(_CREDIT),
+            how="done",
+            state="settled",
+            **made,
         )
 
     async def _mark_told(self, bet_id: int) -> None:
         data = json.dumps({"answer": "pay_in", "request_id": secrets.token_hex(16)})
-        await MARK_TOLD.row(self._pool, bet_id=bet_id, data=data)
+        await _row(self._pool, provider_requests.MARK_TOLD, bet_id=bet_id, data=data)
 
     async def _make(self, bet_id: int, transaction_type: TransactionType, partner_user_id: str) -> dict[str, object]:
         """Send one movement, and return what the row keeps of the answer. Raises MovementRefused."""

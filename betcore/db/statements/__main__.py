@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from betcore.db.engine import Statement
+from betcore.db.statement import Statement
 
 
 def statements() -> dict[str, Statement[object]]:
@@ -26,7 +26,7 @@ def statements() -> dict[str, Statement[object]]:
 
 def parameters(statement: Statement[object]) -> list[str]:
     """Return the names of a statement's parameters."""
-    return sorted(statement.text.compile().params)
+    return sorted(statement.parameters)
 
 
 def for_psql(statement: Statement[object]) -> str:

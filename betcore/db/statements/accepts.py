@@ -8,8 +8,8 @@ bet's state is read off its movement instead.
 from dataclasses import dataclass
 from uuid import UUID
 
-from betcore.db.engine import NoRow, Statement
 from betcore.db.row_mapping import BetRow
+from betcore.db.statement import NoRow, Statement
 from betcore.db.statements.movements import AcceptRow
 
 

@@ -5,8 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from betcore.db.engine import Statement
 from betcore.db.row_mapping import BetRow
+from betcore.db.statement import Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ of the first one may be older than what another transaction, for whose lock it h
 
 from dataclasses import dataclass
 
-from betcore.db.engine import Statement
 from betcore.db.row_mapping import BetRow
+from betcore.db.statement import Statement
 from betcore.db.statements.movements import CLAIM, PARKED, SENT, ClaimRow
 
 

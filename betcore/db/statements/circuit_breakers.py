@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from betcore.db.engine import NoRow, Statement
+from betcore.db.statement import NoRow, Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from betcore.db.engine import Statement
+from betcore.db.statement import Statement
 
 
 @dataclass(frozen=True, slots=True)

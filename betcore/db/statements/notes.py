@@ -1,6 +1,6 @@
 """The statements that write events and incidents of a bet, and nothing else."""
 
-from betcore.db.engine import NoRow, Statement
+from betcore.db.statement import NoRow, Statement
 
 # The same words at the same time are the same event, however often they are written.
 NOTE_ONCE = Statement(

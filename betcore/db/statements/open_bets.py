@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from betcore.db.engine import NoRow, Statement
 from betcore.db.row_mapping import BetRow
+from betcore.db.statement import NoRow, Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from betcore.db.engine import NoRow, Statement
 from betcore.db.row_mapping import BetRow, ReversalRow
+from betcore.db.statement import NoRow, Statement
 from betcore.db.statements.reversals import REVERSAL
 from betcore.domain.reconciliation import OpenFinding, Run
 

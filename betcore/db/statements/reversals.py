@@ -4,8 +4,8 @@ parts by RETURNING, and a statement that has changed nothing returns no row."""
 from dataclasses import dataclass
 from datetime import datetime
 
-from betcore.db.engine import Statement
 from betcore.db.row_mapping import BetRow, ReversalRow
+from betcore.db.statement import Statement
 from betcore.db.statements.movements import CLAIM, PARKED, SENT, ClaimRow
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from betcore.db.engine import Statement
+from betcore.db.statement import Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ snapshot: what does not fit is wrong, however busy the system is.
 from dataclasses import dataclass
 from decimal import Decimal
 
-from betcore.db.engine import Statement
+from betcore.db.statement import Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from betcore.db.engine import Statement
+from betcore.db.statement import Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,68 @@
+"""The statements that read partners for calls. A secret that was replaced is read as long as the database's clock lets
+it hold: every process sees the same end of the overlap."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from betcore.db.statement import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRow:
+    """A provider; ``previous`` is the secret before, as long as it holds."""
+
+    provider_id: int
+    counterparty_id: str
+    name: str
+    base_url: str
+    profile: dict[str, object]
+    secret: str
+    previous: str | None
+    disabled_at: datetime | None
+    suspended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CasinoRow:
+    """A casino."""
+
+    casino_id: int
+    partner_client_id: int
+    name: str
+    api_host: str
+    profile: dict[str, object]
+    disabled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """A casino as it calls us; ``previous`` is the secret before, as long as it holds."""
+
+    casino: CasinoRow
+    secret: str
+    previous: str | None
+    token_generation: int
+
+
+PROVIDER = Statement(
+    ProviderRow,
+    """
+SELECT provider_id, counterparty_id::text AS counterparty_id, name, base_url, profile, secret,
+       CASE WHEN previous_until > now() THEN previous_secret END AS previous, disabled_at, suspended_at
+FROM provider WHERE counterparty_id = CAST(:counterparty_id AS uuid)
+""",
+)
+CASINO = Statement(
+    CasinoRow,
+    """
+SELECT casino_id, partner_client_id, name, api_host, profile, disabled_at FROM casino WHERE casino_id = :casino_id
+""",
+)
+ACCOUNT = Statement(
+    AccountRow,
+    """
+SELECT casino_id, partner_client_id, name, api_host, profile, disabled_at, secret,
+       CASE WHEN previous_until > now() THEN previous_secret END AS previous, token_generation
+FROM casino WHERE partner_client_id = :partner_client_id
+""",
+)
