@@ -37,7 +37,7 @@ _PORTS = ("API", "SANDBOX_CASINO", "SANDBOX_PROVIDER", "TEMPORAL", "TEMPORAL_UI"
 _START = 300
 # What a test waits for comes at once on a quiet machine; how long a busy one may take is no subject of any.
 PATIENCE = 60
-_UNHURRIED = {"answer_deadline": 30, "order_window": 600, "unconfirmed_within": 600}
+_UNHURRIED = {"rate": "none", "answer_deadline": 30, "order_window": 600, "unconfirmed_within": 600}
 # The stack's currencies beyond ISO 4217.
 CRYPTO = {"BETCORE_CRYPTO_CURRENCIES": '{"BTC": 8}'}
 # All processes of a run play on one stack: no two of them count from the same number.
