@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.bets", description=__doc__)
     modes = parser.add_subparsers(dest="mode", required=True)
     for name, mode in _MODES.items():
-        one = modes.add_parser(name, help=mode.__doc__)
+        one = modes.add_parser(name, help=str(mode.__doc__).partition("\n")[0])
         mode.add_options(one)
         one.add_argument("--out", type=Path, default=_KEPT, help="folder for the result")
         one.add_argument("--name", help="name of the result's files; by default the mode's")

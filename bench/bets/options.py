@@ -1,6 +1,7 @@
 """Options that several modes have: how often and how long is measured, and under which loads."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 
 from bench.bets.measuring import Window
 from bench.bets.rounds import Load
@@ -19,11 +20,16 @@ def window_of(options: Namespace) -> Window:
     return Window(options.ramp, options.seconds)
 
 
-def add_load_options(parser: ArgumentParser, *in_flight: int, kinds: tuple[BetKind, ...] = (BetKind.TWO_STEP,)) -> None:
-    """Add which loads are measured."""
+def add_load_options(
+    parser: ArgumentParser, *in_flight: int, kinds: Sequence[BetKind] | None = (BetKind.TWO_STEP,)
+) -> None:
+    """Add which loads are measured; without ``kinds`` only bets of two steps can be."""
     parser.add_argument("--in-flight", type=int, nargs="+", default=list(in_flight), help="bets at once")
-    choices, chosen = list(map(str, BetKind)), list(map(str, kinds))
-    parser.add_argument("--kinds", nargs="+", default=chosen, choices=choices, help="kinds of bets")
+    if kinds is None:
+        parser.set_defaults(kinds=[str(BetKind.TWO_STEP)])
+    else:
+        choices, chosen = list(map(str, BetKind)), list(map(str, kinds))
+        parser.add_argument("--kinds", nargs="+", default=chosen, choices=choices, help="kinds of bets")
     parser.add_argument("--confirmation", default="reply", choices=("reply", "accept"), help="of the casino")
 
 

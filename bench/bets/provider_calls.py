@@ -47,13 +47,18 @@ class ProviderCalls:
         """Play one bet. One whose stake is refused ends there."""
         took, unknown = [], 0
         for call in self.calls(kind):
-            began = time.perf_counter()
-            answers = await self.until_definite(call)
-            took.append((time.perf_counter() - began) * 1000)
+            milliseconds, answers = await self.timed(call)
+            took.append(milliseconds)
             unknown += len(answers) - 1
             if answers[-1].code == REFUSED:
                 return PlayedBet(time.monotonic(), tuple(took), unknown, refused=True)
         return PlayedBet(time.monotonic(), tuple(took), unknown)
+
+    async def timed(self, call: Call) -> tuple[float, list[Answer]]:
+        """Send a call until its answer is definite; return the milliseconds that this took, and all answers."""
+        began = time.perf_counter()
+        answers = await self.until_definite(call)
+        return (time.perf_counter() - began) * 1000, answers
 
     async def until_definite(self, call: Call) -> list[Answer]:
         """Send a call until its answer is definite, and return all answers.

@@ -20,7 +20,7 @@ from betcore.casino.http_session import http_session
 def add_options(parser: ArgumentParser) -> None:
     """Add the options of this mode."""
     add_round_options(parser)
-    add_load_options(parser, 1, 4, kinds=tuple(BetKind))
+    add_load_options(parser, 1, 4, kinds=[*BetKind])
 
 
 async def run(options: Namespace, watch: Watch) -> dict[str, object]:

@@ -15,6 +15,7 @@ from bench.bets.ratios import ratios_to
 from bench.bets.rounds import Results, play_rounds, say, warm_up
 from bench.bets.stacks import RunningStack, StackOptions, on_servers_elsewhere, own_stack
 from bench.bets.verdicts import Verdict
+from bench.bets.workload import Target
 from betcore.casino.http_session import http_session
 from betcore.domain.errors import Misconfigured
 
@@ -24,6 +25,10 @@ Judge = Callable[[Results], list[Verdict]]
 
 async def _nothing(name: str, stack: RunningStack) -> None:
     pass
+
+
+def _the_service(calls: ProviderCalls) -> Target:
+    return calls
 
 
 def _no_verdict(results: Results) -> list[Verdict]:
@@ -36,18 +41,20 @@ async def compare_variants(
     watch: Watch,
     prepare: Prepare = _nothing,
     judge: Judge = _no_verdict,
+    target_of: Callable[[ProviderCalls], Target] = _the_service,
 ) -> dict[str, object]:
     """Start a stack for each variant, prepare it, and return what all of them do under the loads of the options."""
     if on_servers_elsewhere():
         raise Misconfigured("this mode compares stacks that it starts: name no servers", code="invalid_settings")
     async with AsyncExitStack() as running:
         http = await running.enter_async_context(http_session())
-        targets: list[ProviderCalls] = []
+        targets: list[Target] = []
         for name, variant in variants.items():
             stack = await running.enter_async_context(own_stack(watch, variant))
             await prepare(name, stack)
             partners = await running.enter_async_context(partners_of(stack, http))
-            targets.append(partners.calls(await partners.sandbox_casino("bench", options.confirmation), name))
+            casino = await partners.sandbox_casino("bench", options.confirmation)
+            targets.append(target_of(partners.calls(casino, name)))
             say(f"{name} is up: {stack.ready.pids}")
         loads = loads_of(options)
         await warm_up(targets, dict.fromkeys(load.kind for load in loads), watch)
