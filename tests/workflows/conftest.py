@@ -9,6 +9,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
+from tests.workflows.checked_once import CHECKED_ONCE
 from tests.workflows.time_skipping import skipping_server
 
 _numbers = count(1)
@@ -33,4 +34,4 @@ async def skipping() -> AsyncIterator[WorkflowEnvironment]:
 @pytest.fixture(scope="session")
 async def temporal(temporal_address: str) -> Client:
     """Return a client of the Temporal server that runs on real time."""
-    return await Client.connect(temporal_address, data_converter=pydantic_data_converter)
+    return await Client.connect(temporal_address, data_converter=pydantic_data_converter, plugins=[CHECKED_ONCE])

