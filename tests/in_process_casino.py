@@ -42,6 +42,8 @@ from worker import Activities
 # A key of the tests alone.
 SECRET_KEY = "dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q="
 _numbers = count(1)
+# At most one: its kid, and its private part as SECRET_KEY has sealed it.
+_signing_keys: list[tuple[str, str]] = []
 
 
 @dataclass
@@ -177,6 +179,19 @@ class InProcessCasino:
             return await response.json()
 
 
+async def _put_signing_key(engine: AsyncEngine, keys: SigningKeys) -> None:
+    """Give a database the signing key of this process: to make one takes longer than many a test."""
+    async with engine.begin() as connection:
+        for kid, sealed in _signing_keys:
+            insert = "INSERT INTO signing_key (kid, private_pem) VALUES (:k, :p) ON CONFLICT DO NOTHING"
+            await connection.execute(text(insert), {"k": kid, "p": sealed})
+    if not _signing_keys:
+        await keys.ensure()
+        async with engine.connect() as connection:
+            made = (await connection.execute(text("SELECT kid, private_pem FROM signing_key"))).one()
+        _signing_keys.append((made.kid, made.private_pem))
+
+
 @asynccontextmanager
 async def open_casino(
     database_url: str, provider: str = "", casino: str = "", cache_seconds: float = 0, confirmation: str = "reply"
@@ -194,7 +209,7 @@ async def open_casino(
         AcceptNotifications(settings) as hints,
     ):
         keys = SigningKeys(database, vault, 60)
-        await keys.ensure()
+        await _put_signing_key(engine, keys)
         # A call that a test leaves held is not waited for.
         runner = web.AppRunner(create_app(pool, keys.jwks), access_log=None, shutdown_timeout=1)
         await runner.setup()
