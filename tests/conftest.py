@@ -3,6 +3,7 @@
 Each process of a run starts a server when a test needs it first, and shares it with all later tests.
 """
 
+import gc
 import itertools
 import os
 import shutil
@@ -24,6 +25,9 @@ from tests.partner import Stack, share_stack
 # Sources are compiled once, whatever the environment says, and not by each of the hundred processes of a run.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# Modules and collected tests are millions of objects that live as long as the process: the garbage collector, which
+# would go through all of them again and again, leaves them out.
+gc.disable()
 
 _numbers = itertools.count(1)
 # PostgreSQL and Temporal flush each commit. On a disk the tests wait for that; a run needs about 2 GiB.
@@ -54,6 +58,13 @@ def _interrupt(*_: object) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long come first, so that no process is left alone with one at the end."""
     long_first(items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """All is collected: from here on there is garbage."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TogetherByStack:
