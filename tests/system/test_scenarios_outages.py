@@ -60,15 +60,37 @@ WITHIN = 120
 
 @pytest.fixture(scope="module")
 async def bare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """A stack without workers, whose processes these tests stop and kill."""
+    """A stack without workers, whose processes these tests stop and kill.
+
+    Its API takes any number of stakes while no worker runs: how it limits them is tested in tests/api/test_overload.py.
+    """
     folder = tmp_path_factory.mktemp("bare")
-    async with start_stack(folder, "--processes", "0", BETCORE_SWEEP_SECONDS="5") as running:
+    options = {"BETCORE_SWEEP_SECONDS": "5", "BETCORE_STAKES_IN_FLIGHT": "0"}
+    async with start_stack(folder, "--processes", "0", **options) as running:
         yield running
+        for worker in _left_running:
+            await _end(worker)
+
+
+# At most one, on the stack above: a new worker takes as long as some tests.
+_left_running: list[Process] = []
 
 
 @asynccontextmanager
 async def _worker(stack: Stack) -> AsyncIterator[Process]:
-    """Run a worker process during the block."""
+    """Run a worker process during the block: the one of an earlier test, if that has left it whole, or a new one."""
+    process = _left_running.pop() if _left_running else await _new_worker(stack)
+    assert process.returncode is None
+    try:
+        yield process
+    except BaseException:
+        await _end(process)
+        raise
+    if process.returncode is None:
+        _left_running.append(process)
+
+
+async def _new_worker(stack: Stack) -> Process:
     log = stack.folder / "own-worker.log"
     environment = {"BETCORE_DATA_DIR": str(stack.folder)}
     with log.open("wb") as stream:
@@ -87,11 +109,16 @@ async def _worker(stack: Stack) -> AsyncIterator[Process]:
 
     try:
         await eventually(ready, 60)
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+    except BaseException:
+        await _end(process)
+        raise
+    return process
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+    await process.wait()
 
 
 async def _all(calls: list[Awaitable[Answer]]) -> list[Answer]:
