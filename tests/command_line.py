@@ -9,8 +9,9 @@ from typer.testing import CliRunner
 from betcore.cli.main import app
 
 
-async def run(folder: Path, *arguments: str) -> Result:
+async def run(folder: Path, *arguments: str, **environment: str) -> Result:
     """Run a command at the stack of a data folder, and return what it printed and its exit status."""
-    result = await asyncio.to_thread(CliRunner().invoke, app, [*arguments, "--data-dir", str(folder)])
+    command = [*arguments, "--data-dir", str(folder)]
+    result = await asyncio.to_thread(CliRunner(env=environment).invoke, app, command)
     assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
     return result

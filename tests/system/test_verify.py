@@ -1,10 +1,6 @@
 """``python -m betcore verify`` on a running stack: nothing is violated; then one thing at a time is, and is found."""
 
-import asyncio
 import json
-import os
-import sys
-from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -20,7 +16,8 @@ from betcore.verify.run import verify
 from betcore.verify.sources import Scope, open_sources
 from betcore.verify.workflows import Timing
 from devkit.verify.provider_book import provider_book
-from tests.partner import ROOT, Stack, TestPartner, eventually, start_stack, until
+from tests import command_line
+from tests.partner import Stack, TestPartner, eventually, start_stack, until
 from tests.system.scenarios import DONE, HASTY, bet_with_stake_taken, until_definite
 
 BRISK = Timing(settled=timedelta(seconds=1), again_after=timedelta(seconds=1))
@@ -293,14 +290,5 @@ async def _run(folder: Path, *options: str, **environment: str) -> tuple[int, di
         settings = Settings(data_dir=folder)
         assert settings.database_url is not None
         environment["BETCORE_DATABASE_URL"] = settings.database_url.get_secret_value()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "betcore", "verify", "--json", "--data-dir", str(folder), *options),
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdout=PIPE,
-        stderr=PIPE,
-    )
-    told, errors = await process.communicate()
-    assert process.returncode is not None
-    assert told, errors.decode()
-    return process.returncode, json.loads(told)
+    result = await command_line.run(folder, "verify", "--json", *options, **environment)
+    return result.exit_code, json.loads(result.stdout)
