@@ -385,7 +385,7 @@ async def _launch(folder: Path, options: Sequence[str], environment: Mapping[str
     own = {"BETCORE_FAILPOINTS": str(folder / "failpoints"), **CRYPTO}
     with (folder / "up.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *spawned(sys.executable, "-m", "betcore", "up", "--json", "--data-dir", str(folder), *options),
+            *spawned(sys.executable, "-m", "tests.warm", "up", "--json", "--data-dir", str(folder), *options),
             cwd=ROOT,
             env={**os.environ, **free, **own, **environment},
             stdout=PIPE,

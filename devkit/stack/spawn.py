@@ -46,7 +46,8 @@ def _become(identity: str) -> None:
         (_drop if how == "drop" else _map)(uid, gid)
 
 
-def _die_with(parent: int, signal: int) -> None:
+def die_with(parent: int, signal: int) -> None:
+    """Let the death of ``parent`` send this process a signal (on Linux). Raise OSError if it is dead already."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal)
     if os.getppid() != parent:
@@ -62,7 +63,7 @@ def main() -> None:
         for path in filter(None, reach.split(":")):
             if not os.access(path, os.X_OK):
                 raise OSError(f"cannot reach {path}")
-        _die_with(int(parent), int(signal))
+        die_with(int(parent), int(signal))
         os.execv(command[0], command)  # noqa: S606 - the program is the supervisor's own choice
     except OSError as failure:
         sys.stderr.write(f"{identity}: {failure}\n")
