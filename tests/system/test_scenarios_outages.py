@@ -60,13 +60,9 @@ WITHIN = 120
 
 @pytest.fixture(scope="module")
 async def bare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """A stack without workers, whose processes these tests stop and kill.
-
-    Its API takes any number of stakes while no worker runs: how it limits them is tested in tests/api/test_overload.py.
-    """
+    """A stack without workers, whose processes these tests stop and kill."""
     folder = tmp_path_factory.mktemp("bare")
-    options = {"BETCORE_SWEEP_SECONDS": "5", "BETCORE_STAKES_IN_FLIGHT": "0"}
-    async with start_stack(folder, "--processes", "0", **options) as running:
+    async with start_stack(folder, "--processes", "0", BETCORE_SWEEP_SECONDS="5") as running:
         yield running
         for worker in _left_running:
             await _end(worker)
