@@ -34,6 +34,7 @@ FIRST = (
     "tests/system/test_scenarios_deploy.py",
     "tests/unit/test_scans.py",
     "tests/fuzz/",
+    "tests/api/test_overload.py",
     "tests/system/",
     "tests/workflows/",
     "tests/api/",

@@ -130,7 +130,7 @@ async def running_api(database_url: str, temporal_address: str, **settings: str)
         "log_level": "critical",
         **settings,
     }
-    handlers, level = logging.root.handlers[:], logging.root.level
+    handlers, level, configured = logging.root.handlers[:], logging.root.level, structlog.get_config()
     with pytest.MonkeyPatch.context() as environment:
         for name, value in given.items():
             environment.setenv(f"BETCORE_{name.upper()}", value)
@@ -139,7 +139,8 @@ async def running_api(database_url: str, temporal_address: str, **settings: str)
         async with served(app) as api:
             yield api
     finally:
-        structlog.reset_defaults()
+        # Another API may go on; by default structlog shows each failure with all its variables, which takes seconds.
+        structlog.configure(**configured)
         logging.root.handlers[:] = handlers
         logging.root.setLevel(level)
 

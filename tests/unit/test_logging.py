@@ -13,9 +13,9 @@ from betcore.runtime.settings import Settings
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
-    handlers, level = logging.root.handlers[:], logging.root.level
+    handlers, level, configured = logging.root.handlers[:], logging.root.level, structlog.get_config()
     yield
-    structlog.reset_defaults()
+    structlog.configure(**configured)
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
 
