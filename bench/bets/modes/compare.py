@@ -86,14 +86,13 @@ async def targets_on(
         casino = await partners.sandbox_casino("reply")
         accepting = await partners.sandbox_casino("accept", "accept")
         say("the stack is up")
-        yield Compared(
-            casino,
-            partners.calls(casino),
-            partners.calls(accepting),
-            await running.enter_async_context(equal_floor(stack, http, watch)),
-            await running.enter_async_context(bare_floor(stack, watch)),
-            await running.enter_async_context(lean_floor(stack, casino, http, watch)),
-        )
+        # Each is mostly busy with loading code: at once they use all cores for it.
+        async with asyncio.TaskGroup() as starting:
+            equal = starting.create_task(running.enter_async_context(equal_floor(stack, http, watch)))
+            bare = starting.create_task(running.enter_async_context(bare_floor(stack, watch)))
+            lean = starting.create_task(running.enter_async_context(lean_floor(stack, casino, http, watch)))
+        calls = partners.calls(casino), partners.calls(accepting)
+        yield Compared(casino, *calls, equal.result(), bare.result(), lean.result())
 
 
 def _plan(compared: Compared, *, full: bool) -> Plan:
