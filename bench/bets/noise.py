@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from betcore.provider import xsign
 
 # Connections, each with one call at a time. One that is late leaves calls out: the rate is an upper limit.
-_LANES = 16
+_LANES = 64
 _BODY = xsign.compact({"betId": "noise", "betAmount": "10.00", "gameRoundId": "round"})
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 

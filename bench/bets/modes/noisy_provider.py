@@ -18,8 +18,7 @@ from bench.bets.workload import BetKind, PlayedBet, Target
 from betcore.casino.http_session import http_session
 
 _ALONE = "alone"
-# The noisy provider has the default limit, or none.
-_PROFILES = {"beside a noisy provider": "", "beside one without a limit": "rate: none"}
+_LIMITED, _UNLIMITED = "beside a noisy provider", "beside one without a limit"
 
 
 class BesideNoisyProvider:
@@ -50,6 +49,7 @@ class BesideNoisyProvider:
 def add_options(parser: ArgumentParser) -> None:
     """Add the options of this mode."""
     parser.add_argument("--noise", type=float, default=500, help="refused calls a second of the noisy provider")
+    parser.add_argument("--limit", type=int, default=50, help="calls a second that its profile allows")
     add_round_options(parser, seconds=10, ramp=3)
     add_load_options(parser, 2)
 
@@ -61,9 +61,10 @@ async def run(options: Namespace, watch: Watch) -> dict[str, object]:
         stack = await running.enter_async_context(running_stack(watch))
         partners = await running.enter_async_context(partners_of(stack, http))
         quiet = partners.calls(await partners.sandbox_casino("quiet", options.confirmation), _ALONE)
+        limited = f"rate: {{per_second: {options.limit}, burst: {2 * options.limit}}}"
         beside = [
             BesideNoisyProvider(name, quiet, partners.api, await partners.provider("noisy", profile), options.noise)
-            for name, profile in _PROFILES.items()
+            for name, profile in ((_LIMITED, limited), (_UNLIMITED, "rate: none"))
         ]
         loads = loads_of(options)
         await warm_up([quiet], dict.fromkeys(load.kind for load in loads), watch)
