@@ -14,7 +14,7 @@ from betcore.db.onboarding import Json
 from betcore.db.onboarding_limits import LimitRow
 from betcore.db.onboarding_queries import CasinoRow, ProviderRow, enabled, every, named, only
 from betcore.db.row_mapping import time_text
-from betcore.db.statements.limits import LIMITS, STRICTEST
+from betcore.db.statements.limits import STRICTEST_LIMITS
 from betcore.db.tables import casino, game, game_limit, player, provider, session
 from betcore.domain.errors import InvalidInput, PreconditionFailed
 
@@ -141,10 +141,10 @@ class Sessions:
 _AT_CASINO = casino.c.casino_id == player.c.casino_id
 _IN_FORCE = text(
     f"""
-SELECT s.currency, {STRICTEST}
+SELECT s.currency, strictest.min_bet, strictest.max_bet
 FROM session s
 JOIN player USING (player_id)
-{LIMITS}
+{STRICTEST_LIMITS}
 WHERE session_id = :session_id
 """
 )

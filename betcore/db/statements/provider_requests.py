@@ -7,7 +7,7 @@ from uuid import UUID
 
 from betcore.db.row_mapping import BetRow, BetWithReversal
 from betcore.db.statement import NoRow, Statement
-from betcore.db.statements.limits import LIMITS, STRICTEST
+from betcore.db.statements.limits import STRICTEST_LIMITS
 from betcore.db.statements.reversals import REVERSAL
 
 
@@ -95,7 +95,7 @@ SELECT EXISTS (SELECT FROM claimed) AS is_new, now() AS seen_at, sentinel.seen_a
        s.session_id AS s_session_id, s.currency AS session_currency, s.mode, s.ended_at,
        casino.casino_id AS session_casino_id, casino.name AS casino_name, casino.disabled_at AS casino_disabled_at,
        game.game_id AS session_game_id, game.provider_game_id, game.disabled_at AS game_disabled_at,
-       {STRICTEST},
+       strictest.min_bet, strictest.max_bet,
        bet.*, its_reversal.*
 FROM (VALUES (1)) AS one
 LEFT JOIN request_id sentinel ON sentinel.provider_id = 0 AND sentinel.request_id = 'sentinel'
@@ -103,7 +103,7 @@ LEFT JOIN session s ON s.session_id = :session_id AND s.provider_id = :provider_
 LEFT JOIN player ON player.player_id = s.player_id
 LEFT JOIN casino ON casino.casino_id = player.casino_id
 LEFT JOIN game ON game.game_id = s.game_id
-{LIMITS}
+{STRICTEST_LIMITS}
 LEFT JOIN bet ON bet.provider_id = :provider_id AND bet.provider_bet_id = :provider_bet_id
 LEFT JOIN its_reversal ON reversed_bet_id = bet.bet_id
 """,
