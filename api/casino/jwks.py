@@ -4,10 +4,7 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
 from api.casino.routes import PREFIX
-from betcore.db.signing_keys import SigningKeys
-
-# Short: a new key signs at once, and a casino with an old list would refuse what it signs.
-_CACHE = "public, max-age=60"
+from betcore.db.signing_keys import JWKS_MAX_AGE, SigningKeys
 
 
 def router(keys: SigningKeys) -> APIRouter:
@@ -16,6 +13,6 @@ def router(keys: SigningKeys) -> APIRouter:
 
     @routes.get(f"{PREFIX}/auth/jwks", summary="Keys of the tokens that we send to casinos.")
     async def jwks() -> JSONResponse:
-        return JSONResponse(await keys.jwks(), headers={"Cache-Control": _CACHE})
+        return JSONResponse(await keys.jwks(), headers={"Cache-Control": f"public, max-age={JWKS_MAX_AGE}"})
 
     return routes

@@ -1,20 +1,10 @@
 """``python -m betcore migrate``: bring the database to the newest schema, and make a key to sign with."""
 
-from typing import Annotated
-
-import typer
-
 from betcore.cli.context import CommandContext, Json, run_command
 from betcore.cli.output import AsJson, DataDir
 
 
-def command(
-    new_signing_key: Annotated[
-        bool, typer.Option("--new-signing-key", help="Sign for casinos with a new key; the old one stays in the JWKS.")
-    ] = False,
-    as_json: AsJson = False,
-    data_dir: DataDir = None,
-) -> None:
+def command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Bring the database to the newest schema, and make a signing key if there is none."""
 
     async def work(context: CommandContext) -> Json:
@@ -25,7 +15,6 @@ def command(
         keys = SigningKeys(context.database, Vault.of(context.settings), 0)
         await migrate(context.engine)
         await keys.ensure()
-        kid = await keys.rotate() if new_signing_key else (await keys.current()).kid
-        return {"migrated": True, "signing_key": kid}
+        return {"migrated": True, "signing_key": (await keys.current()).kid}
 
     run_command(as_json, data_dir, work)

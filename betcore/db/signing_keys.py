@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import cast
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
@@ -26,6 +27,9 @@ from betcore.runtime.vault import Vault
 
 # Any number: processes that would make a key at the same time wait for each other under it.
 _LOCK = 7_310_522
+# Seconds for which HTTP caches keep the JWKS. Short: the key that replaces a revoked one signs at once, and a casino
+# with an old list refuses what it signs.
+JWKS_MAX_AGE = 60
 _KID = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -38,7 +42,7 @@ class SigningKey:
 
 
 class SigningKeys:
-    """The signing keys in the database; the one in force is trusted for ``cache_seconds``."""
+    """The signing keys in the database; what is read of them is trusted for ``cache_seconds``."""
 
     def __init__(self, database: Database, vault: Vault, cache_seconds: float) -> None:
         self._database = database
@@ -48,15 +52,15 @@ class SigningKeys:
         self._public: Cache[str, RSAPublicKey] = Cache(self._read_public, cache_seconds)
 
     async def current(self) -> SigningKey:
-        """Return the newest key that is not retired. Raise Misconfigured(no_signing_key) if there is none."""
+        """Return the key that signs now. Raise Misconfigured(no_signing_key) if there is none."""
         found = await self._current.get("")
         if found is None:
             raise Misconfigured("no signing key: run `python -m betcore migrate`", code="no_signing_key")
         return found
 
     async def jwks(self) -> dict[str, list[dict[str, str]]]:
-        """Return ``{"keys": [...]}``, newest first: the public part of every key that is neither revoked nor retired
-        over an hour ago."""
+        """Return ``{"keys": [...]}``, newest first: the public part of the next key, of the one that signs, and of
+        those whose last token may still be valid."""
         return {"keys": [_jwk(key) for key in await self._listed.get("") or []]}
 
     async def public(self, kid: str) -> RSAPublicKey | None:
@@ -64,50 +68,59 @@ class SigningKeys:
         return await self._public.get(kid) if _KID.fullmatch(kid) else None
 
     async def ensure(self) -> None:
-        """Make a key if none is in force; of any number of processes at once, one makes it."""
+        """Make a key if none signs; of any number of processes at once, one makes it."""
         async with self._database.transaction() as transaction:
             await transaction.execute(signing_keys.LOCK, lock=_LOCK)
-            if await transaction.one_row(signing_keys.IN_FORCE) is None:
+            if await transaction.one_row(signing_keys.IN_STATE, state="signing") is None:
                 await self._make(transaction)
         self._forget()
 
-    async def rotate(self) -> str:
-        """Put a new key in force and retire the others, which stay listed for an hour; return the new kid."""
+    async def rotate(self, listed_first: timedelta) -> str:
+        """Make the key that signs next, once it has been listed for this time; return its kid.
+
+        If there is a next key already, return that one and change nothing: another would be listed for a shorter time.
+        """
         async with self._database.transaction() as transaction:
             await transaction.execute(signing_keys.LOCK, lock=_LOCK)
-            await transaction.execute(signing_keys.RETIRE_ALL)
-            kid = await self._make(transaction)
+            following = await transaction.one_row(signing_keys.IN_STATE, state="next")
+            if following is None:
+                await transaction.execute(signing_keys.RETIRE_AFTER, listed_first=listed_first)
+            kid = following.kid if following else await self._make(transaction)
         self._forget()
         return kid
 
     async def revoke(self, kid: str) -> str:
-        """Remove a key from the JWKS and never sign with it again; return the kid that is in force then.
+        """Remove a key from the JWKS and never sign with it again; return the kid that signs then.
 
-        If it was the one in force, a new one is made. Raise NotFound.
+        If it was the one that signs, the next key takes its place at once, or else a new one. If it was the next key,
+        the one that signs goes on. Raise NotFound.
         """
         async with self._database.transaction() as transaction:
             await transaction.execute(signing_keys.LOCK, lock=_LOCK)
             if await transaction.one_row(signing_keys.REVOKE, kid=kid) is None:
                 raise NotFound(f"there is no key {kid!r}")
-            newest = await transaction.one_row(signing_keys.IN_FORCE)
-            in_force = newest.kid if newest else await self._make(transaction)
+            if await transaction.one_row(signing_keys.IN_STATE, state="next") is None:
+                await transaction.execute(signing_keys.KEEP_SIGNING)
+            signing = await transaction.one_row(signing_keys.IN_STATE, state="signing")
+            signs = signing.kid if signing else await self._make(transaction)
         self._forget()
-        return in_force
+        return signs
 
     async def all(self) -> list[dict[str, object]]:
         """Return every key there ever was, newest first, without its private part."""
-        keys = await self._database.all_rows(signing_keys.ALL)
-        signing = next((key.kid for key in keys if key.retired_at is None), None)
         return [
             {
                 "kid": key.kid,
+                "state": key.state,
                 "created_at": time_text(key.created_at),
-                "signs": key.kid == signing,
+                "signs": key.state == "signing",
                 "listed": key.listed,
+                "signs_from": time_text(key.signs_from),
                 "retired_at": time_text(key.retired_at),
+                "listed_until": time_text(key.listed_until) if key.listed else None,
                 "revoked_at": time_text(key.revoked_at),
             }
-            for key in keys
+            for key in await self._database.all_rows(signing_keys.ALL)
         ]
 
     async def _make(self, transaction: Transaction) -> str:
@@ -118,7 +131,7 @@ class SigningKeys:
         return kid
 
     async def _read_current(self, _: str) -> SigningKey | None:
-        key = await self._database.one_row(signing_keys.IN_FORCE)
+        key = await self._database.one_row(signing_keys.IN_STATE, state="signing")
         return self._parse(key) if key else None
 
     async def _read_listed(self, _: str) -> list[SigningKey]:

@@ -64,7 +64,9 @@ class Settings(BaseSettings):
         default_factory=dict, description='Currencies beyond ISO 4217 with their decimals, such as {"BTC": 8}.'
     )
     workflow_sandbox: bool = Field(False, description="Run workflows in the SDK's sandbox, as the tests do.")
-    partner_cache_seconds: float = Field(2.0, ge=0, description="Seconds for which a process caches rows of partners.")
+    partner_cache_seconds: float = Field(
+        2.0, ge=0, le=600, description="Seconds for which a process caches rows of partners."
+    )
     stakes_in_flight: int = Field(
         1000, ge=0, description="Most new stakes in flight in an API process, which finds its limit below; 0: no limit."
     )

@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ _NOT_AUTHORISED = 8
 _COMMITTED = b"SELECT 1\0"
 # Seconds after which a crashed process should long have been started again.
 _BACK_WITHIN = 60.0
+# For how long a new signing key is listed first: longer than the API lists what it has in its cache.
+_LISTED_FIRST = timedelta(seconds=5)
 
 
 class NotBack(Exception):
@@ -176,7 +179,7 @@ class FaultInjector:
                 await self.onboarder.new_casino_secret(casino, fault.details["taken_into_use_after"])
                 return Broken(casino.name)
             case _:
-                await once_available(self.keys.rotate)
+                await once_available(lambda: self.keys.rotate(_LISTED_FIRST))
                 return Broken("signing key")
 
     async def _wrong_clock(self, fault: Fault, turn: int) -> Broken:

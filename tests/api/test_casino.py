@@ -337,7 +337,7 @@ async def _another_key() -> SigningKey:
 async def test_a_token_survives_the_rotation_of_our_keys(caller: CasinoCaller) -> None:
     bearer = await caller.bearer()
     _, body = await caller.open()
-    await caller.keys.rotate()
+    await caller.keys.rotate(timedelta(0))
     assert (await caller.post(ACCEPT, body, bearer)).code == DONE
     assert (await caller.accept(body)).code == DONE
 
@@ -351,7 +351,7 @@ async def test_what_we_have_signed_is_ours(caller: CasinoCaller) -> None:
         found = await caller.post(VERIFY, body)
         assert found.code == DONE
         assert (found.value["Valid"], found.value["Claims"]["data"]) == (True, '{"BetId": 1}')
-    await caller.keys.rotate()
+    await caller.keys.rotate(timedelta(0))
     assert (await caller.post(VERIFY, message)).value["Valid"] is True
 
 

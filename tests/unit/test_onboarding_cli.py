@@ -247,10 +247,10 @@ def test_a_database_that_turns_us_away_is_said(cli: Cli) -> None:
     assert "does not exist" in error["message"]
 
 
-def test_migrating_makes_one_signing_key_and_a_new_one_when_asked(cli: Cli) -> None:
+def test_migrating_makes_one_signing_key(cli: Cli) -> None:
     first = cli.did("migrate")
     assert cli.did("migrate") == first
-    assert cli.did("migrate", "--new-signing-key")["signing_key"] != first["signing_key"]
+    assert [key["kid"] for key in cli.did("keys", "list")["keys"]] == [first["signing_key"]]
 
 
 class Wallet:
@@ -380,19 +380,23 @@ def test_what_was_switched_off_is_shown_and_switched_on_again(cli: Cli) -> None:
     cli.did("session", "open", *seat)
 
 
-def test_a_key_is_listed_and_revoked(cli: Cli) -> None:
+def test_a_key_is_listed_rotated_and_revoked(cli: Cli) -> None:
     first = cli.did("migrate")["signing_key"]
-    second = cli.did("migrate", "--new-signing-key")["signing_key"]
-    assert [(key["kid"], key["signs"], key["listed"]) for key in cli.did("keys", "list")["keys"]] == [
-        (second, True, True),
-        (first, False, True),
+    rotated = cli.did("keys", "rotate")
+    second = rotated["kid"]
+    listed_first = datetime.fromisoformat(rotated["signs_from"]) - datetime.fromisoformat(rotated["created_at"])
+    assert timedelta(seconds=955) < listed_first < timedelta(seconds=965)
+    assert cli.did("keys", "rotate", "--casino-cache", "60") == rotated
+    assert [(key["kid"], key["state"], key["signs"], key["listed"]) for key in cli.did("keys", "list")["keys"]] == [
+        (second, "next", False, True),
+        (first, "signing", True, True),
     ]
     assert cli.did("keys", "revoke", first) == {"revoked": first, "signing_key": second}
     third = cli.did("keys", "revoke", second)["signing_key"]
-    assert [(key["kid"], key["signs"], key["listed"]) for key in cli.did("keys", "list")["keys"]] == [
-        (third, True, True),
-        (second, False, False),
-        (first, False, False),
+    assert [(key["kid"], key["state"], key["signs"], key["listed"]) for key in cli.did("keys", "list")["keys"]] == [
+        (third, "signing", True, True),
+        (second, "revoked", False, False),
+        (first, "revoked", False, False),
     ]
     assert cli.refused("keys", "revoke", "none")["code"] == "not_found"
     assert cli.did("migrate")["signing_key"] == third

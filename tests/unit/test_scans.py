@@ -72,6 +72,7 @@ GIVEN = {
     "last_bet_id": "0",
     "life": "1",
     "limit": "100",
+    "listed_first": "'1 second'",
     "lock": "1",
     "margin": "'5 minutes'",
     "message": "'pay_out'",
