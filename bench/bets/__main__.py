@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -44,6 +45,7 @@ _MODES = {
     "load": load,
 }
 _KEPT = Path(".betcore/bench")
+_INTERRUPTED = 130  # as shells have it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ProcessEnded, NothingMeasured, BetcoreError) as stopped:
         print(f"stopped: {stopped}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     result = _head(options) | found
     print(tables.text_of(result))
     _keep(result, options.out, options.name or options.mode)
@@ -96,5 +100,13 @@ def _keep(result: dict[str, Any], folder: Path, name: str) -> None:
     print(f"kept as {folder / name}.json")
 
 
+def _end_in_order() -> None:
+    """Take SIGTERM as Ctrl-C: a run that is killed would leave its folder behind."""
+    # A shell starts what runs in its background with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
 if __name__ == "__main__":
+    _end_in_order()
     sys.exit(main())
