@@ -17,6 +17,7 @@ from activities.admission import AdmissionControl
 from activities.bet_records import BetRecords
 from activities.breaker_probes import BreakerProbes
 from activities.casino_gateway import CasinoGateway
+from activities.catalogue import CatalogueKeeper
 from activities.claw_backs import ClawBacks
 from activities.failures import ShortFailures
 from activities.marks import Marks
@@ -27,6 +28,7 @@ from betcore.casino.accept_notifications import AcceptNotifications
 from betcore.casino.client import CasinoClient
 from betcore.casino.http_session import http_session
 from betcore.db.bets import Bets
+from betcore.db.catalogue_sync import CatalogueSyncs
 from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.database import Database, open_database
 from betcore.db.open_bets import OpenBets
@@ -36,14 +38,16 @@ from betcore.db.reversals import Reversals
 from betcore.db.signing_keys import SigningKeys
 from betcore.domain import currencies
 from betcore.domain.ids import BETS_QUEUE, WALLET_QUEUE
+from betcore.provider.client import ProviderClient
 from betcore.runtime import failpoints
 from betcore.runtime.logging import configure_logging
 from betcore.runtime.process import exit_now
 from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
 from betcore.temporal.client import connect
-from betcore.temporal.schedules import keep_schedules
+from betcore.temporal.schedules import Intervals, keep_schedules
 from workflows.bet import Bet
+from workflows.catalogue import CatalogueSync
 from workflows.reconciliation import Reconciliation
 from workflows.reconciliation_schedule import Reconciliations
 from workflows.reversal import Reversal
@@ -51,7 +55,7 @@ from workflows.support.signals import SignalsOfOneArgument
 from workflows.sweep import Sweep
 
 Activity = Callable[..., Awaitable[object]]
-WORKFLOWS = [Bet, Reversal, Sweep, Reconciliation, Reconciliations]
+WORKFLOWS = [Bet, Reversal, Sweep, Reconciliation, Reconciliations, CatalogueSync]
 
 # A shorter grace would cut requests to casinos at a stop: longer than the longest activity.
 _GRACE = timedelta(seconds=15)
@@ -72,6 +76,7 @@ class Activities:
     bet_records: BetRecords
     recovery: Recovery
     reconciler: Reconciler
+    catalogue: CatalogueKeeper
 
     @classmethod
     def on(
@@ -82,8 +87,9 @@ class Activities:
         notifications: AcceptNotifications,
         admission: AdmissionControl,
         client: Client,
+        providers: ProviderClient,
     ) -> "Activities":
-        """Return all activities over one database, the casinos and Temporal."""
+        """Return all activities over one database, the partners and Temporal."""
         bets, reversals = Bets(database), Reversals(database)
         gateway = CasinoGateway(bets, partners, casinos, notifications, admission)
         return cls(
@@ -93,6 +99,7 @@ class Activities:
             BetRecords(bets),
             Recovery(client, OpenBets(database)),
             Reconciler(client, Runs(database), bets, partners, casinos),
+            CatalogueKeeper(CatalogueSyncs(database), partners, providers),
         )
 
 
@@ -140,7 +147,7 @@ def workers(client: Client, activities: Activities, settings: Settings) -> list[
         *(records.file_incident, records.note_operation),
         *(recovery.resume_lost, recovery.remind_quiet, recovery.name_stuck),
         *(reconciler.start_reconciliations, reconciler.open_reconciliation, reconciler.compare_books),
-        *(reconciler.look_again, reconciler.end_reconciliation),
+        *(reconciler.look_again, reconciler.end_reconciliation, activities.catalogue.sync_catalogue),
     ]
     bets = workflow_worker(
         client,
@@ -192,13 +199,17 @@ async def main() -> None:
         casinos = CasinoClient(http, keys, settings.issuer)
         breakers = CircuitBreakers(database, settings.partner_cache_seconds)
         admission = AdmissionControl(breakers, settings.worker_slots // _PARTS)
-        activities = Activities.on(database, partners, casinos, notifications, admission, client)
+        activities = Activities.on(database, partners, casinos, notifications, admission, client, ProviderClient(http))
         if settings.worker_metrics_port:
             start_http_server(settings.worker_metrics_port, addr="127.0.0.1")
         for worker in workers(client, activities, settings):
             await stack.enter_async_context(worker)
-        sweep, reconcile = timedelta(seconds=settings.sweep_seconds), timedelta(seconds=settings.reconcile_seconds)
-        stack.enter_context(_running(keep_schedules(client, sweep, reconcile)))
+        every = Intervals(
+            sweep=timedelta(seconds=settings.sweep_seconds),
+            reconcile=timedelta(seconds=settings.reconcile_seconds),
+            catalogue=timedelta(seconds=settings.catalogue_seconds),
+        )
+        stack.enter_context(_running(keep_schedules(client, every, CatalogueSyncs(database))))
         stack.enter_context(_running(BreakerProbes(breakers, partners, casinos).keep()))
         structlog.get_logger().info("worker ready")
         await stop.wait()

@@ -34,6 +34,7 @@ from betcore.domain.messages import PayIn, PayOut, Refund, Reverse
 from betcore.domain.money import Money
 from betcore.domain.policy import BetPolicy
 from betcore.domain.sessions import Session
+from betcore.provider.client import ProviderClient
 from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
 from devkit.sandbox.casino.app import create_app
@@ -119,7 +120,8 @@ class InProcessCasino:
     def activities(self, client: Client) -> Activities:
         """Return the real activities, over this casino and its database."""
         admission = AdmissionControl(CircuitBreakers(self.database, self.cache_seconds))
-        return Activities.on(self.database, self.partners, self.casinos, self.hints, admission, client)
+        providers = ProviderClient(self.http)
+        return Activities.on(self.database, self.partners, self.casinos, self.hints, admission, client, providers)
 
     def refund(self, bet: PayIn) -> Refund:
         """Return the Refund of a bet."""

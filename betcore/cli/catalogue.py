@@ -6,6 +6,7 @@ import typer
 
 from betcore.cli.context import CommandContext, Json, lines, run_command
 from betcore.cli.output import AsJson, DataDir
+from betcore.domain.errors import Unavailable
 
 game = typer.Typer(no_args_is_help=True, help="Games of a provider.")
 player = typer.Typer(no_args_is_help=True, help="Players of a casino.")
@@ -87,6 +88,50 @@ def enable_game(provider: Provider, game_id: GameId, as_json: AsJson = False, da
 def show_game(provider: Provider, game_id: GameId, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Show a game, its limits, and whether it takes stakes."""
     run_command(as_json, data_dir, lambda context: context.catalogue.game(provider, game_id))
+
+
+@game.command("sync")
+def sync_games(
+    provider: Provider,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Also if most of the games are missing from the list.")
+    ] = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Fetch the provider's list of games now, and say what has changed; exit with status 1 if it is not applied."""
+    outcome = ""
+
+    async def work(context: CommandContext) -> Json:
+        nonlocal outcome
+        done = await _synced(context, provider, accept=accept)
+        outcome = done["outcome"]
+        return {"provider": provider, **done}
+
+    run_command(as_json, data_dir, work)
+    if outcome in ("failed", "held"):
+        raise typer.Exit(1)
+
+
+async def _synced(context: CommandContext, provider: str, *, accept: bool) -> Json:
+    from uuid import uuid4
+
+    from temporalio.client import WorkflowFailureError
+    from temporalio.service import RPCError
+
+    from betcore.domain.catalogue import SyncCatalogue
+    from betcore.temporal.client import connect
+    from betcore.temporal.schedules import sync_catalogue
+
+    counterparty_id = str((await context.partners.shown("provider", provider))["counterparty_id"])
+    order = SyncCatalogue(counterparty_id=counterparty_id, accept=accept)
+    try:
+        done = await sync_catalogue(await connect(context.settings), order, uuid4().hex)
+    except WorkflowFailureError as error:
+        raise Unavailable(f"the sync was ended: {error.cause}", code="ended") from error
+    except (RPCError, RuntimeError) as error:
+        raise Unavailable(f"Temporal: {error}", code="unreachable") from error
+    return done.model_dump(mode="json")
 
 
 @player.command("block")

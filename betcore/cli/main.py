@@ -26,7 +26,7 @@ COMMANDS = {
         "betcore.cli.partners:provider", "Game providers: add, show, list, set-profile, disable, suspend, ..."
     ),
     "casino": Row("betcore.cli.partners:casino", "Casinos: add, show, list, set-profile, disable, rotate-secret, ..."),
-    "game": Row("betcore.cli.catalogue:game", "Games: add, show, list, set-limits, disable, enable."),
+    "game": Row("betcore.cli.catalogue:game", "Games: add, show, list, sync, set-limits, disable, enable."),
     "keys": Row("betcore.cli.keys:keys", "The keys that sign for casinos: list, revoke."),
     "player": Row("betcore.cli.catalogue:player", "Players: block, unblock."),
     "session": Row("betcore.cli.catalogue:session", "Game sessions: open, close."),

@@ -170,7 +170,7 @@ def _show(kind: "PartnerKind", name: str, as_json: bool, data_dir: Path | None) 
     async def work(context: CommandContext) -> Json:
         found = await context.partners.shown(kind, name)
         if kind == "provider":
-            return found
+            return found | {"catalogue": await _last_sync(context, name)}
         [casino] = await _with_breakers(context, [found])
         return casino | {"limits": await context.limits.of_casino(name)}
 
@@ -185,6 +185,12 @@ def _list(kind: "PartnerKind", as_json: bool, data_dir: Path | None) -> None:
         return {plural: await _with_breakers(context, listed) if kind == "casino" else listed}
 
     run_command(as_json, data_dir, work, lambda found: lines(found[plural]))
+
+
+async def _last_sync(context: CommandContext, name: str) -> Json | None:
+    from betcore.db.catalogue_sync import CatalogueSyncs
+
+    return await CatalogueSyncs(context.database).shown(name)
 
 
 async def _with_breakers(context: CommandContext, casinos: list[Json]) -> list[Json]:

@@ -25,6 +25,8 @@ KINDS = {
     "reconciliation_missing_here": "the casino's book has a movement that we have not made",
     "reconciliation_amount": "the casino's book has a movement of ours with other data, or twice",
     "reconciliation_status": "the casino's book has a movement that is parked",
+    "catalogue_failed": "a provider's list of games could not be had or believed; its games stay as they are",
+    "catalogue_shrunk": "most of a provider's games are missing from its list; they stay until an operator accepts it",
     "paid_twice": "a payment was marked as paid by hand, and the casino has made it as well: the player has it twice",
 }
 

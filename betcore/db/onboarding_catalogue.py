@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -22,7 +23,12 @@ class GameRow:
     game_id: int
     provider_game_id: str
     name: str
+    category: str | None
+    max_odd: Decimal | None
+    image_url: str | None
+    extra: Json
     disabled_at: datetime | None
+    gone_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,13 @@ _OF_PROVIDER = provider.c.provider_id == game.c.provider_id
 
 
 async def _shown(connection: AsyncConnection, provider_name: str, row: GameRow) -> Json:
-    return _game(provider_name, row, await limits_of(connection, game_limit, row.game_id))
+    """Return a game with what the list of games leaves out; ``id`` is our number of it, by which casinos know it."""
+    return _game(provider_name, row, await limits_of(connection, game_limit, row.game_id)) | {
+        "id": row.game_id,
+        "max_odd": None if row.max_odd is None else f"{row.max_odd:f}",
+        "image_url": row.image_url,
+        "extra": row.extra,
+    }
 
 
 def _game(provider_name: str, row: GameRow, limits: Json) -> Json:
@@ -130,6 +142,8 @@ def _game(provider_name: str, row: GameRow, limits: Json) -> Json:
         "provider": provider_name,
         "game_id": row.provider_game_id,
         "name": row.name,
+        "category": row.category,
         "limits": limits,
+        "offered": row.gone_at is None,
         "disabled": row.disabled_at is not None,
     }

@@ -27,6 +27,7 @@ class PlayedGameRow:
     min_bet: Decimal | None
     max_bet: Decimal | None
     disabled_at: datetime | None
+    gone_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,9 @@ class Sessions:
 
     Every method raises NotFound, and InvalidInput: ``invalid_name``, ``invalid_limits``, ``invalid_mode``,
     ``unknown_currency``. A session on what is disabled is PreconditionFailed: ``provider_disabled``,
-    ``provider_suspended``, ``casino_disabled``, ``game_disabled``; so is one in a currency in which the game has no
-    limits though it has some, ``currency_unsupported``, and one in which no stake would be taken, ``limits_empty``.
+    ``provider_suspended``, ``casino_disabled``, ``game_disabled``; on a game that its provider no longer offers
+    ``game_gone``; in a currency in which the game has no limits though it has some ``currency_unsupported``; and if no
+    stake would be taken ``limits_empty``.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -151,13 +153,15 @@ WHERE session_id = :session_id
 
 
 async def _played(connection: AsyncConnection, provider_id: int, new: NewSession) -> int:
-    """Return the game's number. Raise PreconditionFailed if it is not played in the currency.
+    """Return the game's number. Raise PreconditionFailed if it is not offered, or not played in the currency.
 
     A game that has limits is played in their currencies alone: in another one it would have none.
     """
     of_owner = game.c.provider_id == provider_id
     query = select(game).where(of_owner, game.c.provider_game_id == new.game_id)
     played = await enabled(connection, query, PlayedGameRow, "game")
+    if played.gone_at is not None:
+        raise PreconditionFailed("the provider's list of games lacks it", code="game_gone")
     limits = await every(connection, select(game_limit).where(game_limit.c.game_id == played.game_id), LimitRow)
     has_limits = bool(limits) or played.min_bet is not None or played.max_bet is not None
     if has_limits and new.currency not in {limit.currency for limit in limits}:

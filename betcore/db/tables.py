@@ -56,8 +56,13 @@ game = Table(
     # Of the first schema: a number without a currency says that the game has limits, ``game_limit`` says which.
     Column("min_bet", Numeric),
     Column("max_bet", Numeric),
+    Column("category", Text),
+    Column("max_odd", Numeric),
+    Column("image_url", Text),
+    Column("extra", JSONB),
     _when("created_at"),
     _when("disabled_at"),
+    _when("gone_at"),
 )
 
 

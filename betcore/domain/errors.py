@@ -20,7 +20,7 @@ codes of the lower half answer operators: a command prints them (``--json``: ``e
     │                          invalid_operation, unknown_currency, not_supported
     ├── NotFound               not_found
     ├── PreconditionFailed     already_exists, provider_disabled, provider_suspended, casino_disabled, game_disabled,
-    │                          currency_unsupported, limits_empty, operation_refused
+    │                          game_gone, currency_unsupported, limits_empty, operation_refused
     ├── Misconfigured          invalid_settings, no_database, no_temporal, no_secret_key, wrong_secret_key,
     │                          no_signing_key
     └── Unavailable            unreachable, database_refused, ended, unknown
@@ -148,6 +148,7 @@ PreconditionCode = Literal[
     "provider_suspended",
     "casino_disabled",
     "game_disabled",
+    "game_gone",
     "currency_unsupported",
     "limits_empty",
     "operation_refused",

@@ -18,6 +18,7 @@ _REVERSAL = "reversal"
 _RESUME = "resume"
 _RESUME_REVERSAL = "resume-reversal"
 _RECONCILIATION = "reconciliation"
+_CATALOGUE = "catalogue"
 # How the id of every scheduled reconciliation begins, up to its first colon.
 SCHEDULED_RECONCILIATION = "scheduled-reconciliation"
 
@@ -104,6 +105,11 @@ def reconciliation_workflow_id(casino: str, opened_from: datetime, opened_to: da
 def scheduled_reconciliation_workflow_id(casino: str, opened_from: datetime, opened_to: datetime) -> str:
     """Return the workflow id of a reconciliation that the schedule starts."""
     return f"{SCHEDULED_RECONCILIATION}:{casino}:{_utc(opened_from)}:{_utc(opened_to)}"
+
+
+def catalogue_workflow_id(counterparty_id: str) -> str:
+    """Return the id of the schedule that syncs a provider's games, and how the ids of its workflows begin."""
+    return f"{_CATALOGUE}:{counterparty_id}"
 
 
 def _utc(time: datetime) -> str:

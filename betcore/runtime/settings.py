@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     reconcile_seconds: float = Field(
         3600, ge=0, description="Interval in seconds of reconciliation with the casinos' books; 0: only by command."
     )
+    catalogue_seconds: float = Field(
+        900, ge=0, description="Interval in seconds in which each provider's games are synced; 0: only by command."
+    )
     worker_slots: int = Field(
         400,
         ge=4,

@@ -4,7 +4,7 @@ Every worker keeps the schedules; the first one creates them.
 """
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -24,37 +24,66 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from betcore.domain.ids import BETS_QUEUE
+from betcore.db.catalogue_sync import CatalogueSyncs
+from betcore.db.database import DatabaseError
+from betcore.domain.catalogue import SyncCatalogue, Synced
+from betcore.domain.ids import BETS_QUEUE, catalogue_workflow_id
 from betcore.domain.reconciliation import Wanted
 
 SWEEP, RECONCILE = "sweep", "reconcile"
 _log = structlog.get_logger()
 
 
-async def keep_schedules(client: Client, sweep_every: timedelta, reconcile_every: timedelta) -> None:
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """How often each kind of schedule fires. 0 deletes the schedules of reconciliations, and of catalogues."""
+
+    sweep: timedelta
+    reconcile: timedelta
+    catalogue: timedelta
+
+
+async def keep_schedules(client: Client, every: Intervals, syncs: CatalogueSyncs) -> None:
     """Create the schedules or update them, and create them again if Temporal has lost them, until cancelled.
 
-    An interval of 0 deletes the schedule of reconciliations.
+    Each provider has one of its own, by which its games are synced; a new provider gets it within ``every.sweep``.
     """
-    wanted = {
-        SWEEP: _schedule(SWEEP, "Sweep", sweep_every),
-        RECONCILE: _schedule(RECONCILE, "Reconciliations", reconcile_every) if reconcile_every else None,
+    fixed = {
+        SWEEP: _schedule(SWEEP, "Sweep", every.sweep),
+        RECONCILE: _schedule(RECONCILE, "Reconciliations", every.reconcile) if every.reconcile else None,
     }
     up_to_date: set[str] = set()
     while True:
-        for name, schedule in wanted.items():
+        for name, schedule in (fixed | await _of_providers(syncs, every.catalogue)).items():
             try:
                 await _ensure(client, name, schedule, up_to_date=name in up_to_date)
                 up_to_date.add(name)
             except RPCError as error:
                 _log.warning("a schedule could not be looked after", schedule=name, error=str(error))
-        await asyncio.sleep(sweep_every.total_seconds())
+        await asyncio.sleep(every.sweep.total_seconds())
 
 
-def _schedule(name: str, workflow: str, every: timedelta) -> Schedule:
+async def _of_providers(syncs: CatalogueSyncs, every: timedelta) -> dict[str, Schedule | None]:
+    try:
+        counterparties = await syncs.counterparties()
+    except DatabaseError as error:
+        _log.warning("the schedules of catalogues could not be looked after", error=str(error))
+        return {}
+    return {catalogue_workflow_id(one): _of_provider(one, every) if every else None for one in counterparties}
+
+
+def _of_provider(counterparty_id: str, every: timedelta) -> Schedule:
+    name, order = catalogue_workflow_id(counterparty_id), SyncCatalogue(counterparty_id=counterparty_id)
+    # Without jitter all providers would be asked, and all lists written, at the same moment.
+    return _schedule(name, "CatalogueSync", every, order, jitter=every / 3)
+
+
+def _schedule(
+    name: str, workflow: str, every: timedelta, *arguments: object, jitter: timedelta | None = None
+) -> Schedule:
     return Schedule(
-        action=ScheduleActionStartWorkflow(workflow, id=name, task_queue=BETS_QUEUE),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
+        action=ScheduleActionStartWorkflow(workflow, args=arguments, id=name, task_queue=BETS_QUEUE),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)], jitter=jitter),
         # A run that takes longer than the interval would overlap with the next one: that one is skipped. After a down
         # time of Temporal one run makes up for all that were missed.
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=every),
@@ -84,6 +113,18 @@ async def _delete(client: Client, name: str) -> None:
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
+
+
+async def sync_catalogue(client: Client, order: SyncCatalogue, name: str) -> Synced:
+    """Sync a provider's games now, beside its schedule; ``name`` is of this run alone. Return what that has done."""
+    done: Synced = await client.execute_workflow(
+        "CatalogueSync",
+        order,
+        id=f"{catalogue_workflow_id(order.counterparty_id)}:{name}",
+        task_queue=BETS_QUEUE,
+        result_type=Synced,
+    )
+    return done
 
 
 async def start_reconciliation(client: Client, wanted: Wanted) -> bool:

@@ -44,6 +44,8 @@ class Wiring:
         return env | {
             _DATABASE: urlunsplit(database._replace(netloc=netloc)),
             _TEMPORAL: f"{HOST}:{to_temporal}",
+            # The providers of the load have no API that lists games.
+            "BETCORE_CATALOGUE_SECONDS": "0",
         }
 
     async def to_api(self, port: int) -> str:

@@ -22,6 +22,7 @@ from betcore.db.engine import create_engine
 from betcore.db.migrate import migrate
 from betcore.db.open_bets import OpenBets
 from betcore.domain.bet import BetState
+from betcore.domain.catalogue import SyncCatalogue
 from betcore.domain.errors import Code
 from betcore.domain.ids import BETS_QUEUE, BetKey, reversal_workflow_id
 from betcore.domain.messages import Action, Operate, Operated, PayIn
@@ -553,6 +554,12 @@ async def reconciled(client: Client, casino: InProcessCasino) -> WorkflowHandle[
     now = datetime.now(UTC)
     order = Reconcile(casino_id=record.casino_id, opened_from=now - timedelta(hours=1), opened_to=now)
     return await client.start_workflow("Reconciliation", order, id="reconciliation", task_queue=BETS_QUEUE)
+
+
+@path
+async def catalogue_not_synced(client: Client, casino: InProcessCasino) -> WorkflowHandle[Any, Any]:
+    order = SyncCatalogue(counterparty_id=casino.counterparty_id)
+    return await client.start_workflow("CatalogueSync", order, id="catalogue", task_queue=BETS_QUEUE)
 
 
 async def _sent(casino: InProcessCasino, kind: int, times: int) -> None:

@@ -8,7 +8,8 @@ FROM generate_series(1, 4) AS n;
 INSERT INTO casino (name, api_host, profile, secret) SELECT 'c' || n, 'http://c', '{}', ''
 FROM generate_series(1, 6) AS n;
 INSERT INTO casino_health (casino_id, open_since, probe_at) SELECT casino_id, now(), now() FROM casino;
-INSERT INTO game (provider_id, provider_game_id, name) SELECT 1 + n % 4, 'g' || n, 'g' FROM generate_series(1, 40) AS n;
+INSERT INTO game (provider_id, provider_game_id, name, updated_at)
+SELECT 1 + n % 4, 'g' || n, 'g', now() + make_interval(secs => n) FROM generate_series(1, 40) AS n;
 INSERT INTO player (casino_id, partner_user_id)
 SELECT CASE WHEN n = 7 THEN 6 ELSE 1 + n % 5 END, 'u' || n FROM generate_series(1, 20000) AS n;
 INSERT INTO session (session_id, provider_id, player_id, game_id, currency)

@@ -45,6 +45,22 @@ async def test_games_are_a_bare_array(http: aiohttp.ClientSession) -> None:
     assert (game["gameId"], game["maxOdd"]) == ("dice-1", 1.96)
 
 
+async def test_a_list_may_be_replaced_for_one_counterparty(http: aiohttp.ClientSession) -> None:
+    async with http.get("/v1/games", headers=signed()) as answer:
+        etag = {"If-None-Match": answer.headers["ETag"]}
+    async with http.get("/v1/games", headers=signed() | etag) as answer:
+        assert answer.status == 304
+    ours = {"counterparty_id": COUNTERPARTY}
+    async with http.post("/_games", params=ours | {"status": "500"}, data=b"oh") as answer:
+        assert answer.status == 200
+    async with http.get("/v1/games", headers=signed() | etag) as answer:
+        assert (answer.status, await answer.read()) == (500, b"oh")
+    async with http.post("/_games", params=ours):
+        pass
+    async with http.get("/v1/games", headers=signed() | etag) as answer:
+        assert answer.status == 304
+
+
 async def test_launch_gives_a_frame_that_opens(http: aiohttp.ClientSession) -> None:
     body = xsign.compact(LAUNCH)
     async with http.post("/v1/games/dice-1/launch", data=body, headers=signed(body)) as answer:

@@ -17,6 +17,7 @@ from betcore.domain.ids import (
     BetKey,
     TransactionType,
     bet_workflow_id,
+    catalogue_workflow_id,
     reconciliation_workflow_id,
     resumed_reversal_workflow_id,
     resumed_workflow_id,
@@ -27,7 +28,7 @@ from betcore.domain.ids import (
 from betcore.domain.messages import PayOut, Refund
 from betcore.domain.money import Money
 from betcore.temporal import visibility
-from betcore.temporal.schedules import keep_schedules
+from betcore.temporal.schedules import Intervals, keep_schedules
 from devkit.stack.temporal import SEARCH_ATTRIBUTES as REGISTERED
 from tests.unit import wire
 from workflows.support.four_eyes import REFUSED
@@ -66,6 +67,7 @@ WORKFLOWS = {
     "Sweep": {"run": "() -> dict[str, int]", "updates": {}, "signals": {}, "queries": {}},
     "Reconciliation": {"run": "(Reconcile) -> Reconciled", "updates": {}, "signals": {}, "queries": {}},
     "Reconciliations": {"run": "() -> int", "updates": {}, "signals": {}, "queries": {}},
+    "CatalogueSync": {"run": "(SyncCatalogue) -> Synced", "updates": {}, "signals": {}, "queries": {}},
 }
 ACTIVITIES = {
     "bets": {
@@ -97,6 +99,7 @@ ACTIVITIES = {
         "compare_books": "(int) -> SecondLook",
         "look_again": "(int) -> None",
         "end_reconciliation": "(int) -> Reconciled",
+        "sync_catalogue": "(SyncCatalogue) -> Synced",
     },
 }
 # A field's type as Python annotates it; without a default it is required. A named tuple travels as a list.
@@ -331,6 +334,17 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "record": "BetRecord | None = None",
         "wait": "timedelta | None = None",
     },
+    "SyncCatalogue": {"counterparty_id": "str", "accept": "bool = False"},
+    "Synced": {
+        "outcome": "'synced' | 'unchanged' | 'held' | 'failed'",
+        "reason": "str | None = None",
+        "listed": "int = 0",
+        "added": "int = 0",
+        "changed": "int = 0",
+        "gone": "int = 0",
+        "bad": "int = 0",
+        "problems": "tuple[str, ...] = ()",
+    },
     "TakeOver": {"resumed": "Resumed", "owner": "str"},
     "TakeStake": {"pay_in": "PayIn", "owner": "str", "refund_filed": "bool = False"},
     "TransactionType": ["-2", "-1", "1", "2", "4"],
@@ -358,6 +372,7 @@ IDS = {
     "reconciliation by a person": "reconciliation:royal:2026-01-02T03:00:00Z:2026-01-02T04:00:00.000005Z",
     "its third run": "reconciliation:royal:2026-01-02T03:00:00Z:2026-01-02T04:00:00.000005Z:3",
     "reconciliation by the schedule": "scheduled-reconciliation:royal:2026-01-02T03:00:00Z:2026-01-02T04:00:00.000005Z",
+    "sync of a provider's games": "catalogue:8d0e36a1-0000-4000-8000-000000000001",
     "movement": "11:-1",
     "error of an operation that is refused": "operation_refused",
     "update of a PayIn": "pay_in",
@@ -368,6 +383,8 @@ IDS = {
 SCHEDULES = {
     "sweep": "starts Sweep as sweep on bets",
     "reconcile": "starts Reconciliations as reconcile on bets",
+    "catalogue:8d0e36a1-0000-4000-8000-000000000001": "starts CatalogueSync as "
+    "catalogue:8d0e36a1-0000-4000-8000-000000000001 on bets",
 }
 SEARCH_ATTRIBUTES = {
     "Casino": "Keyword",
@@ -392,6 +409,7 @@ def _ids() -> dict[str, str]:
         "reconciliation by a person": reconciliation_workflow_id("royal", _FROM, _TO),
         "its third run": reconciliation_workflow_id("royal", _FROM, _TO, 2),
         "reconciliation by the schedule": scheduled_reconciliation_workflow_id("royal", _FROM, _TO),
+        "sync of a provider's games": catalogue_workflow_id(_BET.counterparty_id),
         "movement": transaction_id(11, TransactionType.ACCEPT_BET),
         "error of an operation that is refused": REFUSED,
         "update of a PayIn": _update_id("pay_in", None),
@@ -470,9 +488,17 @@ class _Temporal:
         self.created[name] = f"starts {action.workflow} as {action.id} on {action.task_queue}"
 
 
+class _Providers:
+    """One provider, whose games are synced."""
+
+    async def counterparties(self) -> list[str]:
+        return [_BET.counterparty_id]
+
+
 async def test_schedules_keep_their_ids() -> None:
     temporal, hour = _Temporal(), timedelta(hours=1)
-    keeping = asyncio.create_task(keep_schedules(cast(Any, temporal), hour, hour))
+    every, providers = Intervals(hour, hour, hour), cast(Any, _Providers())
+    keeping = asyncio.create_task(keep_schedules(cast(Any, temporal), every, providers))
     await asyncio.sleep(0)
     keeping.cancel()
     with suppress(asyncio.CancelledError):

@@ -94,8 +94,8 @@ SELECT EXISTS (SELECT FROM claimed) AS is_new, now() AS seen_at, sentinel.seen_a
        player.player_id AS session_player_id, player.player_ref, player.partner_user_id, player.blocked_at,
        s.session_id AS s_session_id, s.currency AS session_currency, s.mode, s.ended_at,
        casino.casino_id AS session_casino_id, casino.name AS casino_name, casino.disabled_at AS casino_disabled_at,
-       game.game_id AS session_game_id, game.provider_game_id, game.disabled_at AS game_disabled_at,
-       strictest.min_bet, strictest.max_bet,
+       game.game_id AS session_game_id, game.provider_game_id,
+       coalesce(game.disabled_at, game.gone_at) AS game_disabled_at, strictest.min_bet, strictest.max_bet,
        bet.*, its_reversal.*
 FROM (VALUES (1)) AS one
 LEFT JOIN request_id sentinel ON sentinel.provider_id = 0 AND sentinel.request_id = 'sentinel'

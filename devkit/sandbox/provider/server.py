@@ -4,10 +4,12 @@ A counterparty's secret comes in through ``POST /_counterparty``, the sandbox's 
 loopback address alone.
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from json import JSONDecodeError
 from urllib.parse import urlencode
 
@@ -19,8 +21,9 @@ from devkit.sandbox.provider import rounds
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 FRESH_MS = 60_000
+_LARGEST_LIST = 64 * 1024 * 1024
 # As text: the odds are a decimal, and JSON's number is one too.
-GAMES = f'[{{"gameId":"{rounds.GAME_ID}","name":"Sandbox Dice","gameCategory":"casual","maxOdd":{rounds.ODDS}}}]'
+DICE = f'{{"gameId":"{rounds.GAME_ID}","name":"Sandbox Dice","gameCategory":"casual","maxOdd":{rounds.ODDS}}}'
 LAUNCH_FIELDS = ("userId", "sessionId", "currency", "language", "minBet", "maxBet", "gameMode")
 PAGE = "<!doctype html><title>Sandbox Dice</title><p>The game would run here. Play with: python -m betcore play</p>"
 
@@ -52,15 +55,30 @@ class Counterparties:
         return new
 
 
+@dataclass(frozen=True, slots=True)
+class ListOfGames:
+    """The list as a counterparty gets it: a body of any kind, so that a sync can be tried with a broken one."""
+
+    body: bytes = f"[{DICE}]".encode()
+    status: int = 200
+
+    @property
+    def etag(self) -> str:
+        return f'"{hashlib.sha256(self.body).hexdigest()[:32]}"'
+
+
 COUNTERPARTIES = web.AppKey("counterparties", Counterparties)
+# By counterparty, for those that get another list than the one above.
+LISTS = web.AppKey("lists", dict[str, ListOfGames])
 
 
 def create_app() -> web.Application:
     """Return the provider's web application."""
-    app = web.Application(middlewares=[_signed])
-    app[COUNTERPARTIES] = Counterparties()
+    app = web.Application(middlewares=[_signed], client_max_size=_LARGEST_LIST)
+    app[COUNTERPARTIES], app[LISTS] = Counterparties(), {}
     app.router.add_get("/health", _health)
     app.router.add_post("/_counterparty", _add_counterparty)
+    app.router.add_post("/_games", _set_games)
     app.router.add_get("/v1/games", _games)
     app.router.add_post("/v1/games/{game_id}/launch", _launch)
     app.router.add_get("/frame/{game_id}", _frame)
@@ -87,8 +105,21 @@ async def _add_counterparty(request: web.Request) -> web.Response:
     return web.json_response({})
 
 
-async def _games(_: web.Request) -> web.Response:
-    return web.json_response(text=GAMES)
+async def _set_games(request: web.Request) -> web.Response:
+    """Give a counterparty this body as its list from now on; without a body it has the list of the start again."""
+    caller, body = request.query.get("counterparty_id", ""), await request.read()
+    request.app[LISTS][caller] = ListOfGames(body or ListOfGames().body, int(request.query.get("status", "200")))
+    return web.json_response({})
+
+
+async def _games(request: web.Request) -> web.Response:
+    games = request.app[LISTS].get(request.headers[xsign.COUNTERPARTY_ID], ListOfGames())
+    headers = {"ETag": games.etag}
+    if request.headers.get("If-None-Match") == games.etag and games.status == HTTPStatus.OK:
+        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    response = web.Response(body=games.body, status=games.status, content_type="application/json", headers=headers)
+    response.enable_compression()
+    return response
 
 
 async def _launch(request: web.Request) -> web.Response:
