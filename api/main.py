@@ -14,8 +14,10 @@ from temporalio.client import Client
 from api import health
 from api.caller_limits import CallerLimits
 from api.casino import jwks
+from api.casino import responses as casino_responses
 from api.casino import routes as casino_routes
 from api.casino.accepts import AcceptReceiver
+from api.casino.games import GamesView
 from api.paths import AbsoluteTargets, EscapedLineEnds
 from api.provider import routes as provider_routes
 from api.provider.balances import Balances
@@ -29,6 +31,7 @@ from betcore.casino.http_session import http_session
 from betcore.casino.tokens import Tokens
 from betcore.db.bets import Bets
 from betcore.db.database import Database, DatabaseError, open_database
+from betcore.db.games import Games
 from betcore.db.partners import Partners
 from betcore.db.provider_requests import ProviderRequests
 from betcore.db.signing_keys import SigningKeys
@@ -105,7 +108,8 @@ def compose(
     app.include_router(provider_routes.router(operations), prefix=settings.provider_api_prefix)
     app.include_router(jwks.router(keys))
     accepts = AcceptReceiver(database, client)
-    app.include_router(casino_routes.router(Tokens(keys, settings.issuer), partners, accepts, limits))
+    tokens, games = Tokens(keys, settings.issuer), GamesView(Games(database))
+    app.include_router(casino_routes.router(tokens, partners, accepts, games, limits))
     app.include_router(health.router(database, client))
     return requests
 
@@ -117,7 +121,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
     covers neither path nor method: otherwise the same signed request could be sent to another path.
     """
     if casino_routes.owns(request.url.path):
-        return casino_routes.refusal(error)
+        return casino_responses.refusal(error)
     caller: Caller | None = getattr(request.state, "caller", None)
     try:
         if caller and not caller.claimed:

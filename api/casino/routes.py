@@ -1,4 +1,4 @@
-"""The Aggregator API for casinos: access tokens, verification of our messages, Accepts.
+"""The Aggregator API for casinos: access tokens, verification of our messages, Accepts, games.
 
 Every response is ``{"ErrorCode", "Message", "Value"}``. HTTP 200 is final, 503 asks for the same call again, and 400
 says why a call cannot be read.
@@ -7,31 +7,26 @@ says why a call cannot be read.
 import asyncio
 import hashlib
 import hmac
-import json
 from collections.abc import Awaitable, Callable, Sequence
 
-import structlog
 from fastapi import APIRouter, Request
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from api.caller_limits import CallerLimits
 from api.casino import schemas
 from api.casino.accepts import AcceptReceiver
+from api.casino.games import GamesView
+from api.casino.responses import CONTRADICTION, SUCCESS, UNKNOWN_BET, refusal, render, repeat_later
 from api.strict_json import MAX_BODY
-from betcore.casino.tokens import LIFETIME, SCOPE, Tokens
+from betcore.casino.tokens import LIFETIME, Tokens
 from betcore.db.partners import Partners
 from betcore.domain.accepts import AcceptOutcome
-from betcore.domain.errors import Malformed, NotAuthorised, TooLarge, TooManyCalls
+from betcore.domain.errors import Malformed, NotAuthorised, ScopeMissing, TooLarge
 from betcore.domain.partners import Casino, CasinoAccount
-
-_log = structlog.get_logger()
+from betcore.domain.scopes import Scope, granted
 
 PREFIX = "/mis-api/api/v2"
-SUCCESS, NOT_AUTHORISED = 200, 401
-MALFORMED, FAILED, CONTRADICTION, UNKNOWN_BET = 103801, 102823, 103803, 103804
-
 _ANSWERS = {
     AcceptOutcome.STORED: (SUCCESS, "Success"),
     AcceptOutcome.REPEATED: (SUCCESS, "Success"),
@@ -40,17 +35,18 @@ _ANSWERS = {
     AcceptOutcome.UNKNOWN: (UNKNOWN_BET, "bet not found"),
 }
 _WITHIN = 5.0
-_SOON = {"Retry-After": "1"}
 # Compared if the casino is unknown: otherwise the time of the answer would reveal which casinos exist.
 _DUMMY_SECRETS = ("nobody-has-this-secret",)
 
 
-def router(tokens: Tokens, partners: Partners, accepts: AcceptReceiver, limits: CallerLimits) -> APIRouter:
-    """Return the routes ``auth/token``, ``auth/verify`` and ``payments/accept``."""
+def router(
+    tokens: Tokens, partners: Partners, accepts: AcceptReceiver, games: GamesView, limits: CallerLimits
+) -> APIRouter:
+    """Return the routes ``auth/token``, ``auth/verify``, ``payments/accept`` and ``games``."""
     routes = APIRouter(prefix=PREFIX, include_in_schema=False)
 
     async def token(request: Request) -> Response:
-        client_id, secret = schemas.credentials(await _body(request))
+        client_id, secret, asked = schemas.credentials(await _body(request))
         account = await _identify(
             partners,
             limits,
@@ -58,27 +54,33 @@ def router(tokens: Tokens, partners: Partners, accepts: AcceptReceiver, limits: 
             lambda found: _holds(secret, found.secrets if found else _DUMMY_SECRETS),
             "PartnerClientId and Secret do not hold",
         )
+        scope = granted(account.casino.profile.scopes, asked)
         value = {
-            "AccessToken": await tokens.issue(client_id, account.token_generation),
+            "AccessToken": await tokens.issue(client_id, account.token_generation, scope),
             "TokenType": "Bearer",
             "ExpiresIn": int(LIFETIME.total_seconds()),
-            "Scope": SCOPE,
+            "Scope": scope,
         }
-        return _render(SUCCESS, "Success", value, headers={"Cache-Control": "no-store"})
+        return render(SUCCESS, "Success", value, headers={"Cache-Control": "no-store"})
 
     async def verify(request: Request) -> Response:
         claims = await tokens.message(schemas.token(await _body(request)))
         value = {"Valid": False} if claims is None else {"Valid": True, "Claims": claims}
-        return _render(SUCCESS, "Success", value)
+        return render(SUCCESS, "Success", value)
 
     async def accept(request: Request) -> Response:
-        casino = await _authenticate(request, tokens, partners, limits)
+        casino = await _authenticate(request, tokens, partners, limits, "payments")
         stored = await accepts.receive(casino, await _body(request))
         if stored.outcome is AcceptOutcome.LATER:
-            return _repeat_later()
+            return repeat_later()
         code, message = _ANSWERS[stored.outcome]
-        return _render(code, f"{stored.reason}: {message}" if stored.reason else message)
+        return render(code, f"{stored.reason}: {message}" if stored.reason else message)
 
+    async def list_games(request: Request) -> Response:
+        await _authenticate(request, tokens, partners, limits, "games")
+        return await games.answer(request)
+
+    routes.get("/games")(_with_refusals(list_games))
     for path, handle in (("/auth/token", token), ("/auth/verify", verify), ("/payments/accept", accept)):
         routes.post(path)(_with_refusals(handle))
     return routes
@@ -87,28 +89,6 @@ def router(tokens: Tokens, partners: Partners, accepts: AcceptReceiver, limits: 
 def owns(path: str) -> bool:
     """Return whether a refusal at this path has the form of this API. The JWKS has no form of its own."""
     return path.startswith(f"{PREFIX}/") and path != f"{PREFIX}/auth/jwks"
-
-
-def refusal(error: Exception) -> Response:
-    """Return the response to an error. After an unforeseen one the casino is to call again; its text stays inside."""
-    match error:
-        case NotAuthorised():
-            return _render(NOT_AUTHORISED, str(error), status=401, headers={"WWW-Authenticate": "Bearer"})
-        case TooManyCalls():
-            return _render(FAILED, str(error), status=429, headers=_SOON)
-        case TooLarge():
-            return _render(MALFORMED, str(error), status=413)
-        case Malformed():
-            return _render(MALFORMED, str(error), status=400)
-        case HTTPException():
-            return _render(error.status_code, error.detail, status=error.status_code, headers=dict(error.headers or {}))
-        case _:
-            _log.error("a casino's call failed", exc_info=error)
-            return _repeat_later()
-
-
-def _repeat_later() -> Response:
-    return _render(FAILED, "not done: send it again", status=503, headers=_SOON)
 
 
 def _with_refusals(handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
@@ -122,13 +102,6 @@ def _with_refusals(handle: Callable[[Request], Awaitable[Response]]) -> Callable
     return answered
 
 
-def _render(
-    code: int, message: str, value: object = None, *, status: int = 200, headers: dict[str, str] | None = None
-) -> Response:
-    body = json.dumps({"ErrorCode": code, "Message": message, "Value": value})
-    return Response(body, status, headers, media_type="application/json")
-
-
 def _holds(given: str, secrets: Sequence[str]) -> bool:
     # A list: with a generator the time of the answer would reveal which secret matched.
     return any([hmac.compare_digest(_digest(given), _digest(secret)) for secret in secrets])
@@ -138,23 +111,28 @@ def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
-async def _authenticate(request: Request, tokens: Tokens, partners: Partners, limits: CallerLimits) -> Casino:
+async def _authenticate(
+    request: Request, tokens: Tokens, partners: Partners, limits: CallerLimits, scope: Scope
+) -> Casino:
+    """Return the casino of a request's access token. Raises NotAuthorised, TooManyCalls, and ScopeMissing."""
     given = request.headers.getlist("authorization")
     scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
     if scheme.lower() != "bearer":
         raise NotAuthorised("an access token is needed: Authorization: Bearer")
     try:
-        client_id, generation = await tokens.holder(token.strip())
+        holder = await tokens.holder(token.strip())
     except NotAuthorised:
         await limits.count_stranger()
         raise
     account = await _identify(
         partners,
         limits,
-        client_id,
-        lambda found: found is not None and found.token_generation == generation,
+        holder.partner_client_id,
+        lambda found: found is not None and found.token_generation == holder.generation,
         "the access token does not hold",
     )
+    if scope not in holder.scopes:
+        raise ScopeMissing(f"the access token has no scope {scope}")
     return account.casino
 
 

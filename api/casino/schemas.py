@@ -27,13 +27,16 @@ class UnreadableAccept(Malformed):
         super().__init__(f"{doubt}: {why}")
 
 
-def credentials(body: bytes) -> tuple[int, str]:
-    """Return PartnerClientId and Secret. Raises Malformed."""
+def credentials(body: bytes) -> tuple[int, str, str | None]:
+    """Return PartnerClientId, Secret, and Scope if it is given. Raises Malformed."""
     fields = read_object(body)
     secret = fields.get("Secret")
     if not isinstance(secret, str) or isinstance(secret, JsonNumber):
         raise Malformed("Secret is a string")
-    return _integer(fields, "PartnerClientId"), secret
+    scope = fields.get("Scope")
+    if scope is not None and (not isinstance(scope, str) or isinstance(scope, JsonNumber)):
+        raise Malformed("Scope is a string")
+    return _integer(fields, "PartnerClientId"), secret, scope or None
 
 
 def token(body: bytes) -> str:

@@ -6,6 +6,7 @@ casino as its audience, or none, and data. So neither can be taken for the other
 
 import re
 import secrets
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import jwt
@@ -14,7 +15,6 @@ from betcore.db.signing_keys import SigningKeys
 from betcore.domain.errors import NotAuthorised
 
 AUDIENCE = "betcore:mis-api"
-SCOPE = "payments"
 LIFETIME = timedelta(minutes=15)
 
 # The clocks of our own machines may differ by this.
@@ -25,6 +25,15 @@ _ACCESS_CLAIMS = ["iss", "aud", "client_id", "scope", "iat", "nbf", "exp", "jti"
 _MESSAGE_CLAIMS = ["iss", "client_id", "nbf", "exp", "jti", "data"]
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The casino that an access token was issued to, in which generation of its tokens, and what it is good for."""
+
+    partner_client_id: int
+    generation: int
+    scopes: tuple[str, ...]
+
+
 class Tokens:
     """Signs and verifies tokens of one issuer with the keys of the database."""
 
@@ -32,14 +41,17 @@ class Tokens:
         self._keys = keys
         self._issuer = issuer
 
-    async def issue(self, partner_client_id: int, generation: int) -> str:
-        """Return an access token for a casino, valid for ``LIFETIME`` or until its tokens get another generation."""
+    async def issue(self, partner_client_id: int, generation: int, scope: str) -> str:
+        """Return an access token for a casino, valid for ``LIFETIME`` or until its tokens get another generation.
+
+        ``scope`` has its scopes, separated by blanks.
+        """
         now, key = datetime.now(UTC), await self._keys.current()
         claims = {
             "iss": self._issuer,
             "aud": AUDIENCE,
             "client_id": f"PartnerClient-{partner_client_id}",
-            "scope": SCOPE,
+            "scope": scope,
             "gen": generation,
             "iat": now,
             "nbf": now,
@@ -48,17 +60,18 @@ class Tokens:
         }
         return jwt.encode(claims, key.private_key, algorithm="RS256", headers={"kid": key.kid, "typ": "at+jwt"})
 
-    async def holder(self, token: str) -> tuple[int, int]:
-        """Return the PartnerClientId of an access token and its generation. Raises NotAuthorised for any other token.
+    async def holder(self, token: str) -> Holder:
+        """Return whose access token it is. Raises NotAuthorised for any other token.
 
         A token of an older release names no generation: it is of the first one.
         """
         claims = await self._claims(token, _ACCESS_CLAIMS, AUDIENCE, _LEEWAY)
         client = _CLIENT.fullmatch(str(claims["client_id"])) if claims else None
-        if claims is None or client is None or SCOPE not in str(claims["scope"]).split():
+        if claims is None or client is None:
             raise NotAuthorised("the access token does not hold")
         generation = claims.get("gen", 0)
-        return int(client[1]), generation if isinstance(generation, int) else -1
+        scopes = tuple(str(claims["scope"]).split())
+        return Holder(int(client[1]), generation if isinstance(generation, int) else -1, scopes)
 
     async def message(self, token: str) -> dict[str, object] | None:
         """Return the claims of a message that this service has signed and that is valid now; None for anything else."""

@@ -6,6 +6,7 @@ codes of the lower half answer operators: a command prints them (``--json``: ``e
 
     BetcoreError
     ├── NotAuthorised          not_authorised
+    │   └── ScopeMissing       not_authorised
     ├── Malformed              malformed
     │   ├── TooLarge           too_large
     │   └── WrongContentType   wrong_content_type
@@ -77,6 +78,10 @@ class NotAuthorised(BetcoreError):
     """The signature, its timestamp, its request id or its sender is not valid."""
 
     code = Code.NOT_AUTHORISED
+
+
+class ScopeMissing(NotAuthorised):
+    """A casino's access token is not for this call, or the casino does not hold what it asks for."""
 
 
 class Malformed(BetcoreError):

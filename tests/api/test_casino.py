@@ -3,31 +3,29 @@
 import asyncio
 import json
 import secrets
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
 import pytest
-from sqlalchemy import text
 from temporalio.client import Client
 
 from betcore.casino.accept_notifications import AcceptNotifications
-from betcore.casino.tokens import AUDIENCE, SCOPE
+from betcore.casino.tokens import AUDIENCE
 from betcore.db.onboarding import Onboarding
-from betcore.db.signing_keys import SigningKey, SigningKeys
-from betcore.domain.bet import BetState
+from betcore.db.signing_keys import SigningKey
 from betcore.domain.claims import Confirmation
 from betcore.domain.errors import Code
 from betcore.domain.ids import BETS_QUEUE, BetKey, TransactionType, bet_workflow_id
 from betcore.domain.messages import PayIn
 from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
-from tests.api.wire import JSON, Answer, Api, running_api
+from tests.api.casino_caller import ACCEPT, TOKEN, CasinoAnswer, CasinoCaller, casino_caller
+from tests.api.wire import JSON, Api, running_api
 from tests.in_process_casino import SECRET_KEY, InProcessCasino, open_casino
 from workflows.bet import Bet
 
-TOKEN, VERIFY, ACCEPT = (f"/mis-api/api/v2/{path}" for path in ("auth/token", "auth/verify", "payments/accept"))
+VERIFY = "/mis-api/api/v2/auth/verify"
 DONE = (200, 200)
 MALFORMED, CONTRADICTION, UNKNOWN_BET = (400, 103801), (200, 103803), (200, 103804)
 NOT_AUTHORISED = (401, 401)
@@ -35,84 +33,9 @@ UNAVAILABLE = (503, 102823)
 WORD = Confirmation("102145", None, None)
 
 
-@dataclass(frozen=True)
-class CasinoAnswer:
-    """An answer; ``code`` is HTTP status and ErrorCode."""
-
-    answer: Answer
-
-    @property
-    def code(self) -> tuple[int, int]:
-        assert set(self.answer.body) == {"ErrorCode", "Message", "Value"}
-        return self.answer.status, self.answer.body["ErrorCode"]
-
-    @property
-    def value(self) -> Any:
-        return self.answer.body["Value"]
-
-
-@dataclass(frozen=True)
-class CasinoCaller:
-    """A casino as it calls us."""
-
-    api: Api
-    casino: InProcessCasino
-    name: str
-    partner_client_id: int
-    secret: str
-    desk: Onboarding
-    keys: SigningKeys
-
-    async def post(self, path: str, body: Any, bearer: str | None = None) -> CasinoAnswer:
-        """Send a call; a body that is not bytes is sent as JSON."""
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        headers = [JSON] if bearer is None else [JSON, ("Authorization", bearer)]
-        return CasinoAnswer(await self.api.send("POST", path, headers, raw))
-
-    async def log_in(self, secret: str | None = None, client_id: Any = None) -> CasinoAnswer:
-        asked = {"PartnerClientId": client_id or self.partner_client_id, "Secret": secret or self.secret}
-        return await self.post(TOKEN, asked)
-
-    async def bearer(self) -> str:
-        """Return the Authorization header of a casino that has logged in."""
-        value = (await self.log_in()).value
-        return f"{value['TokenType']} {value['AccessToken']}"
-
-    async def accept(self, body: Any) -> CasinoAnswer:
-        """Send an Accept with a token that holds."""
-        return await self.post(ACCEPT, body, await self.bearer())
-
-    async def open(self) -> tuple[PayIn, dict[str, Any]]:
-        """Return a stake of 10 EUR that is on its way to the casino, and the Accept that confirms it."""
-        bet = await self.casino.pay_in("10.00")
-        claim = await self.casino.bets.open(bet, "run", BetState.ACCEPTING, None)
-        assert claim is not None
-        return bet, {
-            "BetId": claim.record.bet_id,
-            "PartnerTransactionId": "t-1",
-            "PartnerUserId": "anna",
-            "TransactionType": -1,
-            "Amount": "10.00",
-            "ErrorCode": 200,
-            "Message": "Success",
-        }
-
-    async def sql(self, query: str, **given: Any) -> list[Any]:
-        async with self.casino.engine.connect() as connection:
-            found = await connection.execute(text(query), given)
-            return list(found) if found.returns_rows else []
-
-    async def movement(self, body: dict[str, Any]) -> Any:
-        return (await self.sql("SELECT * FROM movement WHERE bet_id = :b", b=body["BetId"]))[0]
-
-    async def incidents(self, body: dict[str, Any]) -> list[str]:
-        query = "SELECT kind FROM incident WHERE bet_id = :b ORDER BY incident_id"
-        return [row.kind for row in await self.sql(query, b=body["BetId"])]
-
-
 @pytest.fixture
 async def caller(api: Api, casino: InProcessCasino) -> CasinoCaller:
-    return await _caller(api, casino, "c", casino.partner_client_id)
+    return await casino_caller(api, casino, "c", casino.partner_client_id)
 
 
 @pytest.fixture
@@ -120,14 +43,7 @@ async def other(api: Api, casino: InProcessCasino) -> CasinoCaller:
     """Return another casino of ours."""
     name = f"other-{secrets.token_hex(4)}"
     made = await Onboarding(casino.engine, Vault(SECRET_KEY)).add_casino(name, "http://127.0.0.1:1", "", "reply")
-    return await _caller(api, casino, name, made["partner_client_id"])
-
-
-async def _caller(api: Api, casino: InProcessCasino, name: str, client_id: int) -> CasinoCaller:
-    vault = Vault(SECRET_KEY)
-    desk = Onboarding(casino.engine, vault)
-    keys = SigningKeys(casino.database, vault, 0)
-    return CasinoCaller(api, casino, name, client_id, await desk.secret("casino", name), desk, keys)
+    return await casino_caller(api, casino, name, made["partner_client_id"])
 
 
 # auth/token
@@ -141,7 +57,7 @@ async def test_a_casino_gets_a_token_that_it_can_read_and_use(caller: CasinoCall
     assert {name: value[name] for name in ("TokenType", "ExpiresIn", "Scope")} == {
         "TokenType": "Bearer",
         "ExpiresIn": 900,
-        "Scope": "payments",
+        "Scope": "payments games",
     }
     keys = jwt.PyJWKSet.from_dict((await caller.api.get("/mis-api/api/v2/auth/jwks")).body)
     key = keys[jwt.get_unverified_header(value["AccessToken"])["kid"]]
@@ -200,7 +116,7 @@ async def test_a_revoked_key_is_listed_no_more_and_nothing_it_has_signed_holds(
     database_url: str, temporal_address: str
 ) -> None:
     async with open_casino(database_url) as casino, running_api(database_url, temporal_address) as api:
-        caller = await _caller(api, casino, "c", casino.partner_client_id)
+        caller = await casino_caller(api, casino, "c", casino.partner_client_id)
         bearer, old = await caller.bearer(), await caller.keys.current()
         body = (await caller.open())[1]
         assert (await caller.post(ACCEPT, {**body, "BetId": 1}, bearer)).code == UNKNOWN_BET
@@ -260,7 +176,7 @@ def _sign(key: SigningKey, **changed: Any) -> str:
         "iss": "betcore",
         "aud": AUDIENCE,
         "client_id": "PartnerClient-1",
-        "scope": SCOPE,
+        "scope": "payments",
         "iat": now,
         "nbf": now,
         "exp": now + timedelta(minutes=1),
@@ -289,7 +205,6 @@ BAD_CLAIMS: dict[str, dict[str, Any]] = {
     "of another issuer": {"iss": "another"},
     "for another audience": {"aud": "another"},
     "for no audience": {"aud": None},
-    "with another scope": {"scope": "games"},
     "without a scope": {"scope": None},
     "without an end": {"exp": None},
     "of an unknown casino": {"client_id": "PartnerClient-999999999"},

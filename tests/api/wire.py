@@ -98,7 +98,7 @@ class Api:
                 writer.write(request)
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
                 headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
-                body = await reader.readexactly(0 if request[:4] == b"HEAD" else int(headers["content-length"]))
+                body = await reader.readexactly(0 if request[:4] == b"HEAD" else int(headers.get("content-length", 0)))
             finally:
                 writer.close()
         return Answer(int(head[0].split()[1]), headers, body)

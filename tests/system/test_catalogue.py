@@ -11,9 +11,9 @@ from tests.system.scenarios import DONE
 DICE, WHEEL = {"gameId": "dice", "name": "Dice"}, {"gameId": "wheel", "name": "Wheel", "gameCategory": "casual"}
 
 
-async def _listing_partner(stack: Stack) -> TestPartner:
+async def _listing_partner(stack: Stack, confirmation: str = "reply") -> TestPartner:
     """Return a partner whose provider lists games: the sandbox provider, by a name of its own."""
-    partner = await stack.partner()
+    partner = await stack.partner(confirmation=confirmation)
     url = stack.addresses["sandbox_provider"]
     await partner.onboarding.change("provider", partner.provider, address=url)
     known = {"counterparty_id": partner.counterparty_id, "secret": partner.secret}
@@ -58,3 +58,22 @@ async def test_a_sync_that_fails_or_is_held_says_so(stack: Stack) -> None:
     assert json.loads(result.stdout)["catalogue"]["outcome"] == "held"
     [game] = await partner.catalogue.games(partner.provider)
     assert game["offered"] is True
+
+
+async def test_a_casino_keeps_a_copy_by_what_has_changed(stack: Stack) -> None:
+    partner = await _listing_partner(stack, confirmation="accept")
+    asked = {"partner_client_id": partner.partner_client_id}
+
+    async def seen() -> tuple[int, dict[str, bool]]:
+        found = await partner.at_casino("GET", "/_games", params=asked)
+        ours = [game for game in found["games"] if game["Provider"] == partner.provider]
+        return found["changed"], {game["Name"]: game["Enabled"] for game in ours}
+
+    await _sync(partner, DICE, WHEEL)
+    _, before = await seen()
+    assert before == {"Dice": True, "Wheel": True}
+    await _sync(partner, DICE)
+    changed, after = await seen()
+    # Tests beside this one change games of their own providers.
+    assert 1 <= changed < len((await partner.at_casino("GET", "/_games", params=asked))["games"])
+    assert after == {"Dice": True, "Wheel": False}

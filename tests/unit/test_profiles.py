@@ -39,6 +39,7 @@ def test_an_empty_file_is_a_casino_with_the_documented_defaults() -> None:
         "retry": {"first": 1, "factor": 2, "cap": 300},
         "breaker": {"failures": 10, "window": 10, "probe_every": 5},
         "owed_per_second": 50,
+        "scopes": ("payments", "games"),
         "rate": {"per_second": 500, "burst": 1000},
         "send": {"zero_stakes": True, "aud": True, "close": False, "list": False, "tax": False, "promo": False},
         "duplicate_is_done": False,

@@ -38,6 +38,8 @@ READS_MUCH = {
 # Values as SQL, by parameter. ``{bet}`` is the BetId of the statement's bet, ``{name}`` its provider's id of it.
 GIVEN = {
     "after": "0",
+    "category": "NULL",
+    "changed_after": "now()",
     "ahead": "'1 second'",
     "alike": "ARRAY['200']",
     "amount": "1000",

@@ -1,4 +1,4 @@
-"""Surface D: what a casino calls at the aggregator. A bearer token for its secret, and Accept with that token.
+"""Surface D: what a casino calls at the aggregator: a bearer token for its secret; with it Accept, and the games.
 
 Source of the names: the BETCORE Aggregator reference, and ``docs/protocol-casino.md`` if the reference is silent.
 """
@@ -25,7 +25,7 @@ _MARGIN_SECONDS = 30
 
 
 class NotDelivered(Exception):  # its handler reports it, in words
-    """The aggregator gave no answer to an Accept; the text has the reason."""
+    """The aggregator gave no answer to a call; the text has the reason."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,21 @@ class Aggregator:
             yield
 
     async def accept(self, casino: Casino, body: Mapping[str, object]) -> Reply:
-        """Send the body of an Accept once. A token that is not taken is forgotten: the next try gets another.
+        """Send the body of an Accept once. Raises NotDelivered."""
+        return await self._with_token(casino, "POST", ACCEPT_PATH, json=body)
 
-        Raises NotDelivered.
-        """
+    async def games(self, casino: Casino, **query: str) -> Reply:
+        """Ask for a page of games. Raises NotDelivered."""
+        return await self._with_token(casino, "GET", "/games", params=query)
+
+    async def _with_token(self, casino: Casino, method: str, path: str, **given: Any) -> Reply:
+        """Call with a token. One that is not taken is forgotten: the next try gets another."""
         credentials = casino.credentials
         if credentials is None:
             raise NotDelivered("the casino has no secret: POST /_credentials gives it one")
         token = await self._token(casino.client_id, credentials)
-        reply = await self._post(credentials, ACCEPT_PATH, body, {"Authorization": f"Bearer {token.text}"})
+        headers = {"Authorization": f"Bearer {token.text}"}
+        reply = await self._call(credentials, method, path, headers=headers, **given)
         if reply.status == HTTPStatus.UNAUTHORIZED and self._tokens.get(casino.client_id) is token:
             del self._tokens[casino.client_id]
         return reply
@@ -86,7 +92,7 @@ class Aggregator:
     async def _buy(self, client_id: int, credentials: Credentials) -> _Token:
         asked = {"PartnerClientId": client_id, "Secret": credentials.secret}
         since = datetime.now(UTC)
-        reply = await self._post(credentials, "/auth/token", asked, {})
+        reply = await self._call(credentials, "POST", "/auth/token", json=asked)
         value = reply.value if isinstance(reply.value, dict) else {}
         text, seconds = value.get("AccessToken"), value.get("ExpiresIn")
         if reply.code != Code.SUCCESS or not isinstance(text, str) or not isinstance(seconds, int):
@@ -94,15 +100,13 @@ class Aggregator:
         used_for = timedelta(seconds=seconds - min(_MARGIN_SECONDS, seconds // 10))
         return _Token(text, credentials, since + used_for)
 
-    async def _post(
-        self, credentials: Credentials, path: str, body: Mapping[str, object], headers: Mapping[str, str]
-    ) -> Reply:
+    async def _call(self, credentials: Credentials, method: str, path: str, **given: Any) -> Reply:
         base = credentials.aggregator_url or self._base
         if base is None:
             raise NotDelivered("the address of the aggregator is not known")
         try:
             url = base.rstrip("/") + _PREFIX + path
-            async with self._http.post(url, json=body, headers=headers, allow_redirects=False) as response:
+            async with self._http.request(method, url, allow_redirects=False, **given) as response:
                 return _read(response.status, await response.read())
         except (aiohttp.ClientError, TimeoutError) as failure:
             raise NotDelivered(f"{type(failure).__name__}: {failure}") from failure

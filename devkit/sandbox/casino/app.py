@@ -9,6 +9,7 @@ from devkit.sandbox.casino.aggregator import Aggregator
 from devkit.sandbox.casino.casinos import Casinos
 from devkit.sandbox.casino.control import Control
 from devkit.sandbox.casino.database import create_schema
+from devkit.sandbox.casino.games import GameCopies
 from devkit.sandbox.casino.outbox import Outbox
 from devkit.sandbox.casino.tokens import Keys, Loader, http_loader
 from devkit.sandbox.casino.wallet import Wallet
@@ -22,7 +23,8 @@ def create_app(pool: asyncpg.Pool, jwks: str | Loader, *, aggregator: str | None
     casinos that confirm with Accept; ``POST /_credentials`` can name another. The schema is made when the
     application starts. The pool stays the caller's.
     """
-    casinos, wallet, outbox = Casinos(pool), Wallet(pool), Outbox(Aggregator(aggregator))
+    calls = Aggregator(aggregator)
+    casinos, wallet, outbox = Casinos(pool), Wallet(pool), Outbox(calls)
     keys = Keys(http_loader(jwks) if isinstance(jwks, str) else jwks)
 
     async def prepare(_app: web.Application) -> AsyncIterator[None]:
@@ -35,4 +37,5 @@ def create_app(pool: asyncpg.Pool, jwks: str | Loader, *, aggregator: str | None
     app.cleanup_ctx.append(prepare)
     app.add_routes(WalletApi(wallet, casinos, keys, outbox).routes())
     app.add_routes(Control(pool, wallet, casinos).routes())
+    app.add_routes(GameCopies(calls, casinos).routes())
     return app

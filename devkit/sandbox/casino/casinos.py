@@ -68,6 +68,9 @@ class Casino:
     gate: Gate = field(default_factory=Gate)
     accepts: deque[Sending] = field(default_factory=lambda: deque(maxlen=_CALLS_KEPT))
     credentials: Credentials | None = None
+    # Its copy of the aggregator's games by GameId, and the last change of them that it has read.
+    games: dict[int, dict[str, object]] = field(default_factory=dict)
+    games_until: str | None = None
 
 
 class Casinos:

@@ -1,0 +1,114 @@
+"""The catalogue as a casino reads it: all games by pages, and later what has changed since."""
+
+import hashlib
+import json
+import re
+from datetime import UTC, datetime, timedelta
+
+from fastapi import Request
+from starlette.datastructures import QueryParams
+from starlette.responses import Response
+
+from api.casino.responses import SUCCESS, render
+from betcore.db.games import Games, Wanted
+from betcore.db.statements.games import GameRow
+from betcore.domain.errors import Malformed
+
+_MOST = 500
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CURSOR = re.compile(r"[0-9a-f]{1,14}")
+_LIMIT = re.compile(r"[1-9][0-9]{0,2}")
+_MAX_FILTER = 128
+_MICROSECOND = timedelta(microseconds=1)
+# The casino may keep the answer, and asks each time whether it still holds.
+_CACHE = "private, no-cache"
+
+
+class GamesView:
+    """Answers ``GET games``."""
+
+    def __init__(self, games: Games) -> None:
+        self._games = games
+
+    async def answer(self, request: Request) -> Response:
+        """Return a page of games, or 304 if the casino has it by its ETag. Raises Malformed for a bad query."""
+        page = await self._games.page(_wanted(request.query_params))
+        cursor = _cursor_text(page.games[-1].updated_at) if page.more else None
+        value = {"Games": [_game(one) for one in page.games], "NextCursor": cursor}
+        etag = f'"{hashlib.sha256(json.dumps(value).encode()).hexdigest()[:32]}"'
+        headers = {"ETag": etag, "Cache-Control": _CACHE}
+        if etag in [one.strip() for one in request.headers.get("if-none-match", "").split(",")]:
+            return Response(status_code=304, headers=headers)
+        return render(SUCCESS, "Success", value, headers=headers)
+
+
+def _wanted(query: QueryParams) -> Wanted:
+    limit = _one(query, "limit")
+    if limit is not None and (not _LIMIT.fullmatch(limit) or int(limit) > _MOST):
+        raise Malformed(f"limit is a number from 1 to {_MOST}")
+    since, cursor = _one(query, "updatedSince"), _one(query, "cursor")
+    return Wanted(
+        changed_after=max(_EPOCH if since is None else _moment(since), _EPOCH if cursor is None else _place(cursor)),
+        limit=_MOST if limit is None else int(limit),
+        category=_one(query, "category"),
+        provider=_one(query, "provider"),
+    )
+
+
+def _one(query: QueryParams, name: str) -> str | None:
+    """Return a parameter, None if it is not there or empty. Raises Malformed if it is there twice, or cannot be."""
+    given = query.getlist(name)
+    if len(given) > 1:
+        raise Malformed(f"{name} is given twice")
+    if not given or not given[0]:
+        return None
+    if len(given[0]) > _MAX_FILTER or not given[0].isprintable():
+        raise Malformed(f"{name} is a text of at most {_MAX_FILTER} characters")
+    return given[0]
+
+
+def _moment(given: str) -> datetime:
+    try:
+        # An unescaped plus sign of a time zone arrives as a blank.
+        found = datetime.fromisoformat(given.replace(" ", "+"))
+        return max(found.astimezone(UTC), _EPOCH) if found.tzinfo else _refuse_moment()
+    except (ValueError, OverflowError):
+        return _refuse_moment()
+
+
+def _refuse_moment() -> datetime:
+    raise Malformed("updatedSince is a time with its zone, such as 2026-11-26T10:30:00.123456Z")
+
+
+def _place(cursor: str) -> datetime:
+    """Return the moment that a cursor stands for: the inverse of ``_cursor_text``."""
+    try:
+        if not _CURSOR.fullmatch(cursor):
+            raise ValueError
+        return _EPOCH + int(cursor, 16) * _MICROSECOND
+    except (ValueError, OverflowError):
+        raise Malformed("cursor is the NextCursor of an answer") from None
+
+
+def _cursor_text(moment: datetime) -> str:
+    return f"{(moment - _EPOCH) // _MICROSECOND:x}"
+
+
+def _game(row: GameRow) -> dict[str, object]:
+    limits = row.limits or []
+    return {
+        "GameId": row.game_id,
+        "Provider": row.provider,
+        "Name": row.name,
+        "Category": row.category,
+        "MaxOdd": None if row.max_odd is None else f"{row.max_odd:f}",
+        "ImageUrl": row.image_url,
+        "Limits": [
+            {"CurrencyCode": one["currency"], "MinBet": one["min_bet"], "MaxBet": one["max_bet"]} for one in limits
+        ],
+        # A game that has limits is played in their currencies alone; null is any currency.
+        "Currencies": [one["currency"] for one in limits] if limits or row.unnamed else None,
+        "Demo": True,
+        "Enabled": row.enabled,
+        "UpdatedAt": row.updated_at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+    }

@@ -1,0 +1,48 @@
+"""Responses to casinos: ``{"ErrorCode", "Message", "Value"}``, and what an error becomes."""
+
+import json
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from betcore.domain.errors import Malformed, NotAuthorised, ScopeMissing, TooLarge, TooManyCalls
+
+_log = structlog.get_logger()
+
+SUCCESS, NOT_AUTHORISED, FORBIDDEN = 200, 401, 403
+MALFORMED, FAILED, CONTRADICTION, UNKNOWN_BET = 103801, 102823, 103803, 103804
+_SOON = {"Retry-After": "1"}
+
+
+def render(
+    code: int, message: str, value: object = None, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """Return a response in the envelope of this API."""
+    body = json.dumps({"ErrorCode": code, "Message": message, "Value": value})
+    return Response(body, status, headers, media_type="application/json")
+
+
+def refusal(error: Exception) -> Response:
+    """Return the response to an error. After an unforeseen one the casino is to call again; its text stays inside."""
+    match error:
+        case ScopeMissing():
+            return render(FORBIDDEN, str(error), status=403)
+        case NotAuthorised():
+            return render(NOT_AUTHORISED, str(error), status=401, headers={"WWW-Authenticate": "Bearer"})
+        case TooManyCalls():
+            return render(FAILED, str(error), status=429, headers=_SOON)
+        case TooLarge():
+            return render(MALFORMED, str(error), status=413)
+        case Malformed():
+            return render(MALFORMED, str(error), status=400)
+        case HTTPException():
+            return render(error.status_code, error.detail, status=error.status_code, headers=dict(error.headers or {}))
+        case _:
+            _log.error("a casino's call failed", exc_info=error)
+            return repeat_later()
+
+
+def repeat_later() -> Response:
+    """Return the response to a call that has done nothing yet, and that the casino is to send again."""
+    return render(FAILED, "not done: send it again", status=503, headers=_SOON)
