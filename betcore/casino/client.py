@@ -34,6 +34,8 @@ ANSWERS = Counter("betcore_casino_answers", "Casinos' responses by call and kind
 # A casino whose clock is slow would refuse a token that is valid from now on.
 _BACKDATED = timedelta(seconds=5)
 _MAX_ANSWER = 256 * 1024
+# The reference demands TagId, a number; no session has one.
+_NO_TAG = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ class CasinoClient:
 
     async def balance(self, casino: Casino, partner_user_id: str, currency: str, within: timedelta) -> Shown:
         """Return the player's balance. It is only shown: no movement depends on it."""
-        data = {"PartnerUserId": partner_user_id, "TagId": ""}
+        data = {"PartnerUserId": partner_user_id, "TagId": _NO_TAG}
         answer = await self._call(casino, "/users/data", data, within, None)
         if answer.meaning != "done" or not isinstance(answer.value, dict):
             return Shown(False, None)

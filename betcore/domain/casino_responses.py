@@ -21,7 +21,17 @@ _STAKE_REFUSALS = {
     NOT_SENT: Code.CASINO_UNAVAILABLE,
 }
 # Refusals of a payout that no repeat will change: a person has to decide.
-_PARKING = frozenset({"player_unknown", "wrong_amount", "player_blocked", "limit_reached", "bet_unknown"})
+_PARKING = frozenset(
+    {
+        "player_unknown",
+        "wrong_amount",
+        "player_blocked",
+        "limit_reached",
+        "bet_unknown",
+        "player_mismatch",
+        "promo_refused",
+    }
+)
 
 
 DUPLICATE = "duplicate"

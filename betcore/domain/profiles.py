@@ -26,6 +26,9 @@ Meaning = Literal[
     "bet_unknown",
     "player_blocked",
     "limit_reached",
+    "token_invalid",
+    "player_mismatch",
+    "promo_refused",
 ]
 
 
@@ -110,6 +113,9 @@ DEFAULT_ERROR_CODES: dict[str, Meaning] = {
     "103804": "bet_unknown",
     "103805": "player_blocked",
     "103806": "limit_reached",
+    "103807": "token_invalid",
+    "103808": "player_mismatch",
+    "103809": "promo_refused",
 }
 
 

@@ -31,8 +31,10 @@ PARKING = {
     "bet_unknown": 103804,
     "player_blocked": 103805,
     "limit_reached": 103806,
+    "player_mismatch": 103808,
+    "promo_refused": 103809,
 }
-RETRIED = {"failed": 102823, "no_money": 103802}
+RETRIED = {"failed": 102823, "no_money": 103802, "token_invalid": 103807}
 
 
 T = TypeVar("T")

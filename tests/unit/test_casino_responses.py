@@ -8,7 +8,18 @@ from betcore.domain.errors import Code
 from betcore.domain.ids import TransactionType
 
 DEBITS = [kind for kind in TransactionType if kind.is_debit]
-REFUSALS = ["no_money", "player_blocked", "limit_reached", "unauthorised", "failed", "wrong_amount", "player_unknown"]
+REFUSALS = [
+    "no_money",
+    "player_blocked",
+    "limit_reached",
+    "unauthorised",
+    "failed",
+    "wrong_amount",
+    "player_unknown",
+    "token_invalid",
+    "player_mismatch",
+    "promo_refused",
+]
 
 
 @pytest.mark.parametrize("kind", DEBITS)

@@ -53,6 +53,9 @@ def test_an_empty_file_is_a_casino_with_the_documented_defaults() -> None:
             "103804": "bet_unknown",
             "103805": "player_blocked",
             "103806": "limit_reached",
+            "103807": "token_invalid",
+            "103808": "player_mismatch",
+            "103809": "promo_refused",
         },
         "approval_above": {"EUR": Decimal(1000)},
     }

@@ -240,7 +240,7 @@ async def test_large_amounts_stay_exact(casino: Casino) -> None:
 
 async def test_unknown_players_and_malformed_data(casino: Casino) -> None:
     assert (await casino.make(new_bet(), -1, "1.00", "nobody")).code == 102145
-    assert (await casino.call("/users/data", {"PartnerUserId": "nobody"})).code == 102145
+    assert (await casino.call("/users/data", {"PartnerUserId": "nobody", "TagId": 0})).code == 102145
     assert (await casino.make(new_bet(), 3, "1.00")).code == 102823
     hostile = {"BetId": 7, "TransactionType": -1, "Amount": "1.00", "PartnerUserId": "a\0b"}
     malformed: list[object] = [{"BetId": "7"}, {"BetId": True}, {"BetId": 2**53}, [], "text", hostile]
@@ -249,8 +249,17 @@ async def test_unknown_players_and_malformed_data(casino: Casino) -> None:
         assert (answer.status, answer.code) == (400, 102823)
 
 
+@pytest.mark.parametrize("tag", ["", "7", None, True, 1.5, -1], ids=repr)
+async def test_a_tag_is_a_number(casino: Casino, tag: object) -> None:
+    for data in ({"PartnerUserId": "alice", "TagId": tag}, {"PartnerUserId": "alice"}):
+        answer = await casino.call("/users/data", data)
+        assert (answer.status, answer.code, answer.value) == (400, 102823, None)
+    data = {"PartnerUserId": "alice", "TagId": 7, "ExtraData": {"page": "lobby"}}
+    assert (await casino.call("/users/data", data)).value == {"Balance": "100.00"}
+
+
 async def test_balance_and_sign_on(casino: Casino) -> None:
-    assert (await casino.call("/users/data", {"PartnerUserId": "alice"})).value == {"Balance": "100.00"}
+    assert (await casino.call("/users/data", {"PartnerUserId": "alice", "TagId": 0})).value == {"Balance": "100.00"}
     first = (await casino.open_player("carol"))["refresh_token"]
     value = (await casino.call("/users/auth", {"RefreshToken": first})).value
     second = value["RefreshToken"]

@@ -150,7 +150,7 @@ async def test_wrong_bet_in_a_list_of_payments(casino: Casino) -> None:
     await casino.make(bet, -1, "10.00")
     await casino.faults({"kind": "wrong_bet", "path": "/payments/info"})
     assert (await casino.call("/payments/info", {"BetId": bet})).value[0]["BetId"] == bet + 1
-    assert (await casino.call("/users/data", {"PartnerUserId": "alice"})).code == 200
+    assert (await casino.call("/users/data", {"PartnerUserId": "alice", "TagId": 0})).code == 200
 
 
 async def test_duplicate_is_harmless_with_idempotency_and_takes_twice_without(casino: Casino) -> None:
@@ -215,7 +215,7 @@ async def test_faults_choose_their_calls(casino: Casino) -> None:
         {"kind": "error_code", "error_code": 3, "bet_id": bet, "times": 2},
         {"kind": "error_code", "error_code": 4, "partner_user_id": "bob"},
     )
-    assert (await casino.call("/users/data", {"PartnerUserId": "bob"})).code == 1
+    assert (await casino.call("/users/data", {"PartnerUserId": "bob", "TagId": 0})).code == 1
     assert (await casino.make(bet, 1, "1.00")).code == 2
     answers = [(await casino.make(bet, -1, "1.00")).code for _ in range(3)]
     assert answers == [3, 3, 200]

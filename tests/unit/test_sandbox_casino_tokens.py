@@ -62,7 +62,7 @@ async def casino(sandbox: Sandbox) -> Casino:
     return casino
 
 
-ALICE = {"PartnerUserId": "alice"}
+ALICE = {"PartnerUserId": "alice", "TagId": 0}
 
 
 async def _send(casino: Casino, token: str) -> int:

@@ -134,7 +134,7 @@ async def test_a_credit_whose_accept_never_comes_is_found(database_url: str, tem
 
 
 @pytest.mark.edge_case(84)
-@pytest.mark.parametrize("code", [102145, 103801, 103804, 103805, 103806])
+@pytest.mark.parametrize("code", [102145, 103801, 103804, 103805, 103806, 103808, 103809])
 async def test_a_repeat_that_is_refused_for_good_is_looked_for_before_it_is_parked(
     database_url: str, temporal: Client, code: int
 ) -> None:

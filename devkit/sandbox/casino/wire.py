@@ -29,6 +29,9 @@ class Code(IntEnum):
     BET_NOT_FOUND = 103804
     PLAYER_BLOCKED = 103805
     LIMIT_REACHED = 103806
+    TOKEN_INVALID = 103807
+    PLAYER_MISMATCH = 103808
+    PROMO_REFUSED = 103809
 
 
 MESSAGES = {
@@ -42,6 +45,9 @@ MESSAGES = {
     Code.BET_NOT_FOUND: "Bet not found",
     Code.PLAYER_BLOCKED: "Player blocked",
     Code.LIMIT_REACHED: "Limit reached",
+    Code.TOKEN_INVALID: "Token invalid or expired",
+    Code.PLAYER_MISMATCH: "Player of another currency or partner",
+    Code.PROMO_REFUSED: "Promo code refused",
 }
 
 
@@ -139,9 +145,11 @@ class AuthRequest(_Request):
 
 
 class DataRequest(_Request):
-    """``/users/data``."""
+    """``/users/data``. ``tag_id`` is a number that must be there, as a typed reader of the reference demands it."""
 
     partner_user_id: Name
+    tag_id: Annotated[int, Field(ge=0)]
+    extra_data: object = None
 
 
 class MakeRequest(_Request):
