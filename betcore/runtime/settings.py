@@ -94,7 +94,8 @@ class Settings(BaseSettings):
     )
     worker_max_cached_workflows: int = Field(
         1000,
-        ge=0,
+        # With less than bets are in flight, they wait for it. At 0 the SDK cancels local activities and repeats them.
+        ge=32,
         description="Workflows that a worker process keeps in memory; one beyond them is replayed when it goes on.",
     )
     worker_workflow_pollers: int = Field(
