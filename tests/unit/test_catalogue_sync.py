@@ -129,6 +129,14 @@ async def test_a_game_that_was_added_by_hand_is_the_one_of_the_list(provider: Pr
     assert (game["name"], game["limits"]) == ("Game a", {"EUR": {"min_bet": "1", "max_bet": None}})
 
 
+async def test_a_game_that_was_added_by_hand_is_compared_with_a_list_that_is_the_same(provider: Provider) -> None:
+    await provider.sync(games("a"))
+    await provider.database.catalogue.add_game("acme", "b", "By hand")
+    assert await provider.sync() == Synced(outcome="synced", listed=1, gone=1)
+    assert await provider.offered() == ["a"]
+    assert (await provider.sync()).outcome == "unchanged"
+
+
 async def test_a_list_that_shrinks_too_far_is_held_until_it_is_accepted(provider: Provider) -> None:
     await provider.sync(games(*range(30)))
     for _ in range(2):

@@ -51,7 +51,16 @@ class WrittenRow:
 COUNTERPARTIES = Statement(
     CounterpartyRow, "SELECT CAST(counterparty_id AS text) AS counterparty_id FROM provider ORDER BY provider_id"
 )
-LAST = Statement(SyncRow, "SELECT outcome, reason, etag FROM catalogue_sync WHERE provider_id = :provider_id")
+# A game that was added by hand since then is compared with the list: its ETag does not stand for that game.
+LAST = Statement(
+    SyncRow,
+    """
+SELECT outcome, reason,
+       CASE WHEN NOT EXISTS (SELECT FROM game WHERE game.provider_id = :provider_id AND created_at > synced_at)
+            THEN etag END AS etag
+FROM catalogue_sync WHERE provider_id = :provider_id
+""",
+)
 
 SHOWN = Statement(
     ShownSyncRow,
