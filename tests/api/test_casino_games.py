@@ -199,6 +199,19 @@ async def test_a_casino_gets_no_scope_that_it_does_not_hold(api: Api, casino: In
         assert (await other.log_in(Scope=scope)).code == FORBIDDEN
 
 
+async def test_a_scope_that_is_withdrawn_ends_in_tokens_that_have_it(api: Api, casino: InProcessCasino) -> None:
+    name = f"other-{secrets.token_hex(4)}"
+    desk = (await casino_caller(api, casino, "c", casino.partner_client_id)).desk
+    made = await desk.add_casino(name, "http://127.0.0.1:1", "confirmation: reply")
+    other = await casino_caller(api, casino, name, int(str(made["partner_client_id"])))
+    bearer = await other.bearer()
+    assert (await other.get(GAMES, bearer)).code == DONE
+    await desk.change("casino", name, profile="{confirmation: reply, scopes: [payments]}")
+    assert (await other.get(GAMES, bearer)).code == FORBIDDEN
+    await desk.change("casino", name, profile="confirmation: reply")
+    assert (await other.get(GAMES, bearer)).code == DONE
+
+
 @pytest.mark.parametrize("scope", [1, ["games"], True, {}])
 async def test_a_scope_that_is_no_text(caller: CasinoCaller, scope: object) -> None:
     assert (await caller.log_in(Scope=scope)).code == MALFORMED
