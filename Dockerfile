@@ -16,5 +16,6 @@ COPY betcore betcore
 COPY worker.py .
 USER betcore
 EXPOSE 8080
-CMD ["python", "-m", "uvicorn", "api.main:create_app", "--factory", "--host", "0.0.0.0", "--port", "8080", \
+CMD ["python", "-m", "uvicorn", "api.main:create_app", "--factory", \
+     "--http", "api.http_protocol:BoundedHttp", "--host", "0.0.0.0", "--port", "8080", \
      "--no-access-log", "--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "8"]

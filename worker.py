@@ -41,7 +41,7 @@ from betcore.domain.ids import BETS_QUEUE, WALLET_QUEUE
 from betcore.provider.client import ProviderClient
 from betcore.runtime import failpoints
 from betcore.runtime.logging import configure_logging
-from betcore.runtime.process import exit_now
+from betcore.runtime.process import exit_now, run
 from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
 from betcore.temporal.client import connect
@@ -216,5 +216,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())
     exit_now(0)

@@ -28,7 +28,7 @@ MODULES = (
     "uvicorn.main",
     "uvicorn.loops.auto",
     "uvicorn.lifespan.on",
-    "uvicorn.protocols.http.auto",
+    "api.http_protocol",
     "betcore.cli.migrate",
     "betcore.db.migrate",
     "devkit.cli.sandbox",

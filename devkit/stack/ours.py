@@ -19,5 +19,6 @@ def api(port: int, env: Mapping[str, str]) -> Service:
     """Return the process of the API; it is ready when it reaches its servers."""
     flags = ("--factory", "--host", ports.HOST, "--port", str(port), "--no-access-log")
     patience = ("--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "8")
-    command = (sys.executable, "-m", "uvicorn", "api.main:create_app", *flags, *patience)
+    http = ("--http", "api.http_protocol:BoundedHttp")
+    command = (sys.executable, "-m", "uvicorn", "api.main:create_app", *flags, *http, *patience)
     return Service("api", command, env, ready=probes.answers(port, "/health/ready"), ports=(port,))

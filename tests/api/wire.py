@@ -16,6 +16,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from api.http_protocol import BoundedHttp
 from api.main import create_app
 from betcore.provider import xsign
 from tests.in_process_casino import SECRET_KEY
@@ -110,7 +111,7 @@ async def served(app: ASGIApp) -> AsyncIterator[Api]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()  # from here on callers can connect, before the server is up
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
+        server = uvicorn.Server(uvicorn.Config(app, http=BoundedHttp, log_config=None, access_log=False, lifespan="on"))
         task = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             yield Api(listening.getsockname()[1])

@@ -46,6 +46,7 @@ async def second_api(own_stack: Stack) -> AsyncIterator[str]:
     with (own_stack.folder / "second-api.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *spawned(sys.executable, "-m", "uvicorn", "api.main:create_app", "--factory", "--port", str(port)),
+            *("--http", "api.http_protocol:BoundedHttp"),
             cwd=ROOT,
             env={**os.environ, "BETCORE_DATA_DIR": str(own_stack.folder)},
             stdout=log,
