@@ -1,6 +1,6 @@
 """How fast this process asks Temporal, whose list operators and all processes share."""
 
-import asyncio
+from asyncio import sleep
 from time import monotonic
 
 
@@ -18,4 +18,4 @@ class Pace:
         at = max(self._next, now - self._ahead)
         self._next = at + self._gap
         if at > now:
-            await asyncio.sleep(at - now)
+            await sleep(at - now)
