@@ -52,7 +52,8 @@ async def test_a_message_is_no_access_token_and_an_access_token_no_message(datab
     async with open_casino(database_url) as casino:
         keys = SigningKeys(casino.database, Vault.of(Settings(secret_key=SECRET_KEY)), 60)
         tokens, partner = Tokens(keys, "test"), await casino.partners.casino(casino.session.casino_id)
-        message, access = await casino.casinos._token(partner, MAKE, {}, None), await tokens.issue(2, 0)
+        message = await casino.casinos._token(partner, MAKE, {}, None)
+        access = await tokens.issue(2, 0, "payments")
         claims = await tokens.message(message)
         assert claims is not None
         assert (claims["aud"], claims["path"]) == (f"PartnerClient-{partner.partner_client_id}", MAKE)
