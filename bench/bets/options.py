@@ -4,8 +4,9 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from bench.bets.measuring import Window
-from bench.bets.rounds import Load
-from bench.bets.workload import BetKind
+from bench.bets.processes import Watch
+from bench.bets.rounds import Load, Results, play_rounds, warm_up
+from bench.bets.workload import BetKind, Target
 
 
 def add_round_options(parser: ArgumentParser, *, rounds: int = 5, seconds: float = 4, ramp: float = 1) -> None:
@@ -37,6 +38,15 @@ def loads_of(options: Namespace) -> list[Load]:
     """Return the loads that the options choose."""
     kinds = map(BetKind, options.kinds)
     return [Load(options.confirmation, kind, in_flight) for kind in kinds for in_flight in options.in_flight]
+
+
+async def play_chosen_loads(
+    targets: Sequence[Target], options: Namespace, watch: Watch, warm: Sequence[Target] = ()
+) -> Results:
+    """Warm up ``warm``, or all targets, and measure all targets under the loads that the options choose."""
+    loads = loads_of(options)
+    await warm_up(warm or targets, dict.fromkeys(load.kind for load in loads), watch)
+    return await play_rounds(dict.fromkeys(loads, targets), options.rounds, window_of(options), watch)
 
 
 def add_processes(parser: ArgumentParser) -> None:

@@ -7,10 +7,9 @@ from bench import harness
 from bench.bets.figures import quantile
 from bench.bets.floors.equal import equal_floor
 from bench.bets.floors.lean import lean_floor
-from bench.bets.options import add_load_options, add_round_options, loads_of, window_of
+from bench.bets.options import add_load_options, add_round_options, play_chosen_loads
 from bench.bets.partners import partners_of
 from bench.bets.processes import Watch
-from bench.bets.rounds import play_rounds, warm_up
 from bench.bets.stacks import running_stack
 from bench.bets.verdicts import verdicts
 from bench.bets.workload import BetKind, Target
@@ -34,9 +33,7 @@ async def run(options: Namespace, watch: Watch) -> dict[str, object]:
         equal = await running.enter_async_context(equal_floor(stack, http, watch))
         lean = await running.enter_async_context(lean_floor(stack, casino, http, watch))
         targets: list[Target] = [partners.calls(casino), equal, lean]
-        loads = loads_of(options)
-        await warm_up(targets, dict.fromkeys(load.kind for load in loads), watch)
-        results = await play_rounds(dict.fromkeys(loads, targets), options.rounds, window_of(options), watch)
+        results = await play_chosen_loads(targets, options, watch)
         async with http.get(f"{address}/_times", raise_for_status=True) as response:
             took: list[float] = await response.json()
     return {

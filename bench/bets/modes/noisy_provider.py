@@ -7,12 +7,11 @@ from collections import Counter
 from contextlib import AsyncExitStack
 
 from bench import harness
-from bench.bets.options import add_load_options, add_round_options, loads_of, window_of
+from bench.bets.options import add_load_options, add_round_options, play_chosen_loads
 from bench.bets.partners import Account, partners_of
 from bench.bets.processes import Watch
 from bench.bets.provider_calls import ProviderCalls
 from bench.bets.ratios import ratios_to
-from bench.bets.rounds import play_rounds, warm_up
 from bench.bets.stacks import running_stack
 from bench.bets.workload import BetKind, PlayedBet, Target
 from betcore.casino.http_session import http_session
@@ -66,10 +65,8 @@ async def run(options: Namespace, watch: Watch) -> dict[str, object]:
             BesideNoisyProvider(name, quiet, partners.api, await partners.provider("noisy", profile), options.noise)
             for name, profile in ((_LIMITED, limited), (_UNLIMITED, "rate: none"))
         ]
-        loads = loads_of(options)
-        await warm_up([quiet], dict.fromkeys(load.kind for load in loads), watch)
         targets: list[Target] = [quiet, *beside]
-        results = await play_rounds(dict.fromkeys(loads, targets), options.rounds, window_of(options), watch)
+        results = await play_chosen_loads(targets, options, watch, warm=[quiet])
     return {
         "rows": results.rows(),
         "ratios": ratios_to(_ALONE, results),

@@ -5,12 +5,11 @@ from argparse import ArgumentParser, Namespace
 from collections import Counter
 from contextlib import AsyncExitStack
 
-from bench.bets.options import add_load_options, add_round_options, loads_of, window_of
+from bench.bets.options import add_load_options, add_round_options, play_chosen_loads
 from bench.bets.partners import partners_of
 from bench.bets.processes import Watch
 from bench.bets.provider_calls import ProviderCalls
 from bench.bets.ratios import ratios_to
-from bench.bets.rounds import play_rounds, warm_up
 from bench.bets.stacks import running_stack
 from bench.bets.workload import BetKind, PlayedBet, Target
 from betcore.casino.http_session import http_session
@@ -73,10 +72,8 @@ async def run(options: Namespace, watch: Watch) -> dict[str, object]:
         sleepy = await partners.sandbox_casino("slow", profile=_NEVER if options.without_breaker else "")
         await partners.control(sleepy.client_id).set_faults({"kind": "delay", "delay": options.delay})
         beside = BesideSlowCasino(alone, partners.calls(sleepy, "slow"), options.callers)
-        loads = loads_of(options)
-        await warm_up([alone], dict.fromkeys(load.kind for load in loads), watch)
         targets: list[Target] = [alone, beside]
-        results = await play_rounds(dict.fromkeys(loads, targets), options.rounds, window_of(options), watch)
+        results = await play_chosen_loads(targets, options, watch, warm=[alone])
     return {
         "rows": results.rows(),
         "ratios": ratios_to(_ALONE, results),

@@ -7,12 +7,12 @@ from argparse import Namespace
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 
-from bench.bets.options import loads_of, window_of
+from bench.bets.options import play_chosen_loads
 from bench.bets.partners import partners_of
 from bench.bets.processes import Watch, memory_mib
 from bench.bets.provider_calls import ProviderCalls
 from bench.bets.ratios import ratios_to
-from bench.bets.rounds import Results, play_rounds, say, warm_up
+from bench.bets.rounds import Results, say
 from bench.bets.stacks import RunningStack, StackOptions, on_servers_elsewhere, own_stack
 from bench.bets.verdicts import Verdict
 from bench.bets.workload import Target
@@ -56,10 +56,7 @@ async def compare_variants(
             casino = await partners.sandbox_casino("bench", options.confirmation)
             targets.append(target_of(partners.calls(casino, name)))
             say(f"{name} is up: {stack.ready.pids}")
-        loads = loads_of(options)
-        await warm_up(targets, dict.fromkeys(load.kind for load in loads), watch)
-        plan = dict.fromkeys(loads, targets)
-        results = await play_rounds(plan, options.rounds, window_of(options), watch)
+        results = await play_chosen_loads(targets, options, watch)
         return {
             "rows": results.rows(),
             "verdicts": [one.row() for one in judge(results)],
