@@ -46,6 +46,8 @@ class SessionRow:
     currency: str
     mode: str
     brand: str | None
+    state: str
+    end_reason: str | None
     opened_at: datetime
     ended_at: datetime | None
 
@@ -112,7 +114,7 @@ class Sessions:
             .join(provider, provider.c.provider_id == session.c.provider_id)
             .join(player, player.c.player_id == session.c.player_id)
             .join(casino, _AT_CASINO)
-            .where(session.c.ended_at.is_(None), session.c.mode == "real", provider.c.name == provider_name)
+            .where(session.c.state != "ended", session.c.mode == "real", provider.c.name == provider_name)
             .where(casino.c.name == casino_name, game.c.provider_game_id == game_id)
             .where(player.c.partner_user_id == user)
             .order_by(session.c.opened_at.desc())
@@ -122,9 +124,16 @@ class Sessions:
         return _session(rows[0]) if rows else None
 
     async def close(self, session_id: str) -> Json:
-        """End a session for new stakes; its open bets go on. Closing twice keeps the first time."""
-        ended = func.coalesce(session.c.ended_at, func.now())
-        statement = update(session).where(session.c.session_id == session_id).values(ended_at=ended)
+        """End a session for new stakes; its open bets go on. One that has ended keeps its time and reason."""
+        statement = (
+            update(session)
+            .where(session.c.session_id == session_id)
+            .values(
+                state="ended",
+                end_reason=func.coalesce(session.c.end_reason, "closed"),
+                ended_at=func.coalesce(session.c.ended_at, func.now()),
+            )
+        )
         async with self._engine.connect() as connection:
             return _session(await only(connection, statement.returning(session), SessionRow, "session"))
 
@@ -190,6 +199,8 @@ def _session(row: SessionRow) -> Json:
         "currency": row.currency,
         "mode": row.mode,
         "brand": row.brand,
+        "state": row.state,
+        "end_reason": row.end_reason,
         "opened_at": time_text(row.opened_at),
         "ended_at": time_text(row.ended_at),
     }

@@ -104,6 +104,10 @@ session = Table(
     Column("brand", Text),
     Column("min_bet", Numeric),
     Column("max_bet", Numeric),
+    Column("state", Text, FetchedValue()),
+    Column("end_reason", Text),
     _when("opened_at"),
+    _when("seen_at"),
+    _when("expires_at"),
     _when("ended_at"),
 )

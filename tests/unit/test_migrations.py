@@ -193,3 +193,21 @@ async def test_indexes_are_made_anew_after_an_interruption_and_incidents_are_cou
         assert invalid.all() == []
     assert counts == {"parked": 4, "cancelled": 1}
     assert made.indexdef == "CREATE INDEX incident_kind ON public.incident USING btree (kind, incident_id)"
+
+
+async def test_sessions_get_the_states_they_are_in(engine: AsyncEngine) -> None:
+    await _upgrade(engine, "0013")
+    async with engine.connect() as connection:
+        for statement in PLAYED.strip().removesuffix(";").split(";\n"):
+            await connection.exec_driver_sql(statement)
+        await connection.exec_driver_sql("UPDATE session SET ended_at = now() WHERE session_id = 'yen'")
+        await migrate(engine)
+        rows = await connection.exec_driver_sql(
+            "SELECT session_id, state, end_reason, expires_at, seen_at >= opened_at AS seen FROM session"
+        )
+        assert sorted(tuple(row) for row in rows) == [
+            ("euros", "open", None, None, True),
+            ("more-euros", "open", None, None, True),
+            ("wheel", "open", None, None, True),
+            ("yen", "ended", "closed", None, True),
+        ]

@@ -127,6 +127,7 @@ async def test_a_session_keeps_its_brand(database: PartnerDatabase) -> None:
 async def test_a_session_ends_once(database: PartnerDatabase) -> None:
     opened = await database.sessions.open(NewSession(*await database.ready(), "EUR"))
     closed = await database.sessions.close(opened["session_id"])
+    assert (opened["state"], closed["state"], closed["end_reason"]) == ("open", "ended", "closed")
     assert closed["ended_at"] is not None
     assert await database.sessions.close(opened["session_id"]) == closed
     with refused("not_found"):
