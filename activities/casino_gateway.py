@@ -5,7 +5,7 @@ the send in the movement's row, the send, the casino's confirmation, and the res
 """
 
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from temporalio.exceptions import ApplicationError
@@ -13,10 +13,12 @@ from temporalio.exceptions import ApplicationError
 from activities.admission import FAST, SLOW, AdmissionControl, Lane, NotAdmitted
 from activities.confirmations import ACCEPT, Confirmations, is_decided_by_accept, is_only_taken, outcome_of
 from activities.look_ups import LookUps, may_be_made
+from activities.payments import Payments
 from activities.pending_movement import ClaimedMovement, Outcome, PendingMovement, SendPolicy
 from activities.retries import gap_to_next_attempt, is_repeated_at_once, retry_after, retry_not_admitted
 from betcore.casino.accept_notifications import AcceptNotifications
-from betcore.casino.client import CasinoClient, LastMomentPassed, Movement
+from betcore.casino.client import CasinoClient, LastMomentPassed
+from betcore.casino.movement import Movement
 from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.bets import Bets
 from betcore.db.partners import Partners
@@ -30,6 +32,15 @@ from betcore.runtime import failpoints
 
 _NO_TIME = timedelta()
 _AWAITED = Outcome(CasinoAnswer(None, "awaited", message="its Accept is awaited"), AWAITED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One send: how long the call may take, and how long the casino's Accept is waited for after it."""
+
+    lane: Lane
+    within: timedelta
+    patience: timedelta
 
 
 class CasinoGateway:
@@ -47,6 +58,7 @@ class CasinoGateway:
         self._partners = partners
         self._casinos = casinos
         self._admission = admission
+        self._payments = Payments(casinos, admission)
         self._confirmations = Confirmations(bets, notifications)
         self._look_ups = LookUps(bets, casinos)
 
@@ -111,13 +123,14 @@ class CasinoGateway:
         """
         casino = await self.casino(pending.casino_id)
         patience = pending.patience if lane is FAST else _NO_TIME
+        attempt = _Attempt(lane, pending.policy.attempt_timeout, patience)
         with ExitStack() as held:
             admitted = await pending.admit(self._admission, casino, lane, held)
             claimed = await pending.claim(casino, admitted=admitted)
             if isinstance(claimed, Step):
                 return claimed
             try:
-                outcome = await self._send(casino, claimed, pending.policy.attempt_timeout, patience)
+                outcome = await self._send(casino, claimed, attempt)
             except LastMomentPassed:
                 return await pending.record_expired(claimed)
             await failpoints.reach(f"{pending.name}_answered")
@@ -125,31 +138,33 @@ class CasinoGateway:
                 return await self._record_open(casino, claimed, outcome, pending.policy.retry)
             return await pending.record(claimed, outcome)
 
-    async def _send(self, casino: Casino, claimed: ClaimedMovement, within: timedelta, patience: timedelta) -> Outcome:
+    async def _send(self, casino: Casino, claimed: ClaimedMovement, attempt: _Attempt) -> Outcome:
         """Send a movement, or find a credit that an earlier send has made. Raises LastMomentPassed.
 
         A credit that was parked is looked up before it is sent again, any other one when its answers decide nothing.
         """
         movement, claim = claimed.movement, claimed.claim
         if movement.transaction_type.is_debit:
-            return await self._make(casino, claimed, within, patience)
+            return await self._make(casino, claimed, attempt)
         was_parked = claim.counted and claim.was_parked
-        if was_parked and (found := await self._look_ups.find_credit(casino, movement, within)):
+        if was_parked and (found := await self._look_ups.find_credit(casino, movement, attempt.within)):
             return found
-        outcome = await self._make(casino, claimed, within, patience)
+        outcome = await self._make(casino, claimed, attempt)
         is_doubtful = not was_parked and may_be_made(claim, outcome)
-        if is_doubtful and (found := await self._look_ups.find_credit(casino, movement, within)):
+        if is_doubtful and (found := await self._look_ups.find_credit(casino, movement, attempt.within)):
             return found
         return outcome
 
-    async def _make(self, casino: Casino, claimed: ClaimedMovement, within: timedelta, patience: timedelta) -> Outcome:
+    async def _make(self, casino: Casino, claimed: ClaimedMovement, attempt: _Attempt) -> Outcome:
         """Send a movement if its send was counted, and wait for the Accept of a casino that confirms with one."""
         async with self._confirmations.expect(claimed.movement) as stored:
             if claimed.claim.counted:
-                outcome = await self._post(casino, claimed, within)
+                outcome = await self._post(casino, claimed, attempt)
                 if not is_decided_by_accept(casino, outcome):
                     return outcome
-            confirmation = claimed.claim.accept or await self._confirmations.wait(casino, claimed, stored, patience)
+            confirmation = claimed.claim.accept or await self._confirmations.wait(
+                casino, claimed, stored, attempt.patience
+            )
         if confirmation is None:
             return _AWAITED
         outcome = outcome_of(casino, claimed, confirmation)
@@ -159,17 +174,14 @@ class CasinoGateway:
         await self._admission.record_result(casino, answer)
         return outcome
 
-    async def _post(self, casino: Casino, claimed: ClaimedMovement, within: timedelta) -> Outcome:
-        """Request make at the casino, classify its answer, and report it to the circuit breaker once."""
-        made = await self._casinos.make(casino, claimed.movement, within)
-        is_counted_by_accept = is_only_taken(casino, made.answer)
-        if not is_counted_by_accept:
-            await self._admission.record_result(casino, made.answer)
+    async def _post(self, casino: Casino, claimed: ClaimedMovement, attempt: _Attempt) -> Outcome:
+        """Request make at the casino, and classify its answer."""
+        made = await self._payments.make(casino, claimed, attempt.lane, attempt.within)
         if made.answer.meaning != DUPLICATE:
             transaction_type = claimed.movement.transaction_type
             return Outcome.of_answer(made, classify(transaction_type, made.answer.meaning, claimed.sends))
-        outcome = await self._look_ups.classify_duplicate(casino, claimed, made, within)
-        if is_counted_by_accept and outcome.listed:
+        outcome = await self._look_ups.classify_duplicate(casino, claimed, made, attempt.within)
+        if is_only_taken(casino, made.answer) and outcome.listed:
             await self._admission.record_result(casino, made.answer)
         return outcome
 

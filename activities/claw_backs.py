@@ -13,7 +13,7 @@ from temporalio import activity
 from activities.admission import AdmissionControl, Lane
 from activities.casino_gateway import CasinoGateway
 from activities.pending_movement import ClaimedMovement, Outcome, SendPolicy
-from betcore.casino.client import Movement
+from betcore.casino.movement import Movement
 from betcore.db.bets import Bets
 from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import ClawBack, Incident, OpenReversal, Progress, Step

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from activities.pending_movement import ClaimedMovement, Outcome
 from betcore.casino.accept_notifications import AcceptNotifications
-from betcore.casino.client import Movement
+from betcore.casino.movement import Movement
 from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.bets import Bets
 from betcore.domain.casino_responses import DONE, DUPLICATE, UNKNOWN, classify

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from activities.admission import FAST, AdmissionControl, Lane, NotAdmitted
 from activities.confirmations import ACCEPT
 from activities.pending_movement import NO_CONFIRMATION, ClaimedMovement, Outcome, SendPolicy
-from betcore.casino.client import Movement
+from betcore.casino.movement import Movement
 from betcore.db.bets import Bets
 from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import PAID_TWICE, Incident, Pay, Progress, Step

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from activities.pending_movement import ClaimedMovement, Outcome
-from betcore.casino.client import CasinoClient, Look, MakeAnswer, Movement, MovementDiffers
+from betcore.casino.client import CasinoClient, Look, MovementDiffers
+from betcore.casino.movement import MakeAnswer, Movement
 from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.bets import Bets
 from betcore.domain.activity_inputs import Progress

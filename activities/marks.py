@@ -12,7 +12,8 @@ from activities.claw_backs import claw_back_of
 from activities.confirmations import is_success
 from activities.pending_movement import NO_CONFIRMATION
 from activities.stakes import debit_of, progress_of_stake
-from betcore.casino.client import CasinoClient, Movement, MovementDiffers
+from betcore.casino.client import CasinoClient, MovementDiffers
+from betcore.casino.movement import Movement
 from betcore.db.bets import Bets
 from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import MarkClawBack, MarkStake, Progress, Step

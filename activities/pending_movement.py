@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from activities.admission import AdmissionControl, Lane
-from betcore.casino.client import MakeAnswer, Movement
+from betcore.casino.movement import MakeAnswer, Movement
 from betcore.casino.response_reading import CasinoAnswer
 from betcore.domain.activity_inputs import Pay, Progress, Step
 from betcore.domain.casino_responses import NOT_SENT, Classification

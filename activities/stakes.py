@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from activities.admission import SLOW, AdmissionControl, Lane, NotAdmitted
 from activities.pending_movement import NO_CONFIRMATION, ClaimedMovement, Outcome, SendPolicy
-from betcore.casino.client import Movement
+from betcore.casino.movement import Movement
 from betcore.db.bets import Bets
 from betcore.domain.activity_inputs import Progress, Step, TakeStake
 from betcore.domain.bet import BetRecord, BetState

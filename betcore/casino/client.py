@@ -8,7 +8,7 @@ import asyncio
 import json
 import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,13 +17,20 @@ import jwt
 import structlog
 from prometheus_client import Counter
 
-from betcore.casino.response_reading import CasinoAnswer, Check, check_echo, check_list, read, unchecked
+from betcore.casino.movement import MadeList, MakeAnswer, Movement, answer_to_each, make_answer
+from betcore.casino.response_reading import (
+    CasinoAnswer,
+    Check,
+    check_echo,
+    check_items,
+    check_list,
+    read,
+    unchecked,
+)
 from betcore.db.signing_keys import SigningKeys
 from betcore.domain import casino_values
 from betcore.domain.casino_responses import NOT_SENT
 from betcore.domain.casino_values import Doubt, Shown, field
-from betcore.domain.ids import TransactionType, transaction_id
-from betcore.domain.money import Money
 from betcore.domain.partners import Casino
 from betcore.domain.payment_list import Listed
 
@@ -36,35 +43,6 @@ _BACKDATED = timedelta(seconds=5)
 _MAX_ANSWER = 256 * 1024
 # The reference demands TagId, a number; no session has one.
 _NO_TAG = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Movement:
-    """One movement of money at the casino: the same in every attempt, apart from its last moment."""
-
-    bet_id: int
-    transaction_type: TransactionType
-    partner_user_id: str
-    amount: Money
-    not_after: datetime | None = None
-
-    @property
-    def transaction_id(self) -> str:
-        """Return the idempotency key: the casino makes a movement of this id once."""
-        return transaction_id(self.bet_id, self.transaction_type)
-
-    def facts(self) -> dict[str, str]:
-        """Return what the casino has once it has made the movement, for its side of an incident."""
-        return {"transaction_id": self.transaction_id, "amount": f"{self.amount.currency} {self.amount}"}
-
-
-@dataclass(frozen=True, slots=True)
-class MakeAnswer:
-    """The answer to a movement, with what the casino added to it."""
-
-    answer: CasinoAnswer
-    partner_transaction_id: str | None = None
-    balance: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,23 +88,22 @@ class CasinoClient:
 
     async def make(self, casino: Casino, movement: Movement, within: timedelta) -> MakeAnswer:
         """Send a movement once. Raises LastMomentPassed, and sends nothing, if its last moment has passed."""
-        data = {
-            "Amount": str(movement.amount),
-            "BetId": movement.bet_id,
-            "PartnerUserId": movement.partner_user_id,
-            "TransactionType": int(movement.transaction_type),
-            "TransactionId": movement.transaction_id,
-        }
         echo = check_echo(movement.bet_id, movement.transaction_type)
-        answer = await self._call(casino, "/payments/make", data, within, movement.not_after, echo)
-        if answer.meaning is None:
-            return MakeAnswer(answer)
-        value = answer.value if isinstance(answer.value, dict) else {}
-        return MakeAnswer(
-            answer,
-            casino_values.identity(field(value, "PartnerTransactionId")),
-            casino_values.balance(field(value, "Balance"), movement.amount.currency).money,
-        )
+        answer = await self._call(casino, "/payments/make", movement.message(), within, movement.not_after, echo)
+        return make_answer(movement, answer)
+
+    async def make_list(self, casino: Casino, movements: Sequence[Movement], within: timedelta) -> MadeList:
+        """Send movements once, in one call; the last moment of the earliest of them is that of all.
+
+        Raises LastMomentPassed, and sends nothing, if that has passed.
+        """
+        data = [movement.message() for movement in movements]
+        sent = [(movement.bet_id, movement.transaction_type) for movement in movements]
+        not_after = min((one.not_after for one in movements if one.not_after is not None), default=None)
+        check = check_items(casino, sent)
+        answer = await self._call(casino, "/payments/make-list", data, within, not_after, check)
+        items = answer.items or [answer_to_each(answer)] * len(movements)
+        return MadeList(answer, [make_answer(*one) for one in zip(movements, items, strict=True)])
 
     async def look(self, casino: Casino, movement: Movement, within: timedelta) -> Look:
         """Return whether payments/info lists the movement as ours.
@@ -173,7 +150,7 @@ class CasinoClient:
         self,
         casino: Casino,
         path: str,
-        data: Mapping[str, object],
+        data: Mapping[str, object] | Sequence[Mapping[str, object]],
         within: timedelta,
         not_after: datetime | None,
         check: Check = unchecked,
@@ -203,7 +180,7 @@ class CasinoClient:
         ANSWERS.labels(casino.name, path, answer.kind).inc()
         return answer
 
-    async def _token(self, casino: Casino, path: str, data: Mapping[str, object], not_after: datetime | None) -> str:
+    async def _token(self, casino: Casino, path: str, data: object, not_after: datetime | None) -> str:
         """Sign a message. It names its casino and its call: posted to another one it must not count."""
         now = datetime.now(UTC)
         lifetime = timedelta(seconds=casino.profile.message_lifetime)

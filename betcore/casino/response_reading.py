@@ -3,7 +3,8 @@
 The format is the reference's Casino API (``ErrorCode``/``Message``/``Value``, decimal strings).
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from betcore.domain import casino_values
@@ -20,7 +21,8 @@ class CasinoAnswer:
 
     ``meaning`` is what the casino's profile maps the ErrorCode to, ``unauthorised``, ``not_sent``, or None for unknown.
     ``kind`` is for people and metrics: ok, refused, timeout, connection, http_500, ... ``movements`` is the list of a
-    bet, if one was requested and is clear.
+    bet, if one was requested and is clear. ``items`` are the answers to the movements of a list, in the order in which
+    they were sent, if a list was sent and its answer is clear.
     """
 
     meaning: str | None
@@ -29,6 +31,7 @@ class CasinoAnswer:
     message: str = ""
     value: object = None
     movements: list[Listed] | None = None
+    items: "Sequence[CasinoAnswer] | None" = None
 
 
 # Returns an answer, or an unknown one in its place if it is not about what was requested.
@@ -55,13 +58,17 @@ def read(casino: Casino, status: int, raw: bytes) -> CasinoAnswer:
         return CasinoAnswer(None, "not_json")
     if not isinstance(envelope, dict):
         return CasinoAnswer(None, "no_error_code")
+    return _read_fields(casino, envelope, field(envelope, "Value", UNREADABLE))
+
+
+def _read_fields(casino: Casino, envelope: Mapping[str, object], value: object) -> CasinoAnswer:
     error_code = casino_values.error_code(field(envelope, "ErrorCode"))
     if error_code is None:
         return CasinoAnswer(None, "no_error_code")
     meaning = casino.profile.error_codes.get(error_code)
     kind = "ok" if meaning == "done" else meaning or "unmapped_code"
     message = casino_values.message(field(envelope, "Message"))
-    return CasinoAnswer(meaning, kind, error_code, message, field(envelope, "Value", UNREADABLE))
+    return CasinoAnswer(meaning, kind, error_code, message, value)
 
 
 def check_echo(bet_id: int, transaction_type: TransactionType) -> Check:
@@ -97,3 +104,51 @@ def check_list(bet_id: int) -> Check:
             return CasinoAnswer(None, error.doubt, answer.error_code)
 
     return check
+
+
+# What names a movement in the answer to a list: its bet and its type.
+MovementKey = tuple[int, TransactionType]
+
+
+def check_items(casino: Casino, sent: Sequence[MovementKey]) -> Check:
+    """Return a check that reads the answers to the items of a list that was sent.
+
+    They are found by bet and type, not by place. An item that is missing or doubled is unknown; the kind of the whole
+    answer says so then. A list with an item that was not sent is taken for unknown as a whole.
+    """
+
+    def check(answer: CasinoAnswer) -> CasinoAnswer:
+        if answer.meaning != "done":
+            return answer
+        if not isinstance(answer.value, list):
+            return CasinoAnswer(None, Doubt.LIST_NOT_A_LIST, answer.error_code)
+        named = [(_key(item), item) for item in answer.value if isinstance(item, dict)]
+        times = Counter(key for key, _ in named if key is not None)
+        if not times.keys() <= {(bet_id, int(its_type)) for bet_id, its_type in sent}:
+            return CasinoAnswer(None, Doubt.FOREIGN_ITEM, answer.error_code)
+        answers = dict(named)
+        items = [_item(casino, key, times, answers) for key in sent]
+        doubt = next((item.kind for item in items if item.kind in (Doubt.ITEM_MISSING, Doubt.ITEM_DOUBLED)), None)
+        return replace(answer, kind=doubt or answer.kind, items=items)
+
+    return check
+
+
+def _key(item: Mapping[str, object]) -> tuple[int, int] | None:
+    """Return what an item names; None if it cannot be read: it is the answer to none of ours then."""
+    bet = casino_values.whole(field(item, "BetId"))
+    its_type = casino_values.transaction_type(field(item, "TransactionType"))
+    return None if bet is None or its_type is None else (bet, its_type)
+
+
+def _item(
+    casino: Casino,
+    sent: MovementKey,
+    times: Mapping[tuple[int, int], int],
+    answers: Mapping[tuple[int, int] | None, Mapping[str, object]],
+) -> CasinoAnswer:
+    bet_id, its_type = sent
+    key = (bet_id, int(its_type))
+    if times.get(key) != 1:
+        return CasinoAnswer(None, Doubt.ITEM_DOUBLED if key in times else Doubt.ITEM_MISSING)
+    return check_echo(bet_id, its_type)(_read_fields(casino, answers[key], answers[key]))

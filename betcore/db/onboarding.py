@@ -241,7 +241,7 @@ def _profile(partners: _PartnerTable, stored: Json) -> ProviderProfile | CasinoP
 
 def _casino_profile(text: str, confirmation: str | None = None) -> CasinoProfile:
     profile = profiles.read(CasinoProfile, text, confirmation=confirmation)
-    for name in ("list", "tax", "promo"):
+    for name in ("tax", "promo"):
         if getattr(profile.send, name):
             raise InvalidInput(f"send.{name}: true is not supported yet", code="not_supported")
     return profile

@@ -98,9 +98,15 @@ class Send(_Section):
     zero_stakes: bool = True
     aud: bool = True
     close: bool = False
-    list: bool = False
+    list: Literal[False, "credits"] = False
     tax: bool = False
     promo: bool = False
+
+    # What the field was before it said which movements: a casino that takes lists takes them of credits.
+    @field_validator("list", mode="before")
+    @classmethod
+    def _read_true(cls, given: object) -> object:
+        return "credits" if given is True else given
 
 
 DEFAULT_ERROR_CODES: dict[str, Meaning] = {

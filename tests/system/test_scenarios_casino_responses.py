@@ -6,7 +6,8 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
-from betcore.casino.client import CasinoClient, Movement
+from betcore.casino.client import CasinoClient
+from betcore.casino.movement import Movement
 from betcore.db.partners import Partners
 from betcore.db.signing_keys import SigningKeys
 from betcore.domain.ids import TransactionType

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.testing import ActivityEnvironment
 
-from betcore.casino.client import Movement
+from betcore.casino.movement import Movement
 from betcore.db.reconciliations import Reconciliations
 from betcore.domain.bet import BetState
 from betcore.domain.ids import BETS_QUEUE, SCHEDULED_RECONCILIATION, TransactionType

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 _T = TypeVar("_T", int, str)
+_OF_MOVEMENT = ("bet_id", "transaction_type", "amount", "partner_user_id", "transaction_id")
 
 
 @dataclass
@@ -13,7 +14,8 @@ class Call:
     """One call.
 
     ``wallet_code`` is what the wallet decided (None: not asked), ``answer_code`` what the caller was answered (None:
-    nothing that could be read), ``status`` the HTTP status of the answer, ``fault`` the kind that met it.
+    nothing that could be read), ``status`` the HTTP status of the answer, ``fault`` the kind that met it. ``items`` are
+    the movements of a list.
     """
 
     path: str
@@ -27,11 +29,18 @@ class Call:
     wallet_code: int | None = None
     answer_code: int | None = None
     status: int | None = None
+    items: "tuple[Call, ...]" = ()
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
+    @property
+    def movements(self) -> "tuple[Call, ...]":
+        """Return what the call is about: the items of a list, else the call itself."""
+        return self.items or (self,)
+
     def show(self) -> dict[str, Any]:
-        """Return the call as JSON can carry it."""
-        return asdict(self) | {"at": self.at.isoformat()}
+        """Return the call as JSON can carry it; of an item its movement."""
+        items = [{name: getattr(item, name) for name in _OF_MOVEMENT} for item in self.items]
+        return asdict(self) | {"items": items, "at": self.at.isoformat()}
 
 
 def read_call(path: str, data: str, jti: str) -> Call:
@@ -40,7 +49,13 @@ def read_call(path: str, data: str, jti: str) -> Call:
         seen = json.loads(data)
     except ValueError:
         seen = None
-    seen = seen if isinstance(seen, dict) else {}
+    if isinstance(seen, list):
+        items = tuple(_read(path, one, jti) for one in seen if isinstance(one, dict))
+        return Call(path, jti=jti, items=items)
+    return _read(path, seen if isinstance(seen, dict) else {}, jti)
+
+
+def _read(path: str, seen: dict[str, Any], jti: str) -> Call:
     return Call(
         path,
         bet_id=_typed(seen, "BetId", int),

@@ -11,6 +11,7 @@ from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from devkit.sandbox.casino import journal
+from devkit.sandbox.casino.call_log import Call
 from devkit.sandbox.casino.casinos import Casino, Casinos, Credentials
 from devkit.sandbox.casino.faults import Fault, Plan
 from devkit.sandbox.casino.request_parsing import OfCasino, read_body, read_query, refused, validate
@@ -170,7 +171,7 @@ class Control:
         """Show the latest calls of surface C, oldest first."""
         asked = read_query(request, CallsQuery)
         calls = self._casinos[asked.partner_client_id].calls
-        return web.json_response([call.show() for call in calls if asked.bet_id in (None, call.bet_id)])
+        return web.json_response([call.show() for call in calls if _is_about(call, asked.bet_id)])
 
     async def show_accepts(self, request: web.Request) -> web.Response:
         """Show the latest Accepts that were to be sent, oldest first."""
@@ -229,6 +230,10 @@ class Control:
         casino.switches = validate(Switches, casino.switches.model_dump() | (asked.model_extra or {}))
         await self._casinos.keep(casino)
         return _answer_switches(casino)
+
+
+def _is_about(call: Call, bet_id: int | None) -> bool:
+    return bet_id is None or any(one.bet_id == bet_id for one in call.movements)
 
 
 def _answer_player(player: Player | None) -> web.Response:

@@ -36,11 +36,11 @@ class Exchange:
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def process(self) -> Answer:
-        """Do what was asked for and commit it. At a casino that confirms with Accept, the Accept is on its way then."""
+        """Do what was asked for and commit it. If Accepts confirm it, they are on their way then."""
         answer = await self.operation()
         self.call.wallet_code = answer.verdict
-        if answer.accept is not None:
-            await self.send_accept(answer.accept, self.answered)
+        for accept in answer.accepts:
+            await self.send_accept(accept, self.answered)
         return answer
 
     async def serve(self) -> web.StreamResponse:
@@ -187,7 +187,26 @@ async def _rewrite(exchange: Exchange, fault: Fault) -> web.StreamResponse:
     return exchange.reply(replace(answer, value=rewrite_items(answer.value, fault.rewritten)))
 
 
-KINDS: dict[FaultKind, Callable[[Exchange, Fault], Awaitable[web.StreamResponse]]] = {
+Play = Callable[[Exchange, Fault], Awaitable[web.StreamResponse]]
+
+
+def _changing_items(change: Callable[[list[object]], list[object]]) -> Play:
+    """Return a fault that takes all movements of a list, and answers with other items than there were."""
+
+    async def play(exchange: Exchange, _fault: Fault) -> web.StreamResponse:
+        answer = await exchange.process()
+        items = answer.value
+        return exchange.reply(replace(answer, value=change(items)) if isinstance(items, list) else answer)
+
+    return play
+
+
+def _of_another_bet(item: object) -> object:
+    # No bet of the aggregator has the number 1: its numbers come from the time.
+    return item | {"BetId": 1} if isinstance(item, dict) else item
+
+
+KINDS: dict[FaultKind, Play] = {
     FaultKind.DELAY: _delay,
     FaultKind.ERROR: _error,
     FaultKind.ERROR_CODE: _error_code,
@@ -207,4 +226,8 @@ KINDS: dict[FaultKind, Callable[[Exchange, Fault], Awaitable[web.StreamResponse]
     FaultKind.REWRITE: _rewrite,
     FaultKind.OTHER_TYPES: _rewrite,
     FaultKind.DIRTY_TEXTS: _rewrite,
+    FaultKind.ITEM_MISSING: _changing_items(lambda items: items[1:]),
+    FaultKind.ITEM_DOUBLED: _changing_items(lambda items: [*items, *items[:1]]),
+    FaultKind.ITEM_FOREIGN: _changing_items(lambda items: [_of_another_bet(items[0]), *items[1:]]),
+    FaultKind.ITEMS_REVERSED: _changing_items(lambda items: items[::-1]),
 }

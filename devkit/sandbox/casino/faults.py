@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from devkit.sandbox.casino.call_log import Call
 from devkit.sandbox.casino.rewrites import dirty_texts, other_types
-from devkit.sandbox.casino.wire import ACCEPT_PATH
+from devkit.sandbox.casino.wire import ACCEPT_PATH, LIST_PATH
 
 
 class FaultKind(StrEnum):
@@ -38,21 +38,29 @@ class FaultKind(StrEnum):
     REWRITE = "rewrite"
     OTHER_TYPES = "other_types"
     DIRTY_TEXTS = "dirty_texts"
+    ITEM_MISSING = "item_missing"
+    ITEM_DOUBLED = "item_doubled"
+    ITEM_FOREIGN = "item_foreign"
+    ITEMS_REVERSED = "items_reversed"
     REPEAT = "repeat"
     CONTRADICT = "contradict"
     EARLY = "early"
 
 
-# The kinds that an Accept can meet, and those that only an Accept can meet.
+# The kinds that an Accept can meet, those that only a list can meet, and those that only an Accept can meet.
 OF_ACCEPT = {
     *(FaultKind.DELAY, FaultKind.DROP, FaultKind.HOLD, FaultKind.ERROR_CODE, FaultKind.REWRITE),
     *(FaultKind.REPEAT, FaultKind.CONTRADICT, FaultKind.EARLY, FaultKind.OTHER_TYPES, FaultKind.DIRTY_TEXTS),
+}
+OF_LIST_ALONE = {
+    *(FaultKind.ITEM_MISSING, FaultKind.ITEM_DOUBLED, FaultKind.ITEM_FOREIGN, FaultKind.ITEMS_REVERSED),
 }
 OF_ACCEPT_ALONE = {FaultKind.REPEAT, FaultKind.CONTRADICT, FaultKind.EARLY}
 
 
 class Fault(BaseModel):
-    """One fault and the calls that it is for: those that agree with every one of the fields that are given.
+    """One fault and the calls that it is for: those that agree with every one of the fields that are given; a list
+    agrees if one of its movements does.
 
     ``times`` is for how many calls, ``probability`` from 0 to 1 for which part of them, ``delay`` in seconds.
     ``commit`` lets ``error``, ``error_code``, ``status`` and ``answer`` take the movement before they answer. ``body``
@@ -83,6 +91,8 @@ class Fault(BaseModel):
             raise ValueError(f"{self.kind}: nothing that can befall {ACCEPT_PATH}")
         if self.path != ACCEPT_PATH and self.kind in OF_ACCEPT_ALONE:
             raise ValueError(f"{self.kind}: for the path {ACCEPT_PATH} alone")
+        if self.path != LIST_PATH and self.kind in OF_LIST_ALONE:
+            raise ValueError(f"{self.kind}: for the path {LIST_PATH} alone")
         return self
 
     def rewritten(self, fields: dict[str, object]) -> dict[str, object]:
@@ -98,11 +108,13 @@ class Fault(BaseModel):
         """Return whether the fault applies to this call."""
         if call.path == ACCEPT_PATH != self.path:
             return False
+        return self.path in (None, call.path) and any(self._is_about(one) for one in call.movements)
+
+    def _is_about(self, movement: Call) -> bool:
         wanted = (
-            (self.path, call.path),
-            (self.transaction_type, call.transaction_type),
-            (self.bet_id, call.bet_id),
-            (self.partner_user_id, call.partner_user_id),
+            (self.transaction_type, movement.transaction_type),
+            (self.bet_id, movement.bet_id),
+            (self.partner_user_id, movement.partner_user_id),
         )
         return all(given is None or given == found for given, found in wanted)
 

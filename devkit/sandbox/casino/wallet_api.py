@@ -21,6 +21,8 @@ from devkit.sandbox.casino.rules import Entry, Movement, Type
 from devkit.sandbox.casino.tokens import BadToken, Keys, KeysUnavailable, verify
 from devkit.sandbox.casino.wallet import Taken, Wallet
 from devkit.sandbox.casino.wire import (
+    LIST_PATH,
+    LONGEST_LIST,
     Accept,
     Answer,
     AuthRequest,
@@ -28,6 +30,7 @@ from devkit.sandbox.casino.wire import (
     Code,
     DataRequest,
     InfoRequest,
+    MakeListRequest,
     MakeRequest,
     print_amount,
     read_amount,
@@ -110,7 +113,30 @@ async def read_user(wallet: Wallet, casino: Casino, data: str) -> Answer:
 async def make_payment(wallet: Wallet, casino: Casino, data: str) -> Answer:
     """Serve ``/payments/make``: one movement of money. What is malformed is refused here, however outcomes are
     confirmed."""
-    asked = MakeRequest.model_validate_json(data)
+    return await _make(wallet, casino, MakeRequest.model_validate_json(data))
+
+
+async def make_payments(wallet: Wallet, casino: Casino, data: str) -> Answer:
+    """Serve ``/payments/make-list``: each item is taken, refused and, if that is the way, confirmed by itself.
+
+    A list that is malformed in any item is refused whole, and nothing of it is taken.
+    """
+    if len(data.encode()) > LONGEST_LIST:
+        return Answer(Code.NOT_ADDED, message="Malformed: too long", status=400)
+    asked = MakeListRequest.model_validate_json(data).root
+    answers = [await _make(wallet, casino, one) for one in asked]
+    items = [_item(one, answer) for one, answer in zip(asked, answers, strict=True)]
+    return Answer(Code.SUCCESS, items, accepts=tuple(accept for answer in answers for accept in answer.accepts))
+
+
+def _item(asked: MakeRequest, answer: Answer) -> dict[str, object]:
+    """Return the answer to an item of a list: the fields of its envelope, and what its Value would be."""
+    value = answer.value if isinstance(answer.value, dict) else {}
+    named = {"BetId": asked.bet_id, "TransactionType": asked.transaction_type}
+    return named | {"ErrorCode": int(answer.code), "Message": answer.envelope()["Message"]} | value
+
+
+async def _make(wallet: Wallet, casino: Casino, asked: MakeRequest) -> Answer:
     movement = _movement(asked)
     if isinstance(movement, Code):
         return Answer(movement)
@@ -164,7 +190,7 @@ def _only_taken(outcome: Answer, movement: Movement) -> Answer:
         value.get("PartnerTransactionId"),
         value.get("Balance"),
     )
-    return Answer(Code.SUCCESS, echo, accept=accept)
+    return Answer(Code.SUCCESS, echo, accepts=(accept,))
 
 
 async def list_payments(wallet: Wallet, casino: Casino, data: str) -> Answer:
@@ -210,6 +236,7 @@ OPERATIONS: dict[str, Operation] = {
     "/users/auth": auth_user,
     "/users/data": read_user,
     "/payments/make": make_payment,
+    LIST_PATH: make_payments,
     "/payments/info": list_payments,
     "/payments/close": close_bet,
 }

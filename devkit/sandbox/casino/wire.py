@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import IntEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic.alias_generators import to_pascal
 
 _AMOUNT = re.compile(r"(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?")
@@ -56,8 +56,12 @@ def message_of(code: int) -> str:
     return MESSAGES[Code(code)] if code in MESSAGES else "Error"
 
 
+# The longest ``data`` of a list, in bytes.
+LONGEST_LIST = 256 * 1024
+
 # The path at the aggregator, below its /mis-api/api/v2; to the fault plan it is the path of a call.
 ACCEPT_PATH = "/payments/accept"
+LIST_PATH = "/payments/make-list"
 
 
 @dataclass(frozen=True)
@@ -103,19 +107,19 @@ class Accept:
 class Answer:
     """One answer of surface C. ``value`` is what JSON can carry; None if there is nothing to add.
 
-    ``accept`` is the outcome if the answer confirms only that the movement was received.
+    ``accepts`` are the outcomes if the answer confirms only that the movements were received.
     """
 
     code: int
     value: object = None
     message: str = ""
     status: int = 200
-    accept: Accept | None = None
+    accepts: tuple[Accept, ...] = ()
 
     @property
     def verdict(self) -> int:
-        """Return what the wallet decided."""
-        return self.code if self.accept is None else self.accept.error_code
+        """Return what the wallet decided about the call; of a list each item has its own verdict."""
+        return self.accepts[0].error_code if len(self.accepts) == 1 else self.code
 
     def envelope(self) -> dict[str, object]:
         """Return the three fields of every answer."""
@@ -160,6 +164,14 @@ class MakeRequest(_Request):
     transaction_type: int
     amount: object = None
     transaction_id: Name | None = None
+
+
+class MakeListRequest(RootModel[list[MakeRequest]]):
+    """``/payments/make-list``: what make gets, 1 to 100 times."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    root: Annotated[list[MakeRequest], Field(min_length=1, max_length=100)]
 
 
 class InfoRequest(_Request):

@@ -1,0 +1,81 @@
+"""A movement of money as a casino gets it, and what its answer to payments/make or payments/make-list says of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from betcore.casino.response_reading import CasinoAnswer
+from betcore.domain import casino_values
+from betcore.domain.casino_responses import NOT_SENT, UNAUTHORISED
+from betcore.domain.casino_values import Doubt, field
+from betcore.domain.ids import TransactionType, transaction_id
+from betcore.domain.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """One movement of money at the casino: the same in every attempt, apart from its last moment."""
+
+    bet_id: int
+    transaction_type: TransactionType
+    partner_user_id: str
+    amount: Money
+    not_after: datetime | None = None
+
+    @property
+    def transaction_id(self) -> str:
+        """Return the idempotency key: the casino makes a movement of this id once."""
+        return transaction_id(self.bet_id, self.transaction_type)
+
+    def message(self) -> dict[str, object]:
+        """Return the movement as the casino gets it."""
+        return {
+            "Amount": str(self.amount),
+            "BetId": self.bet_id,
+            "PartnerUserId": self.partner_user_id,
+            "TransactionType": int(self.transaction_type),
+            "TransactionId": self.transaction_id,
+        }
+
+    def facts(self) -> dict[str, str]:
+        """Return what the casino has once it has made the movement, for its side of an incident."""
+        return {"transaction_id": self.transaction_id, "amount": f"{self.amount.currency} {self.amount}"}
+
+
+@dataclass(frozen=True, slots=True)
+class MakeAnswer:
+    """The answer to a movement, with what the casino added to it."""
+
+    answer: CasinoAnswer
+    partner_transaction_id: str | None = None
+    balance: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeList:
+    """The answer to a list of movements, and what it says of each, in the order in which they were sent."""
+
+    answer: CasinoAnswer
+    made: Sequence[MakeAnswer]
+
+
+def make_answer(movement: Movement, answer: CasinoAnswer) -> MakeAnswer:
+    """Return what an answer says of a movement, with what the casino has added to it."""
+    if answer.meaning is None:
+        return MakeAnswer(answer)
+    value = answer.value if isinstance(answer.value, dict) else {}
+    return MakeAnswer(
+        answer,
+        casino_values.identity(field(value, "PartnerTransactionId")),
+        casino_values.balance(field(value, "Balance"), movement.amount.currency).money,
+    )
+
+
+def answer_to_each(answer: CasinoAnswer) -> CasinoAnswer:
+    """Return what an answer to a list says of each of its movements if it has no answers to them.
+
+    A refusal of the whole list refuses none of them by itself: each is unknown.
+    """
+    if answer.meaning in (None, UNAUTHORISED, NOT_SENT):
+        return answer
+    return CasinoAnswer(None, Doubt.LIST_REFUSED, answer.error_code, answer.message)
