@@ -5,7 +5,6 @@ stake it may be sent in another window, once everything that was sent before is 
 """
 
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
@@ -102,9 +101,7 @@ class PendingClawBack:
             return self._step(claim.record, _ENDED.get(claim.movement or "", Progress.PARKED))
         await failpoints.reach("claw_back_counted")
         # The last moment is the row's, and not the argument's: an earlier window may still be open.
-        return ClaimedMovement(
-            replace(self.movement, not_after=claim.not_after, partner_user_id=claim.partner_user_id), claim
-        )
+        return ClaimedMovement.of(self.movement, claim, claim.not_after)
 
     async def record(self, claimed: ClaimedMovement, outcome: Outcome) -> Step:
         """Record that the casino has taken the win back, has refused to, or has another movement in its place."""

@@ -4,7 +4,6 @@ What is owed to the player is sent until the casino has made it, or a person has
 """
 
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from activities.admission import FAST, AdmissionControl, Lane, NotAdmitted
@@ -65,9 +64,7 @@ class PendingCredit:
         is_return = pay.transaction_type is TransactionType.BET_RETURN
         if pay.amount.minor == 0 and is_return and not casino.profile.send.zero_stakes:
             return await self.record_done(NO_CONFIRMATION, "a free round is not returned")
-        return ClaimedMovement(
-            replace(self.movement, not_after=not_after, partner_user_id=claim.partner_user_id), claim
-        )
+        return ClaimedMovement.of(self.movement, claim, not_after)
 
     async def record(self, claimed: ClaimedMovement, outcome: Outcome) -> Step:
         """Record that the player has the money, or that a person has to decide."""

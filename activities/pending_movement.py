@@ -3,8 +3,8 @@ claw-back have in common."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from activities.admission import AdmissionControl, Lane
@@ -49,6 +49,23 @@ class ClaimedMovement:
 
     movement: Movement
     claim: Claim
+
+    @classmethod
+    def of(cls, movement: Movement, claim: Claim, not_after: datetime | None) -> "ClaimedMovement":
+        """Return a movement with what its rows say of it, and not the argument of a workflow: the player whose money it
+        is, the session's TagId, and what the provider has given for the casino with the stake or the winnings."""
+        record = claim.record
+        return cls(
+            replace(
+                movement,
+                not_after=not_after,
+                partner_user_id=claim.partner_user_id,
+                tag_id=claim.tag_id,
+                tax=record.stake_tax if movement.transaction_type.is_of_stake else record.win_tax,
+                promo_code=record.promo_code,
+            ),
+            claim,
+        )
 
     @property
     def sends(self) -> int:

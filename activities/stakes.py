@@ -1,7 +1,6 @@
 """The stake of a bet: the debit with which the bet opens, and the rows that count its sends and keep its result."""
 
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from activities.admission import SLOW, AdmissionControl, Lane, NotAdmitted
@@ -66,9 +65,7 @@ class PendingStake:
         if pay_in.stake.minor == 0 and not casino.profile.send.zero_stakes:
             record = await self._bets.accept(record.bet_id, owner, NO_CONFIRMATION)
             return self._step(record, "a free round is not sent")
-        # The row says whose money it is, and not the argument of a workflow.
-        movement = replace(debit_of(pay_in, record.bet_id), partner_user_id=claim.partner_user_id)
-        return ClaimedMovement(movement, claim)
+        return ClaimedMovement.of(debit_of(pay_in, record.bet_id), claim, pay_in.not_after)
 
     async def record(self, claimed: ClaimedMovement, outcome: Outcome) -> Step:
         """Record that the casino has taken the stake, has refused it, or has another movement in its place."""

@@ -85,6 +85,7 @@ def _accept(fields: Fields, error_codes: Mapping[str, str]) -> CasinoAccept:
         # An unreadable balance is left out: it is only shown, and must not keep money from being confirmed.
         balance=str(balance) if casino_values.number(balance) is not None else None,
         message=message or None,
+        tax=_tax(fields),
     )
 
 
@@ -108,6 +109,12 @@ def _amount(fields: Fields) -> str:
     if casino_values.number(found) is None:
         raise _unread(fields, "Amount", Doubt.UNREADABLE_AMOUNT, "is not a number")
     return str(found)
+
+
+def _tax(fields: Fields) -> str | None:
+    """Return the tax as it was written: what it must be is known when the bet is."""
+    found = field(fields, "TaxAmount")
+    return None if found in (None, "") else str(found)
 
 
 def _name(fields: Fields, name: str, doubt: Doubt) -> str:

@@ -44,7 +44,11 @@ class Balances:
                     casino = await self._partners.casino(session.casino_id)
                     # Half of the time is left for the last recorded balance.
                     shown = await self._casinos.balance(
-                        casino, session.partner_user_id, session.currency, timedelta(seconds=within / 2)
+                        casino,
+                        session.partner_user_id,
+                        session.tag_id,
+                        session.currency,
+                        timedelta(seconds=within / 2),
                     )
                 if not shown.read:
                     last = await self._requests.last_balance(session.player_id, session.currency)

@@ -38,6 +38,8 @@ def pay_in(call: Call, session: Session, casino: Casino, body: PayInBody | PayIn
         answer_by=call.answer_by,
         settle_by=call.answer_by + timedelta(seconds=provider.profile.settle_within),
         policy=BetPolicy.of(provider.profile, casino.profile),
+        tax=Money.parse(body.tax_amount or "0", session.currency) if casino.profile.send.tax else None,
+        promo_code=body.promo_code if casino.profile.send.promo else None,
     )
 
 

@@ -13,6 +13,7 @@ from api.provider.outcome import Outcome, ended, explanation, opened
 from api.provider.responses import ALREADY_PROCESSED, Reply
 from api.provider.schemas import PayInBody, PayInOutBody, PayOutBody, RefundBody, UnreadableWin
 from api.provider.stake_admission import StakeAdmission
+from api.provider.winnings import Winnings
 from api.provider.workflow_client import BetWorkflowClient
 from betcore.db.bets import Bets
 from betcore.db.partners import Partners
@@ -24,12 +25,10 @@ from betcore.domain.errors import Code, Contradiction, Malformed, NotAuthorised,
 from betcore.domain.ids import BetKey
 from betcore.domain.messages import PayIn, PayOut, Refund
 from betcore.domain.money import Money
+from betcore.domain.partners import Casino
 from betcore.domain.sessions import RequestContext, Session
 from betcore.runtime import failpoints
 from betcore.temporal import visibility
-
-# The longest text of an incident about winnings.
-_LONGEST_SENT = 100
 
 Act = Callable[[RequestContext, Session], Awaitable[Reply]]
 
@@ -56,6 +55,7 @@ class BetOperations:
         self._balances = balances
         self._workflows = workflows
         self._admission = admission
+        self._winnings = Winnings(bets)
 
     async def balance(self, call: Call) -> Reply:
         """Return the player's balance as the casino has it now, else as it was last recorded."""
@@ -81,7 +81,7 @@ class BetOperations:
         """Refuse winnings that cannot be read. The player of a known bet may have won: an incident records it."""
 
         async def refuse(context: RequestContext, session: Session) -> Reply:
-            await self._file_unreadable_win(context, session, error.sent)
+            await self._winnings.file_unreadable(context, session, error.sent)
             raise error
 
         try:
@@ -117,9 +117,11 @@ class BetOperations:
     async def _pay_in(
         self, call: Call, body: PayInBody | PayInOutBody, context: RequestContext, session: Session
     ) -> Reply:
+        casino = await self._partners.casino(session.casino_id)
         if isinstance(body, PayInOutBody):
-            await self._parse_win(context, session, body.win_amount)
-        command = commands.pay_in(call, session, await self._partners.casino(session.casino_id), body)
+            await self._winnings.read(context, session, "winAmount", body.win_amount)
+            await self._read_tax(context, session, casino, body)
+        command = commands.pay_in(call, session, casino, body)
         attributes = commands.search_attributes(call, session)
         summary, bet = visibility.summary(command, session.provider_game_id), call.bet(body.bet_id)
 
@@ -151,10 +153,16 @@ class BetOperations:
         return await self._reply(call, context, session, answer, record, command, opened(record))
 
     async def _pay_out(self, call: Call, body: PayOutBody, context: RequestContext, session: Session) -> Reply:
-        win = await self._parse_win(context, session, body.win_amount)
+        win = await self._winnings.read(context, session, "winAmount", body.win_amount)
+        tax = await self._read_tax(context, session, await self._partners.casino(session.casino_id), body)
         bet = call.bet(body.bet_id)
         command = PayOut(
-            player_id=session.player_id, round_id=body.game_round_id, win=win, answer_by=call.answer_by, bet=bet
+            player_id=session.player_id,
+            round_id=body.game_round_id,
+            win=win,
+            answer_by=call.answer_by,
+            bet=bet,
+            tax=tax,
         )
         answer, record = await self._decide(
             call,
@@ -254,20 +262,13 @@ class BetOperations:
         # If a PayIn was faster, its row answers, or says that the outcome is not known yet.
         return stone or await self._requests.find(provider_id, provider_bet_id)
 
-    async def _parse_win(self, context: RequestContext, session: Session, amount: str) -> Money:
-        try:
-            return Money.parse(amount, session.currency)
-        except Malformed:
-            await self._file_unreadable_win(context, session, f"winAmount {amount}"[:_LONGEST_SENT])
-            raise
-
-    async def _file_unreadable_win(self, context: RequestContext, session: Session, sent: str) -> None:
-        if context.record is not None:
-            theirs = {"sent": sent, "session_id": session.session_id}
-            record = context.record
-            await self._bets.file_incident(
-                Incident(bet_id=record.bet_id, kind="unreadable_win", ours=record.facts(), theirs=theirs)
-            )
+    async def _read_tax(
+        self, context: RequestContext, session: Session, casino: Casino, body: PayOutBody | PayInOutBody
+    ) -> Money | None:
+        """Return the tax in winnings, 0 if the call names none; None if the casino asks for none."""
+        if not casino.profile.send.tax:
+            return None
+        return await self._winnings.read(context, session, "taxAmount", body.tax_amount or "0")
 
     async def _file_incident(self, kind: Code, record: BetRecord | None, command: PayIn | PayOut | Refund) -> None:
         ours = record.facts() if record else {}

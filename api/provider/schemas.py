@@ -16,7 +16,7 @@ from betcore.domain.money import AMOUNT
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _ID_FORM = "1 to 128 of A-Z a-z 0-9 . _ : -"
-_AMOUNTS, _WINNINGS = ("betAmount", "winAmount"), ("winOdd", "winAmount")
+_AMOUNTS, _WINNINGS = ("betAmount", "winAmount"), ("winOdd", "winAmount", "taxAmount")
 # An optional field that was not sent.
 _ABSENT = ""
 # The longest text of an incident about winnings.
@@ -54,9 +54,17 @@ def _is_text(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and not isinstance(value, JsonNumber)
 
 
+_TAX_SCHEMA: JsonSchemaValue = {
+    **_AMOUNT_SCHEMA,
+    "description": "The tax in the winnings, or in the stake if there are none. For casinos that ask for it.",
+}
+_PROMO_SCHEMA: JsonSchemaValue = {**ID_SCHEMA, "description": "The player's promo code. For casinos that ask for it."}
+
 Id = Annotated[str, PlainValidator(_read_id), WithJsonSchema(ID_SCHEMA)]
 # Text in major units: it becomes Money when the currency of the session is known.
 Amount = Annotated[str, PlainValidator(_read_amount), WithJsonSchema(_AMOUNT_SCHEMA)]
+TaxAmount = Annotated[str, PlainValidator(_read_amount), WithJsonSchema(_TAX_SCHEMA)]
+PromoCode = Annotated[str, PlainValidator(_read_id), WithJsonSchema(_PROMO_SCHEMA)]
 SessionId = Annotated[str, PlainValidator(_read_session_id), WithJsonSchema(ID_SCHEMA)]
 
 
@@ -74,6 +82,8 @@ class PayInBody(BetBody):
 
     bet_amount: Amount
     game_round_id: Id
+    tax_amount: TaxAmount = _ABSENT
+    promo_code: PromoCode = _ABSENT
 
 
 class PayOutBody(BetBody):
@@ -82,6 +92,7 @@ class PayOutBody(BetBody):
     game_round_id: Id
     win_odd: Amount = _ABSENT
     win_amount: Amount
+    tax_amount: TaxAmount = _ABSENT
 
 
 class PayInOutBody(BetBody):
@@ -89,8 +100,10 @@ class PayInOutBody(BetBody):
 
     bet_amount: Amount
     game_round_id: Id
+    promo_code: PromoCode = _ABSENT
     win_odd: Amount = _ABSENT
     win_amount: Amount
+    tax_amount: TaxAmount = _ABSENT
 
 
 class RefundBody(BetBody):
@@ -119,7 +132,7 @@ def read(model: type[Body], body: bytes, session_id: str, *, ignore_foreign_amou
     try:
         return model.model_validate(fields, context=session_id)
     except ValidationError as error:
-        raise _refusal(error, fields) from None
+        raise _refusal(model, error, fields) from None
 
 
 def _refuse_foreign_amounts(model: type[BetBody], fields: dict[str, Json]) -> None:
@@ -130,11 +143,11 @@ def _refuse_foreign_amounts(model: type[BetBody], fields: dict[str, Json]) -> No
             raise Malformed(f"{name} is no field of this operation")
 
 
-def _refusal(error: ValidationError, fields: dict[str, Json]) -> Malformed:
+def _refusal(model: type[BetBody], error: ValidationError, fields: dict[str, Json]) -> Malformed:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     name = str(first["loc"][0])
     message = f"{name} is missing" if first["type"] == "missing" else f"{name} {first['msg']}"
-    if name in _WINNINGS:
+    if name in _WINNINGS and "win_amount" in model.model_fields:
         # They come last: the id of the bet was read.
         return UnreadableWin(message, str(fields["betId"]), _as_sent(fields, name))
     return Malformed(message)

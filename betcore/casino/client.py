@@ -41,8 +41,6 @@ ANSWERS = Counter("betcore_casino_answers", "Casinos' responses by call and kind
 # A casino whose clock is slow would refuse a token that is valid from now on.
 _BACKDATED = timedelta(seconds=5)
 _MAX_ANSWER = 256 * 1024
-# The reference demands TagId, a number; no session has one.
-_NO_TAG = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ class CasinoClient:
             return Look(None, listing.kind)
         for item in listing.movements:
             if item.transaction_type == int(movement.transaction_type):
-                doubt = item.differs(movement.bet_id, movement.amount, movement.partner_user_id)
+                doubt = item.differs(movement.bet_id, movement.amount, movement.partner_user_id, movement.tax)
                 if doubt is None:
                     return Look(True, listing.kind)
                 raise MovementDiffers(doubt, movement, item)
@@ -133,9 +131,13 @@ class CasinoClient:
         """Request payments/info for a bet, and return the answer unchanged."""
         return await self._call(casino, "/payments/info", {"BetId": bet_id}, within, None)
 
-    async def balance(self, casino: Casino, partner_user_id: str, currency: str, within: timedelta) -> Shown:
+    async def balance(
+        self, casino: Casino, partner_user_id: str, tag_id: int, currency: str, within: timedelta
+    ) -> Shown:
         """Return the player's balance. It is only shown: no movement depends on it."""
-        data = {"PartnerUserId": partner_user_id, "TagId": _NO_TAG}
+        data: dict[str, object] = {"PartnerUserId": partner_user_id, "TagId": tag_id}
+        if casino.profile.extra_data is not None:
+            data["ExtraData"] = casino.profile.extra_data
         answer = await self._call(casino, "/users/data", data, within, None)
         if answer.meaning != "done" or not isinstance(answer.value, dict):
             return Shown(False, None)

@@ -21,6 +21,10 @@ class Movement:
     partner_user_id: str
     amount: Money
     not_after: datetime | None = None
+    tag_id: int = 0
+    # None if the bet's casino asked for none. An empty promo code is not sent.
+    tax: Money | None = None
+    promo_code: str | None = None
 
     @property
     def transaction_id(self) -> str:
@@ -29,12 +33,18 @@ class Movement:
 
     def message(self) -> dict[str, object]:
         """Return the movement as the casino gets it."""
+        optional = {
+            "TagId": self.tag_id or None,
+            "TaxAmount": self.tax and str(self.tax),
+            "PromoCode": self.promo_code or None,
+        }
         return {
             "Amount": str(self.amount),
             "BetId": self.bet_id,
             "PartnerUserId": self.partner_user_id,
             "TransactionType": int(self.transaction_type),
             "TransactionId": self.transaction_id,
+            **{name: value for name, value in optional.items() if value is not None},
         }
 
     def facts(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ An Accept never ends a movement: the workflow that carries the movement reads th
 
 from betcore.db.claims import confirmation_of
 from betcore.db.database import Database
-from betcore.db.row_mapping import as_json, record_of
+from betcore.db.row_mapping import as_json, money_of, record_of
 from betcore.db.statements import accepts
 from betcore.db.statements.accepts import PlayedRow, StoredRow
 from betcore.domain import casino_values
@@ -87,6 +87,7 @@ def _given(accept: CasinoAccept, bet: PlayedRow, balance: Money | None) -> dict[
         "transaction_type": int(transaction_type),
         "amount": amount.minor if amount else -1,
         "partner_user_id": ours if same_identity(ours, accept.partner_user_id) else accept.partner_user_id,
+        "other_tax": not _is_our_tax(accept, bet),
         "differs": named not in (None, transaction_id(accept.bet_id, transaction_type)),
         "success": accept.success,
         "alike": list(accept.alike),
@@ -96,6 +97,16 @@ def _given(accept: CasinoAccept, bet: PlayedRow, balance: Money | None) -> dict[
         "event": as_json({**facts, "message": accept.message}),
         "theirs": as_json({**facts, "minor_units": amount.minor if amount else accept.amount, "transaction_id": named}),
     }
+
+
+def _is_our_tax(accept: CasinoAccept, bet: PlayedRow) -> bool:
+    """Return whether the casino names the tax that we have sent, or none; what we send none of decides nothing."""
+    ours = bet.stake_tax if accept.transaction_type.is_of_stake else bet.win_tax
+    if ours is None or accept.tax is None:
+        return True
+    major = casino_values.amount(accept.tax, debit=False)
+    theirs = None if major is None else casino_values.money(major, bet.currency)
+    return theirs == money_of(ours, bet.currency)
 
 
 def _workflow_id(row: StoredRow, transaction_type: TransactionType) -> str:

@@ -21,6 +21,7 @@ def claim_of(row: ClaimRow, reversal: ReversalRow | None = None) -> Claim:
         was_parked=row.was_parked,
         partner_user_id=row.partner_user_id,
         waits=row.waits,
+        tag_id=row.tag_id,
     )
 
 

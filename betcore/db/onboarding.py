@@ -14,7 +14,7 @@ from betcore.db import tables, validation
 from betcore.db.engine import typed
 from betcore.db.row_mapping import time_text
 from betcore.domain import profiles
-from betcore.domain.errors import InvalidInput, NotFound, PreconditionFailed
+from betcore.domain.errors import NotFound, PreconditionFailed
 from betcore.domain.partners import PartnerKind
 from betcore.domain.profiles import CasinoProfile, ProviderProfile
 from betcore.runtime.vault import Vault
@@ -77,8 +77,7 @@ class Onboarding:
     """Adds and changes providers and casinos; a partner is addressed by its kind and its name.
 
     Every method raises NotFound for an unknown name, PreconditionFailed(already_exists) for a name that is taken, and
-    InvalidInput: ``invalid_name``, ``invalid_address``, ``invalid_profile``, ``invalid_overlap``, and ``not_supported``
-    for a casino's profile that asks for messages which this service does not send yet.
+    InvalidInput: ``invalid_name``, ``invalid_address``, ``invalid_profile``, ``invalid_overlap``.
     """
 
     def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
@@ -240,8 +239,4 @@ def _profile(partners: _PartnerTable, stored: Json) -> ProviderProfile | CasinoP
 
 
 def _casino_profile(text: str, confirmation: str | None = None) -> CasinoProfile:
-    profile = profiles.read(CasinoProfile, text, confirmation=confirmation)
-    for name in ("tax", "promo"):
-        if getattr(profile.send, name):
-            raise InvalidInput(f"send.{name}: true is not supported yet", code="not_supported")
-    return profile
+    return profiles.read(CasinoProfile, text, confirmation=confirmation)

@@ -128,6 +128,8 @@ def _pay_in(row: ResumptionRow, resumed: Resumed) -> PayIn:
         settle_by=row.bet.opened_at + timedelta(seconds=row.provider_profile["settle_within"]),
         policy=policy,
         resumed=resumed,
+        tax=money_of(row.bet.win_tax if row.bet.one_step else row.bet.stake_tax, row.bet.currency),
+        promo_code=row.bet.promo_code,
     )
 
 

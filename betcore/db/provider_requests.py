@@ -131,4 +131,5 @@ def _session_of(row: SessionRow) -> Session:
         game_disabled=row.game_disabled_at is not None,
         min_bet=row.min_bet,
         max_bet=row.max_bet,
+        tag_id=row.tag_id,
     )

@@ -39,7 +39,7 @@ class Reversals:
         row = await self._claimed(reversals.BEGIN_CLAW_BACK, bet_id, owner, not_after=not_after)
         c = claim_of(row, row.reversal)
         return ClaimedBack(
-            c.record, c.attempts, c.counted, c.accept, c.was_parked, c.partner_user_id, c.waits,
+            c.record, c.attempts, c.counted, c.accept, c.was_parked, c.partner_user_id, c.waits, c.tag_id,
             not_after=row.not_after, movement=row.movement,
         )  # fmt: skip
 

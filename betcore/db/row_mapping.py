@@ -66,6 +66,9 @@ class BetRow:
     accepted_balance: Decimal | None
     closed_balance: Decimal | None
     reversed_by: int | None
+    stake_tax: Decimal | None
+    win_tax: Decimal | None
+    promo_code: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,9 @@ def record_of(bet: BetRow, reversal: ReversalRow | None = None) -> BetRecord:
         reversed_by=bet.reversed_by,
         reversal=None if reversal is None else _reversal_of(reversal, bet.currency),
         opened_at=bet.opened_at,
+        stake_tax=money_of(bet.stake_tax, bet.currency),
+        win_tax=money_of(bet.win_tax, bet.currency),
+        promo_code=bet.promo_code,
     )
 
 

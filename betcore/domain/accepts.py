@@ -11,8 +11,8 @@ from betcore.domain.ids import TransactionType
 
 @dataclass(frozen=True, slots=True)
 class CasinoAccept:
-    """The Accept of a casino for a movement. ``amount`` and ``balance`` are text, as the casino has written them, in
-    major units of the bet's currency.
+    """The Accept of a casino for a movement. ``amount``, ``tax`` and ``balance`` are text, as the casino has written
+    them, in major units of the bet's currency.
 
     ``alike`` are all ErrorCodes that mean the same at this casino; ``success`` is whether they mean that the movement
     is done.
@@ -29,6 +29,7 @@ class CasinoAccept:
     transaction_id: str | None = None
     balance: str | None = None
     message: str | None = None
+    tax: str | None = None
 
 
 class AcceptOutcome(StrEnum):

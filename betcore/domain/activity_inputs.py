@@ -90,6 +90,8 @@ class Pay(Message):
     # The provider's message that asks for it, and when the bet received it; None if a deadline decided.
     message: str | None = None
     filed_at: datetime | None = None
+    # The tax of winnings, recorded with them; None if the casino asks for none, or the row has it already.
+    tax: Money | None = None
 
 
 class FindCredit(Message):

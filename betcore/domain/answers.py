@@ -27,7 +27,14 @@ def _is_of(record: BetRecord, call: PayIn) -> bool:
     """Return whether a call repeats the one that opened the bet. A PayIn's win arrives later, in another call."""
     ours = (record.player_id, record.game_id, record.round_id, record.stake, record.one_step)
     theirs = (call.player_id, call.game_id, call.round_id, call.stake, call.win is not None)
-    return ours == theirs and (call.win is None or call.win == record.win)
+    tax = record.win_tax if record.one_step else record.stake_tax
+    extras = _may_be_same(tax, call.tax) and _may_be_same(record.promo_code, call.promo_code)
+    return ours == theirs and extras and (call.win is None or call.win == record.win)
+
+
+def _may_be_same(ours: object, theirs: object) -> bool:
+    """Return whether two values are the same, as far as both were asked for: a profile may have changed between."""
+    return ours is None or theirs is None or ours == theirs
 
 
 def to_pay_out(record: BetRecord, call: PayOut) -> Code | None:
@@ -107,11 +114,15 @@ def contradicts(bet: BetRecord | PayIn, call: PayOut | Refund) -> bool:
         return True
     if currency != call.win.currency or bet.round_id not in (None, call.round_id):
         return True
-    return isinstance(bet, BetRecord) and bet.win is not None and bet.win != call.win
+    if isinstance(bet, PayIn) or bet.win is None:
+        return False
+    return bet.win != call.win or not _may_be_same(bet.win_tax, call.tax)
 
 
 def conflicts(filed: PayOut | Refund, call: PayOut | Refund) -> bool:
     """Return whether a call after the deciding one asks for money that it will not get."""
     if not isinstance(call, PayOut):
         return False
-    return call.win != filed.win if isinstance(filed, PayOut) else call.win.minor > 0
+    if not isinstance(filed, PayOut):
+        return call.win.minor > 0
+    return call.win != filed.win or not _may_be_same(filed.tax, call.tax)

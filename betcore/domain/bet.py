@@ -73,3 +73,7 @@ class BetRecord(Message):
     reversal: ReversalRecord | None = None
     # None from a worker of a release that did not send it.
     opened_at: datetime | None = None
+    # None if the casino did not ask for it when the call came. An empty promo code: the provider gave none.
+    stake_tax: Money | None = None
+    win_tax: Money | None = None
+    promo_code: str | None = None

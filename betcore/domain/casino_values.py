@@ -50,6 +50,7 @@ class Doubt(StrEnum):
     OTHER_PLAYER = "other_player"
     OTHER_TRANSACTION = "other_transaction"
     OTHER_OUTCOME = "other_outcome"
+    OTHER_TAX = "other_tax"
     LIST_REFUSED = "list_refused"
     FOREIGN_ITEM = "foreign_item"
     ITEM_MISSING = "item_missing"

@@ -23,7 +23,7 @@ class Claim:
     ``attempts`` are the sends that may have reached the casino; None if the movement needs nothing any more. A send may
     go out now only if it is ``counted`` among them; else after ``waits``. ``accept`` is the casino's Accept. A movement
     that ``was_parked`` is sent again on an operator's decision. ``partner_user_id`` is the player of the money, by the
-    player's row.
+    player's row, and ``tag_id`` the TagId of the bet's session, 0 if it has none.
     """
 
     record: BetRecord
@@ -33,6 +33,7 @@ class Claim:
     was_parked: bool
     partner_user_id: str
     waits: timedelta = timedelta()
+    tag_id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,11 @@ class TransactionType(IntEnum):
         """Return whether it takes money from the player."""
         return self < 0
 
+    @property
+    def is_of_stake(self) -> bool:
+        """Return whether it moves the stake, and not winnings."""
+        return self in (TransactionType.ACCEPT_BET, TransactionType.BET_RETURN)
+
 
 class BetKey(NamedTuple):
     """The provider's identity of a bet."""

@@ -47,6 +47,9 @@ class PayIn(Message):
     policy: BetPolicy
     resumed: Resumed | None = None
     handed_on: "HandedOn | None" = None
+    # None if the casino's profile asks for none. The tax is that of the winnings if there are any, else of the stake.
+    tax: Money | None = None
+    promo_code: str | None = None
 
     @property
     def event_type(self) -> str:
@@ -81,6 +84,7 @@ class PayOut(Message):
     win: Money
     answer_by: datetime
     bet: BetKey | None = None
+    tax: Money | None = None
 
     @property
     def event_type(self) -> str:

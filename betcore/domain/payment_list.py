@@ -32,19 +32,25 @@ class Listed:
     transaction_id: str | None
     partner_transaction_id: str | None
     at: datetime | None
+    tax: str | None = None
 
     def is_of(self, bet_id: int, amount: Money, partner_user_id: str) -> bool:
         """Return whether this is our movement of its type: amount and, if listed, player and TransactionId are ours."""
         return self.differs(bet_id, amount, partner_user_id) is None
 
-    def differs(self, bet_id: int, amount: Money, partner_user_id: str) -> Doubt | None:
-        """Return how this differs from our movement of its type; None if it is ours. All are compared by value."""
+    def differs(self, bet_id: int, amount: Money, partner_user_id: str, tax: Money | None = None) -> Doubt | None:
+        """Return how this differs from our movement of its type; None if it is ours. All are compared by value.
+
+        The tax counts if we have sent one and the casino lists one.
+        """
         if self._money(amount.currency) != amount:
             return Doubt.OTHER_AMOUNT
         if self.is_of_another_player(partner_user_id):
             return Doubt.OTHER_PLAYER
         if self.transaction_id not in (None, f"{bet_id}:{self.transaction_type}"):
             return Doubt.OTHER_TRANSACTION
+        if tax is not None and self.tax is not None and _money(self.tax, tax.currency) != tax:
+            return Doubt.OTHER_TAX
         return None
 
     def is_of_another_player(self, partner_user_id: str) -> bool:
@@ -59,6 +65,7 @@ class Listed:
             "transaction_id": self.transaction_id,
             "partner_transaction_id": self.partner_transaction_id,
             "amount": f"{currency} {money}" if money else self.amount,
+            "tax": self.tax,
             "at": self.at.isoformat() if self.at else None,
         }
         return {
@@ -68,6 +75,11 @@ class Listed:
     def _money(self, currency: str) -> Money | None:
         major = casino_values.amount(self.amount, debit=self.transaction_type < 0)
         return None if major is None else casino_values.money(major, currency)
+
+
+def _money(written: str, currency: str) -> Money | None:
+    major = casino_values.number(written)
+    return None if major is None else casino_values.money(major, currency)
 
 
 def read_list(value: object, bet_id: int) -> list[Listed]:
@@ -102,6 +114,7 @@ def _item(item: object, bet_id: int) -> Listed:
         # These two are only shown.
         partner_transaction_id=casino_values.identity(field(item, "PartnerTransactionId")),
         at=moment(field(item, "Timestamp")),
+        tax=_text(field(item, "TaxAmount")),
     )
 
 
@@ -112,6 +125,11 @@ def _optional_id(item: Mapping[str, object], name: str, doubt: Doubt) -> str | N
     if found is None and given not in (None, ""):
         raise Unclear(doubt)
     return found
+
+
+def _text(given: object) -> str | None:
+    """Return a value as it was written. One that is no number is none of ours, if we have sent one at all."""
+    return None if given in (None, "") else str(given)
 
 
 def moment(given: object) -> datetime | None:

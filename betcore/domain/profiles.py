@@ -140,6 +140,7 @@ class CasinoProfile(_PartnerProfile):
     breaker: Breaker = Breaker()
     owed_per_second: Annotated[int, Field(gt=0)] = 50
     send: Send = Send()
+    extra_data: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     duplicate_is_done: bool = False
     rate: Rate | None = Rate(per_second=500, burst=1000)
     scopes: tuple[Scope, ...] = SCOPES

@@ -30,6 +30,8 @@ class Session:
     game_disabled: bool
     min_bet: Decimal | None
     max_bet: Decimal | None
+    # The casino's TagId, 0 if it gave none.
+    tag_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,10 +207,3 @@ async def test_strangers_are_unknown_and_evict_no_partner(database: PartnerDatab
     assert await patient.provider(added["counterparty_id"]) is known
     for odd in ("", "acme", "{" + added["counterparty_id"] + "}", added["counterparty_id"].replace("-", ""), "\x00"):
         assert await database.partners.provider(odd) is None
-
-
-@pytest.mark.parametrize("field", ["tax", "promo"])
-async def test_what_a_casino_would_not_be_sent_is_refused(database: PartnerDatabase, field: str) -> None:
-    with refused("not_supported", f"send.{field}"):
-        await database.onboarding.add_casino("royal", "http://royal.example", f"send: {{{field}: true}}", "reply")
-    assert await database.onboarding.listed("casino") == []

@@ -42,6 +42,7 @@ def test_an_empty_file_is_a_casino_with_the_documented_defaults() -> None:
         "scopes": ("payments", "games"),
         "rate": {"per_second": 500, "burst": 1000},
         "send": {"zero_stakes": True, "aud": True, "close": False, "list": False, "tax": False, "promo": False},
+        "extra_data": None,
         "duplicate_is_done": False,
         "error_codes": {
             "200": "done",

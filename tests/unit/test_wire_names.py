@@ -144,6 +144,9 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "reversed_by": "int | None = None",
         "reversal": "ReversalRecord | None = None",
         "opened_at": "datetime | None = None",
+        "stake_tax": "Money | None = None",
+        "win_tax": "Money | None = None",
+        "promo_code": "str | None = None",
     },
     "BetState": ["accepting", "acceptance", "settling", "refunding", "settled", "refunded", "refused"],
     "ClawBack": {
@@ -251,6 +254,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "reverses": "bool = False",
         "message": "str | None = None",
         "filed_at": "datetime | None = None",
+        "tax": "Money | None = None",
     },
     "PayIn": {
         "provider_id": "int",
@@ -270,6 +274,8 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "policy": "BetPolicy",
         "resumed": "Resumed | None = None",
         "handed_on": "HandedOn | None = None",
+        "tax": "Money | None = None",
+        "promo_code": "str | None = None",
     },
     "PayOut": {
         "player_id": "int",
@@ -277,6 +283,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "win": "Money",
         "answer_by": "datetime",
         "bet": "BetKey | None = None",
+        "tax": "Money | None = None",
     },
     "Progress": ["done", "refused", "unknown", "awaited", "parked", "absent", "foreign"],
     "Proposal": {

@@ -109,6 +109,7 @@ class MovementRunner:
             reverses=isinstance(self._start, Reverse),
             message=asked and asked.event_type,
             filed_at=filed_at,
+            tax=asked.tax if isinstance(asked, PayOut) and transaction_type is TransactionType.PAY_OUT else None,
         )
 
     def wake(self, accept: Accept | None = None) -> None:

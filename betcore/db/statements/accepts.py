@@ -6,6 +6,7 @@ bet's state is read off its movement instead.
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 from betcore.db.row_mapping import BetRow
@@ -15,10 +16,12 @@ from betcore.db.statements.movements import AcceptRow
 
 @dataclass(frozen=True, slots=True)
 class PlayedRow:
-    """What of a bet never changes: its currency, and its player at the casino."""
+    """What of a bet that was sent never changes: its currency, its player at the casino, and the taxes."""
 
     currency: str
     partner_user_id: str
+    stake_tax: Decimal | None
+    win_tax: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class ReadRow:
 PLAYED = Statement(
     PlayedRow,
     """
-SELECT currency, partner_user_id FROM bet JOIN player USING (player_id)
+SELECT currency, partner_user_id, stake_tax, win_tax FROM bet JOIN player USING (player_id)
 WHERE bet_id = :bet_id AND bet.casino_id = :casino_id
 """,
 )
@@ -69,7 +72,7 @@ WITH found AS (
 ),
 judged AS (
     SELECT found.*, CASE
-        WHEN :differs OR amount <> :amount OR partner_user_id <> :partner_user_id THEN 'contradicted'
+        WHEN :differs OR :other_tax OR amount <> :amount OR partner_user_id <> :partner_user_id THEN 'contradicted'
         WHEN :success AND transaction_type = -1 AND state IN ('refused', 'absent') THEN 'ended'
         WHEN accept_code = ANY(:alike)
              AND coalesce(accept_transaction_id = CAST(:partner_transaction_id AS text), true) THEN 'repeated'
@@ -80,11 +83,12 @@ judged AS (
         WHEN :success AND state IN ('refused', 'absent', 'paid_by_hand') THEN 'contradicted'
         WHEN NOT :success AND state IN ('done', 'paid_by_hand') THEN 'contradicted'
         ELSE 'stored' END AS verdict,
-        :success AND state = 'paid_by_hand' AND NOT :differs
+        :success AND state = 'paid_by_hand' AND NOT :differs AND NOT :other_tax
             AND amount = :amount AND partner_user_id = :partner_user_id AS twice,
         CASE WHEN amount <> :amount THEN 'other_amount'
              WHEN partner_user_id <> :partner_user_id THEN 'other_player'
              WHEN :differs THEN 'other_transaction'
+             WHEN :other_tax THEN 'other_tax'
              ELSE 'other_outcome' END AS reason
     FROM found
 ),

@@ -42,10 +42,12 @@ WITH known AS (
 ),
 fresh AS (
     INSERT INTO bet (bet_id, provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, round_id,
-                     currency, brand, stake, one_step, win, state, refusal, owner, withdrawn_at, closed_at)
+                     currency, brand, stake, one_step, win, stake_tax, win_tax, promo_code, state, refusal, owner,
+                     withdrawn_at, closed_at)
     SELECT next_bet_id(:callers_clock), :provider_id, :provider_bet_id, :casino_id, :player_id, :game_id, :session_id,
             :round_id, :currency, brand, :stake, CAST(:win AS numeric(38,0)) IS NOT NULL,
-            CAST(:win AS numeric(38,0)), :state, :refusal, :owner,
+            CAST(:win AS numeric(38,0)), CAST(:stake_tax AS numeric(38,0)), CAST(:win_tax AS numeric(38,0)),
+            :promo_code, :state, :refusal, :owner,
             CASE WHEN CAST(:state AS text) = 'refunded' THEN now() END,
             CASE WHEN CAST(:state AS text) <> 'accepting' THEN now() END
     FROM known
@@ -90,8 +92,9 @@ standing AS (
 stands AS (
     SELECT * FROM fresh UNION ALL SELECT * FROM found
 )
-SELECT stands.*, partner_user_id, claim.*, EXISTS (SELECT FROM known) AS known
-FROM claim LEFT JOIN stands ON true LEFT JOIN player USING (player_id)
+SELECT stands.*, partner_user_id, session.tag_id, claim.*, EXISTS (SELECT FROM known) AS known
+FROM claim LEFT JOIN stands ON true LEFT JOIN player ON player.player_id = stands.player_id
+LEFT JOIN session ON session.session_id = stands.session_id
 """,
 )
 
@@ -157,6 +160,7 @@ BEGIN_CREDIT = Statement(
 WITH changed AS (
     UPDATE bet SET state = :state,
            win = CASE WHEN :pays_out THEN CAST(:amount AS numeric(38,0)) ELSE win END,
+           win_tax = CASE WHEN :pays_out AND win IS NULL THEN CAST(:tax AS numeric(38,0)) ELSE win_tax END,
            told_at = CASE WHEN :pays_out AND NOT one_step THEN coalesce(told_at, now()) ELSE told_at END,
            withdrawn_at = CASE WHEN :pays_out THEN withdrawn_at ELSE coalesce(withdrawn_at, now()) END
     WHERE bet_id = :bet_id
@@ -198,9 +202,10 @@ stands AS (
     ) IS TRUE
     FROM bet WHERE bet_id = :bet_id AND NOT EXISTS (SELECT FROM changed)
 )
-SELECT stands.*, partner_user_id, attempts, counted, accept_code, accept_transaction_id, accept_balance, was_parked,
-       waits, stale OR overtaken AS stale
-FROM stands JOIN player USING (player_id) CROSS JOIN claim
+SELECT stands.*, partner_user_id, session.tag_id, attempts, counted, accept_code, accept_transaction_id,
+       accept_balance, was_parked, waits, stale OR overtaken AS stale
+FROM stands JOIN player ON player.player_id = stands.player_id
+JOIN session ON session.session_id = stands.session_id CROSS JOIN claim
 """,
 )
 

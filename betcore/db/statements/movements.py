@@ -37,10 +37,11 @@ class DuplicateRow:
 
 @dataclass(frozen=True, slots=True)
 class ClaimRow:
-    """A bet, whose money it is, and the columns of ``claim``."""
+    """A bet, whose money it is, the TagId of its session, and the columns of ``claim``."""
 
     bet: BetRow
     partner_user_id: str
+    tag_id: int
     attempts: int | None
     counted: bool
     accept: AcceptRow | None

@@ -31,6 +31,7 @@ class SessionRow:
     min_bet: Decimal | None
     max_bet: Decimal | None
     game_disabled_at: datetime | None
+    tag_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ WITH claimed AS (
 {REVERSAL}
 SELECT EXISTS (SELECT FROM claimed) AS is_new, now() AS seen_at, sentinel.seen_at AS ids_since,
        player.player_id AS session_player_id, player.player_ref, player.partner_user_id, player.blocked_at,
-       s.session_id AS s_session_id, s.currency AS session_currency, s.mode, s.ended_at,
+       s.session_id AS s_session_id, s.currency AS session_currency, s.mode, s.ended_at, s.tag_id,
        casino.casino_id AS session_casino_id, casino.name AS casino_name, casino.disabled_at AS casino_disabled_at,
        game.game_id AS session_game_id, game.provider_game_id,
        coalesce(game.disabled_at, game.gone_at) AS game_disabled_at, strictest.min_bet, strictest.max_bet,

@@ -131,9 +131,11 @@ standing AS (
 ),
 {CLAIM},
 {REVERSAL}
-SELECT bet.*, its_reversal.*, partner_user_id, claim.*, coalesce(sent.not_after, standing.not_after) AS not_after,
+SELECT bet.*, its_reversal.*, partner_user_id, session.tag_id, claim.*,
+       coalesce(sent.not_after, standing.not_after) AS not_after,
        (SELECT state FROM movement WHERE bet_id = :bet_id AND transaction_type = -2) AS movement
-FROM bet JOIN its_reversal ON reversed_bet_id = bet_id JOIN player USING (player_id) CROSS JOIN claim
+FROM bet JOIN its_reversal ON reversed_bet_id = bet_id JOIN player USING (player_id) JOIN session USING (session_id)
+CROSS JOIN claim
 LEFT JOIN sent USING (bet_id) LEFT JOIN standing USING (bet_id)
 WHERE bet_id = :bet_id
 """,
@@ -247,8 +249,9 @@ standing AS (
 ),
 {CLAIM},
 {REVERSAL}
-SELECT bet.*, its_reversal.*, partner_user_id, claim.*
-FROM bet JOIN its_reversal ON reversed_bet_id = bet_id JOIN player USING (player_id) CROSS JOIN claim
+SELECT bet.*, its_reversal.*, partner_user_id, session.tag_id, claim.*
+FROM bet JOIN its_reversal ON reversed_bet_id = bet_id JOIN player USING (player_id) JOIN session USING (session_id)
+CROSS JOIN claim
 WHERE bet_id = :bet_id
 """,
 )

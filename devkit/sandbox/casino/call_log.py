@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 _T = TypeVar("_T", int, str)
-_OF_MOVEMENT = ("bet_id", "transaction_type", "amount", "partner_user_id", "transaction_id")
+_OF_MOVEMENT = (
+    *("bet_id", "transaction_type", "amount", "partner_user_id", "transaction_id"),
+    *("tax_amount", "promo_code", "tag_id"),
+)
 
 
 @dataclass
@@ -24,6 +27,10 @@ class Call:
     amount: str | None = None
     partner_user_id: str | None = None
     transaction_id: str | None = None
+    tax_amount: str | None = None
+    promo_code: str | None = None
+    tag_id: int | None = None
+    extra_data: str | None = None
     jti: str | None = None
     fault: str | None = None
     wallet_code: int | None = None
@@ -63,6 +70,10 @@ def _read(path: str, seen: dict[str, Any], jti: str) -> Call:
         amount=_typed(seen, "Amount", str),
         partner_user_id=_typed(seen, "PartnerUserId", str),
         transaction_id=_typed(seen, "TransactionId", str),
+        tax_amount=_typed(seen, "TaxAmount", str),
+        promo_code=_typed(seen, "PromoCode", str),
+        tag_id=_typed(seen, "TagId", int),
+        extra_data=_typed(seen, "ExtraData", str),
         jti=jti,
     )
 

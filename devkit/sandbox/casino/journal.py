@@ -8,7 +8,7 @@ from devkit.sandbox.casino.wire import print_amount
 
 _ENTRIES = """
     SELECT e.id, e.bet_id, e.transaction_type, e.transaction_id, e.amount, e.partner_user_id, e.balance_after, e.at,
-           p.decimals
+           e.tax, e.promo_code, e.tag_id, p.decimals
     FROM sandbox_casino.entry e JOIN sandbox_casino.player p USING (client_id, partner_user_id)
     WHERE e.client_id = $1 AND ($2::bigint IS NULL OR e.bet_id = $2)
       AND ($3::text IS NULL OR e.partner_user_id = $3) AND e.id > $4
@@ -44,7 +44,8 @@ async def read_entries(
 def _show(row: Any) -> dict[str, Any]:
     shown = dict(row)
     decimals = shown.pop("decimals")
-    money = {name: print_amount(shown[name], decimals) for name in ("amount", "balance_after")}
+    amounts = ("amount", "balance_after", "tax")
+    money = {name: print_amount(shown[name], decimals) for name in amounts if shown[name] is not None}
     return shown | money | {"at": shown["at"].isoformat()}
 
 

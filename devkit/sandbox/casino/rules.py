@@ -2,8 +2,8 @@
 
 A movement is identified permanently by its bet and its type. The rules, in the order in which they apply:
 
-1. A movement that is on record already is a repeat. Same amount, player and TransactionId: it is answered from the
-   record and nothing moves. Anything else is DUPLICATE.
+1. A movement that is on record already is a repeat. Same amount, player, TransactionId, tax and promo code: it is
+   answered from the record and nothing moves. Anything else is DUPLICATE.
 2. The player must exist.
 3. A closed bet takes no new movement (NOT_ADDED) until it is opened again.
 4. A stake whose return came first is refused permanently (NOT_ADDED): the return left a tombstone.
@@ -66,13 +66,16 @@ class Switches(BaseModel):
 
 @dataclass(frozen=True)
 class Movement:
-    """What ``/payments/make`` asks for. ``amount`` is in major units, never negative."""
+    """What ``/payments/make`` asks for. Amounts are in major units, never negative."""
 
     bet_id: int
     type: Type
     partner_user_id: str
     amount: Decimal
     transaction_id: str | None
+    tax: Decimal | None = None
+    promo_code: str | None = None
+    tag_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,8 @@ class Entry:
     transaction_id: str | None
     balance_after: Decimal
     at: datetime
+    tax: Decimal | None = None
+    promo_code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -136,11 +141,8 @@ def judge(movement: Movement, book: Book, switches: Switches) -> Verdict:
 
 
 def _judge_repeat(movement: Movement, recorded: Entry, switches: Switches) -> Verdict:
-    same = (movement.amount, movement.partner_user_id, movement.transaction_id) == (
-        recorded.amount,
-        recorded.partner_user_id,
-        recorded.transaction_id,
-    )
+    names = ("amount", "partner_user_id", "transaction_id", "tax", "promo_code")
+    same = all(getattr(movement, name) == getattr(recorded, name) for name in names)
     if same and switches.repeats == "replay":
         return Verdict(Code.SUCCESS, recorded=recorded)
     return Verdict(Code.DUPLICATE)
@@ -157,7 +159,7 @@ def _refusal(movement: Movement, book: Book) -> Code | None:
         return Code.BET_NOT_FOUND
     if player.blocked and movement.type is Type.STAKE:
         return Code.PLAYER_BLOCKED
-    if decimals_written(movement.amount) > player.decimals:
+    if any(decimals_written(given) > player.decimals for given in (movement.amount, movement.tax) if given is not None):
         return Code.WRONG_AMOUNT
     if movement.type.takes and player.balance < movement.amount:
         return Code.NO_MONEY

@@ -56,6 +56,11 @@ CREATE TABLE IF NOT EXISTS sandbox_casino.entry (
     UNIQUE (client_id, bet_id, transaction_type, repetition)
 );
 
+-- What came with the movement, as it was sent.
+ALTER TABLE sandbox_casino.entry
+    ADD COLUMN IF NOT EXISTS tax numeric, ADD COLUMN IF NOT EXISTS promo_code text,
+    ADD COLUMN IF NOT EXISTS tag_id bigint;
+
 -- The two sides of an entry; they add up to nothing.
 CREATE TABLE IF NOT EXISTS sandbox_casino.posting (
     entry_id bigint NOT NULL REFERENCES sandbox_casino.entry,

@@ -27,7 +27,7 @@ _PLAYER = """
     FOR UPDATE OF p"""
 
 _ENTRIES = """
-    SELECT id, transaction_type, partner_user_id, amount, transaction_id, balance_after, at
+    SELECT id, transaction_type, partner_user_id, amount, transaction_id, balance_after, at, tax, promo_code
     FROM sandbox_casino.entry WHERE client_id = $1 AND bet_id = $2 ORDER BY id"""
 
 # The balance, the entry and its two postings in one statement. $6 is the signed change of the balance.
@@ -38,9 +38,10 @@ _WRITE = """
         RETURNING balance, currency
     ), written AS (
         INSERT INTO sandbox_casino.entry
-            (client_id, partner_user_id, bet_id, transaction_type, transaction_id, amount, repetition, balance_after)
-        SELECT $1, $2, $3, $4, $5, $7, $8, balance FROM account
-        RETURNING id, transaction_type, partner_user_id, amount, transaction_id, balance_after, at
+            (client_id, partner_user_id, bet_id, transaction_type, transaction_id, amount, repetition, tax, promo_code,
+             tag_id, balance_after)
+        SELECT $1, $2, $3, $4, $5, $7, $8, $9, $10, $11, balance FROM account
+        RETURNING id, transaction_type, partner_user_id, amount, transaction_id, balance_after, at, tax, promo_code
     ), posted AS (
         INSERT INTO sandbox_casino.posting (entry_id, account, amount)
         SELECT id, 'player:' || $2, $6::numeric FROM written
@@ -143,7 +144,7 @@ class Wallet:
                 return None
             change = await connection.fetchval("SELECT $1::numeric - $2::numeric", player.balance, kept["balance"])
             await connection.fetchrow(
-                _WRITE, client_id, player.partner_user_id, None, None, "opening", change, change, 0
+                _WRITE, client_id, player.partner_user_id, None, None, "opening", change, change, 0, None, None, None
             )
         return player
 
@@ -192,6 +193,9 @@ async def _write_movement(connection: Any, client_id: int, movement: Movement, b
         _signed(movement),
         movement.amount,
         sum(1 for one in book.entries if one.type is movement.type),
+        movement.tax,
+        movement.promo_code,
+        movement.tag_id,
     )
     return _entry(written)
 
@@ -216,4 +220,6 @@ def _entry(row: Any) -> Entry:
         row["transaction_id"],
         row["balance_after"],
         row["at"],
+        row["tax"],
+        row["promo_code"],
     )

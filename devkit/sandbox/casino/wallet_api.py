@@ -151,13 +151,14 @@ async def _make(wallet: Wallet, casino: Casino, asked: MakeRequest) -> Answer:
 
 def _movement(asked: MakeRequest) -> Movement | Code:
     """Return what is asked for, or the code that refuses it."""
-    amount = read_amount(asked.amount)
-    if amount is None:
+    amount, tax = read_amount(asked.amount), read_amount(asked.tax_amount)
+    if amount is None or (tax is None and asked.tax_amount is not None):
         return Code.WRONG_AMOUNT
     if asked.transaction_type not in list(Type):
         return Code.NOT_ADDED
     kind = Type(asked.transaction_type)
-    return Movement(asked.bet_id, kind, asked.partner_user_id, amount, asked.transaction_id)
+    given = (tax, asked.promo_code, asked.tag_id)
+    return Movement(asked.bet_id, kind, asked.partner_user_id, amount, asked.transaction_id, *given)
 
 
 def confirmation(taken: Taken, movement: Movement, casino: Casino) -> Answer:
@@ -189,6 +190,7 @@ def _only_taken(outcome: Answer, movement: Movement) -> Answer:
         int(outcome.code),
         value.get("PartnerTransactionId"),
         value.get("Balance"),
+        None if movement.tax is None else f"{movement.tax:f}",
     )
     return Answer(Code.SUCCESS, echo, accepts=(accept,))
 
@@ -209,6 +211,7 @@ def _info(bet_id: int, entry: Entry, decimals: int) -> dict[str, object]:
         "TransactionId": entry.transaction_id,
         "Amount": print_amount(entry.amount, decimals),
         "Timestamp": entry.at.isoformat(),
+        **({} if entry.tax is None else {"TaxAmount": print_amount(entry.tax, decimals)}),
     }
 
 

@@ -68,7 +68,8 @@ LIST_PATH = "/payments/make-list"
 class Accept:
     """The outcome of one movement in ``payments/accept``, in major units.
 
-    ``partner_transaction_id`` and ``balance`` are None on a refusal, ``transaction_id`` if the aggregator gave none.
+    ``partner_transaction_id`` and ``balance`` are None on a refusal, ``transaction_id`` and ``tax`` if the aggregator
+    gave none.
     """
 
     bet_id: int
@@ -79,10 +80,11 @@ class Accept:
     error_code: int
     partner_transaction_id: str | None = None
     balance: str | None = None
+    tax: str | None = None
 
     def body(self) -> dict[str, object]:
         """Return the message as JSON can carry it."""
-        optional = {"TransactionId": self.transaction_id, "Balance": self.balance}
+        optional = {"TransactionId": self.transaction_id, "Balance": self.balance, "TaxAmount": self.tax}
         return {
             "BetId": self.bet_id,
             "TransactionType": self.transaction_type,
@@ -157,13 +159,16 @@ class DataRequest(_Request):
 
 
 class MakeRequest(_Request):
-    """``/payments/make``. ``amount`` is read apart: a wrong amount has an error code of its own."""
+    """``/payments/make``. Amounts are read apart: a wrong amount has an error code of its own."""
 
     bet_id: BetId
     partner_user_id: Name
     transaction_type: int
     amount: object = None
     transaction_id: Name | None = None
+    tax_amount: object = None
+    promo_code: Name | None = None
+    tag_id: Annotated[int, Field(ge=1)] | None = None
 
 
 class MakeListRequest(RootModel[list[MakeRequest]]):
