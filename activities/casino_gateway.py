@@ -23,7 +23,7 @@ from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.bets import Bets
 from betcore.db.partners import Partners
 from betcore.domain.activity_inputs import Progress, Step
-from betcore.domain.casino_responses import AWAITED, DONE, DUPLICATE, classify
+from betcore.domain.casino_responses import AWAITED, DONE, DUPLICATE, NOT_SENT, UNAUTHORISED, classify
 from betcore.domain.claims import Confirmation
 from betcore.domain.errors import Code
 from betcore.domain.partners import Casino
@@ -31,6 +31,8 @@ from betcore.domain.policy import Retry
 from betcore.runtime import failpoints
 
 _NO_TIME = timedelta()
+# Short, because the activity has to end in time all the same.
+_TO_OPEN_WITHIN = timedelta(seconds=1)
 _AWAITED = Outcome(CasinoAnswer(None, "awaited", message="its Accept is awaited"), AWAITED)
 
 
@@ -203,5 +205,17 @@ class CasinoGateway:
         elif outcome.progress is Progress.UNKNOWN and casino.profile.confirmation == ACCEPT:
             # The answer is lost, the Accept may still come: from now on it is signalled to the workflow.
             await self._confirmations.fetch(claimed.movement)
+        if may_be_closed(casino, claimed, outcome):
+            # The next send finds it open, if it was that; the bet closes it again at its end. A failure says nothing.
+            await self._casinos.close(casino, record.bet_id, _TO_OPEN_WITHIN, closed=False)
         detail = f"{answer.kind} {answer.error_code or ''} {answer.message}".strip()
         return Step(progress=outcome.progress, detail=detail, record=record, wait=wait)
+
+
+def may_be_closed(casino: Casino, claimed: ClaimedMovement, outcome: Outcome) -> bool:
+    """Return whether a credit may have been refused because its casino has closed the bet meanwhile, by itself.
+
+    The reference has no code for that: any refusal may be it, if the casino takes closes at all.
+    """
+    is_refused = outcome.answer.meaning not in (None, UNAUTHORISED, NOT_SENT, DUPLICATE, "done")
+    return casino.profile.send.close and is_refused and not claimed.movement.transaction_type.is_debit

@@ -34,6 +34,10 @@ _CASINO_FAULTS: dict[str, dict[str, Any]] = {
     "unreadable balance": {"kind": "answer", "path": "/users/data", "status": 200, "body": "[" * 5_000},
     "refusing accept": {"kind": "error_code", "path": "/payments/accept", "transaction_type": 1, "error_code": 102823},
     "no close": {"kind": "error", "path": "/payments/close"},
+    "lost list": {"kind": "lost", "path": "/payments/make-list"},
+    "list with a missing item": {"kind": "item_missing", "path": "/payments/make-list"},
+    "list with a doubled item": {"kind": "item_doubled", "path": "/payments/make-list"},
+    "refused list": {"kind": "refuse_after_commit", "path": "/payments/make-list", "error_code": 102145},
 }
 RESTORE = "restore postgres"
 KEYS = ("rotate provider secret", "rotate casino secret", "rotate signing key")

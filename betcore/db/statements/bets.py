@@ -47,8 +47,7 @@ fresh AS (
     SELECT next_bet_id(:callers_clock), :provider_id, :provider_bet_id, :casino_id, :player_id, :game_id, :session_id,
             :round_id, :currency, brand, :stake, CAST(:win AS numeric(38,0)) IS NOT NULL,
             CAST(:win AS numeric(38,0)), CAST(:stake_tax AS numeric(38,0)), CAST(:win_tax AS numeric(38,0)),
-            :promo_code, :state, :refusal, :owner,
-            CASE WHEN CAST(:state AS text) = 'refunded' THEN now() END,
+            :promo_code, :state, :refusal, :owner, CASE WHEN CAST(:state AS text) = 'refunded' THEN now() END,
             CASE WHEN CAST(:state AS text) <> 'accepting' THEN now() END
     FROM known
     ON CONFLICT (provider_id, provider_bet_id) DO NOTHING
@@ -89,12 +88,9 @@ standing AS (
     WHERE transaction_type = -1 AND movement.state = 'sending' AND found.owner = :owner AND found.state = 'accepting'
 ),
 {CLAIM},
-stands AS (
-    SELECT * FROM fresh UNION ALL SELECT * FROM found
-)
+stands AS (SELECT * FROM fresh UNION ALL SELECT * FROM found)
 SELECT stands.*, partner_user_id, session.tag_id, claim.*, EXISTS (SELECT FROM known) AS known
-FROM claim LEFT JOIN stands ON true LEFT JOIN player ON player.player_id = stands.player_id
-LEFT JOIN session ON session.session_id = stands.session_id
+FROM claim LEFT JOIN stands ON true LEFT JOIN player USING (player_id) LEFT JOIN session USING (session_id)
 """,
 )
 
@@ -204,8 +200,7 @@ stands AS (
 )
 SELECT stands.*, partner_user_id, session.tag_id, attempts, counted, accept_code, accept_transaction_id,
        accept_balance, was_parked, waits, stale OR overtaken AS stale
-FROM stands JOIN player ON player.player_id = stands.player_id
-JOIN session ON session.session_id = stands.session_id CROSS JOIN claim
+FROM stands JOIN player USING (player_id) JOIN session USING (session_id) CROSS JOIN claim
 """,
 )
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-_T = TypeVar("_T", int, str)
+_T = TypeVar("_T", int, str, bool)
 _OF_MOVEMENT = (
     *("bet_id", "transaction_type", "amount", "partner_user_id", "transaction_id"),
     *("tax_amount", "promo_code", "tag_id"),
@@ -31,6 +31,7 @@ class Call:
     promo_code: str | None = None
     tag_id: int | None = None
     extra_data: str | None = None
+    closed: bool | None = None
     jti: str | None = None
     fault: str | None = None
     wallet_code: int | None = None
@@ -74,6 +75,7 @@ def _read(path: str, seen: dict[str, Any], jti: str) -> Call:
         promo_code=_typed(seen, "PromoCode", str),
         tag_id=_typed(seen, "TagId", int),
         extra_data=_typed(seen, "ExtraData", str),
+        closed=_typed(seen, "Closed", bool),
         jti=jti,
     )
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from alembic import op
 
-revision = "0016"
+revision = "0015"
 down_revision = "0014"
 
 COLUMNS = """
