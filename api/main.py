@@ -26,6 +26,8 @@ from api.provider.responses import Reply, refusal, render
 from api.provider.signature import Caller, SignatureMiddleware
 from api.provider.stake_admission import StakeAdmission
 from api.provider.workflow_client import BetWorkflowClient
+from api.webframe import routes as webframe_routes
+from api.webframe.files import FrameFiles
 from betcore.casino.client import CasinoClient
 from betcore.casino.http_session import http_session
 from betcore.casino.tokens import Tokens
@@ -110,6 +112,7 @@ def compose(
     accepts = AcceptReceiver(database, client)
     tokens, games = Tokens(keys, settings.issuer), GamesView(Games(database))
     app.include_router(casino_routes.router(tokens, partners, accepts, games, limits))
+    app.include_router(webframe_routes.router(FrameFiles(), partners))
     app.include_router(health.router(database, client))
     return requests
 

@@ -23,6 +23,7 @@ class Partners:
         self._providers: Cache[str, Provider] = Cache(self._read_provider, cache_seconds)
         self._casinos: Cache[int, Casino] = Cache(self._read_casino, cache_seconds)
         self._accounts: Cache[int, CasinoAccount] = Cache(self._read_account, cache_seconds)
+        self._frame_hosts: Cache[str, tuple[str, ...]] = Cache(self._read_frame_hosts, cache_seconds)
 
     async def provider(self, counterparty_id: str) -> Provider | None:
         """Return the provider of an ``X-Counterparty-Id``, disabled or not; None if it is unknown or no UUID."""
@@ -72,6 +73,13 @@ class Partners:
         if row is None:
             return None
         return CasinoAccount(_casino_of(row.casino), self._secrets(row.secret, row.previous), row.token_generation)
+
+    async def frame_hosts(self) -> tuple[str, ...]:
+        """Return the hosts on which the providers that are not disabled show their games."""
+        return await self._frame_hosts.get("") or ()
+
+    async def _read_frame_hosts(self, _: str) -> tuple[str, ...]:
+        return tuple(row.host for row in await self._database.all_rows(partners.FRAME_HOSTS))
 
     def _secrets(self, secret: str, previous: str | None) -> tuple[str, ...]:
         sealed = (secret, previous) if previous else (secret,)

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator, model_validator
 
 from betcore.domain.errors import InvalidInput
+from betcore.domain.origins import Origin
 from betcore.domain.scopes import SCOPES, Scope
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -144,6 +145,7 @@ class CasinoProfile(_PartnerProfile):
     duplicate_is_done: bool = False
     rate: Rate | None = Rate(per_second=500, burst=1000)
     scopes: tuple[Scope, ...] = SCOPES
+    origins: tuple[Origin, ...] = ()
     error_codes: dict[str, Meaning] = DEFAULT_ERROR_CODES
     approval_above: dict[str, Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]] = {"EUR": Decimal(1000)}
 

@@ -40,6 +40,7 @@ def test_an_empty_file_is_a_casino_with_the_documented_defaults() -> None:
         "breaker": {"failures": 10, "window": 10, "probe_every": 5},
         "owed_per_second": 50,
         "scopes": ("payments", "games"),
+        "origins": (),
         "rate": {"per_second": 500, "burst": 1000},
         "send": {"zero_stakes": True, "aud": True, "close": False, "list": False, "tax": False, "promo": False},
         "extra_data": None,
@@ -135,3 +136,27 @@ def test_what_is_no_mapping_in_yaml_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         read(ProviderProfile, text)
     assert refused.value.code == "invalid_profile"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://casino.example", "https://casino.example:8443", "http://localhost:3000", "http://127.0.0.1:9",
+     "http://[::1]:8080"],
+)  # fmt: skip
+def test_an_origin_is_taken_as_browsers_write_it(origin: str) -> None:
+    assert read(CasinoProfile, "", origins=[origin]).origins == (origin,)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://casino.example", "https://Casino.example", "https://casino.example/", "https://casino.example:443",
+        "https://casino.example:0", "https://casino.example:65536", "casino.example", "https://*.example", "*",
+        "https://a.example; script-src *", "https://a.example https://b.example", "https://a@b.example", "null", "",
+        "data:", "https://a.example\nx", "https://", "https://a..b", "ftp://localhost", "http://localhost.evil.example",
+        "http://127.0.0.1.evil.example", "http://localhost:80",
+    ],
+)  # fmt: skip
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    with pytest.raises(InvalidInput, match=r"origins\.0: "):
+        read(CasinoProfile, "", origins=[origin])

@@ -44,6 +44,13 @@ class AccountRow:
     token_generation: int
 
 
+@dataclass(frozen=True, slots=True)
+class FrameHostRow:
+    """A host whose pages show games."""
+
+    host: str
+
+
 PROVIDER = Statement(
     ProviderRow,
     """
@@ -64,5 +71,14 @@ ACCOUNT = Statement(
 SELECT casino_id, partner_client_id, name, api_host, profile, disabled_at, secret,
        CASE WHEN previous_until > now() THEN previous_secret END AS previous, token_generation
 FROM casino WHERE partner_client_id = :partner_client_id
+""",
+)
+FRAME_HOSTS = Statement(
+    FrameHostRow,
+    """
+SELECT DISTINCT host
+FROM provider, jsonb_array_elements_text(profile -> 'frame_hosts') AS host
+WHERE disabled_at IS NULL AND suspended_at IS NULL
+ORDER BY host
 """,
 )
