@@ -1,11 +1,22 @@
-"""``python -m betcore``."""
+"""``python -m betcore``, and what ``bin/betcore`` starts."""
+
+from typing import NoReturn
 
 from betcore.cli.main import app
 from betcore.runtime.process import exit_now
 
-if __name__ == "__main__":
+
+def main() -> NoReturn:
+    """Run the command of this process's arguments, and end the process with its exit status."""
+    status = 0
     try:
-        app(prog_name="python -m betcore")
+        # The shells' completion calls the command by this name.
+        app(prog_name="betcore")
     except SystemExit as end:
         # Typer ends every command like this, with a number.
-        exit_now(int(end.code or 0))
+        status = int(end.code or 0)
+    exit_now(status)
+
+
+if __name__ == "__main__":
+    main()

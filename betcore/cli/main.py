@@ -7,10 +7,12 @@ Each row of ``COMMANDS`` and ``DEVKIT`` names a module and an attribute of it: a
 import sys
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from betcore.runtime.version import VERSION
 
 
 class Row(NamedTuple):
@@ -82,13 +84,26 @@ app = typer.Typer(
     cls=LazyGroup,
     name="betcore",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+        from platform import python_version
+
+        print(f"betcore {VERSION} (Python {python_version()}, Temporal's SDK {version('temporalio')})")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+]
+
+
 @app.callback()
-def main() -> None:
+def main(version: Version = False) -> None:
     """Operate a game aggregator in which every bet is a durable workflow."""
     import structlog
 
