@@ -24,19 +24,31 @@ def play(
     ] = 900,
     one_step: Annotated[float, typer.Option(min=0, max=1, help="The share of rounds in one step (PayInOut).")] = 0.25,
     book: Annotated[Path | None, typer.Option(help="The provider's book; bets open in it are finished first.")] = None,
+    casino: Annotated[
+        str | None, typer.Option(help="Play at the own wallet of a casino that was added; needs --player.")
+    ] = None,
+    player: Annotated[
+        list[str] | None, typer.Option(help="A PartnerUserId of that casino, with money there; may be repeated.")
+    ] = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """Play rounds of the sandbox's dice game, and compare the provider's book with ours and the casino's.
+
+    The casino is the sandbox's, with players made for the run. With --casino it is that one, its players are those of
+    --player, and its book is compared if it answers payments/info.
 
     Exits with status 1 if any bet differs, has no definite end, or is not at rest in our rows: its outcome unknown,
     money owed, or a reversal not over.
     """
     from devkit.play import runner  # here: `play --help` starts faster without
 
+    if bool(casino) != bool(player):
+        raise typer.BadParameter("--casino and --player belong together")
     with reporting_errors(as_json):
         settings = read_settings(data_dir)
-        plan = runner.Plan(bets, rate, players, seed, at_once, patience, book, Decimal(str(one_step)))
+        limits = (bets, rate, players, seed, at_once, patience)
+        plan = runner.Plan(*limits, book, Decimal(str(one_step)), casino, tuple(player or ()))
         summary = asyncio.run(runner.play(settings, plan))
         emit(summary, as_json, "" if as_json else runner.as_text(summary))
     if any(summary[name] for name in ("differences", "unresolved", "not_begun", "not_at_rest")):

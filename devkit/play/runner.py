@@ -5,12 +5,13 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from aiohttp import ClientSession
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -19,15 +20,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from betcore.casino.http_session import http_session
 from betcore.db.onboarding_sessions import Sessions
 from betcore.runtime.settings import Settings
-from devkit.play.books import SandboxCasino, not_at_rest, read_ours
-from devkit.play.players import Sandbox, Seat, database, find_sandbox, sandbox_keys, take_seats
+from devkit.play.books import not_at_rest, read_ours
+from devkit.play.players import Sandbox, Seat, database, find_sandbox, sandbox_keys
+from devkit.play.wallets import SandboxWallet, Wallet, in_order, own_wallet
 from devkit.sandbox.provider import rounds
 from devkit.sandbox.provider.book import Book, BookedBet, Outcome, Stake
 from devkit.sandbox.provider.client import Operation
 from devkit.sandbox.provider.compare import Difference, compare
 from devkit.sandbox.provider.croupier import Croupier
 
-MONEY = Decimal("1000.00")
 # A worker may still write a row after its answer: bets are read again for this number of seconds.
 BOOKS_AGREE_WITHIN_SECONDS = 30
 SHOWN = 20  # bets in a list for a person
@@ -38,7 +39,8 @@ class Plan:
     """What is to be played. ``rate`` is in bets a second, ``patience`` in seconds after the last bet began.
 
     ``one_step`` is the share of rounds of one step, from 0 to 1. Without a ``book`` the run gets one of its own in the
-    data folder.
+    data folder. ``casino`` is the casino at whose own wallet its players ``regulars`` play; without one, ``players``
+    new players play at the sandbox casino.
     """
 
     bets: int
@@ -49,6 +51,8 @@ class Plan:
     patience: int
     book: Path | None
     one_step: Decimal = rounds.ONE_STEP_SHARE
+    casino: str | None = None
+    regulars: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -59,16 +63,20 @@ class Plan:
 async def play(settings: Settings, plan: Plan) -> dict[str, Any]:
     """Play the plan on the running stack; the summary.
 
-    Raises Misconfigured without a stack, NotFound without its sandbox.
+    Raises Misconfigured without a stack, NotFound without its sandbox or the plan's casino.
     """
     run = f"{time.strftime('%y%m%d%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
     path = plan.book or settings.data_dir / "play" / f"{run}.jsonl"
     keys = await sandbox_keys(settings)
-    async with database(settings) as engine, http_session() as http:
+    async with AsyncExitStack() as stack:
+        engine = await stack.enter_async_context(database(settings))
+        http = await stack.enter_async_context(http_session())
         sandbox = await find_sandbox(settings, engine, keys)
-        casino = sandbox.casino_handles(http)
-        names = [f"play-{run}-{number}" for number in range(plan.players)]
-        seats = await take_seats(Sessions(engine), sandbox.place, casino, names, MONEY)
+        place, wallet = sandbox.place, _sandbox_wallet(sandbox, http, run, plan.players)
+        if plan.casino is not None:
+            place = place._replace(casino=plan.casino)
+            wallet = await stack.enter_async_context(own_wallet(settings, engine, http, plan.casino, plan.regulars))
+        seats = await wallet.seats(Sessions(engine), place)
         book = Book(path)
         known = len(book)
         try:
@@ -78,11 +86,15 @@ async def play(settings: Settings, plan: Plan) -> dict[str, Any]:
                 await Run(plan, progress).play(croupier, book, _stakes(run, plan, seats))
             took = round(time.monotonic() - began, 1)
             restless = await come_to_rest(engine, sandbox.counterparty_id, book, began + plan.seconds)
-            differences = await _compare(engine, sandbox, casino, book)
+            differences, books = await _compare(engine, sandbox, wallet, book)
         finally:
             book.close()
     figures = {"run": run, "seed": plan.seed, "seconds": took, "not_begun": plan.bets - len(book) + known}
-    return figures | summarise(book, differences, restless) | {"book": str(path)}
+    return figures | summarise(book, differences, restless) | {"books": books, "book": str(path)}
+
+
+def _sandbox_wallet(sandbox: Sandbox, http: ClientSession, run: str, players: int) -> Wallet:
+    return SandboxWallet(sandbox.casino_handles(http), [f"play-{run}-{number}" for number in range(players)])
 
 
 def _stakes(run: str, plan: Plan, seats: Sequence[Seat]) -> Iterable[Stake]:
@@ -147,16 +159,22 @@ async def come_to_rest(engine: AsyncEngine, counterparty_id: str, book: Book, un
         await asyncio.sleep(1)
 
 
-async def _compare(engine: AsyncEngine, sandbox: Sandbox, casino: SandboxCasino, book: Book) -> list[Difference]:
+async def _compare(
+    engine: AsyncEngine, sandbox: Sandbox, wallet: Wallet, book: Book
+) -> tuple[list[Difference], list[str]]:
+    """Return on what the books differ, and whose books they are: a casino need not show its own."""
     bet_ids = [bet.stake.bet_id for bet in book]
     players = sorted({bet.stake.player for bet in book})
     give_up = time.monotonic() + BOOKS_AGREE_WITHIN_SECONDS
     while True:
         ours = await read_ours(engine, sandbox.counterparty_id, bet_ids)
-        differences = compare(book, ours, await casino.movements(players))
+        shown = await wallet.movements(ours, players)
+        # What we hold for done stands in for a book that is not shown.
+        of_casino = [one for bet in ours.values() for one in in_order(bet.movements)] if shown is None else shown
+        differences = compare(book, ours, of_casino)
         open_to_us = any(bet.outcome is Outcome.OPEN for bet in book)
         if not differences or open_to_us or time.monotonic() > give_up:
-            return differences
+            return differences, ["provider", "service"] + ([] if shown is None else ["casino"])
         await asyncio.sleep(1)
 
 
@@ -217,7 +235,10 @@ def as_text(summary: dict[str, Any]) -> str:
     if summary["not_begun"]:
         table.add_row("not begun", f"{summary['not_begun']}: patience was over")
     different = summary["differences"]
-    table.add_row("three books", f"{len(different)} differences" if different else "provider, service, casino agree")
+    agree = f"{', '.join(summary['books'])} agree"
+    table.add_row(f"{len(summary['books'])} books", f"{len(different)} differences" if different else agree)
+    if "casino" not in summary["books"]:
+        table.add_row("casino's book", "not compared: payments/info gave no clear answer")
     for one in different[:SHOWN]:
         table.add_row(one["bet_id"], one["what"])
     restless = summary["not_at_rest"]
