@@ -19,14 +19,8 @@ setup: $(INSTALLED) ## install everything into .venv, from hash-pinned wheels
 
 $(INSTALLED): $(REQUIREMENTS)
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 or later with pip was found: name one, make setup PYTHON=/path/to/python3" >&2; exit 1; }
-	rm -rf .venv
-ifneq ($(UV),)
-	$(UV) venv --quiet --python "$(PYTHON)" .venv
-	$(UV) pip install --quiet --compile-bytecode --python $(RUN) --require-hashes $(REQUIREMENTS:%=-r %)
-else
-	$(PYTHON) -m venv --without-pip .venv
-	$(PYTHON) -m pip --python $(RUN) install --quiet --require-hashes --only-binary :all: $(REQUIREMENTS:%=-r %)
-endif
+	@rm -rf .venv
+	@$(PYTHON) -P devkit/cli/setup.py $(if $(UV),--uv $(UV)) $(REQUIREMENTS)
 	@touch $@
 
 demo: setup ## start the stack and play a set of bets; ONCE=1 stops it afterwards
