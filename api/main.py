@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import aiohttp
 import structlog
@@ -18,6 +19,8 @@ from api.casino import responses as casino_responses
 from api.casino import routes as casino_routes
 from api.casino.accepts import AcceptReceiver
 from api.casino.games import GamesView
+from api.casino.launch import CasinoLaunch
+from api.launcher import Launcher
 from api.paths import AbsoluteTargets, EscapedLineEnds
 from api.provider import routes as provider_routes
 from api.provider.balances import Balances
@@ -34,16 +37,19 @@ from betcore.casino.tokens import Tokens
 from betcore.db.bets import Bets
 from betcore.db.database import Database, DatabaseError, open_database
 from betcore.db.games import Games
+from betcore.db.launches import Launches
 from betcore.db.partners import Partners
 from betcore.db.provider_requests import ProviderRequests
 from betcore.db.signing_keys import SigningKeys
 from betcore.domain import currencies
 from betcore.domain.errors import BetcoreError, Code
+from betcore.provider.client import ProviderClient
 from betcore.runtime import failpoints
 from betcore.runtime.logging import configure_logging
 from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
 from betcore.temporal.client import connect
+from betcore.temporal.schedules import request_sync
 
 _log = structlog.get_logger()
 _FORGET_EVERY = 30.0
@@ -111,7 +117,8 @@ def compose(
     app.include_router(jwks.router(keys))
     accepts = AcceptReceiver(database, client)
     tokens, games = Tokens(keys, settings.issuer), GamesView(Games(database))
-    app.include_router(casino_routes.router(tokens, partners, accepts, games, limits))
+    launcher = Launcher(Launches(database, vault), partners, ProviderClient(http), partial(request_sync, client))
+    app.include_router(casino_routes.router(tokens, partners, accepts, games, CasinoLaunch(launcher), limits))
     app.include_router(webframe_routes.router(FrameFiles(), partners))
     app.include_router(health.router(database, client))
     return requests

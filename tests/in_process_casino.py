@@ -235,7 +235,7 @@ async def open_casino(
             casinos = CasinoClient(http, keys, "test")
             found = await partners.provider(made["counterparty_id"])
             assert found is not None
-            seen = await calls.look_up(found.provider_id, "0" * 32, opened["session_id"], None)
+            seen = await calls.look_up(found, "0" * 32, opened["session_id"], None)
             assert seen is not None
             assert seen.session is not None
             yield InProcessCasino(

@@ -6,13 +6,24 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from betcore.domain.errors import Malformed, NotAuthorised, ScopeMissing, TooLarge, TooManyCalls
+from betcore.domain.errors import Malformed, NotAuthorised, PlayRefused, ScopeMissing, TooLarge, TooManyCalls
 
 _log = structlog.get_logger()
 
 SUCCESS, NOT_AUTHORISED, FORBIDDEN = 200, 401, 403
 MALFORMED, FAILED, CONTRADICTION, UNKNOWN_BET = 103801, 102823, 103803, 103804
 _SOON = {"Retry-After": "1"}
+# Why a player gets no game. 103805 and 103807 are the codes that casinos send for the same.
+_PLAY_REFUSED = {
+    "player_blocked": 103805,
+    "token_invalid": 103807,
+    "game_unavailable": 103810,
+    "provider_unavailable": 103811,
+    "limits_empty": 103812,
+    "currency_unsupported": 103813,
+    "casino_disabled": 103814,
+    "casino_unavailable": 103815,
+}
 
 
 def render(
@@ -30,6 +41,8 @@ def refusal(error: Exception) -> Response:
             return render(FORBIDDEN, str(error), status=403)
         case NotAuthorised():
             return render(NOT_AUTHORISED, str(error), status=401, headers={"WWW-Authenticate": "Bearer"})
+        case PlayRefused():
+            return render(_PLAY_REFUSED[error.code], f"{error.code}: {error}")
         case TooManyCalls():
             return render(FAILED, str(error), status=429, headers=_SOON)
         case TooLarge():

@@ -1,4 +1,4 @@
-"""The Aggregator API for casinos: access tokens, verification of our messages, Accepts, games.
+"""The Aggregator API for casinos: access tokens, verification of our messages, Accepts, games and their launch.
 
 Every response is ``{"ErrorCode", "Message", "Value"}``. HTTP 200 is final, 503 asks for the same call again, and 400
 says why a call cannot be read.
@@ -17,6 +17,7 @@ from api.caller_limits import CallerLimits
 from api.casino import schemas
 from api.casino.accepts import AcceptReceiver
 from api.casino.games import GamesView
+from api.casino.launch import CasinoLaunch
 from api.casino.responses import CONTRADICTION, SUCCESS, UNKNOWN_BET, refusal, render, repeat_later
 from api.strict_json import MAX_BODY
 from betcore.casino.tokens import LIFETIME, Tokens
@@ -35,14 +36,21 @@ _ANSWERS = {
     AcceptOutcome.UNKNOWN: (UNKNOWN_BET, "bet not found"),
 }
 _WITHIN = 5.0
+# A provider has five seconds, twice; a launch that another call has begun is waited for before the next one.
+_LAUNCH_WITHIN = 30.0
 # Compared if the casino is unknown: otherwise the time of the answer would reveal which casinos exist.
 _DUMMY_SECRETS = ("nobody-has-this-secret",)
 
 
 def router(
-    tokens: Tokens, partners: Partners, accepts: AcceptReceiver, games: GamesView, limits: CallerLimits
+    tokens: Tokens,
+    partners: Partners,
+    accepts: AcceptReceiver,
+    games: GamesView,
+    launches: CasinoLaunch,
+    limits: CallerLimits,
 ) -> APIRouter:
-    """Return the routes ``auth/token``, ``auth/verify``, ``payments/accept`` and ``games``."""
+    """Return the routes ``auth/token``, ``auth/verify``, ``payments/accept``, ``games`` and the launch of a game."""
     routes = APIRouter(prefix=PREFIX, include_in_schema=False)
 
     async def token(request: Request) -> Response:
@@ -80,7 +88,12 @@ def router(
         await _authenticate(request, tokens, partners, limits, "games")
         return await games.answer(request)
 
+    async def launch(request: Request) -> Response:
+        casino = await _authenticate(request, tokens, partners, limits, "launch")
+        return await launches.answer(casino, request, await _body(request))
+
     routes.get("/games")(_with_refusals(list_games))
+    routes.post("/games/{game_id}/launch")(_with_refusals(launch, _LAUNCH_WITHIN))
     for path, handle in (("/auth/token", token), ("/auth/verify", verify), ("/payments/accept", accept)):
         routes.post(path)(_with_refusals(handle))
     return routes
@@ -91,10 +104,12 @@ def owns(path: str) -> bool:
     return path.startswith(f"{PREFIX}/") and path != f"{PREFIX}/auth/jwks"
 
 
-def _with_refusals(handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+def _with_refusals(
+    handle: Callable[[Request], Awaitable[Response]], within: float = _WITHIN
+) -> Callable[[Request], Awaitable[Response]]:
     async def answered(request: Request) -> Response:
         try:
-            async with asyncio.timeout(_WITHIN):
+            async with asyncio.timeout(within):
                 return await handle(request)
         except Exception as error:
             return refusal(error)

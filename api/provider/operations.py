@@ -91,22 +91,20 @@ class BetOperations:
 
     async def _in_session(self, call: Call, provider_bet_id: str | None, act: Act) -> Reply:
         """Look up what the call is about, and act on it. A refusal from there on has currency and balance too."""
-        context = await self._requests.look_up(
-            call.provider.provider_id, call.request_id, call.session_id, provider_bet_id
-        )
+        context = await self._requests.look_up(call.provider, call.request_id, call.session_id, provider_bet_id)
         if context is None:
             raise NotAuthorised("this X-Request-Id was used before")
         if call.sent_at < context.ids_since:
             # It may have been answered before the request ids were lost.
             raise OutcomeUnknown("request ids were lost: sign it anew")
+        if context.demo_currency is not None:
+            return Reply(Code.SESSION_DEMO, "a demo session moves no money", context.demo_currency)
         session = context.session
         if session is None:
             raise SessionRefused("no such session")
         try:
-            if session.mode == "demo":
-                raise SessionRefused("a demo session moves no money", code=Code.SESSION_DEMO)
             return await act(context, session)
-        except (Malformed, SessionRefused) as refusal:
+        except Malformed as refusal:
             balance = await self._balances.for_answer(call, session, ask_casino=False)
             return Reply(refusal.code, str(refusal), session.currency, balance)
 

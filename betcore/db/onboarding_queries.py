@@ -17,6 +17,7 @@ class ProviderRow:
 
     provider_id: int
     name: str
+    profile: dict[str, object]
     disabled_at: datetime | None
     suspended_at: datetime | None
 

@@ -1,11 +1,11 @@
 """The set-up of players and sessions: the commands of the same names call it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -17,6 +17,7 @@ from betcore.db.row_mapping import time_text
 from betcore.db.statements.limits import STRICTEST_LIMITS
 from betcore.db.tables import casino, game, game_limit, player, provider, session
 from betcore.domain.errors import InvalidInput, PreconditionFailed
+from betcore.domain.profiles import ProviderProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class SessionRow:
     state: str
     end_reason: str | None
     opened_at: datetime
+    expires_at: datetime | None
     ended_at: datetime | None
 
 
@@ -101,13 +103,14 @@ class Sessions:
                 "brand": brand,
                 "min_bet": least,
                 "max_bet": greatest,
+                "expires_at": func.now() + timedelta(seconds=_profile(owner).session_lifetime),
             }
             [row] = await every(connection, insert(session).values(**values).returning(session), SessionRow)
             await _check_limits(connection, row.session_id)
         return _session(row)
 
     async def newest(self, provider_name: str, casino_name: str, game_id: str, user: str) -> Json | None:
-        """Return the newest open session for real money of this player in this game, or None."""
+        """Return the newest session for real money of this player in this game that takes stakes, or None."""
         query = (
             select(session)
             .join(game, game.c.game_id == session.c.game_id)
@@ -115,12 +118,16 @@ class Sessions:
             .join(player, player.c.player_id == session.c.player_id)
             .join(casino, _AT_CASINO)
             .where(session.c.state != "ended", session.c.mode == "real", provider.c.name == provider_name)
+            .where(or_(session.c.expires_at.is_(None), session.c.expires_at > func.now()))
             .where(casino.c.name == casino_name, game.c.provider_game_id == game_id)
             .where(player.c.partner_user_id == user)
             .order_by(session.c.opened_at.desc())
         )
         async with self._engine.connect() as connection:
-            rows = await every(connection, query.limit(1), SessionRow)
+            owner = await only(connection, named(provider, provider_name), ProviderRow, "provider")
+            idle = timedelta(seconds=_profile(owner).session_idle)
+            used = query.where(session.c.seen_at > func.now() - idle)
+            rows = await every(connection, used.limit(1), SessionRow)
         return _session(rows[0]) if rows else None
 
     async def close(self, session_id: str) -> Json:
@@ -159,6 +166,10 @@ JOIN player USING (player_id)
 WHERE session_id = :session_id
 """
 )
+
+
+def _profile(owner: ProviderRow) -> ProviderProfile:
+    return ProviderProfile.model_validate(owner.profile)
 
 
 async def _played(connection: AsyncConnection, provider_id: int, new: NewSession) -> int:
@@ -202,5 +213,6 @@ def _session(row: SessionRow) -> Json:
         "state": row.state,
         "end_reason": row.end_reason,
         "opened_at": time_text(row.opened_at),
+        "expires_at": time_text(row.expires_at),
         "ended_at": time_text(row.ended_at),
     }

@@ -1,6 +1,6 @@
 """What the API itself reads and writes: provider requests, their answers, and tombstones."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -11,6 +11,7 @@ from betcore.db.statements.provider_requests import SessionRow
 from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.errors import Code
 from betcore.domain.money import Money
+from betcore.domain.partners import Provider
 from betcore.domain.sessions import RequestContext, Session
 
 _log = structlog.get_logger()
@@ -23,12 +24,13 @@ class ProviderRequests:
         self._database = database
 
     async def look_up(
-        self, provider_id: int, request_id: str, session_id: str, provider_bet_id: str | None
+        self, provider: Provider, request_id: str, session_id: str, provider_bet_id: str | None
     ) -> RequestContext | None:
         """Claim the request id and read what the request is about; return None if the id was used before."""
         [row] = await self._database.all_rows(
             provider_requests.LOOK_UP,
-            provider_id=provider_id,
+            provider_id=provider.provider_id,
+            session_idle=timedelta(seconds=provider.profile.session_idle),
             request_id=request_id,
             session_id=session_id,
             provider_bet_id=provider_bet_id,
@@ -38,6 +40,7 @@ class ProviderRequests:
         return RequestContext(
             row.seen_at,
             row.ids_since or await self._noticed(),
+            row.demo_currency,
             None if row.session is None else _session_of(row.session),
             None if row.found is None else row.found.record,
         )
@@ -117,8 +120,7 @@ def _session_of(row: SessionRow) -> Session:
     return Session(
         session_id=row.s_session_id,
         currency=row.session_currency,
-        mode=row.mode,
-        ended=row.ended_at is not None,
+        ended=row.over,
         player_id=row.session_player_id,
         player_ref=str(row.player_ref),
         partner_user_id=row.partner_user_id,

@@ -1,8 +1,9 @@
 """The tree of refusals and failures. Every error has a stable ``code``.
 
 The codes of the upper half answer providers: one table in ``api/provider/responses.py`` maps them to ``_responseCode``
-and HTTP status, a bet's row stores them, and inside Temporal they are the ``type`` of an ``ApplicationError``. The
-codes of the lower half answer operators: a command prints them (``--json``: ``error.code``) and exits with status 1::
+and HTTP status, a bet's row stores them, and inside Temporal they are the ``type`` of an ``ApplicationError``; those of
+PlayRefused answer casinos and players. The codes of the lower half answer operators: a command prints them (``--json``:
+``error.code``) and exits with status 1::
 
     BetcoreError
     ├── NotAuthorised          not_authorised
@@ -10,11 +11,13 @@ codes of the lower half answer operators: a command prints them (``--json``: ``e
     ├── Malformed              malformed
     │   ├── TooLarge           too_large
     │   └── WrongContentType   wrong_content_type
-    ├── SessionRefused         session_unknown, session_demo
+    ├── SessionRefused         session_unknown
     ├── Contradiction          different_data
     ├── OutcomeUnknown         outcome_unknown
     ├── Overloaded             overloaded
     ├── TooManyCalls           too_many_calls
+    ├── PlayRefused            token_invalid, player_blocked, casino_disabled, game_unavailable, provider_unavailable,
+    │                          casino_unavailable, currency_unsupported, limits_empty
     │
     ├── InvalidInput           invalid_name, invalid_address, invalid_profile, invalid_limits, invalid_overlap,
     │                          invalid_mode, invalid_time, invalid_window, invalid_folder, invalid_kind,
@@ -103,7 +106,7 @@ class WrongContentType(Malformed):
 
 
 class SessionRefused(BetcoreError):
-    """The session is unknown, belongs to another provider, or is a demo."""
+    """The session is unknown, or belongs to another provider."""
 
     code = Code.SESSION_UNKNOWN
 
@@ -130,6 +133,25 @@ class TooManyCalls(BetcoreError):
     """The caller sends more than it may: the call was not read, and may be sent again later."""
 
     code = Code.TOO_MANY_CALLS
+
+
+PlayCode = Literal[
+    "token_invalid",
+    "player_blocked",
+    "casino_disabled",
+    "game_unavailable",
+    "provider_unavailable",
+    "casino_unavailable",
+    "currency_unsupported",
+    "limits_empty",
+]
+
+
+class PlayRefused(BetcoreError):
+    """A player is not let in, or gets no game. The code is for the casino and the frame; no money has moved."""
+
+    def __init__(self, message: str, *, code: PlayCode) -> None:
+        super().__init__(message, code=code)
 
 
 InputCode = Literal[

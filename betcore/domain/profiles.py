@@ -11,10 +11,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator, model_validator
 
 from betcore.domain.errors import InvalidInput
+from betcore.domain.frame_uri import FrameHost
 from betcore.domain.origins import Origin
 from betcore.domain.scopes import SCOPES, Scope
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# In major units of a currency.
+Amount = Annotated[Decimal, Field(gt=0, lt=10**15, allow_inf_nan=False)]
 
 # Meanings of a casino's ErrorCode; a code without one leaves the outcome unknown.
 Meaning = Literal[
@@ -60,6 +63,20 @@ class _PartnerProfile(_Section):
         return rate or "none"
 
 
+class Launch(_Section):
+    """What a provider is sent beside the player and the game; amounts by currency, in its major units.
+
+    ``max_bet`` is for what has no limit; in a currency that it does not name it is ``max_bet_units`` smallest units.
+    """
+
+    max_bet: dict[str, Amount] = {}
+    max_bet_units: Annotated[int, Field(gt=0, lt=10**15)] = 100_000
+    max_win: dict[str, Amount] = {}
+    button_amounts: dict[str, tuple[Amount, ...]] = {}
+    game_margin: Annotated[Decimal, Field(ge=0, lt=1000, allow_inf_nan=False)] | None = None
+    urls: bool = False
+
+
 class ProviderProfile(_PartnerProfile):
     """How the service treats one provider."""
 
@@ -74,6 +91,10 @@ class ProviderProfile(_PartnerProfile):
     unconfirmed_within: Seconds = 60.0
     settle_within: Seconds = 86400.0
     on_overdue: Literal["hold", "refund"] = "hold"
+    frame_hosts: tuple[FrameHost, ...] = ()
+    launch: Launch = Launch()
+    session_idle: Seconds = 7200.0
+    session_lifetime: Seconds = 86400.0
     rate: Rate | None = Rate()
 
 

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from betcore.domain.errors import ScopeMissing
 
-Scope = Literal["payments", "games"]
+Scope = Literal["payments", "games", "launch"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 

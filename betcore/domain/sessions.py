@@ -9,14 +9,13 @@ from betcore.domain.bet import BetRecord
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A player in a game of a provider.
+    """A player in a game of a provider, for real money. ``ended``: it was ended or has expired, and takes no new stake.
 
     Limits are major units of the session's currency: of the game's, the casino's and the session's own the strictest.
     """
 
     session_id: str
     currency: str
-    mode: str
     ended: bool
     player_id: int
     player_ref: str
@@ -39,9 +38,11 @@ class RequestContext:
     """What stood in the database when the call came; ``seen_at`` is the database's clock.
 
     ``ids_since`` is since when no request id was lost: a call that was sent before may have been answered already.
+    ``demo_currency`` is that of a demo: it has no session in which money could move.
     """
 
     seen_at: datetime
     ids_since: datetime
+    demo_currency: str | None
     session: Session | None
     record: BetRecord | None

@@ -127,6 +127,14 @@ async def sync_catalogue(client: Client, order: SyncCatalogue, name: str) -> Syn
     return done
 
 
+async def request_sync(client: Client, counterparty_id: str) -> None:
+    """Let a provider's schedule sync its games now, and return at once. Without a schedule the next command does it."""
+    try:
+        await client.get_schedule_handle(catalogue_workflow_id(counterparty_id)).trigger()
+    except RPCError as error:
+        _log.warning("a sync could not be requested", counterparty_id=counterparty_id, error=str(error))
+
+
 async def start_reconciliation(client: Client, wanted: Wanted) -> bool:
     """Start the workflow of a run, once more if it was terminated; return False if it runs, or has completed."""
     try:

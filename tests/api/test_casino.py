@@ -57,7 +57,7 @@ async def test_a_casino_gets_a_token_that_it_can_read_and_use(caller: CasinoCall
     assert {name: value[name] for name in ("TokenType", "ExpiresIn", "Scope")} == {
         "TokenType": "Bearer",
         "ExpiresIn": 900,
-        "Scope": "payments games",
+        "Scope": "payments games launch",
     }
     keys = jwt.PyJWKSet.from_dict((await caller.api.get("/mis-api/api/v2/auth/jwks")).body)
     key = keys[jwt.get_unverified_header(value["AccessToken"])["kid"]]

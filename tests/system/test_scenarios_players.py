@@ -226,3 +226,33 @@ async def test_the_answer_comes_before_the_providers_deadline(stack: Stack) -> N
     await partner.release()
     assert (await until(lambda: partner.pay_in(bet))).outcome == DONE
     assert await partner.journal(bet) == STAKED
+
+
+@pytest.mark.edge_case(52, 53, 78)
+@pytest.mark.parametrize("how", ["expires_at = now()", "seen_at = now() - interval '2 hours'"])
+async def test_a_session_that_has_expired_takes_no_new_stake_and_settles(partner: TestPartner, how: str) -> None:
+    won, lost, refused = partner.new_bet(), partner.new_bet(), partner.new_bet()
+    for bet in (won, lost):
+        assert (await partner.pay_in(bet)).outcome == DONE
+    await partner.sql(f"UPDATE session SET {how} WHERE session_id = :s", s=partner.session_id)  # noqa: S608  ours
+    assert (await partner.pay_in(refused)).outcome == (3, "session_ended")
+    assert await partner.journal(refused) == []
+    # The refusal does not make it a session in use again.
+    assert (await partner.pay_in(partner.new_bet())).outcome == (3, "session_ended")
+    assert (await partner.pay_in(won)).outcome == DONE
+    assert (await partner.pay_out(won, "25.00")).outcome == DONE
+    assert (await partner.refund(lost)).outcome == DONE
+    assert (await partner.balance()).code == 1
+
+
+@pytest.mark.edge_case(52)
+async def test_a_stake_keeps_its_session_from_being_idle(partner: TestPartner) -> None:
+    aged = "UPDATE session SET seen_at = now() - interval '119 minutes' WHERE session_id = :s"
+    await partner.sql(aged, s=partner.session_id)
+    assert (await partner.pay_in(partner.new_bet())).outcome == DONE
+    used = "SELECT seen_at, seen_at > now() - interval '1 minute' AS lately FROM session WHERE session_id = :s"
+    [first] = await partner.sql(used, s=partner.session_id)
+    assert first.lately
+    # Within the minute no bet writes it again.
+    assert (await partner.pay_in(partner.new_bet())).outcome == DONE
+    assert await partner.sql(used, s=partner.session_id) == [first]

@@ -17,12 +17,16 @@ from betcore.domain.errors import (
     InvalidInput,
     Misconfigured,
     NotFound,
+    PlayCode,
+    PlayRefused,
     PreconditionCode,
     PreconditionFailed,
     Unavailable,
 )
 
 CODES = {
+    PlayRefused: "token_invalid player_blocked casino_disabled game_unavailable provider_unavailable "
+    "casino_unavailable currency_unsupported limits_empty",
     InvalidInput: "invalid_name invalid_address invalid_profile invalid_limits invalid_overlap invalid_mode "
     "invalid_time invalid_window invalid_folder invalid_kind invalid_operation unknown_currency not_supported",
     PreconditionFailed: "already_exists provider_disabled provider_suspended casino_disabled game_disabled "
@@ -31,6 +35,7 @@ CODES = {
     Unavailable: "unreachable database_refused ended unknown",
 }
 TYPES = {
+    PlayRefused: PlayCode,
     InvalidInput: InputCode,
     PreconditionFailed: PreconditionCode,
     Misconfigured: ConfigurationCode,

@@ -25,6 +25,7 @@ from betcore.domain.claims import Confirmation
 from betcore.domain.ids import TransactionType
 from betcore.domain.messages import PayIn
 from betcore.domain.money import Money
+from betcore.domain.partners import Provider
 from betcore.domain.policy import BetPolicy
 from betcore.domain.profiles import CasinoProfile, ProviderProfile
 from betcore.runtime.settings import Settings
@@ -53,6 +54,8 @@ VALUES (1, 'open', 1, 1, 1, 'euros', 'round', 'EUR', 1000, 'acceptance', 'run', 
 INSERT INTO movement (bet_id, transaction_type, amount, state, attempts, ended_at)
 SELECT bet_id, -1, 1000, 'done', 1, now() FROM bet;
 """
+
+_PROVIDER = Provider(1, "11111111-2222-4333-8444-555555555555", "p", "http://p", ProviderProfile(), (), disabled=False)
 
 
 @pytest.fixture
@@ -124,7 +127,7 @@ async def test_sessions_keep_the_limits_they_had_and_open_bets_go_on(engine: Asy
     requests, bets = ProviderRequests(database), Bets(database)
     limits = {}
     for number, session_id in enumerate(("euros", "more-euros", "yen", "wheel")):
-        seen = await requests.look_up(1, f"{number:032}", session_id, "open")
+        seen = await requests.look_up(_PROVIDER, f"{number:032}", session_id, "open")
         assert seen is not None
         assert seen.session is not None
         limits[session_id] = seen.session.min_bet, seen.session.max_bet
@@ -196,7 +199,7 @@ async def test_indexes_are_made_anew_after_an_interruption_and_incidents_are_cou
 
 
 async def test_sessions_get_the_states_they_are_in(engine: AsyncEngine) -> None:
-    await _upgrade(engine, "0013")
+    await _upgrade(engine, "0011")
     async with engine.connect() as connection:
         for statement in PLAYED.strip().removesuffix(";").split(";\n"):
             await connection.exec_driver_sql(statement)

@@ -22,6 +22,17 @@ def test_an_empty_file_is_a_provider_with_the_documented_defaults() -> None:
         "unconfirmed_within": 60,
         "settle_within": 86400,
         "on_overdue": "hold",
+        "frame_hosts": (),
+        "launch": {
+            "max_bet": {},
+            "max_bet_units": 100_000,
+            "max_win": {},
+            "button_amounts": {},
+            "game_margin": None,
+            "urls": False,
+        },
+        "session_idle": 7200,
+        "session_lifetime": 86400,
         "rate": {"per_second": 200, "burst": 400},
     }
 
@@ -39,7 +50,7 @@ def test_an_empty_file_is_a_casino_with_the_documented_defaults() -> None:
         "retry": {"first": 1, "factor": 2, "cap": 300},
         "breaker": {"failures": 10, "window": 10, "probe_every": 5},
         "owed_per_second": 50,
-        "scopes": ("payments", "games"),
+        "scopes": ("payments", "games", "launch"),
         "origins": (),
         "rate": {"per_second": 500, "burst": 1000},
         "send": {"zero_stakes": True, "aud": True, "close": False, "list": False, "tax": False, "promo": False},

@@ -16,7 +16,6 @@ PROVIDER = Provider(1, "11111111-2222-4333-8444-555555555555", "p", "http://p", 
 SESSION = Session(
     session_id="s",
     currency="EUR",
-    mode="real",
     ended=False,
     player_id=1,
     player_ref="r",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from betcore.db.row_mapping import BetRow
 from betcore.db.statement import Statement
 from betcore.db.statements.movements import CLAIM, PARKED, SENT, ClaimRow
+from betcore.db.statements.sessions import USED
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,12 @@ AS_IT_STANDS = Statement(BetRow, "SELECT * FROM bet WHERE bet_id = :bet_id")
 
 # Fresh: insert, count the first send. Own row with an open debit: count one more. Any other row: as it stands.
 # A bet is opened only for a session, player, casino and game that belong together in their own rows: an operator who
-# starts a workflow by hand may name any. No bet comes back then, nor if another transaction has inserted the bet but
-# this snapshot is older than its commit; ``known`` separates the two.
+# starts a workflow by hand may name any. No bet comes back then, nor one inserted since; ``known`` separates the two.
 OPEN = Statement(
     OpenedRow,
     f"""
 WITH known AS (
-    SELECT brand FROM session JOIN player USING (player_id) JOIN game USING (game_id)
+    SELECT brand, seen_at FROM session JOIN player USING (player_id) JOIN game USING (game_id)
     WHERE session_id = :session_id AND session.provider_id = :provider_id AND session.player_id = :player_id
       AND session.game_id = :game_id AND currency = :currency AND mode = 'real'
       AND player.casino_id = :casino_id AND game.provider_id = :provider_id
@@ -53,6 +53,7 @@ fresh AS (
     ON CONFLICT (provider_id, provider_bet_id) DO NOTHING
     RETURNING *
 ),
+{USED},
 first_send AS (
     INSERT INTO movement (bet_id, transaction_type, amount, state, attempts, not_after)
     SELECT bet_id, -1, stake, 'sending', 1, :not_after FROM fresh WHERE state = 'accepting'

@@ -13,13 +13,15 @@ from betcore.db.statements.reversals import REVERSAL
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """A session with its player, casino and game; limits are the strictest of all three."""
+    """A session for real money with its player, casino and game; limits are the strictest of all three.
+
+    ``over`` is whether it was ended, or has expired.
+    """
 
     session_player_id: int
     s_session_id: str
     session_currency: str
-    mode: str
-    ended_at: datetime | None
+    over: bool
     player_ref: UUID
     partner_user_id: str
     blocked_at: datetime | None
@@ -36,11 +38,12 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class LookedUpRow:
-    """Whether a request id is new, and what its call is about."""
+    """Whether a request id is new, and what its call is about: a session, or a demo in some currency."""
 
     is_new: bool
     seen_at: datetime
     ids_since: datetime | None
+    demo_currency: str | None
     session: SessionRow | None
     found: BetWithReversal | None
 
@@ -92,8 +95,12 @@ WITH claimed AS (
 ),
 {REVERSAL}
 SELECT EXISTS (SELECT FROM claimed) AS is_new, now() AS seen_at, sentinel.seen_at AS ids_since,
-       player.player_id AS session_player_id, player.player_ref, player.partner_user_id, player.blocked_at,
-       s.session_id AS s_session_id, s.currency AS session_currency, s.mode, s.ended_at, s.tag_id,
+       CASE WHEN s.mode = 'demo' THEN s.currency END AS demo_currency,
+       CASE WHEN s.mode = 'real' THEN s.player_id END AS session_player_id,
+       player.player_ref, player.partner_user_id, player.blocked_at,
+       s.session_id AS s_session_id, s.currency AS session_currency, s.tag_id,
+       s.state = 'ended' OR coalesce(s.expires_at <= now(), false)
+           OR s.seen_at <= now() - CAST(:session_idle AS interval) AS over,
        casino.casino_id AS session_casino_id, casino.name AS casino_name, casino.disabled_at AS casino_disabled_at,
        game.game_id AS session_game_id, game.provider_game_id,
        coalesce(game.disabled_at, game.gone_at) AS game_disabled_at, strictest.min_bet, strictest.max_bet,

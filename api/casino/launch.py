@@ -1,0 +1,192 @@
+"""Server-to-server launch: a casino's server asks for a game, for a frame of its own, a tab, a redirect or an app."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from decimal import Decimal
+from typing import cast, get_args
+
+from fastapi import Request
+from starlette.responses import Response
+
+from api.casino.responses import SUCCESS, render
+from api.launcher import Launcher
+from api.strict_json import Json, JsonNumber, read_object
+from betcore.domain.casino_values import LARGEST_ID
+from betcore.domain.currencies import decimals
+from betcore.domain.errors import Malformed, PlayRefused
+from betcore.domain.launch import LaunchRequest, Mode, ViewType
+from betcore.domain.money import Money
+from betcore.domain.partners import Casino
+
+_GAME_ID = re.compile(r"[1-9][0-9]{0,15}")
+_CURRENCY = re.compile(r"[A-Z][A-Z0-9]{2,11}")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
+_URL = re.compile(r"https://[^\s/?#@\\]+([/?#][^\s\\]*)?|http://(localhost|127\.0\.0\.1)(:[0-9]+)?([/?#][^\s\\]*)?")
+_WHOLE = re.compile(r"0|[1-9][0-9]{0,15}")
+_MAX_NAME, _MAX_URL, _MAX_TOKEN = 128, 2048, 4096
+# Who has the answer plays as the player.
+_NOT_KEPT = {"Cache-Control": "no-store"}
+
+Fields = Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchBody:
+    """The body of a launch: either ``refresh_token``, or ``partner_user_id`` with ``currency``. Limits are as sent."""
+
+    refresh_token: str | None
+    partner_user_id: str | None
+    currency: str | None
+    language: str
+    view_type: ViewType
+    mode: Mode
+    tag_id: int
+    brand: str | None
+    min_bet: str | None
+    max_bet: str | None
+    return_url: str | None
+    deposit_url: str | None
+
+
+class CasinoLaunch:
+    """Answers ``POST games/{GameId}/launch``."""
+
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher = launcher
+
+    async def answer(self, casino: Casino, request: Request, body: bytes) -> Response:
+        """Launch a game, and return its page and session. Raises Malformed, and PlayRefused."""
+        game_id = _game_id(request.path_params["game_id"])
+        asked = read(body)
+        if asked.partner_user_id is None or asked.currency is None:
+            raise Malformed("RefreshToken is not supported yet: PartnerUserId and CurrencyCode")
+        launched = await self._launcher.launch(
+            LaunchRequest(
+                casino=casino,
+                partner_user_id=asked.partner_user_id,
+                game_id=game_id,
+                currency=asked.currency,
+                language=asked.language,
+                own_host=request.headers.get("host", ""),
+                mode=asked.mode,
+                view_type=asked.view_type,
+                tag_id=asked.tag_id,
+                brand=asked.brand,
+                min_bet=_limit("MinBet", asked.min_bet, asked.currency),
+                max_bet=_limit("MaxBet", asked.max_bet, asked.currency),
+                return_url=asked.return_url,
+                deposit_url=asked.deposit_url,
+            )
+        )
+        expires_at = launched.expires_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        value = {"SessionId": launched.session_id, "FrameUri": launched.frame_uri, "ExpiresAt": expires_at}
+        return render(SUCCESS, "Success", value, headers=_NOT_KEPT)
+
+
+def read(body: bytes) -> LaunchBody:
+    """Return the body of a launch. A field that is null is not there. Raises Malformed."""
+    fields = {name: value for name, value in read_object(body).items() if value is not None}
+    token, player, currency = _token(fields), _player(fields), _matching(fields, "CurrencyCode", _CURRENCY)
+    if (token is None) == (player is None) or (player is None) != (currency is None):
+        raise Malformed("who plays is RefreshToken alone, or PartnerUserId and CurrencyCode")
+    language = _matching(fields, "Language", _LANGUAGE)
+    if language is None:
+        raise Malformed("Language is missing")
+    return LaunchBody(
+        refresh_token=token,
+        partner_user_id=player,
+        currency=currency,
+        language=language,
+        view_type=cast(ViewType, _one_of(fields, "ViewType", get_args(ViewType))),
+        mode=cast(Mode, _one_of(fields, "Mode", get_args(Mode))),
+        tag_id=_tag_id(fields),
+        brand=_name(fields, "Brand"),
+        min_bet=_amount(fields, "MinBet"),
+        max_bet=_amount(fields, "MaxBet"),
+        return_url=_url(fields, "ReturnUrl"),
+        deposit_url=_url(fields, "DepositUrl"),
+    )
+
+
+def _game_id(given: str) -> int:
+    if not _GAME_ID.fullmatch(given) or int(given) > LARGEST_ID:
+        raise Malformed("GameId is the number of a game in the list of games")
+    return int(given)
+
+
+def _text(fields: Fields, name: str) -> str | None:
+    """Return a text that every database and header takes. Raises Malformed for a number, and what is no text."""
+    found = fields.get(name)
+    if found is None:
+        return None
+    if not isinstance(found, str) or isinstance(found, JsonNumber) or not found.isprintable():
+        raise Malformed(f"{name} is a printable text")
+    return found
+
+
+def _matching(fields: Fields, name: str, pattern: re.Pattern[str], most: int = _MAX_NAME) -> str | None:
+    found = _text(fields, name)
+    if found is not None and (len(found) > most or not pattern.fullmatch(found)):
+        raise Malformed(f"{name} is not one")
+    return found
+
+
+def _name(fields: Fields, name: str) -> str | None:
+    found = _text(fields, name)
+    if found is not None and not (1 <= len(found) <= _MAX_NAME and found == found.strip()):
+        raise Malformed(f"{name} has 1 to {_MAX_NAME} characters without blanks around them")
+    return found
+
+
+def _player(fields: Fields) -> str | None:
+    found = fields.get("PartnerUserId")
+    # A casino whose ids are numbers sends them as numbers.
+    return str(found) if isinstance(found, JsonNumber) and _WHOLE.fullmatch(found) else _name(fields, "PartnerUserId")
+
+
+def _token(fields: Fields) -> str | None:
+    found = _text(fields, "RefreshToken")
+    if found is not None and not 1 <= len(found) <= _MAX_TOKEN:
+        raise Malformed(f"RefreshToken has 1 to {_MAX_TOKEN} characters")
+    return found
+
+
+def _one_of(fields: Fields, name: str, values: tuple[str, ...]) -> str:
+    found = _text(fields, name)
+    if found not in values:
+        raise Malformed(f"{name} is one of {', '.join(values)}")
+    return found
+
+
+def _tag_id(fields: Fields) -> int:
+    found = fields.get("TagId", JsonNumber("0"))
+    if not isinstance(found, JsonNumber) or not _WHOLE.fullmatch(found) or int(found) > LARGEST_ID:
+        raise Malformed(f"TagId is an integer from 0 to {LARGEST_ID}")
+    return int(found)
+
+
+def _url(fields: Fields, name: str) -> str | None:
+    return _matching(fields, name, _URL, _MAX_URL)
+
+
+def _amount(fields: Fields, name: str) -> str | None:
+    found = fields.get(name)
+    if found is not None and not isinstance(found, str):
+        raise Malformed(f"{name} is an amount")
+    return found
+
+
+def _limit(name: str, given: str | None, currency: str) -> Decimal | None:
+    """Return a limit of the session. Raises Malformed for what is no amount of the currency, and PlayRefused."""
+    if given is None:
+        return None
+    try:
+        decimals(currency)
+    except Malformed as error:
+        raise PlayRefused(str(error), code="currency_unsupported") from None
+    try:
+        return Decimal(str(Money.parse(given, currency)))
+    except Malformed as error:
+        raise Malformed(f"{name}: {error}") from None

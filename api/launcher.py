@@ -1,0 +1,152 @@
+"""The launch of a game for a player: by the frame, or asked for by a casino's server.
+
+Three statements and one call at the provider. The session is committed before the call, because the provider may ask
+for the balance while it answers.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+from uuid import uuid4
+
+import structlog
+from prometheus_client import Counter
+
+from betcore.db.launches import Launches, Opened
+from betcore.db.partners import Partners
+from betcore.domain import frame_uri, launch
+from betcore.domain.errors import PlayRefused
+from betcore.domain.launch import Launched, LaunchedGame, LaunchRequest, StakeRange
+from betcore.domain.partners import Provider
+from betcore.provider.client import LaunchFailed, LaunchUnanswered, ProviderClient
+
+_log = structlog.get_logger()
+
+LAUNCHES = Counter("betcore_launches", "Launches of games by provider and outcome", ["provider", "outcome"])
+
+# Between two looks at a launch that another call has begun.
+_LOOK_EVERY = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A launch that may begin."""
+
+    request: LaunchRequest
+    provider: Provider
+    game: LaunchedGame
+    stakes: StakeRange
+
+
+class Launcher:
+    """Launches games. ``sync`` starts a sync of a provider's games, by its counterparty id."""
+
+    def __init__(
+        self,
+        launches: Launches,
+        partners: Partners,
+        providers: ProviderClient,
+        sync: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._launches = launches
+        self._partners = partners
+        self._providers = providers
+        self._sync = sync
+
+    async def launch(self, request: LaunchRequest) -> Launched:
+        """Launch a game, in a session that takes its bets from then on.
+
+        The same player, game, currency and mode within a minute get the same session and page, whichever process they
+        come to. Raises PlayRefused, and DatabaseError.
+        """
+        found = await self._launches.find(request)
+        provider = await self._partners.provider(found.counterparty_id)
+        if provider is None:
+            raise PlayRefused("there is no such provider", code="game_unavailable")
+        game, profile = found.game, provider.profile
+        launch.check(request, provider, game, blocked=found.blocked)
+        greatest = launch.greatest_of_session(request, game, profile)
+        order = _Order(request, provider, game, launch.stake_range(request, game, greatest))
+        lifetime = timedelta(seconds=profile.session_lifetime)
+        while True:
+            opened = await self._launches.open(request, str(uuid4()), provider.provider_id, greatest, lifetime)
+            if opened is not None:
+                return await self._launch(order, opened)
+            joined = await self._join(order)
+            if joined is not None:
+                return joined
+
+    async def _launch(self, order: _Order, opened: Opened) -> Launched:
+        """Ask the provider for the game, and record what comes of it. Raises PlayRefused."""
+        try:
+            found = await self._ask(order, opened)
+        except LaunchFailed as failure:
+            raise await self._end(order, opened, failure) from None
+        doubt = frame_uri.doubt(found, order.provider.profile.frame_hosts, order.request.own_host)
+        if doubt is not None:
+            raise await self._end(order, opened, LaunchFailed("frame_uri", f"frameUri: {doubt}"))
+        if not await self._launches.launched(opened.session_id, found):
+            raise PlayRefused("the session was ended while it was launched", code="game_unavailable")
+        LAUNCHES.labels(order.provider.name, "launched").inc()
+        return _launched(order, opened, found)
+
+    async def _ask(self, order: _Order, opened: Opened) -> str:
+        """Return the provider's ``frameUri``. Raises LaunchFailed."""
+        message = launch.message(
+            order.request, opened.session_id, opened.player_ref, order.game, order.provider.profile, order.stakes
+        )
+        try:
+            return await self._providers.launch(order.provider, order.game.provider_game_id, message)
+        except LaunchUnanswered as failure:
+            # It may have launched the game. The same session again is the same launch; after an answer it is not sent.
+            _log.warning("a launch is sent again", provider=order.provider.name, reason=failure.reason)
+            return await self._providers.launch(order.provider, order.game.provider_game_id, message)
+
+    async def _end(self, order: _Order, opened: Opened, failure: LaunchFailed) -> PlayRefused:
+        """End the session of a launch that has failed; return what the caller is told."""
+        name, reason = order.provider.name, failure.reason
+        _log.warning("a game was not launched", provider=name, game=order.game.game_id, reason=reason, why=str(failure))
+        LAUNCHES.labels(name, reason).inc()
+        if reason != "not_found":
+            await self._launches.end(opened.session_id, "provider_unavailable")
+            return _refused("provider_unavailable")
+        due = await self._launches.end_as_unknown(opened.session_id, "game_unavailable")
+        if due is not None:
+            await self._sync(due)
+        return _refused("game_unavailable")
+
+    async def _join(self, order: _Order) -> Launched | None:
+        """Wait for the same launch by another call, and return what came of it; None if there is nothing to wait for.
+
+        Raises PlayRefused if it has failed.
+        """
+        while True:
+            last = await self._launches.standing(order.request)
+            if last is None or last.lost:
+                return None
+            match last.end_reason:
+                case "provider_unavailable" | "game_unavailable":
+                    raise _refused(last.end_reason)
+                case str():
+                    return None
+            if last.frame_uri is not None:
+                return _launched(order, Opened(last.session_id, last.expires_at, ""), last.frame_uri)
+            await asyncio.sleep(_LOOK_EVERY)
+
+
+def _refused(code: Literal["provider_unavailable", "game_unavailable"]) -> PlayRefused:
+    return PlayRefused("the provider has not launched the game", code=code)
+
+
+def _launched(order: _Order, opened: Opened, uri: str) -> Launched:
+    return Launched(
+        session_id=opened.session_id,
+        frame_uri=uri,
+        expires_at=opened.expires_at,
+        game_id=order.game.game_id,
+        game_name=order.game.name,
+        mode=order.request.mode,
+        currency=order.request.currency,
+    )

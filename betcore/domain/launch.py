@@ -1,0 +1,168 @@
+"""The launch of a game: what is asked of its provider, and within which limits. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from typing import Literal, NamedTuple, TypeAlias
+
+from betcore.domain.currencies import decimals
+from betcore.domain.errors import Malformed, PlayRefused
+from betcore.domain.partners import Casino, Provider
+from betcore.domain.profiles import ProviderProfile
+
+Mode = Literal["real", "demo"]
+ViewType = Literal["desktop", "mobile"]
+# A number of a launch is a decimal: it is written digit by digit, and never is a float.
+Value: TypeAlias = str | Decimal | Sequence[Decimal]
+# Fifteen digits before the point and eighteen after it are more than the default context keeps.
+_EXACT = Context(prec=40)
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRequest:
+    """A player who wants a game.
+
+    ``partner_user_id`` is the casino's id of the player, None for a visitor, who can play a demo alone. ``game_id`` is
+    our number of the game. ``min_bet`` and ``max_bet`` are limits of this session alone. ``own_host`` is the host by
+    which the caller has reached this service.
+    """
+
+    casino: Casino
+    partner_user_id: str | None
+    game_id: int
+    currency: str
+    language: str
+    own_host: str
+    mode: Mode = "real"
+    view_type: ViewType | None = None
+    tag_id: int = 0
+    brand: str | None = None
+    min_bet: Decimal | None = None
+    max_bet: Decimal | None = None
+    return_url: str | None = None
+    deposit_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A game that runs: the page to show, in the session that its bets come in."""
+
+    session_id: str
+    frame_uri: str
+    expires_at: datetime
+    game_id: int
+    game_name: str
+    mode: Mode
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchedGame:
+    """A game that is to be launched, with its limits and those of the casino in the currency of the session.
+
+    ``offered`` is whether neither its provider nor an operator has withdrawn it; ``played`` is whether it is played in
+    the currency.
+    """
+
+    game_id: int
+    provider_game_id: str
+    name: str
+    max_odd: Decimal | None
+    offered: bool
+    played: bool
+    min_bets: tuple[Decimal | None, Decimal | None]
+    max_bets: tuple[Decimal | None, Decimal | None]
+
+
+class StakeRange(NamedTuple):
+    """The least and the greatest stake of a session, in major units, with no more decimals than its currency has."""
+
+    least: Decimal
+    greatest: Decimal
+
+    def __contains__(self, amount: object) -> bool:
+        """Return whether a stake is in the range."""
+        return isinstance(amount, Decimal) and self.least <= amount <= self.greatest
+
+
+def check(request: LaunchRequest, provider: Provider, game: LaunchedGame, *, blocked: bool) -> None:
+    """Raise PlayRefused if the player cannot have the game now; ``blocked`` is whether an operator has blocked him."""
+    if request.partner_user_id is None and request.mode == "real":
+        raise PlayRefused("a visitor plays demos alone", code="token_invalid")
+    if request.casino.disabled:
+        raise PlayRefused("the casino is disabled", code="casino_disabled")
+    if blocked:
+        raise PlayRefused("the player is blocked", code="player_blocked")
+    if not game.offered:
+        raise PlayRefused("the game is not offered", code="game_unavailable")
+    if provider.disabled or provider.suspended:
+        raise PlayRefused("the provider is switched off", code="provider_unavailable")
+    if not game.played:
+        raise PlayRefused(f"the game is not played in {request.currency}", code="currency_unsupported")
+
+
+def greatest_of_session(request: LaunchRequest, game: LaunchedGame, profile: ProviderProfile) -> Decimal | None:
+    """Return the session's own limit: that of the request, or the profile's if nothing else sets one.
+
+    The provider must be given one, and what it was given also holds for its stakes.
+    """
+    if request.max_bet is not None or any(one is not None for one in game.max_bets):
+        return request.max_bet
+    named = profile.launch.max_bet.get(request.currency)
+    return _smallest(request.currency) * profile.launch.max_bet_units if named is None else named
+
+
+def stake_range(request: LaunchRequest, game: LaunchedGame, own_greatest: Decimal | None) -> StakeRange:
+    """Return the strictest limits of game, casino and session. Raise PlayRefused(limits_empty) if no stake fits."""
+    unit = _smallest(request.currency)
+    least = max(one for one in (unit, request.min_bet, *game.min_bets) if one is not None)
+    greatest = min(one for one in (own_greatest, *game.max_bets) if one is not None)
+    # A limit may have more decimals than the currency: the stakes that it lets through have not.
+    found = StakeRange(least.quantize(unit, ROUND_CEILING, _EXACT), greatest.quantize(unit, ROUND_FLOOR, _EXACT))
+    if found.least > found.greatest:
+        raise PlayRefused(f"no stake is from {found.least:f} to {found.greatest:f}", code="limits_empty")
+    return found
+
+
+def message(
+    request: LaunchRequest,
+    session_id: str,
+    user_id: str,
+    game: LaunchedGame,
+    profile: ProviderProfile,
+    stakes: StakeRange,
+) -> dict[str, Value]:
+    """Return what the provider is sent; ``user_id`` is our reference of the player, in a demo it is the session."""
+    optional = dict(_optional(request, game, profile, stakes))
+    return {
+        "userId": session_id if request.mode == "demo" else user_id,
+        "sessionId": session_id,
+        "currency": request.currency,
+        "language": request.language,
+        "minBet": stakes.least,
+        "maxBet": stakes.greatest,
+        "gameMode": request.mode,
+        **{name: value for name, value in optional.items() if value is not None and value != []},
+    }
+
+
+def _optional(
+    request: LaunchRequest, game: LaunchedGame, profile: ProviderProfile, stakes: StakeRange
+) -> Iterator[tuple[str, Value | None]]:
+    yield "viewType", request.view_type
+    yield "maxOdd", game.max_odd
+    yield "maxWin", profile.launch.max_win.get(request.currency)
+    yield "gameMargin", profile.launch.game_margin
+    yield "buttonAmounts", [one for one in profile.launch.button_amounts.get(request.currency, ()) if one in stakes]
+    if profile.launch.urls:
+        yield "returnUrl", request.return_url
+        yield "depositUrl", request.deposit_url
+
+
+def _smallest(currency: str) -> Decimal:
+    """Return the smallest unit of a currency. Raise PlayRefused(currency_unsupported) if it is not known here."""
+    try:
+        return Decimal(1).scaleb(-decimals(currency))
+    except Malformed as error:
+        raise PlayRefused(str(error), code="currency_unsupported") from None
