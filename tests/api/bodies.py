@@ -61,7 +61,7 @@ MODELS = {
     "pay_in_out": provider_schemas.PayInOutBody,
     "refund": provider_schemas.RefundBody,
 }
-FIELDS = (*BET, "winOdd", "sessionId", "further", "betid")
+FIELDS = (*BET, "winOdd", "sessionId", "taxAmount", "promoCode", "further", "betid")
 CREDENTIALS = {"PartnerClientId": "7", "Secret": '"s"'}
 ACCEPT = {
     "BetId": "7",
