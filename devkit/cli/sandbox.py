@@ -207,8 +207,10 @@ async def _casino_of(context: CommandContext, casino: Json) -> "AsyncIterator[Sa
 
 
 async def _provider(partners: "Onboarding", url: str) -> Json:
-    found = await _moved(partners, "provider", PROVIDER_NAME, url)
-    return found or await partners.add_provider(PROVIDER_NAME, url)
+    found = await _moved(partners, "provider", PROVIDER_NAME, url) or await partners.add_provider(PROVIDER_NAME, url)
+    # Its games run at its own address.
+    profile = await partners.profile("provider", PROVIDER_NAME) | {"frame_hosts": [url.removeprefix("http://")]}
+    return found | await partners.change("provider", PROVIDER_NAME, profile=json.dumps(profile))
 
 
 async def _introduce(provider_url: str, counterparty_id: str, secret: str) -> None:

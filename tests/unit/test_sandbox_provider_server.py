@@ -16,7 +16,7 @@ from devkit.sandbox.provider.server import create_app
 
 COUNTERPARTY, SECRET = "11111111-2222-4333-8444-555555555555", "example-shared-secret-not-real"
 LAUNCH = {
-    "userId": "u", "sessionId": "s-1", "currency": "EUR", "language": "en", "minBet": "0.10", "maxBet": "500",
+    "userId": "u", "sessionId": "s-1", "currency": "EUR", "language": "en", "minBet": 1, "maxBet": 500,
     "gameMode": "real",
 }  # fmt: skip
 
@@ -72,7 +72,12 @@ async def test_launch_gives_a_frame_that_opens(http: aiohttp.ClientSession) -> N
 
 @pytest.mark.parametrize(
     ("game", "change", "status"),
-    [("chess", {}, 404), ("dice-1", {"minBet": None}, 400), ("dice-1", {"gameMode": "practice"}, 400)],
+    [
+        ("chess", {}, 404),
+        ("dice-1", {"minBet": None}, 400),
+        ("dice-1", {"gameMode": "practice"}, 400),
+        ("dice-1", {"maxBet": "500"}, 400),
+    ],
 )
 async def test_launch_refuses(http: aiohttp.ClientSession, game: str, change: dict[str, str | None], status: int):
     body = xsign.compact({name: value for name, value in (LAUNCH | change).items() if value is not None})

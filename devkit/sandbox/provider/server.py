@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from betcore.provider import xsign
-from devkit.sandbox.provider import rounds
+from devkit.sandbox.provider import launches, rounds
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -24,7 +24,6 @@ FRESH_MS = 60_000
 _LARGEST_LIST = 64 * 1024 * 1024
 # As text: the odds are a decimal, and JSON's number is one too.
 DICE = f'{{"gameId":"{rounds.GAME_ID}","name":"Sandbox Dice","gameCategory":"casual","maxOdd":{rounds.ODDS}}}'
-LAUNCH_FIELDS = ("userId", "sessionId", "currency", "language", "minBet", "maxBet", "gameMode")
 PAGE = "<!doctype html><title>Sandbox Dice</title><p>The game would run here. Play with: python -m betcore play</p>"
 
 
@@ -75,10 +74,12 @@ LISTS = web.AppKey("lists", dict[str, ListOfGames])
 def create_app() -> web.Application:
     """Return the provider's web application."""
     app = web.Application(middlewares=[_signed], client_max_size=_LARGEST_LIST)
-    app[COUNTERPARTIES], app[LISTS] = Counterparties(), {}
+    app[COUNTERPARTIES], app[LISTS], app[launches.LAUNCHES] = Counterparties(), {}, launches.Launches()
     app.router.add_get("/health", _health)
     app.router.add_post("/_counterparty", _add_counterparty)
     app.router.add_post("/_games", _set_games)
+    app.router.add_get("/_launches", launches.show)
+    app.router.add_post("/_launches", launches.set_fault)
     app.router.add_get("/v1/games", _games)
     app.router.add_post("/v1/games/{game_id}/launch", _launch)
     app.router.add_get("/frame/{game_id}", _frame)
@@ -112,8 +113,12 @@ async def _set_games(request: web.Request) -> web.Response:
     return web.json_response({})
 
 
+def _list_of(request: web.Request) -> ListOfGames:
+    return request.app[LISTS].get(request.headers[xsign.COUNTERPARTY_ID], ListOfGames())
+
+
 async def _games(request: web.Request) -> web.Response:
-    games = request.app[LISTS].get(request.headers[xsign.COUNTERPARTY_ID], ListOfGames())
+    games = _list_of(request)
     headers = {"ETag": games.etag}
     if request.headers.get("If-None-Match") == games.etag and games.status == HTTPStatus.OK:
         return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
@@ -122,16 +127,12 @@ async def _games(request: web.Request) -> web.Response:
     return response
 
 
-async def _launch(request: web.Request) -> web.Response:
-    game_id = request.match_info["game_id"]
-    if game_id != rounds.GAME_ID:
-        return web.json_response({"message": "no such game"}, status=404)
-    fields = await _object(request)
-    missing = [name for name in LAUNCH_FIELDS if name not in fields]
-    if missing or fields["gameMode"] not in ("real", "demo"):
-        return web.json_response({"message": "missing or wrong: " + ", ".join(missing or ["gameMode"])}, status=400)
+async def _launch(request: web.Request) -> web.StreamResponse:
+    fields = await launches.received(request, _list_of(request).body)
+    if isinstance(fields, web.Response):
+        return fields
     query = urlencode({"session": fields["sessionId"], "mode": fields["gameMode"], "language": fields["language"]})
-    return web.json_response({"frameUri": f"{request.url.origin()}/frame/{game_id}?{query}"})
+    return web.json_response({"frameUri": f"{request.url.origin()}/frame/{request.match_info['game_id']}?{query}"})
 
 
 async def _frame(_: web.Request) -> web.Response:
