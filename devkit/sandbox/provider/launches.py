@@ -59,7 +59,8 @@ async def show(request: web.Request) -> web.Response:
 async def set_fault(request: web.Request) -> web.Response:
     """Let the next launches of a counterparty fail; without ``times`` none does."""
     given = await request.json()
-    request.app[LAUNCHES].faults[given.pop("counterparty_id")] = Fault(given.pop("times", 0), **given)
+    caller = given.pop("counterparty_id")
+    request.app[LAUNCHES].faults[caller] = Fault(**{"times": 0, **given})
     return web.json_response({})
 
 
