@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from tests.partner import Answer, Stack, TestPartner, until
+from tests.partner import Answer, Stack, TestPartner, eventually, until
 from tests.system.scenarios import (
     CLAW_BACK,
     CREDIT,
@@ -106,18 +106,20 @@ async def test_a_bet_keeps_what_its_casino_asked_for_when_it_began(stack: Stack)
     before = await bet_with_stake_taken(partner, partial(_pay_in, partner, taxAmount="0.50", promoCode="SPRING"))
     await partner.onboarding.change("casino", partner.casino, profile="{confirmation: reply, attempt_timeout: 12}")
 
-    async def asked_for_none() -> str:
-        return await bet_with_stake_taken(partner, partial(_pay_in, partner, taxAmount="0.50"))
+    bets: list[str] = []
 
-    async def has_tax(bet: str) -> bool:
-        return (await partner.row(bet)).stake_tax is not None
+    async def begins_with_tax() -> bool:
+        bets.append(await bet_with_stake_taken(partner, partial(_pay_in, partner, taxAmount="0.50")))
+        return (await partner.row(bets[-1])).stake_tax is not None
 
-    while await has_tax(after := await asked_for_none()):
-        pass
+    async def begins_without_tax() -> bool:
+        return not await begins_with_tax()
+
+    await eventually(begins_without_tax)
+    after = bets[-1]
     assert (await _pay_in(partner, before, taxAmount="0.50", promoCode="SPRING")).outcome == DONE
     await partner.onboarding.change("casino", partner.casino, profile=f"{{confirmation: reply, {ASKS}}}")
-    while not await has_tax(await asked_for_none()):
-        pass
+    await eventually(begins_with_tax)
     assert (await _pay_in(partner, after, taxAmount="0.50", promoCode="SPRING")).outcome == DONE
 
 
