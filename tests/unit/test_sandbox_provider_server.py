@@ -112,3 +112,20 @@ async def test_the_process_serves_and_stops_on_sigterm() -> None:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def test_a_page_of_an_unknown_session_plays_nothing(http: aiohttp.ClientSession) -> None:
+    async with http.post("/play/s-none/bets", json={"stake": "1.00"}) as answer:
+        assert (answer.status, await answer.json()) == (400, {"outcome": "unknown_session"})
+
+
+async def test_a_demo_has_money_of_its_own(http: aiohttp.ClientSession) -> None:
+    body = xsign.compact(LAUNCH | {"gameMode": "demo", "sessionId": "s-demo"})
+    async with http.post("/v1/games/dice-1/launch", data=body, headers=signed(body)) as answer:
+        assert answer.status == 200
+    async with http.post("/play/s-demo/bets", json={"stake": "10.00"}) as answer:
+        bet = await answer.json()
+    assert bet["balance"] == ("1009.60" if bet["outcome"] == "won" else "990.00")
+    for stake in ("2000.00", "-1", "1e3", 5, None):
+        async with http.post("/play/s-demo/bets", json={"stake": stake}) as answer:
+            assert (await answer.json())["outcome"] == ("refused" if stake == "2000.00" else "malformed")

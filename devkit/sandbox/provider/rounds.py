@@ -22,10 +22,14 @@ def is_one_step(seed: int, number: int, share: Decimal = ONE_STEP_SHARE) -> bool
     return chance(seed, number, "one step") % 10_000 < share * 10_000
 
 
+def roll(seed: int, number: int) -> int:
+    """Return what the die shows, 1 to 100."""
+    return chance(seed, number, "roll") % SIDES + 1
+
+
 def win(seed: int, number: int, stake: Decimal) -> Decimal:
     """Return what the die gives, in the stake's own unit and decimals, rounded down; 0 for a loss."""
-    roll = chance(seed, number, "roll") % SIDES + 1
-    won = stake * ODDS if roll > WINS_OVER else Decimal(0)
+    won = stake * ODDS if roll(seed, number) > WINS_OVER else Decimal(0)
     return won.quantize(stake, rounding=ROUND_DOWN)
 
 

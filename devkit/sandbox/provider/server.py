@@ -1,4 +1,4 @@
-"""The provider's own API (surface A): its games and the launching of one.
+"""The provider's own API (surface A): its games and the launching of one. The game's page is in ``table``.
 
 A counterparty's secret comes in through ``POST /_counterparty``, the sandbox's control call: the sandbox listens on the
 loopback address alone.
@@ -17,6 +17,7 @@ from aiohttp import web
 
 from betcore.provider import xsign
 from devkit.sandbox.provider import launches, rounds
+from devkit.sandbox.provider.table import Table
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -24,7 +25,6 @@ FRESH_MS = 60_000
 _LARGEST_LIST = 64 * 1024 * 1024
 # As text: the odds are a decimal, and JSON's number is one too.
 DICE = f'{{"gameId":"{rounds.GAME_ID}","name":"Sandbox Dice","gameCategory":"casual","maxOdd":{rounds.ODDS}}}'
-PAGE = "<!doctype html><title>Sandbox Dice</title><p>The game would run here. Play with: python -m betcore play</p>"
 
 
 @dataclass(slots=True)
@@ -69,10 +69,11 @@ class ListOfGames:
 COUNTERPARTIES = web.AppKey("counterparties", Counterparties)
 # By counterparty, for those that get another list than the one above.
 LISTS = web.AppKey("lists", dict[str, ListOfGames])
+TABLE = web.AppKey("table", Table)
 
 
-def create_app() -> web.Application:
-    """Return the provider's web application."""
+def create_app(aggregator_url: str = "http://127.0.0.1:8080") -> web.Application:
+    """Return the provider's web application. Its game's page plays at the aggregator of this address."""
     app = web.Application(middlewares=[_signed], client_max_size=_LARGEST_LIST)
     app[COUNTERPARTIES], app[LISTS], app[launches.LAUNCHES] = Counterparties(), {}, launches.Launches()
     app.router.add_get("/health", _health)
@@ -82,7 +83,13 @@ def create_app() -> web.Application:
     app.router.add_post("/_launches", launches.set_fault)
     app.router.add_get("/v1/games", _games)
     app.router.add_post("/v1/games/{game_id}/launch", _launch)
-    app.router.add_get("/frame/{game_id}", _frame)
+    app[TABLE] = table = Table(aggregator_url)
+    app.add_routes(table.routes())
+
+    async def close(_: web.Application) -> None:
+        await table.close()
+
+    app.on_cleanup.append(close)
     return app
 
 
@@ -131,12 +138,10 @@ async def _launch(request: web.Request) -> web.StreamResponse:
     fields = await launches.received(request, _list_of(request).body)
     if isinstance(fields, web.Response):
         return fields
+    caller = request.headers[xsign.COUNTERPARTY_ID]
+    request.app[TABLE].seat(fields, caller, request.app[COUNTERPARTIES].secrets[caller])
     query = urlencode({"session": fields["sessionId"], "mode": fields["gameMode"], "language": fields["language"]})
     return web.json_response({"frameUri": f"{request.url.origin()}/frame/{request.match_info['game_id']}?{query}"})
-
-
-async def _frame(_: web.Request) -> web.Response:
-    return web.Response(text=PAGE, content_type="text/html")
 
 
 async def _object(request: web.Request) -> dict[str, object]:
