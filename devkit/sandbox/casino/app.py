@@ -11,6 +11,7 @@ from devkit.sandbox.casino.control import Control
 from devkit.sandbox.casino.database import create_schema
 from devkit.sandbox.casino.games import GameCopies
 from devkit.sandbox.casino.outbox import Outbox
+from devkit.sandbox.casino.site import Site
 from devkit.sandbox.casino.tokens import Keys, Loader, http_loader
 from devkit.sandbox.casino.wallet import Wallet
 from devkit.sandbox.casino.wallet_api import WalletApi
@@ -38,4 +39,5 @@ def create_app(pool: asyncpg.Pool, jwks: str | Loader, *, aggregator: str | None
     app.add_routes(WalletApi(wallet, casinos, keys, outbox).routes())
     app.add_routes(Control(pool, wallet, casinos).routes())
     app.add_routes(GameCopies(calls, casinos).routes())
+    app.add_routes(Site(wallet, aggregator).routes())
     return app

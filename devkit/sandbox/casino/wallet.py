@@ -159,6 +159,17 @@ class Wallet:
         )
         return _player(row)
 
+    async def give_token(self, client_id: int, partner_user_id: str, token: str) -> Player | None:
+        """Give a player this refresh token in place of all earlier ones; None if there is no such player."""
+        row = await self._pool.fetchrow(
+            """UPDATE sandbox_casino.player SET refresh_token = $3, previous_refresh_token = NULL
+               WHERE client_id = $1 AND partner_user_id = $2 RETURNING *""",
+            client_id,
+            partner_user_id,
+            token,
+        )
+        return _player(row)
+
     async def exchange_token(self, client_id: int, old: str, new: str) -> Player | None:
         """Return the player of this refresh token, and give the player a new one; None if it is no player's.
 
