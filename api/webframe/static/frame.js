@@ -24,6 +24,7 @@ class Frame {
   #seen = { top: 0, height: 0 };
   #playing = null; // {game, mode, sessionId}; sessionId is null while the game is launched
   #height = 0;
+  #round = null; // of looks at the balance
 
   constructor(connection, texts) {
     const session = (this.#session = new FrameSession(connection, texts));
@@ -104,6 +105,7 @@ class Frame {
     this.#say(this.#texts.say("opened", { game: shown.name }));
     this.#connection.send("session", { sessionId, game, mode, currency, expiresAt });
     this.#stage.show(shown, frameUri, () => this.#launch(playing.game, playing.mode));
+    this.#follow();
   }
 
   #failToLaunch(error, game, mode) {
@@ -144,7 +146,8 @@ class Frame {
 
   // The player
 
-  #sayLogIn(code, message = this.#texts.error(code)) {
+  #sayLogIn(code, given) {
+    const message = given ?? (this.#session.known ? this.#texts.error(code) : this.#texts.say("log_in_to_play"));
     this.#bar.known = this.#session.known;
     const again = button(this.#texts.say("log_in"), () => this.#session.need(code), { kind: "primary" });
     this.#notices.show(message, again);
@@ -157,9 +160,13 @@ class Frame {
     if (!this.#playing) this.#loadLobby();
   }
 
+  // Begins anew with each game: its first bet must not wait for the next look of a quiet lobby.
   async #follow() {
-    await this.#showBalance();
-    setTimeout(() => this.#follow(), this.#playing ? BALANCE_MS.game : BALANCE_MS.lobby);
+    const round = (this.#round = {});
+    while (this.#round === round) {
+      await this.#showBalance();
+      await new Promise((done) => setTimeout(done, this.#playing ? BALANCE_MS.game : BALANCE_MS.lobby));
+    }
   }
 
   async #showBalance() {

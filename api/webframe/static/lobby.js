@@ -194,11 +194,11 @@ function given(fields) {
 }
 
 /** Return the game's picture above a drawn one, which shows while there is none. */
-export function picture({ gameId, name, imageUrl }) {
+export function picture({ name, imageUrl }) {
   const letters = name.split(/\s+/).slice(0, 2).map((word) => [...word][0]?.toUpperCase() ?? "").join("");
   const inside = h("span", { className: "letters" }, letters);
   const drawn = h("span", { className: "picture", "aria-hidden": "true" }, inside);
-  drawn.style.setProperty("--hue", hue(gameId));
+  drawn.style.setProperty("--hue", hue(name));
   if (!imageUrl) return drawn;
   const image = h("img", { alt: "", loading: "lazy", decoding: "async", referrerPolicy: "no-referrer" });
   image.onload = () => image.classList.add("loaded");
@@ -208,10 +208,11 @@ export function picture({ gameId, name, imageUrl }) {
   return drawn;
 }
 
+// Names that differ by a letter get colours that are far apart: 137 degrees is the golden angle.
 function hue(text) {
   let sum = 0;
-  for (const character of text) sum = (sum * 31 + character.codePointAt(0)) % 360;
-  return sum;
+  for (const character of text) sum = (sum * 31 + character.codePointAt(0)) % 9973;
+  return (sum * 137) % 360;
 }
 
 function skeletons() {
