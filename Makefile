@@ -10,10 +10,10 @@ INSTALLED := .venv/.installed
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up play test soak chaos bench check histories mutants lock clean
+.PHONY: help setup browser-setup demo up play test soak chaos bench check histories mutants lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## install everything into .venv, from hash-pinned wheels
 
@@ -22,6 +22,10 @@ $(INSTALLED): $(REQUIREMENTS)
 	@rm -rf .venv
 	@$(PYTHON) -P devkit/cli/setup.py $(if $(UV),--uv $(UV)) $(REQUIREMENTS)
 	@touch $@
+
+browser-setup: ## install the Chromium that tests/browser needs, from Debian; as root
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq chromium; } || { \
+		echo "the browser tests need Chromium: run this as root on Debian, or name one in BETCORE_CHROMIUM" >&2; exit 1; }
 
 demo: setup ## start the stack and play a set of bets; ONCE=1 stops it afterwards
 	@$(RUN) -m betcore demo $(if $(ONCE),--once)
