@@ -4,6 +4,7 @@ import ast
 import importlib.metadata
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ FLOATS_ALLOWED = {
 COMPOSITION_ROOTS = {"worker.py", "api/main.py", "betcore/cli/output.py", "devkit/sandbox/casino/__main__.py"}
 
 
+@cache
 def _tree(file: Path) -> ast.Module:
     return ast.parse(file.read_text(), str(file))
 
