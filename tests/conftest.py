@@ -30,7 +30,7 @@ sys.dont_write_bytecode = False
 gc.disable()
 
 _numbers = itertools.count(1)
-# PostgreSQL and Temporal flush each commit. On a disk the tests wait for that; a run needs about 2 GiB.
+# PostgreSQL and Temporal flush each commit. On a disk the tests wait for that; a run needs about 3 GiB.
 _MEMORY = Path("/dev/shm")
 _ROOM = 8 * 2**30
 

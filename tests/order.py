@@ -5,16 +5,11 @@ from xdist.scheduler import LoadFileScheduling
 
 # Their tests kill workers, lock tables, or stop the sweep: one process takes a group, and starts a stack for it.
 OWN_STACK = (
+    ("tests/system/test_scenarios_operators.py",),
     (
-        "tests/system/test_scenarios_operators.py",
         "tests/system/test_scenarios_crashes.py",
-    ),
-    (
-        "tests/system/test_scenarios_lost_workflows.py",
-        "tests/system/test_scenarios_reconciliation.py",
         "tests/system/test_scenarios_accept.py",
-        "tests/system/test_scenarios_breakers.py",
-        "tests/system/test_scenarios_workers.py",
+        "tests/system/test_scenarios_reconciliation.py",
     ),
     (
         "tests/system/test_scenarios_two_apis.py",
@@ -22,6 +17,11 @@ OWN_STACK = (
         "tests/system/test_scenarios_order.py",
         "tests/system/test_scenarios_replays.py",
         "tests/system/test_scenarios_request_bodies.py",
+    ),
+    (
+        "tests/system/test_scenarios_lost_workflows.py",
+        "tests/system/test_scenarios_breakers.py",
+        "tests/system/test_scenarios_workers.py",
     ),
 )
 # The longest first, then folder by folder. At the end short files are left, which all processes can share.
@@ -32,12 +32,17 @@ FIRST = (
     "tests/system/test_interrupted.py",
     "tests/system/test_verify.py",
     "tests/system/test_scenarios_deploy.py",
-    "tests/unit/test_scans.py",
     "tests/fuzz/",
-    "tests/api/test_overload.py",
+    "tests/unit/test_scans.py",
+    "tests/workflows/test_parked_debits.py",
     "tests/system/",
+    "tests/api/test_overload.py",
     "tests/workflows/",
+    "tests/unit/test_ops_queries.py",
     "tests/api/",
+    # These wait more than they work.
+    "tests/unit/test_sandbox_casino_tokens.py",
+    "tests/unit/test_database.py",
     "tests/unit/",
 )
 _GROUPS = {file: group[0] for group in OWN_STACK for file in group}

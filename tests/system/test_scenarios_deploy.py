@@ -211,7 +211,7 @@ class Waiting:
         waiting = cls(
             wait, partner, await bet_after(partner, [getattr(partner, name) for name in wait.calls], *wait.faults)
         )
-        await holds(waiting.status, lambda status: status == wait.shows, 30)
+        await holds(waiting.status, lambda status: status == wait.shows)
         if wait.casino == SHORT_LIVED:
             await holds(waiting.partner.calls, lambda calls: any(call["path"] == "/payments/info" for call in calls))
         return waiting
