@@ -24,12 +24,16 @@ def router(database: Database, client: Client) -> APIRouter:
     routes = APIRouter()
     incidents, casinos = Incidents(database), CircuitBreakers(database, 0)
 
-    @routes.get("/health/live", summary="The process is up.")
+    @routes.get("/health/live", operation_id="isLive", tags=["Operations"], summary="The process is up.")
     async def live() -> dict[str, str]:
         return {"status": "up"}
 
     @routes.get(
-        "/health/ready", summary="Database and Temporal answer.", responses={503: {"description": "One does not."}}
+        "/health/ready",
+        operation_id="isReady",
+        tags=["Operations"],
+        summary="Database and Temporal answer.",
+        responses={503: {"description": "One does not."}},
     )
     async def ready() -> JSONResponse:
         answers, temporal = await asyncio.gather(_soon(_answers(database)), _soon(_healthy(client)))

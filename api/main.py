@@ -20,6 +20,7 @@ from api.casino import routes as casino_routes
 from api.casino.accepts import AcceptReceiver
 from api.casino.games import GamesView
 from api.casino.launch import CasinoLaunch
+from api.documentation.document import describe
 from api.launcher import Launcher
 from api.paths import AbsoluteTargets, EscapedLineEnds
 from api.provider import routes as provider_routes
@@ -77,14 +78,13 @@ def create_app() -> FastAPI:
             yield
 
     app = FastAPI(
-        title="Aggregator API for providers",
         version="1",
-        description="Providers send bets; every bet is carried to its end, whatever fails in between.",
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
+    describe(app)
     app.add_middleware(EscapedLineEnds)
     app.add_middleware(SignatureMiddleware, prefix=f"{settings.provider_api_prefix}/v1")
     app.add_middleware(AbsoluteTargets)

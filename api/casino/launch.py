@@ -58,7 +58,7 @@ class CasinoLaunch:
 
     async def answer(self, casino: Casino, request: Request, body: bytes) -> Response:
         """Launch a game, and return its page and session. Raises Malformed, and PlayRefused."""
-        game_id = _game_id(request.path_params["game_id"])
+        game_id = _game_id(request.path_params["GameId"])
         asked = read(body)
         if asked.partner_user_id is None or asked.currency is None:
             raise Malformed("RefreshToken is not supported yet: PartnerUserId and CurrencyCode")

@@ -14,7 +14,7 @@ SUCCESS, NOT_AUTHORISED, FORBIDDEN = 200, 401, 403
 MALFORMED, FAILED, CONTRADICTION, UNKNOWN_BET = 103801, 102823, 103803, 103804
 _SOON = {"Retry-After": "1"}
 # Why a player gets no game. 103805 and 103807 are the codes that casinos send for the same.
-_PLAY_REFUSED = {
+PLAY_REFUSED = {
     "player_blocked": 103805,
     "token_invalid": 103807,
     "game_unavailable": 103810,
@@ -42,7 +42,7 @@ def refusal(error: Exception) -> Response:
         case NotAuthorised():
             return render(NOT_AUTHORISED, str(error), status=401, headers={"WWW-Authenticate": "Bearer"})
         case PlayRefused():
-            return render(_PLAY_REFUSED[error.code], f"{error.code}: {error}")
+            return render(PLAY_REFUSED[error.code], f"{error.code}: {error}")
         case TooManyCalls():
             return render(FAILED, str(error), status=429, headers=_SOON)
         case TooLarge():

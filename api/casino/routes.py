@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from api.caller_limits import CallerLimits
-from api.casino import schemas
+from api.casino import openapi, schemas
 from api.casino.accepts import AcceptReceiver
 from api.casino.games import GamesView
 from api.casino.launch import CasinoLaunch
@@ -51,7 +51,7 @@ def router(
     limits: CallerLimits,
 ) -> APIRouter:
     """Return the routes ``auth/token``, ``auth/verify``, ``payments/accept``, ``games`` and the launch of a game."""
-    routes = APIRouter(prefix=PREFIX, include_in_schema=False)
+    routes = APIRouter(prefix=PREFIX)
 
     async def token(request: Request) -> Response:
         client_id, secret, asked = schemas.credentials(await _body(request))
@@ -92,10 +92,11 @@ def router(
         casino = await _authenticate(request, tokens, partners, limits, "launch")
         return await launches.answer(casino, request, await _body(request))
 
-    routes.get("/games")(_with_refusals(list_games))
-    routes.post("/games/{game_id}/launch")(_with_refusals(launch, _LAUNCH_WITHIN))
-    for path, handle in (("/auth/token", token), ("/auth/verify", verify), ("/payments/accept", accept)):
-        routes.post(path)(_with_refusals(handle))
+    routes.post("/auth/token", **openapi.issue_token())(_with_refusals(token))
+    routes.post("/auth/verify", **openapi.verify_message())(_with_refusals(verify))
+    routes.post("/payments/accept", **openapi.accept_payment())(_with_refusals(accept))
+    routes.get("/games", **openapi.list_games())(_with_refusals(list_games))
+    routes.post("/games/{GameId}/launch", **openapi.launch_game())(_with_refusals(launch, _LAUNCH_WITHIN))
     return routes
 
 

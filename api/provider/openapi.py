@@ -1,24 +1,22 @@
-"""The OpenAPI document of the provider's calls: every status and every ``_responseCode`` of each."""
+"""The providers' calls in the OpenAPI document: every status and every ``_responseCode`` of each, with its reasons."""
 
 import json
-from typing import TypedDict
 
+from api.documentation.operations import Operation, Schema, response, schema_ref
+from api.provider import schemas
 from api.provider.responses import RESPONSE_CODES, Reply, render
-from api.provider.schemas import ID_SCHEMA, BetBody, json_schema
+from api.provider.schemas import AMOUNT_SCHEMA, ID_SCHEMA, BetBody, json_schema
 from api.provider.signature import HEADERS
 from betcore.domain.money import Money
 
-_SESSION = {"name": "session_id", "in": "path", "required": True, "schema": ID_SCHEMA}
-_HEADERS = [
-    {
-        "name": header.name,
-        "in": "header",
-        "required": True,
-        "schema": header.schema,
-        "description": header.meaning,
-    }
+TAG = {"name": "Providers", "description": "What a game provider calls: docs/protocol.md explains each call."}
+SECURITY_SCHEMES: dict[str, Schema] = {
+    header.scheme: {"type": "apiKey", "in": "header", "name": header.name, "description": header.meaning}
     for header in HEADERS
-]
+}
+# All four together: one signature.
+_SIGNED: Schema = {"security": [{header.scheme: [] for header in HEADERS}]}
+_SESSION = {"name": "sessionId", "in": "path", "required": True, "schema": schema_ref("Id")}
 
 _CODES = {
     1: "done, or done before with the same data",
@@ -37,54 +35,121 @@ _CODES = {
 
 _BALANCE = Money(minor=12550, currency="EUR")
 _EXAMPLES = {"betId": "bet-000001", "betAmount": "10.00", "winAmount": "25.00", "gameRoundId": "round-000001"}
-# name -> summary, codes under status 200
-_OPERATIONS: dict[str, tuple[str, tuple[int, ...]]] = {
-    "balance": ("The player's balance.", (1, 3)),
-    "pay_in": ("Take a stake.", (1, 3, 4, 6, 7, 104)),
-    "pay_out": ("Settle a bet; winnings of 0 are a loss.", (1, 3, 5, 6, 104)),
-    "pay_in_out": ("Take a stake and pay its winnings at once.", (1, 3, 4, 6, 7, 104)),
+# name -> operationId, summary, body, codes under status 200
+_OPERATIONS: dict[str, tuple[str, str, type[BetBody] | None, tuple[int, ...]]] = {
+    "balance": ("getBalance", "The player's balance.", None, (1, 3)),
+    "pay_in": ("payIn", "Take a stake.", schemas.PayInBody, (1, 3, 4, 6, 7, 104)),
+    "pay_out": ("payOut", "Settle a bet; winnings of 0 are a loss.", schemas.PayOutBody, (1, 3, 5, 6, 104)),
+    "pay_in_out": (
+        "payInOut",
+        "Take a stake and pay its winnings at once.",
+        schemas.PayInOutBody,
+        (1, 3, 4, 6, 7, 104),
+    ),
     "refund": (
+        "refund",
         "Return a stake, or keep it from ever being taken; of a bet settled by PayInOut, take the winnings back first.",
+        schemas.RefundBody,
         (1, 3, 6, 7, 104),
     ),
 }
 
+_MALFORMED, _NOT_AUTHORISED, _UNKNOWN = "MalformedAnswer", "NotAuthorisedAnswer", "OutcomeUnknownAnswer"
+# status -> schema, meaning, code
 _STATUSES = {
-    400: ("The request cannot be read.", (2,)),
-    401: ("The signature, its time or its request id does not hold.", (8,)),
-    404: ("No such path.", (2,)),
-    405: ("No such method here.", (2,)),
-    413: ("More than 64 KiB.", (2,)),
-    415: ("Not application/json.", (2,)),
-    429: ("Too many calls of this counterparty; the header ``Retry-After`` says when to send the next.", (99,)),
-    503: ("The outcome is not known yet; the header ``Retry-After`` says when to ask again.", (99,)),
+    400: (_MALFORMED, "The request cannot be read.", 2),
+    401: (_NOT_AUTHORISED, "The signature, its time or its request id does not hold.", 8),
+    404: (_MALFORMED, "No such path.", 2),
+    405: (_MALFORMED, "No such method here.", 2),
+    413: (_MALFORMED, "More than 64 KiB.", 2),
+    415: (_MALFORMED, "Not application/json.", 2),
+    429: (_UNKNOWN, "Too many calls of this counterparty; the header ``Retry-After`` says when to send the next.", 99),
+    503: (_UNKNOWN, "The outcome is not known yet; the header ``Retry-After`` says when to ask again.", 99),
 }
 
 
-class RouteArguments(TypedDict):
-    """The arguments of a route decorator that document an operation."""
-
-    name: str
-    summary: str
-    responses: dict[int | str, dict[str, object]]
-    openapi_extra: dict[str, object]
-
-
-def operation(name: str, body: type[BetBody] | None = None) -> RouteArguments:
+def operation(name: str) -> Operation:
     """Return the arguments of a route decorator that document an operation."""
-    summary, codes = _OPERATIONS[name]
-    extra: dict[str, object] = {"parameters": [_SESSION, *_HEADERS]}
-    statuses = {200: ("The answer; ``_responseCode`` says which.", codes), **_STATUSES}
+    operation_id, summary, body, codes = _OPERATIONS[name]
+    extra: dict[str, object] = {"parameters": [_SESSION], **_SIGNED}
+    statuses = {200: (_answer_name(name), "The answer; ``_responseCode`` says which.", codes)}
+    statuses |= {status: (schema, text, (code,)) for status, (schema, text, code) in _STATUSES.items()}
     if body is None:
         del statuses[415]
     else:
-        schema = json_schema(body)
-        content = {"schema": schema, "example": {field: _EXAMPLES[field] for field in schema["required"]}}
+        example = {field: _EXAMPLES[field] for field in json_schema(body)["required"]}
+        content = {"schema": schema_ref(_request_name(body)), "example": example}
         extra["requestBody"] = {"required": True, "content": {"application/json": content}}
-    responses: dict[int | str, dict[str, object]] = {
-        status: _response(status, text, numbers) for status, (text, numbers) in statuses.items()
+    return {
+        "name": name,
+        "operation_id": operation_id,
+        "summary": summary,
+        "tags": [TAG["name"]],
+        "responses": {status: _response(status, *about) for status, about in statuses.items()},
+        "openapi_extra": extra,
     }
-    return {"name": name, "summary": summary, "responses": responses, "openapi_extra": extra}
+
+
+def components() -> dict[str, Schema]:
+    """Return the named schemas of the providers' calls."""
+    found = {"Id": ID_SCHEMA, "Amount": AMOUNT_SCHEMA}
+    for name, (_, _, body, codes) in _OPERATIONS.items():
+        if body is not None:
+            found[_request_name(body)] = _request(body)
+        found[_answer_name(name)] = _answer(codes, (200,))
+    found[_MALFORMED] = _answer((2,), (400, 404, 405, 413, 415))
+    found[_NOT_AUTHORISED] = _answer((8,), (401,))
+    found[_UNKNOWN] = _answer((99,), (429, 503))
+    return found
+
+
+def _request_name(body: type[BetBody]) -> str:
+    return body.__name__.replace("Body", "Request")
+
+
+def _answer_name(operation: str) -> str:
+    return operation.title().replace("_", "") + "Answer"
+
+
+def _request(body: type[BetBody]) -> Schema:
+    """Return the schema of a body, with references to the forms of ids and amounts."""
+    schema = json_schema(body)
+    named = {"Id": ID_SCHEMA, "Amount": AMOUNT_SCHEMA}
+    properties = {
+        field: next((schema_ref(name) for name, form in named.items() if form == found), found)
+        for field, found in schema["properties"].items()
+    }
+    return {**schema, "title": _request_name(body), "properties": properties}
+
+
+def _answer(codes: tuple[int, ...], statuses: tuple[int, ...]) -> Schema:
+    """Return the schema of the answers with these codes under these statuses."""
+    reasons = [code for code, (number, status) in RESPONSE_CODES.items() if number in codes and status in statuses]
+    return {
+        "type": "object",
+        "required": ["_responseCode"],
+        "properties": {
+            "currency": {"type": "string", "description": "Left out, like the balance, without a known session."},
+            "balance": {"type": ["number", "null"], "description": "Major units; null if it cannot be read."},
+            "_responseCode": {
+                "type": "integer",
+                "enum": list(codes),
+                "description": "\n".join(f"- `{code}`: {_CODES[code]}" for code in codes),
+            },
+            "message": {"type": "string", "description": "For people; with every code except 1."},
+            "reason": {
+                "type": "string",
+                "enum": [str(reason) for reason in reasons],
+                "description": "For programs; with every code except 1.",
+            },
+        },
+    }
+
+
+def _response(status: int, schema: str, text: str, codes: tuple[int, ...]) -> Schema:
+    meanings = "\n".join(f"- `{code}`: {_CODES[code]}" for code in codes)
+    retry = 99 in codes
+    return response(f"{text}\n\n{meanings}", schema, _examples(status, codes), retry_after=retry)
 
 
 def _examples(status: int, numbers: tuple[int, ...]) -> dict[str, object]:
@@ -98,26 +163,5 @@ def _examples(status: int, numbers: tuple[int, ...]) -> dict[str, object]:
         # Currency and balance are in every answer about a known session.
         known = status in (200, 503) and code not in ("session_unknown", "session_demo", "overloaded", "too_many_calls")
         answer = render(Reply(code, currency="EUR", balance=_BALANCE) if known else Reply(code))
-        found["done" if code is None else code] = {"value": json.loads(bytes(answer.body))}
+        found["done" if code is None else str(code)] = json.loads(bytes(answer.body))
     return found
-
-
-def _response(status: int, text: str, numbers: tuple[int, ...]) -> dict[str, object]:
-    meanings = "\n".join(f"- `{number}`: {_CODES[number]}" for number in numbers)
-    schema = {
-        "type": "object",
-        "required": ["_responseCode"],
-        "properties": {
-            "currency": {"type": "string"},
-            "balance": {"type": ["number", "null"], "description": "Major units; null if it cannot be read."},
-            "_responseCode": {"type": "integer", "enum": list(numbers)},
-            "message": {"type": "string"},
-            "reason": {"type": "string"},
-        },
-    }
-    headers = {"Retry-After": {"schema": {"type": "string"}}} if 99 in numbers else {}
-    return {
-        "description": f"{text}\n\n{meanings}",
-        "content": {"application/json": {"schema": schema, "examples": _examples(status, numbers)}},
-        "headers": headers,
-    }

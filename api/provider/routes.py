@@ -36,14 +36,14 @@ _TO_CLAIM_THE_ID = 0.25
 
 def router(operations: BetOperations) -> APIRouter:
     """Return the routes of the five operations."""
-    routes = APIRouter(prefix="/v1/sessions/{session_id}")
+    routes = APIRouter(prefix="/v1/sessions/{sessionId}")
 
     @routes.get("/balance", **operation("balance"))
     async def balance(request: Request) -> Response:
         caller: Caller = request.state.caller
         if caller.body:
             raise Malformed("a balance is asked for without a body")
-        call = _call(caller, schemas.session_id(request.path_params["session_id"]))
+        call = _call(caller, schemas.session_id(request.path_params["sessionId"]))
         return await _respond("balance", caller, operations.balance(call))
 
     def post(path: str, name: str, model: type[Body], act: Callable[[Call, Body], Awaitable[Reply]]) -> None:
@@ -51,7 +51,7 @@ def router(operations: BetOperations) -> APIRouter:
             caller: Caller = request.state.caller
             if caller.body:
                 _check_content_type(request)
-            session_id = schemas.session_id(request.path_params["session_id"])
+            session_id = schemas.session_id(request.path_params["sessionId"])
             call, ignore = _call(caller, session_id), caller.provider.profile.foreign_amounts == "ignore"
             try:
                 body = schemas.read(model, caller.body, session_id, ignore_foreign_amounts=ignore)
@@ -59,7 +59,7 @@ def router(operations: BetOperations) -> APIRouter:
                 return await _respond(name, caller, operations.refuse_unreadable_win(call, unreadable))
             return await _respond(name, caller, act(call, body))
 
-        routes.post(path, **operation(name, model))(handle)
+        routes.post(path, **operation(name))(handle)
 
     post("/bets/pay-in", "pay_in", schemas.PayInBody, operations.pay_in)
     post("/bets/pay-out", "pay_out", schemas.PayOutBody, operations.pay_out)

@@ -23,7 +23,7 @@ _ABSENT = ""
 _LONGEST_SENT = 100
 
 ID_SCHEMA: JsonSchemaValue = {"type": "string", "pattern": f"^{_ID.pattern}$"}
-_AMOUNT_SCHEMA: JsonSchemaValue = {
+AMOUNT_SCHEMA: JsonSchemaValue = {
     "description": "Major units of the session's currency, with no more decimals than it has; no sign, no exponent.",
     "oneOf": [
         {"type": "string", "pattern": f"^{AMOUNT.pattern}$"},
@@ -55,14 +55,14 @@ def _is_text(value: object) -> TypeGuard[str]:
 
 
 _TAX_SCHEMA: JsonSchemaValue = {
-    **_AMOUNT_SCHEMA,
+    **AMOUNT_SCHEMA,
     "description": "The tax in the winnings, or in the stake if there are none. For casinos that ask for it.",
 }
 _PROMO_SCHEMA: JsonSchemaValue = {**ID_SCHEMA, "description": "The player's promo code. For casinos that ask for it."}
 
 Id = Annotated[str, PlainValidator(_read_id), WithJsonSchema(ID_SCHEMA)]
 # Text in major units: it becomes Money when the currency of the session is known.
-Amount = Annotated[str, PlainValidator(_read_amount), WithJsonSchema(_AMOUNT_SCHEMA)]
+Amount = Annotated[str, PlainValidator(_read_amount), WithJsonSchema(AMOUNT_SCHEMA)]
 TaxAmount = Annotated[str, PlainValidator(_read_amount), WithJsonSchema(_TAX_SCHEMA)]
 PromoCode = Annotated[str, PlainValidator(_read_id), WithJsonSchema(_PROMO_SCHEMA)]
 SessionId = Annotated[str, PlainValidator(_read_session_id), WithJsonSchema(ID_SCHEMA)]

@@ -24,25 +24,34 @@ _DUMMY_SECRETS = ("nobody-has-this-secret",)
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A header of the signature: it is sent once, in its form. ``format`` names that form in OpenAPI's words."""
+    """A header of the signature: it is sent once, in its form. ``scheme`` is its name in the OpenAPI document."""
 
     name: str
     form: re.Pattern[str]
     meaning: str
-    format: str = ""
-
-    @property
-    def schema(self) -> dict[str, str]:
-        """Return the schema of the header in the OpenAPI document."""
-        described = {"format": self.format} if self.format else {"pattern": f"^{self.form.pattern}$"}
-        return {"type": "string", **described}
+    scheme: str
 
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-COUNTERPARTY_ID = Header(xsign.COUNTERPARTY_ID, _UUID, "Who calls.", "uuid")
-TIMESTAMP = Header(xsign.TIMESTAMP, re.compile(r"[0-9]{1,15}"), "Unix time in milliseconds.")
-REQUEST_ID = Header(xsign.REQUEST_ID, re.compile(r"[0-9a-fA-F]{32}"), "New for every request, repeats too.")
-SIGNATURE = Header(xsign.SIGNATURE, re.compile(r"[0-9a-f]{64}"), "HMAC-SHA256 over body and headers.")
+COUNTERPARTY_ID = Header(xsign.COUNTERPARTY_ID, _UUID, "Who calls: a UUID.", "counterpartyId")
+TIMESTAMP = Header(
+    xsign.TIMESTAMP,
+    re.compile(r"[0-9]{1,15}"),
+    "Unix time in milliseconds, at most 60 seconds from our clock.",
+    "timestamp",
+)
+REQUEST_ID = Header(
+    xsign.REQUEST_ID,
+    re.compile(r"[0-9a-fA-F]{32}"),
+    "32 hex digits, new for every request, repeats included.",
+    "requestId",
+)
+SIGNATURE = Header(
+    xsign.SIGNATURE,
+    re.compile(r"[0-9a-f]{64}"),
+    "HMAC-SHA256 in lower-case hex digits, over body and headers.",
+    "signature",
+)
 HEADERS = (COUNTERPARTY_ID, TIMESTAMP, REQUEST_ID, SIGNATURE)
 
 

@@ -1,91 +1,274 @@
-"""The OpenAPI document: no shape that is never sent, and every status and code that is."""
+"""The OpenAPI document: no shape that is never sent, every status and code that is, and examples that the API takes."""
 
 import json
+import re
 from typing import Any
 
+import openapi_spec_validator
 import pytest
+from fastapi.routing import iter_route_contexts
+from jsonschema import Draft202012Validator
 
+from api.casino import launch
+from api.casino import schemas as casino_schemas
+from api.casino.openapi_examples import LAUNCH
+from api.casino.responses import PLAY_REFUSED
 from api.provider.responses import RESPONSE_CODES
 from api.provider.schemas import PayInBody, PayInOutBody, PayOutBody, RefundBody, read
 from betcore.domain.errors import Malformed
-from tests.api.wire import Api
+from betcore.domain.profiles import DEFAULT_ERROR_CODES
+from tests.api.casino_caller import CasinoAnswer, CasinoCaller, casino_caller
+from tests.api.wire import Answer, Api, Signer, post
+from tests.in_process_casino import InProcessCasino
 
-OPERATIONS = {
-    ("get", "/v1/sessions/{session_id}/balance"): {1, 2, 3, 8, 99},
-    ("post", "/v1/sessions/{session_id}/bets/pay-in"): {1, 2, 3, 4, 6, 7, 8, 99, 104},
-    ("post", "/v1/sessions/{session_id}/bets/pay-out"): {1, 2, 3, 5, 6, 8, 99, 104},
-    ("post", "/v1/sessions/{session_id}/bets/pay-in-out"): {1, 2, 3, 4, 6, 7, 8, 99, 104},
-    ("post", "/v1/sessions/{session_id}/bets/refund"): {1, 2, 3, 6, 7, 8, 99, 104},
+Document = dict[str, Any]
+
+V1, V2 = "/v1/sessions/{sessionId}", "/mis-api/api/v2"
+PROVIDERS = {
+    "getBalance": ("get", f"{V1}/balance", {1, 2, 3, 8, 99}),
+    "payIn": ("post", f"{V1}/bets/pay-in", {1, 2, 3, 4, 6, 7, 8, 99, 104}),
+    "payOut": ("post", f"{V1}/bets/pay-out", {1, 2, 3, 5, 6, 8, 99, 104}),
+    "payInOut": ("post", f"{V1}/bets/pay-in-out", {1, 2, 3, 4, 6, 7, 8, 99, 104}),
+    "refund": ("post", f"{V1}/bets/refund", {1, 2, 3, 6, 7, 8, 99, 104}),
 }
-BODIES = {"pay-in": PayInBody, "pay-out": PayOutBody, "pay-in-out": PayInOutBody, "refund": RefundBody}
+CASINOS = {
+    "issueToken": ("post", f"{V2}/auth/token", {200, 400, 401, 403, 405, 413, 429, 503}),
+    "verifyMessage": ("post", f"{V2}/auth/verify", {200, 400, 405, 413, 503}),
+    "listKeys": ("get", f"{V2}/auth/jwks", {200}),
+    "acceptPayment": ("post", f"{V2}/payments/accept", {200, 400, 401, 403, 405, 413, 429, 503}),
+    "listGames": ("get", f"{V2}/games", {200, 304, 400, 401, 403, 405, 429, 503}),
+    "launchGame": ("post", f"{V2}/games/{{GameId}}/launch", {200, 400, 401, 403, 405, 413, 429, 503}),
+}
+OPERATIONS = {"isLive": ("get", "/health/live"), "isReady": ("get", "/health/ready")}
+# Routes that partners do not call: monitoring, the document, and what our own page of the frame loads and calls.
+UNDOCUMENTED = re.compile(r"/openapi\.json|/metrics|/webframe/.+")
+BODIES = {"payIn": PayInBody, "payOut": PayOutBody, "payInOut": PayInOutBody, "refund": RefundBody}
+READERS = {
+    "issueToken": casino_schemas.credentials,
+    "verifyMessage": casino_schemas.token,
+    "acceptPayment": lambda body: casino_schemas.accept(body, DEFAULT_ERROR_CODES),
+    "launchGame": launch.read,
+}
 
 
 @pytest.fixture
-async def document(api: Api) -> dict[str, Any]:
+async def document(api: Api) -> Document:
     return (await api.get("/openapi.json")).body
 
 
-async def test_nothing_of_the_framework_is_promised(document: dict[str, Any]) -> None:
+@pytest.fixture
+async def caller(api: Api, casino: InProcessCasino) -> CasinoCaller:
+    return await casino_caller(api, casino, "c", casino.partner_client_id)
+
+
+def _operations(document: Document) -> dict[str, Any]:
+    """Return each operation by its operationId."""
+    items = document["paths"].values()
+    return {operation["operationId"]: operation for item in items for operation in item.values()}
+
+
+def _schema(document: Document, content: dict[str, Any]) -> dict[str, Any]:
+    """Return the named schema of a content."""
+    name = content["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    found: dict[str, Any] = document["components"]["schemas"][name]
+    return found
+
+
+def _faults(document: Document, schema: dict[str, Any], value: object) -> list[str]:
+    """Return why a value does not fit a schema, or has fields that no schema names."""
+    closed = json.loads(json.dumps(document["components"]))
+    for one in closed["schemas"].values():
+        if "properties" in one:
+            one["additionalProperties"] = False
+    return [fault.message for fault in Draft202012Validator({**schema, "components": closed}).iter_errors(value)]
+
+
+async def test_the_document_is_valid_openapi(document: Document) -> None:
+    assert document["openapi"].startswith("3.1")
+    openapi_spec_validator.validate(document)
+
+
+async def test_every_route_is_documented_or_an_exception(api: Api, document: Document) -> None:
+    assert api.app is not None
+    routes = list(iter_route_contexts(api.app.routes))
+    served = {(method.lower(), str(one.path)) for one in routes for method in one.methods or () if method != "HEAD"}
+    documented = {(method, path) for path, item in document["paths"].items() for method in item}
+    assert documented <= served
+    assert [path for _, path in served - documented if not UNDOCUMENTED.fullmatch(path)] == []
+
+
+async def test_operations_have_short_names_that_stay(document: Document) -> None:
+    found = {
+        operation["operationId"]: (method, path)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    }
+    partners = {name: (method, path) for name, (method, path, _) in (PROVIDERS | CASINOS).items()}
+    assert found == partners | OPERATIONS
+
+
+async def test_nothing_of_the_framework_is_promised(document: Document) -> None:
     assert '"422"' not in json.dumps(document)
     assert "ValidationError" not in json.dumps(document)
-    assert set(document["paths"]) == {
-        *(path for _, path in OPERATIONS),
-        "/mis-api/api/v2/auth/jwks",
-        "/health/live",
-        "/health/ready",
-    }
 
 
-@pytest.mark.parametrize(("method", "path"), list(OPERATIONS))
-async def test_every_status_and_code_is_there_and_explained(document: dict[str, Any], method: str, path: str) -> None:
-    responses = document["paths"][path][method]["responses"]
+async def test_every_body_has_a_named_schema(document: Document) -> None:
+    operations = _operations(document)
+    for name in PROVIDERS.keys() | CASINOS.keys():
+        answers = [one["content"] for one in operations[name]["responses"].values() if "content" in one]
+        bodies = [operations[name]["requestBody"]["content"]] if "requestBody" in operations[name] else []
+        for content in [*answers, *bodies]:
+            schema = content["application/json"]["schema"]
+            assert "$ref" in schema or "$ref" in schema["oneOf"][0], (name, schema)
+
+
+async def test_what_each_call_authenticates_by(document: Document) -> None:
+    schemes, operations = document["components"]["securitySchemes"], _operations(document)
+    headers = {name: one["name"] for name, one in schemes.items() if one["type"] == "apiKey"}
+    assert set(headers.values()) == {"X-Counterparty-Id", "X-Timestamp", "X-Request-Id", "X-Sign"}
+    assert schemes["accessToken"]["scheme"] == "bearer"
+    for name in PROVIDERS:
+        # One requirement with all four, not four of which one is enough.
+        assert operations[name]["security"] == [{header: [] for header in headers}]
+    found = {name: operations[name].get("security") for name in CASINOS}
+    bearers = {"acceptPayment": "payments", "listGames": "games", "launchGame": "launch"}
+    assert found == {name: [{"accessToken": [bearers[name]]}] if name in bearers else None for name in CASINOS}
+
+
+@pytest.mark.parametrize("name", list(PROVIDERS))
+async def test_every_status_and_code_of_a_providers_call_is_there_and_explained(document: Document, name: str) -> None:
+    method, _, codes = PROVIDERS[name]
+    responses = _operations(document)[name]["responses"]
     statuses = {"200", "400", "401", "404", "405", "413", "429", "503"} | ({"415"} if method == "post" else set())
     assert set(responses) == statuses
     found: set[int] = set()
     for status, response in responses.items():
-        schema = response["content"]["application/json"]["schema"]
-        numbers = set(schema["properties"]["_responseCode"]["enum"])
+        numbers = set(_schema(document, response["content"])["properties"]["_responseCode"]["enum"])
         assert numbers <= {1} | {
             number for number, code_status in RESPONSE_CODES.values() if str(code_status) == status
         }
         assert all(f"`{number}`" in response["description"] for number in numbers)
         found |= numbers
-    assert found == OPERATIONS[method, path]
+    assert found == codes
     assert "Retry-After" in responses["503"]["headers"]
 
 
-@pytest.mark.parametrize(("method", "path"), list(OPERATIONS))
-async def test_examples_are_answers_and_bodies_that_fit(document: dict[str, Any], method: str, path: str) -> None:
-    operation = document["paths"][path][method]
-    for response in operation["responses"].values():
-        content = response["content"]["application/json"]
-        for example in content["examples"].values():
-            assert example["value"]["_responseCode"] in content["schema"]["properties"]["_responseCode"]["enum"]
-            assert set(example["value"]) <= set(content["schema"]["properties"])
-    if method == "post":
-        body = operation["requestBody"]["content"]["application/json"]
-        assert set(body["schema"]["required"]) <= set(body["example"]) <= set(body["schema"]["properties"])
-        read(BODIES[path.rpartition("/")[2]], json.dumps(body["example"]).encode(), "any")
+@pytest.mark.parametrize("name", list(CASINOS))
+async def test_every_status_of_a_casinos_call_is_there(document: Document, name: str) -> None:
+    responses = _operations(document)[name]["responses"]
+    assert {int(status) for status in responses} == CASINOS[name][2]
+    assert all("Retry-After" in responses[status]["headers"] for status in responses.keys() & {"429", "503"})
 
 
-@pytest.mark.parametrize(("method", "path"), list(OPERATIONS))
-async def test_the_headers_of_a_signature_are_required(document: dict[str, Any], method: str, path: str) -> None:
-    parameters = {one["name"]: one for one in document["paths"][path][method]["parameters"]}
-    assert set(parameters) == {"session_id", "X-Counterparty-Id", "X-Timestamp", "X-Request-Id", "X-Sign"}
-    assert all(one["required"] for one in parameters.values())
+@pytest.mark.parametrize("name", [*PROVIDERS, *CASINOS])
+async def test_examples_fit_their_schemas(document: Document, name: str) -> None:
+    operation = _operations(document)[name]
+    for status, response in operation["responses"].items():
+        if status != "304":
+            content = response["content"]["application/json"]
+            assert content["examples"]
+            for example in content["examples"].values():
+                assert _faults(document, content["schema"], example["value"]) == []
+    if "requestBody" in operation:
+        content = operation["requestBody"]["content"]["application/json"]
+        assert _faults(document, content["schema"], content["example"]) == []
+        assert _faults(document, content["schema"], {**content["example"], "other": 1})
 
 
-async def test_amounts_may_be_text_or_numbers(document: dict[str, Any]) -> None:
-    operation = document["paths"]["/v1/sessions/{session_id}/bets/pay-in"]["post"]
-    amount = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]["betAmount"]
+@pytest.mark.parametrize("name", [*BODIES, *READERS])
+async def test_the_api_takes_the_example_of_a_body(document: Document, name: str) -> None:
+    content = _operations(document)[name]["requestBody"]["content"]["application/json"]
+    raw = json.dumps(content["example"]).encode()
+    if name in READERS:
+        assert READERS[name](raw)
+    else:
+        read(BODIES[name], raw, "any")
+    # The schema and the check agree on what is needed.
+    for missing in document["components"]["schemas"][_request(content)]["required"]:
+        less = {field: value for field, value in content["example"].items() if field != missing}
+        with pytest.raises(Malformed):
+            READERS[name](json.dumps(less).encode()) if name in READERS else read(
+                BODIES[name], json.dumps(less).encode(), "any"
+            )
+
+
+def _request(content: dict[str, Any]) -> str:
+    schema = content["schema"]
+    return str((schema if "$ref" in schema else schema["oneOf"][0])["$ref"].rpartition("/")[2])
+
+
+async def test_amounts_may_be_text_or_numbers_up_to_the_largest_that_is_read(document: Document) -> None:
+    amount = document["components"]["schemas"]["Amount"]
     assert {one["type"] for one in amount["oneOf"]} == {"string", "number"}
-
-
-async def test_the_largest_number_of_the_document_is_the_largest_that_is_read(document: dict[str, Any]) -> None:
-    operation = document["paths"]["/v1/sessions/{session_id}/bets/pay-in"]["post"]
-    amount = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]["betAmount"]
+    for request in ("PayInRequest", "PayOutRequest", "PayInOutRequest"):
+        properties = document["components"]["schemas"][request]["properties"]
+        amounts = {name for name, schema in properties.items() if schema.get("$ref", "").endswith("/Amount")}
+        assert amounts == properties.keys() & {"betAmount", "winAmount", "winOdd"}
     limit = next(one["exclusiveMaximum"] for one in amount["oneOf"] if one["type"] == "number")
     body = '{"betId": "b", "gameRoundId": "r", "betAmount": %d}'
     assert read(PayInBody, (body % (limit - 1)).encode(), "any").bet_amount == str(limit - 1)
     with pytest.raises(Malformed):
         read(PayInBody, (body % limit).encode(), "any")
+
+
+async def test_every_reason_why_a_player_gets_no_game_is_there(document: Document) -> None:
+    content = _operations(document)["launchGame"]["responses"]["200"]["content"]["application/json"]
+    assert set(content["examples"]) == {"done", *PLAY_REFUSED}
+    assert {one["value"]["ErrorCode"] for one in content["examples"].values()} == {200, *PLAY_REFUSED.values()}
+
+
+async def test_what_the_api_answers_casinos_is_what_the_document_says(
+    document: Document, caller: CasinoCaller, api: Api
+) -> None:
+    _, accept = await caller.open()
+    bearer = await caller.bearer()
+    answers = {
+        "issueToken": [await caller.log_in(), await caller.log_in("guessed"), await caller.log_in(Scope="none")],
+        "verifyMessage": [
+            await caller.post(f"{V2}/auth/verify", {"Token": "x"}),
+            await caller.post(f"{V2}/auth/verify", 1),
+        ],
+        "acceptPayment": [
+            await caller.accept(accept),
+            await caller.accept({**accept, "BetId": 7}),
+            await caller.accept({**accept, "Amount": "1.00"}),
+            await caller.accept({**accept, "Amount": None}),
+            await caller.post(f"{V2}/payments/accept", accept),
+            await caller.accept(b"x" * 70_000),
+        ],
+        "listGames": [await caller.get(f"{V2}/games", bearer), await caller.get(f"{V2}/games?limit=0", bearer)],
+        "launchGame": [
+            await caller.post(f"{V2}/games/7/launch", LAUNCH, bearer),
+            await caller.post(f"{V2}/games/7/launch", {**LAUNCH, "CurrencyCode": 1}, bearer),
+            await caller.post(f"{V2}/games/7/launch", LAUNCH),
+        ],
+        "listKeys": [CasinoAnswer(await api.get(f"{V2}/auth/jwks"))],
+    }
+    statuses = {name: {given.answer.status for given in found} for name, found in answers.items()}
+    assert statuses == {
+        "issueToken": {200, 401, 403},
+        "verifyMessage": {200, 400},
+        "acceptPayment": {200, 400, 401, 413},
+        "listGames": {200, 400},
+        "launchGame": {200, 400, 401},
+        "listKeys": {200},
+    }
+    for name, found in answers.items():
+        for given in found:
+            _assert_documented(document, name, given.answer)
+
+
+async def test_what_the_api_answers_providers_is_what_the_document_says(
+    document: Document, casino: InProcessCasino, signer: Signer, api: Api
+) -> None:
+    path = f"/v1/sessions/{casino.session.session_id}"
+    balance = await api.send("GET", f"{path}/balance", signer.sign().items())
+    assert balance.body["_responseCode"] == 1
+    _assert_documented(document, "getBalance", balance)
+    for body, off in ((b'{"betId":"never-seen"}', 0), (b"{", 0), (b'{"betId":"never-seen"}', 600)):
+        _assert_documented(document, "refund", await post(api, signer, body, f"{path}/bets/refund", off))
+
+
+def _assert_documented(document: Document, name: str, answer: Answer) -> None:
+    content = _operations(document)[name]["responses"][str(answer.status)]["content"]["application/json"]
+    assert _faults(document, content["schema"], answer.body) == [], (name, answer)

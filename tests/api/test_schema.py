@@ -17,6 +17,7 @@ import schemathesis
 from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 
+from api.provider.signature import COUNTERPARTY_ID, HEADERS
 from betcore.provider import xsign
 from tests.partner import Stack, TestPartner
 
@@ -25,7 +26,8 @@ Moved = dict[tuple[str, int], Decimal]
 
 # A PayOut of an unknown bet is answered "never seen" the second time.
 ORDERED = "order_window: 0.001"
-UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+# The form of each header of the signature: the document has it in words.
+FORMS = {header.name: f"^{header.form.pattern}$" for header in HEADERS}
 # The document does not know the currency of a session: euros have two decimals.
 EUROS = [
     {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,2})?$"},
@@ -73,7 +75,6 @@ class Wire(requests.auth.AuthBase):
     negative example stays one.
     """
 
-    forms: dict[str, str]
     partner: TestPartner
     forger: bool = False
     exchanges: list[Exchange] = field(default_factory=list)
@@ -82,7 +83,7 @@ class Wire(requests.auth.AuthBase):
         body = _bytes(request.body)
         secret = "guessed" if self.forger else self.partner.secret
         for name, value in xsign.headers(secret, self.partner.counterparty_id, body).items():
-            if re.fullmatch(self.forms[name], _text(request.headers.get(name, ""))):
+            if re.fullmatch(FORMS[name], _text(request.headers.get(name, ""))):
                 request.headers[name] = value
 
         def keep(response: requests.Response, **_: object) -> None:
@@ -108,12 +109,24 @@ def _text(value: str | bytes) -> str:
 
 @pytest.fixture(scope="module")
 async def document(stack: Stack) -> Document:
-    """Return the document as it is served, and let responses have the fields that it names and no others."""
+    """Return the providers' part of the document, with responses that have the fields it names and no others.
+
+    A header that is a security scheme is never generated with a fault: those of the signature become parameters.
+    """
     async with stack.http.get(f"{stack.addresses['api']}/openapi.json") as response:
         found: Document = await response.json()
+    found["paths"] = {path: item for path, item in found["paths"].items() if "{sessionId}" in path}
+    components = found["components"]
+    for name, schema in components["schemas"].items():
+        if name.endswith("Answer"):
+            schema["additionalProperties"] = False
     for operation in _calls(found).values():
-        for answer in operation["responses"].values():
-            answer["content"]["application/json"]["schema"]["additionalProperties"] = False
+        schemes = [components["securitySchemes"][name] for names in operation.pop("security") for name in names]
+        operation["parameters"] += [_header(one["name"]) for one in schemes]
+        for content in operation.get("requestBody", {"content": {}})["content"].values():
+            # Each call narrows its own.
+            content["schema"] = copy.deepcopy(components["schemas"][content["schema"]["$ref"].rpartition("/")[2]])
+    del components["securitySchemes"]
     return found
 
 
@@ -122,11 +135,15 @@ async def partner(stack: Stack) -> TestPartner:
     return await stack.partner(ORDERED, min_bet="0.10", max_bet="500")
 
 
+def _header(name: str) -> dict[str, Any]:
+    form = {"format": "uuid"} if name == COUNTERPARTY_ID.name else {"pattern": FORMS[name]}
+    return {"name": name, "in": "header", "required": True, "schema": {"type": "string", **form}}
+
+
 def _calls(document: Document) -> dict[str, Any]:
     """Return the calls of providers by the last part of their path."""
     items = document["paths"].items()
-    found = [(path, item) for path, item in items if "{session_id}" in path]
-    return {path.rpartition("/")[2]: operation for path, item in found for operation in item.values()}
+    return {path.rpartition("/")[2]: operation for path, item in items for operation in item.values()}
 
 
 def _fields(operation: dict[str, Any]) -> dict[str, Any]:
@@ -134,12 +151,6 @@ def _fields(operation: dict[str, Any]) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]
     return found
-
-
-def _forms(document: Document) -> dict[str, str]:
-    """Return the form of each header of the signature, as the document has it."""
-    parameters = next(iter(_calls(document).values()))["parameters"]
-    return {one["name"]: one["schema"].get("pattern", UUID) for one in parameters if one["in"] == "header"}
 
 
 async def _play(document: Document, stack: Stack, wire: Wire, examples: int = 20, **config: Any) -> list[str]:
@@ -181,9 +192,10 @@ def _seat(name: str, operation: dict[str, Any], session: str) -> None:
     fields, example = body["schema"]["properties"], body["example"]
     fields["sessionId"] = {"enum": [session]}
     # A number may be written with an exponent, which no schema can refuse; the players without a session play with it.
-    fields.pop("winOdd", None)
+    for free in ("winOdd", "taxAmount"):
+        fields.pop(free, None)
     for amount in fields.keys() & AMOUNTS.keys():
-        fields[amount]["oneOf"] = EUROS
+        fields[amount] = {"oneOf": EUROS}
     # Stakes open bets of their own, PayOut settles that of PayIn, and Refund returns what is open.
     if "betAmount" in fields:
         example["betId"] = f"bet-{name}"
@@ -225,15 +237,15 @@ def _below_v1(exchanges: list[Exchange]) -> list[Exchange]:
 async def test_without_a_good_signature_every_call_is_refused_and_nothing_moves(
     stack: Stack, partner: TestPartner, document: Document
 ) -> None:
-    wire = Wire(_forms(document), partner, forger=True)
-    fixed = {"path.session_id": partner.session_id}
+    wire = Wire(partner, forger=True)
+    fixed = {"path.sessionId": partner.session_id}
     assert await _play(document, stack, wire, parameters=fixed, checks=UNSIGNED) == []
     assert {(call.status, call.code) for call in _below_v1(wire.exchanges)} == {(401, 8)}
     assert await partner.calls() == []
 
 
 async def test_an_unknown_session_moves_nothing(stack: Stack, partner: TestPartner, document: Document) -> None:
-    wire = Wire(_forms(document), partner)
+    wire = Wire(partner)
     assert await _play(document, stack, wire, checks=ANY_ANSWER) == []
     codes = Counter(call.code for call in _below_v1(wire.exchanges))
     assert set(codes) <= {2, 3, 8}
@@ -244,12 +256,12 @@ async def test_an_unknown_session_moves_nothing(stack: Stack, partner: TestPartn
 async def test_calls_are_answered_as_documented_and_money_moves_for_those_answered_1(
     stack: Stack, partner: TestPartner, document: Document
 ) -> None:
-    wire, calls = Wire(_forms(document), partner), _calls(document)
+    wire, calls = Wire(partner), _calls(document)
     seated = copy.deepcopy(document)
     for name, operation in _calls(seated).items():
         _seat(name, operation, partner.session_id)
     assert (await partner.pay_in(OPEN)).code == 1
-    fixed = {"path.session_id": partner.session_id}
+    fixed = {"path.sessionId": partner.session_id}
     assert await _play(seated, stack, wire, 25, parameters=fixed, checks=CHECKS) == []
 
     opened = Exchange("POST", "/pay-in", b'{"betId":"%b","betAmount":"10.00"}' % OPEN.encode(), 200, 1)

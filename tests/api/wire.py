@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import structlog
 import uvicorn
-from starlette.types import ASGIApp
+from fastapi import FastAPI
 
 from api.http_protocol import BoundedHttp
 from api.main import create_app
@@ -77,9 +77,10 @@ class Signer:
 
 @dataclass(frozen=True)
 class Api:
-    """A served API."""
+    """A served API, and its application if it runs in this process."""
 
     port: int
+    app: FastAPI | None = None
 
     async def get(self, path: str, headers: Headers = ()) -> Answer:
         """Send a GET without a body."""
@@ -106,7 +107,7 @@ class Api:
 
 
 @asynccontextmanager
-async def served(app: ASGIApp) -> AsyncIterator[Api]:
+async def served(app: FastAPI) -> AsyncIterator[Api]:
     """Serve an application by uvicorn on a free port."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -114,7 +115,7 @@ async def served(app: ASGIApp) -> AsyncIterator[Api]:
         server = uvicorn.Server(uvicorn.Config(app, http=BoundedHttp, log_config=None, access_log=False, lifespan="on"))
         task = asyncio.create_task(server.serve(sockets=[listening]))
         try:
-            yield Api(listening.getsockname()[1])
+            yield Api(listening.getsockname()[1], app)
         finally:
             server.should_exit = True
             await task
