@@ -20,6 +20,7 @@ from api.casino import routes as casino_routes
 from api.casino.accepts import AcceptReceiver
 from api.casino.games import GamesView
 from api.casino.launch import CasinoLaunch
+from api.documentation import page
 from api.documentation.document import describe
 from api.launcher import Launcher
 from api.paths import AbsoluteTargets, EscapedLineEnds
@@ -85,6 +86,8 @@ def create_app() -> FastAPI:
         redirect_slashes=False,
     )
     describe(app)
+    if settings.api_docs:
+        page.serve(app)
     app.add_middleware(EscapedLineEnds)
     app.add_middleware(SignatureMiddleware, prefix=f"{settings.provider_api_prefix}/v1")
     app.add_middleware(AbsoluteTargets)

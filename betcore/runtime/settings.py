@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     )
     issuer: str = Field("betcore", description="Claim `iss` of the tokens that the service signs for casinos.")
     provider_api_prefix: str = Field("", description="Path before /v1 of the Aggregator API for providers.")
+    api_docs: bool = Field(False, description="Serve the page /docs, which shows the calls of providers and casinos.")
     crypto_currencies: dict[str, int] = Field(
         default_factory=dict, description='Currencies beyond ISO 4217 with their decimals, such as {"BTC": 8}.'
     )

@@ -47,7 +47,7 @@ def _show(ready: "Ready", data_dir: Path) -> None:
     from rich.console import Console
 
     rows = {
-        "API": f"{ready.api}/openapi.json",
+        "API": f"{ready.api}/docs",
         "Temporal UI": ready.temporal_ui,
         "Temporal": ready.temporal,
         "PostgreSQL": ready.database,

@@ -1,5 +1,6 @@
 """The service's own processes in a stack: workers and the API."""
 
+import os
 import sys
 from collections.abc import Mapping
 
@@ -21,4 +22,5 @@ def api(port: int, env: Mapping[str, str]) -> Service:
     patience = ("--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "8")
     http = ("--http", "api.http_protocol:BoundedHttp")
     command = (sys.executable, "-m", "uvicorn", "api.main:create_app", *flags, *http, *patience)
-    return Service("api", command, env, ready=probes.answers(port, "/health/ready"), ports=(port,))
+    docs = {"BETCORE_API_DOCS": os.environ.get("BETCORE_API_DOCS", "true")}
+    return Service("api", command, {**docs, **env}, ready=probes.answers(port, "/health/ready"), ports=(port,))

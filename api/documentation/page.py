@@ -1,0 +1,39 @@
+"""The page ``/docs``: Swagger UI on the OpenAPI document, with files of this service alone."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
+
+_FOLDER = Path(__file__).parent
+# Swagger UI draws its icons from data: addresses, and sets styles by script, which this policy allows.
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    )
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+
+def serve(app: FastAPI) -> None:
+    """Let the application serve the page and its files."""
+    html = (_FOLDER / "page.html").read_text()
+
+    @app.get("/docs", include_in_schema=False)
+    async def page() -> HTMLResponse:
+        return HTMLResponse(html, headers=_HEADERS)
+
+    app.mount("/docs/static", StaticFiles(directory=_FOLDER / "static"))
