@@ -28,6 +28,7 @@ _STAKE, _WIN, _AMOUNT = Decimal(1000), Decimal(1000), "10.00"
 _DEBIT, _CREDIT = TransactionType.ACCEPT_BET, TransactionType.PAY_OUT
 _DONE = 200
 _LIFETIME = timedelta(seconds=10)
+_SESSION_IDLE = timedelta(hours=2)
 _ANSWER_WITHIN = timedelta(seconds=4)
 
 
@@ -95,6 +96,7 @@ class LeanBets:
             self._pool,
             provider_requests.LOOK_UP,
             provider_id=self._provider_id,
+            session_idle=_SESSION_IDLE,
             request_id=secrets.token_hex(16),
             session_id=session_id,
             provider_bet_id=provider_bet_id,
@@ -119,6 +121,9 @@ class LeanBets:
             currency=seen["session_currency"],
             stake=_STAKE,
             win=win,
+            stake_tax=None,
+            win_tax=None,
+            promo_code=None,
             state="accepting",
             refusal=None,
             owner=owner,
@@ -139,6 +144,7 @@ class LeanBets:
             owner=owner,
             transaction_type=int(_CREDIT),
             amount=_WIN,
+            tax=None,
             message="pay_out" if kind is BetKind.TWO_STEP else None,
             filed_at=datetime.now(UTC),
             state="settling",
