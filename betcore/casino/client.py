@@ -33,6 +33,7 @@ from betcore.domain.casino_responses import NOT_SENT
 from betcore.domain.casino_values import Doubt, Shown, field
 from betcore.domain.partners import Casino
 from betcore.domain.payment_list import Listed
+from betcore.domain.players import CasinoUser, casino_user
 
 _log = structlog.get_logger()
 
@@ -41,6 +42,8 @@ ANSWERS = Counter("betcore_casino_answers", "Casinos' responses by call and kind
 # A casino whose clock is slow would refuse a token that is valid from now on.
 _BACKDATED = timedelta(seconds=5)
 _MAX_ANSWER = 256 * 1024
+# The kinds of an answer that did not come.
+_UNANSWERED = ("timeout", "connection", NOT_SENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,19 @@ class Look:
 
     found: bool | None
     kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """The answer of users/auth to a token. ``user`` is None unless the casino has clearly named whose it is."""
+
+    answer: CasinoAnswer
+    user: CasinoUser | None
+
+    @property
+    def unanswered(self) -> bool:
+        """Return whether no response has come: the same token may be sent again."""
+        return self.answer.kind in _UNANSWERED
 
 
 class MovementDiffers(Exception):
@@ -130,6 +146,15 @@ class CasinoClient:
     async def info(self, casino: Casino, bet_id: int, within: timedelta) -> CasinoAnswer:
         """Request payments/info for a bet, and return the answer unchanged."""
         return await self._call(casino, "/payments/info", {"BetId": bet_id}, within, None)
+
+    async def authenticate(self, casino: Casino, refresh_token: str, tag_id: int, within: timedelta) -> Authentication:
+        """Ask whose token it is, once. The casino gives another token in its place."""
+        data: dict[str, object] = {"RefreshToken": refresh_token}
+        if tag_id:
+            data["TagId"] = tag_id
+        answer = await self._call(casino, "/users/auth", data, within, None)
+        value = answer.value if answer.meaning == "done" and isinstance(answer.value, dict) else {}
+        return Authentication(answer, casino_user(value))
 
     async def balance(
         self, casino: Casino, partner_user_id: str, tag_id: int, currency: str, within: timedelta

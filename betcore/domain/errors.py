@@ -17,7 +17,7 @@ PlayRefused answer casinos and players. The codes of the lower half answer opera
     ├── Overloaded             overloaded
     ├── TooManyCalls           too_many_calls
     ├── PlayRefused            token_invalid, player_blocked, casino_disabled, game_unavailable, provider_unavailable,
-    │                          casino_unavailable, currency_unsupported, limits_empty
+    │                          casino_unavailable, currency_unsupported, limits_empty, session_expired
     │
     ├── InvalidInput           invalid_name, invalid_address, invalid_profile, invalid_limits, invalid_overlap,
     │                          invalid_mode, invalid_time, invalid_window, invalid_folder, invalid_kind,
@@ -144,6 +144,7 @@ PlayCode = Literal[
     "casino_unavailable",
     "currency_unsupported",
     "limits_empty",
+    "session_expired",
 ]
 
 

@@ -1,0 +1,91 @@
+"""Calls of users/auth in the database: of several with one token, in all processes, one is sent to the casino."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import cast
+from uuid import uuid4
+
+from betcore.db.database import Database
+from betcore.db.statements import player_authentications as statements
+from betcore.domain.errors import PlayCode, PlayRefused
+from betcore.domain.partners import Casino
+from betcore.domain.players import AuthenticatedPlayer, CasinoUser
+from betcore.runtime.vault import Vault
+
+# What came of a call is also what another one with the same token gets, for so long.
+SHARED_FOR = timedelta(seconds=10)
+_KEPT_FOR = timedelta(minutes=1)
+_KNOWN = "known"
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A call with one token that this process is to make; another process takes it over after ``lost_after``."""
+
+    casino_id: int
+    token_hash: str
+    flight: str
+
+
+class Flights:
+    """Reads and writes calls of users/auth. Tokens stand there encrypted, or as a hash."""
+
+    def __init__(self, database: Database, vault: Vault, lost_after: timedelta) -> None:
+        self._database = database
+        self._vault = vault
+        self._lost_after = lost_after
+
+    async def claim(
+        self, casino: Casino, refresh_token: str, watched: str | None
+    ) -> Flight | AuthenticatedPlayer | str:
+        """Return the call that this process is to make; or the player, if it was made; or which call is under way.
+
+        ``watched`` is the call that was under way before. Raise PlayRefused if the casino has refused the token, or did
+        not answer the call that was waited for.
+        """
+        mine = Flight(casino.casino_id, hashlib.sha256(refresh_token.encode()).hexdigest(), str(uuid4()))
+        row = await self._database.one_row(
+            statements.CLAIM,
+            **asdict(mine),
+            watched=watched,
+            shared_for=SHARED_FOR,
+            lost_after=self._lost_after,
+        )
+        if row is None:
+            return ""
+        if str(row.flight) == mine.flight:
+            return mine
+        if row.outcome is None:
+            return str(row.flight)
+        if row.result is None:
+            raise PlayRefused("the casino's answer to users/auth", code=cast(PlayCode, row.outcome))
+        return AuthenticatedPlayer(**json.loads(self._vault.open(row.result)))
+
+    async def again(self, flight: Flight) -> bool:
+        """Begin a second attempt; return False if another process has taken the call over."""
+        return await self._database.one_row(statements.AGAIN, **asdict(flight)) is not None
+
+    async def known(self, flight: Flight, user: CasinoUser) -> AuthenticatedPlayer:
+        """Register the player when new, and end the call. Raise PlayRefused if an operator blocks the player."""
+        row = await self._database.one_row(
+            statements.REGISTER, casino_id=flight.casino_id, partner_user_id=user.partner_user_id
+        )
+        if row is None or row.blocked:
+            raise await self.refused(flight, "player_blocked")
+        player = AuthenticatedPlayer(row.player_id, user.partner_user_id, user.currency, user.refresh_token)
+        await self._end(flight, _KNOWN, self._vault.seal(json.dumps(asdict(player))))
+        return player
+
+    async def refused(self, flight: Flight, code: PlayCode) -> PlayRefused:
+        """End the call, and return the refusal."""
+        await self._end(flight, code, None)
+        return PlayRefused("the casino's answer to users/auth", code=code)
+
+    async def forget(self) -> None:
+        """Delete what came of calls that are too old to be shared."""
+        await self._database.execute(statements.FORGET, kept_for=_KEPT_FOR)
+
+    async def _end(self, flight: Flight, outcome: str, result: str | None) -> None:
+        await self._database.execute(statements.END, **asdict(flight), outcome=outcome, result=result)
