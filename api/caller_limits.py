@@ -31,10 +31,12 @@ class CallerLimits:
     partner's name counts for the partner only when its signature holds: otherwise anybody could use up its calls.
     """
 
-    def __init__(self, strangers_per_second: int, store: str | None) -> None:
+    def __init__(self, strangers_per_second: int, frames_per_second: int, store: str | None) -> None:
         self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._shared = store and SlidingWindowCounterRateLimiter(RedisStorage(f"async+{store}", wrap_exceptions=True))
         self._strangers = _window(Rate(per_second=strangers_per_second, burst=2 * strangers_per_second))
+        # A page that opens makes several calls at once.
+        self._frames = _window(Rate(per_second=frames_per_second, burst=4 * frames_per_second))
 
     async def count_provider(self, provider: Provider) -> None:
         """Count a call of a provider. Raises TooManyCalls if it is over the rate of its profile."""
@@ -47,6 +49,13 @@ class CallerLimits:
     async def count_stranger(self) -> None:
         """Count a call of a stranger. Raises TooManyCalls if all of them together are over their rate."""
         await self._count(self._strangers, "stranger", "strangers")
+
+    async def count_frame(self, casino: Casino | None, address: str) -> None:
+        """Count a call of a frame of a casino, None if that is not known. Raises TooManyCalls for its address.
+
+        It never counts for the casino itself: visitors must not use up the calls of its servers.
+        """
+        await self._count(self._frames, f"frame:{casino.casino_id if casino else 0}:{address}", "frames")
 
     async def _count_partner(self, kind: str, number: int, name: str, rate: Rate | None) -> None:
         if rate is not None:

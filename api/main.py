@@ -1,9 +1,10 @@
 """The API process: its composition root, and how a refused request is answered."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import TypeAlias
 
 import aiohttp
 import structlog
@@ -24,6 +25,7 @@ from api.documentation import page
 from api.documentation.document import describe
 from api.launcher import Launcher
 from api.paths import AbsoluteTargets, EscapedLineEnds
+from api.player_auth import LOST_AFTER, PlayerAuth
 from api.provider import routes as provider_routes
 from api.provider.balances import Balances
 from api.provider.operations import BetOperations
@@ -32,15 +34,21 @@ from api.provider.signature import Caller, SignatureMiddleware
 from api.provider.stake_admission import StakeAdmission
 from api.provider.workflow_client import BetWorkflowClient
 from api.webframe import routes as webframe_routes
+from api.webframe.api import FrameApi
+from api.webframe.balances import FrameBalances
 from api.webframe.files import FrameFiles
+from api.webframe.texts import Texts
 from betcore.casino.client import CasinoClient
 from betcore.casino.http_session import http_session
 from betcore.casino.tokens import Tokens
 from betcore.db.bets import Bets
 from betcore.db.database import Database, DatabaseError, open_database
+from betcore.db.frame_sessions import FrameSessions, ShownBalances
 from betcore.db.games import Games
 from betcore.db.launches import Launches
+from betcore.db.lobby import Lobby
 from betcore.db.partners import Partners
+from betcore.db.player_authentications import Flights
 from betcore.db.provider_requests import ProviderRequests
 from betcore.db.signing_keys import SigningKeys
 from betcore.domain import currencies
@@ -54,6 +62,8 @@ from betcore.temporal.client import connect
 from betcore.temporal.schedules import request_sync
 
 _log = structlog.get_logger()
+# Deletes rows that are old.
+Forget: TypeAlias = Callable[[], Awaitable[None]]
 _FORGET_EVERY = 30.0
 _REFUSALS = {404: Code.UNKNOWN_ROUTE, 405: Code.WRONG_METHOD}
 
@@ -72,9 +82,9 @@ def create_app() -> FastAPI:
             client = await connect(settings)
             # A casino that is slow to answer must not use up the connections of all casinos.
             http = await stack.enter_async_context(http_session())
-            requests = compose(app, settings, database, client, http)
+            what_is_old = compose(app, settings, database, client, http)
             stack.push_async_callback(app.state.admission.close)
-            forgetting = asyncio.create_task(_forget(requests))
+            forgetting = asyncio.create_task(_forget(what_is_old))
             stack.callback(forgetting.cancel)
             yield
 
@@ -99,22 +109,29 @@ def create_app() -> FastAPI:
 
 def compose(
     app: FastAPI, settings: Settings, database: Database, client: Client, http: aiohttp.ClientSession
-) -> ProviderRequests:
-    """Give the application its routes, and the routes their collaborators."""
+) -> Sequence[Forget]:
+    """Give the application its routes, and the routes their collaborators; return what deletes old rows."""
     vault = Vault.of(settings)
     keys = SigningKeys(database, vault, settings.partner_cache_seconds)
     partners = Partners(database, vault, settings.partner_cache_seconds)
     requests = ProviderRequests(database)
-    balances = Balances(requests, partners, CasinoClient(http, keys, settings.issuer))
+    casinos = CasinoClient(http, keys, settings.issuer)
+    balances = Balances(requests, partners, casinos)
     admission = StakeAdmission(requests, settings.stakes_in_flight)
     operations = BetOperations(requests, Bets(database), partners, balances, BetWorkflowClient(client), admission)
     store = settings.rate_limit_store
-    limits = CallerLimits(settings.stranger_calls_per_second, store.get_secret_value() if store else None)
-    app.state.requests, app.state.partners, app.state.admission, app.state.limits = (
+    limits = CallerLimits(
+        settings.stranger_calls_per_second,
+        settings.frame_calls_per_second,
+        store.get_secret_value() if store else None,
+    )
+    texts, files = Texts(), FrameFiles()
+    app.state.requests, app.state.partners, app.state.admission, app.state.limits, app.state.texts = (
         requests,
         partners,
         admission,
         limits,
+        texts,
     )
     app.include_router(provider_routes.router(operations), prefix=settings.provider_api_prefix)
     app.include_router(jwks.router(keys))
@@ -122,9 +139,20 @@ def compose(
     tokens, games = Tokens(keys, settings.issuer), GamesView(Games(database))
     launcher = Launcher(Launches(database, vault), partners, ProviderClient(http), partial(request_sync, client))
     app.include_router(casino_routes.router(tokens, partners, accepts, games, CasinoLaunch(launcher), limits))
-    app.include_router(webframe_routes.router(FrameFiles(), partners))
+    flights, frames = Flights(database, vault, LOST_AFTER), FrameSessions(database, vault)
+    frame = FrameApi(
+        texts,
+        partners,
+        limits,
+        frames,
+        PlayerAuth(flights, casinos),
+        launcher,
+        Lobby(database, settings.partner_cache_seconds),
+        FrameBalances(ShownBalances(database), requests, casinos),
+    )
+    app.include_router(webframe_routes.router(files, texts, partners, frame))
     app.include_router(health.router(database, client))
-    return requests
+    return requests.forget, flights.forget, frames.forget
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
@@ -135,6 +163,8 @@ async def _refuse(request: Request, error: Exception) -> Response:
     """
     if casino_routes.owns(request.url.path):
         return casino_responses.refusal(error)
+    if webframe_routes.owns(request.url.path):
+        return webframe_routes.refuse(request, error, request.app.state.texts)
     caller: Caller | None = getattr(request.state, "caller", None)
     try:
         if caller and not caller.claimed:
@@ -150,11 +180,12 @@ async def _refuse(request: Request, error: Exception) -> Response:
     return refusal(error)
 
 
-async def _forget(requests: ProviderRequests) -> None:
-    """Delete old request ids every 30 seconds. A failure is logged and tried again."""
+async def _forget(what_is_old: Sequence[Forget]) -> None:
+    """Delete old rows every 30 seconds. A failure is logged and tried again."""
     while True:
-        try:
-            await requests.forget()
-        except DatabaseError as error:
-            _log.warning("old request ids were not dropped", error=str(error))
+        for forget in what_is_old:
+            try:
+                await forget()
+            except DatabaseError as error:
+                _log.warning("old rows were not deleted", error=str(error))
         await asyncio.sleep(_FORGET_EVERY)

@@ -10,7 +10,6 @@ import hmac
 from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi import APIRouter, Request
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from api.caller_limits import CallerLimits
@@ -19,11 +18,11 @@ from api.casino.accepts import AcceptReceiver
 from api.casino.games import GamesView
 from api.casino.launch import CasinoLaunch
 from api.casino.responses import CONTRADICTION, SUCCESS, UNKNOWN_BET, refusal, render, repeat_later
-from api.strict_json import MAX_BODY
+from api.request_body import read_body
 from betcore.casino.tokens import LIFETIME, Tokens
 from betcore.db.partners import Partners
 from betcore.domain.accepts import AcceptOutcome
-from betcore.domain.errors import Malformed, NotAuthorised, ScopeMissing, TooLarge
+from betcore.domain.errors import NotAuthorised, ScopeMissing
 from betcore.domain.partners import Casino, CasinoAccount
 from betcore.domain.scopes import Scope, granted
 
@@ -54,7 +53,7 @@ def router(
     routes = APIRouter(prefix=PREFIX)
 
     async def token(request: Request) -> Response:
-        client_id, secret, asked = schemas.credentials(await _body(request))
+        client_id, secret, asked = schemas.credentials(await read_body(request))
         account = await _identify(
             partners,
             limits,
@@ -72,13 +71,13 @@ def router(
         return render(SUCCESS, "Success", value, headers={"Cache-Control": "no-store"})
 
     async def verify(request: Request) -> Response:
-        claims = await tokens.message(schemas.token(await _body(request)))
+        claims = await tokens.message(schemas.token(await read_body(request)))
         value = {"Valid": False} if claims is None else {"Valid": True, "Claims": claims}
         return render(SUCCESS, "Success", value)
 
     async def accept(request: Request) -> Response:
         casino = await _authenticate(request, tokens, partners, limits, "payments")
-        stored = await accepts.receive(casino, await _body(request))
+        stored = await accepts.receive(casino, await read_body(request))
         if stored.outcome is AcceptOutcome.LATER:
             return repeat_later()
         code, message = _ANSWERS[stored.outcome]
@@ -90,7 +89,7 @@ def router(
 
     async def launch(request: Request) -> Response:
         casino = await _authenticate(request, tokens, partners, limits, "launch")
-        return await launches.answer(casino, request, await _body(request))
+        return await launches.answer(casino, request, await read_body(request))
 
     routes.post("/auth/token", **openapi.issue_token())(_with_refusals(token))
     routes.post("/auth/verify", **openapi.verify_message())(_with_refusals(verify))
@@ -170,16 +169,3 @@ async def _identify(
         raise NotAuthorised(doubt)
     await limits.count_casino(account.casino)
     return account
-
-
-async def _body(request: Request) -> bytes:
-    """Return the whole body. Raises TooLarge as soon as that is known, and Malformed if the casino hangs up."""
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY:
-                raise TooLarge(f"a body has {MAX_BODY} bytes at most")
-    except ClientDisconnect:
-        raise Malformed("the body was not finished") from None
-    return bytes(body)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from starlette.responses import Response
 
+from betcore.domain.origins import is_loopback
+
 _HEADERS = {"Referrer-Policy": "strict-origin", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _UNKNOWN = "<!doctype html><title>Not found</title><p>There is no casino of this number."
 
@@ -29,7 +31,7 @@ def content_security_policy(frame_hosts: Sequence[str], origins: Sequence[str]) 
             "style-src 'self'",
             "img-src https:",
             "connect-src 'self'",
-            f"frame-src {_sources(frame_hosts)}",
+            f"frame-src {_sources([_source(host) for host in frame_hosts])}",
             f"frame-ancestors {_sources(origins)}",
             "base-uri 'none'",
             "form-action 'none'",
@@ -39,3 +41,9 @@ def content_security_policy(frame_hosts: Sequence[str], origins: Sequence[str]) 
 
 def _sources(given: Sequence[str]) -> str:
     return " ".join(given) or "'none'"
+
+
+def _source(host: str) -> str:
+    """Return where a game of a host comes from: by https, and by http only from this machine."""
+    name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    return f"http://{host} https://{host}" if is_loopback(name) else f"https://{host}"

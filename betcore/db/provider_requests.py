@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from betcore.db.database import Database
-from betcore.db.row_mapping import as_json, money_of, record_of
+from betcore.db.row_mapping import as_json, record_of
 from betcore.db.statements import provider_requests
 from betcore.db.statements.provider_requests import SessionRow
 from betcore.domain.bet import BetRecord, BetState
@@ -80,8 +80,13 @@ class ProviderRequests:
 
     async def last_balance(self, player_id: int, currency: str) -> Money | None:
         """Return the balance that the casino last named for a player, or None."""
+        found = await self.last_movement(player_id, currency)
+        return None if found is None else found[1]
+
+    async def last_movement(self, player_id: int, currency: str) -> tuple[datetime, Money] | None:
+        """Return when a movement last brought a balance of a player, and that balance, or None."""
         row = await self._database.one_row(provider_requests.LAST_BALANCE, player_id=player_id, currency=currency)
-        return None if row is None else money_of(row.balance, row.currency)
+        return None if row is None else (row.at, Money(minor=int(row.balance), currency=row.currency))
 
     async def tombstone(
         self, provider_id: int, provider_bet_id: str, session: Session, state: BetState, refusal: Code | None

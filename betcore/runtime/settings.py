@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     stranger_calls_per_second: int = Field(
         500, gt=0, description="Calls a second of all callers together that have not shown who they are."
     )
+    frame_calls_per_second: int = Field(
+        20, gt=0, description="Calls a second from one address of a casino's frames; four times so many at once."
+    )
     rate_limit_store: SecretStr | None = Field(
         None,
         description="Valkey that counts partners' calls, valkey://host:port/0; unset: each API process by itself.",

@@ -142,7 +142,7 @@ async def test_strangers_share_one_rate_and_known_providers_have_theirs(
 
 
 async def test_a_flood_of_strangers_fills_no_memory() -> None:
-    limits, refused = CallerLimits(10, None), 0
+    limits, refused = CallerLimits(10, 20, None), 0
     for _ in range(500):
         try:
             await limits.count_stranger()

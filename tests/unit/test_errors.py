@@ -26,7 +26,7 @@ from betcore.domain.errors import (
 
 CODES = {
     PlayRefused: "token_invalid player_blocked casino_disabled game_unavailable provider_unavailable "
-    "casino_unavailable currency_unsupported limits_empty",
+    "casino_unavailable currency_unsupported limits_empty session_expired",
     InvalidInput: "invalid_name invalid_address invalid_profile invalid_limits invalid_overlap invalid_mode "
     "invalid_time invalid_window invalid_folder invalid_kind invalid_operation unknown_currency not_supported",
     PreconditionFailed: "already_exists provider_disabled provider_suspended casino_disabled game_disabled "

@@ -71,10 +71,11 @@ class BetIdRow:
 
 @dataclass(frozen=True, slots=True)
 class BalanceRow:
-    """A balance in minor units of its currency."""
+    """A balance in minor units of its currency, and when a movement brought it."""
 
     balance: Decimal
     currency: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ WITH named AS (
      WHERE player_id = :player_id AND currency = :currency AND refusal IS NULL AND closed_at IS NULL
      ORDER BY closed_at DESC, bet_id DESC LIMIT 20)
 )
-SELECT balance, currency FROM named WHERE balance IS NOT NULL ORDER BY at DESC LIMIT 1
+SELECT balance, currency, at FROM named WHERE balance IS NOT NULL ORDER BY at DESC LIMIT 1
 """,
 )
 
