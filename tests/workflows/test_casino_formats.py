@@ -196,9 +196,20 @@ async def test_a_success_with_dirty_text_is_done(database_url: str, temporal: Cl
         assert await casino.attempts() == {-1: 1, 1: 1}
 
 
+_REFUSE_AT_LENGTH = (
+    """
+    CREATE FUNCTION refuse_at_length() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'movement refused %', repeat('at length ', 1000);
+    END $$
+    """,
+    "CREATE TRIGGER refuse_at_length BEFORE UPDATE ON movement EXECUTE FUNCTION refuse_at_length()",
+)
+
+
 @pytest.mark.edge_case(86)
 async def test_a_failure_can_be_read_in_temporal(database_url: str, temporal: Client) -> None:
-    """A database refuses a long statement: the UI shows why, and not that the failure is too large."""
+    """A database refuses with a long text: the UI shows its beginning, and not that the failure is too large."""
     async with playing(database_url, temporal, SHORT) as casino:
         await casino.faults({"kind": "drop", "path": MAKE})
         handle = await begin(temporal, await casino.pay_in(seconds=1))
@@ -209,7 +220,8 @@ async def test_a_failure_can_be_read_in_temporal(database_url: str, temporal: Cl
 
         await eventually(begun, PATIENCE)
         async with casino.engine.connect() as connection:
-            await connection.execute(text("ALTER TABLE movement RENAME TO away"))
+            for statement in _REFUSE_AT_LENGTH:
+                await connection.execute(text(statement))
 
         async def failed() -> bool:
             pending = (await handle.describe()).raw_description.pending_activities
