@@ -63,14 +63,13 @@ _ACCEPT = _object(
 )
 _LAUNCH = _object(
     {
+        "PartnerUserId": {"oneOf": [TEXT, {"type": "integer", "minimum": 0}], "description": "The casino's player."},
+        "CurrencyCode": {**TEXT, "description": "Such as EUR."},
         "Language": {**TEXT, "description": "A language tag, such as en or pt-BR."},
         "ViewType": {"type": "string", "enum": [*get_args(ViewType)]},
         "Mode": {"type": "string", "enum": [*get_args(Mode)]},
     },
     {
-        "PartnerUserId": {"oneOf": [TEXT, {"type": "integer", "minimum": 0}], "description": "The casino's player."},
-        "CurrencyCode": {**TEXT, "description": "With PartnerUserId."},
-        "RefreshToken": {**TEXT, "description": "In place of PartnerUserId and CurrencyCode."},
         "TagId": {"type": "integer", "minimum": 0, "maximum": LARGEST_ID, "default": 0},
         "Brand": {**TEXT, "description": "The casino's site; it counts for reports."},
         "MinBet": {**_LIMIT, "description": "The smallest stake of this session, in major units."},
