@@ -10,10 +10,10 @@ INSTALLED := .venv/.installed
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser-setup demo up play test soak chaos bench check histories mutants lock clean
+.PHONY: help setup browser-setup examples-setup demo up play test soak chaos bench check histories mutants lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## install everything into .venv, from hash-pinned wheels
 
@@ -26,6 +26,11 @@ $(INSTALLED): $(REQUIREMENTS)
 browser-setup: ## install the Chromium that tests/browser needs, from Debian; as root
 	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq chromium; } || { \
 		echo "the browser tests need Chromium: run this as root on Debian, or name one in BETCORE_CHROMIUM" >&2; exit 1; }
+
+examples-setup: ## install the PHP that runs examples/php in the tests, from Debian; as root
+	@php -m 2>/dev/null | grep -q pdo_sqlite && php -m | grep -q curl || \
+		{ test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq php-cli php-curl php-sqlite3; } || \
+		echo "without PHP the tests of examples/php are skipped: run this as root on Debian" >&2
 
 demo: setup ## start the stack and play a set of bets; ONCE=1 stops it afterwards
 	@$(RUN) -m betcore demo $(if $(ONCE),--once)
