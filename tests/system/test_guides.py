@@ -25,7 +25,7 @@ def checkout(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["integrate-provider"])
+@pytest.mark.parametrize("name", ["integrate-casino", "integrate-provider"])
 async def test_every_command_of_a_guide_does_what_the_guide_says(
     name: str, stack: Stack, checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
