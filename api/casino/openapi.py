@@ -1,14 +1,14 @@
 """The casinos' calls in the OpenAPI document: every status and every ``ErrorCode`` of each."""
 
 import json
-from typing import get_args
+from typing import cast, get_args
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.casino import openapi_examples as examples
 from api.casino.openapi_schemas import ID, MOMENT, SCHEMAS, TEXT
-from api.casino.responses import CONTRADICTION, SUCCESS, UNKNOWN_BET, refusal, render, repeat_later
+from api.casino.responses import CONTRADICTION, PLAY_REFUSED, SUCCESS, UNKNOWN_BET, refusal, render, repeat_later
 from api.documentation.operations import Operation, Schema, response, schema_ref
 from betcore.domain.errors import Malformed, NotAuthorised, PlayCode, PlayRefused, ScopeMissing, TooLarge, TooManyCalls
 from betcore.domain.scopes import Scope
@@ -33,7 +33,8 @@ _REFUSALS: dict[int, tuple[str, Response]] = {
     429: ("More calls than agreed: this one was not read.", refusal(TooManyCalls("send it again later"))),
     503: ("Not possible at the moment: send the same again.", repeat_later()),
 }
-_PLAY_CODES: tuple[PlayCode, ...] = get_args(PlayCode)
+# The frame has codes of its own, which no launch is answered with.
+_PLAY_CODES = [code for code in cast(tuple[PlayCode, ...], get_args(PlayCode)) if code in PLAY_REFUSED]
 _BODY, _BEARER = (400, 413), (401, 403, 429)
 
 
