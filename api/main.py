@@ -138,14 +138,16 @@ def compose(
     accepts = AcceptReceiver(database, client)
     tokens, games = Tokens(keys, settings.issuer), GamesView(Games(database))
     launcher = Launcher(Launches(database, vault), partners, ProviderClient(http), partial(request_sync, client))
-    app.include_router(casino_routes.router(tokens, partners, accepts, games, CasinoLaunch(launcher), limits))
     flights, frames = Flights(database, vault, LOST_AFTER), FrameSessions(database, vault)
+    auth = PlayerAuth(flights, casinos)
+    launches = CasinoLaunch(launcher, auth)
+    app.include_router(casino_routes.router(tokens, partners, accepts, games, launches, limits))
     frame = FrameApi(
         texts,
         partners,
         limits,
         frames,
-        PlayerAuth(flights, casinos),
+        auth,
         launcher,
         Lobby(database, settings.partner_cache_seconds),
         FrameBalances(ShownBalances(database), requests, casinos),

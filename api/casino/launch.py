@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from decimal import Decimal
 from typing import cast, get_args
@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from api.casino.responses import SUCCESS, render
 from api.launcher import Launcher
+from api.player_auth import PlayerAuth
 from api.strict_json import Json, JsonNumber, read_object
 from betcore.domain.casino_values import LARGEST_ID
 from betcore.domain.currencies import decimals
@@ -19,13 +20,14 @@ from betcore.domain.errors import Malformed, PlayRefused
 from betcore.domain.launch import LaunchRequest, Mode, ViewType
 from betcore.domain.money import Money
 from betcore.domain.partners import Casino
+from betcore.domain.players import LONGEST_TOKEN, is_token
 
 _GAME_ID = re.compile(r"[1-9][0-9]{0,15}")
 _CURRENCY = re.compile(r"[A-Z][A-Z0-9]{2,11}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
 _URL = re.compile(r"https://[^\s/?#@\\]+([/?#][^\s\\]*)?|http://(localhost|127\.0\.0\.1)(:[0-9]+)?([/?#][^\s\\]*)?")
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,15}")
-_MAX_NAME, _MAX_URL, _MAX_TOKEN = 128, 2048, 4096
+_MAX_NAME, _MAX_URL = 128, 2048
 # Who has the answer plays as the player.
 _NOT_KEPT = {"Cache-Control": "no-store"}
 
@@ -50,39 +52,57 @@ class LaunchBody:
     deposit_url: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _User:
+    """Who plays, and the casino's new token in place of the one that it sent."""
+
+    partner_user_id: str
+    currency: str
+    refresh_token: str | None = field(repr=False)
+
+
 class CasinoLaunch:
     """Answers ``POST games/{GameId}/launch``."""
 
-    def __init__(self, launcher: Launcher) -> None:
+    def __init__(self, launcher: Launcher, auth: PlayerAuth) -> None:
         self._launcher = launcher
+        self._auth = auth
 
     async def answer(self, casino: Casino, request: Request, body: bytes) -> Response:
         """Launch a game, and return its page and session. Raises Malformed, and PlayRefused."""
         game_id = _game_id(request.path_params["GameId"])
         asked = read(body)
-        if asked.partner_user_id is None or asked.currency is None:
-            raise Malformed("RefreshToken is not supported yet: PartnerUserId and CurrencyCode")
+        user = await self._user(casino, asked)
         launched = await self._launcher.launch(
             LaunchRequest(
                 casino=casino,
-                partner_user_id=asked.partner_user_id,
+                partner_user_id=user.partner_user_id,
                 game_id=game_id,
-                currency=asked.currency,
+                currency=user.currency,
                 language=asked.language,
                 own_host=request.headers.get("host", ""),
                 mode=asked.mode,
                 view_type=asked.view_type,
                 tag_id=asked.tag_id,
                 brand=asked.brand,
-                min_bet=_limit("MinBet", asked.min_bet, asked.currency),
-                max_bet=_limit("MaxBet", asked.max_bet, asked.currency),
+                min_bet=_limit("MinBet", asked.min_bet, user.currency),
+                max_bet=_limit("MaxBet", asked.max_bet, user.currency),
                 return_url=asked.return_url,
                 deposit_url=asked.deposit_url,
             )
         )
         expires_at = launched.expires_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         value = {"SessionId": launched.session_id, "FrameUri": launched.frame_uri, "ExpiresAt": expires_at}
+        if user.refresh_token is not None:
+            value["RefreshToken"] = user.refresh_token
         return render(SUCCESS, "Success", value, headers=_NOT_KEPT)
+
+    async def _user(self, casino: Casino, asked: LaunchBody) -> _User:
+        """Return who plays: the casino is asked for whose token it is, and is believed when it names the player."""
+        if asked.refresh_token is None:
+            return _User(str(asked.partner_user_id), str(asked.currency), None)
+        player = await self._auth.authenticate(casino, asked.refresh_token, asked.tag_id)
+        return _User(player.partner_user_id, player.currency, player.refresh_token)
 
 
 def read(body: bytes) -> LaunchBody:
@@ -148,8 +168,8 @@ def _player(fields: Fields) -> str | None:
 
 def _token(fields: Fields) -> str | None:
     found = _text(fields, "RefreshToken")
-    if found is not None and not 1 <= len(found) <= _MAX_TOKEN:
-        raise Malformed(f"RefreshToken has 1 to {_MAX_TOKEN} characters")
+    if found is not None and not is_token(found):
+        raise Malformed(f"RefreshToken has 1 to {LONGEST_TOKEN} characters without blanks around them")
     return found
 
 

@@ -63,13 +63,14 @@ _ACCEPT = _object(
 )
 _LAUNCH = _object(
     {
-        "PartnerUserId": {"oneOf": [TEXT, {"type": "integer", "minimum": 0}], "description": "The casino's player."},
-        "CurrencyCode": {**TEXT, "description": "Such as EUR."},
         "Language": {**TEXT, "description": "A language tag, such as en or pt-BR."},
         "ViewType": {"type": "string", "enum": [*get_args(ViewType)]},
         "Mode": {"type": "string", "enum": [*get_args(Mode)]},
     },
     {
+        "RefreshToken": {**TEXT, "description": "Of the player: then neither PartnerUserId nor CurrencyCode is sent."},
+        "PartnerUserId": {"oneOf": [TEXT, {"type": "integer", "minimum": 0}], "description": "The casino's player."},
+        "CurrencyCode": {**TEXT, "description": "Such as EUR; with PartnerUserId."},
         "TagId": {"type": "integer", "minimum": 0, "maximum": LARGEST_ID, "default": 0},
         "Brand": {**TEXT, "description": "The casino's site; it counts for reports."},
         "MinBet": {**_LIMIT, "description": "The smallest stake of this session, in major units."},
@@ -84,7 +85,8 @@ _LAUNCHED = _object(
         "SessionId": {**TEXT, "description": "The same one if the same launch comes again within a minute."},
         "FrameUri": {**_URL, "description": "The page of the game: whoever has it plays as the player."},
         "ExpiresAt": MOMENT,
-    }
+    },
+    {"RefreshToken": {**TEXT, "description": "In place of the one that was sent."}},
 )
 SCHEMAS: dict[str, Schema] = {
     "TokenRequest": _object(

@@ -15,6 +15,8 @@ from tests.system.scenarios import DONE
 ASKED = {"PartnerUserId": "anna", "CurrencyCode": "EUR", "Language": "pt-BR", "ViewType": "mobile", "Mode": "real"}
 GAME_UNAVAILABLE, PROVIDER_UNAVAILABLE, LIMITS_EMPTY = 103810, 103811, 103812
 CURRENCY_UNSUPPORTED, CASINO_DISABLED, PLAYER_BLOCKED, MALFORMED = 103813, 103814, 103805, 103801
+TOKEN_INVALID, CASINO_UNAVAILABLE = 103807, 103815
+BY_TOKEN = {"PartnerUserId": None, "CurrencyCode": None}
 
 
 @dataclass
@@ -120,6 +122,29 @@ async def test_a_launched_game_is_played(casino: Launching) -> None:
     assert (await casino.partner.pay_out(bet, "25.00", session=session)).outcome == DONE
     [kept] = await casino.partner.sql("SELECT frame_uri FROM launch WHERE session_id = :s", s=session)
     assert value["FrameUri"] not in kept.frame_uri
+
+
+async def test_a_players_token_is_exchanged_for_player_currency_and_the_next_token(casino: Launching) -> None:
+    about = {"partner_client_id": casino.partner.partner_client_id, "partner_user_id": "bella", "balance": "50.00"}
+    given = (await casino.partner.at_casino("POST", "/_players", json={**about, "currency": "EUR"}))["refresh_token"]
+    first = await casino.launched(**BY_TOKEN, RefreshToken=given)
+    query = "SELECT partner_user_id, currency FROM session JOIN player USING (player_id) WHERE session_id = :s"
+    assert tuple((await casino.partner.sql(query, s=first["SessionId"]))[0]) == ("bella", "EUR")
+    # Asked twice with one token, as by a server that got no answer: the casino has exchanged it once.
+    assert await casino.launched(**BY_TOKEN, RefreshToken=given) == first
+    second = await casino.launched(**BY_TOKEN, RefreshToken=first["RefreshToken"])
+    assert second["SessionId"] == first["SessionId"]
+    assert len({given, first["RefreshToken"], second["RefreshToken"]}) == 3
+
+    await casino.partner.faults({"kind": "status", "path": "/users/auth", "times": 1})
+    last = {**BY_TOKEN, "RefreshToken": second["RefreshToken"]}
+    assert (await casino.ask(**last))[:2] == (200, CASINO_UNAVAILABLE)
+    assert (await casino.launched(**last))["SessionId"] == first["SessionId"]
+
+
+async def test_a_token_that_the_casino_does_not_know_launches_nothing(casino: Launching) -> None:
+    assert (await casino.ask(**BY_TOKEN, RefreshToken="guessed"))[:2] == (200, TOKEN_INVALID)
+    assert (await casino.sent(), await casino.sessions()) == ([], 0)
 
 
 async def test_what_a_profile_has_is_sent_and_what_is_sent_holds(stack: Stack) -> None:
@@ -369,7 +394,9 @@ async def test_limits_that_leave_no_stake_and_currencies_that_are_not_played(cas
 
 MALFORMED_FIELDS: list[dict[str, Any]] = [
     {"PartnerUserId": None}, {"CurrencyCode": None}, {"PartnerUserId": None, "CurrencyCode": None},
-    {"RefreshToken": "t"}, {"PartnerUserId": ""}, {"PartnerUserId": " anna"}, {"PartnerUserId": "x" * 129},
+    {"RefreshToken": "t"}, {**BY_TOKEN, "RefreshToken": ""}, {**BY_TOKEN, "RefreshToken": " t"},
+    {**BY_TOKEN, "RefreshToken": "t" * 4097}, {**BY_TOKEN, "RefreshToken": 1}, {"PartnerUserId": ""},
+    {"PartnerUserId": " anna"}, {"PartnerUserId": "x" * 129},
     {"PartnerUserId": 1.5}, {"PartnerUserId": True}, {"PartnerUserId": ["anna"]}, {"PartnerUserId": "a\nb"},
     {"CurrencyCode": "eur"}, {"CurrencyCode": 978}, {"CurrencyCode": ""}, {"Language": None}, {"Language": "x"},
     {"Language": "en_US"}, {"Language": 1}, {"ViewType": None}, {"ViewType": "tablet"}, {"Mode": None},
