@@ -2,18 +2,20 @@
 
 import os
 from io import BytesIO
+from urllib.parse import quote
 
 import pytest
 from PIL import Image
 from playwright.async_api import expect
 
+from tests.browser.conftest import Visit
 from tests.browser.test_frame import Casino, card, casino
-from tests.partner import ROOT
+from tests.partner import ROOT, TestPartner, eventually
 
 __all__ = ["casino"]  # a fixture
 
 _KEPT = ROOT / "docs" / "pictures"
-_WIDE, _NARROW = {"width": 1120, "height": 700}, {"width": 390, "height": 780}
+_WIDE, _NARROW, _TALL = {"width": 1120, "height": 700}, {"width": 390, "height": 780}, {"width": 1500, "height": 1010}
 
 
 @pytest.mark.skipif("BETCORE_PICTURES" not in os.environ, reason="makes the pictures of docs/pictures/")
@@ -30,6 +32,27 @@ async def test_pictures(casino: Casino, name: str, size: dict[str, int], scheme:
     await game.get_by_role("button", name="Roll").click()
     await expect(game.locator("#past li")).to_have_count(1)
     _keep(await page.screenshot(), "game", name)
+
+
+@pytest.mark.skipif("BETCORE_PICTURES" not in os.environ, reason="makes the pictures of docs/pictures/")
+async def test_picture_of_a_bet(player: TestPartner, visit: Visit) -> None:
+    """Show a bet that its casino made wait for its win, as operators see it in the Temporal UI."""
+    session = await player.seat("bella")
+    bet = player.new_bet()
+    await player.pay_in(bet, session=session)
+    await player.faults({"kind": "status", "path": "/payments/make", "times": 3})
+    await player.pay_out(bet, "25.00", session=session)
+    await eventually(lambda: _is_settled(player, bet))
+    workflow = quote(f"bet:{player.counterparty_id}:{bet}", safe="")
+    url = f"{player.stack.addresses['temporal_ui']}/namespaces/default/workflows/{workflow}"
+    page = await visit(url, viewport=_TALL)
+    await expect(page.get_by_text("settled").first).to_be_visible()
+    await page.wait_for_load_state("networkidle")
+    _keep(await page.screenshot(clip={"x": 258, "y": 60, "width": 1242, "height": 950}), "bet", "wide")
+
+
+async def _is_settled(player: TestPartner, bet: str) -> bool:
+    return bool((await player.row(bet)).state == "settled")
 
 
 def _keep(screenshot: bytes, what: str, name: str) -> None:
