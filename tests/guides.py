@@ -66,12 +66,14 @@ async def run(page: str, folder: Path, replaced: Mapping[str, str], skipped: set
     process = await asyncio.create_subprocess_exec(
         *("bash", "-c", script), cwd=folder, stdout=PIPE, stderr=STDOUT, start_new_session=True, env=os.environ
     )
+    assert process.stdout is not None
+    output = ""
     try:
-        async with asyncio.timeout(seconds):
-            assert process.stdout is not None
-            output = ""
-            while output.count(_END) < len(ran) and (line := await process.stdout.readline()):
-                output += line.decode()
+        # A command that waits for ever is reported with what went wrong before it.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while output.count(_END) < len(ran) and (line := await process.stdout.readline()):
+                    output += line.decode()
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -87,5 +89,5 @@ def _wrong(ran: list[Box], printed: list[str], statuses: list[int]) -> list[str]
         if status or not is_like(shown, expected):
             found.append(f"line {box.line}, status {status}:\n{box.command}\nprinted:\n{shown}\nexpected:\n{expected}")
     if len(statuses) < len(ran):
-        found.append(f"the shell ended at line {ran[len(statuses)].line}:\n{printed[-1]}")
+        found.append(f"the shell ended, or waited too long, at line {ran[len(statuses)].line}:\n{printed[-1]}")
     return found
