@@ -33,7 +33,7 @@ async def test_every_command_of_a_guide_does_what_the_guide_says(
     api, casino, ui = (stack.addresses[one] for one in ("api", "sandbox_casino", "temporal_ui"))
     replaced = {"http://127.0.0.1:8080": api, "http://127.0.0.1:8081": casino, "http://127.0.0.1:8233": ui}
     (port,) = ports.free(1)
-    replaced |= dict.fromkeys(("http://127.0.0.1:9000", "http://127.0.0.1:9100"), f"http://127.0.0.1:{port}")
+    replaced |= dict.fromkeys(("127.0.0.1:9000", "127.0.0.1:9100"), f"127.0.0.1:{port}")
     monkeypatch.setenv("PORT", str(port))
     wrong = await guides.run(page, checkout, replaced, _FIRST_RUN, _SECONDS)
     assert not wrong, "\n".join(wrong)
