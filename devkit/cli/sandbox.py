@@ -229,7 +229,10 @@ async def _introduce(provider_url: str, counterparty_id: str, secret: str) -> No
 
 async def _casino(partners: "Onboarding", url: str) -> Json:
     found = await _moved(partners, "casino", CASINO_NAME, url)
-    return found or await partners.add_casino(CASINO_NAME, url, confirmation="reply")
+    found = found or await partners.add_casino(CASINO_NAME, url, confirmation="reply")
+    # Its own page embeds the frame.
+    profile = await partners.profile("casino", CASINO_NAME) | {"origins": [url]}
+    return found | await partners.change("casino", CASINO_NAME, profile=json.dumps(profile))
 
 
 async def _moved(partners: "Onboarding", kind: "PartnerKind", name: str, url: str) -> Json | None:

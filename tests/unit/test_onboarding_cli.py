@@ -320,6 +320,10 @@ async def test_the_sandbox_is_prepared_once_and_found_again(
     ]
     (provider,) = (await asyncio.to_thread(cli.did, "provider", "list"))["providers"]
     assert (provider["name"], provider["base_url"]) == ("sandbox-provider", f"http://127.0.0.1:{there}")
+    shown = await asyncio.to_thread(cli.did, "provider", "set-profile", "--name", "sandbox-provider")
+    assert shown["profile"]["frame_hosts"] == [f"127.0.0.1:{there}"]
+    shown = await asyncio.to_thread(cli.did, "casino", "set-profile", "--name", "sandbox-casino")
+    assert shown["profile"]["origins"] == [f"http://127.0.0.1:{port}"]
     rotate = ("casino", "rotate-secret", "--name", "sandbox-casino")
     secret = (await asyncio.to_thread(cli.did, *rotate))["secret"]
     assert set(kept.secrets) == {first["partner_client_id"]}
