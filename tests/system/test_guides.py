@@ -32,8 +32,9 @@ async def test_every_command_of_a_guide_does_what_the_guide_says(
     page = (ROOT / "docs" / f"{name}.md").read_text()
     api, casino, ui = (stack.addresses[one] for one in ("api", "sandbox_casino", "temporal_ui"))
     replaced = {"http://127.0.0.1:8080": api, "http://127.0.0.1:8081": casino, "http://127.0.0.1:8233": ui}
-    (port,) = ports.free(1)
+    port, site = ports.free(2)
     replaced |= dict.fromkeys(("127.0.0.1:9000", "127.0.0.1:9100"), f"127.0.0.1:{port}")
+    replaced |= {"http.server 9200": f"http.server {site}", "127.0.0.1:9200": f"127.0.0.1:{site}"}
     monkeypatch.setenv("PORT", str(port))
     wrong = await guides.run(page, checkout, replaced, _FIRST_RUN, _SECONDS)
     assert not wrong, "\n".join(wrong)
