@@ -60,6 +60,7 @@ async def player(stack: Stack) -> TestPartner:
     host = stack.addresses["sandbox_provider"].partition("://")[2]
     origins = f"origins: ['{stack.addresses['sandbox_casino']}']"
     partner = await stack.partner(f"frame_hosts: ['{host}']", origins, min_bet="0.10", max_bet="500")
+    await partner.onboarding.change("provider", partner.provider, address=stack.addresses["sandbox_provider"])
     known = {"counterparty_id": partner.counterparty_id, "secret": partner.secret}
     async with stack.http.post(stack.addresses["sandbox_provider"] + "/_counterparty", json=known) as answer:
         assert answer.status == 200

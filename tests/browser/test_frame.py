@@ -1,241 +1,213 @@
-"""The frame in a casino's page on another origin: lobby, games, messages, refusals, languages, screens."""
+"""The frame in a casino's page on another origin, from the log-in to a bet, with nothing that is made up."""
 
-import re
+import json
 from collections.abc import Awaitable, Callable
 from itertools import count
+from typing import Any
 
 import pytest
-from playwright.async_api import FrameLocator, Page, expect
+from playwright.async_api import FrameLocator, Locator, Page, expect
+from sqlalchemy import text
 
+from devkit.sandbox.provider import rounds
 from tests.browser.conftest import Visit
-from tests.browser.frame_api import FrameApi
 from tests.browser.test_sandbox_game import roll_in
-from tests.partner import TestPartner
+from tests.partner import ROOT, TestPartner, eventually
 
 _players = count(1)
+ERRORS = {
+    language: json.loads((ROOT / "api" / "webframe" / "locales" / f"{language}.json").read_text())["errors"]
+    for language in ("en", "pt-BR")
+}
 
-Casino = Callable[..., Awaitable[tuple[Page, FrameLocator, FrameApi]]]
+
+class Opened:
+    """The casino's page in a browser, with the frame in it."""
+
+    def __init__(self, partner: TestPartner, page: Page, name: str) -> None:
+        self.partner, self.page, self.name = partner, page, name
+        self.frame: FrameLocator = page.frame_locator("#games iframe")
+        self.game: FrameLocator = self.frame.frame_locator("iframe.game")
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.addresses: list[str] = []
+        page.on("request", lambda request: self._keep(request.url, request.post_data))
+
+    def _keep(self, url: str, body: str | None) -> None:
+        self.addresses.append(url)
+        if "/webframe/api/" in url:
+            self.sent.append((url.rpartition("/")[2], json.loads(body or "{}")))
+
+    def bodies(self, call: str) -> list[dict[str, Any]]:
+        return [body for name, body in self.sent if name == call]
+
+    async def log_in(self) -> None:
+        await self.page.get_by_label("Player").fill(self.name)
+        await self.page.get_by_role("button", name="Log in").click()
+
+    async def choose(self) -> None:
+        """Search for the game that this provider runs, and press its card."""
+        await self.frame.get_by_role("searchbox").fill(name_of(self.partner))
+        await expect(self.frame.locator(".card")).to_have_count(1)
+        await self.frame.locator(".card-play").click()
+
+    def event(self, name: str) -> Locator:
+        return self.page.locator("#events li").filter(has_text=f"{name} ")
+
+    async def idle(self) -> None:
+        """Let half an hour pass without a call of this casino's frames."""
+        async with self.partner.stack.engine.begin() as connection:
+            await connection.execute(
+                text(
+                    "UPDATE frame_session SET expires_at = now() - interval '1 second' WHERE casino_id ="
+                    " (SELECT casino_id FROM casino WHERE name = :name)"
+                ),
+                {"name": self.partner.casino},
+            )
+
+    async def authenticated(self) -> int:
+        """Return how often the casino was asked whose a token is."""
+        return len([call for call in await self.partner.calls() if call["path"] == "/users/auth"])
+
+
+Casino = Callable[..., Awaitable[Opened]]
+
+
+def name_of(partner: TestPartner) -> str:
+    """Return the name of the game that runs: no other partner of the stack has one like it."""
+    return f"Sandbox Dice of {partner.number}"
+
+
+@pytest.fixture(scope="session")
+async def games(player: TestPartner) -> int:
+    """Add a game that runs, under a name of its own; return its number."""
+    shown = await player.catalogue.add_game(player.provider, rounds.GAME_ID, name_of(player), "EUR", "0.10", "500")
+    return int(str(shown["id"]))
 
 
 @pytest.fixture
-async def casino(player: TestPartner, visit: Visit) -> Casino:
-    """Open the sandbox casino's page; ``log_in`` logs a new player in."""
+async def casino(player: TestPartner, games: int, visit: Visit) -> Casino:
+    """Open the sandbox casino's page for a new player with 1,000 EUR; ``log_in`` logs the player in."""
 
-    async def open_page(query: str = "", *, log_in: bool = True, **options: object):
-        name = f"player-{next(_players)}"
-        api = FrameApi(player, name, await player.seat(name))
-        page = await visit("about:blank", **options)
-        await api.answer(page)
+    async def open_page(query: str = "", *, log_in: bool = True) -> Opened:
+        name = f"guest-{next(_players)}"
+        await player.seat(name)
+        opened = Opened(player, await visit("about:blank"), name)
         base = player.stack.addresses["sandbox_casino"]
-        await page.goto(f"{base}/casino/{player.partner_client_id}?{query}")
-        frame = page.frame_locator("#games iframe")
+        await opened.page.goto(f"{base}/casino/{player.partner_client_id}?{query}")
         if log_in:
-            await page.get_by_label("Player").fill(name)
-            await page.get_by_role("button", name="Log in").click()
-            await expect(page.locator("#balance")).to_have_text("1000.00 EUR")
-        return page, frame, api
+            await opened.log_in()
+            await expect(opened.page.locator("#balance")).to_have_text("1000.00 EUR")
+        return opened
 
     return open_page
 
 
-def card(frame: FrameLocator, name: str):
-    return frame.get_by_role("button", name=re.compile(f"(Play|Jogar) {name}"))
-
-
 async def test_a_bet_is_played_from_the_lobby_and_moves_the_balance_everywhere(casino: Casino) -> None:
-    page, frame, api = await casino()
-    await expect(frame.get_by_text("€1,000.00")).to_be_visible()
-    await card(frame, "Golden Dice, ").click()
-    game = frame.frame_locator("iframe.game")
-    await expect(game.locator("#balance")).to_have_text("€1,000.00")
-    outcome = await roll_in(game)
-    shown = {"won": "1002.40", "lost": "997.50", "returned": "1000.00"}[outcome]
-    await expect(page.locator("#balance")).to_have_text(f"{shown} EUR")
-    await expect(frame.locator(".purse")).to_contain_text(f"{float(shown):,.2f}")
-    await frame.get_by_role("button", name="All games").click()
-    await expect(card(frame, "Golden Dice, ")).to_be_focused()
-    await expect(page.locator("#events")).to_contain_text("game_closed")
-    assert api.bodies("close") == [{"sessionId": api.session_id}]
+    at = await casino()
+    await expect(at.frame.get_by_text("€1,000.00")).to_be_visible()
+    await at.choose()
+    await expect(at.game.locator("#balance")).to_have_text("€1,000.00")
+    outcome = await roll_in(at.game)
+    shown = await at.game.locator("#balance").inner_text()
+    assert outcome == "returned" or shown != "€1,000.00"
+    await expect(at.frame.locator(".purse")).to_contain_text(shown)
+    known = await at.partner.at_casino("GET", f"/_players/{at.partner.partner_client_id}/{at.name}")
+    await expect(at.page.locator("#balance")).to_have_text(f"{float(known['balance']):.2f} EUR")
+    await at.frame.get_by_role("button", name="All games").click()
+    await expect(at.frame.locator(".card-play")).to_be_focused()
+    await expect(at.event("game_closed")).to_have_count(1)
+    async with at.page.expect_request("**/webframe/api/games"):
+        await at.frame.get_by_role("searchbox").fill("")
+    [closed] = at.bodies("close")
+    [session] = await at.partner.sql(
+        "SELECT state, end_reason FROM session WHERE session_id = :s", s=closed["sessionId"]
+    )
+    assert tuple(session) == ("ended", "closed")
 
 
-async def test_the_game_gets_a_place_and_no_more(casino: Casino) -> None:
-    page, frame, _ = await casino()
-    await card(frame, "Golden Dice, ").click()
-    game = frame.locator("iframe.game")
-    await expect(game).to_have_attribute("sandbox", "allow-scripts allow-same-origin allow-forms allow-popups")
-    await expect(game).to_have_attribute("allow", "autoplay; fullscreen; clipboard-write")
-    await expect(page.locator("#games iframe")).to_have_attribute("allow", "autoplay; fullscreen; clipboard-write")
-    assert await page.context.cookies() == []
-    for one in page.frames:
-        assert await one.evaluate("localStorage.length + sessionStorage.length") == 0
+async def test_a_visitor_plays_for_fun(casino: Casino) -> None:
+    at = await casino(log_in=False)
+    await at.choose()
+    await expect(at.game.locator("#label")).to_have_text("Balance for fun")
+    await expect(at.frame.locator(".tag")).to_have_text("Demo")
+    assert [body["mode"] for body in at.bodies("launch")] == ["demo"]
 
 
-async def test_no_token_stands_in_an_address(casino: Casino, player: TestPartner) -> None:
-    page, _, api = await casino(log_in=False)
-    seen: list[str] = []
-    page.on("request", lambda request: seen.append(request.url))
-    await page.get_by_label("Player").fill(api.name)
-    await page.get_by_role("button", name="Log in").click()
-    await expect(page.locator("#balance")).to_have_text("1000.00 EUR")
-    token = api.bodies("open")[-1]["token"]
+async def test_a_game_for_money_opens_when_the_visitor_has_logged_in(casino: Casino, games: int) -> None:
+    at = await casino(f"game={games}", log_in=False)
+    await expect(at.frame.get_by_role("alert")).to_contain_text("Log in to play")
+    await expect(at.page.get_by_label("Player")).to_be_focused()
+    await at.log_in()
+    await expect(at.game.locator("#label")).to_have_text("Balance")
+    assert at.bodies("launch") == [{"game": str(games), "mode": "real"}]
+
+
+async def test_no_token_stands_in_an_address(casino: Casino) -> None:
+    at = await casino()
+    token = at.bodies("open")[-1]["token"]
     assert token
-    assert not [url for url in seen if token in url or "not-a-secret" in url]
+    assert not [url for url in at.addresses if token in url]
 
 
-async def test_a_visitor_sees_the_lobby_and_plays_for_fun(casino: Casino) -> None:
-    page, frame, api = await casino(log_in=False)
-    await frame.get_by_role("button", name="Play Golden Dice for fun").first.click()
-    await expect(frame.frame_locator("iframe.game").locator("#label")).to_have_text("Balance for fun")
-    await expect(frame.locator(".tag")).to_have_text("Demo")
-    await frame.get_by_role("button", name="All games").click()
-    await frame.get_by_role("button", name="Play Crash Pilot, Aurora Games").click()
-    await expect(frame.get_by_role("alert")).to_contain_text("Log in to play")
-    await expect(page.get_by_label("Player")).to_be_focused()
-    assert api.bodies("launch") == [{"game": "g-0", "mode": "demo"}]
-    await page.get_by_label("Player").fill(api.name)
-    await page.get_by_role("button", name="Log in").click()
-    # The game that was chosen opens once the player is known.
-    await expect(frame.frame_locator("iframe.game").locator("#label")).to_have_text("Balance")
+async def test_an_idle_session_is_renewed_at_the_casino_unseen(casino: Casino) -> None:
+    at = await casino()
+    opened, before = len(at.bodies("open")), await at.authenticated()
+    await at.idle()
+    await at.choose()
+    await expect(at.game.locator("#balance")).to_have_text("€1,000.00")
+    assert await at.authenticated() == before + 1
+    assert len(at.bodies("open")) == opened
 
 
-async def test_the_lobby_searches_chooses_and_pages(casino: Casino) -> None:
-    _, frame, api = await casino()
-    cards = frame.locator(".card")
-    await expect(cards).to_have_count(24)
-    await expect(frame.get_by_text("The first 24 games")).to_be_visible()
-    await frame.get_by_role("button", name="Show more").click()
-    await expect(cards).to_have_count(30)
-    await frame.get_by_role("button", name="Slots").click()
-    await expect(cards).to_have_count(10)
-    await expect(frame.get_by_role("button", name="Slots")).to_have_attribute("aria-pressed", "true")
-    await frame.get_by_role("searchbox", name="Search games").fill("river")
-    await expect(cards).to_have_count(5)
-    await frame.get_by_role("searchbox").fill("<b>nothing")
-    await expect(frame.get_by_text("No game is called “<b>nothing”.")).to_be_visible()
-    await frame.get_by_role("button", name="Show all games").click()
-    await expect(cards).to_have_count(24)
-    assert api.bodies("games")[-1] == {"limit": 24}
+async def test_an_expired_session_takes_a_new_token_while_the_game_stays(casino: Casino) -> None:
+    at = await casino()
+    await at.choose()
+    await expect(at.game.locator("#balance")).to_have_text("€1,000.00")
+    running = next(one for one in at.page.frames if f"/frame/{rounds.GAME_ID}" in one.url)
+    await running.evaluate("window.stays = true")
+    # A log-in elsewhere: the casino does not know the token any more that it gave last.
+    base = f"{at.partner.stack.addresses['sandbox_casino']}/casino/{at.partner.partner_client_id}"
+    async with at.partner.stack.http.post(f"{base}/login", json={"partner_user_id": at.name}) as answer:
+        assert answer.status == 200
+    await at.idle()
+    await expect(at.event("auth_required").filter(has_text="session_expired")).to_have_count(1)
+    await expect(at.frame.get_by_role("alert")).to_contain_text("You are logged in.")
+    first, last = [body["token"] for body in at.bodies("open")][-2:]
+    assert first != last
+    assert await running.evaluate("window.stays")
+    assert len(at.bodies("launch")) == 1
 
 
-async def test_a_picture_that_cannot_be_read_leaves_a_drawn_one(casino: Casino) -> None:
-    _, frame, _ = await casino()
-    first = frame.locator(".card").first
-    await expect(first.locator("img")).to_have_count(0)
-    await expect(first.locator(".letters")).to_have_text("GD")
-
-
-async def test_a_new_token_is_taken_while_the_game_stays(casino: Casino) -> None:
-    page, frame, api = await casino()
-    await card(frame, "Golden Dice, ").click()
-    await expect(frame.frame_locator("iframe.game").locator("#balance")).to_have_text("€1,000.00")
-    game = next(one for one in page.frames if "/frame/dice-1" in one.url)
-    await game.evaluate("window.stays = true")
-    opened = len(api.bodies("open"))
-    api.errors["balance"] = ["session_expired"]
-    await expect(page.locator("#events")).to_contain_text('auth_required {"code":"session_expired"}')
-    await expect(frame.get_by_role("alert")).to_contain_text("You are logged in.")
-    tokens = [body["token"] for body in api.bodies("open")]
-    assert len(tokens) == opened + 1
-    assert tokens[-1] != tokens[-2]
-    assert await game.evaluate("window.stays")
-    assert len(api.bodies("launch")) == 1
+@pytest.mark.parametrize("language", ERRORS)
+async def test_a_page_that_is_no_providers_is_refused_and_the_next_one_opens(casino: Casino, language: str) -> None:
+    at = await casino(f"language={language}")
+    fault = {
+        "counterparty_id": at.partner.counterparty_id,
+        "times": 1,
+        "body": '{"frameUri": "https://other.example/"}',
+    }
+    async with at.partner.stack.http.post(
+        at.partner.stack.addresses["sandbox_provider"] + "/_launches", json=fault
+    ) as a:
+        assert a.status == 200
+    await at.choose()
+    alert = at.frame.locator(".stage").get_by_role("alert")
+    await expect(alert).to_contain_text(ERRORS[language]["provider_unavailable"])
+    await expect(at.event("error")).to_contain_text("provider_unavailable")
+    await alert.page.frame_locator("#games iframe").locator(".stage button").first.click()
+    await expect(at.game.locator("#play")).to_be_visible()
 
 
 async def test_a_page_of_another_origin_gets_no_frame(player: TestPartner, visit: Visit) -> None:
     base = player.stack.addresses["sandbox_casino"].replace("127.0.0.1", "localhost")
     page = await visit("about:blank")
-    refused = []
-    page.on("console", lambda message: refused.append(message.text))
     await page.goto(f"{base}/casino/{player.partner_client_id}")
     await expect(page.locator("#games iframe")).to_be_visible()
     await page.wait_for_function("() => window.frames.length === 1")
     async with page.expect_console_message(lambda one: "frame-ancestors" in one.text):
         await page.reload()
-    assert page.frames[1].url.startswith("chrome-error:")
 
+    async def refused() -> bool:
+        return page.frames[1].url.startswith("chrome-error:")
 
-async def test_init_is_taken_once_and_from_the_parent_alone(casino: Casino) -> None:
-    page, frame, api = await casino()
-    opened = len(api.bodies("open"))
-    await page.evaluate("""() => {
-        const target = document.querySelector("#games iframe").contentWindow;
-        target.postMessage({type: "init", token: "another", language: "pt-BR"}, "*", [new MessageChannel().port2]);
-        target.postMessage({type: "unknown"}, "*");
-        const other = document.createElement("iframe");
-        document.body.append(other);
-        // What is no frame of ours says ready, and gets no token.
-        window.heard = 0;
-        other.contentWindow.addEventListener("message", () => { window.heard += 1; });
-        other.contentWindow.eval("parent.postMessage({type: 'ready'}, '*')");
-    }""")
-    await frame.get_by_role("button", name="Slots").click()
-    await expect(frame.locator(".card")).to_have_count(10)
-    assert len(api.bodies("open")) == opened
-    assert await page.evaluate("window.heard") == 0
-
-
-async def test_an_address_that_is_no_providers_is_not_shown(casino: Casino, player: TestPartner) -> None:
-    page, frame, api = await casino()
-    api.frame_uri = player.stack.addresses["api"].replace("127.0.0.1", "localhost") + "/health/live"
-    await card(frame, "Golden Dice, ").click()
-    await expect(frame.locator(".stage").get_by_role("alert")).to_contain_text("This game is not available")
-    await expect(page.locator("#events")).to_contain_text("game_unavailable")
-    await frame.locator(".stage").get_by_role("button", name="All games").click()
-    await expect(frame.locator(".card")).to_have_count(24)
-
-
-async def test_a_casino_that_does_not_answer_is_said_in_words(casino: Casino) -> None:
-    page, frame, api = await casino(log_in=False)
-    await expect(frame.locator(".card")).to_have_count(24)
-    api.errors["open"] = ["casino_unavailable"]
-    await page.reload()
-    words = frame.locator(".stage").get_by_role("alert")
-    await expect(words).to_have_text("The casino does not answer. Try again in a moment.")
-    await frame.get_by_role("button", name="Try again").click()
-    await expect(frame.locator(".card")).to_have_count(24)
-
-
-async def test_the_keyboard_is_enough(casino: Casino) -> None:
-    page, frame, _ = await casino()
-    await frame.get_by_role("searchbox").focus()
-    await page.keyboard.type("fruit")
-    await expect(frame.locator(".card")).to_have_count(5)
-    await page.keyboard.press("Escape")
-    await expect(frame.locator(".card")).to_have_count(24)
-    for _ in range(7):  # the categories, then the first game
-        await page.keyboard.press("Tab")
-    await expect(card(frame, "Golden Dice, ")).to_be_focused()
-    await page.keyboard.press("Enter")
-    await expect(frame.frame_locator("iframe.game").locator("#play")).to_be_visible()
-    await expect(frame.get_by_role("heading", name="Golden Dice")).to_be_visible()
-    await frame.get_by_role("button", name="Close the game").focus()
-    await page.keyboard.press("Escape")
-    await expect(card(frame, "Golden Dice, ")).to_be_focused()
-
-
-async def test_a_narrow_screen_has_room_and_a_finger_too(casino: Casino) -> None:
-    page, frame, _ = await casino(viewport={"width": 360, "height": 700}, has_touch=True)
-    await expect(frame.locator(".card")).to_have_count(24)
-    inside = page.frames[1]
-    assert await inside.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    low = "[...document.querySelectorAll('button, input')].filter(e => e.offsetHeight && e.offsetHeight < 44).length"
-    assert await inside.evaluate(low) == 0
-    # The casino's page scrolls, and the frame is as high as its content.
-    frame_height = await page.locator("#games iframe").evaluate("frame => frame.offsetHeight")
-    inner = await inside.evaluate("document.getElementById('frame').getBoundingClientRect().height")
-    assert inner <= frame_height < inner + 1
-    await card(frame, "Golden Dice, ").tap()
-    await expect(frame.frame_locator("iframe.game").locator("#play")).to_be_in_viewport()
-
-
-async def test_the_second_language_is_whole(casino: Casino) -> None:
-    _, frame, _ = await casino("language=pt-PT")
-    await expect(frame.get_by_role("heading", name="Jogos")).to_be_visible()
-    await expect(frame.locator("html")).to_have_attribute("lang", "pt-BR")
-    await expect(frame.get_by_role("button", name="Caça-níqueis")).to_be_visible()
-    await expect(frame.locator(".purse")).to_contain_text(re.compile("Saldo.*1.000,00", re.DOTALL))
-
-
-async def test_the_page_alone_says_where_it_belongs(player: TestPartner, visit: Visit) -> None:
-    page = await visit(f"{player.stack.addresses['api']}/webframe/{player.partner_client_id}")
-    await expect(page.get_by_text("It cannot be opened on its own.")).to_be_visible()
+    await eventually(refused)

@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.async_api import expect
 
 from tests.browser.conftest import Visit
-from tests.browser.test_frame import Casino, card, casino
+from tests.browser.test_frame_page import Casino, card, casino
 from tests.partner import ROOT, TestPartner, eventually
 
 __all__ = ["casino"]  # a fixture
