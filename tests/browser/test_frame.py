@@ -15,6 +15,7 @@ from tests.browser.test_sandbox_game import roll_in
 from tests.partner import ROOT, TestPartner, eventually
 
 _players = count(1)
+_MORE = 26
 ERRORS = {
     language: json.loads((ROOT / "api" / "webframe" / "locales" / f"{language}.json").read_text())["errors"]
     for language in ("en", "pt-BR")
@@ -79,8 +80,10 @@ def name_of(partner: TestPartner) -> str:
 
 @pytest.fixture(scope="session")
 async def games(player: TestPartner) -> int:
-    """Add a game that runs, under a name of its own; return its number."""
+    """Add a game that runs, and more that are listed; return the number of the first."""
     shown = await player.catalogue.add_game(player.provider, rounds.GAME_ID, name_of(player), "EUR", "0.10", "500")
+    for number in range(_MORE):
+        await player.catalogue.add_game(player.provider, f"more-{number}", f"River {number} of {player.number}")
     return int(str(shown["id"]))
 
 
@@ -123,6 +126,18 @@ async def test_a_bet_is_played_from_the_lobby_and_moves_the_balance_everywhere(c
         "SELECT state, end_reason FROM session WHERE session_id = :s", s=closed["sessionId"]
     )
     assert tuple(session) == ("ended", "closed")
+
+
+async def test_the_lobby_searches_and_pages(casino: Casino) -> None:
+    at = await casino()
+    cards = at.frame.locator(".card")
+    await at.frame.get_by_role("searchbox").fill(f"of {at.partner.number}")
+    # "Dice" is on the first page of a lobby that was not searched.
+    await expect(cards.filter(has_text=f"of {at.partner.number}")).to_have_count(24)
+    await at.frame.get_by_role("button", name="Show more").click()
+    await expect(cards).to_have_count(_MORE + 1)
+    await at.frame.get_by_role("searchbox").fill("<b>nothing")
+    await expect(at.frame.get_by_text("No game is called “<b>nothing”.")).to_be_visible()
 
 
 async def test_a_visitor_plays_for_fun(casino: Casino) -> None:
@@ -196,6 +211,16 @@ async def test_a_page_that_is_no_providers_is_refused_and_the_next_one_opens(cas
     await expect(at.event("error")).to_contain_text("provider_unavailable")
     await alert.page.frame_locator("#games iframe").locator(".stage button").first.click()
     await expect(at.game.locator("#play")).to_be_visible()
+
+
+@pytest.mark.parametrize("language", ERRORS)
+async def test_a_player_whom_the_casino_has_blocked_is_told_so(casino: Casino, language: str) -> None:
+    at = await casino(f"language={language}", log_in=False)
+    blocked = {"kind": "error_code", "path": "/users/auth", "error_code": 103805, "times": 1}
+    await at.partner.faults(blocked)
+    await at.log_in()
+    await expect(at.frame.get_by_role("alert")).to_contain_text(ERRORS[language]["player_blocked"])
+    await expect(at.event("error")).to_contain_text("player_blocked")
 
 
 async def test_a_page_of_another_origin_gets_no_frame(player: TestPartner, visit: Visit) -> None:
