@@ -9,18 +9,16 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
-from betcore.domain.origins import is_loopback
+from betcore.domain.origins import DEFAULT_PORTS, HOST, is_loopback
 
 _LONGEST = 4096
 # The characters of RFC 3986. Browsers take a backslash for a slash and drop line ends, so that they could see another
 # host than this module does.
 _CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
-_HOST = re.compile(r"(?P<host>[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?")
-_PORTS = {"https": 443, "http": 80}
 
 
 def _as_frames_name_it(given: str) -> str:
-    found = _HOST.fullmatch(given)
+    found = HOST.fullmatch(given)
     if found is None or len(given) > 255 or int(found["port"] or 1) > 65_535:
         raise ValueError("a host is games.example or games.example:8443, in lower case")
     return given
@@ -42,7 +40,7 @@ def doubt(frame_uri: str, frame_hosts: tuple[str, ...], own_host: str) -> str | 
         port = parts.port
     except ValueError:
         return "no address"
-    if parts.scheme not in _PORTS or not parts.hostname:
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
         return "not absolute https"
     if "@" in parts.netloc:
         return "it names a user"
@@ -59,9 +57,9 @@ def doubt(frame_uri: str, frame_hosts: tuple[str, ...], own_host: str) -> str | 
 
 def _known(host: str, scheme: str) -> str:
     """Return a host of a profile or a request with its port."""
-    found = _HOST.fullmatch(host.lower())
+    found = HOST.fullmatch(host.lower())
     return _with_port(found["host"], int(found["port"]) if found["port"] else None, scheme) if found else ""
 
 
 def _with_port(host: str, port: int | None, scheme: str) -> str:
-    return f"{host}:{_PORTS[scheme] if port is None else port}"
+    return f"{host}:{DEFAULT_PORTS[scheme] if port is None else port}"
