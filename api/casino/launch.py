@@ -1,7 +1,6 @@
 """Server-to-server launch: a casino's server asks for a game, for a frame of its own, a tab, a redirect or an app."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
 from decimal import Decimal
@@ -13,25 +12,21 @@ from starlette.responses import Response
 from api.casino.responses import SUCCESS, render
 from api.launcher import Launcher
 from api.player_auth import PlayerAuth
-from api.strict_json import Json, JsonNumber, read_object
+from api.strict_json import WHOLE, Fields, JsonNumber, integer, read_fields
 from betcore.domain.casino_values import LARGEST_ID
 from betcore.domain.currencies import decimals
 from betcore.domain.errors import Malformed, PlayRefused
-from betcore.domain.launch import LaunchRequest, Mode, ViewType
+from betcore.domain.launch import LANGUAGE_TAG, LaunchRequest, Mode, ViewType
 from betcore.domain.money import Money
 from betcore.domain.partners import Casino
 from betcore.domain.players import LONGEST_TOKEN, is_token
 
 _GAME_ID = re.compile(r"[1-9][0-9]{0,15}")
 _CURRENCY = re.compile(r"[A-Z][A-Z0-9]{2,11}")
-_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
 _URL = re.compile(r"https://[^\s/?#@\\]+([/?#][^\s\\]*)?|http://(localhost|127\.0\.0\.1)(:[0-9]+)?([/?#][^\s\\]*)?")
-_WHOLE = re.compile(r"0|[1-9][0-9]{0,15}")
 _MAX_NAME, _MAX_URL = 128, 2048
 # Who has the answer plays as the player.
 _NOT_KEPT = {"Cache-Control": "no-store"}
-
-Fields = Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +102,11 @@ class CasinoLaunch:
 
 def read(body: bytes) -> LaunchBody:
     """Return the body of a launch. A field that is null is not there. Raises Malformed."""
-    fields = {name: value for name, value in read_object(body).items() if value is not None}
+    fields = read_fields(body)
     token, player, currency = _token(fields), _player(fields), _matching(fields, "CurrencyCode", _CURRENCY)
     if (token is None) == (player is None) or (player is None) != (currency is None):
         raise Malformed("who plays is RefreshToken alone, or PartnerUserId and CurrencyCode")
-    language = _matching(fields, "Language", _LANGUAGE)
+    language = _matching(fields, "Language", LANGUAGE_TAG)
     if language is None:
         raise Malformed("Language is missing")
     return LaunchBody(
@@ -121,7 +116,7 @@ def read(body: bytes) -> LaunchBody:
         language=language,
         view_type=cast(ViewType, _one_of(fields, "ViewType", get_args(ViewType))),
         mode=cast(Mode, _one_of(fields, "Mode", get_args(Mode))),
-        tag_id=_tag_id(fields),
+        tag_id=integer(fields, "TagId", 0, default=0),
         brand=_name(fields, "Brand"),
         min_bet=_amount(fields, "MinBet"),
         max_bet=_amount(fields, "MaxBet"),
@@ -163,7 +158,7 @@ def _name(fields: Fields, name: str) -> str | None:
 def _player(fields: Fields) -> str | None:
     found = fields.get("PartnerUserId")
     # A casino whose ids are numbers sends them as numbers.
-    return str(found) if isinstance(found, JsonNumber) and _WHOLE.fullmatch(found) else _name(fields, "PartnerUserId")
+    return str(found) if isinstance(found, JsonNumber) and WHOLE.fullmatch(found) else _name(fields, "PartnerUserId")
 
 
 def _token(fields: Fields) -> str | None:
@@ -178,13 +173,6 @@ def _one_of(fields: Fields, name: str, values: tuple[str, ...]) -> str:
     if found not in values:
         raise Malformed(f"{name} is one of {', '.join(values)}")
     return found
-
-
-def _tag_id(fields: Fields) -> int:
-    found = fields.get("TagId", JsonNumber("0"))
-    if not isinstance(found, JsonNumber) or not _WHOLE.fullmatch(found) or int(found) > LARGEST_ID:
-        raise Malformed(f"TagId is an integer from 0 to {LARGEST_ID}")
-    return int(found)
 
 
 def _url(fields: Fields, name: str) -> str | None:

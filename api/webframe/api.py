@@ -10,10 +10,10 @@ from starlette.requests import Request
 from api.caller_limits import CallerLimits
 from api.launcher import Launcher
 from api.player_auth import PlayerAuth
+from api.strict_json import Fields
 from api.webframe import schemas
 from api.webframe.balances import FrameBalances
 from api.webframe.guard import address
-from api.webframe.schemas import Fields
 from api.webframe.texts import Texts
 from betcore.db.frame_sessions import IDLE, FramePlayer, FrameSession, FrameSessions, OpenedWith
 from betcore.db.lobby import Lobby

@@ -4,24 +4,19 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast, get_args
 
-from api.strict_json import Json, JsonNumber, read_object
-from api.webframe.texts import is_language
+from api.strict_json import WHOLE, Fields, JsonNumber, integer
 from betcore.db.lobby import LobbyQuery, Place
 from betcore.domain.casino_values import LARGEST_ID
 from betcore.domain.errors import Malformed
-from betcore.domain.launch import Mode, ViewType
+from betcore.domain.launch import LANGUAGE_TAG, Mode, ViewType
 from betcore.domain.players import is_token
 
-_WHOLE = re.compile(r"0|[1-9][0-9]{0,15}")
 _SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_TEXT, _MAX_ORIGIN, _MAX_CURSOR = 128, 300, 2048
 _MOST_GAMES, _GAMES = 100, 48
-
-Fields = Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +39,6 @@ class LaunchGame:
     mode: Mode
 
 
-def read_fields(body: bytes) -> Fields:
-    """Return the fields of a body; one that is null is not there. Raises Malformed."""
-    return {name: value for name, value in read_object(body).items() if value is not None}
-
-
 def read_open(fields: Fields) -> Open:
     """Return what opens a frame. Raises Malformed."""
     token = fields.get("token")
@@ -56,11 +46,11 @@ def read_open(fields: Fields) -> Open:
         raise Malformed("token is a refresh token of the casino, or null")
     _one_of(fields, "mode", get_args(Mode), "real")
     return Open(
-        client_id=_integer(fields, "clientId", 1),
+        client_id=integer(fields, "clientId", 1),
         token=cast(str | None, token),
         language=read_language(fields) or "en",
         view_type=cast(ViewType, _one_of(fields, "viewType", get_args(ViewType), "desktop")),
-        tag_id=_integer(fields, "tagId", 0, default=0),
+        tag_id=integer(fields, "tagId", 0, default=0),
         origin=_text(fields, "origin", _MAX_ORIGIN) or "",
     )
 
@@ -68,14 +58,14 @@ def read_open(fields: Fields) -> Open:
 def read_language(fields: Fields) -> str | None:
     """Return the language that a body names, if it does. Raises Malformed."""
     found = _text(fields, "language")
-    if found is not None and not is_language(found):
+    if found is not None and not LANGUAGE_TAG.fullmatch(found):
         raise Malformed("language is a tag such as pt-BR")
     return found
 
 
 def read_query(fields: Fields, currency: str | None) -> LobbyQuery:
     """Return which games are asked for, by a player with this currency. Raises Malformed."""
-    limit = _integer(fields, "limit", 1, default=_GAMES)
+    limit = integer(fields, "limit", 1, default=_GAMES)
     if limit > _MOST_GAMES:
         raise Malformed(f"limit is a number from 1 to {_MOST_GAMES}")
     cursor = _text(fields, "cursor", _MAX_CURSOR)
@@ -91,7 +81,7 @@ def read_query(fields: Fields, currency: str | None) -> LobbyQuery:
 def read_launch(fields: Fields) -> LaunchGame:
     """Return which game is launched. A page may name it by a text, as in an attribute. Raises Malformed."""
     game = fields.get("game")
-    if not isinstance(game, str) or not _WHOLE.fullmatch(game) or not 1 <= int(game) <= LARGEST_ID:
+    if not isinstance(game, str) or not WHOLE.fullmatch(game) or not 1 <= int(game) <= LARGEST_ID:
         raise Malformed("game is the number of a game")
     return LaunchGame(int(game), cast(Mode, _one_of(fields, "mode", get_args(Mode), "real")))
 
@@ -132,13 +122,6 @@ def _text(fields: Fields, name: str, most: int = _MAX_TEXT) -> str | None:
     if not isinstance(found, str) or isinstance(found, JsonNumber) or not found.isprintable() or len(found) > most:
         raise Malformed(f"{name} is a text of at most {most} characters")
     return found or None
-
-
-def _integer(fields: Fields, name: str, least: int, default: int | None = None) -> int:
-    found = fields.get(name, None if default is None else JsonNumber(default))
-    if not isinstance(found, JsonNumber) or not _WHOLE.fullmatch(found) or not least <= int(found) <= LARGEST_ID:
-        raise Malformed(f"{name} is an integer from {least} to {LARGEST_ID}")
-    return int(found)
 
 
 def _one_of(fields: Fields, name: str, values: tuple[str, ...], default: str) -> str:

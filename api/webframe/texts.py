@@ -4,9 +4,10 @@ import json
 import re
 from pathlib import Path
 
+from betcore.domain.launch import LANGUAGE_TAG
+
 _LOCALES = Path(__file__).parent / "locales"
 _FALLBACK = "en"
-_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
 
 
 class Texts:
@@ -26,14 +27,9 @@ class Texts:
     def of_header(self, accept_language: str) -> str:
         """Return the language of the first tag in an ``Accept-Language``."""
         first = re.split("[,;]", accept_language, maxsplit=1)[0].strip()
-        return self.nearest(first if is_language(first) else _FALLBACK)
+        return self.nearest(first if LANGUAGE_TAG.fullmatch(first) else _FALLBACK)
 
     def error(self, code: str, language: str) -> str:
         """Return the text of a code."""
         texts = self._errors[self.nearest(language)]
         return texts.get(code, texts["internal"])
-
-
-def is_language(given: str) -> bool:
-    """Return whether it has the form of a language tag, such as ``pt-BR``."""
-    return _TAG.fullmatch(given) is not None

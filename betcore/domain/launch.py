@@ -1,5 +1,6 @@
 """The launch of a game: what is asked of its provider, and within which limits. Pure."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from betcore.domain.profiles import ProviderProfile
 
 Mode = Literal["real", "demo"]
 ViewType = Literal["desktop", "mobile"]
+LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
 # A number of a launch is a decimal: it is written digit by digit, and never is a float.
 Value: TypeAlias = str | Decimal | Sequence[Decimal]
 # Fifteen digits before the point and eighteen after it are more than the default context keeps.
