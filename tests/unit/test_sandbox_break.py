@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typer.testing import CliRunner
 
 from betcore.cli.main import app
 from betcore.runtime.settings import STACK_FILE
-from tests.unit.sandbox_casino_support import Casino, Sandbox, new_bet, running_sandbox
+from tests.unit.sandbox_casino_support import Casino, Sandbox, new_bet
 
 
 @dataclass
@@ -28,19 +27,6 @@ class Cli:
         )
         assert result.exit_code == status, result.output
         return json.loads(result.stdout)
-
-
-@pytest.fixture(scope="module")
-async def sandbox(new_database: Callable[[], Awaitable[str]]) -> AsyncIterator[Sandbox]:
-    async with running_sandbox(await new_database()) as running:
-        yield running
-
-
-@pytest.fixture
-async def casino(sandbox: Sandbox) -> Casino:
-    casino = sandbox.new_casino()
-    await casino.open_player()
-    return casino
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from aiohttp import ClientPayloadError, ServerDisconnectedError
@@ -13,19 +12,6 @@ from devkit.sandbox.casino.faults import OF_ACCEPT_ALONE, Fault, FaultKind, Plan
 from tests.unit.sandbox_casino_support import Casino, Sandbox, new_bet, running_sandbox
 
 STAKE = [(-1, "10.00")]
-
-
-@pytest.fixture(scope="module")
-async def sandbox(new_database: Callable[[], Awaitable[str]]) -> AsyncIterator[Sandbox]:
-    async with running_sandbox(await new_database()) as running:
-        yield running
-
-
-@pytest.fixture
-async def casino(sandbox: Sandbox) -> Casino:
-    casino = sandbox.new_casino()
-    await casino.open_player()
-    return casino
 
 
 def test_every_kind_is_in_the_table() -> None:

@@ -1,26 +1,12 @@
 """The sandbox casino's journal: that it balances, that it stays, and that its audit is worth something."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 
 import asyncpg
 import pytest
 
 from devkit.sandbox.casino.database import create_schema
-from tests.unit.sandbox_casino_support import Casino, Sandbox, new_bet, running_sandbox
-
-
-@pytest.fixture(scope="module")
-async def sandbox(new_database: Callable[[], Awaitable[str]]) -> AsyncIterator[Sandbox]:
-    async with running_sandbox(await new_database()) as running:
-        yield running
-
-
-@pytest.fixture
-async def casino(sandbox: Sandbox) -> Casino:
-    casino = sandbox.new_casino()
-    await casino.open_player()
-    return casino
+from tests.unit.sandbox_casino_support import Casino, Sandbox, new_bet
 
 
 async def test_a_reset_is_an_entry_and_keeps_the_currency(casino: Casino) -> None:

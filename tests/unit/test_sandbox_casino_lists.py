@@ -1,26 +1,13 @@
 """The sandbox casino's ``/payments/make-list``, tax, promo code and tag: each item is a movement of its own."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.unit.sandbox_casino_support import Casino, Reply, Sandbox, new_bet, running_sandbox
+from tests.unit.sandbox_casino_support import Casino, Reply, new_bet
 
 LIST = "/payments/make-list"
-
-
-@pytest.fixture(scope="module")
-async def sandbox(new_database: Callable[[], Awaitable[str]]) -> AsyncIterator[Sandbox]:
-    async with running_sandbox(await new_database()) as running:
-        yield running
-
-
-@pytest.fixture
-async def casino(sandbox: Sandbox) -> Casino:
-    casino = sandbox.new_casino()
-    await casino.open_player()
-    return casino
 
 
 def item(bet: int, amount: str = "5.00", **more: object) -> dict[str, object]:
