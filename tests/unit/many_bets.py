@@ -15,7 +15,7 @@ OPEN = BETS // 100
 SECONDS = 3
 # Tables that grow.
 LARGE = {"bet", "movement", "bet_event", "incident", "reversal", "request_id", "reconciliation", "finding", "session"}
-LARGE |= {"player", "early_pay_out"}
+LARGE |= {"player", "early_pay_out", "cashback"}
 # Bets by their number, newest last: one in each state that statements want.
 ACCEPTING, SETTLING, REFUNDING, ACCEPTANCE, SETTLED, REVERSING = 199_500, 199_600, 199_700, 199_900, 20, 50
 # The last one before the hour that is reconciled.

@@ -69,6 +69,28 @@ SELECT 1 + n % 4, 'r-' || n,
        now() - make_interval(secs => CASE WHEN n <= 400 THEN 7200 WHEN n % 4 = 0 THEN n % 70 ELSE n % 3000 END)
 FROM generate_series(1, 100000) AS n;
 
+-- Ten of each hundred are of casino 2 and wait for a workflow, if they are among the last thousand; the rest are at rest,
+-- but for a few that a workflow carries.
+INSERT INTO cashback (cashback_id, casino_id, player_id, currency, amount, source, key, reason, state, owner, opened_at,
+                      issued_at, cancel_asked_at, cancel_reason, closed_at)
+SELECT (floor(extract(epoch FROM opened_at - timestamptz '2026-01-01 00:00:00+00'))::bigint << 20) | (n + 500000),
+       1 + player_id % 5, player_id, 'EUR', 500, 'operator', 'operator:' || n, 'weekly', state,
+       CASE WHEN n <= 49000 OR n % 100 > 10 THEN 'owner' END, opened_at,
+       CASE WHEN state <> 'issuing' THEN opened_at END,
+       CASE WHEN state IN ('cancelling', 'cancelled') THEN opened_at END,
+       CASE WHEN state IN ('cancelling', 'cancelled') THEN 'wrong' END,
+       CASE WHEN state IN ('issued', 'cancelled') THEN opened_at END
+FROM (SELECT n, now() - make_interval(secs => 12 * (50000 - n) + 60) AS opened_at, 1 + n % 20000 AS player_id,
+             CASE WHEN n = 49999 THEN 'cancelling' WHEN n > 49000 AND n % 100 <= 10 OR n % 1000 = 999 THEN 'issuing'
+                  WHEN n % 50 = 0 THEN 'cancelled' ELSE 'issued' END AS state
+      FROM generate_series(1, 50000) AS n) AS made;
+INSERT INTO movement (bet_id, transaction_type, amount, state, attempts, error_code, first_sent_at)
+SELECT cashback_id, 1, amount, CASE WHEN state = 'issuing' THEN 'sending' ELSE 'done' END, 1, '200', opened_at
+FROM cashback WHERE owner IS NOT NULL;
+INSERT INTO movement (bet_id, transaction_type, amount, state, attempts, error_code, first_sent_at)
+SELECT cashback_id, -2, amount, CASE WHEN state = 'cancelling' THEN 'sending' ELSE 'done' END, 1, '200', opened_at
+FROM cashback WHERE state IN ('cancelling', 'cancelled');
+
 -- A run for each casino and half hour, with seven findings.
 INSERT INTO reconciliation (casino_id, opened_from, opened_to, workflow_id, bets, compared, ended_at)
 SELECT 1 + n % 6, at, at + interval '30 minutes', 'reconcile-scheduled-' || n, 100, 100, at
