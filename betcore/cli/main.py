@@ -27,9 +27,9 @@ COMMANDS = {
     "provider": Row(
         "betcore.cli.partners:provider", "Game providers: add, show, list, set-profile, disable, suspend, ..."
     ),
-    "casino": Row("betcore.cli.partners:casino", "Casinos: add, show, list, set-profile, disable, rotate-secret, ..."),
+    "casino": Row("betcore.cli.partners:casino", "Casinos: add, show, list, set-profile, set-limits, disable, ..."),
     "game": Row("betcore.cli.catalogue:game", "Games: add, show, list, sync, set-limits, disable, enable."),
-    "keys": Row("betcore.cli.keys:keys", "The keys that sign for casinos: list, revoke."),
+    "keys": Row("betcore.cli.keys:keys", "The keys that sign for casinos: list, rotate, revoke."),
     "player": Row("betcore.cli.catalogue:player", "Players: block, unblock."),
     "session": Row("betcore.cli.catalogue:session", "Game sessions: open, close."),
     "incident": Row("betcore.cli.incident:incident", "Disagreements between two parties about a bet: list, show."),
@@ -42,7 +42,7 @@ DEVKIT = {
     "demo": Row("devkit.cli.demo:demo", "Run the stack and play a set of bets on it."),
     "play": Row("devkit.cli.play:play", "Let the sandbox provider play bets on the running stack."),
     "chaos": Row("devkit.cli.chaos:chaos", "Break a stack of its own under load, and verify it afterwards."),
-    "sandbox": Row("devkit.cli.sandbox:sandbox", "The sandbox partners' accounts."),
+    "sandbox": Row("devkit.cli.sandbox:sandbox", "The sandbox partners: prepare, confirm, break, mend, faults."),
     "verify": Row("devkit.cli.verify:verify", COMMANDS["verify"].help),
 }
 

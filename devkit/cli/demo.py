@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from betcore.cli.output import read_settings, reporting_errors
+from devkit.cli.up import starting
 
 if TYPE_CHECKING:
     from devkit.stack.up import Ready
@@ -43,10 +44,10 @@ def demo(
         verdict.append(await play(console, read_settings(data_dir), asdict(ready)))
         if once:
             raise _Over
-        where = f"API {ready.api}, Temporal UI {ready.temporal_ui}"
+        where = f"API {ready.api}/docs, Temporal UI {ready.temporal_ui}, lobby {ready.lobby}"
         console.print(f"\nThe stack is up: {where}. Ctrl-C stops it.", soft_wrap=True, highlight=False)
 
-    print(f"starting the stack; its logs are in {data_dir / 'logs'}", file=sys.stderr, flush=True)
+    print(starting(data_dir), file=sys.stderr, flush=True)
     with reporting_errors(as_json=False), suppress(_Over):
         asyncio.run(run(lambda: read_settings(data_dir), Folder(data_dir), perform))
     if verdict != [True]:

@@ -1,6 +1,7 @@
 """``python -m betcore up``: the whole stack on this machine, until Ctrl-C."""
 
 import asyncio
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,6 +32,8 @@ def up(
         else:
             _show(ready, data_dir)
 
+    if not as_json:
+        print(starting(data_dir), file=sys.stderr, flush=True)
     with reporting_errors(as_json):
         asyncio.run(
             run(
@@ -43,14 +46,22 @@ def up(
         )
 
 
+def starting(data_dir: Path) -> str:
+    """Return what a command says before it starts the stack."""
+    return f"starting the stack; its logs are in {data_dir / 'logs'}"
+
+
 def _show(ready: "Ready", data_dir: Path) -> None:
     from rich.console import Console
+
+    from devkit.cli.sandbox import PLAYER
 
     rows = {
         "API": f"{ready.api}/docs",
         "Temporal UI": ready.temporal_ui,
         "Temporal": ready.temporal,
         "PostgreSQL": ready.database,
+        "Lobby": ready.lobby and f"{ready.lobby} (log in as {PLAYER})",
         "Sandbox casino": ready.sandbox_casino,
         "Sandbox provider": ready.sandbox_provider,
         "CounterpartyId": ready.counterparty_id,

@@ -67,6 +67,11 @@ class Ready:
     session_id: str | None
     pids: dict[str, int]
 
+    @property
+    def lobby(self) -> str | None:
+        """Return the address of the sandbox casino's page, on which its player plays; None without a sandbox."""
+        return self.sandbox_casino and f"{self.sandbox_casino}/casino/{self.partner_client_id}"
+
 
 async def run(
     settings_of: Callable[[], Settings],
