@@ -8,14 +8,20 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
-from temporalio.client import Client
+from aiohttp import web
+from temporalio.client import Client, ScheduleOverlapPolicy
+from temporalio.service import RPCError, RPCStatusCode
 
+from betcore.domain.ids import catalogue_workflow_id
 from devkit.stack import orphans, ports
+from tests import command_line
+from tests.partner import eventually
 from tests.spawned import spawned
 
 _ROOT = Path(__file__).parents[2]
@@ -35,7 +41,7 @@ async def _begin(folder: Path, *options: str, **environment: str) -> Process:
 
 @asynccontextmanager
 async def _stack(folder: Path) -> AsyncIterator[tuple[Process, dict[str, Any]]]:
-    process = await _begin(folder, "--no-sandbox")
+    process = await _begin(folder, "--no-sandbox", BETCORE_SWEEP_SECONDS="2")
     assert process.stdout
     assert process.stderr
     try:
@@ -107,6 +113,52 @@ async def test_an_idle_connection_is_kept_for_longer_than_a_provider_thinks(
             await asyncio.wait_for(reader.read(1), 7)
     finally:
         writer.close()
+
+
+async def test_a_new_provider_gets_a_schedule_that_syncs_its_games(
+    stack: tuple[Path, Process, dict[str, Any]],
+) -> None:
+    folder, _, ready = stack
+    listing = web.Application()
+    listing.router.add_get("/v1/games", _list_a_game)
+    runner = web.AppRunner(listing, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = "http://{}:{}".format(*runner.addresses[0][:2])
+    try:
+        added = await command_line.run(folder, "provider", "add", "--name", "acme", "--base-url", url, "--json")
+        name = catalogue_workflow_id(json.loads(added.stdout)["counterparty_id"])
+        schedule = (await Client.connect(ready["temporal"])).get_schedule_handle(name)
+
+        async def is_there() -> bool:
+            try:
+                await schedule.describe()
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+                return False
+            return True
+
+        async def is_listed() -> bool:
+            listed = await command_line.run(folder, "game", "list", "--provider", "acme", "--json")
+            return '"game_id": "wheel"' in listed.stdout
+
+        # A worker looks for new providers as often as it sweeps.
+        await eventually(is_there)
+        kept = (await schedule.describe()).schedule
+        assert [one.every for one in kept.spec.intervals] == [timedelta(minutes=15)]
+        assert kept.spec.jitter == timedelta(minutes=5)
+        assert kept.policy.overlap is ScheduleOverlapPolicy.SKIP
+        assert not await is_listed()
+        # What the clock does in a quarter of an hour.
+        await schedule.trigger()
+        await eventually(is_listed)
+    finally:
+        await runner.cleanup()
+
+
+async def _list_a_game(_: web.Request) -> web.Response:
+    return web.json_response([{"gameId": "wheel", "name": "Wheel"}])
 
 
 async def test_a_crashed_process_is_started_again(stack: tuple[Path, Process, dict[str, Any]]) -> None:
