@@ -20,6 +20,7 @@ from betcore.domain.profiles import DEFAULT_ERROR_CODES
 from tests.api.casino_caller import CasinoAnswer, CasinoCaller, casino_caller
 from tests.api.wire import Answer, Api, Signer, post
 from tests.in_process_casino import InProcessCasino
+from tests.partner import ROOT
 
 Document = dict[str, Any]
 
@@ -105,6 +106,13 @@ async def test_operations_have_short_names_that_stay(document: Document) -> None
     }
     partners = {name: (method, path) for name, (method, path, _) in (PROVIDERS | CASINOS).items()}
     assert found == partners | OPERATIONS
+
+
+def test_every_call_of_partners_has_a_test_of_its_happy_path() -> None:
+    page = (ROOT / "docs" / "testing.md").read_text()
+    calls = [f"{method.upper()} {path}" for method, path, _ in (PROVIDERS | CASINOS).values()]
+    missing = [call for call in calls if not re.search(rf"^\| `{re.escape(call)}` \| .*test", page, re.MULTILINE)]
+    assert missing == []
 
 
 async def test_nothing_of_the_framework_is_promised(document: Document) -> None:
