@@ -1,6 +1,7 @@
 """The guides for partners' engineers: their commands run as they are pasted, and print what the guide says."""
 
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -37,6 +38,13 @@ async def test_every_command_of_a_guide_does_what_the_guide_says(
     replaced |= {"http.server 9200": f"http.server {site}", "127.0.0.1:9200": f"127.0.0.1:{site}"}
     monkeypatch.setenv("PORT", str(port))
     wrong = await guides.run(page, checkout, replaced, _FIRST_RUN, _SECONDS)
+    assert not wrong, "\n".join(wrong)
+
+
+async def test_the_first_pay_in_of_the_readme_is_answered_as_it_says(stack: Stack, checkout: Path) -> None:
+    _, _, section = (ROOT / "README.md").read_text().partition("## A first PayIn by hand\n")
+    replaced = {"http://127.0.0.1:8080": stack.addresses["api"], "my-first-bet": f"first-{uuid4().hex}"}
+    wrong = await guides.run(section.partition("\n## ")[0], checkout, replaced, set(), _SECONDS)
     assert not wrong, "\n".join(wrong)
 
 
