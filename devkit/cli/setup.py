@@ -16,7 +16,7 @@ from pathlib import Path
 VENV = Path(".venv")
 PYTHON = VENV / "bin" / "python"
 # As measured with an empty cache, on two cores and a fast line; what a run has really taken is printed at its end.
-FETCHED_MB, INSTALLED_MB, USUAL_SECONDS = 150, 600, 30
+FETCHED_MB, INSTALLED_MB, USUAL_SECONDS = 200, 700, 35
 QUIET_SECONDS = 3.0
 KEPT_LINES = 30
 
