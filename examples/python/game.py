@@ -10,7 +10,6 @@ import json
 import os
 import random
 import secrets
-import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -32,7 +31,6 @@ document.getElementById("bet").onclick = async () => {
 </script></html>"""
 
 seen: dict[str, float] = {}
-one_at_a_time = threading.Lock()
 
 
 def is_from_the_aggregator(headers, body: bytes) -> bool:
@@ -51,14 +49,14 @@ def is_from_the_aggregator(headers, body: bytes) -> bool:
 def bet(session_id: str) -> str:
     """Play a bet of 1.00 in a session, and return what its player reads."""
     name = secrets.token_hex(8)  # a real game stores the bet before it sends PayIn, and the draw before PayOut
-    with one_at_a_time:  # provider.py has one session at a time
-        provider.SESSION_ID = session_id
-        taken = provider.call("pay-in", {"betId": name, "betAmount": "1.00", "gameRoundId": name})
-        if taken["_responseCode"] not in (1, 104):
-            return f"No bet: {taken.get('reason')}"
-        win = random.SystemRandom().choice(("1.90", "0"))
-        paid = provider.call("pay-out", {"betId": name, "winAmount": win, "gameRoundId": name})
-    return f"{'Heads: you win 1.90' if win != '0' else 'Tails'}. Balance: {paid['balance']:.2f} {paid['currency']}"
+    taken = provider.call("pay-in", {"betId": name, "betAmount": "1.00", "gameRoundId": name}, session=session_id)
+    if taken["_responseCode"] not in (1, 104):
+        return f"No bet: {taken.get('reason')}"
+    win = random.SystemRandom().choice(("1.90", "0"))
+    paid = provider.call("pay-out", {"betId": name, "winAmount": win, "gameRoundId": name}, session=session_id)
+    balance = paid.get("balance")  # None if it cannot be read at the moment
+    shown = "unknown" if balance is None else f"{balance:.2f} {paid['currency']}"
+    return f"{'Heads: you win 1.90' if win != '0' else 'Tails'}. Balance: {shown}"
 
 
 class Game(BaseHTTPRequestHandler):

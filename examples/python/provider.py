@@ -59,13 +59,13 @@ def send(method: str, path: str, body: bytes) -> tuple[int, dict]:
         return int(refused.headers.get("Retry-After", 0)), json.load(refused)
 
 
-def call(operation: str, fields: dict | None = None, within: float = math.inf) -> dict:
+def call(operation: str, fields: dict | None = None, within: float = math.inf, session: str = SESSION_ID) -> dict:
     """Return the definite answer to a call. Raises OutcomeUnknown if there was none within these seconds.
 
     The body is written once: each repeat sends the same bytes, which is what makes it the same call. Request id, time
     and signature are new each time.
     """
-    path = f"/v1/sessions/{SESSION_ID}/" + (operation if fields is None else f"bets/{operation}")
+    path = f"/v1/sessions/{session}/" + (operation if fields is None else f"bets/{operation}")
     method, body = ("GET", b"") if fields is None else ("POST", json.dumps(fields).encode())
     wait, until = 1.0, time.monotonic() + within
     while time.monotonic() < until:
