@@ -6,6 +6,9 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from betcore.domain.errors import Code
 
 _EVERY = timedelta(seconds=2)
 # A task may also get lost on its way to a worker that stops. Temporal starts it again after this time.
@@ -26,3 +29,14 @@ async def heartbeat() -> AsyncIterator[None]:
         yield
     finally:
         heartbeats.cancel()
+
+
+def raise_if_worker_stops() -> None:
+    """Raise ApplicationError, to be retried by another worker, if this one is being stopped."""
+    if activity.is_worker_shutdown():
+        raise ApplicationError(
+            "the worker is being stopped",
+            type=Code.OUTCOME_UNKNOWN,
+            next_retry_delay=timedelta(milliseconds=1),
+            category=ApplicationErrorCategory.BENIGN,
+        )

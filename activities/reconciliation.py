@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
 from activities.book_comparison import BookComparison, Differences, Read
-from activities.heartbeat import heartbeat
+from activities.heartbeat import heartbeat, raise_if_worker_stops
 from betcore.casino.client import CasinoClient
 from betcore.db.bets import Bets
 from betcore.db.partners import Partners
@@ -103,7 +103,7 @@ class Reconciler:
                     await failpoints.reach("books_compared")
                 if len(clear) < len(bets):
                     raise _unclear(bets[len(clear)].bet_id, progressed=run.compared > began)
-                _raise_if_worker_stops()
+                raise_if_worker_stops()
         waits = await self._runs.any_open(reconciliation_id)
         return SecondLook(wanted=waits, after=timedelta(seconds=casino.profile.effect_within))
 
@@ -129,7 +129,7 @@ class Reconciler:
                 if unclear:
                     raise _unclear(unclear[0], progressed=decided)
                 after = findings[-1].finding_id
-                _raise_if_worker_stops()
+                raise_if_worker_stops()
 
     @activity.defn(name="end_reconciliation")
     async def end_reconciliation(self, reconciliation_id: int) -> Reconciled:
@@ -219,17 +219,6 @@ def _outcome_if_gone(bet: Read, finding: OpenFinding) -> Outcome:
         return Outcome.NOTED
     returned = bet.ended_without_its_stake and finding.transaction_type == TransactionType.ACCEPT_BET
     return Outcome.RETURNED if returned and bet.record.reversal is not None else Outcome.NOTED
-
-
-def _raise_if_worker_stops() -> None:
-    """Raise ApplicationError, to be retried by another worker, if this one is being stopped."""
-    if activity.is_worker_shutdown():
-        raise ApplicationError(
-            "the worker is being stopped",
-            type=Code.OUTCOME_UNKNOWN,
-            next_retry_delay=timedelta(milliseconds=1),
-            category=ApplicationErrorCategory.BENIGN,
-        )
 
 
 def _unclear(bet_id: int, *, progressed: bool) -> ApplicationError:
