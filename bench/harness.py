@@ -1,12 +1,14 @@
 """What the benchmarks share: partners, servers in processes of their own, and the peak memory of a process."""
 
 import asyncio
+import json
 import resource
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -70,6 +72,15 @@ async def first_line(process: Process, name: str) -> str:
             raise ProcessEnded(f"{name} ended with status {await process.wait()} before it was ready")
     except TimeoutError:
         raise ProcessEnded(f"{name} was not ready in {_TO_BEGIN} s") from None
+
+
+async def figures(running: Child) -> dict[str, Any]:
+    """Return the JSON object that a child prints at its end, however long that takes: its first line says it works."""
+    assert running.process.stdout is not None  # noqa: S101  for mypy: a pipe was asked for
+    found: dict[str, Any] = json.loads(await running.process.stdout.readline() or "null")
+    if found is None:
+        raise ProcessEnded(f"ended with status {await running.process.wait()} without figures")
+    return found
 
 
 async def end(process: Process) -> None:

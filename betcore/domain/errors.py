@@ -20,8 +20,8 @@ PlayRefused answer casinos and players. The codes of the lower half answer opera
     │                          casino_unavailable, currency_unsupported, limits_empty, session_expired
     │
     ├── InvalidInput           invalid_name, invalid_address, invalid_profile, invalid_limits, invalid_overlap,
-    │                          invalid_mode, invalid_time, invalid_window, invalid_folder, invalid_kind,
-    │                          invalid_operation, unknown_currency, not_supported
+    │                          invalid_mode, invalid_time, invalid_window, invalid_folder, invalid_file,
+    │                          invalid_kind, invalid_operation, unknown_currency, not_supported
     ├── NotFound               not_found
     ├── PreconditionFailed     already_exists, provider_disabled, provider_suspended, casino_disabled, game_disabled,
     │                          game_gone, currency_unsupported, limits_empty, operation_refused
@@ -165,6 +165,7 @@ InputCode = Literal[
     "invalid_time",
     "invalid_window",
     "invalid_folder",
+    "invalid_file",
     "invalid_kind",
     "invalid_operation",
     "unknown_currency",

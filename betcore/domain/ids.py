@@ -19,6 +19,7 @@ _RESUME = "resume"
 _RESUME_REVERSAL = "resume-reversal"
 _RECONCILIATION = "reconciliation"
 _CATALOGUE = "catalogue"
+_CASHBACK_RULE = "cashback-rule"
 # How the id of every scheduled reconciliation begins, up to its first colon.
 SCHEDULED_RECONCILIATION = "scheduled-reconciliation"
 
@@ -115,6 +116,21 @@ def scheduled_reconciliation_workflow_id(casino: str, opened_from: datetime, ope
 def catalogue_workflow_id(counterparty_id: str) -> str:
     """Return the id of the schedule that syncs a provider's games, and how the ids of its workflows begin."""
     return f"{_CATALOGUE}:{counterparty_id}"
+
+
+def cashback_rule_workflow_id(run_id: int, times: int) -> str:
+    """Return the workflow id of a round of a rule's run. Rounds count from 1."""
+    return f"{_CASHBACK_RULE}:{run_id}:{times}"
+
+
+def cashback_key_of_rule(version_id: int, player_id: int, currency: str, cut: datetime) -> str:
+    """Return the key of what a rule gives to a player for the window up to a cut: one, however often it is run."""
+    return f"rule:{version_id}:{player_id}:{currency}:{_utc(cut)}"
+
+
+def cashback_key_of_line(key: str) -> str:
+    """Return the key of a line of an import, in whichever file the line stands."""
+    return f"import:{key}"
 
 
 def _utc(time: datetime) -> str:

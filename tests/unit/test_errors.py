@@ -28,7 +28,8 @@ CODES = {
     PlayRefused: "token_invalid player_blocked casino_disabled game_unavailable provider_unavailable "
     "casino_unavailable currency_unsupported limits_empty session_expired",
     InvalidInput: "invalid_name invalid_address invalid_profile invalid_limits invalid_overlap invalid_mode "
-    "invalid_time invalid_window invalid_folder invalid_kind invalid_operation unknown_currency not_supported",
+    "invalid_time invalid_window invalid_folder invalid_file invalid_kind invalid_operation unknown_currency "
+    "not_supported",
     PreconditionFailed: "already_exists provider_disabled provider_suspended casino_disabled game_disabled "
     "game_gone currency_unsupported limits_empty operation_refused",
     Misconfigured: "invalid_settings no_database no_temporal no_secret_key wrong_secret_key no_signing_key",
