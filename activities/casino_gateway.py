@@ -14,16 +14,16 @@ from activities.admission import FAST, SLOW, AdmissionControl, Lane, NotAdmitted
 from activities.confirmations import ACCEPT, Confirmations, is_decided_by_accept, is_only_taken, outcome_of
 from activities.look_ups import LookUps, may_be_made
 from activities.payments import Payments
-from activities.pending_movement import ClaimedMovement, Outcome, PendingMovement, SendPolicy
+from activities.pending_movement import ClaimedMovement, Outcome, PendingMovement, SendPolicy, confirmation_of
 from activities.retries import gap_to_next_attempt, is_repeated_at_once, retry_after, retry_not_admitted
 from betcore.casino.accept_notifications import AcceptNotifications
 from betcore.casino.client import CasinoClient, LastMomentPassed
-from betcore.casino.movement import Movement
+from betcore.casino.movement import MakeAnswer, Movement, made_without_stake
 from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.bets import Bets
 from betcore.db.partners import Partners
 from betcore.domain.activity_inputs import Progress, Step
-from betcore.domain.casino_responses import AWAITED, DONE, DUPLICATE, NOT_SENT, UNAUTHORISED, classify
+from betcore.domain.casino_responses import AWAITED, DONE, DUPLICATE, NOT_SENT, PARKED, UNAUTHORISED, classify
 from betcore.domain.claims import Confirmation
 from betcore.domain.errors import Code
 from betcore.domain.partners import Casino
@@ -178,7 +178,31 @@ class CasinoGateway:
 
     async def _post(self, casino: Casino, claimed: ClaimedMovement, attempt: _Attempt) -> Outcome:
         """Request make at the casino, and classify its answer."""
+        if claimed.win is not None:
+            return await self._post_with_win(casino, claimed, claimed.win, attempt)
         made = await self._payments.make(casino, claimed, attempt.lane, attempt.within)
+        return await self._classify(casino, claimed, made, attempt)
+
+    async def _post_with_win(
+        self, casino: Casino, claimed: ClaimedMovement, win: Movement, attempt: _Attempt
+    ) -> Outcome:
+        """Request make-list for a stake and its win, and classify what the answer says of the stake.
+
+        What it says of the win counts only beside a stake that it says is made.
+        """
+        made = await self._payments.make_one_step(casino, claimed.movement, win, attempt.within)
+        if made.broken:
+            return Outcome.of_answer(made.stake, PARKED, theirs=made_without_stake(win))
+        outcome = await self._classify(casino, claimed, made.stake, attempt)
+        if outcome.classification != DONE or made.win.answer.meaning != "done":
+            return outcome
+        if casino.profile.confirmation == ACCEPT:
+            # The win was only taken: it is not sent again before its Accept is late.
+            await self._confirmations.fetch(win, timedelta(seconds=casino.profile.accept_within))
+            return outcome
+        return replace(outcome, win=confirmation_of(made.win))
+
+    async def _classify(self, casino: Casino, claimed: ClaimedMovement, made: MakeAnswer, attempt: _Attempt) -> Outcome:
         if made.answer.meaning != DUPLICATE:
             transaction_type = claimed.movement.transaction_type
             return Outcome.of_answer(made, classify(transaction_type, made.answer.meaning, claimed.sends))

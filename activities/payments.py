@@ -1,8 +1,9 @@
 """Sending movements to casinos, alone or several in one call, and reporting each call to the casino's circuit breaker.
 
 Credits that wait at the same moment, for a casino whose profile takes lists of them, leave in one call
-(payments/make-list). A list has no state of its own: each movement was counted in its row before, and gets what the
-answer says of it, or that nothing is known.
+(payments/make-list); so do the stake and the win of a PayInOut, for a casino that keeps the order of a list. A list has
+no state of its own: each movement was counted in its row before, and gets what the answer says of it, or that nothing
+is known.
 """
 
 import asyncio
@@ -14,7 +15,8 @@ from activities.admission import FAST, SLOW, AdmissionControl, Lane
 from activities.confirmations import is_only_taken
 from activities.pending_movement import ClaimedMovement
 from betcore.casino.client import CasinoClient
-from betcore.casino.movement import MakeAnswer, Movement
+from betcore.casino.movement import MadeOneStep, MakeAnswer, Movement, answer_to_one_step
+from betcore.casino.response_reading import CasinoAnswer
 from betcore.domain.partners import Casino
 
 MOST_ITEMS, MOST_BYTES = 100, 256 * 1024
@@ -67,6 +69,15 @@ class Payments:
         self._gather(casino, waiting, _GATHERED_FOR[lane])
         return await waiting.made
 
+    async def make_one_step(self, casino: Casino, stake: Movement, win: Movement, within: timedelta) -> MadeOneStep:
+        """Send a stake and its win, in this order, in one call, and return what the answer says of each.
+
+        Raises LastMomentPassed, and has sent nothing, if that of the stake has passed.
+        """
+        made = answer_to_one_step(await self._casinos.make_list(casino, [stake, win], within))
+        await self._report(casino, made.stake.answer)
+        return made
+
     def _gather(self, casino: Casino, waiting: _Waiting, seconds: float) -> None:
         """Put a movement into its casino's list, which leaves when it is full, or at the latest after ``seconds``."""
         size = len(json.dumps(waiting.movement.message())) + _COMMA
@@ -117,16 +128,19 @@ class Payments:
         if len(waiting) == 1:
             return [await self._make_alone(casino, waiting[0].movement, within)]
         made = await self._casinos.make_list(casino, [one.movement for one in waiting], within)
-        if not is_only_taken(casino, made.answer):
-            # Once, and not for each item: one answer that is lost must not open the breaker.
-            await self._admission.record_result(casino, made.answer)
+        # Once, and not for each item: one answer that is lost must not open the breaker.
+        await self._report(casino, made.answer)
         return list(made.made)
 
     async def _make_alone(self, casino: Casino, movement: Movement, within: timedelta) -> MakeAnswer:
         made = await self._casinos.make(casino, movement, within)
-        if not is_only_taken(casino, made.answer):
-            await self._admission.record_result(casino, made.answer)
+        await self._report(casino, made.answer)
         return made
+
+    async def _report(self, casino: Casino, answer: CasinoAnswer) -> None:
+        """Count the answer to a call for the circuit breaker, unless an Accept is to be counted in its place."""
+        if not is_only_taken(casino, answer):
+            await self._admission.record_result(casino, answer)
 
 
 def may_be_listed(casino: Casino, claimed: ClaimedMovement) -> bool:
@@ -136,4 +150,5 @@ def may_be_listed(casino: Casino, claimed: ClaimedMovement) -> bool:
     being made. So does one that a person has decided about.
     """
     is_owed = not claimed.movement.transaction_type.is_debit
-    return casino.profile.send.list == "credits" and is_owed and claimed.sends % 2 == 1 and not claimed.claim.was_parked
+    takes_lists = casino.profile.send.list is not False
+    return takes_lists and is_owed and claimed.sends % 2 == 1 and not claimed.claim.was_parked

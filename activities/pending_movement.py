@@ -45,27 +45,34 @@ class SendPolicy:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedMovement:
-    """A movement whose row is claimed. The casino gets ``movement``; ``claim`` says whether it may go out now."""
+    """A movement whose row is claimed. The casino gets ``movement``; ``claim`` says whether it may go out now.
+
+    ``win`` is what goes out in the same call, counted as well: the win of the stake that ``movement`` is.
+    """
 
     movement: Movement
     claim: Claim
+    win: Movement | None = None
 
     @classmethod
-    def of(cls, movement: Movement, claim: Claim, not_after: datetime | None) -> "ClaimedMovement":
+    def of(
+        cls, movement: Movement, claim: Claim, not_after: datetime | None, win: Movement | None = None
+    ) -> "ClaimedMovement":
         """Return a movement with what its rows say of it, and not the argument of a workflow: the player whose money it
         is, the session's TagId, and what the provider has given for the casino with the stake or the winnings."""
-        record = claim.record
-        return cls(
-            replace(
-                movement,
+
+        def by_the_rows(one: Movement) -> Movement:
+            record = claim.record
+            return replace(
+                one,
                 not_after=not_after,
                 partner_user_id=claim.partner_user_id,
                 tag_id=claim.tag_id,
-                tax=record.stake_tax if movement.transaction_type.is_of_stake else record.win_tax,
+                tax=record.stake_tax if one.transaction_type.is_of_stake else record.win_tax,
                 promo_code=record.promo_code,
-            ),
-            claim,
-        )
+            )
+
+        return cls(by_the_rows(movement), claim, win and by_the_rows(win))
 
     @property
     def sends(self) -> int:
@@ -78,6 +85,7 @@ class Outcome:
     """What the casino's response means for a movement, and what the row keeps of it.
 
     ``theirs`` is the movement that payments/info lists in the place of ours; ``listed`` says that it lists ours.
+    ``win`` is the casino's confirmation of the win that left with a stake, None if it has not made that at once.
     """
 
     answer: CasinoAnswer
@@ -85,6 +93,7 @@ class Outcome:
     confirmation: Confirmation = NO_CONFIRMATION
     theirs: Mapping[str, str] | None = None
     listed: bool = False
+    win: Confirmation | None = None
 
     @classmethod
     def of_answer(
@@ -96,8 +105,7 @@ class Outcome:
         listed: bool = False,
     ) -> "Outcome":
         """Return the outcome of an answer to make."""
-        confirmation = Confirmation(made.answer.error_code, made.partner_transaction_id, made.balance)
-        return cls(made.answer, classification, confirmation, theirs, listed)
+        return cls(made.answer, classification, confirmation_of(made), theirs, listed)
 
     @property
     def progress(self) -> Progress:
@@ -113,6 +121,11 @@ class Outcome:
     def was_not_sent(self) -> bool:
         """Return whether no connection to the casino was made: nothing of this send can be there."""
         return self.answer.meaning == NOT_SENT
+
+
+def confirmation_of(made: MakeAnswer) -> Confirmation:
+    """Return what the row keeps of an answer to make."""
+    return Confirmation(made.answer.error_code, made.partner_transaction_id, made.balance)
 
 
 class PendingMovement(Protocol):

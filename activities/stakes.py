@@ -27,6 +27,7 @@ class PendingStake:
         self._pay_in = order.pay_in
         self.casino_id = order.pay_in.casino_id
         self.policy = SendPolicy.of_bet(order.pay_in.policy)
+        self._done_codes: list[str] = []
 
     @property
     def patience(self) -> timedelta:
@@ -50,38 +51,43 @@ class PendingStake:
         A new stake that is not admitted is refused. One that an earlier attempt has begun raises NotAdmitted instead:
         the slow lane goes on with it.
         """
-        pay_in, owner = self._pay_in, self._order.owner
-        claim = await self._bets.open(pay_in, owner, *self._first_state(admitted=admitted))
+        pay_in, owner, self._done_codes = self._pay_in, self._order.owner, casino.profile.done_codes
+        is_sent = pay_in.stake.minor > 0 or casino.profile.send.zero_stakes
+        with_win = is_sent and pay_in.win is not None and casino.profile.send.list == "one_step"
+        state, refusal = self._first_state(admitted=admitted)
+        claim = await self._bets.open(pay_in, owner, state, refusal, with_win=with_win)
         if claim is None:
             return Step(progress=Progress.FOREIGN, detail="its session, player, casino and game are not of one row")
         record = claim.record
         if claim.attempts is None:
-            return Step(progress=progress_of_stake(record, owner), record=record)
+            return self._step(record, "")
         if claim.counted and not admitted:
             raise NotAdmitted("the casino does not answer, or is slow: all its places are taken")
         await failpoints.reach("debit_counted")
-        if claim.counted and claim.attempts == 1 and datetime.now(UTC) > pay_in.answer_by:
+        opens = claim.counted and claim.attempts == 1
+        if opens and datetime.now(UTC) > pay_in.answer_by:
             return await self._record_never_sent(record.bet_id, "too late to send")
-        if pay_in.stake.minor == 0 and not casino.profile.send.zero_stakes:
+        if not is_sent:
             record = await self._bets.accept(record.bet_id, owner, NO_CONFIRMATION)
             return self._step(record, "a free round is not sent")
-        return ClaimedMovement.of(debit_of(pay_in, record.bet_id), claim, pay_in.not_after)
+        # The win leaves with the send that has opened the bet, and with no other: each later one is to find out about
+        # the stake alone, and the win may be at the casino already.
+        win = win_of(pay_in, record.bet_id) if opens and with_win else None
+        return ClaimedMovement.of(debit_of(pay_in, record.bet_id), claim, pay_in.not_after, win)
 
     async def record(self, claimed: ClaimedMovement, outcome: Outcome) -> Step:
         """Record that the casino has taken the stake, has refused it, or has another movement in its place."""
         bet_id, owner = claimed.movement.bet_id, self._order.owner
         match outcome.progress:
             case Progress.DONE:
-                record = await self._bets.accept(bet_id, owner, outcome.confirmation)
+                record = await self._record_taken(bet_id, outcome)
                 if record.state.is_terminal and record.accepted_at is None:
                     return await self._record_taken_after_the_end(record, claimed.movement, outcome)
             case Progress.REFUSED if outcome.was_not_sent:
                 return await self._record_never_sent(bet_id, f"not sent: {outcome.detail}")
             case Progress.REFUSED:
                 refusal = outcome.classification.refusal or Code.CASINO_REFUSED
-                record = await self._bets.refuse_only_send(
-                    bet_id, owner, refusal, movement="refused", error_code=outcome.answer.error_code
-                )
+                record = await self._refuse(bet_id, refusal, "refused", outcome.answer.error_code)
                 return self._refused(record, outcome.detail)
             case _:
                 transaction_type, error_code = claimed.movement.transaction_type, outcome.answer.error_code
@@ -107,11 +113,21 @@ class PendingStake:
             return BetState.REFUSED, Code.CASINO_UNAVAILABLE
         return BetState.ACCEPTING, None
 
+    async def _record_taken(self, bet_id: int, outcome: Outcome) -> BetRecord:
+        owner = self._order.owner
+        if outcome.win is None:
+            return await self._bets.accept(bet_id, owner, outcome.confirmation)
+        return await self._bets.settle_with_stake(bet_id, owner, outcome.confirmation, outcome.win)
+
     async def _record_never_sent(self, bet_id: int, detail: str) -> Step:
         """Refuse a bet whose only counted send did not leave: nothing of it can be at the casino."""
-        owner = self._order.owner
-        record = await self._bets.refuse_only_send(bet_id, owner, Code.CASINO_UNAVAILABLE, movement="absent")
-        return self._refused(record, detail)
+        return self._refused(await self._refuse(bet_id, Code.CASINO_UNAVAILABLE, "absent"), detail)
+
+    async def _refuse(self, bet_id: int, refusal: Code, movement: str, error_code: str | None = None) -> BetRecord:
+        owner, codes = self._order.owner, self._done_codes
+        return await self._bets.refuse_only_send(
+            bet_id, owner, refusal, movement=movement, done_codes=codes, error_code=error_code
+        )
 
     async def _record_taken_after_the_end(self, record: BetRecord, movement: Movement, outcome: Outcome) -> Step:
         """Book the return of a stake that the casino took although its bet has ended: the outcome stays."""
@@ -125,7 +141,8 @@ class PendingStake:
         return self._step(record, detail)
 
     def _step(self, record: BetRecord, detail: str) -> Step:
-        return Step(progress=progress_of_stake(record, self._order.owner), detail=detail, record=record)
+        progress, settled = progress_of_stake(record, self._order.owner), record.state is BetState.SETTLED
+        return Step(progress=progress, detail=detail, record=record, settled=settled)
 
 
 def progress_of_stake(record: BetRecord, owner: str) -> Progress:
@@ -140,3 +157,10 @@ def progress_of_stake(record: BetRecord, owner: str) -> Progress:
 def debit_of(pay_in: PayIn, bet_id: int) -> Movement:
     """Return the debit of a stake, as the casino gets it."""
     return Movement(bet_id, TransactionType.ACCEPT_BET, pay_in.partner_user_id, pay_in.stake, pay_in.not_after)
+
+
+def win_of(pay_in: PayIn, bet_id: int) -> Movement | None:
+    """Return the win of a PayInOut, as the casino gets it; None if the bet has no win yet."""
+    if pay_in.win is None:
+        return None
+    return Movement(bet_id, TransactionType.PAY_OUT, pay_in.partner_user_id, pay_in.win)

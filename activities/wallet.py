@@ -10,12 +10,12 @@ from temporalio import activity
 from activities.casino_gateway import CasinoGateway
 from activities.credits import PendingCredit
 from activities.pending_movement import NO_CONFIRMATION, SendPolicy
-from activities.stakes import PendingStake, debit_of, progress_of_stake
+from activities.stakes import PendingStake, debit_of, progress_of_stake, win_of
+from betcore.casino.movement import made_without_stake
 from betcore.db.bets import Bets
 from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import CloseAtCasino, FindCredit, FindStake, Pay, Progress, Step, TakeStake
-from betcore.domain.bet import BetRecord
-from betcore.domain.errors import Code
+from betcore.domain.ids import TransactionType
 
 
 class Wallet:
@@ -92,17 +92,29 @@ class Wallet:
         """End the bet without its stake, at the second look that does not find it."""
         if not order.second_look:
             return Step(progress=Progress.UNKNOWN, detail="absent at the first look")
-        record = await self._end_without_stake(order)
+        if step := await self._win_without_stake(order):
+            return step
+        casino = await self._gateway.casino(order.pay_in.casino_id)
+        codes, filed = casino.profile.done_codes, order.refund_filed
+        record = await self._bets.end_absent(order.bet_id, order.owner, codes, refund_filed=filed)
         progress = progress_of_stake(record, order.owner)
         debit = debit_of(order.pay_in, order.bet_id)
         if progress is Progress.PARKED and await self._gateway.fetch_confirmation(debit) is not None:
             return Step(progress=Progress.UNKNOWN, detail="an Accept has come meanwhile", record=record)
         return Step(progress=progress, detail="the casino never took it", record=record)
 
-    async def _end_without_stake(self, order: FindStake) -> BetRecord:
-        if order.refund_filed:
-            return await self._bets.refund_absent(order.bet_id, order.owner)
-        return await self._bets.refuse_absent(order.bet_id, order.owner, Code.CASINO_UNAVAILABLE)
+    async def _win_without_stake(self, order: FindStake) -> Step | None:
+        """Park an absent stake whose win the casino has made, and return that; None if the casino has no win either.
+
+        A win that was sent with its stake is made only behind it: one of the two things that the casino says is wrong.
+        """
+        pay_in, bet_id, owner = order.pay_in, order.bet_id, order.owner
+        win = win_of(pay_in, bet_id)
+        if win is None or await self._gateway.look_up(pay_in.casino_id, win, SendPolicy.of_bet(pay_in.policy)) is None:
+            return None
+        record = await self._bets.park(bet_id, owner, TransactionType.ACCEPT_BET, None, made_without_stake(win))
+        detail = "the casino has made the win, and not the stake"
+        return Step(progress=progress_of_stake(record, owner), detail=detail, record=record)
 
     def _credit(self, pay: Pay) -> PendingCredit:
         return PendingCredit(self._bets, self._reversals, pay)

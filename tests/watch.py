@@ -9,10 +9,11 @@ from tests.partner import TestPartner, eventually
 
 
 async def sends(partner: TestPartner, bet: str) -> list[dict[str, Any]]:
-    """Return every send of a movement of a bet that reached the casino, done or not, oldest first."""
+    """Return every send of a movement of a bet that reached the casino, done or not, also in lists, oldest first."""
     row = await partner.row(bet)
-    made = [call for call in await partner.calls() if call["path"] == "/payments/make"]
-    return [] if row is None else [call for call in made if call["bet_id"] == row.bet_id]
+    calls = [call for call in await partner.calls() if call["path"].startswith("/payments/make")]
+    made = [one for call in calls for one in call["items"] or [call]]
+    return [] if row is None else [one for one in made if one["bet_id"] == row.bet_id]
 
 
 async def sent(partner: TestPartner, bet: str, times: int) -> None:

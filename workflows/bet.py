@@ -70,7 +70,7 @@ class Bet:
         if not await self._take_over_if_resumed():
             return
         step = await self._open_and_debit()
-        if step.progress is Progress.DONE:
+        if step.progress is Progress.DONE and not step.settled:
             resolution = await self._resolution.wait()
             step = await self._pay_out_or_return(resolution)
         if step.progress is Progress.DONE:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from betcore.casino.response_reading import CasinoAnswer
 from betcore.domain import casino_values
-from betcore.domain.casino_responses import NOT_SENT, UNAUTHORISED
+from betcore.domain.casino_responses import DUPLICATE, NOT_SENT, UNAUTHORISED
 from betcore.domain.casino_values import Doubt, field
 from betcore.domain.ids import TransactionType, transaction_id
 from betcore.domain.money import Money
@@ -69,6 +69,18 @@ class MadeList:
     made: Sequence[MakeAnswer]
 
 
+@dataclass(frozen=True, slots=True)
+class MadeOneStep:
+    """What the answer to a list of a stake and its win says of each.
+
+    ``broken`` says that the casino refuses the stake and has made the win, which it has certified never to do.
+    """
+
+    stake: MakeAnswer
+    win: MakeAnswer
+    broken: bool = False
+
+
 def make_answer(movement: Movement, answer: CasinoAnswer) -> MakeAnswer:
     """Return what an answer says of a movement, with what the casino has added to it."""
     if answer.meaning is None:
@@ -89,3 +101,34 @@ def answer_to_each(answer: CasinoAnswer) -> CasinoAnswer:
     if answer.meaning in (None, UNAUTHORISED, NOT_SENT):
         return answer
     return CasinoAnswer(None, Doubt.LIST_REFUSED, answer.error_code, answer.message)
+
+
+def answer_to_one_step(made: MadeList) -> MadeOneStep:
+    """Return what the answer to a stake and its win says of both, by a casino that stops at the first refusal.
+
+    A refusal of the whole list refuses the stake. That of the stake alone is not believed if the win's item is unclear:
+    it should be missing, or refused.
+    """
+    stake, win = made.made
+    if _refuses(made.answer):
+        return MadeOneStep(MakeAnswer(made.answer), win)
+    if not _refuses(stake.answer) or _is_not_made(win.answer):
+        return MadeOneStep(stake, win)
+    if win.answer.meaning is None:
+        return MadeOneStep(MakeAnswer(CasinoAnswer(None, win.answer.kind)), win)
+    return MadeOneStep(stake, win, broken=True)
+
+
+def made_without_stake(win: Movement) -> dict[str, str]:
+    """Return the casino's side of an incident: it has made a win, and not the stake of it."""
+    return {"reason": Doubt.WIN_WITHOUT_STAKE, **win.facts()}
+
+
+def _refuses(answer: CasinoAnswer) -> bool:
+    return answer.meaning not in (None, "done", DUPLICATE)
+
+
+def _is_not_made(win: CasinoAnswer) -> bool:
+    """Return whether a casino says that it has not come to a win: by leaving it out, or by any code that refuses."""
+    refused = win.error_code is not None and win.meaning not in ("done", DUPLICATE)
+    return refused or win.kind == Doubt.ITEM_MISSING

@@ -5,14 +5,14 @@ writes or none. Every write names the ``owner``, the workflow that may move the 
 owns comes back unchanged, and the caller sees it by ``record.owner``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from betcore.db.claims import claim_of, claimed, confirmation_of
 from betcore.db.database import Database
 from betcore.db.row_mapping import BetRow, as_json, record_of
 from betcore.db.statement import Statement
-from betcore.db.statements import bets, movements, notes
+from betcore.db.statements import bets, movements, notes, one_step, open_bets
 from betcore.domain.activity_inputs import Incident, Pay
 from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.claims import Claim, Confirmation
@@ -29,11 +29,14 @@ class Bets:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def open(self, pay_in: PayIn, owner: str, state: BetState, refusal: Code | None) -> Claim | None:
+    async def open(
+        self, pay_in: PayIn, owner: str, state: BetState, refusal: Code | None, *, with_win: bool = False
+    ) -> Claim | None:
         """Insert the bet in the given state, or find its row.
 
-        A new row in ``accepting``, and an own row whose debit has no answer yet, count a send. Return None if the
-        session, player, casino and game do not belong together, or are not those of the own row: nothing is opened.
+        A new row in ``accepting``, and an own row whose debit has no answer yet, count a send. A new row counts one of
+        its win too if that leaves ``with_win``. Return None if the session, player, casino and game do not belong
+        together, or are not those of the own row: nothing is opened.
         """
         given = {
             "callers_clock": datetime.now(UTC),
@@ -54,6 +57,7 @@ class Bets:
             "refusal": refusal,
             "owner": owner,
             "not_after": pay_in.not_after,
+            "with_win": with_win,
             "event_type": pay_in.event_type,
             "data": as_json(
                 {"amount": str(pay_in.stake), "win": pay_in.win and str(pay_in.win), "state": state, "refusal": refusal}
@@ -73,38 +77,54 @@ class Bets:
     async def take_over(self, resumed: Resumed, owner: str) -> BetRecord:
         """Become the owner of a bet whose workflow is gone. If another workflow was faster, the record names that
         owner."""
-        return await self._change(bets.TAKE_OVER, resumed.bet_id, owner, seen_owner=resumed.owner, life=resumed.life)
+        given = {"seen_owner": resumed.owner, "life": resumed.life}
+        return await self._change(open_bets.TAKE_OVER, resumed.bet_id, owner, **given)
 
     async def accept(self, bet_id: int, owner: str, confirmation: Confirmation) -> BetRecord:
-        """Record that the casino holds the stake."""
-        return await self._change(
-            bets.ACCEPT,
-            bet_id,
-            owner,
-            error_code=confirmation.error_code,
-            partner_transaction_id=confirmation.partner_transaction_id,
-            balance=confirmation.balance.minor if confirmation.balance else None,
-        )
+        """Record that the casino holds the stake. A win that has left with it is owed from now on."""
+        return await self._change(bets.ACCEPT, bet_id, owner, **_kept(confirmation))
+
+    async def settle_with_stake(self, bet_id: int, owner: str, stake: Confirmation, win: Confirmation) -> BetRecord:
+        """Record that the casino has made the stake and the win that has left with it: the bet is over."""
+        of_win = {f"win_{name}": value for name, value in _kept(win).items()}
+        return await self._change(one_step.SETTLE_WITH_STAKE, bet_id, owner, **_kept(stake), **of_win)
 
     async def refuse_only_send(
-        self, bet_id: int, owner: str, refusal: Code, *, movement: str, error_code: str | None = None
+        self,
+        bet_id: int,
+        owner: str,
+        refusal: Code,
+        *,
+        movement: str,
+        done_codes: Sequence[str],
+        error_code: str | None = None,
     ) -> BetRecord:
         """End the bet as refused if the send that the casino has refused is the only one ever counted.
 
         If another process has counted a send meanwhile, or another Accept was stored, the bet stays as it is: the money
-        may be taken. ``movement`` is the state of the stake: ``refused``, or ``absent`` if nothing was sent.
+        may be taken. So does one whose win an Accept confirms, by one of ``done_codes``. ``movement`` is the state of
+        the stake: ``refused``, or ``absent`` if nothing was sent.
         """
         return await self._end_without_stake(
-            bet_id, owner, BetState.REFUSED, refusal, movement=movement, error_code=error_code, attempts=1
+            bet_id,
+            owner,
+            BetState.REFUSED,
+            refusal,
+            movement=movement,
+            error_code=error_code,
+            attempts=1,
+            done_codes=done_codes,
         )
 
-    async def refuse_absent(self, bet_id: int, owner: str, refusal: Code) -> BetRecord:
-        """End the bet as refused: its stake is certainly not at the casino. A stored Accept keeps it open."""
-        return await self._end_without_stake(bet_id, owner, BetState.REFUSED, refusal)
+    async def end_absent(
+        self, bet_id: int, owner: str, done_codes: Sequence[str], *, refund_filed: bool = False
+    ) -> BetRecord:
+        """End a bet whose stake is certainly not at the casino: as refunded if a Refund was filed, else as refused.
 
-    async def refund_absent(self, bet_id: int, owner: str) -> BetRecord:
-        """End the bet as refunded: a Refund was filed, and its stake is certainly not at the casino."""
-        return await self._end_without_stake(bet_id, owner, BetState.REFUNDED, None)
+        An Accept of the stake keeps it open, and one that confirms the win, by one of ``done_codes``.
+        """
+        state, refusal = (BetState.REFUNDED, None) if refund_filed else (BetState.REFUSED, Code.CASINO_UNAVAILABLE)
+        return await self._end_without_stake(bet_id, owner, state, refusal, done_codes=done_codes)
 
     async def end_parked(self, bet_id: int, owner: str, error_code: str | None, *, refund_filed: bool) -> BetRecord:
         """End a bet whose parked stake two operators have marked as not taken.
@@ -115,28 +135,11 @@ class Bets:
         return await self._end_without_stake(bet_id, owner, state, refusal, standing="parked", error_code=error_code)
 
     async def _end_without_stake(
-        self,
-        bet_id: int,
-        owner: str,
-        state: BetState,
-        refusal: Code | None,
-        *,
-        standing: str = "sending",
-        movement: str = "absent",
-        error_code: str | None = None,
-        attempts: int | None = None,
+        self, bet_id: int, owner: str, state: BetState, refusal: Code | None, **given: object
     ) -> BetRecord:
-        return await self._change(
-            bets.END_WITHOUT_STAKE,
-            bet_id,
-            owner,
-            state=state,
-            refusal=refusal,
-            standing=standing,
-            movement=movement,
-            error_code=error_code,
-            attempts=attempts,
-        )
+        usual = {"standing": "sending", "movement": "absent", "error_code": None, "attempts": None, "done_codes": ()}
+        given = usual | {"state": state, "refusal": refusal} | given
+        return await self._change(bets.END_WITHOUT_STAKE, bet_id, owner, **given)
 
     async def taken_after_the_end(
         self, record: BetRecord, confirmation: Confirmation, theirs: Mapping[str, str]
@@ -188,9 +191,7 @@ class Bets:
             transaction_type=int(transaction_type),
             how=how,
             state=BetState.SETTLED if transaction_type is TransactionType.PAY_OUT else BetState.REFUNDED,
-            error_code=confirmation.error_code,
-            partner_transaction_id=confirmation.partner_transaction_id,
-            balance=confirmation.balance.minor if confirmation.balance else None,
+            **_kept(confirmation),
         )
 
     async def park(
@@ -271,3 +272,12 @@ class Bets:
         if row is None:
             raise LookupError(f"no bet {bet_id}")
         return record_of(row)
+
+
+def _kept(confirmation: Confirmation) -> dict[str, object]:
+    """Return what the rows keep of a confirmation, as the statements name it."""
+    return {
+        "error_code": confirmation.error_code,
+        "partner_transaction_id": confirmation.partner_transaction_id,
+        "balance": confirmation.balance.minor if confirmation.balance else None,
+    }

@@ -36,13 +36,15 @@ class Progress(StrEnum):
 class Step(Message):
     """Result of an activity: the state of the movement, the reason for it, and the bet's row afterwards.
 
-    ``wait`` is how long the row holds the next send back; None if it does not.
+    ``wait`` is how long the row holds the next send back; None if it does not. ``settled`` says that the casino has
+    made the win with the stake: nothing is left to be decided or paid.
     """
 
     progress: Progress
     detail: Annotated[str, AfterValidator(short)] = ""
     record: BetRecord | None = None
     wait: timedelta | None = None
+    settled: bool = False
 
 
 class TakeStake(Message):

@@ -55,6 +55,7 @@ class Doubt(StrEnum):
     FOREIGN_ITEM = "foreign_item"
     ITEM_MISSING = "item_missing"
     ITEM_DOUBLED = "item_doubled"
+    WIN_WITHOUT_STAKE = "win_without_stake"
 
 
 class _Unreadable:

@@ -120,7 +120,7 @@ class Send(_Section):
     zero_stakes: bool = True
     aud: bool = True
     close: bool = False
-    list: Literal[False, "credits"] = False
+    list: Literal[False, "credits", "one_step"] = False
     tax: bool = False
     promo: bool = False
 
@@ -188,6 +188,11 @@ class CasinoProfile(_PartnerProfile):
     def absence_after(self) -> timedelta:
         """Return how long after a debit's last moment the casino may still apply it."""
         return timedelta(seconds=self.clock_leeway + self.effect_within)
+
+    @property
+    def done_codes(self) -> list[str]:
+        """Return the ErrorCodes by which the casino says that it has made a movement."""
+        return [code for code, meaning in self.error_codes.items() if meaning == "done"]
 
 
 P = TypeVar("P", ProviderProfile, CasinoProfile)

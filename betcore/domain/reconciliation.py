@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from betcore.domain.bet import BetRecord
+from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.ids import BetKey, TransactionType
 from betcore.domain.message_base import Message
 from betcore.domain.money import Money
@@ -143,6 +143,12 @@ class OurBet:
         """Return whether a reversal of the bet is open."""
         return self.record.reversal is not None and self.record.reversal.closed_at is None
 
+    def resolves(self, movement: OurMovement) -> bool:
+        """Return whether the bet is still finding out what the casino has: of a debit on its way, and of the win that
+        was sent with a stake in doubt."""
+        in_doubt = movement.transaction_type < 0 or self.record.state is BetState.ACCEPTING
+        return movement.state == "sending" and in_doubt
+
     @property
     def ended_without_its_stake(self) -> bool:
         """Return whether the bet has ended and holds no stake."""
@@ -199,11 +205,11 @@ def _difference(
     if len(theirs) > 1 or not theirs[0].is_of(bet.bet_id, mine.amount, bet.partner_user_id):
         return _finding(bet, transaction_type, mine, theirs, Kind.AMOUNT, Outcome.INCIDENT)
     match mine.state:
+        case "sending" if bet.resolves(mine):
+            return _finding(bet, transaction_type, mine, theirs, Kind.LEFT_TO_THE_BET, Outcome.LEFT_TO_THE_BET)
         case "sending" | "parked" if transaction_type > 0:
             # The bet looks it up before or soon after it sends it again, and then it is done.
             return _finding(bet, transaction_type, mine, theirs, Kind.STATUS, Outcome.ASKED_THE_BET)
-        case "sending":
-            return _finding(bet, transaction_type, mine, theirs, Kind.LEFT_TO_THE_BET, Outcome.LEFT_TO_THE_BET)
         case "done":
             late = _is_late(mine, theirs[0].at, leeway, now)
             return _finding(bet, transaction_type, mine, theirs, Kind.LATE, Outcome.NOTED) if late else None
@@ -221,7 +227,7 @@ def _left_or_incident(in_hand: bool) -> Outcome:
 
 def _missing_there(bet: OurBet, mine: OurMovement) -> Difference | None:
     transaction_type = mine.transaction_type
-    if mine.state == "sending" and transaction_type < 0:
+    if bet.resolves(mine):
         return _finding(bet, transaction_type, mine, [], Kind.LEFT_TO_THE_BET, Outcome.LEFT_TO_THE_BET)
     if mine.state == "sending":
         return _finding(bet, transaction_type, mine, [], Kind.MISSING_THERE, Outcome.ASKED_THE_BET)

@@ -451,7 +451,7 @@ async def test_a_bet_that_there_is_not_and_one_of_another_casino_look_the_same(
 
 async def test_a_stake_that_was_taken_though_its_bet_was_refused_is_owed_back(caller: CasinoCaller) -> None:
     _, body = await caller.open()
-    given = {"movement": "refused", "error_code": "103802"}
+    given = {"movement": "refused", "done_codes": ["200"], "error_code": "103802"}
     await caller.casino.bets.refuse_only_send(body["BetId"], "run", Code.NO_MONEY, **given)
     for _ in range(2):
         assert (await caller.accept(body)).code == DONE

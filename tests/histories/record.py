@@ -40,7 +40,7 @@ from workflows.bet import Bet
 from workflows.reversal import Reversal
 
 _FOLDER = Path(__file__).parent
-_MAKE, _CLOSE = "/payments/make", "/payments/close"
+_MAKE, _LIST, _CLOSE = "/payments/make", "/payments/make-list", "/payments/close"
 _QUICK = "{message_lifetime: 3, retry: {first: 0.1, cap: 0.2}}"
 
 Play = Callable[[Client, InProcessCasino], Awaitable[WorkflowHandle[Any, Any]]]
@@ -169,6 +169,20 @@ async def refused_in_one_step(client: Client, casino: InProcessCasino) -> Handle
 
 
 @path
+async def won_in_one_list(client: Client, casino: InProcessCasino) -> Handle:
+    return (await start(client, await casino.pay_in_out()))[1]
+
+
+@path
+async def refund_while_a_list_of_one_step_is_unknown(client: Client, casino: InProcessCasino) -> Handle:
+    await casino.faults({"kind": "lost", "path": _LIST}, {"kind": "error", "path": _MAKE, "times": 4})
+    handle = await begin(client, await casino.pay_in_out())
+    await _sent(casino, -1, 3)
+    await handle.signal("refund", casino.refund(await _pay_in_of(handle)))
+    return handle
+
+
+@path
 async def refund_before_the_win_of_one_step(client: Client, casino: InProcessCasino) -> Handle:
     await casino.faults({"kind": "error", "path": _MAKE, "times": 2}, {"kind": "lost", "path": _MAKE, "times": 3})
     handle = await begin(client, await casino.pay_in_out())
@@ -258,7 +272,7 @@ async def return_of_what_was_never_closed(client: Client, casino: InProcessCasin
     handle = await begin(client, bet := await casino.pay_in())
     await casino.held()
     row = await casino.row(bet)
-    await casino.bets.refuse_absent(row.bet_id, row.owner, Code.CASINO_UNAVAILABLE)
+    await casino.bets.end_absent(row.bet_id, row.owner, [])
     await casino.release()
     await handle.result()
     (found,) = await OpenBets(casino.database).open_rows(REVERSAL, 0, 10)
@@ -592,6 +606,7 @@ _HURRIED = "{message_lifetime: 3, attempt_timeout: 0.5, retry: {first: 0.1, cap:
 _IMPATIENT = "{message_lifetime: 3, attempt_timeout: 0.5, accept_within: 1, retry: {first: 0.1, cap: 0.2}}"
 _SOON = "{message_lifetime: 1, clock_leeway: 0.2, effect_within: 0.3, approval_above: {EUR: 5}}"
 _CLOSING = "{send: {close: true}, effect_within: 0.3, message_lifetime: 3, retry: {first: 0.1, cap: 0.2}}"
+_ORDERED = f"{{send: {{list: one_step}}, {_QUICK[1:]}"
 _FLOORS: dict[str, dict[str, Any]] = {
     "close_that_failed_at_first": {"casino": _CLOSING},
     "close_given_up_for_a_reversal": {"casino": _CLOSING},
@@ -602,6 +617,8 @@ _FLOORS: dict[str, dict[str, Any]] = {
     "closed_before_its_reversal": {"casino": _CLOSING},
     "opened_before_the_return_of_a_loss": {"casino": _CLOSING},
     "opened_though_it_was_never_closed": {"casino": _CLOSING.replace("{send", "{attempt_timeout: 5, send", 1)},
+    "won_in_one_list": {"casino": _ORDERED},
+    "refund_while_a_list_of_one_step_is_unknown": {"casino": _ORDERED},
     "accept_heard_in_the_fast_lane": {"confirmation": "accept"},
     "accept_signalled": {"confirmation": "accept", "casino": _HURRIED},
     "refused_by_accept": {"confirmation": "accept"},

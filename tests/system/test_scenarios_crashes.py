@@ -7,7 +7,7 @@ casino's journal must agree: the tables of ``CrashCase`` say how.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
 from itertools import chain, groupby
 from typing import Any
@@ -40,6 +40,8 @@ OFF, ALREADY_SETTLED = (6, "already_refunded"), (6, "already_settled")
 DEADLINE, PATIENT = "answer_deadline: 3.5", "answer_deadline: 15"
 # A debit may still be sent by the worker that comes after the killed one.
 CASINO = "{message_lifetime: 600, retry: {first: 0.2, cap: 0.5}}"
+# It gets stake and win of a PayInOut in one list.
+ORDERED = f"{{send: {{list: one_step}}, {CASINO[1:]}"
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +61,10 @@ class CrashCase:
     """A bet during one of whose calls a process is killed, and what must come of it.
 
     ``before`` is what its provider had called, and was answered, before ``during``. After the crash it calls ``then``,
-    which must be answered ``answered``; None stands for a provider that never calls again. Once nothing more happens by
-    itself, the bet's row has this ``state``, has or lacks ``told_at`` and ``withdrawn_at``, and the casino has this
-    ``journal``. After the calls of ``later``, each with its answer, the casino has the journal ``at_last``.
+    which must be answered ``answered``; None stands for a provider that never calls again. The casino has the profile
+    ``casino``. Once nothing more happens by itself, the bet's row has this ``state``, has or lacks ``told_at`` and
+    ``withdrawn_at``, and the casino has this ``journal``. After the calls of ``later``, each with its answer, the
+    casino has the journal ``at_last``.
     """
 
     during: str
@@ -75,6 +78,7 @@ class CrashCase:
     journal: Journal
     later: dict[str, Outcome]
     at_last: Journal
+    casino: str = CASINO
 
 
 CALLS: dict[str, Call] = {
@@ -163,6 +167,8 @@ RECORDED = [
               later={"PayInOut": DONE}, at_last=SETTLED),
 ]
 # fmt: on
+# The win is on its way with its stake, however little of it is known.
+ONE_STEP_IN_A_LIST = [replace(case, casino=ORDERED) for case in WIN_OF_PAY_IN_OUT]
 
 
 @dataclass
@@ -284,11 +290,14 @@ async def _unconfirmed_within_is_over(partner: TestPartner, bet: str) -> None:
 
 
 async def _bets(stack: Stack, points: Mapping[str, Sequence[CrashCase]], deadline: str) -> list[CrashedBet]:
-    """Return bets of two partners: of a provider that calls again, and of one that does not."""
-    calling = await stack.partner(provider=deadline, casino=CASINO)
-    silent = await stack.partner(provider=f"{{{deadline}, unconfirmed_within: 2}}", casino=CASINO)
+    """Return bets of two partners of each casino: of a provider that calls again, and of one that does not."""
+    partners = {
+        (casino, calls): await stack.partner(provider=provider, casino=casino)
+        for casino in {case.casino for case in chain(*points.values())}
+        for calls, provider in ((True, deadline), (False, f"{{{deadline}, unconfirmed_within: 2}}"))
+    }
     bets = [
-        CrashedBet(point, case, calling if case.then else silent, TestPartner.new_bet())
+        CrashedBet(point, case, partners[case.casino, case.then is not None], TestPartner.new_bet())
         for point, cases in points.items()
         for case in cases
     ]
@@ -344,13 +353,13 @@ async def _play(stack: Stack, points: Mapping[str, Sequence[CrashCase]], answere
 # A worker dies: no provider has a definite answer
 
 
-@pytest.mark.edge_case(20, 21, 42, 46, 66, 77)
+@pytest.mark.edge_case(20, 21, 42, 46, 66, 77, 141, 142)
 @pytest.mark.parametrize("stage", ["counted", "answered", "recorded"])
 async def test_a_worker_killed_in_the_middle_of_movements(stack: Stack, stage: str) -> None:
     points = {
         f"credit_{stage}": [*PAY_OUT, *REFUND, *REVERSAL, *WIN_OF_PAY_IN_OUT],
         f"claw_back_{stage}": REVERSAL,
-        f"debit_{stage}": [*PAY_IN, *STAKE_OF_PAY_IN_OUT],
+        f"debit_{stage}": [*PAY_IN, *STAKE_OF_PAY_IN_OUT, *ONE_STEP_IN_A_LIST],
     }
     await _play(stack, points)
 

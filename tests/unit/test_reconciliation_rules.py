@@ -89,6 +89,15 @@ def test_equal_books_differ_nowhere() -> None:
         pytest.param(bet(BetState.ACCEPTING, ours(-1, "sending")), [theirs(-1)], LEFT, id="in-doubt-there"),
         pytest.param(bet(BetState.ACCEPTING, ours(-1, "sending")), [], LEFT, id="in-doubt-not-there"),
         pytest.param(bet(BetState.ACCEPTING, ours(-1, "parked")), [theirs(-1)], STATUS, id="parked-there"),
+        pytest.param(
+            bet(BetState.ACCEPTING, ours(-1, "parked"), ours(1, "sending")), [], LEFT, id="win-of-a-stake-in-doubt"
+        ),
+        pytest.param(
+            bet(BetState.ACCEPTING, ours(-1, "parked"), ours(1, "sending")), [theirs(1)], LEFT, id="win-without-stake"
+        ),
+        pytest.param(
+            bet(BetState.REFUSED, ours(-1, "absent"), ours(1, "absent")), [theirs(1)], MISSING_HERE, id="win-unearned"
+        ),
         pytest.param(bet(BetState.ACCEPTANCE, STAKED), [], MISSING_THERE, id="stake-missing-there"),
         pytest.param(bet(BetState.ACCEPTANCE, STAKED), [theirs(-1), theirs(1)], MISSING_HERE, id="win-nobody-sent"),
         pytest.param(bet(BetState.SETTLING, STAKED, ours(1, "sending")), [theirs(-1)], ASKED, id="win-owed"),

@@ -76,7 +76,13 @@ async def test_a_malformed_list_is_refused_whole(casino: Casino, change: Callabl
 
 @pytest.mark.parametrize(
     ("kind", "seen"),
-    [("item_missing", [1, 2]), ("item_doubled", [0, 1, 2, 0]), ("items_reversed", [2, 1, 0])],
+    [
+        ("item_missing", [1, 2]),
+        ("item_doubled", [0, 1, 2, 0]),
+        ("items_reversed", [2, 1, 0]),
+        ("last_item_missing", [0, 1]),
+        ("order_broken", [0, 1, 2]),
+    ],
 )
 async def test_faults_of_items_change_the_answer_and_not_the_book(casino: Casino, kind: str, seen: list[int]) -> None:
     bets = await staked(casino)
@@ -96,6 +102,42 @@ async def test_an_item_of_another_bet_takes_the_place_of_ours(casino: Casino) ->
 async def test_faults_of_items_are_for_lists_alone(casino: Casino) -> None:
     with pytest.raises(AssertionError, match="for the path /payments/make-list alone"):
         await casino.faults({"kind": "item_missing"})
+
+
+def round_of(bet: int, stake: str = "10.00") -> list[dict[str, object]]:
+    first = item(bet, stake) | {"TransactionType": -1, "TransactionId": f"{bet}:-1"}
+    return [first, item(bet, "25.00")]
+
+
+async def test_a_list_that_begins_with_a_stake_stops_at_the_first_refusal(casino: Casino) -> None:
+    bet, poor = new_bet(), new_bet()
+    reply = await casino.call(LIST, round_of(bet))
+    assert [(one["TransactionType"], one["ErrorCode"], one["Balance"]) for one in reply.value] == [
+        (-1, 200, "90.00"),
+        (1, 200, "115.00"),
+    ]
+    reply = await casino.call(LIST, round_of(poor, "115.01"))
+    assert codes(reply) == [(poor, 103802)]
+    assert (await casino.call("/payments/info", {"BetId": poor})).value == []
+    assert await casino.balance() == "115.00"
+
+
+async def test_what_stands_behind_a_stake_that_an_accept_refuses_is_received_and_gets_none(casino: Casino) -> None:
+    await casino.control("POST", "/_settings", {"confirmation": "accept"})
+    bet = new_bet()
+    reply = await casino.call(LIST, round_of(bet, "100.01"))
+    assert [(one["TransactionType"], one["ErrorCode"]) for one in reply.value] == [(-1, 200), (1, 200)]
+    made = await casino.control("GET", "/_accepts", bet_id=bet)
+    assert [one["transaction_type"] for one in made] == [-1]
+    assert await casino.balance() == "100.00"
+
+
+async def test_a_list_that_breaks_its_order_says_what_is_not_in_the_book(casino: Casino) -> None:
+    bet = new_bet()
+    await casino.faults({"kind": "order_broken", "path": LIST})
+    reply = await casino.call(LIST, round_of(bet, "100.01"))
+    assert [(one["TransactionType"], one["ErrorCode"]) for one in reply.value] == [(-1, 103802), (1, 200)]
+    assert (await casino.call("/payments/info", {"BetId": bet})).value == []
 
 
 async def test_tax_and_promo_code_are_part_of_a_movement(casino: Casino) -> None:

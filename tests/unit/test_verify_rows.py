@@ -36,8 +36,9 @@ SELECT 's', provider_id, player_id, game_id, 'EUR' FROM p, u, g
 """
 BET = """
 INSERT INTO bet (provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, currency, stake, win, state,
-                 refusal, accepted_at, told_at, withdrawn_at, closed_at)
+                 one_step, refusal, accepted_at, told_at, withdrawn_at, closed_at)
 VALUES (1, :name, 1, 1, 1, 's', 'EUR', 1000, CAST(:win AS numeric), CAST(:state AS text),
+        CAST(:win AS numeric) IS NOT NULL AND NOT :accepted,
         CASE WHEN :state = 'refused' THEN 'no_money' END, CASE WHEN :accepted THEN now() END,
         CASE WHEN :state IN ('settling', 'settled') THEN now() END,
         CASE WHEN :state IN ('refunding', 'refunded') THEN now() END,
@@ -60,6 +61,8 @@ BEGUN, MADE = ("sending", "parked"), ("done", "paid_by_hand")
 # State, accepted, win, reversal; then the states that stake, win, return and claw-back may have.
 ALLOWED: list[tuple[tuple[str, bool, int | None, str | None], tuple[tuple[str | None, ...], ...]]] = [
     (("accepting", False, None, None), (BEGUN, (NONE,), (NONE,), (NONE,))),
+    # Its win may have left in one list with the stake.
+    (("accepting", False, 2500, None), (BEGUN, (NONE, "sending"), (NONE,), (NONE,))),
     (("acceptance", True, None, None), (("done",), (NONE,), (NONE,), (NONE,))),
     (("settling", True, 2500, None), (("done",), BEGUN, (NONE,), (NONE,))),
     (("refunding", True, None, None), (("done",), (NONE,), BEGUN, (NONE,))),
@@ -74,8 +77,12 @@ ALLOWED: list[tuple[tuple[str, bool, int | None, str | None], tuple[tuple[str | 
     (("refunded", True, None, None), (("done",), (NONE,), MADE, (NONE,))),
     (("refunded", False, None, None), ((NONE, "refused", "absent"), (NONE,), (NONE,), (NONE,))),
     (("refused", False, None, None), ((NONE, "refused", "absent"), (NONE,), (NONE,), (NONE,))),
+    (("refunded", False, 2500, None), ((NONE, "refused", "absent"), (NONE, "absent"), (NONE,), (NONE,))),
+    (("refused", False, 2500, None), ((NONE, "refused", "absent"), (NONE, "absent"), (NONE,), (NONE,))),
     (("refused", False, None, "reversing"), (("done",), (NONE,), (NONE, *BEGUN), (NONE,))),
+    (("refused", False, 2500, "reversing"), (("done",), (NONE, "absent"), (NONE, *BEGUN), (NONE,))),
     (("refunded", False, None, "reversed"), (("done",), (NONE,), MADE, (NONE,))),
+    (("refunded", False, 2500, "reversed"), (("done",), (NONE, "absent"), MADE, (NONE,))),
 ]
 STATES = (NONE, "sending", "done", "refused", "absent", "parked", "paid_by_hand")
 

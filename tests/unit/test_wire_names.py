@@ -340,6 +340,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "detail": "str = ''",
         "record": "BetRecord | None = None",
         "wait": "timedelta | None = None",
+        "settled": "bool = False",
     },
     "SyncCatalogue": {"counterparty_id": "str", "accept": "bool = False"},
     "Synced": {

@@ -44,7 +44,7 @@ async def test_a_refusal_in_the_answer_to_make_does_not_end_what_an_accept_has_c
         bet = await _sent(casino)
         assert await ConfirmingCasino(casino, temporal).accepts(bet, STAKE) is AcceptOutcome.STORED
         row = await casino.row(bet)
-        refused = {"movement": "refused", "error_code": str(NO_MONEY)}
+        refused = {"movement": "refused", "done_codes": ["200"], "error_code": str(NO_MONEY)}
         record = await casino.bets.refuse_only_send(row.bet_id, OWNER, Code.NO_MONEY, **refused)
         assert record.state is BetState.ACCEPTING
         heard = (await casino.bets.open(bet, OWNER, BetState.ACCEPTING, None)).accept
@@ -55,7 +55,7 @@ async def test_the_accept_that_refuses_ends_its_debit(database_url: str, tempora
     async with open_casino(database_url, confirmation="accept") as casino:
         bet = await _sent(casino)
         assert await ConfirmingCasino(casino, temporal).accepts(bet, STAKE, NO_MONEY) is AcceptOutcome.STORED
-        refused = {"movement": "refused", "error_code": str(NO_MONEY)}
+        refused = {"movement": "refused", "done_codes": ["200"], "error_code": str(NO_MONEY)}
         record = await casino.bets.refuse_only_send((await casino.row(bet)).bet_id, OWNER, Code.NO_MONEY, **refused)
         assert record.state is BetState.REFUSED
 

@@ -160,7 +160,7 @@ async def test_a_debit_after_the_end_is_an_incident(database_url: str, temporal:
         handle = await begin(temporal, bet)
         await casino.held()
         row = await casino.row(bet)
-        await casino.bets.refuse_absent(row.bet_id, row.owner, Code.CASINO_UNAVAILABLE)
+        await casino.bets.end_absent(row.bet_id, row.owner, [])
         await casino.release()
         assert await handle.result() is BetState.REFUSED
         assert [incident.kind for incident in await casino.incidents()] == ["debited_after_the_end"]

@@ -7,7 +7,6 @@ import pytest
 from temporalio.client import Client
 
 from betcore.domain.bet import BetState, ReversalState
-from betcore.domain.errors import Code
 from betcore.domain.ids import BetKey, reversal_workflow_id
 from betcore.domain.messages import PayIn
 from betcore.temporal.visibility import BET_STATUS, NEEDS_ATTENTION
@@ -167,7 +166,7 @@ async def test_a_stake_that_was_taken_after_the_end_goes_back_though_close_fails
         handle = await begin(temporal, bet := await casino.pay_in())
         await casino.held()
         row = await casino.row(bet)
-        await casino.bets.refuse_absent(row.bet_id, row.owner, Code.CASINO_UNAVAILABLE)
+        await casino.bets.end_absent(row.bet_id, row.owner, [])
         await casino.release()
         assert await handle.result() is BetState.REFUSED
         await resumed(casino, temporal)

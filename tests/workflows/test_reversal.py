@@ -13,7 +13,6 @@ from betcore.db.database import DatabaseError
 from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import Pay
 from betcore.domain.bet import BetRecord, BetState, ReversalState
-from betcore.domain.errors import Code
 from betcore.domain.ids import TransactionType
 from betcore.domain.messages import PayIn
 from tests.in_process_casino import InProcessCasino, open_casino
@@ -201,7 +200,7 @@ async def test_a_debit_seen_after_the_end_is_returned(database_url: str, tempora
         handle = await begin(temporal, bet)
         await casino.held()
         row = await casino.row(bet)
-        await casino.bets.refuse_absent(row.bet_id, row.owner, Code.CASINO_UNAVAILABLE)
+        await casino.bets.end_absent(row.bet_id, row.owner, [])
         await casino.release()
         assert await handle.result() is BetState.REFUSED
         assert [incident.kind for incident in await casino.incidents()] == ["debited_after_the_end"]

@@ -128,6 +128,7 @@ class LeanBets:
             refusal=None,
             owner=owner,
             not_after=not_after,
+            with_win=False,
             event_type="pay_in" if win is None else "pay_in_out",
             data=json.dumps({"amount": _AMOUNT, "state": "accepting"} | ({"win": _AMOUNT} if win else {})),
         )

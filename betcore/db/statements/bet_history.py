@@ -140,7 +140,7 @@ JOIN casino ON casino.casino_id = bet.casino_id
 LEFT JOIN LATERAL (
     SELECT amount, first_sent_at FROM movement
     WHERE movement.bet_id = bet.bet_id AND movement.state IN ('sending', 'parked')
-    ORDER BY first_sent_at DESC LIMIT 1
+    ORDER BY first_sent_at DESC, transaction_type LIMIT 1
 ) AS moving ON true
 WHERE bet.bet_id = :bet_id
 """,

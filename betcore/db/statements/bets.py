@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from betcore.db.row_mapping import BetRow
 from betcore.db.statement import Statement
 from betcore.db.statements.movements import CLAIM, PARKED, SENT, ClaimRow
+from betcore.db.statements.one_step import ENDS_WITHOUT_STAKE, SENT_WITH_STAKE, WIN_WITHOUT_STAKE
 from betcore.db.statements.sessions import USED
 
 
@@ -59,6 +60,7 @@ first_send AS (
     SELECT bet_id, -1, stake, 'sending', 1, :not_after FROM fresh WHERE state = 'accepting'
     RETURNING bet_id, attempts
 ),
+{SENT_WITH_STAKE},
 found AS (
     SELECT * FROM bet WHERE provider_id = :provider_id AND provider_bet_id = :provider_bet_id
 ),
@@ -80,6 +82,8 @@ event AS (
         SELECT 1 AS place, bet_id, CAST(:event_type AS text) AS kind, CAST(:data AS jsonb) AS data FROM fresh
         UNION ALL
         SELECT 2, bet_id, 'send', jsonb_build_object('type', -1, 'attempt', attempts) FROM sent
+        UNION ALL
+        SELECT 3, bet_id, 'send', jsonb_build_object('type', 1, 'attempt', attempts) FROM first_win
     ) AS events
     ORDER BY place
 ),
@@ -95,11 +99,14 @@ FROM claim LEFT JOIN stands ON true LEFT JOIN player USING (player_id) LEFT JOIN
 """,
 )
 
+# A bet whose win has left with its stake owes it from now on: nothing can return the stake any more.
 ACCEPT = Statement(
     BetRow,
     """
 WITH changed AS (
-    UPDATE bet SET state = 'acceptance', accepted_at = now(), accepted_balance = :balance
+    UPDATE bet SET accepted_at = now(), accepted_balance = :balance, state = CASE WHEN EXISTS (
+        SELECT FROM movement WHERE movement.bet_id = bet.bet_id AND transaction_type = 1
+    ) THEN 'settling' ELSE 'acceptance' END
     WHERE bet_id = :bet_id AND owner = :owner AND state = 'accepting'
     RETURNING *
 ),
@@ -121,16 +128,19 @@ SELECT * FROM changed
 # process is seen. An Accept that this end does not come from leaves the stake open: it may say that the money is taken.
 END_WITHOUT_STAKE = Statement(
     BetRow,
-    """
-WITH ended AS (
+    f"""
+WITH {WIN_WITHOUT_STAKE},
+ended AS (
     UPDATE movement SET state = :movement, ended_at = now(), error_code = :error_code
     FROM bet
     WHERE movement.bet_id = :bet_id AND transaction_type = -1 AND movement.state = :standing
       AND (CAST(:attempts AS integer) IS NULL OR attempts = CAST(:attempts AS integer))
       AND coalesce(accept_code = CAST(:error_code AS text), accept_code IS NULL)
       AND bet.bet_id = movement.bet_id AND bet.owner = :owner AND bet.state = 'accepting'
+      AND NOT EXISTS (SELECT FROM made_win)
     RETURNING movement.bet_id
 ),
+{ENDS_WITHOUT_STAKE},
 changed AS (
     UPDATE bet SET state = :state, refusal = :refusal, closed_at = now(),
            withdrawn_at = CASE WHEN :state = 'refunded' THEN coalesce(withdrawn_at, now()) ELSE withdrawn_at END
@@ -265,22 +275,6 @@ incident AS (
     SELECT bet_id, 'debited_after_the_end', CAST(:ours AS jsonb), CAST(:theirs AS jsonb) FROM taken
 )
 SELECT bet.* FROM bet WHERE bet_id = :bet_id
-""",
-)
-
-# Compare and set: of two workflows that have seen the same owner, one takes the bet over.
-TAKE_OVER = Statement(
-    BetRow,
-    """
-WITH changed AS (
-    UPDATE bet SET owner = :owner, lives = :life
-    WHERE bet_id = :bet_id AND owner = :seen_owner AND lives < :life AND closed_at IS NULL
-    RETURNING *
-),
-event AS (
-    INSERT INTO bet_event (bet_id, kind, data) SELECT bet_id, 'resumed', jsonb_build_object('life', lives) FROM changed
-)
-SELECT * FROM changed
 """,
 )
 

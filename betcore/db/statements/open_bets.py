@@ -133,3 +133,19 @@ JOIN game ON game.game_id = bet.game_id
 WHERE bet_id = :bet_id
 """,
 )
+
+# Compare and set: of two workflows that have seen the same owner, one takes the bet over.
+TAKE_OVER = Statement(
+    BetRow,
+    """
+WITH changed AS (
+    UPDATE bet SET owner = :owner, lives = :life
+    WHERE bet_id = :bet_id AND owner = :seen_owner AND lives < :life AND closed_at IS NULL
+    RETURNING *
+),
+event AS (
+    INSERT INTO bet_event (bet_id, kind, data) SELECT bet_id, 'resumed', jsonb_build_object('life', lives) FROM changed
+)
+SELECT * FROM changed
+""",
+)

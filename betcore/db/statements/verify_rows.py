@@ -149,8 +149,8 @@ weighed AS (
         CASE
             WHEN others > 0 THEN false
             WHEN state = 'accepting' THEN
-                stake_is IN ('sending', 'parked') AND num_nulls(win_is, return_is, claw_back_is, reversal_is) = 4
-                AND NOT accepted
+                stake_is IN ('sending', 'parked') AND num_nulls(return_is, claw_back_is, reversal_is) = 3
+                AND (win_is IS NULL OR (one_step AND win_is = 'sending')) AND NOT accepted
             WHEN state = 'acceptance' THEN
                 stake_is = 'done' AND num_nulls(win_is, return_is, claw_back_is, reversal_is) = 4 AND accepted
             WHEN state = 'settling' THEN
@@ -172,7 +172,7 @@ weighed AS (
             WHEN state = 'refunded' AND accepted THEN
                 stake_is = 'done' AND returned AND num_nulls(win_is, claw_back_is, reversal_is) = 3
                 AND withdrawn_at IS NOT NULL
-            ELSE NOT accepted AND num_nulls(win_is, claw_back_is) = 2 AND CASE
+            ELSE NOT accepted AND (win_is IS NULL OR (one_step AND win_is = 'absent')) AND claw_back_is IS NULL AND CASE
                 WHEN reversal_is IS NULL THEN
                     coalesce(stake_is IN ('refused', 'absent'), true) AND return_is IS NULL
                 WHEN reversal_is = 'reversing' THEN stake_is = 'done' AND may_return

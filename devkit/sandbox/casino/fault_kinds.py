@@ -16,7 +16,7 @@ from devkit.sandbox.casino.call_log import Call
 from devkit.sandbox.casino.casinos import Gate
 from devkit.sandbox.casino.faults import Fault, FaultKind
 from devkit.sandbox.casino.rewrites import rewrite_items
-from devkit.sandbox.casino.wire import Accept, Answer
+from devkit.sandbox.casino.wire import Accept, Answer, Code
 
 _PAGE = "<!DOCTYPE html><html><head><title>Oops</title></head><body><h1>Something went wrong</h1></body></html>"
 
@@ -201,6 +201,17 @@ def _changing_items(change: Callable[[list[object]], list[object]]) -> Play:
     return play
 
 
+async def _order_broken(exchange: Exchange, _fault: Fault) -> web.StreamResponse:
+    """Answer the movements of a list that the wallet has not come to as if it had made them."""
+    answer = await exchange.process()
+    items = answer.value if isinstance(answer.value, list) else []
+    passed_over = [
+        {"BetId": one.bet_id, "TransactionType": one.transaction_type, "ErrorCode": int(Code.SUCCESS), "Message": ""}
+        for one in exchange.call.items[len(items) :]
+    ]
+    return exchange.reply(replace(answer, value=[*items, *passed_over]))
+
+
 def _of_another_bet(item: object) -> object:
     # No bet of the aggregator has the number 1: its numbers come from the time.
     return item | {"BetId": 1} if isinstance(item, dict) else item
@@ -230,4 +241,6 @@ KINDS: dict[FaultKind, Play] = {
     FaultKind.ITEM_DOUBLED: _changing_items(lambda items: [*items, *items[:1]]),
     FaultKind.ITEM_FOREIGN: _changing_items(lambda items: [_of_another_bet(items[0]), *items[1:]]),
     FaultKind.ITEMS_REVERSED: _changing_items(lambda items: items[::-1]),
+    FaultKind.LAST_ITEM_MISSING: _changing_items(lambda items: items[:-1]),
+    FaultKind.ORDER_BROKEN: _order_broken,
 }

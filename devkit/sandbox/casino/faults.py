@@ -42,6 +42,8 @@ class FaultKind(StrEnum):
     ITEM_DOUBLED = "item_doubled"
     ITEM_FOREIGN = "item_foreign"
     ITEMS_REVERSED = "items_reversed"
+    LAST_ITEM_MISSING = "last_item_missing"
+    ORDER_BROKEN = "order_broken"
     REPEAT = "repeat"
     CONTRADICT = "contradict"
     EARLY = "early"
@@ -54,6 +56,7 @@ OF_ACCEPT = {
 }
 OF_LIST_ALONE = {
     *(FaultKind.ITEM_MISSING, FaultKind.ITEM_DOUBLED, FaultKind.ITEM_FOREIGN, FaultKind.ITEMS_REVERSED),
+    *(FaultKind.LAST_ITEM_MISSING, FaultKind.ORDER_BROKEN),
 }
 OF_ACCEPT_ALONE = {FaultKind.REPEAT, FaultKind.CONTRADICT, FaultKind.EARLY}
 

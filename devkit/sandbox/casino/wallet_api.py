@@ -119,13 +119,21 @@ async def make_payment(wallet: Wallet, casino: Casino, data: str) -> Answer:
 async def make_payments(wallet: Wallet, casino: Casino, data: str) -> Answer:
     """Serve ``/payments/make-list``: each item is taken, refused and, if that is the way, confirmed by itself.
 
-    A list that is malformed in any item is refused whole, and nothing of it is taken.
+    A list that is malformed in any item is refused whole, and nothing of it is taken. One that begins with a stake is
+    taken in its order, up to the first item that is refused. No item behind that is answered; if only an Accept will
+    refuse that one, the others are answered as received, and no Accept follows for them.
     """
     if len(data.encode()) > LONGEST_LIST:
         return Answer(Code.NOT_ADDED, message="Malformed: too long", status=400)
     asked = MakeListRequest.model_validate_json(data).root
-    answers = [await _make(wallet, casino, one) for one in asked]
-    items = [_item(one, answer) for one, answer in zip(asked, answers, strict=True)]
+    answers: list[Answer] = []
+    stops = asked[0].transaction_type == Type.STAKE
+    for one in asked:
+        if stops and any(answer.code != Code.SUCCESS for answer in answers):
+            break
+        stopped = stops and any(answer.verdict != Code.SUCCESS for answer in answers)
+        answers.append(Answer(Code.SUCCESS) if stopped else await _make(wallet, casino, one))
+    items = [_item(one, answer) for one, answer in zip(asked, answers, strict=False)]
     return Answer(Code.SUCCESS, items, accepts=tuple(accept for answer in answers for accept in answer.accepts))
 
 
