@@ -271,6 +271,15 @@ async def test_balance_and_sign_on(casino: Casino) -> None:
     assert (await casino.call("/users/auth", {"RefreshToken": first})).code == 102145
 
 
+async def test_a_blocked_player_does_not_sign_on_and_keeps_the_token(casino: Casino) -> None:
+    token = (await casino.open_player("dora", blocked=True))["refresh_token"]
+    refused = await casino.call("/users/auth", {"RefreshToken": token})
+    assert (refused.status, refused.code, refused.value) == (200, 103805, None)
+    async with casino.http.patch(f"{casino.url}/_players/{casino.client_id}/dora", json={"blocked": False}) as answer:
+        assert answer.status == 200
+    assert (await casino.call("/users/auth", {"RefreshToken": token})).code == 200
+
+
 async def test_info_lists_the_movements_of_a_bet(casino: Casino) -> None:
     bet = new_bet()
     assert (await casino.call("/payments/info", {"BetId": bet})).value == []

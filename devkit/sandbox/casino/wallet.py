@@ -173,10 +173,13 @@ class Wallet:
     async def exchange_token(self, client_id: int, old: str, new: str) -> Player | None:
         """Return the player of this refresh token, and give the player a new one; None if it is no player's.
 
-        The old token works until the new one has been used: its answer may get lost on the way.
+        The old token works until the new one has been used: its answer may get lost on the way. A blocked player keeps
+        the token, and gets no new one.
         """
         row = await self._pool.fetchrow(
-            """UPDATE sandbox_casino.player SET refresh_token = $3, previous_refresh_token = $2
+            """UPDATE sandbox_casino.player
+               SET refresh_token = CASE WHEN blocked THEN refresh_token ELSE $3 END,
+                   previous_refresh_token = CASE WHEN blocked THEN previous_refresh_token ELSE $2 END
                WHERE client_id = $1 AND $2 IN (refresh_token, previous_refresh_token) RETURNING *""",
             client_id,
             old,

@@ -97,6 +97,8 @@ async def auth_user(wallet: Wallet, casino: Casino, data: str) -> Answer:
     player = await wallet.exchange_token(casino.client_id, asked.refresh_token, fresh)
     if player is None:
         return Answer(Code.USER_NOT_FOUND)
+    if player.blocked:
+        return Answer(Code.PLAYER_BLOCKED)
     value = {"RefreshToken": fresh, "PartnerUserId": player.partner_user_id, "CurrencyCode": player.currency}
     return Answer(Code.SUCCESS, value)
 
