@@ -1,11 +1,8 @@
 """Strict reading of JSON: a text that two readers could understand differently is refused."""
 
 import json
-import re
-from collections.abc import Mapping
 from typing import TypeAlias
 
-from betcore.domain.casino_values import LARGEST_ID
 from betcore.domain.errors import Malformed
 
 # Bytes of a request that the API reads.
@@ -13,9 +10,6 @@ MAX_BODY = 64 * 1024
 _MAX_DEPTH = 32
 
 Json: TypeAlias = "bool | str | list[Json] | dict[str, Json] | None"
-Fields = Mapping[str, Json]
-# A number without sign, fraction and exponent.
-WHOLE = re.compile(r"0|[1-9][0-9]{0,15}")
 
 
 class JsonNumber(str):
@@ -101,16 +95,3 @@ def _refuse_depth(text: str) -> None:
                 raise Malformed("the body is nested too deep")
         elif character in "]}":
             depth -= 1
-
-
-def read_fields(body: bytes) -> Fields:
-    """Return the fields of an object; one that is null is not there. Raises Malformed."""
-    return {name: value for name, value in read_object(body).items() if value is not None}
-
-
-def integer(fields: Fields, name: str, least: int, default: int | None = None) -> int:
-    """Return a field that is a number without a fraction. Raises Malformed, also if it is missing without a default."""
-    found = fields.get(name, None if default is None else JsonNumber(default))
-    if not isinstance(found, JsonNumber) or not WHOLE.fullmatch(found) or not least <= int(found) <= LARGEST_ID:
-        raise Malformed(f"{name} is an integer from {least} to {LARGEST_ID}")
-    return int(found)

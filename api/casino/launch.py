@@ -4,27 +4,27 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC
 from decimal import Decimal
-from typing import cast, get_args
 
 from fastapi import Request
 from starlette.responses import Response
 
+from api import body_fields
+from api.body_fields import MODES, VIEW_TYPES, WHOLE, Fields
 from api.casino.responses import SUCCESS, render
 from api.launcher import Launcher
 from api.player_auth import PlayerAuth
-from api.strict_json import WHOLE, Fields, JsonNumber, integer, read_fields
+from api.strict_json import JsonNumber
 from betcore.domain.casino_values import LARGEST_ID
 from betcore.domain.currencies import decimals
 from betcore.domain.errors import Malformed, PlayRefused
-from betcore.domain.launch import LANGUAGE_TAG, LaunchRequest, Mode, ViewType
+from betcore.domain.launch import LaunchRequest, Mode, ViewType
 from betcore.domain.money import Money
 from betcore.domain.partners import Casino
-from betcore.domain.players import LONGEST_TOKEN, is_token
 
 _GAME_ID = re.compile(r"[1-9][0-9]{0,15}")
 _CURRENCY = re.compile(r"[A-Z][A-Z0-9]{2,11}")
 _URL = re.compile(r"https://[^\s/?#@\\]+([/?#][^\s\\]*)?|http://(localhost|127\.0\.0\.1)(:[0-9]+)?([/?#][^\s\\]*)?")
-_MAX_NAME, _MAX_URL = 128, 2048
+_MAX_URL = 2048
 # Who has the answer plays as the player.
 _NOT_KEPT = {"Cache-Control": "no-store"}
 
@@ -102,11 +102,12 @@ class CasinoLaunch:
 
 def read(body: bytes) -> LaunchBody:
     """Return the body of a launch. A field that is null is not there. Raises Malformed."""
-    fields = read_fields(body)
-    token, player, currency = _token(fields), _player(fields), _matching(fields, "CurrencyCode", _CURRENCY)
+    fields = body_fields.read_fields(body)
+    token, player = body_fields.refresh_token(fields, "RefreshToken"), _player(fields)
+    currency = body_fields.matching(fields, "CurrencyCode", _CURRENCY, "a currency such as EUR")
     if (token is None) == (player is None) or (player is None) != (currency is None):
         raise Malformed("who plays is RefreshToken alone, or PartnerUserId and CurrencyCode")
-    language = _matching(fields, "Language", LANGUAGE_TAG)
+    language = body_fields.language(fields, "Language")
     if language is None:
         raise Malformed("Language is missing")
     return LaunchBody(
@@ -114,10 +115,10 @@ def read(body: bytes) -> LaunchBody:
         partner_user_id=player,
         currency=currency,
         language=language,
-        view_type=cast(ViewType, _one_of(fields, "ViewType", get_args(ViewType))),
-        mode=cast(Mode, _one_of(fields, "Mode", get_args(Mode))),
-        tag_id=integer(fields, "TagId", 0, default=0),
-        brand=_name(fields, "Brand"),
+        view_type=body_fields.one_of(fields, "ViewType", VIEW_TYPES),
+        mode=body_fields.one_of(fields, "Mode", MODES),
+        tag_id=body_fields.integer(fields, "TagId", 0, default=0),
+        brand=body_fields.identity(fields, "Brand"),
         min_bet=_amount(fields, "MinBet"),
         max_bet=_amount(fields, "MaxBet"),
         return_url=_url(fields, "ReturnUrl"),
@@ -131,52 +132,16 @@ def _game_id(given: str) -> int:
     return int(given)
 
 
-def _text(fields: Fields, name: str) -> str | None:
-    """Return a text that every database and header takes. Raises Malformed for a number, and what is no text."""
-    found = fields.get(name)
-    if found is None:
-        return None
-    if not isinstance(found, str) or isinstance(found, JsonNumber) or not found.isprintable():
-        raise Malformed(f"{name} is a printable text")
-    return found
-
-
-def _matching(fields: Fields, name: str, pattern: re.Pattern[str], most: int = _MAX_NAME) -> str | None:
-    found = _text(fields, name)
-    if found is not None and (len(found) > most or not pattern.fullmatch(found)):
-        raise Malformed(f"{name} is not one")
-    return found
-
-
-def _name(fields: Fields, name: str) -> str | None:
-    found = _text(fields, name)
-    if found is not None and not (1 <= len(found) <= _MAX_NAME and found == found.strip()):
-        raise Malformed(f"{name} has 1 to {_MAX_NAME} characters without blanks around them")
-    return found
-
-
 def _player(fields: Fields) -> str | None:
     found = fields.get("PartnerUserId")
     # A casino whose ids are numbers sends them as numbers.
-    return str(found) if isinstance(found, JsonNumber) and WHOLE.fullmatch(found) else _name(fields, "PartnerUserId")
-
-
-def _token(fields: Fields) -> str | None:
-    found = _text(fields, "RefreshToken")
-    if found is not None and not is_token(found):
-        raise Malformed(f"RefreshToken has 1 to {LONGEST_TOKEN} characters without blanks around them")
-    return found
-
-
-def _one_of(fields: Fields, name: str, values: tuple[str, ...]) -> str:
-    found = _text(fields, name)
-    if found not in values:
-        raise Malformed(f"{name} is one of {', '.join(values)}")
-    return found
+    if isinstance(found, JsonNumber) and WHOLE.fullmatch(found):
+        return str(found)
+    return body_fields.identity(fields, "PartnerUserId")
 
 
 def _url(fields: Fields, name: str) -> str | None:
-    return _matching(fields, name, _URL, _MAX_URL)
+    return body_fields.matching(fields, name, _URL, "an https address", _MAX_URL)
 
 
 def _amount(fields: Fields, name: str) -> str | None:

@@ -7,10 +7,11 @@ from datetime import UTC
 
 from starlette.requests import Request
 
+from api import body_fields
+from api.body_fields import Fields
 from api.caller_limits import CallerLimits
 from api.launcher import Launcher
 from api.player_auth import PlayerAuth
-from api.strict_json import Fields
 from api.webframe import schemas
 from api.webframe.balances import FrameBalances
 from api.webframe.guard import address
@@ -70,7 +71,7 @@ class FrameApi:
 
     async def open(self, call: FrameCall) -> Value:
         """Open a frame: for the player of a token, or for a visitor without one."""
-        call.language = schemas.read_language(call.fields) or call.language
+        call.language = body_fields.language(call.fields, "language") or call.language
         asked = schemas.read_open(call.fields)
         account = await self._partners.account(asked.client_id)
         await self._limits.count_frame(account.casino if account else None, address(call.request))

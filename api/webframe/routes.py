@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from api.body_fields import read_fields
 from api.request_body import read_body
-from api.strict_json import read_fields
 from api.webframe.api import FrameApi, FrameCall, Value
 from api.webframe.files import FrameFiles
 from api.webframe.guard import check_page

@@ -5,17 +5,16 @@ import binascii
 import json
 import re
 from dataclasses import dataclass, field
-from typing import cast, get_args
 
-from api.strict_json import WHOLE, Fields, JsonNumber, integer
+from api import body_fields
+from api.body_fields import MODES, VIEW_TYPES, WHOLE, Fields
 from betcore.db.lobby import LobbyQuery, Place
 from betcore.domain.casino_values import LARGEST_ID
 from betcore.domain.errors import Malformed
-from betcore.domain.launch import LANGUAGE_TAG, Mode, ViewType
-from betcore.domain.players import is_token
+from betcore.domain.launch import Mode, ViewType
 
 _SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_MAX_TEXT, _MAX_ORIGIN, _MAX_CURSOR = 128, 300, 2048
+_MAX_ORIGIN, _MAX_CURSOR = 300, 2048
 _MOST_GAMES, _GAMES = 100, 48
 
 
@@ -41,39 +40,28 @@ class LaunchGame:
 
 def read_open(fields: Fields) -> Open:
     """Return what opens a frame. Raises Malformed."""
-    token = fields.get("token")
-    if token is not None and (isinstance(token, JsonNumber) or not is_token(token)):
-        raise Malformed("token is a refresh token of the casino, or null")
-    _one_of(fields, "mode", get_args(Mode), "real")
+    body_fields.one_of(fields, "mode", MODES, "real")
     return Open(
-        client_id=integer(fields, "clientId", 1),
-        token=cast(str | None, token),
-        language=read_language(fields) or "en",
-        view_type=cast(ViewType, _one_of(fields, "viewType", get_args(ViewType), "desktop")),
-        tag_id=integer(fields, "tagId", 0, default=0),
-        origin=_text(fields, "origin", _MAX_ORIGIN) or "",
+        client_id=body_fields.integer(fields, "clientId", 1),
+        token=body_fields.refresh_token(fields, "token"),
+        language=body_fields.language(fields, "language") or "en",
+        view_type=body_fields.one_of(fields, "viewType", VIEW_TYPES, "desktop"),
+        tag_id=body_fields.integer(fields, "tagId", 0, default=0),
+        origin=body_fields.text(fields, "origin", _MAX_ORIGIN) or "",
     )
-
-
-def read_language(fields: Fields) -> str | None:
-    """Return the language that a body names, if it does. Raises Malformed."""
-    found = _text(fields, "language")
-    if found is not None and not LANGUAGE_TAG.fullmatch(found):
-        raise Malformed("language is a tag such as pt-BR")
-    return found
 
 
 def read_query(fields: Fields, currency: str | None) -> LobbyQuery:
     """Return which games are asked for, by a player with this currency. Raises Malformed."""
-    limit = integer(fields, "limit", 1, default=_GAMES)
+    limit = body_fields.integer(fields, "limit", 1, default=_GAMES)
     if limit > _MOST_GAMES:
         raise Malformed(f"limit is a number from 1 to {_MOST_GAMES}")
-    cursor = _text(fields, "cursor", _MAX_CURSOR)
+    cursor = body_fields.text(fields, "cursor", _MAX_CURSOR)
     return LobbyQuery(
         limit=limit,
         after=Place() if cursor is None else _place(cursor),
-        category=_text(fields, "category"),
-        search=_text(fields, "search"),
+        category=body_fields.text(fields, "category") or None,
+        search=body_fields.text(fields, "search") or None,
         currency=currency,
     )
 
@@ -83,14 +71,14 @@ def read_launch(fields: Fields) -> LaunchGame:
     game = fields.get("game")
     if not isinstance(game, str) or not WHOLE.fullmatch(game) or not 1 <= int(game) <= LARGEST_ID:
         raise Malformed("game is the number of a game")
-    return LaunchGame(int(game), cast(Mode, _one_of(fields, "mode", get_args(Mode), "real")))
+    return LaunchGame(int(game), body_fields.one_of(fields, "mode", MODES, "real"))
 
 
 def read_close(fields: Fields) -> str:
     """Return the session of the game that is closed. Raises Malformed."""
-    found = _text(fields, "sessionId")
-    if found is None or not _SESSION_ID.fullmatch(found):
-        raise Malformed("sessionId is that of a launch")
+    found = body_fields.matching(fields, "sessionId", _SESSION_ID, "that of a launch")
+    if found is None:
+        raise Malformed("sessionId is missing")
     return found
 
 
@@ -113,19 +101,3 @@ def _place(given: str) -> Place:
     except UnicodeEncodeError:
         raise Malformed("cursor is the nextCursor of an answer") from None
     return Place(name, game_id)
-
-
-def _text(fields: Fields, name: str, most: int = _MAX_TEXT) -> str | None:
-    found = fields.get(name)
-    if found is None:
-        return None
-    if not isinstance(found, str) or isinstance(found, JsonNumber) or not found.isprintable() or len(found) > most:
-        raise Malformed(f"{name} is a text of at most {most} characters")
-    return found or None
-
-
-def _one_of(fields: Fields, name: str, values: tuple[str, ...], default: str) -> str:
-    found = fields.get(name, default)
-    if isinstance(found, JsonNumber) or found not in values:
-        raise Malformed(f"{name} is one of {', '.join(values)}")
-    return str(found)
