@@ -182,7 +182,7 @@ class FrameApi:
             raise PlayRefused("the casino does not renew the session", code="session_expired") from None
         if player.player_id != known.player_id:
             raise PlayRefused("the casino has named another player", code="session_expired")
-        await self._sessions.renew(session, player)
+        await self._sessions.renew(session, known.refresh_token, player)
         renewed = FramePlayer(player.player_id, player.partner_user_id, player.currency, False, player.refresh_token)
         return FrameSession(session.bearer, session.casino_id, renewed, session.opened_with, True)
 

@@ -1,6 +1,5 @@
 """Sessions of the frame: who its page acts for, by the hash of its bearer."""
 
-import hashlib
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,7 +9,7 @@ from betcore.db.statements import frame_sessions as statements
 from betcore.domain.launch import ViewType
 from betcore.domain.money import Money
 from betcore.domain.partners import Casino
-from betcore.domain.players import AuthenticatedPlayer
+from betcore.domain.players import AuthenticatedPlayer, token_hash
 from betcore.runtime.vault import Vault
 
 # A session that no call has used for so long is renewed by the casino, or is over.
@@ -65,11 +64,12 @@ class FrameSessions:
         bearer = secrets.token_urlsafe(_BEARER_BYTES)
         await self._database.execute(
             statements.OPEN,
-            bearer_hash=_hash(bearer),
+            bearer_hash=token_hash(bearer),
             casino_id=casino.casino_id,
             player_id=player.player_id if player else None,
             currency=player.currency if player else None,
             refresh_token=self._vault.seal(player.refresh_token) if player else None,
+            token_hash=token_hash(player.refresh_token) if player else None,
             language=opened_with.language,
             view_type=opened_with.view_type,
             tag_id=opened_with.tag_id,
@@ -79,7 +79,7 @@ class FrameSessions:
 
     async def use(self, bearer: str) -> FrameSession | None:
         """Return the session of a bearer, whose time begins anew if it is in force; None if it is unknown."""
-        row = await self._database.one_row(statements.USE, bearer_hash=_hash(bearer), idle=IDLE, lifetime=LIFETIME)
+        row = await self._database.one_row(statements.USE, bearer_hash=token_hash(bearer), idle=IDLE, lifetime=LIFETIME)
         if row is None:
             return None
         player = None
@@ -90,14 +90,19 @@ class FrameSessions:
         opened_with = OpenedWith(row.language, view_type, row.tag_id)
         return FrameSession(bearer, row.casino_id, player, opened_with, row.in_force)
 
-    async def renew(self, session: FrameSession, player: AuthenticatedPlayer) -> None:
-        """Let a session begin anew, as the casino has named its player again."""
+    async def renew(self, session: FrameSession, held: str, player: AuthenticatedPlayer) -> None:
+        """Let a session begin anew, as the casino has named its player again for the token ``held``.
+
+        So do the player's other sessions that hold this token: it was exchanged for all of them.
+        """
         await self._database.execute(
             statements.RENEW,
-            bearer_hash=_hash(session.bearer),
+            bearer_hash=token_hash(session.bearer),
+            held=token_hash(held),
             player_id=player.player_id,
             currency=player.currency,
             refresh_token=self._vault.seal(player.refresh_token),
+            token_hash=token_hash(player.refresh_token),
             idle=IDLE,
         )
 
@@ -145,7 +150,3 @@ class ShownBalances:
             statements.SHOWN_BALANCE, player_id=player.player_id, currency=player.currency
         )
         return (row.balance_at, Money(minor=int(row.balance), currency=player.currency)) if row else None
-
-
-def _hash(bearer: str) -> str:
-    return hashlib.sha256(bearer.encode()).hexdigest()

@@ -1,6 +1,5 @@
 """Calls of users/auth in the database: of several with one token, in all processes, one is sent to the casino."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -11,13 +10,12 @@ from betcore.db.database import Database
 from betcore.db.statements import player_authentications as statements
 from betcore.domain.errors import PlayCode, PlayRefused
 from betcore.domain.partners import Casino
-from betcore.domain.players import AuthenticatedPlayer, CasinoUser
+from betcore.domain.players import AuthenticatedPlayer, CasinoUser, token_hash
 from betcore.runtime.vault import Vault
 
 # What came of a call is also what another one with the same token gets, for so long.
 SHARED_FOR = timedelta(seconds=10)
 _KEPT_FOR = timedelta(minutes=1)
-_KNOWN = "known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class Flights:
         ``watched`` is the call that was under way before. Raise PlayRefused if the casino has refused the token, or did
         not answer the call that was waited for.
         """
-        mine = Flight(casino.casino_id, hashlib.sha256(refresh_token.encode()).hexdigest(), str(uuid4()))
+        mine = Flight(casino.casino_id, token_hash(refresh_token), str(uuid4()))
         row = await self._database.one_row(
             statements.CLAIM,
             **asdict(mine),
@@ -59,9 +57,9 @@ class Flights:
             return mine
         if row.outcome is None:
             return str(row.flight)
-        if row.result is None:
-            raise PlayRefused("the casino's answer to users/auth", code=cast(PlayCode, row.outcome))
-        return AuthenticatedPlayer(**json.loads(self._vault.open(row.result)))
+        if row.result is None or row.player_id is None:
+            raise _refusal(cast(PlayCode, row.outcome))
+        return _player(row.player_id, CasinoUser(**json.loads(self._vault.open(row.result))))
 
     async def again(self, flight: Flight) -> bool:
         """Begin a second attempt; return False if another process has taken the call over."""
@@ -70,22 +68,28 @@ class Flights:
     async def known(self, flight: Flight, user: CasinoUser) -> AuthenticatedPlayer:
         """Register the player when new, and end the call. Raise PlayRefused if an operator blocks the player."""
         row = await self._database.one_row(
-            statements.REGISTER, casino_id=flight.casino_id, partner_user_id=user.partner_user_id
+            statements.KNOWN,
+            **asdict(flight),
+            partner_user_id=user.partner_user_id,
+            result=self._vault.seal(json.dumps(asdict(user))),
         )
         if row is None or row.blocked:
-            raise await self.refused(flight, "player_blocked")
-        player = AuthenticatedPlayer(row.player_id, user.partner_user_id, user.currency, user.refresh_token)
-        await self._end(flight, _KNOWN, self._vault.seal(json.dumps(asdict(player))))
-        return player
+            raise _refusal("player_blocked")
+        return _player(row.player_id, user)
 
     async def refused(self, flight: Flight, code: PlayCode) -> PlayRefused:
         """End the call, and return the refusal."""
-        await self._end(flight, code, None)
-        return PlayRefused("the casino's answer to users/auth", code=code)
+        await self._database.execute(statements.REFUSED, **asdict(flight), outcome=code)
+        return _refusal(code)
 
     async def forget(self) -> None:
         """Delete what came of calls that are too old to be shared."""
         await self._database.execute(statements.FORGET, kept_for=_KEPT_FOR)
 
-    async def _end(self, flight: Flight, outcome: str, result: str | None) -> None:
-        await self._database.execute(statements.END, **asdict(flight), outcome=outcome, result=result)
+
+def _player(player_id: int, user: CasinoUser) -> AuthenticatedPlayer:
+    return AuthenticatedPlayer(player_id, user.partner_user_id, user.currency, user.refresh_token)
+
+
+def _refusal(code: PlayCode) -> PlayRefused:
+    return PlayRefused("the casino's answer to users/auth", code=code)

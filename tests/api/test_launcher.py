@@ -1,4 +1,4 @@
-"""What a launch costs, and a launch for a visitor who is no player."""
+"""What a launch costs, by itself and with a player's token, and a launch for a visitor who is no player."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -7,16 +7,20 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from api import player_auth
 from api.launcher import Launcher
+from api.player_auth import PlayerAuth
 from betcore.db.database import Database
 from betcore.db.launches import Launches
 from betcore.db.onboarding import Onboarding
 from betcore.db.onboarding_catalogue import Catalogue
 from betcore.db.partners import Partners
+from betcore.db.player_authentications import Flights
 from betcore.domain.errors import PlayRefused
 from betcore.domain.launch import LaunchRequest
 from betcore.provider.client import ProviderClient
 from betcore.runtime.vault import Vault
+from tests.api.asked_casino import asked_casino, hang_up
 from tests.in_process_casino import SECRET_KEY, InProcessCasino
 
 
@@ -56,6 +60,8 @@ class Scene:
         launches: Any = Launches(self.counted, vault)  # type: ignore[arg-type]  # only its statements are called
         partners = Partners(casino.database, vault, 60)
         self.launcher = Launcher(launches, partners, ProviderClient(casino.http), self._sync)
+        flights: Any = Flights(self.counted, vault, player_auth.LOST_AFTER)  # type: ignore[arg-type]  # as above
+        self.auth = PlayerAuth(flights, casino.casinos)
 
     async def _sync(self, counterparty_id: str) -> None:
         self.synced.append(counterparty_id)
@@ -93,6 +99,23 @@ async def test_a_launch_that_fails_takes_three_statements_and_one_call(scene: Sc
     with pytest.raises(PlayRefused):
         await scene.launcher.launch(scene.request)
     assert (scene.counted.statements, len(scene.provider.sent)) == (3, 1)
+
+
+@pytest.mark.parametrize(("first", "statements"), [("answers", 2), ("hangs up", 3)])
+async def test_the_exchange_of_a_token_takes_two_statements_more_and_one_call(
+    scene: Scene, casino: InProcessCasino, first: str, statements: int
+) -> None:
+    async with asked_casino() as asked:
+        desk = Onboarding(casino.engine, Vault(SECRET_KEY))
+        made = await desk.add_casino(f"exchanging-{first.replace(' ', '-')}", asked.url, "confirmation: reply")
+        account = await Partners(casino.database, Vault(SECRET_KEY), 0).account(int(str(made["partner_client_id"])))
+        assert account is not None
+        asked.answers["auth"] = [hang_up] if first == "hangs up" else []
+        player = await scene.auth.authenticate(account.casino, "bella:EUR:0", 0)
+        assert (scene.counted.statements, len(asked.asked["auth"])) == (statements, statements - 1)
+        request = replace(scene.request, casino=account.casino, partner_user_id=player.partner_user_id)
+        await scene.launcher.launch(request)
+    assert (scene.counted.statements, len(scene.provider.sent)) == (statements + 3, 1)
 
 
 async def test_a_visitor_plays_a_demo_in_a_session_of_no_player(scene: Scene, casino: InProcessCasino) -> None:

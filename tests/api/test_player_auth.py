@@ -16,7 +16,7 @@ from betcore.db.partners import Partners
 from betcore.db.player_authentications import Flight, Flights
 from betcore.domain.errors import PlayRefused
 from betcore.domain.partners import Casino
-from betcore.domain.players import AuthenticatedPlayer
+from betcore.domain.players import AuthenticatedPlayer, CasinoUser
 from betcore.runtime.vault import Vault
 from tests.api.asked_casino import AskedCasino, asked_casino, done, hang_up, late, never
 from tests.in_process_casino import SECRET_KEY, InProcessCasino
@@ -136,8 +136,12 @@ async def test_a_process_that_was_given_up_does_not_ask_again(door: Door) -> Non
     lost = await flights.claim(door.casino, door.token, None)
     assert isinstance(lost, Flight)
     await door.change("started_at = now() - interval '4 seconds'")
-    await door.let_in()
+    found = await door.let_in()
     assert not await flights.again(lost)
+    # Nor does what it still records replace the answer that another process has got.
+    await flights.refused(lost, "token_invalid")
+    await flights.known(lost, CasinoUser("another", "EUR", "old"))
+    assert await door.let_in(process=door.other) == found
 
 
 async def test_a_call_that_gets_no_response_is_sent_once_more_with_the_same_token(door: Door) -> None:

@@ -1,12 +1,14 @@
 """The frame's API over HTTP: who may call it, how a frame opens, its lobby, launches, balances, and every refusal."""
 
 import asyncio
+import copy
 import json
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from aiohttp import web
@@ -70,11 +72,17 @@ class Page:
             return list(found) if found.returns_rows else []
 
     async def idle(self) -> None:
-        """Let half an hour pass without a call."""
-        await self.sql(
-            "UPDATE frame_session SET expires_at = now() - interval '1 second' "
-            "WHERE casino_id = (SELECT casino_id FROM casino WHERE name = :n)", n=self.name,
-        )  # fmt: skip
+        """Let half an hour pass without a call of this casino's frames."""
+        of_casino = "WHERE casino_id = (SELECT casino_id FROM casino WHERE name = :n)"
+        for what in (
+            "frame_session SET expires_at = now() - interval '1 second'",
+            "player_authentication SET ended_at = ended_at - interval '30 minutes'",
+        ):
+            await self.sql(f"UPDATE {what} {of_casino}", n=self.name)
+
+    def tokens(self) -> list[str]:
+        """Return the refresh tokens that the casino was asked about."""
+        return [one["RefreshToken"] for one in self.asked.asked["auth"]]
 
     async def game(self, number: str) -> int:
         found = await Catalogue(self.house.engine).game(self.provider, number)
@@ -90,7 +98,7 @@ def refused(answer: Answer, language: str = "en") -> tuple[int, str]:
 
 
 class GameServer:
-    """A provider's launches; ``answer`` is what it answers instead."""
+    """A provider's launches; ``answer`` is what it answers instead: a status, a body, or that it hangs up."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
@@ -99,6 +107,8 @@ class GameServer:
 
     async def launch(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(await request.json())
+        if self.answer == "hang up" and request.transport is not None:
+            request.transport.abort()
         if isinstance(self.answer, int):
             return web.Response(status=self.answer)
         return web.json_response(self.answer or {"frameUri": f"http://{self.host}/play?s=1", "_responseCode": 1})
@@ -127,6 +137,17 @@ async def page(api: Api, casino: InProcessCasino, server: GameServer) -> AsyncIt
             await Catalogue(casino.engine).add_game(provider, f"g{number}", f"{provider} {number}")
         yield Page(api, casino, desk, asked, name, int(str(made["partner_client_id"])), provider)
         await desk.disable("provider", provider)
+
+
+@pytest.fixture
+async def neighbour(page: Page) -> AsyncIterator[Page]:
+    """A page of another casino, whose player has the same name and token."""
+    async with asked_casino() as asked:
+        other = copy.copy(page)
+        other.asked, other.name = asked, f"{page.name}-neighbour"
+        made = await page.desk.add_casino(other.name, asked.url, page.profile)
+        other.client_id = int(str(made["partner_client_id"]))
+        yield other
 
 
 # Who may call
@@ -171,6 +192,39 @@ async def test_what_has_no_route_is_refused_in_the_same_form(page: Page) -> None
 @pytest.mark.parametrize("bearer", ["", NOBODY, "x", "é", f"{NOBODY}a"])
 async def test_without_a_bearer_of_ours_there_is_no_session(page: Page, call: str, bearer: str) -> None:
     assert refused(await page.send(call, {}, bearer=bearer)) == (401, "session_expired")
+
+
+async def test_a_bearer_comes_once_and_as_one(page: Page) -> None:
+    await page.open()
+    for given in ([f"Basic {page.bearer}"], [page.bearer], [f"Bearer {page.bearer}", f"Bearer {NOBODY}"]):
+        headers = [*OWN, *(("Authorization", one) for one in given)]
+        assert refused(await page.send("games", {}, headers, bearer="")) == (401, "session_expired")
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_a_failing_database_says_nothing_and_asks_for_another_try(page: Page, call: str) -> None:
+    await page.open()
+    bodies = {"open": page.opening(), "launch": {"game": 1}, "close": {"sessionId": str(UUID(int=0))}}
+    await page.sql("ALTER TABLE frame_session RENAME TO away")
+    try:
+        answer = await page.send(call, bodies.get(call))
+    finally:
+        await page.sql("ALTER TABLE away RENAME TO frame_session")
+    assert refused(answer) == (503, "internal")
+    assert answer.headers["retry-after"] == "1"
+    assert b"frame_session" not in answer.raw
+
+
+async def test_what_goes_wrong_inside_is_not_shown(page: Page) -> None:
+    """A refresh token that no key opens, as after a key was taken away."""
+    await page.open()
+    await page.sql(
+        "UPDATE frame_session SET refresh_token = 'no such' WHERE casino_id = "
+        "(SELECT casino_id FROM casino WHERE name = :n)", n=page.name,
+    )  # fmt: skip
+    answer = await page.send("games")
+    assert refused(answer) == (500, "internal")
+    assert b"SECRET" not in answer.raw
 
 
 # open
@@ -274,12 +328,48 @@ async def test_a_session_that_was_idle_is_renewed_by_the_casino_with_the_rotated
     await page.open()
     await page.idle()
     assert (await page.send("games")).status == 200
-    assert [one["RefreshToken"] for one in page.asked.asked["auth"]] == [page.token, f"{page.player}:EUR:1"]
+    assert page.tokens() == [page.token, f"{page.player}:EUR:1"]
     assert (await page.send("games")).status == 200
     assert len(page.asked.asked["auth"]) == 2
     await page.idle()
     assert (await page.send("games")).status == 200
-    assert page.asked.asked["auth"][-1]["RefreshToken"] == f"{page.player}:EUR:2"
+    assert page.tokens()[-1] == f"{page.player}:EUR:2"
+
+
+async def test_two_frames_that_were_opened_with_one_token_both_go_on(page: Page) -> None:
+    """A page that mounts the frame twice, or a tab that was copied: the casino takes the token of both only once."""
+    second = copy.copy(page)
+    await asyncio.gather(page.open(), second.open())
+    for number, user in enumerate((page, second, second, page), 1):
+        await page.idle()
+        assert (await user.send("games")).status == 200
+        assert page.tokens() == [page.token, *(f"{page.player}:EUR:{one}" for one in range(1, number + 1))]
+    # The casino was asked for both.
+    assert (await second.send("games")).status == 200
+    assert len(page.tokens()) == 5
+
+
+async def test_two_frames_of_one_token_that_wake_at_once_are_renewed_by_one_call(page: Page) -> None:
+    second = copy.copy(page)
+    await asyncio.gather(page.open(), second.open())
+    await page.idle()
+    found = await asyncio.gather(*(user.send("games") for user in (page, second, page, second)))
+    assert [one.status for one in found] == [200] * 4
+    assert len(page.tokens()) == 2
+
+
+async def test_a_renewal_is_for_frames_of_its_player_and_token_alone(page: Page, neighbour: Page) -> None:
+    """A second log-in has a token of its own, and two casinos may give the same text as a token."""
+    later = copy.copy(page)
+    later.token = f"{page.player}:EUR:50"
+    for one in (page, later, neighbour):
+        await one.open()
+    await page.idle()
+    await neighbour.idle()
+    for one in (page, later, neighbour):
+        assert (await one.send("games")).status == 200
+    assert page.tokens()[-2:] == [f"{page.player}:EUR:1", f"{page.player}:EUR:51"]
+    assert neighbour.tokens() == [page.token, f"{page.player}:EUR:1"]
 
 
 async def test_a_session_that_the_casino_does_not_renew_is_over(page: Page) -> None:
@@ -409,6 +499,32 @@ async def test_a_game_is_launched_and_closed(page: Page, server: GameServer) -> 
     assert tuple((await page.sql(query, s=session))[0]) == ("ended", 5, "closed")
 
 
+async def test_a_bearer_acts_for_its_own_player_alone(page: Page) -> None:
+    other = Page(page.api, page.house, page.desk, page.asked, page.name, page.client_id, page.provider)
+    await page.open()
+    await other.open()
+    for one in (other, page):
+        assert (await one.send("balance")).status == 200
+        assert page.asked.asked["data"][-1]["PartnerUserId"] == one.player
+        session = (await one.send("launch", {"game": await page.game("g0")})).body["sessionId"]
+        query = "SELECT partner_user_id FROM session JOIN player USING (player_id) WHERE session_id = :s"
+        assert (await page.sql(query, s=session))[0].partner_user_id == one.player
+
+
+async def test_a_frame_ends_no_game_of_another_casino(page: Page, neighbour: Page) -> None:
+    game = {"game": await page.game("g1"), "mode": "demo"}
+    sessions = []
+    for token in (None, page.token):
+        await page.open(token=token)
+        sessions.append((await page.send("launch", game)).body["sessionId"])
+    for token in (None, neighbour.token):
+        await neighbour.open(token=token)
+        for session in sessions:
+            assert (await neighbour.send("close", {"sessionId": session})).status == 200
+    states = await page.sql("SELECT state FROM session WHERE session_id = ANY (:s)", s=sessions)
+    assert [row.state for row in states] == ["open", "open"]
+
+
 async def test_a_visitor_plays_for_fun_alone(page: Page, server: GameServer) -> None:
     await page.open(token=None)
     number = await page.game("g1")
@@ -431,8 +547,13 @@ async def test_a_launch_that_is_refused(page: Page, server: GameServer) -> None:
     await limits.set_game(page.provider, "g1", "EUR", "10", None)
     await limits.set_casino(page.name, "EUR", None, "5")
     assert refused(await page.send("launch", {"game": await page.game("g1")})) == (409, "limits_empty")
-    server.answer = 500
-    assert refused(await page.send("launch", {"game": number})) == (503, "provider_unavailable")
+    for status, refusal in ((404, (404, "game_unavailable")), (500, (503, "provider_unavailable"))):
+        server.answer = status
+        assert refused(await page.send("launch", {"game": number})) == refusal
+    server.answer = "hang up"
+    unanswered = await page.send("launch", {"game": number})
+    assert refused(unanswered) == (503, "provider_unavailable")
+    assert unanswered.headers["retry-after"] == "1"
     server.answer = {"frameUri": "https://evil.example/", "_responseCode": 1}
     assert refused(await page.send("launch", {"game": number})) == (503, "provider_unavailable")
     await Catalogue(page.house.engine).disable_game(page.provider, "g0")

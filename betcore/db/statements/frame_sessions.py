@@ -48,10 +48,10 @@ class EndedRow:
 OPEN = Statement(
     NoRow,
     """
-INSERT INTO frame_session (bearer_hash, casino_id, player_id, currency, refresh_token, language, view_type, tag_id,
-                           expires_at)
+INSERT INTO frame_session (bearer_hash, casino_id, player_id, currency, refresh_token, token_hash, language, view_type,
+                           tag_id, expires_at)
 VALUES (:bearer_hash, :casino_id, CAST(:player_id AS bigint), CAST(:currency AS text), CAST(:refresh_token AS text),
-        :language, :view_type, :tag_id, now() + CAST(:idle AS interval))
+        CAST(:token_hash AS text), :language, :view_type, :tag_id, now() + CAST(:idle AS interval))
 """,
 )
 
@@ -73,13 +73,15 @@ WHERE bearer_hash = :bearer_hash
 """,
 )
 
+# The casino takes a token once: every frame that holds the one which was exchanged (``held``) gets the next one, or the
+# frame that is used later could not be renewed any more.
 RENEW = Statement(
     NoRow,
     """
 UPDATE frame_session
-SET currency = CAST(:currency AS text), refresh_token = CAST(:refresh_token AS text), authenticated_at = now(),
-    expires_at = now() + CAST(:idle AS interval)
-WHERE bearer_hash = :bearer_hash AND player_id = :player_id
+SET currency = CAST(:currency AS text), refresh_token = CAST(:refresh_token AS text),
+    token_hash = CAST(:token_hash AS text), authenticated_at = now(), expires_at = now() + CAST(:idle AS interval)
+WHERE player_id = :player_id AND (bearer_hash = :bearer_hash OR token_hash = :held)
 """,
 )
 

@@ -12,6 +12,7 @@ class StandingRow:
 
     flight: UUID
     outcome: str | None
+    player_id: int | None
     result: str | None
 
 
@@ -40,15 +41,15 @@ WITH claimed AS (
     INSERT INTO player_authentication AS last (casino_id, token_hash, flight)
     VALUES (:casino_id, :token_hash, CAST(:flight AS uuid))
     ON CONFLICT (casino_id, token_hash) DO UPDATE
-    SET flight = excluded.flight, started_at = now(), ended_at = NULL, outcome = NULL, result = NULL
+    SET flight = excluded.flight, started_at = now(), ended_at = NULL, outcome = NULL, player_id = NULL, result = NULL
     WHERE last.ended_at < now() - CAST(:shared_for AS interval)
        OR (last.ended_at IS NULL AND last.started_at < now() - CAST(:lost_after AS interval))
        OR (last.outcome = 'casino_unavailable' AND last.flight IS DISTINCT FROM CAST(:watched AS uuid))
-    RETURNING flight, outcome, result
+    RETURNING flight, outcome, player_id, result
 )
-SELECT flight, outcome, result FROM claimed
+SELECT flight, outcome, player_id, result FROM claimed
 UNION ALL
-SELECT flight, outcome, result FROM player_authentication
+SELECT flight, outcome, player_id, result FROM player_authentication
 WHERE casino_id = :casino_id AND token_hash = :token_hash AND NOT EXISTS (SELECT FROM claimed)
 """,
 )
@@ -62,16 +63,17 @@ RETURNING flight
 """,
 )
 
-END = Statement(
+REFUSED = Statement(
     NoRow,
     """
-UPDATE player_authentication SET ended_at = now(), outcome = :outcome, result = :result
+UPDATE player_authentication SET ended_at = now(), outcome = :outcome
 WHERE casino_id = :casino_id AND token_hash = :token_hash AND flight = CAST(:flight AS uuid)
 """,
 )
 
-# Of two processes that register a player at once the second gets the row of the first.
-REGISTER = Statement(
+# Registers the player when new, and ends the call: what the casino has given must not wait for a second statement. Of
+# two processes that register a player at once the second gets the row of the first.
+KNOWN = Statement(
     PlayerRow,
     """
 WITH registered AS (
@@ -80,11 +82,22 @@ WITH registered AS (
     WHERE NOT EXISTS (SELECT FROM player WHERE casino_id = :casino_id AND partner_user_id = :partner_user_id)
     ON CONFLICT (casino_id, partner_user_id) DO UPDATE SET partner_user_id = excluded.partner_user_id
     RETURNING player_id, blocked_at
+),
+named AS (
+    SELECT player_id, blocked_at IS NOT NULL AS blocked FROM registered
+    UNION ALL
+    SELECT player_id, blocked_at IS NOT NULL FROM player
+    WHERE casino_id = :casino_id AND partner_user_id = :partner_user_id AND NOT EXISTS (SELECT FROM registered)
+),
+ended AS (
+    UPDATE player_authentication AS last
+    SET ended_at = now(), player_id = named.player_id,
+        outcome = CASE WHEN blocked THEN 'player_blocked' ELSE 'known' END,
+        result = CASE WHEN NOT blocked THEN CAST(:result AS text) END
+    FROM named
+    WHERE casino_id = :casino_id AND token_hash = :token_hash AND flight = CAST(:flight AS uuid)
 )
-SELECT player_id, blocked_at IS NOT NULL AS blocked FROM registered
-UNION ALL
-SELECT player_id, blocked_at IS NOT NULL FROM player
-WHERE casino_id = :casino_id AND partner_user_id = :partner_user_id AND NOT EXISTS (SELECT FROM registered)
+SELECT player_id, blocked FROM named
 """,
 )
 
