@@ -1,4 +1,4 @@
-"""A database with 200,000 bets and all that belongs to them, as a service that has run for a week has it.
+"""A database with 200,000 bets, 20,000 games and all that belongs to them, as a service that has run for a week has it.
 
 Few players have very many bets and many have few; one has been refused for hours. A casino has few bets among all.
 """
@@ -9,13 +9,14 @@ import asyncpg
 
 _FILL = Path(__file__).with_suffix(".sql")
 BETS = 200_000
+GAMES = 20_000
 # Every hundredth bet is open.
 OPEN = BETS // 100
 # Between two bets.
 SECONDS = 3
 # Tables that grow.
 LARGE = {"bet", "movement", "bet_event", "incident", "reversal", "request_id", "reconciliation", "finding", "session"}
-LARGE |= {"player", "early_pay_out", "cashback"}
+LARGE |= {"player", "early_pay_out", "cashback", "game", "game_limit"}
 # Bets by their number, newest last: one in each state that statements want.
 ACCEPTING, SETTLING, REFUNDING, ACCEPTANCE, SETTLED, REVERSING = 199_500, 199_600, 199_700, 199_900, 20, 50
 # The last one before the hour that is reconciled.

@@ -10,6 +10,21 @@ FROM generate_series(1, 6) AS n;
 INSERT INTO casino_health (casino_id, open_since, probe_at) SELECT casino_id, now(), now() FROM casino;
 INSERT INTO game (provider_id, provider_game_id, name, updated_at)
 SELECT 1 + n % 4, 'g' || n, 'g', now() + make_interval(secs => n) FROM generate_series(1, 40) AS n;
+-- 20,000 games. Few words make their names, a category and a currency have few games, which are the last ones by name.
+INSERT INTO game (provider_id, provider_game_id, name, category, image_url, updated_at)
+SELECT 1 + n % 4, 'lobby-' || n,
+       CASE WHEN n > 19990 THEN 'Zulu Bingo ' || n
+            ELSE (ARRAY['Amber', 'Book of', 'Crash', 'Divine', 'Emerald', 'Fruit', 'Golden', 'Hidden'])[n % 8 + 1] || ' '
+                 || (ARRAY['River', 'Dice', 'Pilot', 'Carnival', 'Temple'])[n / 8 % 5 + 1] || ' ' || n END,
+       CASE WHEN n > 19990 THEN 'bingo'
+            ELSE (ARRAY['slots', 'slots', 'slots', 'roulette', 'casual', 'lottery'])[n % 6 + 1] END,
+       'https://pictures.example/' || n || '.png', now() + make_interval(secs => 40 + n)
+FROM generate_series(1, 20000) AS n;
+INSERT INTO game_limit (game_id, currency, min_bet, max_bet)
+SELECT game_id, currency, 1, 500 FROM game, unnest(ARRAY['EUR', 'USD']) AS currency
+WHERE provider_game_id LIKE 'lobby-%';
+INSERT INTO game_limit (game_id, currency, min_bet)
+SELECT game_id, 'JPY', 100 FROM game WHERE category = 'bingo';
 INSERT INTO player (casino_id, partner_user_id)
 SELECT CASE WHEN n = 7 THEN 6 ELSE 1 + n % 5 END, 'u' || n FROM generate_series(1, 20000) AS n;
 INSERT INTO session (session_id, provider_id, player_id, game_id, currency)

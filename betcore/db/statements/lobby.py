@@ -32,26 +32,32 @@ class CurrencyRow:
     currency: str
 
 
-# By the index in the order of the names, from where the page before has ended: only games that do not fit are read in
-# vain. A game with limits of the first schema alone, which have no currency, is played in none.
+# Which games fit is decided by the index ``game_lobby_page``, in the order of the names: from where the page before has
+# ended it is read until there are enough games, and then the rows of these games alone. A game with limits of the first
+# schema alone, which have no currency, is played in none. The limits of each game are looked at until the page is full:
+# a player in whose currency few games are played costs a look at all of them, 24 ms for 20,000.
 PAGE = Statement(
     LobbyGameRow,
     """
-SELECT game.game_id, game.name, provider.name AS provider, category, image_url, currencies, lower(game.name) AS place
-FROM game
+SELECT game_id, game.name, provider.name AS provider, category, image_url, place,
+       (SELECT array_agg(currency ORDER BY currency) FROM game_limit WHERE game_limit.game_id = game.game_id)
+           AS currencies
+FROM (
+    SELECT game_id, lower(name) AS place FROM game
+    WHERE gone_at IS NULL AND disabled_at IS NULL
+      AND (lower(name), game_id) > (CAST(:after_place AS text), CAST(:after AS bigint))
+      AND (CAST(:category AS text) IS NULL OR category = CAST(:category AS text))
+      AND (CAST(:search AS text) IS NULL OR strpos(lower(name), lower(CAST(:search AS text))) > 0)
+      AND provider_id IN (SELECT provider_id FROM provider WHERE disabled_at IS NULL AND suspended_at IS NULL)
+      AND coalesce((SELECT bool_or(CAST(:currency AS text) IS NULL OR currency = CAST(:currency AS text))
+                    FROM game_limit WHERE game_limit.game_id = game.game_id),
+                   min_bet IS NULL AND max_bet IS NULL)
+    ORDER BY lower(name), game_id
+    LIMIT CAST(:limit AS bigint)
+) AS listed
+JOIN game USING (game_id)
 JOIN provider USING (provider_id)
-LEFT JOIN LATERAL (
-    SELECT array_agg(currency ORDER BY currency) AS currencies FROM game_limit WHERE game_limit.game_id = game.game_id
-) AS limited ON true
-WHERE gone_at IS NULL AND game.disabled_at IS NULL
-  AND provider.disabled_at IS NULL AND provider.suspended_at IS NULL
-  AND (lower(game.name), game.game_id) > (CAST(:after_place AS text), CAST(:after AS bigint))
-  AND (CAST(:category AS text) IS NULL OR category = CAST(:category AS text))
-  AND (CAST(:search AS text) IS NULL OR strpos(lower(game.name), lower(CAST(:search AS text))) > 0)
-  AND (currencies IS NOT NULL OR (game.min_bet IS NULL AND game.max_bet IS NULL))
-  AND (CAST(:currency AS text) IS NULL OR currencies IS NULL OR CAST(:currency AS text) = ANY (currencies))
-ORDER BY lower(game.name), game.game_id
-LIMIT CAST(:limit AS bigint)
+ORDER BY place, game_id
 """,
 )
 
