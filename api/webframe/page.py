@@ -23,15 +23,20 @@ def unknown_casino() -> Response:
 
 
 def content_security_policy(frame_hosts: Sequence[str], origins: Sequence[str]) -> str:
-    """Return the page's Content-Security-Policy. Profiles hold only hosts and origins that can stand in one."""
+    """Return the page's Content-Security-Policy. Profiles hold only hosts and origins that can stand in one.
+
+    Pictures come by https from anywhere, and by http from a provider on this machine.
+    """
+    games = [_source(host) for host in frame_hosts]
+    pictures = ["https:", *(local for source in games for local in source.split() if local.startswith("http://"))]
     return "; ".join(
         (
             "default-src 'none'",
             "script-src 'self'",
             "style-src 'self'",
-            "img-src https:",
+            f"img-src {_sources(pictures)}",
             "connect-src 'self'",
-            f"frame-src {_sources([_source(host) for host in frame_hosts])}",
+            f"frame-src {_sources(games)}",
             f"frame-ancestors {_sources(origins)}",
             "base-uri 'none'",
             "form-action 'none'",

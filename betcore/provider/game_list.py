@@ -12,6 +12,7 @@ from typing import TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from betcore.domain.catalogue import GameList, ListedGame, mostly_bad
+from betcore.domain.origins import is_loopback
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_ENTRIES = 50_000
@@ -242,10 +243,19 @@ def _max_odd(given: Json) -> Decimal | None:
 
 
 def _image(given: Json) -> str | None:
-    """Return an https address. It is never fetched here: it goes to casinos, whose pages show the picture."""
-    if not isinstance(given, str) or not _is_text(given, _MAX_URL) or not given.startswith("https://"):
+    """Return an https address, or an http one of this machine.
+
+    It is never fetched here: it goes to casinos, whose pages show the picture.
+    """
+    if not isinstance(given, str) or not _is_text(given, _MAX_URL) or " " in given:
         return None
     try:
-        return given if urlsplit(given).hostname and " " not in given else None
+        parts = urlsplit(given)
     except ValueError:
         return None
+    host = parts.hostname or ""
+    return given if host and (given.startswith("https://") or _is_local(given, host)) else None
+
+
+def _is_local(given: str, host: str) -> bool:
+    return given.startswith("http://") and is_loopback(f"[{host}]" if ":" in host else host)

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from api.webframe.page import content_security_policy
 from tests.api.casino_caller import CasinoCaller, casino_caller
 from tests.api.wire import Answer, Api
 from tests.in_process_casino import InProcessCasino
@@ -30,11 +31,11 @@ async def test_the_page_may_do_what_it_needs_and_no_more(caller: CasinoCaller) -
     assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
     found = policy(answer)
     assert found.pop("frame-src")
+    assert found.pop("img-src").split()[0] == "https:"
     assert found == {
         "default-src": "'none'",
         "script-src": "'self'",
         "style-src": "'self'",
-        "img-src": "https:",
         "connect-src": "'self'",
         "frame-ancestors": "https://casino.example http://localhost:3000",
         "base-uri": "'none'",
@@ -44,6 +45,12 @@ async def test_the_page_may_do_what_it_needs_and_no_more(caller: CasinoCaller) -
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "set-cookie" not in answer.headers
+
+
+def test_pictures_come_by_https_and_by_http_only_from_a_provider_on_this_machine() -> None:
+    assert "img-src https:; " in content_security_policy(("games.example", "games.example:8443"), ())
+    found = content_security_policy(("games.example", "127.0.0.1:8082", "[::1]"), ())
+    assert "img-src https: http://127.0.0.1:8082 http://[::1]; " in found
 
 
 async def test_without_known_origins_no_site_may_embed_the_page(caller: CasinoCaller) -> None:

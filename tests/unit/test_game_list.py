@@ -75,12 +75,19 @@ async def test_a_bad_entry_costs_only_itself(entry: object) -> None:
     assert found.problems[0].startswith("entry 9: ")
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:8082", "localhost", "[::1]:8082"])
+async def test_a_picture_may_come_by_http_from_this_machine(host: str) -> None:
+    found = await read([{**DICE, "lobbyImgUrl": f"http://{host}/d.svg"}])
+    assert (found.games[0].image_url, found.problems) == (f"http://{host}/d.svg", [])
+
+
 @pytest.mark.parametrize(
     "field",
     [
         *({"maxOdd": one} for one in ("1.5", -1, True, [], 10**12, 1e300)),
         *({"gameCategory": one} for one in (5, {}, "c" * 65, "a\nb")),
         *({"lobbyImgUrl": one} for one in (1, "http://p/d.png", "javascript:alert(1)", "https://", "https://p/ x")),
+        *({"lobbyImgUrl": f"http://{host}/d.png"} for host in ("127.0.0.1.evil", "[::1", "127.0.0.1@evil", "")),
         {"lobbyImgUrl": "https://p/" + "d" * 2048},
     ],
 )

@@ -17,6 +17,7 @@ from cryptography.fernet import Fernet
 from typer.testing import CliRunner
 
 from betcore.cli.main import app
+from devkit.sandbox.provider.games import GAMES
 from devkit.sandbox.provider.server import create_app as sandbox_provider
 
 ROOT = Path(__file__).parents[2]
@@ -346,8 +347,10 @@ async def test_the_sandbox_is_prepared_once_and_found_again(
     await asyncio.to_thread(cli.did, "sandbox", "prepare")
     (provider,) = (await asyncio.to_thread(cli.did, "provider", "list"))["providers"]
     (casino,) = (await asyncio.to_thread(cli.did, "casino", "list"))["casinos"]
-    (game,) = (await asyncio.to_thread(cli.did, "game", "list"))["games"]
-    assert [provider["disabled"], provider["suspended"], casino["disabled"], game["disabled"]] == [False] * 4
+    games = (await asyncio.to_thread(cli.did, "game", "list"))["games"]
+    assert [game["game_id"] for game in games] == sorted(game.game_id for game in GAMES)
+    switched = [provider["disabled"], provider["suspended"], casino["disabled"], *(game["disabled"] for game in games)]
+    assert not any(switched)
 
 
 async def test_a_sandbox_casino_that_is_down_is_said(cli: Cli, moving_provider: tuple[int, int]) -> None:

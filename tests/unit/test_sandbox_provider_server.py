@@ -41,8 +41,25 @@ def signed(body: bytes = b"", secret: str = SECRET) -> dict[str, str]:
 async def test_games_are_a_bare_array(http: aiohttp.ClientSession) -> None:
     async with http.get("/v1/games", headers=signed()) as answer:
         assert answer.content_type == "application/json"
-        (game,) = await answer.json()
-    assert (game["gameId"], game["maxOdd"]) == ("dice-1", 1.96)
+        first, *others = await answer.json()
+    assert (first["gameId"], first["name"], first["maxOdd"]) == ("dice-1", "Sandbox Dice", 1.96)
+    assert len({one["gameCategory"] for one in others}) > 2
+    for game in (first, *others):
+        async with http.get(game["lobbyImgUrl"]) as picture:
+            assert (picture.status, picture.content_type) == (200, "image/svg+xml")
+            assert (await picture.text()).startswith("<svg ")
+
+
+async def test_each_game_has_a_page_in_its_own_colours(http: aiohttp.ClientSession) -> None:
+    styles = set()
+    for game in ("dice-1", "dice-neon"):
+        async with http.get(f"/frame/{game}") as answer:
+            page = await answer.text()
+        [style] = re.findall('href="(/game/[^"]*/colours.css)"', page)
+        async with http.get(style) as answer:
+            styles.add(await answer.text())
+    assert "<title>Neon Dice</title>" in page
+    assert len(styles) == 2
 
 
 async def test_a_list_may_be_replaced_for_one_counterparty(http: aiohttp.ClientSession) -> None:

@@ -16,15 +16,13 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from betcore.provider import xsign
-from devkit.sandbox.provider import launches, rounds
+from devkit.sandbox.provider import games, launches
 from devkit.sandbox.provider.table import Table
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 FRESH_MS = 60_000
 _LARGEST_LIST = 64 * 1024 * 1024
-# As text: the odds are a decimal, and JSON's number is one too.
-DICE = f'{{"gameId":"{rounds.GAME_ID}","name":"Sandbox Dice","gameCategory":"casual","maxOdd":{rounds.ODDS}}}'
 
 
 @dataclass(slots=True)
@@ -58,7 +56,7 @@ class Counterparties:
 class ListOfGames:
     """The list as a counterparty gets it: a body of any kind, so that a sync can be tried with a broken one."""
 
-    body: bytes = f"[{DICE}]".encode()
+    body: bytes
     status: int = 200
 
     @property
@@ -67,7 +65,7 @@ class ListOfGames:
 
 
 COUNTERPARTIES = web.AppKey("counterparties", Counterparties)
-# By counterparty, for those that get another list than the one above.
+# By counterparty, for those that get another list than the one of ``games``.
 LISTS = web.AppKey("lists", dict[str, ListOfGames])
 TABLE = web.AppKey("table", Table)
 
@@ -116,20 +114,23 @@ async def _add_counterparty(request: web.Request) -> web.Response:
 async def _set_games(request: web.Request) -> web.Response:
     """Give a counterparty this body as its list from now on; without a body it has the list of the start again."""
     caller, body = request.query.get("counterparty_id", ""), await request.read()
-    request.app[LISTS][caller] = ListOfGames(body or ListOfGames().body, int(request.query.get("status", "200")))
+    request.app[LISTS].pop(caller, None)
+    if body:
+        request.app[LISTS][caller] = ListOfGames(body, int(request.query.get("status", "200")))
     return web.json_response({})
 
 
 def _list_of(request: web.Request) -> ListOfGames:
-    return request.app[LISTS].get(request.headers[xsign.COUNTERPARTY_ID], ListOfGames())
+    first = ListOfGames(games.listed(str(request.url.origin())))
+    return request.app[LISTS].get(request.headers[xsign.COUNTERPARTY_ID], first)
 
 
 async def _games(request: web.Request) -> web.Response:
-    games = _list_of(request)
-    headers = {"ETag": games.etag}
-    if request.headers.get("If-None-Match") == games.etag and games.status == HTTPStatus.OK:
+    found = _list_of(request)
+    headers = {"ETag": found.etag}
+    if request.headers.get("If-None-Match") == found.etag and found.status == HTTPStatus.OK:
         return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-    response = web.Response(body=games.body, status=games.status, content_type="application/json", headers=headers)
+    response = web.Response(body=found.body, status=found.status, content_type="application/json", headers=headers)
     response.enable_compression()
     return response
 

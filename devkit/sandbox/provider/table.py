@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from devkit.sandbox.provider import rounds
+from devkit.sandbox.provider import games, rounds
 from devkit.sandbox.provider.book import Book, BookedBet, Outcome, Stake
 from devkit.sandbox.provider.client import AggregatorClient
 from devkit.sandbox.provider.croupier import Croupier
@@ -57,6 +57,8 @@ class Table:
         """Return the page, its files, and what it asks."""
         return [
             web.get("/frame/{game_id}", _show_page),
+            web.get("/pictures/{game_id}.svg", _show_picture),
+            web.get("/game/{game_id}/colours.css", _show_colours),
             web.get("/game/{file}", _show_file),
             web.get("/play/{session_id}", self._show_seat),
             web.post("/play/{session_id}/bets", self._play),
@@ -140,9 +142,19 @@ class Table:
         return {"outcome": outcome, "roll": roll, "win": _text(win), "balance": _text(balance)}
 
 
-async def _show_page(_: web.Request) -> web.Response:
+async def _show_page(request: web.Request) -> web.Response:
+    game = games.named(request.match_info["game_id"])
+    page = (_PAGE / "game.html").read_text().replace("GAME_ID", game.game_id).replace("GAME_NAME", game.name)
     head = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
-    return web.Response(body=(_PAGE / "game.html").read_bytes(), content_type="text/html", headers=head)
+    return web.Response(text=page, content_type="text/html", headers=head)
+
+
+async def _show_picture(request: web.Request) -> web.Response:
+    return web.Response(text=games.picture(games.named(request.match_info["game_id"])), content_type="image/svg+xml")
+
+
+async def _show_colours(request: web.Request) -> web.Response:
+    return web.Response(text=games.style(games.named(request.match_info["game_id"])), content_type="text/css")
 
 
 async def _show_file(request: web.Request) -> web.Response:
