@@ -15,6 +15,7 @@ from tests.api.wire import JSON, Answer, Api
 from tests.in_process_casino import SECRET_KEY, InProcessCasino
 
 TOKEN, ACCEPT = "/mis-api/api/v2/auth/token", "/mis-api/api/v2/payments/accept"
+GAMES = "/mis-api/api/v2/games"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from betcore.domain.ids import BETS_QUEUE, BetKey, TransactionType, bet_workflow
 from betcore.domain.messages import PayIn
 from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
-from tests.api.casino_caller import ACCEPT, TOKEN, CasinoAnswer, CasinoCaller, casino_caller
+from tests.api.casino_caller import ACCEPT, GAMES, TOKEN, CasinoAnswer, CasinoCaller, casino_caller
 from tests.api.wire import JSON, Api, running_api
 from tests.in_process_casino import SECRET_KEY, InProcessCasino, open_casino
 from workflows.bet import Bet
@@ -30,6 +30,9 @@ DONE = (200, 200)
 MALFORMED, CONTRADICTION, UNKNOWN_BET = (400, 103801), (200, 103803), (200, 103804)
 NOT_AUTHORISED = (401, 401)
 UNAVAILABLE = (503, 102823)
+LAUNCH = {
+    "PartnerUserId": "anna", "CurrencyCode": "EUR", "Language": "en", "ViewType": "mobile", "Mode": "real",
+}  # fmt: skip
 WORD = Confirmation("102145", None, None)
 
 
@@ -397,24 +400,26 @@ async def test_an_accept_may_name_its_fields_in_another_case(caller: CasinoCalle
     assert (await caller.accept(body)).code == DONE
 
 
-OTHERS: dict[str, dict[str, Any]] = {
-    "outcome": {"ErrorCode": 103802},
-    "amount": {"Amount": "10.01"},
-    "player": {"PartnerUserId": "bert"},
-    "transaction": {"TransactionId": "1:1"},
-    "casino's transaction": {"PartnerTransactionId": "t-2"},
+# What an Accept says otherwise than the first one, and the reason in the answer.
+OTHERS: dict[str, tuple[dict[str, Any], str]] = {
+    "outcome": ({"ErrorCode": 103802}, "other_outcome"),
+    "amount": ({"Amount": "10.01"}, "other_amount"),
+    "player": ({"PartnerUserId": "bert"}, "other_player"),
+    "transaction": ({"TransactionId": "1:1"}, "other_transaction"),
+    "casino's transaction": ({"PartnerTransactionId": "t-2"}, "other_outcome"),
 }
 
 
-@pytest.mark.parametrize("changed", OTHERS.values(), ids=OTHERS)
+@pytest.mark.parametrize(("changed", "reason"), OTHERS.values(), ids=OTHERS)
 async def test_the_first_accept_stands_and_a_contradiction_is_filed_once(
-    caller: CasinoCaller, changed: dict[str, Any]
+    caller: CasinoCaller, changed: dict[str, Any], reason: str
 ) -> None:
     _, body = await caller.open()
     await caller.accept(body)
     before = await caller.movement(body)
     for _ in range(2):
-        assert (await caller.accept({**body, **changed})).code == CONTRADICTION
+        refused = await caller.accept({**body, **changed})
+        assert (refused.code, refused.answer.body["Message"].split(":")[0]) == (CONTRADICTION, reason)
     assert await caller.movement(body) == before
     assert await caller.incidents(body) == ["accept_contradicts"]
 
@@ -517,6 +522,22 @@ async def test_without_a_database_the_casino_is_asked_to_send_its_accept_again(c
     assert (found.code, found.answer.headers["retry-after"]) == (UNAVAILABLE, "1")
     assert b"movement" not in found.answer.raw
     assert (await caller.accept(body)).code == DONE
+
+
+@pytest.mark.parametrize("table", ["casino", "game"])
+async def test_without_a_database_each_call_is_to_be_sent_again(caller: CasinoCaller, table: str) -> None:
+    bearer = await caller.bearer()
+    await caller.sql(f"ALTER TABLE {table} RENAME TO away")
+    try:
+        found = [await caller.get(GAMES, bearer), await caller.post(f"{GAMES}/1/launch", LAUNCH, bearer)]
+        if table == "casino":
+            found.append(await caller.log_in())
+    finally:
+        await caller.sql(f"ALTER TABLE away RENAME TO {table}")
+    for one in found:
+        assert (one.code, one.answer.headers["retry-after"]) == (UNAVAILABLE, "1")
+        assert one.answer.body["Message"] == "not done: send it again"
+    assert (await caller.get(GAMES, bearer)).code == DONE
 
 
 async def test_accepts_are_counted_by_casino_and_outcome(caller: CasinoCaller, other: CasinoCaller) -> None:

@@ -8,11 +8,10 @@ import pytest
 
 from betcore.db.onboarding_catalogue import Catalogue
 from betcore.db.onboarding_limits import Limits
-from tests.api.casino_caller import ACCEPT, CasinoCaller, casino_caller
+from tests.api.casino_caller import ACCEPT, GAMES, CasinoCaller, casino_caller
 from tests.api.wire import Api
 from tests.in_process_casino import InProcessCasino
 
-GAMES = "/mis-api/api/v2/games"
 DONE, MALFORMED, NOT_AUTHORISED, FORBIDDEN = (200, 200), (400, 103801), (401, 401), (403, 403)
 
 

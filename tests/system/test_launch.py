@@ -147,6 +147,19 @@ async def test_a_token_that_the_casino_does_not_know_launches_nothing(casino: La
     assert (await casino.sent(), await casino.sessions()) == ([], 0)
 
 
+async def test_a_player_whom_the_casino_blocks_or_whose_currency_is_not_known_launches_nothing(
+    casino: Launching,
+) -> None:
+    about = {"partner_client_id": casino.partner.partner_client_id, "balance": "50.00"}
+    for player, code in (
+        ({"partner_user_id": "carla", "currency": "EUR", "blocked": True}, PLAYER_BLOCKED),
+        ({"partner_user_id": "dora", "currency": "QQQ"}, CURRENCY_UNSUPPORTED),
+    ):
+        token = (await casino.partner.at_casino("POST", "/_players", json=about | player))["refresh_token"]
+        assert (await casino.ask(**BY_TOKEN, RefreshToken=token))[:2] == (200, code)
+    assert (await casino.sent(), await casino.sessions()) == ([], 0)
+
+
 async def test_what_a_profile_has_is_sent_and_what_is_sent_holds(stack: Stack) -> None:
     casino = await launching(
         stack,
@@ -415,6 +428,7 @@ async def test_what_cannot_be_read_is_refused_whole(casino: Launching) -> None:
         assert (await casino.ask(game=game))[:2] == (400, MALFORMED), game
     for body in (b"", b"[]", b"{", b'{"Mode": "real", "Mode": "demo"}', b"\xff", b'"x"', b"{" * 40):
         assert (await casino.post(body))[:2] == (400, MALFORMED), body
+    assert (await casino.post(b'{"a": "' + b"x" * 65_536 + b'"}'))[:2] == (413, MALFORMED)
     assert (await casino.sent(), await casino.sessions()) == ([], 0)
 
 
@@ -436,8 +450,8 @@ async def test_a_casino_needs_the_scope_and_must_not_be_disabled(casino: Launchi
         narrow = f"Bearer {(await answer.json())['Value']['AccessToken']}"
     good, casino.bearer = casino.bearer, narrow
     assert (await casino.ask())[:2] == (403, 403)
-    casino.bearer = "Bearer nonsense"
-    assert (await casino.ask())[:2] == (401, 401)
+    for casino.bearer in ("Bearer nonsense", "Bearer", "", good.replace("Bearer", "Basic")):
+        assert (await casino.ask())[:2] == (401, 401)
     casino.bearer = good
     await casino.launched()
     await casino.partner.onboarding.disable("casino", casino.partner.casino)
