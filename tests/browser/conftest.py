@@ -3,13 +3,17 @@
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import count
 from typing import Any
 
 import pytest
+from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright, expect
+from sqlalchemy import text
 
 from betcore.provider import xsign
 from devkit.sandbox.provider import rounds
+from tests.browser.casino_page import MORE, CasinoPage, name_of
 from tests.partner import PATIENCE, Stack, TestPartner
 
 _NONE = "no Chromium at {}: `make browser-setup` installs Debian's (as root), BETCORE_CHROMIUM names another one"
@@ -19,6 +23,8 @@ _FLAGS = (
 )
 
 Visit = Callable[..., Awaitable[Page]]
+Casino = Callable[..., Awaitable[CasinoPage]]
+_players = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -54,17 +60,78 @@ async def visit(browser: Browser) -> AsyncIterator[Visit]:
     assert failures == []
 
 
+class OwnSite:
+    """A site of the casino's own making: ``pages`` has its pages, by name."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, str] = {}
+        self.origin = ""
+
+    async def show(self, request: web.Request) -> web.Response:
+        return web.Response(text=self.pages[request.match_info["name"]], content_type="text/html")
+
+
 @pytest.fixture(scope="session")
-async def player(stack: Stack) -> TestPartner:
+async def site() -> AsyncIterator[OwnSite]:
+    """Serve such a site at an origin of its own."""
+    made, app = OwnSite(), web.Application()
+    app.router.add_get("/{name}", made.show)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield made
+    await runner.cleanup()
+
+
+@pytest.fixture(scope="session")
+async def player(stack: Stack, site: OwnSite) -> TestPartner:
     """A player with 1,000 EUR, and a provider that the sandbox provider's server plays for."""
     host = stack.addresses["sandbox_provider"].partition("://")[2]
-    origins = f"origins: ['{stack.addresses['sandbox_casino']}']"
+    origins = f"origins: ['{stack.addresses['sandbox_casino']}', '{site.origin}']"
     partner = await stack.partner(f"frame_hosts: ['{host}']", origins, min_bet="0.10", max_bet="500")
     await partner.onboarding.change("provider", partner.provider, address=stack.addresses["sandbox_provider"])
     known = {"counterparty_id": partner.counterparty_id, "secret": partner.secret}
     async with stack.http.post(stack.addresses["sandbox_provider"] + "/_counterparty", json=known) as answer:
         assert answer.status == 200
     return partner
+
+
+@pytest.fixture(scope="session")
+async def games(player: TestPartner) -> int:
+    """Add a game that runs, and more that are listed; return the number of the first."""
+    shown = await player.catalogue.add_game(player.provider, rounds.GAME_ID, name_of(player), "EUR", "0.10", "500")
+    for number in range(MORE):
+        await player.catalogue.add_game(player.provider, f"more-{number}", f"River {number} of {player.number}")
+    picture = f"{player.stack.addresses['sandbox_provider']}/pictures/{rounds.GAME_ID}.svg"
+    query = """
+        UPDATE game SET category = CASE WHEN provider_game_id = :id THEN 'casual' ELSE 'lottery' END,
+                        image_url = CASE WHEN provider_game_id = :id THEN :picture END
+        WHERE provider_game_id <> 'dice' AND provider_id = (SELECT provider_id FROM provider WHERE name = :provider)
+    """
+    async with player.stack.engine.begin() as connection:
+        given = {"id": rounds.GAME_ID, "picture": picture, "provider": player.provider}
+        await connection.execute(text(query), given)
+    return int(str(shown["id"]))
+
+
+@pytest.fixture
+async def casino(player: TestPartner, games: int, visit: Visit) -> Casino:
+    """Open the sandbox casino's page for a new player with 1,000 EUR; ``log_in`` logs the player in."""
+
+    async def open_page(query: str = "", *, name: str = "", log_in: bool = True, **options: object) -> CasinoPage:
+        if not name:
+            name = f"guest-{next(_players)}"
+            await player.seat(name)
+        opened = CasinoPage(player, await visit("about:blank", **options), name)
+        base = player.stack.addresses["sandbox_casino"]
+        await opened.page.goto(f"{base}/casino/{player.partner_client_id}?{query}")
+        if log_in:
+            await opened.log_in()
+            await expect(opened.page.locator("#balance")).to_have_text("1000.00 EUR")
+        return opened
+
+    return open_page
 
 
 async def launch(partner: TestPartner, session_id: str, mode: str = "real", language: str = "en") -> str:

@@ -1,108 +1,20 @@
 """The frame in a casino's page on another origin, from the log-in to a bet, with nothing that is made up."""
 
 import json
-from collections.abc import Awaitable, Callable
-from itertools import count
-from typing import Any
 
 import pytest
-from playwright.async_api import FrameLocator, Locator, Page, expect
-from sqlalchemy import text
+from playwright.async_api import expect
 
 from devkit.sandbox.provider import rounds
-from tests.browser.conftest import Visit
+from tests.browser.casino_page import MORE
+from tests.browser.conftest import Casino, Visit
 from tests.browser.test_sandbox_game import roll_in
 from tests.partner import ROOT, TestPartner, eventually
 
-_players = count(1)
-_MORE = 26
 ERRORS = {
     language: json.loads((ROOT / "api" / "webframe" / "locales" / f"{language}.json").read_text())["errors"]
     for language in ("en", "pt-BR")
 }
-
-
-class Opened:
-    """The casino's page in a browser, with the frame in it."""
-
-    def __init__(self, partner: TestPartner, page: Page, name: str) -> None:
-        self.partner, self.page, self.name = partner, page, name
-        self.frame: FrameLocator = page.frame_locator("#games iframe")
-        self.game: FrameLocator = self.frame.frame_locator("iframe.game")
-        self.sent: list[tuple[str, dict[str, Any]]] = []
-        self.addresses: list[str] = []
-        page.on("request", lambda request: self._keep(request.url, request.post_data))
-
-    def _keep(self, url: str, body: str | None) -> None:
-        self.addresses.append(url)
-        if "/webframe/api/" in url:
-            self.sent.append((url.rpartition("/")[2], json.loads(body or "{}")))
-
-    def bodies(self, call: str) -> list[dict[str, Any]]:
-        return [body for name, body in self.sent if name == call]
-
-    async def log_in(self) -> None:
-        await self.page.get_by_label("Player").fill(self.name)
-        await self.page.get_by_role("button", name="Log in").click()
-
-    async def choose(self) -> None:
-        """Search for the game that this provider runs, and press its card."""
-        await self.frame.get_by_role("searchbox").fill(name_of(self.partner))
-        await expect(self.frame.locator(".card")).to_have_count(1)
-        await self.frame.locator(".card-play").click()
-
-    def event(self, name: str) -> Locator:
-        return self.page.locator("#events li").filter(has_text=f"{name} ")
-
-    async def idle(self) -> None:
-        """Let half an hour pass without a call of this casino's frames."""
-        async with self.partner.stack.engine.begin() as connection:
-            await connection.execute(
-                text(
-                    "UPDATE frame_session SET expires_at = now() - interval '1 second' WHERE casino_id ="
-                    " (SELECT casino_id FROM casino WHERE name = :name)"
-                ),
-                {"name": self.partner.casino},
-            )
-
-    async def authenticated(self) -> int:
-        """Return how often the casino was asked whose a token is."""
-        return len([call for call in await self.partner.calls() if call["path"] == "/users/auth"])
-
-
-Casino = Callable[..., Awaitable[Opened]]
-
-
-def name_of(partner: TestPartner) -> str:
-    """Return the name of the game that runs: no other partner of the stack has one like it."""
-    return f"Sandbox Dice of {partner.number}"
-
-
-@pytest.fixture(scope="session")
-async def games(player: TestPartner) -> int:
-    """Add a game that runs, and more that are listed; return the number of the first."""
-    shown = await player.catalogue.add_game(player.provider, rounds.GAME_ID, name_of(player), "EUR", "0.10", "500")
-    for number in range(_MORE):
-        await player.catalogue.add_game(player.provider, f"more-{number}", f"River {number} of {player.number}")
-    return int(str(shown["id"]))
-
-
-@pytest.fixture
-async def casino(player: TestPartner, games: int, visit: Visit) -> Casino:
-    """Open the sandbox casino's page for a new player with 1,000 EUR; ``log_in`` logs the player in."""
-
-    async def open_page(query: str = "", *, log_in: bool = True) -> Opened:
-        name = f"guest-{next(_players)}"
-        await player.seat(name)
-        opened = Opened(player, await visit("about:blank"), name)
-        base = player.stack.addresses["sandbox_casino"]
-        await opened.page.goto(f"{base}/casino/{player.partner_client_id}?{query}")
-        if log_in:
-            await opened.log_in()
-            await expect(opened.page.locator("#balance")).to_have_text("1000.00 EUR")
-        return opened
-
-    return open_page
 
 
 async def test_a_bet_is_played_from_the_lobby_and_moves_the_balance_everywhere(casino: Casino) -> None:
@@ -130,14 +42,37 @@ async def test_a_bet_is_played_from_the_lobby_and_moves_the_balance_everywhere(c
 
 async def test_the_lobby_searches_and_pages(casino: Casino) -> None:
     at = await casino()
-    cards = at.frame.locator(".card")
-    await at.frame.get_by_role("searchbox").fill(f"of {at.partner.number}")
-    # "Dice" is on the first page of a lobby that was not searched.
-    await expect(cards.filter(has_text=f"of {at.partner.number}")).to_have_count(24)
+    await at.search("", 24)
+    await expect(at.cards.filter(has_text=f"of {at.partner.number}")).to_have_count(24)
+    await expect(at.frame.get_by_text("The first 24 games")).to_be_visible()
     await at.frame.get_by_role("button", name="Show more").click()
-    await expect(cards).to_have_count(_MORE + 1)
+    await expect(at.cards).to_have_count(MORE + 1)
+    await at.frame.get_by_role("button", name="Casual").click()
+    await expect(at.cards).to_have_count(1)
+    await expect(at.frame.get_by_role("button", name="Casual")).to_have_attribute("aria-pressed", "true")
     await at.frame.get_by_role("searchbox").fill("<b>nothing")
     await expect(at.frame.get_by_text("No game is called “<b>nothing”.")).to_be_visible()
+    await at.frame.get_by_role("button", name="Show all games").click()
+    await expect(at.cards).to_have_count(24)
+    assert at.bodies("games")[-1] == {"limit": 24}
+
+
+async def test_what_is_typed_belongs_to_the_next_page_and_not_to_the_one_that_is_shown(casino: Casino) -> None:
+    at = await casino()
+    await at.search("", 24)
+    # Both in one turn of the browser's loop: the search that was typed has not begun.
+    await at.page.frames[1].evaluate("""() => {
+        const search = document.getElementById("search");
+        search.value = `Sandbox Dice ${search.value}`;
+        search.dispatchEvent(new Event("input"));
+        document.querySelector(".below button").click();
+    }""")
+    await expect(at.cards).to_have_count(1)
+    first, more, found = at.bodies("games")[-3:]
+    assert (more["search"], "cursor" in more) == (first["search"], True)
+    assert (found["search"], "cursor" in found) == (f"Sandbox Dice {first['search']}", False)
+    # The player goes on typing: the games that came meanwhile do not take the keyboard.
+    assert await at.page.frames[1].evaluate("document.activeElement.id") == "search"
 
 
 async def test_a_visitor_plays_for_fun(casino: Casino) -> None:
@@ -172,6 +107,19 @@ async def test_an_idle_session_is_renewed_at_the_casino_unseen(casino: Casino) -
     await expect(at.game.locator("#balance")).to_have_text("€1,000.00")
     assert await at.authenticated() == before + 1
     assert len(at.bodies("open")) == opened
+
+
+async def test_two_tabs_of_a_player_both_go_on_after_a_pause(casino: Casino) -> None:
+    first = await casino()
+    # The casino of the sandbox keeps one token for each player: this log-in replaces the first one.
+    second = await casino(name=first.name)
+    await first.idle()
+    for tab in (first, second, first):
+        await tab.choose()
+        await expect(tab.game.locator("#balance")).to_have_text("€1,000.00")
+        await tab.frame.get_by_role("button", name="All games").click()
+    await expect(first.event("auth_required")).to_have_count(1)
+    assert [len(tab.bodies("close")) for tab in (first, second)] == [2, 1]
 
 
 async def test_an_expired_session_takes_a_new_token_while_the_game_stays(casino: Casino) -> None:

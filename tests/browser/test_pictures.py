@@ -8,11 +8,10 @@ import pytest
 from PIL import Image
 from playwright.async_api import expect
 
+from devkit.cli.sandbox import PLAYER
+from devkit.sandbox.provider.games import GAMES
 from tests.browser.conftest import Visit
-from tests.browser.test_frame_page import Casino, card, casino
-from tests.partner import ROOT, TestPartner, eventually
-
-__all__ = ["casino"]  # a fixture
+from tests.partner import ROOT, Stack, TestPartner, eventually
 
 _KEPT = ROOT / "docs" / "pictures"
 _WIDE, _NARROW, _TALL = {"width": 1120, "height": 700}, {"width": 390, "height": 780}, {"width": 1500, "height": 1010}
@@ -22,12 +21,18 @@ _WIDE, _NARROW, _TALL = {"width": 1120, "height": 700}, {"width": 390, "height":
 @pytest.mark.parametrize(
     ("name", "size", "scheme"), [("wide", _WIDE, "dark"), ("narrow", _NARROW, "light")], ids=["wide", "narrow"]
 )
-async def test_pictures(casino: Casino, name: str, size: dict[str, int], scheme: str) -> None:
-    page, frame, _ = await casino(viewport=size, color_scheme=scheme)
-    await expect(frame.locator(".card")).to_have_count(24)
+async def test_pictures(stack: Stack, visit: Visit, name: str, size: dict[str, int], scheme: str) -> None:
+    """Show what ``make up`` shows: the sandbox casino's page with the sandbox provider's games."""
+    page = await visit("about:blank", viewport=size, color_scheme=scheme)
+    await page.goto(f"{stack.addresses['sandbox_casino']}/casino/{stack.addresses['partner_client_id']}")
+    await page.get_by_label("Player").fill(PLAYER)
+    await page.get_by_role("button", name="Log in").click()
+    frame = page.frame_locator("#games iframe")
+    await expect(frame.locator(".purse")).to_be_visible()
+    await expect(frame.locator(".card img.loaded")).to_have_count(len(GAMES))
     await expect(frame.get_by_role("alert")).to_be_empty()
     _keep(await page.screenshot(), "lobby", name)
-    await card(frame, "Golden Dice, ").click()
+    await frame.get_by_role("button", name=f"Play {GAMES[0].name},").click()
     game = frame.frame_locator("iframe.game")
     await game.get_by_role("button", name="Roll").click()
     await expect(game.locator("#past li")).to_have_count(1)

@@ -13,6 +13,7 @@ export class Lobby {
   #known = false;
   #mode = "real";
   #category = null;
+  #question = {}; // that the list answers: what is typed meanwhile belongs to the next one
   #cursor = null;
   #running = null;
   #shown = 0;
@@ -84,9 +85,11 @@ export class Lobby {
   }
 
   async #start() {
+    this.#question = { category: this.#category, search: this.#search.value.trim() || null };
     this.#cursor = null;
     this.#shown = 0;
     this.#list.classList.add("stale");
+    for (const one of this.#below.querySelectorAll("button")) one.disabled = true;
     if (!this.#list.hasChildNodes()) this.#list.replaceChildren(...skeletons());
     await this.#fetch(true);
   }
@@ -95,13 +98,12 @@ export class Lobby {
   async #fetch(fresh) {
     this.#running?.abort();
     const running = (this.#running = new AbortController());
-    const search = this.#search.value.trim();
-    const asked = { limit: PAGE, cursor: this.#cursor, category: this.#category, search: search || null };
+    const asked = { limit: PAGE, cursor: this.#cursor, ...this.#question };
     try {
       const answer = await this.#ask("games", given(asked), { signal: running.signal });
       if (running.signal.aborted) return;
       this.#showCategories(answer.categories);
-      this.#showGames(answer, fresh, search);
+      this.#showGames(answer, fresh);
     } catch (error) {
       if (running.signal.aborted) return;
       this.#showError(error, fresh);
@@ -124,7 +126,7 @@ export class Lobby {
     this.#categories.hidden = names.length < 2;
   }
 
-  #showGames({ games, nextCursor }, fresh, search) {
+  #showGames({ games, nextCursor }, fresh) {
     const cards = games.map((game) => this.#card(game));
     this.#list.classList.remove("stale");
     if (fresh) this.#list.replaceChildren(...cards);
@@ -132,18 +134,20 @@ export class Lobby {
     this.#cursor = nextCursor ?? null;
     this.#shown += games.length;
     this.#count.textContent = this.#shown ? this.#texts.found(this.#shown, this.#cursor !== null) : "";
-    if (!fresh) cards[0]?.querySelector("button").focus();
-    this.#below.replaceChildren(...this.#after(search));
+    // A player who types meanwhile goes on typing.
+    if (!fresh && document.activeElement !== this.#search) cards[0]?.querySelector("button").focus();
+    this.#below.replaceChildren(...this.#after());
   }
 
-  #after(search) {
+  #after() {
+    const { category, search } = this.#question;
     if (this.#cursor !== null) {
       return [button(this.#texts.say("more"), ({ target }) => this.#more(target), { kind: "wide" })];
     }
     if (this.#shown) return [];
     const text = search ? this.#texts.say("none", { search }) : this.#texts.say("none_here");
     const back = button(this.#texts.say("show_all"), () => this.#showAll(), { kind: "primary" });
-    return [h("p", { className: "empty", role: "status" }, text), ...(search || this.#category ? [back] : [])];
+    return [h("p", { className: "empty", role: "status" }, text), ...(search || category ? [back] : [])];
   }
 
   #showAll() {

@@ -165,8 +165,8 @@
   }
 
   function number(name, given) {
-    const value = Number(given);
-    return given !== "" && Number.isSafeInteger(value) && value >= 0 ? value : wrong(name, given);
+    const value = given === "" || typeof given === "object" ? NaN : Number(given);
+    return Number.isSafeInteger(value) && value >= 0 ? value : wrong(name, given);
   }
 
   function among(allowed, name, given) {
