@@ -16,6 +16,8 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from activities.admission import AdmissionControl
 from activities.bet_records import BetRecords
 from activities.breaker_probes import BreakerProbes
+from activities.cashback_starts import CashbackStarter
+from activities.cashbacks import CashbackWallet
 from activities.casino_gateway import CasinoGateway
 from activities.catalogue import CatalogueKeeper
 from activities.claw_backs import ClawBacks
@@ -28,10 +30,12 @@ from betcore.casino.accept_notifications import AcceptNotifications
 from betcore.casino.client import CasinoClient
 from betcore.casino.http_session import http_session
 from betcore.db.bets import Bets
+from betcore.db.cashback_movements import CashbackMovements
 from betcore.db.catalogue_sync import CatalogueSyncs
 from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.database import Database, open_database
 from betcore.db.open_bets import OpenBets
+from betcore.db.open_cashbacks import OpenCashbacks
 from betcore.db.partners import Partners
 from betcore.db.reconciliations import Reconciliations as Runs
 from betcore.db.reversals import Reversals
@@ -47,6 +51,8 @@ from betcore.runtime.vault import Vault
 from betcore.temporal.client import connect
 from betcore.temporal.schedules import Intervals, keep_schedules
 from workflows.bet import Bet
+from workflows.cashback import Cashback
+from workflows.cashback_starts import CashbackStarts
 from workflows.catalogue import CatalogueSync
 from workflows.reconciliation import Reconciliation
 from workflows.reconciliation_schedule import Reconciliations
@@ -55,7 +61,7 @@ from workflows.support.signals import SignalsOfOneArgument
 from workflows.sweep import Sweep
 
 Activity = Callable[..., Awaitable[object]]
-WORKFLOWS = [Bet, Reversal, Sweep, Reconciliation, Reconciliations, CatalogueSync]
+WORKFLOWS = [Bet, Reversal, Cashback, CashbackStarts, Sweep, Reconciliation, Reconciliations, CatalogueSync]
 
 # A shorter grace would cut requests to casinos at a stop: longer than the longest activity.
 _GRACE = timedelta(seconds=15)
@@ -72,6 +78,8 @@ class Activities:
 
     wallet: Wallet
     claw_backs: ClawBacks
+    cashbacks: CashbackWallet
+    cashback_starter: CashbackStarter
     marks: Marks
     bet_records: BetRecords
     recovery: Recovery
@@ -90,12 +98,14 @@ class Activities:
         providers: ProviderClient,
     ) -> "Activities":
         """Return all activities over one database, the partners and Temporal."""
-        bets, reversals = Bets(database), Reversals(database)
+        bets, reversals, cashbacks = Bets(database), Reversals(database), CashbackMovements(database)
         gateway = CasinoGateway(bets, partners, casinos, notifications, admission)
         return cls(
-            Wallet(gateway, bets, reversals),
+            Wallet(gateway, bets, reversals, cashbacks),
             ClawBacks(gateway, bets, reversals),
-            Marks(gateway, casinos, bets, reversals),
+            CashbackWallet(gateway, bets, cashbacks),
+            CashbackStarter(client, OpenCashbacks(database)),
+            Marks(gateway, casinos, bets, reversals, cashbacks),
             BetRecords(bets),
             Recovery(client, OpenBets(database)),
             Reconciler(client, Runs(database), bets, partners, casinos),
@@ -136,14 +146,18 @@ def workflow_worker(
 def workers(client: Client, activities: Activities, settings: Settings) -> list[Worker]:
     """Return the two workers of a process: workflows with the fast lane, and the slow lane on a queue of its own."""
     wallet, claw_backs, records = activities.wallet, activities.claw_backs, activities.bet_records
-    marks, recovery, reconciler = activities.marks, activities.recovery, activities.reconciler
+    marks, cashbacks = activities.marks, activities.cashbacks
+    recovery, reconciler = activities.recovery, activities.reconciler
     fast: list[Activity] = [
         *(wallet.try_stake, wallet.try_credit, claw_backs.try_claw_back),
         *(records.withdraw, records.take_over, records.unpark, claw_backs.open_reversal),
+        *(cashbacks.open_cashback, cashbacks.try_cancel),
     ]
     slow: list[Activity] = [
         *(wallet.pursue_stake, wallet.find_stake, wallet.pursue_credit, wallet.close_at_casino, wallet.find_credit),
         *(claw_backs.pursue_claw_back, claw_backs.find_claw_back, marks.mark_stake, marks.mark_claw_back),
+        *(cashbacks.pursue_cancel, cashbacks.find_cancel, marks.mark_cancel),
+        activities.cashback_starter.start_cashbacks,
         *(records.file_incident, records.note_operation),
         *(recovery.resume_lost, recovery.remind_quiet, recovery.name_stuck),
         *(reconciler.start_reconciliations, reconciler.open_reconciliation, reconciler.compare_books),

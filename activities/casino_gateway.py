@@ -1,6 +1,6 @@
 """The gateway to the casinos: it gets a movement of money from an activity and returns how the movement stands.
 
-One attempt, for stakes, credits and claw-backs alike, is ``CasinoGateway._attempt``: admission control, the count of
+One attempt, for stakes, credits and other debits alike, is ``CasinoGateway._attempt``: admission control, the count of
 the send in the movement's row, the send, the casino's confirmation, and the result in the row.
 """
 
@@ -216,7 +216,7 @@ class CasinoGateway:
         answer, record, transaction_type = outcome.answer, claimed.claim.record, claimed.movement.transaction_type
         wait = None if claimed.claim.counted else claimed.claim.waits
         await self._bets.note(
-            record.bet_id,
+            claimed.movement.bet_id,
             "answer",
             type=int(transaction_type),
             progress=outcome.progress,
@@ -225,21 +225,22 @@ class CasinoGateway:
         )
         if answer.kind == ACCEPT:
             wait = retry.gap(claimed.claim.attempts or 1)
-            await self._bets.forget_refusal(record.bet_id, transaction_type, answer.error_code, wait)
+            await self._bets.forget_refusal(claimed.movement.bet_id, transaction_type, answer.error_code, wait)
         elif outcome.progress is Progress.UNKNOWN and casino.profile.confirmation == ACCEPT:
             # The answer is lost, the Accept may still come: from now on it is signalled to the workflow.
             await self._confirmations.fetch(claimed.movement)
         if may_be_closed(casino, claimed, outcome):
             # The next send finds it open, if it was that; the bet closes it again at its end. A failure says nothing.
-            await self._casinos.close(casino, record.bet_id, _TO_OPEN_WITHIN, closed=False)
+            await self._casinos.close(casino, claimed.movement.bet_id, _TO_OPEN_WITHIN, closed=False)
         detail = f"{answer.kind} {answer.error_code or ''} {answer.message}".strip()
         return Step(progress=outcome.progress, detail=detail, record=record, wait=wait)
 
 
 def may_be_closed(casino: Casino, claimed: ClaimedMovement, outcome: Outcome) -> bool:
-    """Return whether a credit may have been refused because its casino has closed the bet meanwhile, by itself.
+    """Return whether a bet's credit may have been refused because its casino has closed the bet meanwhile, by itself.
 
     The reference has no code for that: any refusal may be it, if the casino takes closes at all.
     """
     is_refused = outcome.answer.meaning not in (None, UNAUTHORISED, NOT_SENT, DUPLICATE, "done")
-    return casino.profile.send.close and is_refused and not claimed.movement.transaction_type.is_debit
+    is_credit_of_bet = not claimed.movement.transaction_type.is_debit and not claimed.movement.cashback
+    return casino.profile.send.close and is_refused and is_credit_of_bet

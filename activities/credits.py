@@ -1,37 +1,67 @@
-"""Credits of a bet or a reversal: the win and the return of the stake, and the rows that count and keep them.
+"""Credits of a bet, a reversal or a cashback, and the rows that count and keep them.
 
 What is owed to the player is sent until the casino has made it, or a person has to decide.
 """
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from activities.admission import FAST, AdmissionControl, Lane, NotAdmitted
 from activities.confirmations import ACCEPT
 from activities.pending_movement import NO_CONFIRMATION, ClaimedMovement, Outcome, SendPolicy
 from betcore.casino.movement import Movement
 from betcore.db.bets import Bets
-from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import PAID_TWICE, Incident, Pay, Progress, Step
 from betcore.domain.bet import BetRecord, BetState
-from betcore.domain.claims import Confirmation
+from betcore.domain.cashback import CashbackRecord, CashbackState
+from betcore.domain.claims import Claim, Confirmation
 from betcore.domain.ids import TransactionType
 from betcore.domain.partners import Casino
+from betcore.domain.records import Record
 from betcore.runtime import failpoints
 
 
+class CreditRows(Protocol):
+    """The rows of the bet, the reversal or the cashback that a credit is of. Each write names the owner."""
+
+    async def begin_credit(self, pay: Pay) -> Claim[Record]:
+        """Count a send of the credit. Nothing is counted if it is done, or another workflow owns the rows."""
+        ...
+
+    async def credit_done(
+        self, bet_id: int, owner: str, transaction_type: TransactionType, confirmation: Confirmation, how: str = "done"
+    ) -> Record:
+        """Record that the player has the money; ``how`` is ``paid_by_hand`` if it did not come from this service."""
+        ...
+
+    async def park(
+        self,
+        bet_id: int,
+        owner: str,
+        transaction_type: TransactionType,
+        error_code: str | None,
+        theirs: Mapping[str, str] | None = None,
+    ) -> Record:
+        """Leave the credit to a person, with the casino's reason and an incident."""
+        ...
+
+
 class PendingCredit:
-    """A credit that is owed to the player. Its rows are those of the bet, or of the bet's reversal."""
+    """A credit that is owed to the player."""
 
     name = "credit"
 
-    def __init__(self, bets: Bets, reversals: Reversals, pay: Pay) -> None:
+    def __init__(self, bets: Bets, rows: CreditRows, pay: Pay) -> None:
         self._bets = bets
-        self._rows: Bets | Reversals = reversals if pay.reverses else bets
+        self._rows = rows
         self._pay = pay
         self.casino_id = pay.casino_id
         self.policy = SendPolicy.of_credit(pay)
-        self.movement = Movement(pay.bet_id, pay.transaction_type, pay.partner_user_id, pay.amount)
+        self.movement = Movement(
+            pay.bet_id, pay.transaction_type, pay.partner_user_id, pay.amount, cashback=pay.cashback
+        )
 
     @property
     def patience(self) -> timedelta:
@@ -109,21 +139,29 @@ class PendingCredit:
         accept = await self._bets.await_accept(pay.bet_id, pay.transaction_type, timedelta(), pay.amount.currency)
         return accept is not None
 
-    def _step(self, record: BetRecord, detail: str = "") -> Step:
+    def _step(self, record: Record, detail: str = "") -> Step:
         """Return how a credit stands that has no send to make. Raises RuntimeError if it was never begun."""
-        pay = self._pay
-        owned = record.reversal if pay.reverses else record
-        if owned is None or owned.owner != pay.owner:
-            progress = Progress.FOREIGN
-        elif owned.closed_at is not None:
-            progress = Progress.DONE
-        elif not pay.reverses and _is_decided_otherwise(record, pay):
-            progress = Progress.REFUSED
-        elif record.reversal is not None or record.state in (BetState.SETTLING, BetState.REFUNDING):
-            progress = Progress.PARKED
-        else:
-            raise RuntimeError(f"bet {record.bet_id} is {record.state}: nothing to credit")
+        progress = _of_cashback(record, self._pay) if isinstance(record, CashbackRecord) else _of_bet(record, self._pay)
         return Step(progress=progress, detail=detail, record=record)
+
+
+def _of_cashback(record: CashbackRecord, pay: Pay) -> Progress:
+    if record.owner != pay.owner:
+        return Progress.FOREIGN
+    return Progress.PARKED if record.state is CashbackState.ISSUING else Progress.DONE
+
+
+def _of_bet(record: BetRecord, pay: Pay) -> Progress:
+    owned = record.reversal if pay.reverses else record
+    if owned is None or owned.owner != pay.owner:
+        return Progress.FOREIGN
+    if owned.closed_at is not None:
+        return Progress.DONE
+    if not pay.reverses and _is_decided_otherwise(record, pay):
+        return Progress.REFUSED
+    if record.reversal is not None or record.state in (BetState.SETTLING, BetState.REFUNDING):
+        return Progress.PARKED
+    raise RuntimeError(f"bet {record.bet_id} is {record.state}: nothing to credit")
 
 
 def _is_decided_otherwise(record: BetRecord, pay: Pay) -> bool:

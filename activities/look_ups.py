@@ -11,6 +11,7 @@ from betcore.domain.activity_inputs import Progress
 from betcore.domain.casino_responses import DONE, DUPLICATE, NOT_SENT, PARKED, UNKNOWN, classify_duplicate
 from betcore.domain.claims import Claim
 from betcore.domain.partners import Casino
+from betcore.domain.records import Record
 
 _LISTED = "listed"
 # From this send of a credit on, the casino is asked for its list after each answer that decides nothing.
@@ -26,10 +27,13 @@ class LookUps:
         self._casinos = casinos
 
     async def find(self, casino: Casino, movement: Movement, within: timedelta) -> Outcome | None:
-        """Return the outcome of a movement by the casino's list; None if the list does not have it.
+        """Return the outcome of a movement by the casino's list; None if the list does not have it, or if there is
+        none.
 
         It is done if the list has it, parked if another movement stands in its place, unknown if the list is unclear.
         """
+        if not has_list(casino, movement):
+            return None
         try:
             look = await self._ask(casino, movement, within)
         except MovementDiffers as difference:
@@ -50,12 +54,13 @@ class LookUps:
     ) -> Outcome:
         """Return the outcome of "duplicate transaction": the list decides whose movement it is.
 
-        A casino without a list (``duplicate_is_done``) is believed on a repeat.
+        A casino without a list (``duplicate_is_done``, or for cashbacks) is believed on a repeat.
         """
-        is_done = casino.profile.duplicate_is_done
+        is_listed = has_list(casino, claimed.movement)
+        is_done = casino.profile.duplicate_is_done or not is_listed
         # A movement that was parked may be another one under our identity: our own sends since then prove nothing.
         sends = 1 if claimed.claim.was_parked else claimed.sends
-        if is_done and sends > 1:
+        if (is_done and sends > 1) or not is_listed:
             return Outcome.of_answer(made, classify_duplicate(None, sends, is_done=True))
         try:
             listed = (await self._ask(casino, claimed.movement, within)).found
@@ -74,9 +79,8 @@ class LookUps:
         movement, record = claimed.movement, claimed.claim.record
         if movement.transaction_type.is_debit:
             return False
-        owned = record.reversal or record
-        within = timedelta(seconds=casino.profile.effect_within)
-        return await self._bets.duplicate_absent(movement.bet_id, owned.owner or "", movement.transaction_type, within)
+        within, owner = timedelta(seconds=casino.profile.effect_within), record.carrier or ""
+        return await self._bets.duplicate_absent(movement.bet_id, owner, movement.transaction_type, within)
 
     async def _ask(self, casino: Casino, movement: Movement, within: timedelta) -> Look:
         """Ask for the list, and note, once for each reason, why it is not believed or has another movement.
@@ -94,7 +98,12 @@ class LookUps:
         return look
 
 
-def may_be_made(claim: Claim, outcome: Outcome) -> bool:
+def has_list(casino: Casino, movement: Movement) -> bool:
+    """Return whether the casino has a list in which the movement would be: of bets always, of cashbacks by profile."""
+    return not movement.cashback or casino.profile.cashback_info
+
+
+def may_be_made(claim: Claim[Record], outcome: Outcome) -> bool:
     """Return whether a credit may have been made by an earlier send although its answer does not say so.
 
     Some casinos answer repeats with codes of their own. A duplicate was looked up already, and a casino that was not

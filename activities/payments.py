@@ -146,9 +146,10 @@ class Payments:
 def may_be_listed(casino: Casino, claimed: ClaimedMovement) -> bool:
     """Return whether a movement may leave in a list.
 
-    An even send goes alone: else one movement that its casino cannot read would keep all others of its lists from ever
-    being made. So does one that a person has decided about.
+    A cashback has no place in a list of payments. An even send goes alone: else one movement that its casino cannot
+    read would keep all others of its lists from ever being made. So does one that a person has decided about.
     """
-    is_owed = not claimed.movement.transaction_type.is_debit
+    movement = claimed.movement
+    is_owed = not movement.transaction_type.is_debit and not movement.cashback
     takes_lists = casino.profile.send.list is not False
     return takes_lists and is_owed and claimed.sends % 2 == 1 and not claimed.claim.was_parked

@@ -1,5 +1,5 @@
 """A movement of money that is still to be made, as the gateway to the casinos sees it: what a stake, a credit and a
-claw-back have in common."""
+debit with windows have in common."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -14,7 +14,8 @@ from betcore.domain.activity_inputs import Pay, Progress, Step
 from betcore.domain.casino_responses import NOT_SENT, Classification
 from betcore.domain.claims import Claim, Confirmation
 from betcore.domain.partners import Casino
-from betcore.domain.policy import BetPolicy, Retry
+from betcore.domain.policy import MovementPolicy, Retry
+from betcore.domain.records import Record
 
 # What the row keeps of a movement that is done without the casino, or that only payments/info has shown.
 NO_CONFIRMATION = Confirmation(None, None, None)
@@ -33,7 +34,7 @@ class SendPolicy:
     accept_within: timedelta | None
 
     @classmethod
-    def of_bet(cls, policy: BetPolicy) -> "SendPolicy":
+    def of_debit(cls, policy: MovementPolicy) -> "SendPolicy":
         """Return the policy for a debit."""
         return cls(policy.fast_attempts, policy.attempt_timeout, policy.retry, policy.accept_within)
 
@@ -51,12 +52,12 @@ class ClaimedMovement:
     """
 
     movement: Movement
-    claim: Claim
+    claim: Claim[Record]
     win: Movement | None = None
 
     @classmethod
     def of(
-        cls, movement: Movement, claim: Claim, not_after: datetime | None, win: Movement | None = None
+        cls, movement: Movement, claim: Claim[Record], not_after: datetime | None, win: Movement | None = None
     ) -> "ClaimedMovement":
         """Return a movement with what its rows say of it, and not the argument of a workflow: the player whose money it
         is, the session's TagId, and what the provider has given for the casino with the stake or the winnings."""
@@ -68,7 +69,7 @@ class ClaimedMovement:
                 not_after=not_after,
                 partner_user_id=claim.partner_user_id,
                 tag_id=claim.tag_id,
-                tax=record.stake_tax if one.transaction_type.is_of_stake else record.win_tax,
+                tax=record.tax_of(one.transaction_type),
                 promo_code=record.promo_code,
             )
 
@@ -129,7 +130,8 @@ def confirmation_of(made: MakeAnswer) -> Confirmation:
 
 
 class PendingMovement(Protocol):
-    """A stake, a credit or a claw-back that is to be made, with the rows that count its sends and keep its result.
+    """A stake, a credit or a debit with windows that is to be made, with the rows that count its sends and keep its
+    result.
 
     ``name`` is the first part of its failpoints.
     """

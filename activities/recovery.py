@@ -16,16 +16,15 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from activities.heartbeat import heartbeat
 from betcore.db.open_bets import OpenBets
 from betcore.db.row_mapping import UnreadableRow
-from betcore.domain.ids import BETS_QUEUE, TASK_TIMEOUT, BetKey, parse_workflow_id
+from betcore.domain.ids import BetKey, parse_workflow_id
 from betcore.domain.open_bets import OpenBet, Page
-from betcore.temporal import executions, visibility
+from betcore.temporal import executions
+from betcore.temporal.carriers import start_carrier
 
 T = TypeVar("T")
 
@@ -64,7 +63,8 @@ class Recovery:
 
     @activity.defn(name="resume_lost")
     async def resume_lost(self) -> int:
-        """Start a workflow for every open bet and reversal that has none; return how many were started.
+        """Start a workflow for every open bet, reversal and cashback that has lost its own; return how many were
+        started.
 
         This is safe at any time: the new workflow takes the row over by compare-and-set, or ends. A row that cannot be
         read is logged and passed over: else it would keep all rows behind it from being resumed.
@@ -170,28 +170,11 @@ class Recovery:
 
     async def _start(self, row: OpenBet) -> int:
         resumption = await self._open_bets.resumption(row)
-        if resumption is None:
+        workflow_id = resumption and await start_carrier(self._client, resumption)
+        if workflow_id is None:
             return 0
-        while True:
-            try:
-                await self._client.start_workflow(
-                    resumption.workflow,
-                    resumption.argument,
-                    id=resumption.workflow_id,
-                    task_queue=BETS_QUEUE,
-                    task_timeout=TASK_TIMEOUT,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    search_attributes=visibility.of_resumption(resumption),
-                    static_summary=visibility.summary_of_resumption(resumption),
-                )
-            except WorkflowAlreadyStartedError:
-                if await executions.is_open(self._client, resumption.workflow_id):
-                    return 0
-                # That workflow ended before it took the row over: the next one gets another id.
-                resumption = resumption.in_the_next_life()
-            else:
-                _log.warning("resumed", bet_id=row.bet_id, workflow_id=resumption.workflow_id)
-                return 1
+        _log.warning("resumed", bet_id=row.bet_id, workflow_id=workflow_id)
+        return 1
 
 
 class _Running:

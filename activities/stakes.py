@@ -26,7 +26,7 @@ class PendingStake:
         self._order = order
         self._pay_in = order.pay_in
         self.casino_id = order.pay_in.casino_id
-        self.policy = SendPolicy.of_bet(order.pay_in.policy)
+        self.policy = SendPolicy.of_debit(order.pay_in.policy)
         self._done_codes: list[str] = []
 
     @property

@@ -1,4 +1,4 @@
-"""Movements of a bet's money at the casino's wallet.
+"""Stakes, and the credits of bets, reversals and cashbacks, at the casino's wallet.
 
 Each movement has two activities. ``try_...`` is the fast lane: one or two sends inside the provider's deadline, and
 "unknown" as a possible answer. ``pursue_...`` is the slow lane: one send an attempt, and a failure that Temporal
@@ -8,23 +8,25 @@ retries and shows. Both may run again from any point: every send is counted in t
 from temporalio import activity
 
 from activities.casino_gateway import CasinoGateway
-from activities.credits import PendingCredit
+from activities.credits import CreditRows, PendingCredit
 from activities.pending_movement import NO_CONFIRMATION, SendPolicy
 from activities.stakes import PendingStake, debit_of, progress_of_stake, win_of
 from betcore.casino.movement import made_without_stake
 from betcore.db.bets import Bets
+from betcore.db.cashback_movements import CashbackMovements
 from betcore.db.reversals import Reversals
 from betcore.domain.activity_inputs import CloseAtCasino, FindCredit, FindStake, Pay, Progress, Step, TakeStake
 from betcore.domain.ids import TransactionType
 
 
 class Wallet:
-    """The activities that move a bet's money: stakes, wins, returns."""
+    """The activities that move money: stakes, and all credits."""
 
-    def __init__(self, gateway: CasinoGateway, bets: Bets, reversals: Reversals) -> None:
+    def __init__(self, gateway: CasinoGateway, bets: Bets, reversals: Reversals, cashbacks: CashbackMovements) -> None:
         self._gateway = gateway
         self._bets = bets
         self._reversals = reversals
+        self._cashbacks = cashbacks
 
     @activity.defn(name="try_stake")
     async def try_stake(self, order: TakeStake) -> Step:
@@ -49,7 +51,7 @@ class Wallet:
         """
         pay_in, bet_id, owner = order.pay_in, order.bet_id, order.owner
         debit = debit_of(pay_in, bet_id)
-        outcome = await self._gateway.look_up(pay_in.casino_id, debit, SendPolicy.of_bet(pay_in.policy))
+        outcome = await self._gateway.look_up(pay_in.casino_id, debit, SendPolicy.of_debit(pay_in.policy))
         if outcome is None:
             return await self._stake_absent(order)
         if outcome.progress is Progress.DONE:
@@ -110,11 +112,15 @@ class Wallet:
         """
         pay_in, bet_id, owner = order.pay_in, order.bet_id, order.owner
         win = win_of(pay_in, bet_id)
-        if win is None or await self._gateway.look_up(pay_in.casino_id, win, SendPolicy.of_bet(pay_in.policy)) is None:
+        if (
+            win is None
+            or await self._gateway.look_up(pay_in.casino_id, win, SendPolicy.of_debit(pay_in.policy)) is None
+        ):
             return None
         record = await self._bets.park(bet_id, owner, TransactionType.ACCEPT_BET, None, made_without_stake(win))
         detail = "the casino has made the win, and not the stake"
         return Step(progress=progress_of_stake(record, owner), detail=detail, record=record)
 
     def _credit(self, pay: Pay) -> PendingCredit:
-        return PendingCredit(self._bets, self._reversals, pay)
+        rows: CreditRows = self._cashbacks if pay.cashback else self._reversals if pay.reverses else self._bets
+        return PendingCredit(self._bets, rows, pay)

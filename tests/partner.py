@@ -224,14 +224,14 @@ class TestPartner:
         found: dict[str, Any] = json.loads(await self.accept_raw(body))
         return found
 
-    async def accept_raw(self, body: object) -> bytes:
-        """Call payments/accept as this casino, and return the answer byte for byte."""
+    async def accept_raw(self, body: object, path: str = "/payments/accept") -> bytes:
+        """Call payments/accept, or the other Accept, as this casino, and return the answer byte for byte."""
         surface = self.stack.addresses["api"] + "/mis-api/api/v2"
         account = {"PartnerClientId": self.partner_client_id, "Secret": self.casino_secret}
         async with self.stack.http.post(f"{surface}/auth/token", json=account) as response:
             token = (await response.json())["Value"]["AccessToken"]
         headers = {"Authorization": f"Bearer {token}"}
-        async with self.stack.http.post(f"{surface}/payments/accept", json=body, headers=headers) as response:
+        async with self.stack.http.post(surface + path, json=body, headers=headers) as response:
             return await response.read()
 
     async def sent(self, bet: str) -> list[int]:

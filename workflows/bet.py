@@ -62,7 +62,7 @@ class Bet:
         casino and game do not belong together.
         """
         await self._completion.run_to_completion(self._carry_out)
-        record = self._status.record
+        record = self._status.known_bet
         return record.state if record and record.owner == self._owner else None
 
     async def _carry_out(self) -> None:

@@ -33,14 +33,14 @@ class AcceptReceiver:
         self._accepts = Accepts(database)
         self._bets = Bets(database)
 
-    async def receive(self, casino: Casino, body: bytes) -> StoredAccept:
-        """Store the Accept in a body and notify whatever waits for it.
+    async def receive(self, casino: Casino, body: bytes, *, cashback: bool = False) -> StoredAccept:
+        """Store the Accept of a bet or of a cashback in a body and notify whatever waits for it.
 
         Raises UnreadableAccept: nothing is stored of the movement then. Raises the database's errors: the casino sends
         the Accept again, and finds it stored or not.
         """
         try:
-            accept = schemas.accept(body, casino.profile.error_codes)
+            accept = schemas.accept(body, casino.profile.error_codes, cashback=cashback)
         except schemas.UnreadableAccept as error:
             ACCEPTS.labels(casino.name, error.doubt).inc()
             await self._accepts.record_unreadable(casino.casino_id, *error.about, error.doubt)

@@ -81,9 +81,21 @@ def accept_payment() -> Operation:
         "contradiction": _rendered(CONTRADICTION, "other_amount: this contradicts what is recorded"),
         "bet not found": _rendered(UNKNOWN_BET, "bet not found"),
     }
-    text = "Report the outcome of a movement."
+    text = "Report the outcome of a movement of a bet."
     body = _body("Accept", examples.ACCEPT)
     return _operation("acceptPayment", text, "AcceptAnswer", answers, (*_BODY, *_BEARER), body, "payments")
+
+
+def accept_cashback() -> Operation:
+    """Describe ``cashback-payments/accept``."""
+    answers = {
+        "done": _envelope_of(None),
+        "contradiction": _rendered(CONTRADICTION, "other_amount: this contradicts what is recorded"),
+        "cashback not found": _rendered(UNKNOWN_BET, "cashback not found"),
+    }
+    text = "Report the outcome of a movement of a cashback."
+    body = _body("CashbackAccept", examples.CASHBACK_ACCEPT)
+    return _operation("acceptCashback", text, "AcceptAnswer", answers, (*_BODY, *_BEARER), body, "payments")
 
 
 def list_games() -> Operation:

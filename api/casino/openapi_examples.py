@@ -24,6 +24,17 @@ ACCEPT = {
     "ErrorCode": SUCCESS,
     "Message": "Success",
 }
+CASHBACK_ACCEPT = {
+    "CashbackId": 2,
+    "TransactionType": 1,
+    "TransactionId": "2:1",
+    "PartnerUserId": "p-1",
+    "Amount": "5.00",
+    "PartnerTransactionId": "T-2",
+    "Balance": "995.00",
+    "ErrorCode": SUCCESS,
+    "Message": "Success",
+}
 GAME = {
     "GameId": 7,
     "Provider": "acme",

@@ -5,6 +5,7 @@ from typing import get_args
 
 from api.casino.responses import CONTRADICTION, FAILED, MALFORMED, PLAY_REFUSED, SUCCESS, UNKNOWN_BET
 from api.documentation.operations import Schema, schema_ref
+from betcore.domain.cashback import CASHBACK_TYPES
 from betcore.domain.casino_values import LARGEST_ID
 from betcore.domain.ids import TransactionType
 from betcore.domain.launch import Mode, ViewType
@@ -44,23 +45,28 @@ _GAME = _object(
         "UpdatedAt": MOMENT,
     }
 )
-_ACCEPT = _object(
-    {
-        "BetId": ID,
-        "TransactionType": {"type": "integer", "enum": [int(one) for one in TransactionType]},
-        "PartnerUserId": TEXT,
-        "Amount": {"oneOf": [_AMOUNT, {"type": "number", "minimum": 0}], "description": "That of our make."},
-        "ErrorCode": {"oneOf": [{"type": "integer"}, TEXT], "description": "200, or why the casino refuses."},
-    },
-    {
-        "PartnerTransactionId": {**_NULLABLE_TEXT, "description": "The casino's id; needed unless it refuses."},
-        "TransactionId": {**TEXT, "description": "That of our make."},
-        "Balance": {**TEXT, "description": "After the movement; only shown."},
-        "TaxAmount": TEXT,
-        "Message": TEXT,
-    },
-    "What became of a movement.",
-)
+
+
+def _accept(number: str, types: tuple[TransactionType, ...], about: str) -> Schema:
+    return _object(
+        {
+            number: ID,
+            "TransactionType": {"type": "integer", "enum": [int(one) for one in types]},
+            "PartnerUserId": TEXT,
+            "Amount": {"oneOf": [_AMOUNT, {"type": "number", "minimum": 0}], "description": "That of our make."},
+            "ErrorCode": {"oneOf": [{"type": "integer"}, TEXT], "description": "200, or why the casino refuses."},
+        },
+        {
+            "PartnerTransactionId": {**_NULLABLE_TEXT, "description": "The casino's id; needed unless it refuses."},
+            "TransactionId": {**TEXT, "description": "That of our make."},
+            "Balance": {**TEXT, "description": "After the movement; only shown."},
+            "TaxAmount": TEXT,
+            "Message": TEXT,
+        },
+        about,
+    )
+
+
 _LAUNCH = _object(
     {
         "Language": {**TEXT, "description": "A language tag, such as en or pt-BR."},
@@ -107,7 +113,8 @@ SCHEMAS: dict[str, Schema] = {
         {"Valid": {"type": "boolean"}}, {"Claims": {"type": "object", "description": "Those of a valid message."}}
     ),
     "VerifyAnswer": _envelope((SUCCESS,), schema_ref("Verdict")),
-    "Accept": _ACCEPT,
+    "Accept": _accept("BetId", tuple(TransactionType), "What became of a movement of a bet."),
+    "CashbackAccept": _accept("CashbackId", CASHBACK_TYPES, "What became of a movement of a cashback."),
     "AcceptAnswer": _envelope((SUCCESS, CONTRADICTION, UNKNOWN_BET), {"type": "null"}),
     "GameLimit": _object({"CurrencyCode": TEXT, "MinBet": _NULLABLE_AMOUNT, "MaxBet": _NULLABLE_AMOUNT}),
     "Game": _GAME,

@@ -49,7 +49,7 @@ def router(
     launches: CasinoLaunch,
     limits: CallerLimits,
 ) -> APIRouter:
-    """Return the routes ``auth/token``, ``auth/verify``, ``payments/accept``, ``games`` and the launch of a game."""
+    """Return the routes ``auth/token``, ``auth/verify``, the Accepts, ``games`` and the launch of a game."""
     routes = APIRouter(prefix=PREFIX)
 
     async def token(request: Request) -> Response:
@@ -75,13 +75,18 @@ def router(
         value = {"Valid": False} if claims is None else {"Valid": True, "Claims": claims}
         return render(SUCCESS, "Success", value)
 
-    async def accept(request: Request) -> Response:
+    async def accept(request: Request, *, cashback: bool = False) -> Response:
         casino = await _authenticate(request, tokens, partners, limits, "payments")
-        stored = await accepts.receive(casino, await read_body(request))
+        stored = await accepts.receive(casino, await read_body(request), cashback=cashback)
         if stored.outcome is AcceptOutcome.LATER:
             return repeat_later()
+        if stored.outcome is AcceptOutcome.UNKNOWN and cashback:
+            return render(UNKNOWN_BET, "cashback not found")
         code, message = _ANSWERS[stored.outcome]
         return render(code, f"{stored.reason}: {message}" if stored.reason else message)
+
+    async def accept_cashback(request: Request) -> Response:
+        return await accept(request, cashback=True)
 
     async def list_games(request: Request) -> Response:
         await _authenticate(request, tokens, partners, limits, "games")
@@ -94,6 +99,7 @@ def router(
     routes.post("/auth/token", **openapi.issue_token())(_with_refusals(token))
     routes.post("/auth/verify", **openapi.verify_message())(_with_refusals(verify))
     routes.post("/payments/accept", **openapi.accept_payment())(_with_refusals(accept))
+    routes.post("/cashback-payments/accept", **openapi.accept_cashback())(_with_refusals(accept_cashback))
     routes.get("/games", **openapi.list_games())(_with_refusals(list_games))
     routes.post("/games/{GameId}/launch", **openapi.launch_game())(_with_refusals(launch, _LAUNCH_WITHIN))
     return routes

@@ -9,7 +9,7 @@ from betcore.domain import casino_values
 from betcore.domain.accepts import CasinoAccept
 from betcore.domain.casino_values import LARGEST_ID, Doubt, field
 from betcore.domain.errors import Malformed
-from betcore.domain.ids import TransactionType
+from betcore.domain.ids import TransactionType, number_name
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,15})")
 _MEANING_SUCCESS, _MEANING_DUPLICATE = "done", "duplicate"
@@ -54,26 +54,29 @@ def token(body: bytes) -> str:
     return found
 
 
-def accept(body: bytes, error_codes: Mapping[str, str]) -> CasinoAccept:
-    """Return the Accept in a body; ``error_codes`` are those of the casino's profile. Raises UnreadableAccept."""
+def accept(body: bytes, error_codes: Mapping[str, str], *, cashback: bool = False) -> CasinoAccept:
+    """Return the Accept of a bet or of a cashback in a body; ``error_codes`` are those of the casino's profile.
+
+    Raises UnreadableAccept.
+    """
     try:
         fields = read_object(body)
     except Malformed as error:
         raise UnreadableAccept(Doubt.UNREADABLE_BODY, str(error)) from None
     try:
-        return _accept(fields, error_codes)
+        return _accept(fields, error_codes, cashback=cashback)
     except UnreadableAccept as error:
         transaction_type = _TYPES.get(casino_values.transaction_type(field(fields, "TransactionType")) or 0)
-        error.about = casino_values.whole(field(fields, "BetId")), transaction_type
+        error.about = casino_values.whole(field(fields, number_name(cashback=cashback))), transaction_type
         raise
 
 
-def _accept(fields: Fields, error_codes: Mapping[str, str]) -> CasinoAccept:
+def _accept(fields: Fields, error_codes: Mapping[str, str], *, cashback: bool) -> CasinoAccept:
     error_code, meaning = _error_code(fields, error_codes)
     success = meaning == _MEANING_SUCCESS
     balance, message = field(fields, "Balance"), casino_values.message(field(fields, "Message"))
     return CasinoAccept(
-        bet_id=_bet_id(fields),
+        bet_id=_number(fields, number_name(cashback=cashback)),
         transaction_type=_transaction_type(fields),
         amount=_amount(fields),
         partner_user_id=_name(fields, "PartnerUserId", Doubt.UNREADABLE_PLAYER),
@@ -86,13 +89,14 @@ def _accept(fields: Fields, error_codes: Mapping[str, str]) -> CasinoAccept:
         balance=str(balance) if casino_values.number(balance) is not None else None,
         message=message or None,
         tax=_tax(fields),
+        cashback=cashback,
     )
 
 
-def _bet_id(fields: Fields) -> int:
-    found = casino_values.whole(field(fields, "BetId"))
+def _number(fields: Fields, name: str) -> int:
+    found = casino_values.whole(field(fields, name))
     if found is None:
-        raise _unread(fields, "BetId", Doubt.UNREADABLE_BET, f"is not an integer from 1 to {LARGEST_ID}")
+        raise _unread(fields, name, Doubt.UNREADABLE_BET, f"is not an integer from 1 to {LARGEST_ID}")
     return found
 
 

@@ -31,6 +31,7 @@ from betcore.db.signing_keys import SigningKeys
 from betcore.domain import casino_values
 from betcore.domain.casino_responses import NOT_SENT
 from betcore.domain.casino_values import Doubt, Shown, field
+from betcore.domain.ids import number_name
 from betcore.domain.partners import Casino
 from betcore.domain.payment_list import Listed
 from betcore.domain.players import CasinoUser, casino_user
@@ -102,8 +103,8 @@ class CasinoClient:
 
     async def make(self, casino: Casino, movement: Movement, within: timedelta) -> MakeAnswer:
         """Send a movement once. Raises LastMomentPassed, and sends nothing, if its last moment has passed."""
-        echo = check_echo(movement.bet_id, movement.transaction_type)
-        answer = await self._call(casino, "/payments/make", movement.message(), within, movement.not_after, echo)
+        echo = check_echo(movement.bet_id, movement.transaction_type, cashback=movement.cashback)
+        answer = await self._call(casino, movement.path, movement.message(), within, movement.not_after, echo)
         return make_answer(movement, answer)
 
     async def make_list(self, casino: Casino, movements: Sequence[Movement], within: timedelta) -> MadeList:
@@ -123,9 +124,9 @@ class CasinoClient:
         """Return whether payments/info lists the movement as ours.
 
         A casino that does not keep our TransactionId is believed if type, amount and player fit. Raises
-        MovementDiffers if the casino has a movement of this bet and type that is not ours.
+        MovementDiffers if the casino has a movement of this bet or cashback and type that is not ours.
         """
-        listing = await self.listing(casino, movement.bet_id, within)
+        listing = await self.listing(casino, movement.bet_id, within, cashback=movement.cashback)
         if listing.movements is None:
             return Look(None, listing.kind)
         for item in listing.movements:
@@ -136,9 +137,10 @@ class CasinoClient:
                 raise MovementDiffers(doubt, movement, item)
         return Look(False, listing.kind)
 
-    async def listing(self, casino: Casino, bet_id: int, within: timedelta) -> Listing:
-        """Return all movements of a bet that payments/info lists, in the list's order."""
-        answer = await self._call(casino, "/payments/info", {"BetId": bet_id}, within, None, check_list(bet_id))
+    async def listing(self, casino: Casino, bet_id: int, within: timedelta, *, cashback: bool = False) -> Listing:
+        """Return all movements of a bet, or of a cashback, that payments/info lists, in the list's order."""
+        asked, check = {number_name(cashback=cashback): bet_id}, check_list(bet_id, cashback=cashback)
+        answer = await self._call(casino, "/payments/info", asked, within, None, check)
         if answer.meaning == "bet_unknown":
             return Listing([], answer.kind)
         return Listing(answer.movements, answer.kind)

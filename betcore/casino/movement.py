@@ -8,13 +8,16 @@ from betcore.casino.response_reading import CasinoAnswer
 from betcore.domain import casino_values
 from betcore.domain.casino_responses import DUPLICATE, NOT_SENT, UNAUTHORISED
 from betcore.domain.casino_values import Doubt, field
-from betcore.domain.ids import TransactionType, transaction_id
+from betcore.domain.ids import TransactionType, number_name, transaction_id
 from betcore.domain.money import Money
 
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """One movement of money at the casino: the same in every attempt, apart from its last moment."""
+    """One movement of money at the casino: the same in every attempt, apart from its last moment.
+
+    ``bet_id`` is the number of the bet, or of the ``cashback``, that it is of.
+    """
 
     bet_id: int
     transaction_type: TransactionType
@@ -25,6 +28,12 @@ class Movement:
     # None if the bet's casino asked for none. An empty promo code is not sent.
     tax: Money | None = None
     promo_code: str | None = None
+    cashback: bool = False
+
+    @property
+    def path(self) -> str:
+        """Return where the casino takes it."""
+        return "/cashback-payments/make" if self.cashback else "/payments/make"
 
     @property
     def transaction_id(self) -> str:
@@ -40,7 +49,7 @@ class Movement:
         }
         return {
             "Amount": str(self.amount),
-            "BetId": self.bet_id,
+            number_name(cashback=self.cashback): self.bet_id,
             "PartnerUserId": self.partner_user_id,
             "TransactionType": int(self.transaction_type),
             "TransactionId": self.transaction_id,

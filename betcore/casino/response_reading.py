@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from betcore.domain import casino_values
 from betcore.domain.casino_responses import UNAUTHORISED
 from betcore.domain.casino_values import UNREADABLE, Doubt, field
-from betcore.domain.ids import TransactionType, transaction_id
+from betcore.domain.ids import TransactionType, number_name, transaction_id
 from betcore.domain.partners import Casino
 from betcore.domain.payment_list import Listed, Unclear, read_list
 
@@ -71,18 +71,21 @@ def _read_fields(casino: Casino, envelope: Mapping[str, object], value: object) 
     return CasinoAnswer(meaning, kind, error_code, message, value)
 
 
-def check_echo(bet_id: int, transaction_type: TransactionType) -> Check:
+def check_echo(bet_id: int, transaction_type: TransactionType, *, cashback: bool = False) -> Check:
     """Return a check that takes an answer which names another movement for unknown."""
+    number = number_name(cashback=cashback)
 
     def check(answer: CasinoAnswer) -> CasinoAnswer:
-        doubt = _difference(answer.value, bet_id, transaction_type) if isinstance(answer.value, dict) else None
+        doubt = _difference(answer.value, number, bet_id, transaction_type) if isinstance(answer.value, dict) else None
         return answer if doubt is None else CasinoAnswer(None, "mismatch", message=doubt)
 
     return check
 
 
-def _difference(value: Mapping[str, object], bet_id: int, transaction_type: TransactionType) -> Doubt | None:
-    bet, its_type, named = (field(value, name) for name in ("BetId", "TransactionType", "TransactionId"))
+def _difference(
+    value: Mapping[str, object], number: str, bet_id: int, transaction_type: TransactionType
+) -> Doubt | None:
+    bet, its_type, named = (field(value, name) for name in (number, "TransactionType", "TransactionId"))
     if bet is not None and casino_values.whole(bet) != bet_id:
         return Doubt.OTHER_BET
     if its_type is not None and casino_values.transaction_type(its_type) != int(transaction_type):
@@ -92,14 +95,14 @@ def _difference(value: Mapping[str, object], bet_id: int, transaction_type: Tran
     return None
 
 
-def check_list(bet_id: int) -> Check:
+def check_list(bet_id: int, *, cashback: bool = False) -> Check:
     """Return a check that reads the movements of a list, and takes a list that is not clear for unknown."""
 
     def check(answer: CasinoAnswer) -> CasinoAnswer:
         if answer.meaning != "done":
             return answer
         try:
-            return replace(answer, movements=read_list(answer.value, bet_id))
+            return replace(answer, movements=read_list(answer.value, bet_id, cashback=cashback))
         except Unclear as error:
             return CasinoAnswer(None, error.doubt, answer.error_code)
 

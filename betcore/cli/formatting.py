@@ -12,8 +12,9 @@ EVENTS_AT_EACH_END = 50
 
 
 def bet(found: Json) -> list[str]:
-    """Return the paragraphs of a bet as ``betcore.db.bet_history`` reads it."""
-    parts = [heading("the bet now", fields(found["bet"])), heading("movements", table(found["movements"]))]
+    """Return the paragraphs of a bet or a cashback as ``betcore.db.bet_history`` reads it."""
+    what = "bet" if found["bet"] else "cashback"
+    parts = [heading(f"the {what} now", fields(found[what])), heading("movements", table(found["movements"]))]
     if found["reversal"] is not None:
         parts.append(heading("reversal", fields(found["reversal"])))
     return [*parts, heading("what happened", timeline(found["events"]))]

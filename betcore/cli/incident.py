@@ -72,7 +72,7 @@ def _as_text(found: Json) -> str:
     parts = [head if found["meaning"] is None else f"{head}\n{found['meaning']}", _side_by_side(found)]
     return (
         "\n\n".join([*parts, *formatting.bet(found)])
-        if found["bet"]
+        if found["bet"] or "cashback" in found
         else "\n\n".join([*parts, "there is no row of its bet"])
     )
 

@@ -32,9 +32,9 @@ COMMANDS = {
     "keys": Row("betcore.cli.keys:keys", "The keys that sign for casinos: list, rotate, revoke."),
     "player": Row("betcore.cli.catalogue:player", "Players: block, unblock."),
     "session": Row("betcore.cli.catalogue:session", "Game sessions: open, close."),
+    "cashback": Row("betcore.cli.cashback:cashback", "Cashbacks: issue, cancel, list, import."),
     "incident": Row("betcore.cli.incident:incident", "Disagreements between two parties about a bet: list, show."),
     "ops": Row("betcore.cli.ops:ops", "Bets: show, stuck, owed, retry, settle, void, mark-paid; reconcile."),
-    "cashback": Row("betcore.cli.cashback:cashback", "Cashbacks: import."),
     "verify": Row("betcore.cli.verify:verify", "Check what must always be true of bets, workflows and casinos' books."),
 }
 # The image has no ``devkit``. In a checkout its ``verify`` replaces the one above: it has one option more.

@@ -39,8 +39,8 @@ async def send_action(
     bet = await stories.find(named)
     order = Operate(
         action=action,
-        operator=_checked_text("operator", operator),
-        reason=_checked_text("reason", reason),
+        operator=checked_text("operator", operator),
+        reason=checked_text("reason", reason),
         win=None if win is None else _win(win, bet.currency),
         bet_id=bet.bet_id,
     )
@@ -77,7 +77,8 @@ async def send_action(
     }
 
 
-def _checked_text(name: str, given: str) -> str:
+def checked_text(name: str, given: str) -> str:
+    """Return a text that is recorded, without blanks around it. Raises InvalidInput(invalid_operation)."""
     text = given.strip()
     if not text or len(text) > _LONGEST or not text.isprintable():
         raise InvalidInput(f"{name}: 1 to {_LONGEST} printable characters", code="invalid_operation")

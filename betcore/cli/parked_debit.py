@@ -12,12 +12,16 @@ if TYPE_CHECKING:
 async def look_up(context: CommandContext, bet_id: int) -> Json | None:
     """Ask the casino for the parked debit of a bet; None if no debit of it is parked.
 
-    ``says`` is ``ours``, ``another``, ``nothing`` or ``unclear``; ``listed`` has what it lists of that type.
+    ``says`` is ``ours``, ``another``, ``nothing`` or ``unclear``; ``listed`` has what it lists of that type. Of a
+    cashback nothing is asked: None.
     """
     from betcore.db.reconciliations import Reconciliations
     from betcore.domain.reconciliation import UnreadBet
 
-    (bet,) = await Reconciliations(context.database).bets([bet_id])
+    bets = await Reconciliations(context.database).bets([bet_id])
+    if not bets:
+        return None
+    [bet] = bets
     if isinstance(bet, UnreadBet):
         raise PreconditionFailed(f"bet {bet_id} cannot be read: {bet.why}", code="operation_refused")
     debit = next((one for one in bet.movements if one.transaction_type < 0 and one.state == "parked"), None)

@@ -7,7 +7,7 @@ from betcore.db.claims import confirmation_of
 from betcore.db.database import Database
 from betcore.db.row_mapping import as_json, money_of, record_of
 from betcore.db.statements import accepts
-from betcore.db.statements.accepts import PlayedRow, StoredRow
+from betcore.db.statements.accepts import PlayedRow, StoredForCashbackRow, StoredRow
 from betcore.domain import casino_values
 from betcore.domain.accepts import AcceptOutcome, CasinoAccept, StoredAccept
 from betcore.domain.casino_values import Doubt, same_identity
@@ -15,6 +15,7 @@ from betcore.domain.claims import Confirmation
 from betcore.domain.ids import (
     BetKey,
     TransactionType,
+    cashback_workflow_id,
     current_bet_workflow_id,
     current_reversal_workflow_id,
     transaction_id,
@@ -31,17 +32,24 @@ class Accepts:
     async def store(self, casino_id: int, accept: CasinoAccept) -> StoredAccept:
         """Store an Accept; the first one stands. A contradiction files an incident and changes nothing.
 
-        A movement that was never sent and a bet of another casino are as unknown as a bet that does not exist.
+        A movement that was never sent and a bet or cashback of another casino are as unknown as one that does not
+        exist.
         """
-        bet = await self._database.one_row(accepts.PLAYED, bet_id=accept.bet_id, casino_id=casino_id)
+        played = accepts.PLAYED_CASHBACK if accept.cashback else accepts.PLAYED
+        bet = await self._database.one_row(played, bet_id=accept.bet_id, casino_id=casino_id)
         if bet is None:
             return StoredAccept(AcceptOutcome.UNKNOWN)
         balance = casino_values.balance(accept.balance, bet.currency).money
-        row = await self._database.one_row(accepts.STORE, **_given(accept, bet, balance))
+        given = _given(accept, bet, balance)
+        row: StoredRow | StoredForCashbackRow | None
+        if accept.cashback:
+            row = await self._database.one_row(accepts.STORE_FOR_CASHBACK, **given)
+        else:
+            row = await self._database.one_row(accepts.STORE, **given)
         if row is None:
             return StoredAccept(AcceptOutcome.UNKNOWN)
         outcome = AcceptOutcome(row.verdict)
-        if outcome is AcceptOutcome.ENDED:
+        if outcome is AcceptOutcome.ENDED and isinstance(row, StoredRow):
             confirmation = Confirmation(accept.error_code, accept.partner_transaction_id, balance)
             return StoredAccept(outcome, ended=record_of(row.bet), confirmation=confirmation)
         if outcome is AcceptOutcome.CONTRADICTED:
@@ -109,11 +117,13 @@ def _is_our_tax(accept: CasinoAccept, bet: PlayedRow) -> bool:
     return theirs == money_of(ours, bet.currency)
 
 
-def _workflow_id(row: StoredRow, transaction_type: TransactionType) -> str:
+def _workflow_id(row: StoredRow | StoredForCashbackRow, transaction_type: TransactionType) -> str:
     """Return the id of the workflow that carries a movement.
 
     A workflow that has just taken the bet over is not in the row yet: it reads the Accept from the row itself.
     """
+    if isinstance(row, StoredForCashbackRow):
+        return cashback_workflow_id(row.cashback_id, row.lives)
     key = BetKey(str(row.counterparty_id), row.bet.provider_bet_id)
     reverses = transaction_type is TransactionType.BET_RETURN and row.reversal_id is not None
     if transaction_type is TransactionType.PAY_OUT_RETURN or reverses:

@@ -1,4 +1,4 @@
-"""A bet as people read it: its row, movements, events, reversal and incidents at one moment. Nothing here writes.
+"""A bet or a cashback as people read it: its row, movements, events and incidents at one moment. Nothing here writes.
 
 Amounts are text in major units, times ISO 8601 in UTC; no personal data.
 """
@@ -9,20 +9,27 @@ from typing import NamedTuple
 from betcore.db.database import Database, Transaction
 from betcore.db.row_mapping import amount_text, time_text
 from betcore.db.statement import Statement
-from betcore.db.statements import bet_history
+from betcore.db.statements import bet_history, cashbacks
 from betcore.db.statements.bet_history import EventRow, FoundBetRow, MovementRow, NamedBetRow, ReversalOfBetRow
+from betcore.db.statements.cashbacks import ListedRow
 from betcore.domain.errors import NotFound
-from betcore.domain.ids import BetKey, TransactionType, current_bet_workflow_id, current_reversal_workflow_id
+from betcore.domain.ids import (
+    BetKey,
+    TransactionType,
+    cashback_workflow_id,
+    current_bet_workflow_id,
+    current_reversal_workflow_id,
+)
 
 Json = dict[str, object]
 
 
-_RESUMED = re.compile(r"resume(?:-reversal)?:([0-9]{1,18}):[0-9]+")
+_RESUMED = re.compile(r"resume(?:-reversal|-cashback)?:([0-9]{1,18}):[0-9]+|cashback:([0-9]{1,18})")
 _FIRST = re.compile(r"(?:bet|reversal):([0-9a-f-]{36}):(.+)")
 
 
 class BetWorkflows(NamedTuple):
-    """A bet, and the workflows that carry it or have carried it, the bet's first.
+    """A bet or a cashback, and the workflows that carry it or have carried it, the bet's first.
 
     ``open`` is the id of the workflow that may still act on the bet, None once all is over. ``state`` names the state
     of the bet and of its reversal.
@@ -42,16 +49,24 @@ class BetHistory:
         self._database = database
 
     async def find(self, named: str) -> BetWorkflows:
-        """Return a bet by our BetId, by ``<provider>/<betId>``, or by the id of a workflow. Raise NotFound."""
+        """Return a bet by our BetId, by ``<provider>/<betId>``, or by the id of a workflow; or a cashback by its number
+        or its workflow. Raise NotFound."""
         asked = _asked(named)
         row = await self._database.one_row(asked[0], **asked[1]) if asked else None
-        if row is None:
-            raise NotFound(f"there is no bet {named!r}")
-        return _workflows_of(row)
+        if row is not None:
+            return _workflows_of(row)
+        if asked and (number := asked[1].get("bet_id")):
+            cashback = await self._database.one_row(cashbacks.SHOWN, bet_id=number)
+            if cashback is not None:
+                return _workflows_of_cashback(cashback)
+        raise NotFound(f"there is no bet {named!r}")
 
     async def concerns(self, bet_id: int) -> Json:
-        """Name the partners of a bet, how much is under way, and since when."""
-        [row] = await self._database.all_rows(bet_history.CONCERNS, bet_id=bet_id)
+        """Name the partners of a bet or a cashback, how much is under way, and since when."""
+        row = await self._database.one_row(bet_history.CONCERNS, bet_id=bet_id)
+        if row is None:
+            [cashback] = await self._database.all_rows(cashbacks.SHOWN, bet_id=bet_id)
+            return _concerns_of_cashback(cashback)
         return {
             "bet": f"{row.provider}/{row.provider_bet_id}",
             "casino": row.casino,
@@ -60,7 +75,7 @@ class BetHistory:
         }
 
     async def read(self, bet_id: int) -> Json:
-        """Return all that is on record of a bet."""
+        """Return all that is on record of a bet or a cashback."""
         async with self._database.transaction("repeatable_read", readonly=True) as transaction:
             incidents = await transaction.all_rows(bet_history.INCIDENTS, bet_id=bet_id)
             filed = [{"incident_id": one.incident_id, "at": one.at.isoformat(), "kind": one.kind} for one in incidents]
@@ -78,7 +93,7 @@ def _asked(named: str) -> tuple[Statement[FoundBetRow], dict[str, object]] | Non
     if named.isascii() and named.isdigit() and len(named) <= 18:
         return bet_history.BY_NUMBER, {"bet_id": int(named)}
     if resumed := _RESUMED.fullmatch(named):
-        return bet_history.BY_NUMBER, {"bet_id": int(resumed[1])}
+        return bet_history.BY_NUMBER, {"bet_id": int(resumed[1] or resumed[2])}
     if first := _FIRST.fullmatch(named):
         return bet_history.BY_COUNTERPARTY, {"counterparty_id": first[1], "provider_bet_id": first[2]}
     provider, slash, provider_bet_id = named.partition("/")
@@ -97,21 +112,65 @@ def _workflows_of(row: FoundBetRow) -> BetWorkflows:
     return BetWorkflows(row.bet_id, row.currency, state, (bet, reversal), None if row.reversal_closed_at else reversal)
 
 
-async def bet_now(transaction: Transaction, bet_id: int | None) -> Json:
-    """Return a bet, its movements, events and reversal, as the transaction sees them; None for each absent one."""
-    found = await transaction.all_rows(bet_history.BET, bet_id=bet_id)
-    if not found:
-        return {"bet": None, "movements": [], "events": [], "reversal": None}
-    [bet] = found
-    currency = bet.bet.currency
-    reversals = await transaction.all_rows(bet_history.REVERSAL, bet_id=bet_id)
+def _workflows_of_cashback(row: ListedRow) -> BetWorkflows:
+    cashback = row.cashback
+    current = cashback_workflow_id(cashback.cashback_id, cashback.lives)
+    is_open = cashback.closed_at is None
+    return BetWorkflows(
+        cashback.cashback_id, cashback.currency, cashback.state, (current,), current if is_open else None
+    )
+
+
+def _concerns_of_cashback(row: ListedRow) -> Json:
+    cashback = row.cashback
     return {
-        "bet": _bet(bet),
+        "bet": cashback_workflow_id(cashback.cashback_id, 0),
+        "casino": row.casino,
+        "amount": f"{cashback.currency} {amount_text(cashback.amount, cashback.currency)}",
+        "since": (cashback.cancel_asked_at or row.opened_at).isoformat(),
+    }
+
+
+async def bet_now(transaction: Transaction, bet_id: int | None) -> Json:
+    """Return a bet or a cashback, its movements, events and reversal, as the transaction sees them; None for each
+    absent one."""
+    bet = await transaction.one_row(bet_history.BET, bet_id=bet_id)
+    cashback = None if bet else await transaction.one_row(cashbacks.SHOWN, bet_id=bet_id)
+    currency = bet.bet.currency if bet else cashback.cashback.currency if cashback else None
+    if currency is None:
+        return {"bet": None, "movements": [], "events": [], "reversal": None}
+    reversals = await transaction.all_rows(bet_history.REVERSAL, bet_id=bet_id)
+    found: Json = {
+        "bet": _bet(bet) if bet else None,
         "movements": [
             _movement(row, currency) for row in await transaction.all_rows(bet_history.MOVEMENTS, bet_id=bet_id)
         ],
         "events": [_event(row) for row in await transaction.all_rows(bet_history.EVENTS, bet_id=bet_id)],
         "reversal": _reversal(reversals[0], currency) if reversals else None,
+    }
+    return found if cashback is None else found | {"cashback": cashback_as_json(cashback)}
+
+
+def cashback_as_json(row: ListedRow) -> Json:
+    """Return a cashback as people read it."""
+    cashback = row.cashback
+    return {
+        "cashback_id": cashback.cashback_id,
+        "casino": row.casino,
+        "player_ref": str(row.player_ref),
+        "amount": f"{cashback.currency} {amount_text(cashback.amount, cashback.currency)}",
+        "state": cashback.state,
+        "source": row.source,
+        "key": row.key,
+        "reason": row.reason,
+        "promo_code": cashback.promo_code,
+        "lives": cashback.lives,
+        "opened_at": time_text(row.opened_at),
+        "issued_at": time_text(cashback.issued_at),
+        "cancel_asked_at": time_text(cashback.cancel_asked_at),
+        "cancel_reason": row.cancel_reason,
+        "cancel": row.cancel_is,
+        "closed_at": time_text(cashback.closed_at),
     }
 
 

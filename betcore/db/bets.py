@@ -31,7 +31,7 @@ class Bets:
 
     async def open(
         self, pay_in: PayIn, owner: str, state: BetState, refusal: Code | None, *, with_win: bool = False
-    ) -> Claim | None:
+    ) -> Claim[BetRecord] | None:
         """Insert the bet in the given state, or find its row.
 
         A new row in ``accepting``, and an own row whose debit has no answer yet, count a send. A new row counts one of
@@ -71,7 +71,7 @@ class Bets:
             if claim is not None and not claim.stale:
                 # A workflow that takes a bet over brings its argument with it.
                 other = any(getattr(claim.bet, name) != given[name] for name in _IDENTITY)
-                return None if claim.bet.owner == owner and other else claim_of(claim)
+                return None if claim.bet.owner == owner and other else claim_of(claim, record_of(claim.bet))
             # What another transaction has done was not visible to this statement yet; it is to the next.
 
     async def take_over(self, resumed: Resumed, owner: str) -> BetRecord:
@@ -156,7 +156,7 @@ class Bets:
         )
         return record_of(row)
 
-    async def begin_credit(self, pay: Pay) -> Claim:
+    async def begin_credit(self, pay: Pay) -> Claim[BetRecord]:
         """Begin a credit and count a send of it. Nothing is counted if it is done, or another workflow owns the bet.
 
         A payout sets ``told_at``; a return sets ``withdrawn_at``.
@@ -178,7 +178,7 @@ class Bets:
         )
         if row is None:
             raise LookupError(f"no bet {pay.bet_id}")
-        return claim_of(row)
+        return claim_of(row, record_of(row.bet))
 
     async def credit_done(
         self, bet_id: int, owner: str, transaction_type: TransactionType, confirmation: Confirmation, how: str = "done"

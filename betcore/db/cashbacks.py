@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 from betcore.db.database import Database
 from betcore.db.statements import cashbacks
-from betcore.db.statements.cashbacks import OrderedRow
+from betcore.db.statements.cashbacks import ListedRow, OrderedRow
 from betcore.domain.cashback import NewCashback, OpenedCashback, Opening
+from betcore.domain.errors import NotFound
 
 
 class Cashbacks:
@@ -40,6 +41,42 @@ class Cashbacks:
             if row.known:
                 opened.add(order.key)
         return found
+
+    async def casino(self, name: str) -> int:
+        """Return a casino's number. Raise NotFound."""
+        row = await self._database.one_row(cashbacks.CASINO, casino=name)
+        if row is None:
+            raise NotFound(f"there is no casino {name!r}")
+        return row.casino_id
+
+    async def shown(self, cashback_id: int) -> ListedRow:
+        """Return a cashback as people read it. Raise NotFound."""
+        row = await self._database.one_row(cashbacks.SHOWN, bet_id=cashback_id)
+        if row is None:
+            raise NotFound(f"there is no cashback {cashback_id}")
+        return row
+
+    async def listed(
+        self, casino_id: int, player_id: int | None, *, only_open: bool, before: int | None, limit: int
+    ) -> list[ListedRow]:
+        """Return at most ``limit`` of a casino's cashbacks before a CashbackId, the newest first.
+
+        Of one player, if that is given; or ``only_open`` ones, whose money is to move.
+        """
+        given = {"casino_id": casino_id, "before": before, "limit": limit}
+        if player_id is not None:
+            return await self._database.all_rows(cashbacks.OF_PLAYER, **given, player_id=player_id)
+        statement = cashbacks.OPEN_OF_CASINO if only_open else cashbacks.OF_CASINO
+        return await self._database.all_rows(statement, **given)
+
+    async def cancel(self, cashback_id: int, operator: str, reason: str) -> bool:
+        """Ask for a cashback's cancel; return whether that was new.
+
+        It is not if the cancel was asked for already, or has ended; unless it has ended because the casino certainly
+        never took it.
+        """
+        given = {"bet_id": cashback_id, "operator": operator, "reason": reason}
+        return await self._database.one_row(cashbacks.CANCEL, **given) is not None
 
 
 def _columns(orders: Sequence[NewCashback]) -> dict[str, object]:

@@ -3,21 +3,22 @@
 from typing import TypeVar
 
 from betcore.db.database import Database
-from betcore.db.row_mapping import ReversalRow, money_of, record_of
+from betcore.db.row_mapping import money_of
 from betcore.db.statement import Statement
-from betcore.db.statements.movements import AcceptRow, ClaimRow
+from betcore.db.statements.movements import AcceptRow, SendRow
 from betcore.domain.claims import Claim, Confirmation
+from betcore.domain.records import R
 
-C = TypeVar("C", bound=ClaimRow)
+C = TypeVar("C", bound=SendRow)
 
 
-def claim_of(row: ClaimRow, reversal: ReversalRow | None = None) -> Claim:
-    """Return a claim as the database has made it."""
+def claim_of(row: SendRow, record: R) -> Claim[R]:
+    """Return the claim that the database has made on a movement of a bet or a cashback."""
     return Claim(
-        record=record_of(row.bet, reversal),
+        record=record,
         attempts=row.attempts,
         counted=row.counted,
-        accept=confirmation_of(row.accept, row.bet.currency),
+        accept=confirmation_of(row.accept, record.currency),
         was_parked=row.was_parked,
         partner_user_id=row.partner_user_id,
         waits=row.waits,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from betcore.db.database import Database
+from betcore.db.open_cashbacks import OpenCashbacks
 from betcore.db.row_mapping import NOT_READ, BetRow, UnreadableRow, money_of
 from betcore.db.statements import open_bets
 from betcore.db.statements.open_bets import OpenBetRow, ResumptionRow
@@ -11,7 +12,7 @@ from betcore.domain.currencies import decimals
 from betcore.domain.ids import BetKey, current_bet_workflow_id, current_reversal_workflow_id
 from betcore.domain.messages import PayIn, Resumed, Reverse
 from betcore.domain.money import Money
-from betcore.domain.open_bets import BET, REVERSAL, OpenBet, Page, Resumption
+from betcore.domain.open_bets import BET, CASHBACK, REVERSAL, OpenBet, Page, Played, Resumption
 from betcore.domain.policy import BetPolicy
 from betcore.domain.profiles import CasinoProfile, ProviderProfile
 
@@ -19,15 +20,21 @@ _OPEN = {BET: open_bets.OPEN_BETS, REVERSAL: open_bets.OPEN_REVERSALS}
 
 
 class OpenBets:
-    """The open bets and reversals of one database, and the workflows that should be carrying them."""
+    """The open bets, reversals and cashbacks of one database, and the workflows that should be carrying them."""
 
-    kinds = (BET, REVERSAL)
+    kinds = (BET, REVERSAL, CASHBACK)
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._cashbacks = OpenCashbacks(database)
 
     async def open_rows(self, kind: str, after: int, limit: int) -> Sequence[OpenBet]:
-        """Return at most ``limit`` open rows of a kind behind a BetId, by BetId."""
+        """Return at most ``limit`` open rows of a kind behind a BetId, by BetId.
+
+        A cashback that no workflow has taken on yet is left out: it waits for its turn.
+        """
+        if kind == CASHBACK:
+            return await self._cashbacks.carried(after, limit)
         return [_open_row(kind, row) for row in await self._database.all_rows(_OPEN[kind], after=after, limit=limit)]
 
     async def quiet(self, quiet: timedelta, after: int, limit: int) -> Page[OpenBet]:
@@ -58,11 +65,13 @@ class OpenBets:
         return [_open_row(BET, row) for row in await self._database.all_rows(open_bets.ENDED, **given)]
 
     async def resumption(self, row: OpenBet) -> Resumption | None:
-        """Return the workflow to start for a row, or None if the bet has ended meanwhile.
+        """Return the workflow to start for a row, or None if the bet or cashback has ended meanwhile.
 
         The bet follows its partners' profiles as they are now. The last moment of a debit is the one in its row. Raise
         UnreadableRow if this deployment cannot read the rows, for instance because it lacks the currency.
         """
+        if row.kind == CASHBACK:
+            return await self._cashbacks.resumption(row)
         debit = -1 if row.kind == BET else -2
         [found] = await self._database.all_rows(open_bets.RESUMPTION, bet_id=row.bet_id, debit=debit)
         if row.kind == BET and found.bet.closed_at is not None:
@@ -83,10 +92,13 @@ class OpenBets:
             life=row.lives + 1,
             argument=argument,
             casino=found.casino_name,
-            provider=found.provider_name,
             player_ref=str(found.player_ref),
-            game=found.provider_game_id,
-            settle_by=found.bet.opened_at + timedelta(seconds=found.provider_profile["settle_within"]),
+            status="open" if row.kind == BET else "reversing",
+            played=Played(
+                provider=found.provider_name,
+                game=found.provider_game_id,
+                settle_by=found.bet.opened_at + timedelta(seconds=found.provider_profile["settle_within"]),
+            ),
         )
 
 

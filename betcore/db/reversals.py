@@ -16,7 +16,7 @@ from betcore.db.statements import reversals
 from betcore.db.statements.reversals import ReversedBetRow
 from betcore.domain.activity_inputs import Pay
 from betcore.domain.bet import BetRecord
-from betcore.domain.claims import Claim, ClaimedBack, Confirmation
+from betcore.domain.claims import Claim, ClaimedDebit, Confirmation
 from betcore.domain.ids import TransactionType
 from betcore.domain.messages import Resumed
 
@@ -33,17 +33,17 @@ class Reversals:
             return await self._change(reversals.TAKE_OVER, bet_id, owner, seen_owner=resumed.owner, life=resumed.life)
         return await self._change(reversals.OPEN, bet_id, owner)
 
-    async def begin_claw_back(self, bet_id: int, owner: str, not_after: datetime) -> ClaimedBack:
+    async def begin_debit(self, bet_id: int, owner: str, not_after: datetime) -> ClaimedDebit[BetRecord]:
         """Count a send of the claw-back. Nothing is counted if it has ended, is parked, or another workflow owns the
         reversal."""
         row = await self._claimed(reversals.BEGIN_CLAW_BACK, bet_id, owner, not_after=not_after)
-        c = claim_of(row, row.reversal)
-        return ClaimedBack(
+        c = claim_of(row, record_of(row.bet, row.reversal))
+        return ClaimedDebit(
             c.record, c.attempts, c.counted, c.accept, c.was_parked, c.partner_user_id, c.waits, c.tag_id,
             not_after=row.not_after, movement=row.movement,
         )  # fmt: skip
 
-    async def clawed_back(self, bet_id: int, owner: str, confirmation: Confirmation) -> BetRecord:
+    async def debit_done(self, bet_id: int, owner: str, confirmation: Confirmation) -> BetRecord:
         """Record that the casino has taken the win back."""
         return await self._change(
             reversals.CLAWED_BACK,
@@ -66,10 +66,13 @@ class Reversals:
         given = {"standing": "parked", "error_code": error_code}
         return await self._change(reversals.REFUSE_ONLY_SEND, bet_id, owner, **given)
 
-    async def absent(self, bet_id: int, owner: str, *, sends: int | None = None) -> tuple[BetRecord, bool]:
+    async def absent(
+        self, bet_id: int, owner: str, *, sends: int | None = None, is_over: bool = True
+    ) -> tuple[BetRecord, bool]:
         """Note that no send of the claw-back so far is at the casino, or ever will be; return whether it was noted.
 
-        With ``sends`` it is noted only if that is their number.
+        With ``sends`` it is noted only if that is their number. Whether its window ``is_over`` makes no difference: it
+        may get another one.
         """
         given = {"bet_id": bet_id, "owner": owner, "sends": sends}
         row = _there(await self._database.one_row(reversals.ABSENT, **given), bet_id)
@@ -89,13 +92,13 @@ class Reversals:
 
     # The credit of a reversal is the return of the stake; it is booked by the same names as a bet's credits are.
 
-    async def begin_credit(self, pay: Pay) -> Claim:
+    async def begin_credit(self, pay: Pay) -> Claim[BetRecord]:
         """Count a send of the stake's return.
 
         Nothing is counted if it is done, or another workflow owns the reversal.
         """
         row = await self._claimed(reversals.BEGIN_RETURN, pay.bet_id, pay.owner)
-        return claim_of(row, row.reversal)
+        return claim_of(row, record_of(row.bet, row.reversal))
 
     async def credit_done(
         self, bet_id: int, owner: str, transaction_type: TransactionType, confirmation: Confirmation, how: str = "done"

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from betcore.domain.bet import BetRecord, BetState, ReversalRecord, ReversalState
+from betcore.domain.cashback import CashbackRecord, CashbackState
 from betcore.domain.errors import BetcoreError, Code
 from betcore.domain.money import Money, minor_units
 
@@ -84,6 +85,26 @@ class ReversalRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CashbackRow:
+    """The columns of ``cashback``, apart from what its source has ordered it for; the amount in minor units."""
+
+    cashback_id: int
+    owner: str | None
+    casino_id: int
+    player_id: int
+    currency: str
+    amount: Decimal
+    promo_code: str | None
+    state: str
+    lives: int
+    issued_at: datetime | None
+    cancel_asked_at: datetime | None
+    closed_at: datetime | None
+    issued_balance: Decimal | None
+    cancelled_balance: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class BetWithReversal:
     """A bet, and the reversal that it may have."""
 
@@ -135,6 +156,26 @@ def _reversal_of(row: ReversalRow, currency: str) -> ReversalRecord:
         lives=row.reversal_lives,
         closed_at=row.reversal_closed_at,
         closed_balance=money_of(row.reversal_closed_balance, currency),
+    )
+
+
+def cashback_of(row: CashbackRow) -> CashbackRecord:
+    """Return a cashback as a message. Raise one of ``NOT_READ`` if this deployment does not know what its row names."""
+    return CashbackRecord(
+        cashback_id=row.cashback_id,
+        owner=row.owner,
+        casino_id=row.casino_id,
+        player_id=row.player_id,
+        currency=row.currency,
+        amount=Money(minor=minor_units(row.amount), currency=row.currency),
+        promo_code=row.promo_code,
+        state=CashbackState(row.state),
+        lives=row.lives,
+        issued_at=row.issued_at,
+        cancel_asked_at=row.cancel_asked_at,
+        closed_at=row.closed_at,
+        issued_balance=money_of(row.issued_balance, row.currency),
+        cancelled_balance=money_of(row.cancelled_balance, row.currency),
     )
 
 

@@ -12,7 +12,7 @@ from betcore.domain.ids import TransactionType
 @dataclass(frozen=True, slots=True)
 class CasinoAccept:
     """The Accept of a casino for a movement. ``amount``, ``tax`` and ``balance`` are text, as the casino has written
-    them, in major units of the bet's currency.
+    them, in major units of the currency. ``bet_id`` is the number of the bet, or of the ``cashback``.
 
     ``alike`` are all ErrorCodes that mean the same at this casino; ``success`` is whether they mean that the movement
     is done.
@@ -30,6 +30,7 @@ class CasinoAccept:
     balance: str | None = None
     message: str | None = None
     tax: str | None = None
+    cashback: bool = False
 
 
 class AcceptOutcome(StrEnum):

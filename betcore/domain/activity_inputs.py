@@ -1,19 +1,19 @@
-"""Inputs and results of the activities of bets and reversals. ``owner`` names the workflow run that asks: rows that
-another one has taken over stay as they are."""
+"""Inputs and results of the activities of bets, reversals and cashbacks. ``owner`` names the workflow run that asks:
+rows that another one has taken over stay as they are."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
-from betcore.domain.bet import BetRecord
 from betcore.domain.casino_values import short
 from betcore.domain.ids import TransactionType
 from betcore.domain.message_base import Message
-from betcore.domain.messages import PayIn, Resumed, Reverse
+from betcore.domain.messages import CashbackOrder, PayIn, Resumed, Reverse
 from betcore.domain.money import Money
 from betcore.domain.policy import Retry
+from betcore.domain.records import Record
 
 
 class Progress(StrEnum):
@@ -34,7 +34,8 @@ class Progress(StrEnum):
 
 
 class Step(Message):
-    """Result of an activity: the state of the movement, the reason for it, and the bet's row afterwards.
+    """Result of an activity: the state of the movement, the reason for it, and the row of the bet or cashback
+    afterwards.
 
     ``wait`` is how long the row holds the next send back; None if it does not. ``settled`` says that the casino has
     made the win with the stake: nothing is left to be decided or paid.
@@ -42,7 +43,7 @@ class Step(Message):
 
     progress: Progress
     detail: Annotated[str, AfterValidator(short)] = ""
-    record: BetRecord | None = None
+    record: Annotated[Record | None, Field(union_mode="left_to_right")] = None
     wait: timedelta | None = None
     settled: bool = False
 
@@ -94,6 +95,8 @@ class Pay(Message):
     filed_at: datetime | None = None
     # The tax of winnings, recorded with them; None if the casino asks for none, or the row has it already.
     tax: Money | None = None
+    # ``bet_id`` is a cashback's, and this its issue.
+    cashback: bool = False
 
 
 class FindCredit(Message):
@@ -120,6 +123,31 @@ class MarkClawBack(Message):
     """End a parked claw-back as two operators decided."""
 
     reverse: Reverse
+    owner: str
+    taken: bool
+
+
+class OpenCashback(Message):
+    """Take a cashback on, or over from a workflow that is lost or has completed before the cancel."""
+
+    cashback_id: int
+    owner: str
+    resumed: Resumed | None
+
+
+class CancelCashback(Message):
+    """Debit a cashback that was issued. ``not_after`` is the last moment of this debit."""
+
+    order: CashbackOrder
+    owner: str
+    not_after: datetime
+    second_look: bool = False
+
+
+class MarkCancel(Message):
+    """End the parked cancel of a cashback as two operators decided."""
+
+    order: CashbackOrder
     owner: str
     taken: bool
 
@@ -181,7 +209,7 @@ PAID_TWICE = "paid_twice"
 
 
 class Incident(Message):
-    """Two sides disagree about one bet, and an operator should know."""
+    """Two sides disagree about one bet or cashback, and an operator should know."""
 
     bet_id: int | None
     kind: str

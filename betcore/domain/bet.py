@@ -4,6 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from betcore.domain.errors import Code
+from betcore.domain.ids import TransactionType
 from betcore.domain.message_base import Message
 from betcore.domain.money import Money
 
@@ -77,3 +78,22 @@ class BetRecord(Message):
     stake_tax: Money | None = None
     win_tax: Money | None = None
     promo_code: str | None = None
+
+    @property
+    def number(self) -> int:
+        """Return the number that names its movements at the casino."""
+        return self.bet_id
+
+    @property
+    def carrier(self) -> str | None:
+        """Return the owner of what may still move its money: of the reversal, if there is one."""
+        return self.owner if self.reversal is None else self.reversal.owner
+
+    @property
+    def standing(self) -> str:
+        """Return its state in words, with that of its reversal."""
+        return self.state if self.reversal is None else f"{self.state}, its reversal {self.reversal.state}"
+
+    def tax_of(self, transaction_type: TransactionType) -> Money | None:
+        """Return the tax that a movement carries; None if the casino asked for none."""
+        return self.stake_tax if transaction_type.is_of_stake else self.win_tax

@@ -4,7 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from betcore.domain.ids import TransactionType
+from betcore.domain.message_base import Message
 from betcore.domain.money import Money
+
+# Its credit, and the debit that cancels it.
+CASHBACK_TYPES = (TransactionType.PAY_OUT, TransactionType.PAY_OUT_RETURN)
 
 
 class CashbackState(StrEnum):
@@ -14,6 +19,48 @@ class CashbackState(StrEnum):
     ISSUED = "issued"
     CANCELLING = "cancelling"
     CANCELLED = "cancelled"
+
+
+class CashbackRecord(Message):
+    """A cashback's row, apart from what its source has ordered it for.
+
+    ``cancel_asked_at`` in the state issued: its cancel ended without the money.
+    """
+
+    cashback_id: int
+    owner: str | None
+    casino_id: int
+    player_id: int
+    currency: str
+    amount: Money
+    promo_code: str | None
+    state: CashbackState
+    lives: int
+    issued_at: datetime | None
+    cancel_asked_at: datetime | None
+    closed_at: datetime | None
+    # The player's balances, as the casino reported them with the credit and with the debit.
+    issued_balance: Money | None
+    cancelled_balance: Money | None
+
+    @property
+    def number(self) -> int:
+        """Return the number that names its movements at the casino."""
+        return self.cashback_id
+
+    @property
+    def carrier(self) -> str | None:
+        """Return the owner, who alone may move its money."""
+        return self.owner
+
+    @property
+    def standing(self) -> str:
+        """Return its state in words."""
+        return self.state
+
+    def tax_of(self, transaction_type: TransactionType) -> Money | None:
+        """Return None: a cashback carries no tax."""
+        return None
 
 
 class CashbackSource(StrEnum):

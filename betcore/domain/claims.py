@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Generic
 
-from betcore.domain.bet import BetRecord
 from betcore.domain.money import Money
+from betcore.domain.records import R_co
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +18,16 @@ class Confirmation:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A bet, and whether a send of its movement may go out now.
+class Claim(Generic[R_co]):
+    """A bet or a cashback, and whether a send of its movement may go out now.
 
     ``attempts`` are the sends that may have reached the casino; None if the movement needs nothing any more. A send may
     go out now only if it is ``counted`` among them; else after ``waits``. ``accept`` is the casino's Accept. A movement
     that ``was_parked`` is sent again on an operator's decision. ``partner_user_id`` is the player of the money, by the
-    player's row, and ``tag_id`` the TagId of the bet's session, 0 if it has none.
+    player's row, and ``tag_id`` the TagId of the bet's session, 0 if there is none.
     """
 
-    record: BetRecord
+    record: R_co
     attempts: int | None
     counted: bool
     accept: Confirmation | None
@@ -37,10 +38,11 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimedBack(Claim):
-    """The claim on a claw-back; ``attempts`` are those of its present window, which ends with ``not_after``.
+class ClaimedDebit(Claim[R_co]):
+    """The claim on a debit that has windows: a claw-back, or the cancel of a cashback.
 
-    ``movement`` is the state of the movement before, None if it was never begun.
+    ``attempts`` are those of its present window, which ends with ``not_after``. ``movement`` is the state of the
+    movement before, None if it was never begun.
     """
 
     not_after: datetime | None

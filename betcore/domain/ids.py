@@ -17,6 +17,8 @@ _BET = "bet"
 _REVERSAL = "reversal"
 _RESUME = "resume"
 _RESUME_REVERSAL = "resume-reversal"
+_CASHBACK = "cashback"
+_RESUME_CASHBACK = "resume-cashback"
 _RECONCILIATION = "reconciliation"
 _CATALOGUE = "catalogue"
 _CASHBACK_RULE = "cashback-rule"
@@ -84,15 +86,23 @@ def current_reversal_workflow_id(key: BetKey, bet_id: int, lives: int) -> str:
     return resumed_reversal_workflow_id(bet_id, lives) if lives else reversal_workflow_id(key)
 
 
-def parse_workflow_id(workflow_id: str) -> BetKey | int:
-    """Return the bet of a bet's or a reversal's workflow: its key or, for a resumed workflow, its BetId.
+def cashback_workflow_id(cashback_id: int, life: int) -> str:
+    """Return the id of a cashback's workflow: its first one for life 0, else the one that takes it on in that life."""
+    return f"{_RESUME_CASHBACK}:{cashback_id}:{life}" if life else f"{_CASHBACK}:{cashback_id}"
 
-    The inverse of ``current_bet_workflow_id`` and ``current_reversal_workflow_id``. Raises ValueError for another id.
+
+def parse_workflow_id(workflow_id: str) -> BetKey | int:
+    """Return the bet of a bet's or a reversal's workflow: its key or, for a resumed workflow, its BetId; or the
+    CashbackId of a cashback's.
+
+    The inverse of ``current_bet_workflow_id``, ``current_reversal_workflow_id`` and ``cashback_workflow_id``. Raises
+    ValueError for another id.
     """
-    prefix, bet, rest = workflow_id.split(":", 2)
-    if prefix in (_BET, _REVERSAL):
-        return BetKey(str(UUID(bet)), rest)
-    if prefix in (_RESUME, _RESUME_REVERSAL) and 0 < int(bet) < _BIGINT_ENDS:
+    prefix, bet, *rest = workflow_id.split(":", 2)
+    if prefix in (_BET, _REVERSAL) and rest:
+        return BetKey(str(UUID(bet)), rest[0])
+    numbered = (_RESUME, _RESUME_REVERSAL, _RESUME_CASHBACK) if rest else (_CASHBACK,)
+    if prefix in numbered and 0 < int(bet) < _BIGINT_ENDS:
         return int(bet)
     raise ValueError(f"{workflow_id!r} carries no bet")
 
@@ -100,6 +110,11 @@ def parse_workflow_id(workflow_id: str) -> BetKey | int:
 def transaction_id(bet_id: int, transaction_type: TransactionType) -> str:
     """Return a movement's idempotency key at the casino: the same in every attempt and every life of its bet."""
     return f"{bet_id}:{transaction_type.value}"
+
+
+def number_name(*, cashback: bool) -> str:
+    """Return the field in which a casino finds the number of a bet or of a cashback."""
+    return "CashbackId" if cashback else "BetId"
 
 
 def reconciliation_workflow_id(casino: str, opened_from: datetime, opened_to: datetime, times: int = 0) -> str:

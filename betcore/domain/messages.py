@@ -9,11 +9,12 @@ from betcore.domain.errors import Code
 from betcore.domain.ids import BetKey
 from betcore.domain.message_base import Message
 from betcore.domain.money import Money
-from betcore.domain.policy import BetPolicy
+from betcore.domain.policy import BetPolicy, MovementPolicy
 
 
 class Resumed(Message):
-    """The rows that a workflow takes over from one that is lost. ``life`` counts the workflows that resumed them.
+    """The rows that a workflow takes over from one that is lost; ``bet_id`` may be a cashback's. ``life`` counts the
+    workflows that resumed them.
 
     ``owner`` is the row's owner when the loss was seen: a workflow that finds another owner there completes.
     """
@@ -203,3 +204,19 @@ class Reverse(Message):
     def not_after(self) -> datetime:
         """Return the last moment of the claw-back's first window."""
         return self.answer_by + self.policy.message_lifetime
+
+
+class CashbackOrder(Message):
+    """The start argument of a cashback's workflow: credit the amount and, if its row asks for that, debit it again.
+
+    ``listed`` is whether the casino answers payments/info for cashbacks too.
+    """
+
+    cashback_id: int
+    casino_id: int
+    partner_user_id: str
+    amount: Money
+    policy: MovementPolicy
+    listed: bool = False
+    resumed: Resumed | None = None
+    handed_on: HandedOn | None = None

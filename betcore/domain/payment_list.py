@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from betcore.domain import casino_values
 from betcore.domain.casino_values import Doubt, field
+from betcore.domain.ids import number_name
 from betcore.domain.money import Money
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,22 +83,23 @@ def _money(written: str, currency: str) -> Money | None:
     return None if major is None else casino_values.money(major, currency)
 
 
-def read_list(value: object, bet_id: int) -> list[Listed]:
-    """Return the movements of a bet in the Value of an answer; an empty object and null are empty lists.
+def read_list(value: object, bet_id: int, *, cashback: bool = False) -> list[Listed]:
+    """Return the movements of a bet, or of a cashback, in the Value of an answer; an empty object and null are empty
+    lists.
 
-    Raises Unclear if the value is no list, or if any of its items is not a movement of this bet.
+    Raises Unclear if the value is no list, or if any of its items is not a movement of it.
     """
     if value is None or value == {}:
         return []
     if not isinstance(value, list):
         raise Unclear(Doubt.LIST_NOT_A_LIST)
-    return [_item(item, bet_id) for item in value]
+    return [_item(item, number_name(cashback=cashback), bet_id) for item in value]
 
 
-def _item(item: object, bet_id: int) -> Listed:
+def _item(item: object, number: str, bet_id: int) -> Listed:
     if not isinstance(item, dict):
         raise Unclear(Doubt.ITEM_NOT_AN_OBJECT)
-    named = casino_values.whole(field(item, "BetId"))
+    named = casino_values.whole(field(item, number))
     if named != bet_id:
         raise Unclear(Doubt.UNREADABLE_BET if named is None else Doubt.OTHER_BET)
     transaction_type = casino_values.transaction_type(field(item, "TransactionType"))

@@ -1,4 +1,4 @@
-"""The policy of a bet: the part of both profiles that it follows until it ends."""
+"""The policy of movements and of bets: the part of the profiles that they follow until they end."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -23,12 +23,9 @@ class Retry(Message):
         return min(self.first * self.factor ** min(attempts - 1, 30), self.cap)
 
 
-class BetPolicy(Message):
-    """The part of both profiles that a bet follows until it ends, even if an operator changes the profiles."""
+class MovementPolicy(Message):
+    """The part of a casino's profile that movements follow to their end, even if an operator changes the profile."""
 
-    unconfirmed_within: timedelta
-    settle_within: timedelta
-    on_overdue: Literal["hold", "refund"]
     message_lifetime: timedelta
     attempt_timeout: timedelta
     fast_attempts: int
@@ -48,12 +45,9 @@ class BetPolicy(Message):
         return limit is None or Decimal(str(amount)) > limit
 
     @classmethod
-    def of(cls, provider: ProviderProfile, casino: CasinoProfile) -> "BetPolicy":
-        """Return the policy of a bet that starts now."""
+    def of_casino(cls, casino: CasinoProfile) -> "MovementPolicy":
+        """Return the policy of movements that begin now."""
         return cls(
-            unconfirmed_within=timedelta(seconds=provider.unconfirmed_within),
-            settle_within=timedelta(seconds=provider.settle_within),
-            on_overdue=provider.on_overdue,
             message_lifetime=timedelta(seconds=casino.message_lifetime),
             attempt_timeout=timedelta(seconds=casino.attempt_timeout),
             fast_attempts=casino.fast_attempts,
@@ -67,4 +61,22 @@ class BetPolicy(Message):
             close=casino.send.close,
             accept_within=timedelta(seconds=casino.accept_within) if casino.confirmation == "accept" else None,
             approval_above=casino.approval_above,
+        )
+
+
+class BetPolicy(MovementPolicy):
+    """The part of both profiles that a bet follows until it ends, even if an operator changes the profiles."""
+
+    unconfirmed_within: timedelta
+    settle_within: timedelta
+    on_overdue: Literal["hold", "refund"]
+
+    @classmethod
+    def of(cls, provider: ProviderProfile, casino: CasinoProfile) -> "BetPolicy":
+        """Return the policy of a bet that starts now."""
+        return cls(
+            unconfirmed_within=timedelta(seconds=provider.unconfirmed_within),
+            settle_within=timedelta(seconds=provider.settle_within),
+            on_overdue=provider.on_overdue,
+            **dict(MovementPolicy.of_casino(casino)),
         )

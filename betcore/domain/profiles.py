@@ -164,6 +164,7 @@ class CasinoProfile(_PartnerProfile):
     send: Send = Send()
     extra_data: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     duplicate_is_done: bool = False
+    cashback_info: bool = False
     rate: Rate | None = Rate(per_second=500, burst=1000)
     scopes: tuple[Scope, ...] = SCOPES
     origins: tuple[Origin, ...] = ()

@@ -1,4 +1,4 @@
-"""Workflow executions of bets and reversals, as Temporal lists and describes them.
+"""Workflow executions of bets, reversals and cashbacks, as Temporal lists and describes them.
 
 The list lags behind by seconds: it finds candidates, and the description of an execution says whether it is open.
 """
@@ -30,11 +30,11 @@ from betcore.temporal.visibility import BET_STATUS, CASINO, NEEDS_ATTENTION, SET
 
 _log = structlog.get_logger()
 _RUNNING = "ExecutionStatus = 'Running'"
-_BETS_AND_REVERSALS = f"{_RUNNING} AND WorkflowType IN ('Bet', 'Reversal')"
+_MOVING_MONEY = f"{_RUNNING} AND WorkflowType IN ('Bet', 'Reversal', 'Cashback')"
 # Why a workflow is stuck, and the query for it. Reversals are never overdue: they have the SettleBy of their bets.
 STUCK = {
-    "failing": f"{_BETS_AND_REVERSALS} AND TemporalReportedProblems IS NOT NULL",
-    "attention": f"{_BETS_AND_REVERSALS} AND NeedsAttention = true",
+    "failing": f"{_MOVING_MONEY} AND TemporalReportedProblems IS NOT NULL",
+    "attention": f"{_MOVING_MONEY} AND NeedsAttention = true",
     "overdue": f"{_RUNNING} AND WorkflowType = 'Bet' AND SettleBy < '{{now}}'",
 }
 # Of a server's ten queries a second (``frontend.namespaceRPS.visibility``) most are left to operators and to others.
@@ -134,7 +134,8 @@ async def describe(client: Client, workflow_id: str) -> Description | None:
 async def find_stuck(
     client: Client, why: str, casino: str | None = None, limit: int | None = None
 ) -> AsyncIterator[WorkflowExecution]:
-    """Yield the workflows of bets and reversals that are ``STUCK`` in this way, of one casino if that is named."""
+    """Yield the workflows of bets, reversals and cashbacks that are ``STUCK`` in this way, of one casino if that is
+    named."""
     query, left = _query(why), limit
     if casino is not None and _PLAIN.fullmatch(casino):
         query += f" AND {CASINO.name} = '{casino}'"

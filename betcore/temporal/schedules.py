@@ -30,7 +30,7 @@ from betcore.domain.catalogue import SyncCatalogue, Synced
 from betcore.domain.ids import BETS_QUEUE, catalogue_workflow_id
 from betcore.domain.reconciliation import Wanted
 
-SWEEP, RECONCILE = "sweep", "reconcile"
+SWEEP, RECONCILE, CASHBACKS = "sweep", "reconcile", "cashbacks"
 _log = structlog.get_logger()
 
 
@@ -50,6 +50,7 @@ async def keep_schedules(client: Client, every: Intervals, syncs: CatalogueSyncs
     """
     fixed = {
         SWEEP: _schedule(SWEEP, "Sweep", every.sweep),
+        CASHBACKS: _schedule(CASHBACKS, "CashbackStarts", every.sweep),
         RECONCILE: _schedule(RECONCILE, "Reconciliations", every.reconcile) if every.reconcile else None,
     }
     up_to_date: set[str] = set()

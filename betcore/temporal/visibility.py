@@ -1,16 +1,18 @@
-"""A bet in the Temporal UI: search attributes, summary and timeline. They hold no personal data."""
+"""Bets and cashbacks in the Temporal UI: search attributes, summary and timeline. They hold no personal data."""
 
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
-from betcore.domain.bet import BetRecord
+from betcore.domain.cashback import CashbackRecord
 from betcore.domain.casino_values import short
-from betcore.domain.messages import PayIn, Reverse
+from betcore.domain.messages import CashbackOrder, PayIn, Reverse
 from betcore.domain.money import Money
-from betcore.domain.open_bets import BET, Resumption
+from betcore.domain.open_bets import Resumption
+from betcore.domain.records import Record
 
 CASINO = SearchAttributeKey.for_keyword("Casino")
 PROVIDER = SearchAttributeKey.for_keyword("Provider")
@@ -47,6 +49,16 @@ def head_of_reversal(reverse: Reverse) -> str:
     return f"**Reversal of bet {plain(reverse.provider_bet_id)}** · {reversal_summary(reverse)}"
 
 
+def cashback_summary(order: CashbackOrder) -> str:
+    """Return a cashback's line in the list of workflows."""
+    return f"cashback {_amount(order.amount)}"
+
+
+def head_of_cashback(order: CashbackOrder) -> str:
+    """Return the first line of a cashback's timeline."""
+    return f"**Cashback** · {_amount(order.amount)}"
+
+
 def plain(text: str) -> str:
     """Return text of a casino, a provider or an operator for Markdown: shown unchanged, never a link or a picture."""
     return _ACTIVE.sub(r"\\\g<0>", short(text))
@@ -62,33 +74,48 @@ def at_start(
     """Return the search attributes that a bet or a reversal starts with: at the start they cost no event."""
     return TypedSearchAttributes(
         [
-            SearchAttributePair(CASINO, casino),
+            *_of_movements(casino, player_ref, status),
             SearchAttributePair(PROVIDER, provider),
-            SearchAttributePair(PLAYER, player_ref),
             SearchAttributePair(GAME, game),
-            SearchAttributePair(BET_STATUS, status),
-            SearchAttributePair(NEEDS_ATTENTION, False),
             SearchAttributePair(SETTLE_BY, settle_by),
         ]
     )
 
 
+def _of_movements(casino: str, player_ref: str, status: str) -> list[SearchAttributePair[Any]]:
+    """Return the search attributes that every workflow has which moves money."""
+    return [
+        SearchAttributePair(CASINO, casino),
+        SearchAttributePair(PLAYER, player_ref),
+        SearchAttributePair(BET_STATUS, status),
+        SearchAttributePair(NEEDS_ATTENTION, False),
+    ]
+
+
 def of_resumption(resumption: Resumption) -> TypedSearchAttributes:
-    """Return the search attributes of a workflow that takes an open row over."""
+    """Return the search attributes of a workflow that takes an open row on or over."""
+    played = resumption.played
+    if played is None:
+        return TypedSearchAttributes(_of_movements(resumption.casino, resumption.player_ref, resumption.status))
     return at_start(
         casino=resumption.casino,
-        provider=resumption.provider,
+        provider=played.provider,
         player_ref=resumption.player_ref,
-        game=resumption.game,
-        settle_by=resumption.settle_by,
-        status="open" if resumption.row.kind == BET else "reversing",
+        game=played.game,
+        settle_by=played.settle_by,
+        status=resumption.status,
     )
 
 
 def summary_of_resumption(resumption: Resumption) -> str:
-    """Return the line of a workflow that takes an open row over, for the list of workflows."""
-    argument = resumption.argument
-    return summary(argument, resumption.game) if isinstance(argument, PayIn) else reversal_summary(argument)
+    """Return the line of a workflow that takes an open row on or over, for the list of workflows."""
+    match resumption.argument:
+        case PayIn() as pay_in:
+            return summary(pay_in, resumption.played.game if resumption.played else "")
+        case Reverse() as reverse:
+            return reversal_summary(reverse)
+        case order:
+            return cashback_summary(order)
 
 
 def of_reversal(bet: TypedSearchAttributes) -> TypedSearchAttributes:
@@ -97,7 +124,7 @@ def of_reversal(bet: TypedSearchAttributes) -> TypedSearchAttributes:
 
 
 class Timeline:
-    """The timeline of a bet or a reversal as Markdown, for the details of its workflow.
+    """The timeline of a bet, a reversal or a cashback as Markdown, for the details of its workflow.
 
     It keeps the newest lines; the table of events has all.
     """
@@ -132,10 +159,12 @@ class Timeline:
         moment = f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
         self._lines = [*self._lines[-self._LINES :], f"- `{moment}` {plain(what)}"]
 
-    def text(self, record: BetRecord | None) -> str:
-        """Return the whole text, with the bet's state on top."""
+    def text(self, record: Record | None) -> str:
+        """Return the whole text, with the state of the bet or the cashback on top."""
         state = "not opened yet"
-        if record:
+        if isinstance(record, CashbackRecord):
+            state = f"CashbackId {record.cashback_id} · **{record.state}**"
+        elif record:
             reason = f" ({record.refusal})" if record.refusal else ""
             reversal = f" · reversal **{record.reversal.state}**" if record.reversal else ""
             state = f"BetId {record.bet_id} · **{record.state}**{reason}{reversal}"

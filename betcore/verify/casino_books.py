@@ -43,10 +43,11 @@ class Info:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of the journal."""
+    """A line of the journal; ``bet_id`` is a CashbackId if it is of a ``cashback``."""
 
     bet_id: int
     listed: Listed
+    cashback: bool = False
 
 
 class Journal:
@@ -61,7 +62,7 @@ class Journal:
         return [_entry(one).listed for one in await self._read(bet_id=bet_id)]
 
     async def pages(self) -> AsyncIterator[Sequence[Entry]]:
-        """Yield all movements of bets, a page at a time. Raises NoClearAnswer."""
+        """Yield all movements of bets and cashbacks, a page at a time. Raises NoClearAnswer."""
         after = 0
         while entries := await self._read(after=after, limit=_PAGE):
             yield [_entry(one) for one in entries if one["bet_id"] is not None]
@@ -89,4 +90,4 @@ def _entry(one: dict[str, Any]) -> Entry:
         partner_transaction_id=None,
         at=datetime.fromisoformat(one["at"]),
     )
-    return Entry(one["bet_id"], listed)
+    return Entry(one["bet_id"], listed, one["cashback"])

@@ -1,7 +1,6 @@
 """The check of our movements against the casinos' books, in both directions."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,22 +14,21 @@ from betcore.db.database import Database
 from betcore.db.partners import Partners
 from betcore.db.reconciliations import Reconciliations
 from betcore.db.row_mapping import amount_text, money_of
-from betcore.db.statements import verify_books, verify_rows
+from betcore.db.statements import verify_books, verify_cashbacks, verify_rows
 from betcore.db.statements.verify_books import MadeRow, NameRow
 from betcore.domain.ids import TransactionType, transaction_id
 from betcore.domain.money import minor_units
 from betcore.domain.partners import Casino
 from betcore.domain.reconciliation import Difference, Kind, OurBet, Outcome, UnreadBet, compare
+from betcore.verify.cashbacks import CashbackBook
 from betcore.verify.casino_books import Book, Entry, Info, Journal, NoClearAnswer
+from betcore.verify.range_sums import RangeSums
 from betcore.verify.report import OnProgress, Progress, Report, Violation
 
 Way = Literal["journal", "info"]
 # Bets of one read, concurrent calls, and bets that are collected for a second look.
 _BATCH, _AT_ONCE, _SUSPECTS = 500, 8, 2000
 _READS = 5
-# Ranges of BetIds with a sum of their own: only the bets of a range that differs are compared one by one. BetIds come
-# from time, so that most of them belong to no bet: bets are read by their count, never by a range of BetIds.
-_RANGES = 65_536
 _PAGE = 20_000
 _SAID = {
     Kind.MISSING_THERE: "we have it as made, the casino does not have it",
@@ -118,15 +116,20 @@ class _Comparison:
     async def by_journal(self, journal: Journal, after: int) -> None:
         """Read all of the casino's journal, then look for what we have beyond it."""
         [reach] = await self._database.all_rows(verify_rows.REACH, after=after)
-        theirs, done = _RangeSums(reach.first, reach.last), 0
+        theirs, done = RangeSums(reach.first, reach.last), 0
+        [cashbacks_reach] = await self._database.all_rows(verify_cashbacks.REACH)
+        sums = RangeSums(cashbacks_reach.first, cashbacks_reach.last)
+        cashbacks = CashbackBook(self._database, self._casino, journal, sums, self._report, self._again_after)
         async for entries in journal.pages():
-            await self._add_page([one for one in entries if one.bet_id > after], theirs)
+            await self._add_page([one for one in entries if one.bet_id > after and not one.cashback], theirs)
+            await cashbacks.add_page([one for one in entries if one.cashback])
             await self._look_again_if(_SUSPECTS)
             done += len(entries)
             self._report.checks["journal"].looked_at += len(entries)
             self._on_progress(Progress(f"journal of {self._casino.name}", done, None))
         await self._compare_sums(theirs, after, reach.last)
         await self._look_again_if(1)
+        await cashbacks.finish()
 
     def report_unread(self) -> None:
         """Report the bets that could not be compared because their rows cannot be read."""
@@ -135,7 +138,7 @@ class _Comparison:
             ours, provider = (row.provider_bet_id, row.provider) if row is not None else ("", "")
             self._report.add(Violation("journal", str(bet.bet_id), ours, f"unreadable: {bet.why}", provider))
 
-    async def _add_page(self, entries: Sequence[Entry], theirs: "_RangeSums") -> None:
+    async def _add_page(self, entries: Sequence[Entry], theirs: RangeSums) -> None:
         """Add entries that match our movements to the sums; mark the bets of all other entries for a second look."""
         asked = sorted({entry.bet_id for entry in entries})
         given = {"bet_ids": asked, "casino_id": self._casino.casino_id}
@@ -149,7 +152,7 @@ class _Comparison:
             elif row.amount or row.error_code is not None:
                 theirs.add(entry.bet_id, entry.listed.transaction_type)
 
-    async def _compare_sums(self, theirs: "_RangeSums", after: int, last: int) -> None:
+    async def _compare_sums(self, theirs: RangeSums, after: int, last: int) -> None:
         """Compare our sums with the casino's, range by range, and look at each bet of a range that differs."""
         done = 0
         while True:
@@ -239,34 +242,6 @@ class _Comparison:
             what = f"movement {name} at {self._casino.name}: {_SAID[difference.kind]}; "
             what += f"ours {difference.ours}, theirs {difference.theirs}"
         self._report.add(Violation("journal", str(bet_id), ours, what, provider))
-
-
-class _RangeSums:
-    """Count and sums of the movements in each range of BetIds, ours minus the casino's: equal lists leave zeros.
-
-    Its size is fixed, whatever the number of movements.
-    """
-
-    def __init__(self, first: int, last: int) -> None:
-        self.share = (last - first) // _RANGES + 1
-        self._left: dict[int, tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
-
-    def add(self, bet_id: int, transaction_type: int) -> None:
-        """Add a movement that the casino has."""
-        value = bet_id * 8 + transaction_type
-        self.take(bet_id // self.share, -1, -value, -(value**2))
-
-    def take(self, share: int, made: int, first: int, second: int) -> None:
-        """Add movements that we have, already summed up."""
-        left = self._left[share]
-        now = (left[0] + made, left[1] + first, left[2] + second)
-        self._left[share] = now
-        if not any(now):
-            del self._left[share]
-
-    def uneven(self) -> list[int]:
-        """Return the ranges in which the two lists differ."""
-        return sorted(self._left)
 
 
 def _same(row: MadeRow, entry: Entry) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 from temporalio.client import Client
 
 from betcore.db.database import Database
+from betcore.verify.cashbacks import check_cashbacks
 from betcore.verify.casinos import CasinoCheck
 from betcore.verify.report import CHECKS, OnProgress, Report, ignore_progress
 from betcore.verify.rows import check_rows, first_after
@@ -44,6 +45,7 @@ async def verify(sources: Sources, progress: OnProgress = ignore_progress) -> Re
     with report.timed("rows"):
         after = await first_after(sources.database, sources.since)
         await check_rows(sources.database, after, report, progress)
+        await check_cashbacks(sources.database, report, progress)
     if sources.client is not None:
         with report.timed("temporal"):
             await WorkflowCheck(sources.database, sources.client, report, progress, timing).check()

@@ -17,8 +17,14 @@ from temporalio.service import RPCError
 from betcore.db.database import Database
 from betcore.db.statements import verify_workflows
 from betcore.db.statements.verify_workflows import OpenStateRow, WorkflowRow
-from betcore.domain.ids import BetKey, current_bet_workflow_id, current_reversal_workflow_id, parse_workflow_id
-from betcore.domain.open_bets import BET, REVERSAL, OpenBet
+from betcore.domain.ids import (
+    BetKey,
+    cashback_workflow_id,
+    current_bet_workflow_id,
+    current_reversal_workflow_id,
+    parse_workflow_id,
+)
+from betcore.domain.open_bets import BET, CASHBACK, REVERSAL, OpenBet
 from betcore.temporal import executions
 from betcore.verify.report import OnProgress, Progress, Report, Violation, named
 
@@ -30,11 +36,19 @@ _SUSPECTS = 2000
 _LOOKS = 10
 # A row without an owner waits for the sweep, which runs every minute.
 _TAKEN_ON = timedelta(minutes=2)
-_RUNNING = "ExecutionStatus = 'Running' AND WorkflowType IN ('Bet', 'Reversal')"
+_RUNNING = "ExecutionStatus = 'Running' AND WorkflowType IN ('Bet', 'Reversal', 'Cashback')"
 # What a workflow may still do for long after its row is closed: confirm to the casino that the bet is over.
 _CLOSING = "close_at_casino"
-_OPEN = {BET: verify_workflows.OPEN_BETS, REVERSAL: verify_workflows.OPEN_REVERSALS}
-_STILL_OPEN = {BET: verify_workflows.BETS_STILL_OPEN, REVERSAL: verify_workflows.REVERSALS_STILL_OPEN}
+_OPEN = {
+    BET: verify_workflows.OPEN_BETS,
+    REVERSAL: verify_workflows.OPEN_REVERSALS,
+    CASHBACK: verify_workflows.OPEN_CASHBACKS,
+}
+_STILL_OPEN = {
+    BET: verify_workflows.BETS_STILL_OPEN,
+    REVERSAL: verify_workflows.REVERSALS_STILL_OPEN,
+    CASHBACK: verify_workflows.CASHBACKS_STILL_OPEN,
+}
 _REVERSES = ("reversal:", "resume-reversal:")
 
 T = TypeVar("T")
@@ -85,7 +99,7 @@ class WorkflowCheck:
         [count] = await self._database.all_rows(verify_workflows.OPEN_COUNT)
         done = 0
         suspects: list[Suspect] = []
-        for kind in (BET, REVERSAL):
+        for kind in _OPEN:
             async for rows in self._open(kind):
                 suspects += await self._suspicious(kind, rows)
                 done += len(rows)
@@ -123,7 +137,7 @@ class WorkflowCheck:
         if not suspects:
             return
         await asyncio.sleep(self._timing.again_after.total_seconds())
-        for kind in (BET, REVERSAL):
+        for kind in _OPEN:
             of_kind = [one.row.bet_id for one in suspects if one.kind == kind]
             for start in range(0, len(of_kind), _ROWS):
                 rows = await self._database.all_rows(_STILL_OPEN[kind], bet_ids=of_kind[start : start + _ROWS])
@@ -242,6 +256,8 @@ def _open(kind: str, row: OpenStateRow) -> OpenBet:
 
 
 def _workflow_id(kind: str, row: OpenStateRow) -> str:
+    if kind == CASHBACK:
+        return cashback_workflow_id(row.bet_id, row.lives)
     current_id = current_bet_workflow_id if kind == BET else current_reversal_workflow_id
     return current_id(BetKey(str(row.counterparty_id), row.provider_bet_id), row.bet_id, row.lives)
 

@@ -37,6 +37,7 @@ CASINOS = {
     "verifyMessage": ("post", f"{V2}/auth/verify", {200, 400, 405, 413, 503}),
     "listKeys": ("get", f"{V2}/auth/jwks", {200}),
     "acceptPayment": ("post", f"{V2}/payments/accept", {200, 400, 401, 403, 405, 413, 429, 503}),
+    "acceptCashback": ("post", f"{V2}/cashback-payments/accept", {200, 400, 401, 403, 405, 413, 429, 503}),
     "listGames": ("get", f"{V2}/games", {200, 304, 400, 401, 403, 405, 429, 503}),
     "launchGame": ("post", f"{V2}/games/{{GameId}}/launch", {200, 400, 401, 403, 405, 413, 429, 503}),
 }
@@ -48,6 +49,7 @@ READERS = {
     "issueToken": casino_schemas.credentials,
     "verifyMessage": casino_schemas.token,
     "acceptPayment": lambda body: casino_schemas.accept(body, DEFAULT_ERROR_CODES),
+    "acceptCashback": lambda body: casino_schemas.accept(body, DEFAULT_ERROR_CODES, cashback=True),
     "launchGame": launch.read,
 }
 
@@ -139,7 +141,7 @@ async def test_what_each_call_authenticates_by(document: Document) -> None:
         # One requirement with all four, not four of which one is enough.
         assert operations[name]["security"] == [{header: [] for header in headers}]
     found = {name: operations[name].get("security") for name in CASINOS}
-    bearers = {"acceptPayment": "payments", "listGames": "games", "launchGame": "launch"}
+    bearers = {"acceptPayment": "payments", "acceptCashback": "payments", "listGames": "games", "launchGame": "launch"}
     assert found == {name: [{"accessToken": [bearers[name]]}] if name in bearers else None for name in CASINOS}
 
 
@@ -244,6 +246,11 @@ async def test_what_the_api_answers_casinos_is_what_the_document_says(
             await caller.post(f"{V2}/payments/accept", accept),
             await caller.accept(b"x" * 70_000),
         ],
+        "acceptCashback": [
+            await caller.post(f"{V2}/cashback-payments/accept", {**accept, "CashbackId": 7}, bearer),
+            await caller.post(f"{V2}/cashback-payments/accept", accept, bearer),
+            await caller.post(f"{V2}/cashback-payments/accept", accept),
+        ],
         "listGames": [await caller.get(f"{V2}/games", bearer), await caller.get(f"{V2}/games?limit=0", bearer)],
         "launchGame": [
             await caller.post(f"{V2}/games/7/launch", LAUNCH, bearer),
@@ -257,6 +264,7 @@ async def test_what_the_api_answers_casinos_is_what_the_document_says(
         "issueToken": {200, 401, 403},
         "verifyMessage": {200, 400},
         "acceptPayment": {200, 400, 401, 413},
+        "acceptCashback": {200, 400, 401},
         "listGames": {200, 400},
         "launchGame": {200, 400, 401},
         "listKeys": {200},

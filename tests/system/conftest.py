@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from betcore.temporal.schedules import SWEEP
+from betcore.temporal.schedules import CASHBACKS, SWEEP
 from devkit.stack import ports
 from tests.partner import ROOT, Stack, TestPartner, eventually, start_stack
 from tests.spawned import spawned
@@ -19,7 +19,8 @@ async def own_stack(migrated_cluster: None, tmp_path_factory: pytest.TempPathFac
     """A stack of this process alone: its only worker and its API may be killed, its tables locked. Nothing sweeps."""
     folder = tmp_path_factory.mktemp("own-stack")
     async with start_stack(folder, "--processes", "1", BETCORE_SWEEP_SECONDS="2") as running:
-        await running.client.get_schedule_handle(SWEEP).pause()
+        for schedule in (SWEEP, CASHBACKS):
+            await running.client.get_schedule_handle(schedule).pause()
         yield running
 
 

@@ -19,6 +19,8 @@ LARGE = {"bet", "movement", "bet_event", "incident", "reversal", "request_id", "
 LARGE |= {"player", "early_pay_out", "cashback", "game", "game_limit"}
 # Bets by their number, newest last: one in each state that statements want.
 ACCEPTING, SETTLING, REFUNDING, ACCEPTANCE, SETTLED, REVERSING = 199_500, 199_600, 199_700, 199_900, 20, 50
+# Cashbacks by their number: one in each state that statements want.
+CASHBACKS = {"issuing": 48_999, "waiting": 50_000, "cancelling": 49_999, "issued": 20_001}
 # The last one before the hour that is reconciled.
 HOUR_AGO = BETS - 60 * 60 // SECONDS
 # One with an incident that was filed before the bet had a row.

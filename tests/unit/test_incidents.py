@@ -116,7 +116,7 @@ async def test_a_refused_reversal_is_shown_with_its_bet(fixture: IncidentFixture
     await _pay_out(fixture, record)
     reversals = Reversals(fixture.casino.database)
     await reversals.open(record.bet_id, OWNER, None)
-    await reversals.begin_claw_back(record.bet_id, OWNER, datetime.now(UTC) + timedelta(seconds=10))
+    await reversals.begin_debit(record.bet_id, OWNER, datetime.now(UTC) + timedelta(seconds=10))
     await reversals.refuse_only_send(record.bet_id, OWNER, "515")
     found = await fixture.incidents.shown(1)
     assert (found["kind"], found["theirs"]) == ("reversal_refused", {"error_code": "515"})

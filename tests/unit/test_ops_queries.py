@@ -204,7 +204,7 @@ async def test_what_is_owed_is_summed_by_casino_currency_and_age(fixture: OpsFix
 async def test_a_reversal_owes_the_stake_once_the_win_is_back(fixture: OpsFixture) -> None:
     record, reversals = await fixture.settled(), Reversals(fixture.casino.database)
     await reversals.open(record.bet_id, OWNER, None)
-    await reversals.begin_claw_back(record.bet_id, OWNER, datetime.now(UTC) + timedelta(seconds=10))
+    await reversals.begin_debit(record.bet_id, OWNER, datetime.now(UTC) + timedelta(seconds=10))
     assert (await fixture.did("owed"))["owed"] == []
     await fixture.as_if(f"UPDATE movement SET state = 'done' WHERE bet_id = {record.bet_id}")  # noqa: S608  a test's own words
     [owed] = (await fixture.did("owed"))["owed"]
@@ -396,7 +396,7 @@ async def test_verify_reads_an_open_reversal(fixture: OpsFixture) -> None:
     record = await fixture.settled()
     reversals = Reversals(fixture.casino.database)
     await reversals.open(record.bet_id, OWNER, None)
-    await reversals.begin_claw_back(record.bet_id, OWNER, datetime.now(UTC) + timedelta(seconds=10))
+    await reversals.begin_debit(record.bet_id, OWNER, datetime.now(UTC) + timedelta(seconds=10))
     moment = Timing(settled=timedelta(0), again_after=timedelta(0))
     for state in ("sending", "parked"):
         await fixture.as_if(f"UPDATE movement SET state = '{state}' WHERE transaction_type = -2")  # noqa: S608  a test's own words

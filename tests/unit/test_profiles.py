@@ -56,6 +56,7 @@ def test_an_empty_file_is_a_casino_with_the_documented_defaults() -> None:
         "send": {"zero_stakes": True, "aud": True, "close": False, "list": False, "tax": False, "promo": False},
         "extra_data": None,
         "duplicate_is_done": False,
+        "cashback_info": False,
         "error_codes": {
             "200": "done",
             "102145": "player_unknown",

@@ -27,11 +27,15 @@ READS_MUCH = {
     "catalogue_sync.LAST": (many_bets.GAMES, "a sync looks at the games of its provider once, at its begin"),
     "catalogue_sync.MISSING": (many_bets.GAMES, "a sync compares the games of its provider with the list"),
     "catalogue_sync.MARK_GONE": (50 * many_bets.GAMES, "it writes every game that a list lacks, and returns none"),
+    "cashbacks.OF_CASINO": (2000, "an operator's page reads past the cashbacks of other casinos"),
+    "open_cashbacks.WAITING_CASINOS": (1000, "it counts what workflows carry: it grows with that, not with history"),
     "owed.OWED": (3 * many_bets.OPEN, "an operator's sum over all open rows: it grows with them, not with history"),
     "reconciliations.BETS_BEHIND": (3000, "a page reads past the bets of other casinos, once in a run"),
     "provider_requests.FORGET": (2000, "two for each id that it deletes, none for those that it keeps"),
     "verify_books.OF_CASINO": (3000, "verify reads every bet: a page reads past those of other casinos"),
     "verify_books.SHARES": (3000, "verify reads every bet: a range of BetIds at a time"),
+    "verify_cashbacks.FAULTS": (3000, "verify reads every cashback: a page of them at a time"),
+    "verify_cashbacks.MADE_BEHIND": (3000, "verify reads every cashback: a page reads past those of other casinos"),
     "verify_rows.FAULTS": (3000, "verify reads every bet: a range of BetIds at a time"),
     "verify_rows.GUARDS": (2000, "verify reads the catalogue once: it grows with tables and indexes, not with bets"),
     "verify_rows.WHOLE": (2000, "verify counts what it is about to read"),
@@ -59,6 +63,7 @@ GIVEN = {
     "brand": "NULL",
     "callers_clock": "now()",
     "casino": "NULL",
+    "cashback_ids": "ARRAY[{issuing}]",
     "casino_id": "2",
     "categories": "ARRAY['slots']",
     "category": "NULL",
@@ -114,6 +119,7 @@ GIVEN = {
     "names": "ARRAY['New']",
     "not_after": "now()",
     "numbers": "ARRAY[{bet}]",
+    "operator": "'ann'",
     "operators": "ARRAY['ann']",
     "opened_from": "now() - interval '1 hour'",
     "opened_to": "now() - interval '30 minutes'",
@@ -189,6 +195,15 @@ GIVEN = {
 }
 
 
+# Statements about a cashback that is being issued, and about one that is being cancelled.
+OF_ISSUING = [
+    *("cashback_movements.BEGIN_ISSUE", "cashback_movements.ISSUED", "cashback_movements.PARK"),
+    *("accepts.STORE_FOR_CASHBACK", "cashbacks.SHOWN", "open_cashbacks.ORDER", "open_cashbacks.OPEN_ROW"),
+]
+OF_CANCELLING = [
+    *("cashback_movements.BEGIN_CANCEL", "cashback_movements.CANCELLED", "cashback_movements.NOT_CANCELLED"),
+    *("cashback_movements.ABSENT", "cashback_movements.AS_IT_STANDS"),
+]
 # Other values for one statement, and the number of its bet.
 OTHERS: dict[str, tuple[int, dict[str, str]]] = {
     "accepts.STORE": (SETTLING, {}),
@@ -199,6 +214,12 @@ OTHERS: dict[str, tuple[int, dict[str, str]]] = {
     "bets.WITHDRAW": (ACCEPTANCE, {}),
     "incidents.LISTED": (0, {"since": "NULL"}),
     "incidents.OF_BETS": (many_bets.EARLY, {"since": "NULL", "kind": "NULL"}),
+    **{name: (0, {"bet_id": "{issuing}"}) for name in OF_ISSUING},
+    **{name: (0, {"bet_id": "{cancelling}", "transaction_type": "-2"}) for name in OF_CANCELLING},
+    "accepts.PLAYED_CASHBACK": (0, {"bet_id": "{issuing}", "casino_id": "{casino}"}),
+    "cashback_movements.TAKE_ON": (0, {"bet_id": "{waiting}", "seen_owner": "NULL", "life": "0"}),
+    "verify_cashbacks.FAULTS": (0, {"after": "{issuing}", "upto": "{cancelling}"}),
+    "cashbacks.CANCEL": (0, {"bet_id": "{issued}", "reason": "'a mistake'"}),
     "launches.OPEN": (0, {"session_id": "'new'"}),
     "lobby.PAGE": (0, {"search": "NULL"}),
     "open_bets.TAKE_OVER": (ACCEPTANCE, {}),
@@ -343,7 +364,11 @@ async def _facts(connection: asyncpg.Connection, number: int) -> dict[str, objec
         "SELECT bet_id FROM bet WHERE provider_id = $1 AND provider_bet_id = $2", provider, name
     )
     upto = (bet_id or 0) + (100 * many_bets.SECONDS << 20)
-    return {"bet": bet_id, "provider": provider, "name": name, "upto": upto}
+    of_cashbacks = {
+        state: await connection.fetchval("SELECT cashback_id FROM cashback WHERE key = $1", f"operator:{place}")
+        for state, place in many_bets.CASHBACKS.items()
+    }
+    return {"bet": bet_id, "provider": provider, "name": name, "upto": upto, "casino": 1, **of_cashbacks}
 
 
 async def _ran(connection: asyncpg.Connection, call: str) -> Plan:

@@ -19,7 +19,7 @@ from betcore.db.statements import verify_rows
 from betcore.runtime.settings import Settings
 from betcore.verify import report as report_of
 from betcore.verify import rows
-from betcore.verify.casinos import _RangeSums
+from betcore.verify.range_sums import RangeSums
 from betcore.verify.report import CHECKS, KEPT, Report, Violation
 from betcore.verify.rows import FAULTS, check_rows
 
@@ -202,7 +202,7 @@ def test_what_could_not_be_looked_at_is_no_success() -> None:
 def test_two_lists_are_even_only_if_they_are_the_same(ours: list[Any], more: list[Any], chance: Any) -> None:
     theirs = [*ours, *more]
     chance.shuffle(theirs)
-    shares = _RangeSums(0, 200_000)
+    shares = RangeSums(0, 200_000)
     for bet_id, kind in theirs:
         shares.add(bet_id, kind)
     for bet_id, kind in ours:

@@ -105,7 +105,7 @@ async def test_a_claw_back_that_an_accept_has_confirmed_is_neither_refused_nor_a
         settled = await casino.bets.credit_done(opened.bet_id, OWNER, pay.transaction_type, SAID)
         await reversals.open(opened.bet_id, OWNER, None)
         until = datetime.now(UTC) + timedelta(seconds=10)
-        await reversals.begin_claw_back(opened.bet_id, OWNER, until)
+        await reversals.begin_debit(opened.bet_id, OWNER, until)
         assert await confirming.accepts(bet, CLAW_BACK) is AcceptOutcome.STORED
         refused = await reversals.refuse_only_send(opened.bet_id, OWNER, "515")
         assert refused.reversal is not None

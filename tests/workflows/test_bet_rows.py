@@ -12,6 +12,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.admission import AdmissionControl
 from activities.casino_gateway import CasinoGateway
 from activities.wallet import Wallet
+from betcore.db.cashback_movements import CashbackMovements
 from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.database import DatabaseError
 from betcore.db.open_bets import OpenBets
@@ -142,7 +143,7 @@ async def test_a_stake_that_was_begun_is_left_to_the_slow_lane_if_a_new_one_woul
             await casino.held()
             full = AdmissionControl(CircuitBreakers(casino.database, 0), slots=0)
             gateway = CasinoGateway(casino.bets, casino.partners, casino.casinos, casino.hints, full)
-            wallet = Wallet(gateway, casino.bets, Reversals(casino.database))
+            wallet = Wallet(gateway, casino.bets, Reversals(casino.database), CashbackMovements(casino.database))
         step = await ActivityEnvironment().run(wallet.try_stake, order)
         assert step.progress is Progress.UNKNOWN
         assert await casino.attempts() == {-1: 2}

@@ -119,16 +119,16 @@ async def test_no_window_opens_while_an_old_send_may_still_take_effect(database_
         settled, _ = await start(temporal, bet)
         reversals, order = Reversals(casino.database), casino.reverse(bet, settled)
         await reversals.open(order.bet_id, "run", None)
-        first = await reversals.begin_claw_back(order.bet_id, "run", order.not_after)
+        first = await reversals.begin_debit(order.bet_id, "run", order.not_after)
         later = order.not_after.replace(year=order.not_after.year + 1)
-        second = await reversals.begin_claw_back(order.bet_id, "run", later)
+        second = await reversals.begin_debit(order.bet_id, "run", later)
         assert (first.attempts, second.attempts) == (1, 2)
         assert second.not_after == first.not_after
         _, absent = await reversals.absent(order.bet_id, "run", sends=1)
         assert not absent
         _, absent = await reversals.absent(order.bet_id, "run")
         assert absent
-        third = await reversals.begin_claw_back(order.bet_id, "run", later)
+        third = await reversals.begin_debit(order.bet_id, "run", later)
         assert (third.attempts, third.not_after) == (1, later)
 
 
@@ -140,7 +140,7 @@ async def test_no_stake_goes_back_while_the_player_has_the_win(database_url: str
         reversals = Reversals(casino.database)
         await reversals.open(settled.bet_id, "run", None)
         assert (await reversals.begin_credit(_return(bet, settled))).attempts is None
-        await reversals.begin_claw_back(settled.bet_id, "run", casino.reverse(bet, settled).not_after)
+        await reversals.begin_debit(settled.bet_id, "run", casino.reverse(bet, settled).not_after)
         assert (await reversals.begin_credit(_return(bet, settled))).attempts is None
         assert set(await casino.attempts()) == {-1, 1, -2}
         async with casino.engine.connect() as connection:
@@ -148,7 +148,7 @@ async def test_no_stake_goes_back_while_the_player_has_the_win(database_url: str
         record = await reversals.open(settled.bet_id, "run", None)
         assert record.reversal is not None
         assert record.reversal.owner == "another"
-        assert (await reversals.begin_claw_back(settled.bet_id, "run", bet.not_after)).attempts is None
+        assert (await reversals.begin_debit(settled.bet_id, "run", bet.not_after)).attempts is None
         with pytest.raises(DatabaseError, match="stands"):
             async with casino.engine.connect() as connection:
                 await connection.exec_driver_sql("UPDATE movement SET not_after = now() WHERE transaction_type = -2")

@@ -42,8 +42,8 @@ async def test_only_the_owner_of_a_reversal_books_the_return_as_done(database_ur
         await casino.bets.credit_done(bet_id, RUN, TransactionType.PAY_OUT, NO_CONFIRMATION)
         reversals = Reversals(casino.database)
         await reversals.open(bet_id, RUN, None)
-        await reversals.begin_claw_back(bet_id, RUN, bet.not_after)
-        await reversals.clawed_back(bet_id, RUN, NO_CONFIRMATION)
+        await reversals.begin_debit(bet_id, RUN, bet.not_after)
+        await reversals.debit_done(bet_id, RUN, NO_CONFIRMATION)
         back = {"transaction_type": TransactionType.BET_RETURN, "amount": bet.stake, "reverses": True}
         assert (await reversals.begin_credit(pay.model_copy(update=back))).attempts == 1
         for owner, state, movement in (

@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.heartbeat import MISSED_AFTER
     from betcore.domain.activity_inputs import Progress, Step
     from betcore.domain.ids import WALLET_QUEUE
-    from betcore.domain.policy import BetPolicy
+    from betcore.domain.policy import MovementPolicy
 
 # An activity is a method of ``Cls`` from one ``In`` to an ``Out``.
 Cls = TypeVar("Cls")
@@ -30,7 +30,7 @@ _OWED, _STAKES = 1, 3
 class ActivityCalls:
     """Call the wallet of one casino and the rows of one bet, by the bet's policy."""
 
-    def __init__(self, policy: BetPolicy, casino_id: int) -> None:
+    def __init__(self, policy: MovementPolicy, casino_id: int) -> None:
         self._policy = policy
         self._fairness_key = f"casino-{casino_id}"
 

@@ -42,7 +42,7 @@ class BetActions(OperatorActions):
 
     def why_not(self, order: Operate) -> str | None:
         """Return why an action cannot be taken now; None if it can."""
-        record, resolution = self._status.record, self._inbox.first
+        record, resolution = self._status.known_bet, self._inbox.first
         if order.action not in (Action.SETTLE, Action.VOID) or record is None or self._parked.mark is not None:
             return super().why_not(order)
         if order.action is Action.VOID and self._parked.debit is not None and not isinstance(resolution, PayOut):

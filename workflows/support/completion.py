@@ -52,14 +52,14 @@ class Completion:
         """
 
         def known() -> bool:
-            return self._status.record is not None and decide(self._status.record) is not Code.OUTCOME_UNKNOWN
+            return self._status.record is not None and decide(self._status.bet) is not Code.OUTCOME_UNKNOWN
 
         await workflow.wait_condition(lambda: self._is_over or known() or self._next_run.is_near)
         if not (self._is_over or known()):
             self._next_run.check()
         if self._status.record is None:
             raise ApplicationError("the bet ended without a row", type=Code.OUTCOME_UNKNOWN)
-        return self._status.record
+        return self._status.bet
 
     def why_closed(self) -> str | None:
         """Return why operators cannot act on the workflow now; None if they can."""

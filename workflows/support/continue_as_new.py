@@ -14,7 +14,7 @@ from workflows.support.status import StatusReporter
 
 with workflow.unsafe.imports_passed_through():
     from betcore.domain.errors import Code
-    from betcore.domain.messages import HandedOn, PayIn, Reverse
+    from betcore.domain.messages import CashbackOrder, HandedOn, PayIn, Reverse
 
 
 class HandsOn(Protocol):
@@ -27,7 +27,9 @@ class HandsOn(Protocol):
 class NextRun:
     """When a new run begins, and what it is given: what each of ``parts`` hands on."""
 
-    def __init__(self, start: PayIn | Reverse, status: StatusReporter, parts: Sequence[HandsOn]) -> None:
+    def __init__(
+        self, start: PayIn | Reverse | CashbackOrder, status: StatusReporter, parts: Sequence[HandsOn]
+    ) -> None:
         self._start = start
         self._status = status
         self._parts = parts

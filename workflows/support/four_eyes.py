@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from betcore.domain.ids import TransactionType, transaction_id
     from betcore.domain.messages import Action, HandedOn, Operate, Proposal
     from betcore.domain.money import Money
-    from betcore.domain.policy import BetPolicy
+    from betcore.domain.policy import MovementPolicy
 
 REFUSED = "operation_refused"
 # A second operator who comes later sees another state: the first one has to look again too.
@@ -53,7 +53,7 @@ class Seen(NamedTuple):
 class FourEyes:
     """The proposals of one bet, and whether an action may go ahead."""
 
-    def __init__(self, policy: BetPolicy, handed_on: HandedOn | None) -> None:
+    def __init__(self, policy: MovementPolicy, handed_on: HandedOn | None) -> None:
         self._policy = policy
         proposals = handed_on.proposals if handed_on else ()
         self._proposals = {proposal.action: proposal for proposal in proposals}

@@ -43,12 +43,12 @@ class Inbox:
 
         For validators: a rejected update leaves no event, and takes none of the few places for waiting updates.
         """
-        if answers.is_of_another_bet(self._pay_in, self._status.record, call):
+        if answers.is_of_another_bet(self._pay_in, self._status.known_bet, call):
             raise ApplicationError("the call is not of this bet", type=Code.DIFFERENT_DATA)
 
     def file(self, call: PayOut | Refund) -> None:
         """File the call, or file an incident if it contradicts the bet or an earlier call."""
-        if answers.is_of_another_bet(self._pay_in, self._status.record, call):
+        if answers.is_of_another_bet(self._pay_in, self._status.known_bet, call):
             self._status.file_incident(Code.DIFFERENT_DATA, self._pay_in.facts(), call.facts())
         elif self._calls and answers.conflicts(self._calls[0], call):
             self._status.file_incident(Code.DIFFERENT_DATA, self._calls[0].facts(), call.facts())

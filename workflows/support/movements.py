@@ -17,16 +17,16 @@ with workflow.unsafe.imports_passed_through():
     from activities.wallet import Wallet
     from betcore.domain.activity_inputs import FindCredit, Pay, Progress, Step, Unpark
     from betcore.domain.ids import TransactionType
-    from betcore.domain.messages import Accept, Action, PayIn, PayOut, Refund, Reverse
+    from betcore.domain.messages import Accept, Action, CashbackOrder, PayIn, PayOut, Refund, Reverse
     from betcore.domain.money import Money
 
 
 class MovementRunner:
-    """Runs the debits and credits of one bet or reversal, one at a time."""
+    """Runs the debits and credits of one bet, reversal or cashback, one at a time."""
 
     def __init__(
         self,
-        start: PayIn | Reverse,
+        start: PayIn | Reverse | CashbackOrder,
         owner: str,
         calls: ActivityCalls,
         status: StatusReporter,
@@ -69,6 +69,7 @@ class MovementRunner:
         """Send a credit until the player has the money; ``asked`` is the message that asks for it, if one does."""
         pay = self._pay(transaction_type, amount, asked, filed_at)
         kind = "pay out" if transaction_type is TransactionType.PAY_OUT else "return"
+        kind = "issue" if pay.cashback else kind
         sending = Sending(
             transaction_type=transaction_type,
             summary=f"{kind} {amount.currency} {amount}",
@@ -96,7 +97,7 @@ class MovementRunner:
     ) -> Pay:
         policy = self._policy
         return Pay(
-            bet_id=self._status.bet.bet_id,
+            bet_id=self._status.number,
             owner=self._owner,
             casino_id=self._start.casino_id,
             partner_user_id=self._start.partner_user_id,
@@ -107,6 +108,7 @@ class MovementRunner:
             retry=policy.retry,
             accept_within=policy.accept_within,
             reverses=isinstance(self._start, Reverse),
+            cashback=isinstance(self._start, CashbackOrder),
             message=asked and asked.event_type,
             filed_at=filed_at,
             tax=asked.tax if isinstance(asked, PayOut) and transaction_type is TransactionType.PAY_OUT else None,
@@ -161,7 +163,8 @@ class MovementRunner:
 
     async def _confirm_absent(self, debit: Debit[Cls, Send, Find, Mark]) -> Step:
         """Look for a debit once no message of ours can still take effect, and again later."""
-        look_at, second_look = debit.not_after + self._policy.absence_after, False
+        after = self._policy.absence_after if debit.look_after is None else debit.look_after
+        look_at, second_look = debit.not_after + after, False
         while True:
             await self._next_run.start_if_due()
             if await self._wake_up.within(look_at - workflow.now(), "until an old debit can no longer take effect"):
@@ -254,6 +257,6 @@ class MovementRunner:
     async def _unpark(self, transaction_type: TransactionType) -> Step:
         """Let a parked movement be sent again."""
         self._wake_up.clear()
-        order = Unpark(bet_id=self._status.bet.bet_id, owner=self._owner, transaction_type=transaction_type)
+        order = Unpark(bet_id=self._status.number, owner=self._owner, transaction_type=transaction_type)
         await self._calls.at_database(BetRecords.unpark, order, "let it be sent again")
         return Step(progress=Progress.UNKNOWN)

@@ -1,4 +1,4 @@
-"""The update ``operate``: operators act on an open bet or reversal through its workflow."""
+"""The update ``operate``: operators act on an open bet, reversal or cashback through its workflow."""
 
 from temporalio import workflow
 
@@ -28,8 +28,8 @@ class OperatorActions:
     def check(self, order: Operate) -> None:
         """Raise ApplicationError(operation_refused) if the action cannot be taken; nothing has changed then."""
         why_not, record = self.why_not(order), self._status.record
-        if record is not None and order.bet_id not in (None, record.bet_id):
-            why_not = f"the action is for bet {order.bet_id}, and this is {record.bet_id}"
+        if record is not None and order.bet_id not in (None, record.number):
+            why_not = f"the action is for bet {order.bet_id}, and this is {record.number}"
         self._four_eyes.check(order, self._seen(self._concern(order)), why_not)
 
     def operate(self, order: Operate) -> Operated:
@@ -40,7 +40,7 @@ class OperatorActions:
         operated = Operated(done=done, state=self._status.state, detail=detail)
         self._status.note_operation(
             Operation(
-                bet_id=self._status.bet.bet_id,
+                bet_id=self._status.number,
                 action=order.action,
                 operator=order.operator,
                 reason=order.reason,
@@ -79,4 +79,4 @@ class OperatorActions:
 
     def _seen(self, concern: Concern) -> Seen:
         record = self._status.record
-        return Seen.of(concern, record.bet_id if record else None, self._status.state)
+        return Seen.of(concern, record.number if record else None, self._status.state)

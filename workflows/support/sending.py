@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from temporalio import workflow
@@ -41,6 +41,9 @@ class Debit(Generic[Cls, Send, Find, Mark]):
     amount: Money
     # The last moment at which the casino may receive a message for it.
     not_after: datetime
+    # How long after that it is looked for; None: as soon as the casino can certainly apply none of its messages any
+    # more.
+    look_after: timedelta | None = None
     # Look for it at the casino. The argument says whether this is the second look, after which absence is certain.
     find: Callable[[Cls, Find], Awaitable[Step]]
     find_input: Callable[[bool], Find]

@@ -10,7 +10,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.bet_records import BetRecords
     from betcore.domain.activity_inputs import Incident, Operation, Step
     from betcore.domain.bet import BetRecord
+    from betcore.domain.cashback import CashbackRecord
     from betcore.domain.messages import HandedOn
+    from betcore.domain.records import Record
     from betcore.temporal.visibility import BET_STATUS, NEEDS_ATTENTION, Timeline
 
 
@@ -18,7 +20,7 @@ class StatusReporter:
     """Status, timeline and audit entries of one workflow; ``record`` are its rows as last read."""
 
     def __init__(self, head: str, calls: ActivityCalls, handed_on: HandedOn | None) -> None:
-        self.record: BetRecord | None = None
+        self.record: Record | None = None
         self.needs_attention = False
         self.status: str | None = None
         self._calls = calls
@@ -31,18 +33,34 @@ class StatusReporter:
 
     @property
     def bet(self) -> BetRecord:
-        """Return the rows as last read. Raises RuntimeError if none was read yet."""
-        if self.record is None:
-            raise RuntimeError("no row was read yet")
+        """Return the rows of the bet as last read. Raises RuntimeError if none was read yet."""
+        if not isinstance(self.record, BetRecord):
+            raise RuntimeError("no row of a bet was read yet")
         return self.record
 
     @property
+    def known_bet(self) -> BetRecord | None:
+        """Return the rows of the bet as last read, None if none was read yet."""
+        return self.record if isinstance(self.record, BetRecord) else None
+
+    @property
+    def cashback(self) -> CashbackRecord:
+        """Return the row of the cashback as last read. Raises RuntimeError if none was read yet."""
+        if not isinstance(self.record, CashbackRecord):
+            raise RuntimeError("no row of a cashback was read yet")
+        return self.record
+
+    @property
+    def number(self) -> int:
+        """Return the number of the bet or the cashback. Raises RuntimeError if no row was read yet."""
+        if self.record is None:
+            raise RuntimeError("no row was read yet")
+        return self.record.number
+
+    @property
     def state(self) -> str:
-        """Return the state of the bet in words, with that of its reversal."""
-        record = self.record
-        if record is None:
-            return "not opened yet"
-        return record.state if record.reversal is None else f"{record.state}, its reversal {record.reversal.state}"
+        """Return the state of the bet in words, with that of its reversal; or the state of the cashback."""
+        return "not opened yet" if self.record is None else self.record.standing
 
     def apply(self, what: str, step: Step) -> Step:
         """Take over the rows that an activity returned, and add its outcome to the timeline."""
@@ -79,8 +97,8 @@ class StatusReporter:
 
     def file_incident(self, kind: str, ours: dict[str, str], theirs: dict[str, str]) -> None:
         """Have a contradiction written down for a person."""
-        bet_id = self.record.bet_id if self.record else None
-        incident = Incident(bet_id=bet_id, kind=kind, ours=ours, theirs=theirs)
+        number = self.record.number if self.record else None
+        incident = Incident(bet_id=number, kind=kind, ours=ours, theirs=theirs)
         self._entries.append(lambda: self._calls.slow(BetRecords.file_incident, incident, "file an incident"))
 
     def note_operation(self, operation: Operation) -> None:

@@ -16,7 +16,8 @@ from betcore.db.statements.movements import AcceptRow
 
 @dataclass(frozen=True, slots=True)
 class PlayedRow:
-    """What of a bet that was sent never changes: its currency, its player at the casino, and the taxes."""
+    """What of a bet or a cashback that was sent never changes: its currency, its player at the casino, and the
+    taxes."""
 
     currency: str
     partner_user_id: str
@@ -25,18 +26,32 @@ class PlayedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredRow:
-    """What became of an Accept, and what names the workflow that waits for it."""
+class JudgedRow:
+    """What became of an Accept."""
 
-    bet: BetRow
     verdict: str
     reason: str
     movement_state: str
     awaited: bool
     judged_before: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow(JudgedRow):
+    """What became of the Accept of a bet, and what names the workflow that waits for it."""
+
+    bet: BetRow
     counterparty_id: UUID
     reversal_id: int | None
     reversal_lives: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredForCashbackRow(JudgedRow):
+    """What became of the Accept of a cashback, and what names the workflow that waits for it."""
+
+    cashback_id: int
+    lives: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +76,7 @@ WHERE bet_id = :bet_id AND bet.casino_id = :casino_id
 # success whatever is stored there. While a stored refusal waits to be processed a success is not taken: sent again, it
 # meets a stake that has ended, or a movement that is sent once more. A refusal after which nothing was sent is the one
 # that was processed.
-STORE = Statement(
-    StoredRow,
-    """
-WITH found AS (
-    SELECT movement.*, player.partner_user_id
-    FROM movement JOIN bet USING (bet_id) JOIN player USING (player_id)
-    WHERE movement.bet_id = :bet_id AND transaction_type = :transaction_type
-    FOR UPDATE OF movement
-),
-judged AS (
+_JUDGED = """judged AS (
     SELECT found.*, CASE
         WHEN :differs OR :other_tax OR amount <> :amount OR partner_user_id <> :partner_user_id THEN 'contradicted'
         WHEN :success AND transaction_type = -1 AND state IN ('refused', 'absent') THEN 'ended'
@@ -126,12 +132,49 @@ incident AS (
         WHERE filed.bet_id = sides.bet_id AND filed.kind = sides.incident
           AND filed.ours = sides.ours AND filed.theirs = sides.theirs
     )
-)
+)"""
+
+STORE = Statement(
+    StoredRow,
+    f"""
+WITH found AS (
+    SELECT movement.*, player.partner_user_id
+    FROM movement JOIN bet USING (bet_id) JOIN player USING (player_id)
+    WHERE movement.bet_id = :bet_id AND transaction_type = :transaction_type
+    FOR UPDATE OF movement
+),
+{_JUDGED}
 SELECT bet.*, judged.verdict, judged.reason, judged.state AS movement_state,
        judged.awaited_until IS NOT NULL AS awaited,
        judged.verdict = 'repeated' AND judged.accept_code IS NULL AS judged_before,
        provider.counterparty_id, reversal.reversal_id, reversal.lives AS reversal_lives
 FROM judged JOIN bet USING (bet_id) JOIN provider USING (provider_id) LEFT JOIN reversal USING (bet_id)
+""",
+)
+
+PLAYED_CASHBACK = Statement(
+    PlayedRow,
+    """
+SELECT currency, partner_user_id, CAST(NULL AS numeric) AS stake_tax, CAST(NULL AS numeric) AS win_tax
+FROM cashback JOIN player USING (player_id)
+WHERE cashback_id = :bet_id AND cashback.casino_id = :casino_id
+""",
+)
+
+STORE_FOR_CASHBACK = Statement(
+    StoredForCashbackRow,
+    f"""
+WITH found AS (
+    SELECT movement.*, player.partner_user_id
+    FROM movement JOIN cashback ON cashback_id = movement.bet_id JOIN player USING (player_id)
+    WHERE movement.bet_id = :bet_id AND transaction_type = :transaction_type
+    FOR UPDATE OF movement
+),
+{_JUDGED}
+SELECT cashback_id, lives, judged.verdict, judged.reason, judged.state AS movement_state,
+       judged.awaited_until IS NOT NULL AS awaited,
+       judged.verdict = 'repeated' AND judged.accept_code IS NULL AS judged_before
+FROM judged JOIN cashback ON cashback_id = judged.bet_id
 """,
 )
 
@@ -147,8 +190,13 @@ FROM movement JOIN bet USING (bet_id) WHERE bet_id = :bet_id AND transaction_typ
 RECORD_UNREADABLE = Statement(
     NoRow,
     """
-WITH known AS (
-    SELECT bet_id FROM bet WHERE bet_id = :bet_id AND casino_id = :casino_id AND NOT EXISTS (
+WITH its AS (
+    SELECT bet_id FROM bet WHERE bet_id = :bet_id AND casino_id = :casino_id
+    UNION ALL
+    SELECT cashback_id FROM cashback WHERE cashback_id = :bet_id AND casino_id = :casino_id
+),
+known AS (
+    SELECT bet_id FROM its WHERE NOT EXISTS (
         SELECT FROM incident
         WHERE incident.bet_id = :bet_id AND kind = 'accept_unreadable' AND theirs = CAST(:facts AS jsonb)
     )

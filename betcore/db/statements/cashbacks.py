@@ -1,8 +1,11 @@
 """The statements behind ``betcore.db.cashbacks``."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
+from betcore.db.row_mapping import CashbackRow
 from betcore.db.statement import Statement
 
 
@@ -36,6 +39,30 @@ class PlayerRow:
     partner_user_id: str
     player_id: int
 
+
+@dataclass(frozen=True, slots=True)
+class ListedRow:
+    """A cashback as people read it; ``cancel_is`` is the state of its debit, None if there is none."""
+
+    cashback: CashbackRow
+    casino: str
+    player_ref: UUID
+    source: str
+    key: str
+    reason: str
+    cancel_reason: str | None
+    opened_at: datetime
+    cancel_is: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CasinoIdRow:
+    """A casino's number."""
+
+    casino_id: int
+
+
+CASINO = Statement(CasinoIdRow, "SELECT casino_id FROM casino WHERE name = :casino")
 
 PLAYERS = Statement(
     PlayerRow,
@@ -87,5 +114,97 @@ SELECT place, known, coalesce(standing.fresh, false) AS fresh, cashback_id, play
        standing.amount
 FROM asked LEFT JOIN standing USING (key)
 ORDER BY place
+""",
+)
+
+# A cancel is asked for once. It can be asked for again only after the one before certainly never reached the casino:
+# its movement is the same one, and gets another window. A cashback at rest is begun again by a new workflow, which has
+# to take it on; one that is being issued goes on with its own.
+CANCEL = Statement(
+    CashbackRow,
+    """
+WITH asked AS (
+    UPDATE cashback SET cancel_asked_at = now(), cancel_reason = :reason, closed_at = NULL,
+           state = CASE WHEN state = 'issued' THEN 'cancelling' ELSE state END,
+           owner = CASE WHEN state = 'issued' THEN NULL ELSE owner END
+    WHERE cashback_id = :bet_id
+      AND ((state = 'issuing' AND cancel_asked_at IS NULL)
+           OR (state = 'issued' AND NOT EXISTS (
+                   SELECT FROM movement
+                   WHERE bet_id = :bet_id AND transaction_type = -2 AND movement.state <> 'absent')))
+    RETURNING *
+),
+reopened AS (
+    UPDATE movement SET state = 'sending', ended_at = NULL, error_code = NULL, awaited_until = NULL,
+           refused_attempts = attempts, accept_code = NULL, accept_transaction_id = NULL, accept_balance = NULL,
+           accept_at = NULL
+    FROM asked
+    WHERE movement.bet_id = cashback_id AND transaction_type = -2 AND movement.state = 'absent'
+),
+event AS (
+    INSERT INTO bet_event (bet_id, kind, data)
+    SELECT cashback_id, 'cancel_asked', jsonb_build_object('operator', CAST(:operator AS text),
+                                                           'reason', CAST(:reason AS text))
+    FROM asked
+)
+SELECT * FROM asked
+""",
+)
+
+_LISTED = """listed AS (
+    SELECT wanted.*, casino.name AS casino, player_ref,
+           (SELECT movement.state FROM movement WHERE bet_id = cashback_id AND transaction_type = -2) AS cancel_is
+    FROM wanted JOIN casino ON casino.casino_id = wanted.casino_id JOIN player USING (player_id)
+)"""
+SHOWN = Statement(
+    ListedRow,
+    f"""
+WITH wanted AS (
+    SELECT * FROM cashback WHERE cashback_id = :bet_id
+),
+{_LISTED}
+SELECT * FROM listed
+""",
+)
+# Newest first.
+OF_CASINO = Statement(
+    ListedRow,
+    f"""
+WITH wanted AS (
+    SELECT * FROM cashback
+    WHERE casino_id = :casino_id AND cashback_id < coalesce(CAST(:before AS bigint), 9007199254740992)
+    ORDER BY cashback_id DESC LIMIT :limit
+),
+{_LISTED}
+SELECT * FROM listed ORDER BY cashback_id DESC
+""",
+)
+OF_PLAYER = Statement(
+    ListedRow,
+    f"""
+WITH wanted AS (
+    SELECT * FROM cashback
+    WHERE player_id = :player_id AND casino_id = :casino_id
+      AND cashback_id < coalesce(CAST(:before AS bigint), 9007199254740992)
+    ORDER BY cashback_id DESC LIMIT :limit
+),
+{_LISTED}
+SELECT * FROM listed ORDER BY cashback_id DESC
+""",
+)
+OPEN_OF_CASINO = Statement(
+    ListedRow,
+    f"""
+WITH wanted AS (
+    SELECT * FROM (
+        SELECT * FROM cashback WHERE casino_id = :casino_id AND closed_at IS NULL AND owner IS NULL
+        UNION ALL
+        SELECT * FROM cashback WHERE casino_id = :casino_id AND closed_at IS NULL AND owner IS NOT NULL
+    ) AS open
+    WHERE cashback_id < coalesce(CAST(:before AS bigint), 9007199254740992)
+    ORDER BY cashback_id DESC LIMIT :limit
+),
+{_LISTED}
+SELECT * FROM listed ORDER BY cashback_id DESC
 """,
 )

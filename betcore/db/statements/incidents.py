@@ -8,7 +8,7 @@ from betcore.db.statement import Statement
 
 @dataclass(frozen=True, slots=True)
 class IncidentRow:
-    """An incident, and its bet if there is one."""
+    """An incident, and its bet or cashback if there is one; ``bet_id`` and ``bet_state`` may be a cashback's."""
 
     incident_id: int
     at: datetime
@@ -39,8 +39,9 @@ class ProviderNameRow:
 
 # What is filed before the bet has a row names the bet in its data, and so do both of its keys there.
 _FILED = """filed AS (
-    SELECT i.incident_id, i.at, i.kind, i.ours, i.theirs, bet.bet_id, bet.provider_bet_id,
-           bet.state AS bet_state, provider.name AS provider, casino.name AS casino
+    SELECT i.incident_id, i.at, i.kind, i.ours, i.theirs, coalesce(bet.bet_id, cashback_id) AS bet_id,
+           bet.provider_bet_id, coalesce(bet.state, cashback.state) AS bet_state, provider.name AS provider,
+           casino.name AS casino
     FROM wanted i
     LEFT JOIN LATERAL (
         SELECT bet.* FROM bet WHERE bet.bet_id = i.bet_id
@@ -51,7 +52,8 @@ _FILED = """filed AS (
           AND provider_bet_id = coalesce(i.ours ->> 'provider_bet_id', i.theirs ->> 'provider_bet_id')
     ) AS bet ON true
     LEFT JOIN provider ON provider.provider_id = bet.provider_id
-    LEFT JOIN casino ON casino.casino_id = bet.casino_id
+    LEFT JOIN cashback ON cashback_id = i.bet_id
+    LEFT JOIN casino ON casino.casino_id = coalesce(bet.casino_id, cashback.casino_id)
 )"""
 # What is NULL does not filter: PostgreSQL drops its condition from the plan.
 _FITTING = """fitting AS (
@@ -84,6 +86,8 @@ WITH named AS (
     UNION
     SELECT bet_id, provider_bet_id FROM provider JOIN bet USING (provider_id)
     WHERE CAST(:bet_id AS bigint) IS NULL AND provider_bet_id = :provider_bet_id
+    UNION
+    SELECT cashback_id, NULL FROM cashback WHERE cashback_id = :bet_id AND CAST(:provider_bet_id AS text) IS NULL
 ),
 wanted AS (
     SELECT incident.* FROM incident JOIN named USING (bet_id)

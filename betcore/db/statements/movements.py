@@ -1,5 +1,5 @@
-"""What the statements of bets and of reversals do with a movement in the same way: parts that they share, and those
-that need no more than the movement.
+"""What the statements of bets, reversals and cashbacks do with a movement in the same way: parts that they share, and
+those that need no more than the movement.
 
 A part is a whole CTE. It reads the CTEs that its comment names.
 """
@@ -36,10 +36,9 @@ class DuplicateRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimRow:
-    """A bet, whose money it is, the TagId of its session, and the columns of ``claim``."""
+class SendRow:
+    """Whose money it is, the TagId of the bet's session, and the columns of ``claim``."""
 
-    bet: BetRow
     partner_user_id: str
     tag_id: int
     attempts: int | None
@@ -48,6 +47,13 @@ class ClaimRow:
     was_parked: bool
     waits: timedelta
     stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRow(SendRow):
+    """A claim on a movement of a bet."""
+
+    bet: BetRow
 
 
 # Counts a send of the movement in ``due`` (bet_id, transaction_type, amount), or none. Another send may leave if the
@@ -73,13 +79,21 @@ CLAIM = """claim AS (
     FROM (VALUES (1)) AS one LEFT JOIN sent ON true LEFT JOIN standing ON true
 )"""
 
-# Leaves an open movement to a person: ``own`` is the bet or the reversal that it belongs to, ``changed`` is the same if
-# the movement was parked.
+# The bet or the cashback whose money the owner may move: a bet that has ended is its reversal's.
+OWNED = """owned AS (
+    SELECT bet_id FROM bet LEFT JOIN reversal USING (bet_id)
+    WHERE bet_id = :bet_id AND coalesce(reversal.owner, bet.owner) = :owner
+    UNION ALL
+    SELECT cashback_id FROM cashback WHERE cashback_id = :bet_id AND owner = :owner
+)"""
+
+# Leaves an open movement to a person: ``own`` is the bet, the reversal or the cashback that it belongs to, ``changed``
+# is the same if the movement was parked.
 PARKED = """parked AS (
     UPDATE movement SET state = 'parked', error_code = :error_code
     FROM own
     WHERE movement.bet_id = own.bet_id AND transaction_type = :transaction_type AND movement.state = 'sending'
-    RETURNING movement.bet_id, amount
+    RETURNING movement.bet_id, movement.amount
 ),
 changed AS (
     SELECT own.* FROM own JOIN parked USING (bet_id)
@@ -97,21 +111,18 @@ incident AS (
     FROM parked
 )"""
 
-# A person has looked at it: it may be sent again, and the refusal that has parked it counts no more. Its owner is the
-# bet's, or the reversal's if the bet has ended.
+# A person has looked at it: it may be sent again, and the refusal that has parked it counts no more.
 UNPARK = Statement(
     NoRow,
-    """
-WITH tried AS (
+    f"""
+WITH {OWNED},
+tried AS (
     UPDATE movement SET state = 'sending', awaited_until = now(), duplicate_absent_since = NULL,
            refused_attempts = attempts,
            accept_code = nullif(accept_code, error_code),
            accept_at = CASE WHEN accept_code IS DISTINCT FROM error_code THEN accept_at END
     WHERE bet_id = :bet_id AND transaction_type = :transaction_type AND state = 'parked'
-      AND EXISTS (
-          SELECT FROM bet LEFT JOIN reversal USING (bet_id)
-          WHERE bet_id = :bet_id AND coalesce(reversal.owner, bet.owner) = :owner
-      )
+      AND EXISTS (SELECT FROM owned)
     RETURNING bet_id
 )
 INSERT INTO bet_event (bet_id, kind, data)
@@ -123,13 +134,11 @@ SELECT bet_id, 'tried_again', jsonb_build_object('type', CAST(:transaction_type 
 # stays, whatever crashes meanwhile; the row says whether it lies far enough back that nothing will come.
 DUPLICATE_ABSENT = Statement(
     DuplicateRow,
-    """
+    f"""
+WITH {OWNED}
 UPDATE movement SET duplicate_absent_since = coalesce(duplicate_absent_since, now())
 WHERE bet_id = :bet_id AND transaction_type = :transaction_type AND state = 'sending'
-  AND EXISTS (
-      SELECT FROM bet LEFT JOIN reversal USING (bet_id)
-      WHERE bet_id = :bet_id AND coalesce(reversal.owner, bet.owner) = :owner
-  )
+  AND EXISTS (SELECT FROM owned)
 RETURNING duplicate_absent_since <= now() - CAST(:within AS interval) AS for_good
 """,
 )

@@ -41,6 +41,12 @@ WITH owed AS MATERIALIZED (
       AND (bet.state <> 'settled' OR bet.win = 0 OR EXISTS (
               SELECT FROM movement
               WHERE movement.bet_id = bet.bet_id AND transaction_type = -2 AND movement.state = 'done'))
+    UNION ALL
+    SELECT casino_id, currency, amount, opened_at FROM cashback
+    WHERE closed_at IS NULL AND owner IS NOT NULL AND state = 'issuing'
+    UNION ALL
+    SELECT casino_id, currency, amount, opened_at FROM cashback
+    WHERE closed_at IS NULL AND owner IS NULL AND state = 'issuing'
 ),
 aged AS (
     SELECT *, CASE WHEN since > now() - interval '1 minute' THEN 1 WHEN since > now() - interval '10 minutes' THEN 2

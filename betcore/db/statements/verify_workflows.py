@@ -16,14 +16,17 @@ class CountRow:
 
 @dataclass(frozen=True, slots=True)
 class OpenStateRow:
-    """An open row, what names the workflow that should carry it, and whether it owes."""
+    """An open row, what names the workflow that should carry it, and whether it owes.
+
+    A cashback has no provider: its casino stands there, and the id of its first workflow for ``provider_bet_id``.
+    """
 
     bet_id: int
     kind: str
     owner: str | None
     lives: int
     opened_at: datetime
-    counterparty_id: UUID
+    counterparty_id: UUID | None
     provider: str
     provider_bet_id: str
     due: bool
@@ -75,6 +78,30 @@ WHERE bet_id > :after
 ORDER BY bet_id LIMIT :limit
 """,
 )
+# What no workflow has taken on yet waits for its turn.
+_OPEN_CASHBACK = """open_cashback AS (
+    SELECT cashback_id AS bet_id, 'cashback' AS kind, owner, lives, opened_at, CAST(NULL AS uuid) AS counterparty_id,
+           casino.name AS provider, 'cashback:' || cashback_id AS provider_bet_id, true AS due,
+           (SELECT bool_or(movement.state = 'parked') FROM movement WHERE movement.bet_id = cashback_id) IS TRUE
+               AS parked
+    FROM cashback JOIN casino USING (casino_id) WHERE closed_at IS NULL AND owner IS NOT NULL
+)"""
+OPEN_CASHBACKS = Statement(
+    OpenStateRow,
+    f"""
+WITH {_OPEN_CASHBACK}
+SELECT * FROM open_cashback
+WHERE bet_id > :after AND opened_at < now() - CAST(:settled AS interval)
+ORDER BY bet_id LIMIT :limit
+""",
+)
+CASHBACKS_STILL_OPEN = Statement(
+    OpenStateRow,
+    f"""
+WITH {_OPEN_CASHBACK}
+SELECT * FROM open_cashback WHERE bet_id = ANY(CAST(:bet_ids AS bigint[]))
+""",
+)
 BETS_STILL_OPEN = Statement(
     OpenStateRow,
     f"""
@@ -93,7 +120,8 @@ OPEN_COUNT = Statement(
     CountRow,
     """
 SELECT (SELECT count(*) FROM bet WHERE closed_at IS NULL)
-     + (SELECT count(*) FROM reversal WHERE closed_at IS NULL) AS bets
+     + (SELECT count(*) FROM reversal WHERE closed_at IS NULL)
+     + (SELECT count(*) FROM cashback WHERE closed_at IS NULL AND owner IS NOT NULL) AS bets
 """,
 )
 
@@ -101,9 +129,10 @@ SELECT (SELECT count(*) FROM bet WHERE closed_at IS NULL)
 ROWS_OF_WORKFLOWS = Statement(
     WorkflowRow,
     """
-SELECT asked.workflow_id, bet.bet_id, provider.name AS provider, bet.provider_bet_id,
-       CASE WHEN asked.reverses THEN reversal.closed_at ELSE bet.closed_at END < now() - CAST(:settled AS interval)
-           AS ended
+SELECT asked.workflow_id, coalesce(bet.bet_id, cashback_id) AS bet_id, provider.name AS provider,
+       bet.provider_bet_id,
+       CASE WHEN asked.reverses THEN reversal.closed_at ELSE coalesce(bet.closed_at, cashback.closed_at) END
+           < now() - CAST(:settled AS interval) AS ended
 FROM unnest(CAST(:workflow_ids AS text[]), CAST(:reverses AS boolean[]), CAST(:numbers AS bigint[]),
             CAST(:counterparties AS uuid[]), CAST(:provider_bet_ids AS text[]))
      AS asked (workflow_id, reverses, number, counterparty, named)
@@ -117,5 +146,6 @@ LEFT JOIN LATERAL (
 LEFT JOIN bet ON bet.bet_id = found.bet_id
 LEFT JOIN provider ON provider.provider_id = bet.provider_id
 LEFT JOIN reversal ON reversal.bet_id = bet.bet_id
+LEFT JOIN cashback ON cashback_id = asked.number
 """,
 )

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 
 from devkit.sandbox.casino.casinos import Casino, Credentials
-from devkit.sandbox.casino.wire import ACCEPT_PATH, Code
+from devkit.sandbox.casino.wire import Code
 
 _PREFIX = "/mis-api/api/v2"
 _ANSWER_WITHIN = aiohttp.ClientTimeout(total=10)
@@ -62,9 +62,9 @@ class Aggregator:
         async with aiohttp.ClientSession(timeout=_ANSWER_WITHIN) as self._http:
             yield
 
-    async def accept(self, casino: Casino, body: Mapping[str, object]) -> Reply:
+    async def accept(self, casino: Casino, path: str, body: Mapping[str, object]) -> Reply:
         """Send the body of an Accept once. Raises NotDelivered."""
-        return await self._with_token(casino, "POST", ACCEPT_PATH, json=body)
+        return await self._with_token(casino, "POST", path, json=body)
 
     async def games(self, casino: Casino, **query: str) -> Reply:
         """Ask for a page of games. Raises NotDelivered."""

@@ -18,7 +18,7 @@ class Call:
 
     ``wallet_code`` is what the wallet decided (None: not asked), ``answer_code`` what the caller was answered (None:
     nothing that could be read), ``status`` the HTTP status of the answer, ``fault`` the kind that met it. ``items`` are
-    the movements of a list.
+    the movements of a list; ``bet_id`` may be a CashbackId.
     """
 
     path: str
@@ -66,7 +66,7 @@ def read_call(path: str, data: str, jti: str) -> Call:
 def _read(path: str, seen: dict[str, Any], jti: str) -> Call:
     return Call(
         path,
-        bet_id=_typed(seen, "BetId", int),
+        bet_id=_typed(seen, "CashbackId" if "CashbackId" in seen else "BetId", int),
         transaction_type=_typed(seen, "TransactionType", int),
         amount=_typed(seen, "Amount", str),
         partner_user_id=_typed(seen, "PartnerUserId", str),

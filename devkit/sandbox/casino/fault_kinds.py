@@ -129,7 +129,8 @@ async def _garbage(exchange: Exchange, _fault: Fault) -> web.StreamResponse:
 
 async def _wrong_bet(exchange: Exchange, _fault: Fault) -> web.StreamResponse:
     answer = await exchange.process()
-    return exchange.reply(replace(answer, value=_one_more(answer.value, "BetId")))
+    value = _one_more(_one_more(answer.value, "BetId"), "CashbackId")
+    return exchange.reply(replace(answer, value=value))
 
 
 async def _wrong_type(exchange: Exchange, _fault: Fault) -> web.StreamResponse:

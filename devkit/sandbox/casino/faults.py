@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from devkit.sandbox.casino.call_log import Call
 from devkit.sandbox.casino.rewrites import dirty_texts, other_types
-from devkit.sandbox.casino.wire import ACCEPT_PATH, LIST_PATH
+from devkit.sandbox.casino.wire import ACCEPT_PATHS, LIST_PATH
 
 
 class FaultKind(StrEnum):
@@ -90,10 +90,10 @@ class Fault(BaseModel):
 
     @model_validator(mode="after")
     def _fits_its_path(self) -> Self:
-        if self.path == ACCEPT_PATH and self.kind not in OF_ACCEPT:
-            raise ValueError(f"{self.kind}: nothing that can befall {ACCEPT_PATH}")
-        if self.path != ACCEPT_PATH and self.kind in OF_ACCEPT_ALONE:
-            raise ValueError(f"{self.kind}: for the path {ACCEPT_PATH} alone")
+        if self.path in ACCEPT_PATHS and self.kind not in OF_ACCEPT:
+            raise ValueError(f"{self.kind}: nothing that can befall {self.path}")
+        if self.path not in ACCEPT_PATHS and self.kind in OF_ACCEPT_ALONE:
+            raise ValueError(f"{self.kind}: for the path {' or '.join(ACCEPT_PATHS)} alone")
         if self.path != LIST_PATH and self.kind in OF_LIST_ALONE:
             raise ValueError(f"{self.kind}: for the path {LIST_PATH} alone")
         return self
@@ -109,7 +109,7 @@ class Fault(BaseModel):
 
     def is_for(self, call: Call) -> bool:
         """Return whether the fault applies to this call."""
-        if call.path == ACCEPT_PATH != self.path:
+        if call.path in ACCEPT_PATHS and call.path != self.path:
             return False
         return self.path in (None, call.path) and any(self._is_about(one) for one in call.movements)
 

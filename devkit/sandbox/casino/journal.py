@@ -8,7 +8,7 @@ from devkit.sandbox.casino.wire import print_amount
 
 _ENTRIES = """
     SELECT e.id, e.bet_id, e.transaction_type, e.transaction_id, e.amount, e.partner_user_id, e.balance_after, e.at,
-           e.tax, e.promo_code, e.tag_id, p.decimals
+           e.tax, e.promo_code, e.tag_id, e.cashback, p.decimals
     FROM sandbox_casino.entry e JOIN sandbox_casino.player p USING (client_id, partner_user_id)
     WHERE e.client_id = $1 AND ($2::bigint IS NULL OR e.bet_id = $2)
       AND ($3::text IS NULL OR e.partner_user_id = $3) AND e.id > $4

@@ -16,7 +16,7 @@ from devkit.sandbox.casino.aggregator import Aggregator, NotDelivered, Reply
 from devkit.sandbox.casino.call_log import Call
 from devkit.sandbox.casino.casinos import Casino
 from devkit.sandbox.casino.faults import Fault, FaultKind
-from devkit.sandbox.casino.wire import ACCEPT_PATH, Accept, Code
+from devkit.sandbox.casino.wire import Accept, Code
 
 _REWRITING = {FaultKind.REWRITE, FaultKind.OTHER_TYPES, FaultKind.DIRTY_TEXTS}
 _log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class Outbox:
     async def _try(self, casino: Casino, sending: Sending) -> bool:
         sending.begin_try()
         try:
-            reply = await self._aggregator.accept(casino, sending.body)
+            reply = await self._aggregator.accept(casino, sending.accept.path, sending.body)
         except NotDelivered as failure:
             sending.failure = str(failure)
             return False
@@ -110,7 +110,7 @@ def _ends(reply: Reply) -> bool:
 
 
 def _as_call(accept: Accept) -> Call:
-    return Call(ACCEPT_PATH, accept.bet_id, accept.transaction_type, accept.amount, accept.partner_user_id)
+    return Call(accept.path, accept.bet_id, accept.transaction_type, accept.amount, accept.partner_user_id)
 
 
 def _messages(accept: Accept, fault: Fault | None) -> list[Accept]:

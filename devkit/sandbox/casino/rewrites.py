@@ -16,7 +16,7 @@ def other_types(fields: Fields) -> Fields:
     """Return the fields with ids as strings, the amount of a debit negative, and two decimals more on every amount."""
     changed = dict(fields)
     debit = str(fields.get("TransactionType", "")).startswith("-")
-    for name in ("BetId", "TransactionType", "ErrorCode"):
+    for name in ("BetId", "CashbackId", "TransactionType", "ErrorCode"):
         if name in fields:
             changed[name] = str(fields[name])
     if "Amount" in fields:

@@ -8,7 +8,8 @@ A movement is identified permanently by its bet and its type. The rules, in the 
 3. A closed bet takes no new movement (NOT_ADDED) until it is opened again.
 4. A stake whose return came first is refused permanently (NOT_ADDED): the return left a tombstone.
 5. What belongs to a stake needs that stake, by the same player, and a payout return needs a payout; else
-   BET_NOT_FOUND. A return of an unknown stake leaves the tombstone of rule 4.
+   BET_NOT_FOUND. A return of an unknown stake leaves the tombstone of rule 4. A cashback is a payout without a stake,
+   or the return of that.
 6. A blocked player cannot bet; wins, returns and corrections go through.
 7. The amount has no more decimals than the player's currency.
 8. A debit needs the money. A refused debit leaves no record: the same one may pass when it is sent again.
@@ -47,6 +48,7 @@ class Switches(BaseModel):
     """How one casino behaves. ``leeway``, in seconds, is the error of the caller's clock that is tolerated.
 
     ``confirmation`` sets how the outcome of a movement is confirmed: in the answer to make, or by Accept.
+    ``cashback_info`` lets ``/payments/info`` answer for cashbacks too.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,6 +58,7 @@ class Switches(BaseModel):
     leeway: int = Field(2, ge=0, le=3600)
     balance_in_answer: bool = True
     confirmation: Literal["reply", "accept"] = "reply"
+    cashback_info: bool = False
 
     @field_validator("idempotency", mode="before")
     @classmethod
@@ -66,7 +69,10 @@ class Switches(BaseModel):
 
 @dataclass(frozen=True)
 class Movement:
-    """What ``/payments/make`` asks for. Amounts are in major units, never negative."""
+    """What ``/payments/make`` asks for, or for a ``cashback`` its own call: then ``bet_id`` is the CashbackId.
+
+    Amounts are in major units, never negative.
+    """
 
     bet_id: int
     type: Type
@@ -76,6 +82,7 @@ class Movement:
     tax: Decimal | None = None
     promo_code: str | None = None
     tag_id: int | None = None
+    cashback: bool = False
 
 
 @dataclass(frozen=True)
@@ -168,7 +175,7 @@ def _refusal(movement: Movement, book: Book) -> Code | None:
 
 def _has_its_ground(movement: Movement, book: Book) -> bool:
     by = movement.partner_user_id
-    if movement.type is Type.STAKE:
+    if movement.type is Type.STAKE or (movement.cashback and movement.type is Type.PAYOUT):
         return True
     if movement.type is Type.PAYOUT_RETURN:
         return book.first(Type.PAYOUT, Type.JACKPOT, by=by) is not None

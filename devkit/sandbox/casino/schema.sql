@@ -61,6 +61,9 @@ ALTER TABLE sandbox_casino.entry
     ADD COLUMN IF NOT EXISTS tax numeric, ADD COLUMN IF NOT EXISTS promo_code text,
     ADD COLUMN IF NOT EXISTS tag_id bigint;
 
+-- bet_id is the number of a cashback: the aggregator takes the numbers of bets and of cashbacks from one sequence.
+ALTER TABLE sandbox_casino.entry ADD COLUMN IF NOT EXISTS cashback boolean NOT NULL DEFAULT false;
+
 -- The two sides of an entry; they add up to nothing.
 CREATE TABLE IF NOT EXISTS sandbox_casino.posting (
     entry_id bigint NOT NULL REFERENCES sandbox_casino.entry,

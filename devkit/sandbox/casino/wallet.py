@@ -39,8 +39,8 @@ _WRITE = """
     ), written AS (
         INSERT INTO sandbox_casino.entry
             (client_id, partner_user_id, bet_id, transaction_type, transaction_id, amount, repetition, tax, promo_code,
-             tag_id, balance_after)
-        SELECT $1, $2, $3, $4, $5, $7, $8, $9, $10, $11, balance FROM account
+             tag_id, cashback, balance_after)
+        SELECT $1, $2, $3, $4, $5, $7, $8, $9, $10, $11, $12, balance FROM account
         RETURNING id, transaction_type, partner_user_id, amount, transaction_id, balance_after, at, tax, promo_code
     ), posted AS (
         INSERT INTO sandbox_casino.posting (entry_id, account, amount)
@@ -144,7 +144,8 @@ class Wallet:
                 return None
             change = await connection.fetchval("SELECT $1::numeric - $2::numeric", player.balance, kept["balance"])
             await connection.fetchrow(
-                _WRITE, client_id, player.partner_user_id, None, None, "opening", change, change, 0, None, None, None
+                _WRITE,
+                *(client_id, player.partner_user_id, None, None, "opening", change, change, 0, None, None, None, False),
             )
         return player
 
@@ -210,6 +211,7 @@ async def _write_movement(connection: Any, client_id: int, movement: Movement, b
         movement.tax,
         movement.promo_code,
         movement.tag_id,
+        movement.cashback,
     )
     return _entry(written)
 

@@ -21,6 +21,7 @@ from devkit.sandbox.casino.rules import Entry, Movement, Type
 from devkit.sandbox.casino.tokens import BadToken, Keys, KeysUnavailable, verify
 from devkit.sandbox.casino.wallet import Taken, Wallet
 from devkit.sandbox.casino.wire import (
+    CASHBACK_PATH,
     LIST_PATH,
     LONGEST_LIST,
     Accept,
@@ -30,8 +31,10 @@ from devkit.sandbox.casino.wire import (
     Code,
     DataRequest,
     InfoRequest,
+    MakeCashbackRequest,
     MakeListRequest,
     MakeRequest,
+    number_name,
     print_amount,
     read_amount,
 )
@@ -118,6 +121,11 @@ async def make_payment(wallet: Wallet, casino: Casino, data: str) -> Answer:
     return await _make(wallet, casino, MakeRequest.model_validate_json(data))
 
 
+async def make_cashback(wallet: Wallet, casino: Casino, data: str) -> Answer:
+    """Serve ``/cashback-payments/make``: the credit of a cashback, or the debit that takes it back."""
+    return await _make(wallet, casino, MakeCashbackRequest.model_validate_json(data))
+
+
 async def make_payments(wallet: Wallet, casino: Casino, data: str) -> Answer:
     """Serve ``/payments/make-list``: each item is taken, refused and, if that is the way, confirmed by itself.
 
@@ -167,7 +175,10 @@ def _movement(asked: MakeRequest) -> Movement | Code:
     if asked.transaction_type not in list(Type):
         return Code.NOT_ADDED
     kind = Type(asked.transaction_type)
-    given = (tax, asked.promo_code, asked.tag_id)
+    cashback = isinstance(asked, MakeCashbackRequest)
+    if cashback and kind not in (Type.PAYOUT, Type.PAYOUT_RETURN):
+        return Code.NOT_ADDED
+    given = (tax, asked.promo_code, asked.tag_id, cashback)
     return Movement(asked.bet_id, kind, asked.partner_user_id, amount, asked.transaction_id, *given)
 
 
@@ -177,7 +188,7 @@ def confirmation(taken: Taken, movement: Movement, casino: Casino) -> Answer:
     if taken.entry is None or taken.player is None:
         return Answer(taken.code)
     value: dict[str, object] = {
-        "BetId": movement.bet_id,
+        number_name(cashback=movement.cashback): movement.bet_id,
         "TransactionType": int(movement.type),
         "TransactionId": taken.entry.transaction_id,
         "PartnerTransactionId": _partner_transaction_id(taken.entry),
@@ -190,7 +201,11 @@ def confirmation(taken: Taken, movement: Movement, casino: Casino) -> Answer:
 def _only_taken(outcome: Answer, movement: Movement) -> Answer:
     """Return the answer of a casino that confirms by Accept: the movement was received."""
     value = outcome.value if isinstance(outcome.value, dict) else {}
-    echo = {"BetId": movement.bet_id, "TransactionType": int(movement.type), "TransactionId": movement.transaction_id}
+    echo = {
+        number_name(cashback=movement.cashback): movement.bet_id,
+        "TransactionType": int(movement.type),
+        "TransactionId": movement.transaction_id,
+    }
     accept = Accept(
         movement.bet_id,
         int(movement.type),
@@ -201,6 +216,7 @@ def _only_taken(outcome: Answer, movement: Movement) -> Answer:
         value.get("PartnerTransactionId"),
         value.get("Balance"),
         None if movement.tax is None else f"{movement.tax:f}",
+        movement.cashback,
     )
     return Answer(Code.SUCCESS, echo, accepts=(accept,))
 
@@ -208,13 +224,16 @@ def _only_taken(outcome: Answer, movement: Movement) -> Answer:
 async def list_payments(wallet: Wallet, casino: Casino, data: str) -> Answer:
     """Serve ``/payments/info``: the movements of a bet in the journal; an empty list if there is none."""
     asked = InfoRequest.model_validate_json(data)
-    entries = await wallet.entries(casino.client_id, asked.bet_id)
-    return Answer(Code.SUCCESS, [_info(asked.bet_id, entry, decimals) for entry, decimals in entries])
+    cashback = asked.bet_id is None and casino.switches.cashback_info
+    number = asked.cashback_id if cashback else asked.bet_id
+    if number is None:
+        return Answer(Code.NOT_ADDED, message="Malformed: BetId", status=400)
+    entries, name = await wallet.entries(casino.client_id, number), number_name(cashback=cashback)
+    return Answer(Code.SUCCESS, [{name: number, **_info(entry, decimals)} for entry, decimals in entries])
 
 
-def _info(bet_id: int, entry: Entry, decimals: int) -> dict[str, object]:
+def _info(entry: Entry, decimals: int) -> dict[str, object]:
     return {
-        "BetId": bet_id,
         "PartnerTransactionId": _partner_transaction_id(entry),
         "PartnerUserId": entry.partner_user_id,
         "TransactionType": int(entry.type),
@@ -250,6 +269,7 @@ OPERATIONS: dict[str, Operation] = {
     "/users/data": read_user,
     "/payments/make": make_payment,
     LIST_PATH: make_payments,
+    CASHBACK_PATH: make_cashback,
     "/payments/info": list_payments,
     "/payments/close": close_bet,
 }

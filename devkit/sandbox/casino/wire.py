@@ -62,11 +62,14 @@ LONGEST_LIST = 256 * 1024
 # The path at the aggregator, below its /mis-api/api/v2; to the fault plan it is the path of a call.
 ACCEPT_PATH = "/payments/accept"
 LIST_PATH = "/payments/make-list"
+CASHBACK_PATH = "/cashback-payments/make"
+CASHBACK_ACCEPT_PATH = "/cashback-payments/accept"
+ACCEPT_PATHS = (ACCEPT_PATH, CASHBACK_ACCEPT_PATH)
 
 
 @dataclass(frozen=True)
 class Accept:
-    """The outcome of one movement in ``payments/accept``, in major units.
+    """The outcome of one movement in ``payments/accept``, or of a ``cashback`` in its own call, in major units.
 
     ``partner_transaction_id`` and ``balance`` are None on a refusal, ``transaction_id`` and ``tax`` if the aggregator
     gave none.
@@ -81,12 +84,18 @@ class Accept:
     partner_transaction_id: str | None = None
     balance: str | None = None
     tax: str | None = None
+    cashback: bool = False
+
+    @property
+    def path(self) -> str:
+        """Return the path that it is sent to."""
+        return CASHBACK_ACCEPT_PATH if self.cashback else ACCEPT_PATH
 
     def body(self) -> dict[str, object]:
         """Return the message as JSON can carry it."""
         optional = {"TransactionId": self.transaction_id, "Balance": self.balance, "TaxAmount": self.tax}
         return {
-            "BetId": self.bet_id,
+            number_name(cashback=self.cashback): self.bet_id,
             "TransactionType": self.transaction_type,
             "PartnerUserId": self.partner_user_id,
             "Amount": self.amount,
@@ -171,6 +180,12 @@ class MakeRequest(_Request):
     tag_id: Annotated[int, Field(ge=1)] | None = None
 
 
+class MakeCashbackRequest(MakeRequest):
+    """``/cashback-payments/make``."""
+
+    bet_id: BetId = Field(alias="CashbackId")
+
+
 class MakeListRequest(RootModel[list[MakeRequest]]):
     """``/payments/make-list``: what make gets, 1 to 100 times."""
 
@@ -180,9 +195,10 @@ class MakeListRequest(RootModel[list[MakeRequest]]):
 
 
 class InfoRequest(_Request):
-    """``/payments/info``."""
+    """``/payments/info``: of a bet or, at a casino that has that, of a cashback."""
 
-    bet_id: BetId
+    bet_id: BetId | None = None
+    cashback_id: BetId | None = None
 
 
 class CloseRequest(_Request):
@@ -190,6 +206,11 @@ class CloseRequest(_Request):
 
     bet_id: BetId
     closed: bool
+
+
+def number_name(*, cashback: bool) -> str:
+    """Return what names the number of a bet or of a cashback."""
+    return "CashbackId" if cashback else "BetId"
 
 
 def read_amount(given: object) -> Decimal | None:
