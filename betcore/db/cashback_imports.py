@@ -36,7 +36,7 @@ class CashbackImports:
 
     async def players(self, casino_id: int, names: Sequence[str]) -> dict[str, NamedPlayerRow]:
         """Return the players of a casino by the casino's ids; those that it does not have are left out."""
-        given = {"casino_id": casino_id, "partner_user_ids": list(names)}
+        given = {"casino_id": casino_id, "partner_user_ids": sorted(set(names))}
         rows = await self._database.all_rows(cashback_imports.PLAYERS, **given)
         return {row.partner_user_id: row for row in rows}
 

@@ -72,6 +72,8 @@ WHERE casino_id = :casino_id AND partner_user_id = ANY(CAST(:partner_user_ids AS
 """,
 )
 
+# Each key is looked up by itself: as a list, PostgreSQL may read all of a casino's cashbacks instead, as long as it has
+# not noticed how many there are.
 # A key that stands is not opened again. One that another transaction has inserted meanwhile is in neither part of what
 # comes back: the statement is run again then.
 OPEN = Statement(
@@ -107,8 +109,10 @@ event AS (
 standing AS (
     SELECT cashback_id, key, player_id, currency, amount, true AS fresh FROM fresh
     UNION ALL
-    SELECT cashback_id, key, player_id, currency, amount, false FROM cashback
-    WHERE casino_id = :casino_id AND key = ANY(CAST(:keys AS text[]))
+    SELECT found.*, false FROM (SELECT DISTINCT key FROM asked) AS given CROSS JOIN LATERAL (
+        SELECT cashback_id, key, player_id, currency, amount FROM cashback
+        WHERE casino_id = :casino_id AND key = given.key LIMIT 1
+    ) AS found
 )
 SELECT place, known, coalesce(standing.fresh, false) AS fresh, cashback_id, player_id, standing.currency,
        standing.amount
