@@ -20,7 +20,7 @@ FETCHED_MB, INSTALLED_MB, USUAL_SECONDS = 200, 700, 35
 QUIET_SECONDS = 3.0
 KEPT_LINES = 30
 
-_PACKAGE = re.compile(r"^[A-Za-z0-9][\w.-]*==", re.MULTILINE)
+_PACKAGE = re.compile(r"^([A-Za-z0-9][\w.-]*)==", re.MULTILINE)
 _FETCHED = re.compile(r"^\s*(?:Downloading|Using cached) (\S+\.whl) \(([\d.]+) ?([kM]?)B\)")
 _FACTORS = {"": 1e-6, "k": 1e-3, "M": 1.0}
 
@@ -57,11 +57,11 @@ class Progress:
 
     def __str__(self) -> str:
         """Return how far it is, in words."""
-        installed = len(list(VENV.glob("lib/python*/site-packages/*.dist-info")))
-        if installed:
-            return f"installed {min(installed, self.packages)} of {self.packages} packages, {self.seconds} s"
+        if installed := _installed():
+            return f"installed {installed} of about {self.packages} packages, {self.seconds} s"
         if self.fetched:
-            return f"fetched {len(self.fetched)} of {self.packages} packages, {self.megabytes:.0f} MB, {self.seconds} s"
+            fetched = f"fetched {len(self.fetched)} of about {self.packages} packages"
+            return f"{fetched}, {self.megabytes:.0f} MB, {self.seconds} s"
         return f"fetching packages, {self.seconds} s"
 
     def _show(self) -> None:
@@ -75,6 +75,15 @@ class Progress:
 def _say(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def _packages(requirements: Sequence[Path]) -> int:
+    """Return how many packages the files name; a few of them may be for other systems or versions of Python."""
+    return len({name for file in requirements for name in _PACKAGE.findall(file.read_text())})
+
+
+def _installed() -> int:
+    return len(list(VENV.glob("lib/python*/site-packages/*.dist-info")))
 
 
 def _commands(uv: str | None, requirements: Sequence[Path]) -> list[list[str]]:
@@ -111,19 +120,19 @@ def main() -> None:
     parser.add_argument("--uv", help="path of uv, which is used in place of pip")
     parser.add_argument("requirements", nargs="+", type=Path)
     given = parser.parse_args()
-    packages = sum(len(_PACKAGE.findall(file.read_text())) for file in given.requirements)
+    packages = _packages(given.requirements)
     version = ".".join(map(str, sys.version_info[:3]))
     installer = "uv" if given.uv else "pip"
     _say(
-        f"Installing {packages} packages into {VENV} with {installer} and Python {version}: PostgreSQL, Temporal,\n"
-        f"the libraries and the tools of the tests. About {FETCHED_MB} MB to fetch, {INSTALLED_MB} MB on the disk, "
-        f"about {USUAL_SECONDS} seconds.\n"
+        f"Installing about {packages} packages into {VENV} with {installer} and Python {version}: PostgreSQL,\n"
+        "Temporal, the libraries and the tools of the tests.\n"
+        f"About {FETCHED_MB} MB to fetch, {INSTALLED_MB} MB on the disk, {USUAL_SECONDS} seconds.\n"
     )
     with Progress(packages) as progress:
         for command in _commands(given.uv, given.requirements):
             _run(command, progress)
     fetched = f", {progress.megabytes:.0f} MB fetched" if progress.megabytes else ""
-    _say(f"Installed {packages} packages in {progress.seconds} s{fetched}. Next: make demo, or make up.\n")
+    _say(f"Installed {_installed()} packages in {progress.seconds} s{fetched}. Next: make demo, or make up.\n")
 
 
 if __name__ == "__main__":
