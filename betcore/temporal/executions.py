@@ -39,8 +39,15 @@ STUCK = {
 }
 # Of a server's ten queries a second (``frontend.namespaceRPS.visibility``) most are left to operators and to others.
 _LISTS = Pace(4, burst=8)
+# The embedded server has one connection to its database: while it reads a page of thousands of running workflows, which
+# takes it some 50 ms, no bet gets on.
+_WHOLE = Pace(2, burst=2)
 # One look at a workflow costs the server far less than a query.
 _LOOKS = Pace(100, burst=100)
+# A query reads all running workflows, however few it names: so few are looked at one by one.
+_FEW = 50
+# Workflows that one query names, and the most that the server returns on one page.
+_NAMED, _ON_A_PAGE = 500, 1000
 # The server has escapes of its own for quotes and backslashes in a value: only other values stand in a query.
 _PLAIN = re.compile(r"[\w .:-]+", re.ASCII)
 # Of consecutive failures of workflow tasks, the history has the first one; few events can follow it.
@@ -79,9 +86,28 @@ class Description:
         return min((one.next_at for one in self.pending if one.next_at), default=None)
 
 
+async def running(client: Client, most: int) -> set[str]:
+    """Return the ids of the workflows that move money and run, by Temporal's list: about ``most``, the newest.
+
+    Return those that were read by then if the list does not answer.
+    """
+    ids: set[str] = set()
+    try:
+        async for page in _pages(client, _MOVING_MONEY, _ON_A_PAGE):
+            ids.update(found.id for found in page)
+            if len(ids) >= most:
+                break
+    except RPCError as error:
+        _log.warning("Temporal's list does not answer", error=str(error))
+    return ids
+
+
 async def without_execution(client: Client, rows: Sequence[OpenBet]) -> list[OpenBet]:
-    """Return those of a page of at most a few hundred open rows whose workflow is not open."""
-    listed = await _listed(client, [row.workflow_id for row in rows])
+    """Return those of some open rows whose workflow is not open."""
+    listed: set[str] = set()
+    if len(rows) > _FEW:
+        for first in range(0, len(rows), _NAMED):
+            listed |= await _listed(client, [row.workflow_id for row in rows[first : first + _NAMED]])
     alone = []
     for row in rows:
         if row.workflow_id not in listed:
@@ -151,10 +177,15 @@ async def find_stuck(
 async def started_before(client: Client, moment: datetime, page: int) -> AsyncIterator[Sequence[WorkflowExecution]]:
     """Yield the bets' workflows that run and were started before a moment, ``page`` at a time, the newest first."""
     query = f"{_RUNNING} AND WorkflowType = 'Bet' AND StartTime < '{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}'"
-    found = client.list_workflows(query, page_size=page)
+    async for found in _pages(client, query, page):
+        yield found
+
+
+async def _pages(client: Client, query: str, size: int) -> AsyncIterator[Sequence[WorkflowExecution]]:
+    found = client.list_workflows(query, page_size=size)
     more = True
     while more:
-        await _LISTS.turn()
+        await _WHOLE.turn()
         await found.fetch_next_page()
         if found.current_page:
             yield found.current_page

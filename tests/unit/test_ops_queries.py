@@ -327,8 +327,12 @@ async def test_other_workflows_are_no_bets(fixture: OpsFixture) -> None:
 # The minute's look
 
 
-async def test_what_the_list_does_not_have_is_asked_of_each_workflow(fixture: OpsFixture) -> None:
+@pytest.mark.parametrize("few", [0, 50], ids=["after the list", "without the list"])
+async def test_what_the_list_does_not_have_is_asked_of_each_workflow(
+    fixture: OpsFixture, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
     """A name that breaks the query is why the list does not answer here."""
+    monkeypatch.setattr(executions, "_FEW", few)
     runs, gone = f"it's {uuid4()}", f"it's {uuid4()}"
     await fixture.carried(runs)
     rows = [OpenBet("bet", number, OWNER, 0, name) for number, name in enumerate((runs, gone), 1)]

@@ -12,9 +12,10 @@ from betcore.db.open_bets import OpenBets
 from betcore.domain.activity_inputs import Pay
 from betcore.domain.bet import BetState
 from betcore.domain.claims import Confirmation
+from betcore.temporal import executions
 from tests.in_process_casino import InProcessCasino, open_casino
 from tests.partner import eventually
-from tests.workflows.bets import Handle, events, start, sweep, working
+from tests.workflows.bets import Handle, events, resumed, start, sweep, working
 
 OWNER = "a workflow that is gone"
 PROVIDER = "unconfirmed_within: 0.1"
@@ -24,10 +25,15 @@ async def _without_workflow(casino: InProcessCasino, number: int) -> list[int]:
     """Insert open bets that no workflow carries; return their BetIds."""
     orders = [await casino.pay_in() for _ in range(number)]
     bets = [(await casino.bets.open(order, OWNER, BetState.ACCEPTING, None)).record.bet_id for order in orders]
+    await _opened_earlier(casino)
+    return sorted(bets)
+
+
+async def _opened_earlier(casino: InProcessCasino) -> None:
+    """Have all bets opened an hour earlier: a sweep leaves new ones alone."""
     async with casino.engine.connect() as connection:
         await connection.exec_driver_sql("ALTER TABLE bet DISABLE TRIGGER USER")
         await connection.exec_driver_sql("UPDATE bet SET opened_at = opened_at - interval '1 hour'")
-    return sorted(bets)
 
 
 @pytest.mark.parametrize(
@@ -37,12 +43,31 @@ async def test_a_sweep_resumes_bets_from_where_the_last_one_has_stopped(
     database_url: str, temporal: Client, monkeypatch: pytest.MonkeyPatch, bets: int, resumed: list[int]
 ) -> None:
     """Each sweep may be another process's. After the end of a round the next sweep begins another one."""
-    monkeypatch.setattr(recovery, "_AT_ONCE", 2)
+    monkeypatch.setattr(recovery, "_LISTED", 2)
     monkeypatch.setattr(recovery, "_PAGES", 1)
     async with open_casino(database_url) as casino:
         opened = await _without_workflow(casino, bets)
         assert [await sweep(casino, temporal) for _ in resumed] == resumed
         assert await OpenBets(casino.database).cursor("bet") == opened[1]
+
+
+@pytest.mark.parametrize("most", [100, 1], ids=["all that run are listed", "the newest are listed"])
+async def test_a_lost_bet_among_running_ones_is_resumed(
+    database_url: str, temporal: Client, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """What the list of running workflows does not show is asked for, and resumed only if it does not run."""
+    monkeypatch.setattr(executions, "_ON_A_PAGE", 2)
+    monkeypatch.setattr(executions, "_FEW", 0)
+    monkeypatch.setattr(recovery, "_LISTED", most)
+    monkeypatch.setattr(recovery, "_PAGES", 1)
+    async with open_casino(database_url, provider=PROVIDER) as casino, working(temporal, casino):
+        waiting = [(await _waiting(casino, temporal))[1] for _ in range(3)]
+        await waiting[1].terminate()
+        await _opened_earlier(casino)
+        await resumed(casino, temporal)
+        assert await sweep(casino, temporal) == 0
+        for handle in waiting[::2]:
+            await handle.terminate()
 
 
 async def test_a_sweep_without_open_bets_asks_nothing_and_logs_nothing(database_url: str, temporal: Client) -> None:
