@@ -29,7 +29,7 @@ from api.player_auth import LOST_AFTER, PlayerAuth
 from api.provider import routes as provider_routes
 from api.provider.balances import Balances
 from api.provider.operations import BetOperations
-from api.provider.responses import Reply, refusal, render
+from api.provider.responses import USED_BEFORE, Reply, refusal, render
 from api.provider.signature import Caller, SignatureMiddleware
 from api.provider.stake_admission import StakeAdmission
 from api.provider.workflow_client import BetWorkflowClient
@@ -172,7 +172,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
         if caller and not caller.claimed:
             requests: ProviderRequests = request.app.state.requests
             if not await requests.claim(caller.provider.provider_id, caller.request_id):
-                return render(Reply(Code.NOT_AUTHORISED, "this X-Request-Id was used before"))
+                return render(Reply(Code.NOT_AUTHORISED, USED_BEFORE))
     except DatabaseError:
         _log.exception("a request id could not be recorded")
         return render(Reply(Code.OUTCOME_UNKNOWN))

@@ -10,7 +10,7 @@ from api.provider import commands
 from api.provider.balances import Balances
 from api.provider.call import Call
 from api.provider.outcome import Outcome, ended, explanation, opened
-from api.provider.responses import ALREADY_PROCESSED, Reply
+from api.provider.responses import ALREADY_PROCESSED, USED_BEFORE, Reply
 from api.provider.schemas import PayInBody, PayInOutBody, PayOutBody, RefundBody, UnreadableWin
 from api.provider.stake_admission import StakeAdmission
 from api.provider.winnings import Winnings
@@ -63,10 +63,12 @@ class BetOperations:
 
     async def pay_in(self, call: Call, body: PayInBody) -> Reply:
         """Take a stake. The row of a known bet answers first: our own checks are for new stakes only."""
+        await self._admission.turn_away_if_full(call, call.bet(body.bet_id))
         return await self._in_session(call, body.bet_id, partial(self._pay_in, call, body))
 
     async def pay_in_out(self, call: Call, body: PayInOutBody) -> Reply:
         """Take a stake and pay its winnings at once."""
+        await self._admission.turn_away_if_full(call, call.bet(body.bet_id))
         return await self._in_session(call, body.bet_id, partial(self._pay_in, call, body))
 
     async def pay_out(self, call: Call, body: PayOutBody) -> Reply:
@@ -93,7 +95,7 @@ class BetOperations:
         """Look up what the call is about, and act on it. A refusal from there on has currency and balance too."""
         context = await self._requests.look_up(call.provider, call.request_id, call.session_id, provider_bet_id)
         if context is None:
-            raise NotAuthorised("this X-Request-Id was used before")
+            raise NotAuthorised(USED_BEFORE)
         if call.sent_at < context.ids_since:
             # It may have been answered before the request ids were lost.
             raise OutcomeUnknown("request ids were lost: sign it anew")

@@ -12,6 +12,7 @@ from betcore.domain.money import Money
 _log = structlog.get_logger()
 
 ALREADY_PROCESSED = "already_processed"
+USED_BEFORE = "this X-Request-Id was used before"
 
 # (code of betcore.domain.errors) -> (_responseCode, HTTP status)
 RESPONSE_CODES: dict[str, tuple[int, int]] = {

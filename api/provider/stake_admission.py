@@ -8,10 +8,11 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from api.provider.call import Call
+from api.provider.responses import USED_BEFORE
 from api.provider.stake_limit import StakeLimit
 from betcore.db.provider_requests import ProviderRequests
 from betcore.domain.bet import BetRecord
-from betcore.domain.errors import OutcomeUnknown, Overloaded
+from betcore.domain.errors import NotAuthorised, OutcomeUnknown, Overloaded
 from betcore.domain.ids import BetKey
 
 _log = structlog.get_logger()
@@ -35,6 +36,21 @@ class StakeAdmission:
         self._look_ups: set[asyncio.Task[None]] = set()
         LIMIT.set(self._limit.limit if self._limit else 0)
 
+    async def turn_away_if_full(self, call: Call, bet: BetKey) -> None:
+        """Raise Overloaded for a new stake that has no place whatever its casino is, before it is looked up.
+
+        Its request id is used up all the same: a provider may give such a bet up without a Refund, and whoever has
+        recorded the call could place the bet after that. Raises NotAuthorised if the id was used before.
+        """
+        if self._limit is None or bet in self._bets or not self._limit.is_full():
+            return
+        provider_id = call.provider.provider_id
+        claimed = await self._requests.claim_unless_known(provider_id, call.request_id, bet.provider_bet_id)
+        if claimed is False:
+            raise NotAuthorised(USED_BEFORE)
+        if claimed:
+            raise _turned_away()
+
     async def send(
         self,
         call: Call,
@@ -52,8 +68,7 @@ class StakeAdmission:
         if limit is None or bet in self._bets:
             return await send()
         if not limit.enter(casino_id):
-            SHED.inc()
-            raise Overloaded("too many new stakes at once: this call took nothing, send it again later")
+            raise _turned_away()
         entered = limit.round
         self._bets.add(bet)
         IN_FLIGHT.set(limit.in_flight)
@@ -96,3 +111,8 @@ class StakeAdmission:
             share = (record.opened_at - seen_at).total_seconds() / call.provider.profile.answer_deadline
         limit.waited(min(max(share, 0.0), 1.0), entered)
         LIMIT.set(limit.limit)
+
+
+def _turned_away() -> Overloaded:
+    SHED.inc()
+    return Overloaded("too many new stakes at once: this call took nothing, send it again later")

@@ -49,9 +49,18 @@ class StakeLimit:
         """Return how many stakes may be in flight now."""
         return int(self._limit)
 
+    def is_full(self) -> bool:
+        """Return whether there is no place for a stake, whatever its casino is."""
+        if self.in_flight < self.limit:
+            return False
+        self._reached = True
+        return True
+
     def enter(self, casino_id: int) -> bool:
         """Count one more stake in flight, and return True; return False if there is no place for it."""
-        if self.in_flight >= self.limit or self._of_casino[casino_id] >= ceil(self.limit * OF_ONE_CASINO):
+        if self.is_full():
+            return False
+        if self._of_casino[casino_id] >= ceil(self.limit * OF_ONE_CASINO):
             self._reached = True
             return False
         self.in_flight += 1

@@ -45,6 +45,19 @@ class ProviderRequests:
             None if row.found is None else row.found.record,
         )
 
+    async def claim_unless_known(self, provider_id: int, request_id: str, provider_bet_id: str) -> bool | None:
+        """Claim the request id of a stake that is turned away; return False if the id was used before.
+
+        Return None, with nothing claimed, if the bet has a row: that decides the answer.
+        """
+        [row] = await self._database.all_rows(
+            provider_requests.CLAIM_UNLESS_KNOWN,
+            provider_id=provider_id,
+            request_id=request_id,
+            provider_bet_id=provider_bet_id,
+        )
+        return None if row.is_known else row.is_new
+
     async def _noticed(self) -> datetime:
         """Record that request ids were lost; return since when none was, by the first process to notice."""
         while True:

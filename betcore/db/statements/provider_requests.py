@@ -63,6 +63,14 @@ class RequestIdRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimUnlessKnownRow:
+    """Whether a bet has a row, and if it has none, whether the request id is new."""
+
+    is_known: bool
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class BetIdRow:
     """A bet that was changed."""
 
@@ -137,6 +145,23 @@ CLAIM = Statement(
     """
 INSERT INTO request_id (provider_id, request_id) VALUES (:provider_id, :request_id)
 ON CONFLICT DO NOTHING RETURNING request_id
+""",
+)
+
+# For a stake that is turned away. The id of a known bet's call is left to the look-up that follows.
+CLAIM_UNLESS_KNOWN = Statement(
+    ClaimUnlessKnownRow,
+    """
+WITH known AS (
+    SELECT FROM bet WHERE provider_id = :provider_id AND provider_bet_id = :provider_bet_id
+),
+claimed AS (
+    INSERT INTO request_id (provider_id, request_id)
+    SELECT :provider_id, :request_id WHERE NOT EXISTS (SELECT FROM known)
+    ON CONFLICT DO NOTHING
+    RETURNING request_id
+)
+SELECT EXISTS (SELECT FROM known) AS is_known, EXISTS (SELECT FROM claimed) AS is_new
 """,
 )
 
