@@ -27,7 +27,7 @@ BLOCKED: Said = (7, "player_blocked")
 UNAVAILABLE: Said = (7, "casino_unavailable")
 
 FUNDS, MIN_BET, MAX_BET = Decimal("1000.00"), Decimal("0.10"), Decimal("6000")
-MAKE, INFO, ACCEPTS = "/payments/make", "/payments/info", "/payments/accept"
+MAKE, LIST, INFO, ACCEPTS = "/payments/make", "/payments/make-list", "/payments/info", "/payments/accept"
 # "Duplicate", which decides nothing unless payments/info lists the movement (edge cases 32, 88).
 DUPLICATE = 103803
 # The same answers in other clothes (edge case 85): they change nothing that anybody hears.
@@ -269,17 +269,20 @@ class World:
         return self.late or any(_decides_nothing(fault) for fault in self._of(kind))
 
     def refused(self, kind: int) -> list[int]:
-        """Return the codes with which the casino may refuse this type; a refusing answer means that it took nothing."""
-        return [fault["error_code"] for fault in self._of(kind) if _is_refusal(fault)]
+        """Return the codes with which the casino may refuse this type; a refusing answer means that it took nothing,
+        but for an item of a list."""
+        answers = [fault["error_code"] for fault in self._of(kind) if _is_refusal(fault)]
+        return answers + [fault["fields"]["ErrorCode"] for fault in self._of(kind) if _refuses_items(fault)]
 
     def says_duplicate(self, kind: int) -> bool:
         """Return whether the casino may call this type a duplicate, having taken nothing."""
         return any(fault.get("error_code") == DUPLICATE for fault in self._of(kind))
 
     @property
-    def refuses_by_accept(self) -> bool:
-        """Return whether the Accept of what was made may refuse it."""
-        return any(fault["path"] == ACCEPTS and _is_refusal(fault) for fault in self.faults)
+    def refuses_what_it_made(self) -> bool:
+        """Return whether the Accept of what was made may refuse it, or the item that answers it in a list."""
+        by_accept = any(fault["path"] == ACCEPTS and _is_refusal(fault) for fault in self.faults)
+        return by_accept or any(_refuses_items(fault) for fault in self.faults)
 
     @property
     def misreads(self) -> bool:
@@ -301,12 +304,19 @@ class World:
         return not self.late and not self.blind and all(_is_found(fault) for fault in self.faults)
 
     def _of(self, kind: int) -> list[dict[str, Any]]:
-        about = [fault for fault in self.faults if fault["path"] != INFO and fault["kind"] not in CLEAN]
+        paths = (MAKE, ACCEPTS, LIST) if kind > 0 else (MAKE, ACCEPTS)
+        about = [fault for fault in self.faults if fault["path"] in paths and fault["kind"] not in CLEAN]
         return [fault for fault in about if fault.get("transaction_type") in (None, kind)]
 
 
 def _is_refusal(fault: dict[str, Any]) -> bool:
-    return bool(fault["kind"] == "error_code" and fault["error_code"] != DUPLICATE)
+    # An answer that refuses a whole list refuses none of its items by itself (edge case 131).
+    return bool(fault["kind"] == "error_code" and fault["error_code"] != DUPLICATE and fault["path"] != LIST)
+
+
+def _refuses_items(fault: dict[str, Any]) -> bool:
+    """Return whether each item of a list is made, and answered with a refusal (edge case 132)."""
+    return bool(fault["path"] == LIST and fault["kind"] == "rewrite")
 
 
 def _decides_nothing(fault: dict[str, Any]) -> bool:
@@ -315,7 +325,8 @@ def _decides_nothing(fault: dict[str, Any]) -> bool:
 
 
 def _is_found(fault: dict[str, Any]) -> bool:
-    if fault["path"] == INFO or fault["kind"] in CLEAN:
+    # What a list leaves unknown goes on alone.
+    if fault["path"] in (INFO, LIST) or fault["kind"] in CLEAN:
         return True
     if fault.get("error_code") == DUPLICATE:
         # A claw-back that is certainly not there is sent again, without end.
@@ -404,7 +415,7 @@ def _owed(bet: Bet, world: World) -> Iterator[Bet]:
         yield replace(bet, doubt=Doubt.PERHAPS)
     if kind == WIN and _PARKING & set(world.refused(WIN)):
         # What may be a repeat is looked for before it is parked (edge case 84); the first send cannot be there.
-        clear = bet.doubt is Doubt.PERHAPS and not world.blind and not world.refuses_by_accept
+        clear = bet.doubt is Doubt.PERHAPS and not world.blind and not world.refuses_what_it_made
         yield replace(bet, parked=True, doubt=Doubt.NO if clear else bet.doubt)
     if world.says_duplicate(kind) and bet.doubt is not Doubt.MADE:
         # Twice absent, and twice called a duplicate.

@@ -8,10 +8,11 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -29,8 +30,9 @@ _DEFINITE_WITHIN = 30
 _STILL, _STILL_WHILE_SHRINKING = 12, 7
 # Short times, if the specification lets a profile choose; the casino applies at once what it takes.
 _CASINO = (
-    "{attempt_timeout: 1.5, message_lifetime: 2, clock_leeway: 0.5, effect_within: 1, accept_within: 1, "
-    "retry: {first: 0.1, cap: 0.3}, breaker: {failures: 100000}, approval_above: {EUR: 100000, USD: 100000}}"
+    "{{attempt_timeout: 1.5, message_lifetime: 2, clock_leeway: 0.5, effect_within: 1, accept_within: 1, "
+    "retry: {{first: 0.1, cap: 0.3}}, breaker: {{failures: 100000}}, approval_above: {{EUR: 100000, USD: 100000}}, "
+    "send: {{list: {lists}}}}}"
 )
 _DEADLINE = 1.0
 _SHORT, _LONGER, _NEVER = 0.5, 0.6, 300
@@ -186,6 +188,21 @@ _of_accepts = st.one_of(
         times=_times,
     ),
 )
+# What a casino does with a list. The whole of it is refused, and nothing of it was made; or each item, and was made.
+_LIST_FAULTS: list[dict[str, Any]] = [
+    *({"kind": kind} for kind in (*_MISHEARD, "item_missing", "item_doubled", "item_foreign", "items_reversed")),
+    *({"kind": kind, "commit": True} for kind in ("error", "status")),
+    {"kind": "hold_after"},
+    *({"kind": "error_code", "error_code": code} for code in (103801, 103805)),
+    *({"kind": "rewrite", "fields": {"ErrorCode": code}} for code in (103805, 102823)),
+]
+
+
+def _of_a_list(fault: dict[str, Any], times: int | None) -> dict[str, Any]:
+    return {"path": book.LIST} | fault | ({} if times is None else {"times": times})
+
+
+_of_lists = st.builds(_of_a_list, st.sampled_from(_LIST_FAULTS), _times)
 _faults = st.one_of(
     _mishaps, _mishaps, _committed, _delays, _held, _refusals, _refusals, _oddities, _false_duplicates, _clean
 )
@@ -204,9 +221,11 @@ class _Scene:
     mended: bool
     duplicate: bool
     words: dict[str, Any]
+    results: list[str]
+    in_list: dict[str, Any] | None
 
 
-_SCENES = {"": 30, "odd words": 6, "a misread list": 2, "a death": 1}
+_SCENES = {"": 30, "odd words": 6, "credits in a list": 6, "a misread list": 2, "a death": 1}
 _POINTS = ["counted", "answered", "recorded", "outcome_known", "outcome_told", "answer_written"]
 
 
@@ -224,6 +243,8 @@ def _scene(number: int) -> _Scene:
         mended=dice.random() < 0.5,
         duplicate=dice.random() < 0.3,
         words=dice.choice(_ODD_WORDS),
+        results=[dice.choice(["pay-out", "pay-out", "refund"]) for _ in _SLOTS],
+        in_list=dice.choice([None, *_LIST_FAULTS]),
     )
 
 
@@ -247,7 +268,7 @@ class Machine(RuleBasedStateMachine):
         self._calls: list[Call] = []
         self._open_ended: dict[Call, None] = {}
         self._failed = False
-        self._accept, self._codes_104 = False, False
+        self._accept, self._codes_104, self._lists = False, False, ""
         self._scene: _Scene | None = None
         self._steps = 0
         # Whether the provider asks until it knows, though the casino is not well.
@@ -299,6 +320,26 @@ class Machine(RuleBasedStateMachine):
         """Make these calls at once; all are of one bet. ``away``: the worker is stopped meanwhile."""
         name = calls[0].bet
         allowed = book.hear(self._now(name), calls, self._world)
+        heard = self._hear(calls, allowed, away)
+        self._bets[name] = allowed[heard]
+        if any(said[0] == 1 for said in heard):
+            self._look(name)
+        return heard
+
+    def _say_together(self, calls: Sequence[Call], away: float | None = None) -> None:
+        """Make these calls at once; each is of a bet of its own."""
+        allowed = [book.hear(self._now(call.bet), (call,), self._world) for call in calls]
+        heard = self._hear(calls, [tuple(said for (said,) in answers) for answers in product(*allowed)], away)
+        for call, said, one in zip(calls, heard, allowed, strict=True):
+            self._bets[call.bet] = one[(said,)]
+        for call, said in zip(calls, heard, strict=True):
+            if said[0] == 1:
+                self._look(call.bet)
+
+    def _hear(
+        self, calls: Sequence[Call], allowed: Collection[tuple[Said, ...]], away: float | None = None
+    ) -> tuple[Said, ...]:
+        """Make calls at once, and return their answers, which have to be allowed."""
         step: Step = {"do": "calls", "calls": [_words(call) for call in calls]}
         if away is not None:
             step["away"] = away
@@ -312,11 +353,9 @@ class Machine(RuleBasedStateMachine):
             if said == UNKNOWN:
                 self._open_ended[call] = None
         if heard not in allowed:
-            self._disagree(f"{name}: heard {heard}, allowed {sorted(allowed, key=str)}")
-        self._bets[name] = allowed[heard]
+            names = " ".join(sorted({call.bet for call in calls}))
+            self._disagree(f"{names}: heard {heard}, allowed {sorted(allowed, key=str)}")
         self._calls.extend(call for call in calls if call not in self._calls)
-        if any(said[0] == 1 for said in heard):
-            self._look(name)
         return heard
 
     def _look(self, name: str) -> None:
@@ -401,6 +440,7 @@ class Machine(RuleBasedStateMachine):
         reverses=st.booleans(),
         code_104=st.booleans(),
         duplicates=st.booleans(),
+        lists=st.sampled_from(["false", "credits"]),
         scene=_scenes,
     )
     def open(
@@ -411,12 +451,14 @@ class Machine(RuleBasedStateMachine):
         reverses: bool,
         code_104: bool,
         duplicates: bool,
+        lists: str,
         scene: _Scene,
     ) -> None:
         """Set up a provider and a casino of this example's own."""
         # An Accept would end what the list leaves in doubt.
         accept = accept and scene.what != "a misread list"
-        self._accept, self._codes_104, self._scene = accept, code_104, scene
+        lists = "credits" if scene.what == "credits in a list" else lists
+        self._accept, self._codes_104, self._lists, self._scene = accept, code_104, lists, scene
         self._world = World(soon_never_seen=soon_never_seen, soon_withdrawn=soon_withdrawn, reverses=reverses)
         provider = {
             "answer_deadline": _DEADLINE,
@@ -428,7 +470,7 @@ class Machine(RuleBasedStateMachine):
         switches = {"repeats": "duplicate"} if duplicates else {"repeats": "replay"}
         way = "accept" if accept else "reply"
         self._do(
-            {"do": "open", "confirmation": way, "provider": json.dumps(provider), "casino": _CASINO}
+            {"do": "open", "confirmation": way, "provider": json.dumps(provider), "casino": _CASINO.format(lists=lists)}
             | {"switches": switches}
         )
 
@@ -517,6 +559,12 @@ class Machine(RuleBasedStateMachine):
             with self._late():
                 self._say(self._call(opening, name), *calls, away=_AWAY)
 
+    @precondition(lambda self: self._lists == "credits")
+    @rule(fault=_of_lists)
+    def break_lists(self, fault: dict[str, Any]) -> None:
+        """Let the casino fail with lists alone."""
+        self._break([fault])
+
     @invariant()
     def scene(self) -> None:
         """Play a part that takes seconds when its moment has come."""
@@ -529,7 +577,13 @@ class Machine(RuleBasedStateMachine):
         if scene is not None and scene.what:
             self.trials.counts[scene.what] += 1
             self.mend()
-            {"odd words": self._odd_words, "a misread list": self._misread, "a death": self._death}[scene.what](scene)
+            parts: dict[str, Callable[[_Scene], None]] = {
+                "odd words": self._odd_words,
+                "credits in a list": self._credits_in_a_list,
+                "a misread list": self._misread,
+                "a death": self._death,
+            }
+            parts[scene.what](scene)
 
     def _whose(self, scene: _Scene) -> str:
         """Return the bet of a scene: mostly one that has something to do."""
@@ -556,6 +610,27 @@ class Machine(RuleBasedStateMachine):
         about = {"path": book.MAKE, "transaction_type": kind}
         self._break([about | duplicate if scene.duplicate else _odd(kind, None, scene.words)])
         self._ask(self._call(operation, name))
+
+    def _credits_in_a_list(self, scene: _Scene) -> None:
+        """Let the results of several bets come while the worker is away, or the casino is down, so that their credits
+        leave in one call."""
+        for name in self._in(_Stage.NONE):
+            self._ask(self._call("pay-in", name))
+        those = self._in(_Stage.TAKEN)
+        if not those:
+            return
+        calls = [self._call(operation, name) for operation, name in zip(scene.results, those, strict=False)]
+        faults = [] if scene.in_list is None else [_of_a_list(scene.in_list, None)]
+        if scene.mended:
+            self._break([{"path": path, "kind": "error"} for path in (book.MAKE, book.LIST)])
+            self._say_together(calls)
+            self._break(faults)
+        else:
+            self._break(faults)
+            with self._late():
+                self._say_together(calls, away=_AWAY)
+        for call in calls:
+            self._ask(call)
 
     def _misread(self, scene: _Scene) -> None:
         """Let the casino list a debit with another amount: it is parked, and operators decide."""
@@ -727,6 +802,7 @@ class Machine(RuleBasedStateMachine):
         for call in list(self._open_ended):
             if book.will_be_known(self._now(call.bet), call, self._world):
                 self._say_until_known(call)
+        self.trials.counts["lists of two or three"] += self._do({"do": "lists"})
         for bets in self._bets.values():
             self.trials.ends[next(iter(bets)).stage] += 1
         for name in sorted(self._bets):

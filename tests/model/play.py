@@ -201,6 +201,10 @@ class Play:
         """Return the casino's journal of a bet as it is now."""
         return [list(movement) for movement in await self.partner.journal(self._bet(step["bet"]))]
 
+    async def _lists(self, step: Step) -> int:
+        """Return how many lists of several movements the casino has got."""
+        return sum(call["path"] == "/payments/make-list" for call in await self.partner.calls())
+
     async def _rest(self, step: Step) -> dict[str, Any]:
         """Let the casino work; wait until each bet is as ``allowed`` has it, at most for a while."""
         allowed = step["allowed"]

@@ -11,6 +11,7 @@ from tests.model.book import (
     DONE,
     INFO,
     KEPT_WIN,
+    LIST,
     MAKE,
     REFUNDED,
     REFUSED_BET,
@@ -201,6 +202,27 @@ def test_a_bet_that_was_taken_back_is_never_paid_out() -> None:
     late = replace(world, late=True)
     for ended in (_after(told_of_the_refund, PAY_OUT, said, late) for said in (REFUNDED, UNKNOWN)):
         assert _journals(book.at_rest(ended, late)) == {(-1, 2)}
+
+
+# Edge cases 131 and 132: credits that leave in a list
+
+
+@pytest.mark.parametrize("kind", ["item_missing", "item_doubled", "item_foreign", "lost", "error_code"])
+def test_what_a_list_leaves_unknown_is_made_alone(kind: str) -> None:
+    world = _broken({"path": LIST, "kind": kind, "error_code": 103805})
+    assert world.tells
+    assert not world.unclear(book.STAKE)
+    for call, stage in ((PAY_OUT, Stage.PAID), (REFUND, Stage.RETURNED)):
+        assert _ends(_after(frozenset({TAKEN}), call, UNKNOWN, world), world) == {(stage, False), (Stage.TAKEN, False)}
+
+
+def test_an_item_that_is_refused_for_good_may_be_made_all_the_same() -> None:
+    world = _broken({"path": LIST, "kind": "rewrite", "fields": {"ErrorCode": 103805}})
+    ends = book.at_rest(_after(frozenset({TAKEN}), PAY_OUT, UNKNOWN, world), world)
+    parked = frozenset(bet for bet in ends if bet.parked)
+    assert _journals(parked) == {(-1,), (-1, 1)}
+    assert {bet.stage for bet in ends - parked} == {Stage.PAID, Stage.TAKEN}
+    assert _ends(_after(frozenset({TAKEN}), REFUND, DONE, world), world) == {(Stage.RETURNED, False)}
 
 
 # Edge case 85: the same in other clothes
