@@ -32,7 +32,7 @@ async def look_up(context: CommandContext, bet_id: int) -> Json | None:
     if listed is None:
         return about | {"says": "unclear", "listed": []}
     same = [one for one in listed if one.transaction_type == debit.transaction_type]
-    ours = [one.is_of(bet_id, debit.amount, bet.partner_user_id) for one in same]
+    ours = [one.is_of(bet_id, debit.amount, bet.partner_user_id, debit.tax) for one in same]
     says = "nothing" if not ours else "ours" if ours == [True] else "another"
     return about | {"says": says, "listed": [one.facts(bet.record.currency) for one in same]}
 

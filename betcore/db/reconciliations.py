@@ -19,11 +19,13 @@ from betcore.db.statements.reconciliations import (
     DueRow,
     FindingRow,
 )
+from betcore.domain.bet import BetRecord
 from betcore.domain.currencies import decimals
 from betcore.domain.errors import InvalidInput, NotFound
 from betcore.domain.ids import (
     SCHEDULED_RECONCILIATION,
     BetKey,
+    TransactionType,
     reconciliation_workflow_id,
     scheduled_reconciliation_workflow_id,
 )
@@ -191,22 +193,24 @@ def _bet_of(found: Sequence[ComparedBetRow]) -> OurBet:
     currency = first.bet.currency
     # An unknown currency raises here, while it concerns one bet, not when an amount is printed.
     decimals(currency)
+    record = record_of(first.bet, first.reversal)
     return OurBet(
         key=BetKey(str(first.counterparty_id), first.bet.provider_bet_id),
         partner_user_id=first.partner_user_id,
-        record=record_of(first.bet, first.reversal),
-        movements=tuple(_movement(row.movement, currency) for row in found if row.movement is not None),
+        record=record,
+        movements=tuple(_movement(row.movement, record) for row in found if row.movement is not None),
     )
 
 
-def _movement(row: ComparedMovementRow, currency: str) -> OurMovement:
+def _movement(row: ComparedMovementRow, record: BetRecord) -> OurMovement:
     return OurMovement(
         transaction_type=row.m_type,
-        amount=Money(minor=minor_units(row.m_amount), currency=currency),
+        amount=Money(minor=minor_units(row.m_amount), currency=record.currency),
         state=row.m_state,
         error_code=row.m_error_code,
         first_sent_at=row.m_first_sent_at,
         not_after=row.m_not_after,
+        tax=record.tax_of(TransactionType(row.m_type)),
     )
 
 

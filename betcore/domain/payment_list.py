@@ -35,11 +35,11 @@ class Listed:
     at: datetime | None
     tax: str | None = None
 
-    def is_of(self, bet_id: int, amount: Money, partner_user_id: str) -> bool:
-        """Return whether this is our movement of its type: amount and, if listed, player and TransactionId are ours."""
-        return self.differs(bet_id, amount, partner_user_id) is None
+    def is_of(self, bet_id: int, amount: Money, partner_user_id: str, tax: Money | None) -> bool:
+        """Return whether this is our movement of its type: what is listed of it is ours."""
+        return self.differs(bet_id, amount, partner_user_id, tax) is None
 
-    def differs(self, bet_id: int, amount: Money, partner_user_id: str, tax: Money | None = None) -> Doubt | None:
+    def differs(self, bet_id: int, amount: Money, partner_user_id: str, tax: Money | None) -> Doubt | None:
         """Return how this differs from our movement of its type; None if it is ours. All are compared by value.
 
         The tax counts if we have sent one and the casino lists one.

@@ -101,7 +101,7 @@ class Reconciled(Message):
 
 @dataclass(frozen=True, slots=True)
 class OurMovement:
-    """A movement's row. ``error_code`` is the casino's, None if no request was sent."""
+    """A movement's row. ``error_code`` is the casino's, None if no request was sent; ``tax`` None if none was sent."""
 
     transaction_type: int
     amount: Money
@@ -109,6 +109,7 @@ class OurMovement:
     error_code: str | None
     first_sent_at: datetime
     not_after: datetime | None
+    tax: Money | None = None
 
     @property
     def never_asked_for(self) -> bool:
@@ -202,7 +203,7 @@ def _difference(
         return _finding(bet, transaction_type, mine, theirs, Kind.MISSING_HERE, _left_or_incident(in_hand))
     if not theirs:
         return _missing_there(bet, mine)
-    if len(theirs) > 1 or not theirs[0].is_of(bet.bet_id, mine.amount, bet.partner_user_id):
+    if len(theirs) > 1 or not theirs[0].is_of(bet.bet_id, mine.amount, bet.partner_user_id, mine.tax):
         return _finding(bet, transaction_type, mine, theirs, Kind.AMOUNT, Outcome.INCIDENT)
     match mine.state:
         case "sending" if bet.resolves(mine):
@@ -252,8 +253,9 @@ def _finding(
     ours = {"transaction_id": f"{bet.bet_id}:{transaction_type}"}
     if mine is not None:
         ours |= {"amount": f"{currency} {mine.amount}", "state": mine.state}
+        ours |= {} if mine.tax is None else {"tax": str(mine.tax)}
     there = theirs[0].facts(currency) if theirs else {}
-    if mine and theirs and (doubt := theirs[0].differs(bet.bet_id, mine.amount, bet.partner_user_id)):
+    if mine and theirs and (doubt := theirs[0].differs(bet.bet_id, mine.amount, bet.partner_user_id, mine.tax)):
         there["reason"] = doubt
     if len(theirs) > 1:
         ours["times"], there["times"] = "1" if mine else "0", str(len(theirs))

@@ -89,5 +89,6 @@ def _entry(one: dict[str, Any]) -> Entry:
         transaction_id=one["transaction_id"],
         partner_transaction_id=None,
         at=datetime.fromisoformat(one["at"]),
+        tax=one.get("tax"),
     )
     return Entry(one["bet_id"], listed, one["cashback"])

@@ -33,7 +33,7 @@ _PAGE = 20_000
 _SAID = {
     Kind.MISSING_THERE: "we have it as made, the casino does not have it",
     Kind.MISSING_HERE: "the casino has made it, we have not",
-    Kind.AMOUNT: "the casino has it with another amount or player, or more than once",
+    Kind.AMOUNT: "the casino has it with another amount, player or tax, or more than once",
     Kind.STATUS: "the casino has made it, we wait for an operator",
 }
 
@@ -249,10 +249,11 @@ def _same(row: MadeRow, entry: Entry) -> bool:
     it is cheap."""
     listed = entry.listed
     ours = (row.partner_user_id, f"{entry.bet_id}:{listed.transaction_type}", _written(row.amount, row.currency))
-    if (listed.partner_user_id, listed.transaction_id, listed.amount) == ours:
+    is_our_tax = row.tax is None or listed.tax in (None, _written(row.tax, row.currency))
+    if is_our_tax and (listed.partner_user_id, listed.transaction_id, listed.amount) == ours:
         return True
-    amount = money_of(row.amount, row.currency)
-    return amount is not None and listed.is_of(entry.bet_id, amount, row.partner_user_id)
+    amount, tax = money_of(row.amount, row.currency), money_of(row.tax, row.currency)
+    return amount is not None and listed.is_of(entry.bet_id, amount, row.partner_user_id, tax)
 
 
 @lru_cache(maxsize=10_000)

@@ -170,6 +170,21 @@ async def test_other_amounts_and_movements_are_for_a_person(stack: Stack) -> Non
     assert len(await partner.entries()) == 4
 
 
+@pytest.mark.edge_case(72, 133)
+async def test_another_tax_is_for_a_person(stack: Stack) -> None:
+    partner = await stack.partner(casino="{effect_within: 0.5, send: {tax: true}}")
+    bet = await _settled(partner)
+    assert (await _reconcile(partner)).outcomes == []
+    bet_id = (await partner.row(bet)).bet_id
+    await _cook(partner, f"{CHANGE} SET tax = 0.01 {WIN}", bet_id=bet_id)
+    ran = await _reconcile(partner)
+    assert (ran.status, ran.outcomes) == (1, [(1, "amount", "incident")])
+    [incident] = await partner.sql("SELECT * FROM incident WHERE bet_id = :b", b=bet_id)
+    assert incident.kind == "reconciliation_amount"
+    assert (incident.ours["tax"], incident.theirs["tax"]) == ("0.00", "0.01")
+    assert incident.theirs["reason"] == "other_tax"
+
+
 @pytest.mark.edge_case(82)
 async def test_a_debit_in_doubt_is_left_to_its_bet(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino=IN_DOUBT)

@@ -152,6 +152,17 @@ async def test_what_is_damaged_is_found_and_named(partner: TestPartner) -> None:
     assert report.exit_code == 1
 
 
+async def test_another_tax_at_the_casino_is_found(stack: Stack) -> None:
+    partner = await stack.partner(casino="send: {tax: true}")
+    bet = await _bet(partner, SETTLED)
+    await _settled_down(partner)
+    assert bet not in {one.provider_bet_id for one in (await _verified(stack)).violations}
+    statement = "UPDATE sandbox_casino.entry SET tax = 0.01 WHERE bet_id = :b AND transaction_type = 1"
+    await _damage(partner, statement, b=(await partner.row(bet)).bet_id)
+    found = [one for one in (await _verified(stack)).violations if one.provider_bet_id == bet]
+    assert ["other_tax" in one.what for one in found if one.check == "journal"] == [True]
+
+
 async def test_a_movement_of_no_bet_at_the_casino_is_found(partner: TestPartner) -> None:
     bet = await _bet(partner, SETTLED)
     row = await partner.row(bet)

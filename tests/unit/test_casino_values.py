@@ -90,21 +90,21 @@ def listed(changed: dict[str, str]) -> list[Listed]:
 @pytest.mark.parametrize("changed", CLOTHES.values(), ids=CLOTHES)
 def test_the_same_movement_in_other_clothes_is_ours(changed: dict[str, str]) -> None:
     (one,) = listed(changed)
-    assert one.differs(BET, TEN, "7") is None
+    assert one.differs(BET, TEN, "7", None) is None
 
 
 @pytest.mark.edge_case(85)
 @pytest.mark.parametrize(("changed", "doubt"), DIFFERENT.values(), ids=DIFFERENT)
 def test_what_differs_in_value_differs(changed: dict[str, str], doubt: Doubt) -> None:
     (one,) = listed(changed)
-    assert (one.differs(BET, TEN, "7"), one.is_of(BET, TEN, "7")) == (doubt, False)
+    assert (one.differs(BET, TEN, "7", None), one.is_of(BET, TEN, "7", None)) == (doubt, False)
 
 
 @pytest.mark.edge_case(85)
 def test_a_credit_below_zero_differs() -> None:
     credit = {"TransactionType": "1", "TransactionId": '"12:1"'}
     (ours,), (turned,) = listed(credit), listed(credit | {"Amount": '"-10.00"'})
-    assert (ours.differs(BET, TEN, "7"), turned.differs(BET, TEN, "7")) == (None, Doubt.OTHER_AMOUNT)
+    assert (ours.differs(BET, TEN, "7", None), turned.differs(BET, TEN, "7", None)) == (None, Doubt.OTHER_AMOUNT)
 
 
 @pytest.mark.edge_case(85)

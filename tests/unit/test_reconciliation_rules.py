@@ -175,6 +175,39 @@ def test_what_was_paid_by_hand_and_is_listed_as_ours_is_paid_twice() -> None:
     assert incident_kind(found) == "reconciliation_status"
 
 
+TAX = Money.parse("0.50", "EUR")
+
+
+@pytest.mark.edge_case(133)
+@pytest.mark.parametrize(
+    ("sent", "listed", "differs"),
+    [
+        (TAX, "0.50", False),
+        (TAX, "0.5000", False),
+        (TAX, None, False),
+        (None, "0.50", False),
+        (TAX, "0.51", True),
+        (TAX, "0.505", True),
+        (TAX, "much", True),
+    ],
+)
+def test_a_tax_is_compared_if_we_have_sent_one_and_the_casino_lists_one(
+    sent: Money | None, listed: str | None, differs: bool
+) -> None:
+    found = look(bet(BetState.ACCEPTANCE, replace(STAKED, tax=sent)), theirs(-1, tax=listed))
+    assert [(one.kind, one.remedy) for one in found] == ([AMOUNT] if differs else [])
+    assert [(one.ours["tax"], one.theirs["tax"], one.theirs["reason"]) for one in found] == (
+        [("0.50", listed, "other_tax")] if differs else []
+    )
+
+
+@pytest.mark.edge_case(133)
+def test_a_stake_with_another_tax_is_not_returned() -> None:
+    ended = bet(BetState.REFUSED, replace(ours(-1, "absent"), tax=TAX))
+    assert only(ended, theirs(-1, tax="0.50")) == BACK
+    assert only(ended, theirs(-1, tax="0.51")) == AMOUNT
+
+
 def test_a_free_round_that_was_never_sent_is_not_missing() -> None:
     free = ours(-1, "done", Money(minor=0, currency="EUR"), error_code=None)
     assert look(bet(BetState.ACCEPTANCE, free)) == []

@@ -29,11 +29,12 @@ class CasinoRow:
 
 @dataclass(frozen=True, slots=True)
 class MadeRow:
-    """A movement that a casino has made."""
+    """A movement that a casino has made; ``tax`` is None if none was sent with it."""
 
     bet_id: int
     transaction_type: int
     amount: Decimal
+    tax: Decimal | None
     currency: str
     partner_user_id: str
     error_code: str | None
@@ -101,7 +102,8 @@ WHERE casino_id = :casino_id AND bet_id > :after ORDER BY bet_id LIMIT :limit
 MADE = Statement(
     MadeRow,
     """
-SELECT bet_id, transaction_type, amount, currency, partner_user_id, error_code
+SELECT bet_id, transaction_type, amount, CASE WHEN transaction_type IN (-1, 2) THEN stake_tax ELSE win_tax END AS tax,
+       currency, partner_user_id, error_code
 FROM movement JOIN bet USING (bet_id) JOIN player USING (player_id)
 WHERE bet_id = ANY(CAST(:bet_ids AS bigint[])) AND bet.casino_id = :casino_id AND movement.state = 'done'
 """,
