@@ -37,7 +37,6 @@ READS_MUCH = {
     "verify_cashbacks.FAULTS": (3000, "verify reads every cashback: a page of them at a time"),
     "verify_cashbacks.MADE_BEHIND": (3000, "verify reads every cashback: a page reads past those of other casinos"),
     "verify_rows.FAULTS": (3000, "verify reads every bet: a range of BetIds at a time"),
-    "verify_rows.GUARDS": (2000, "verify reads the catalogue once: it grows with tables and indexes, not with bets"),
     "verify_rows.WHOLE": (2000, "verify counts what it is about to read"),
     "verify_rows.BEFORE": (5000, "verify finds the first of the bets that it is about to read"),
     "verify_rows.BETS_TWICE": (many_bets.BETS, "only if verify finds that the unique key is missing"),
