@@ -70,6 +70,17 @@ async def test_stake_and_win_are_one_call_and_one_activity(database_url: str, te
         assert len(ids) == 2
 
 
+async def test_both_are_counted_before_their_list_leaves(database_url: str, temporal: Client) -> None:
+    patient = f"{{attempt_timeout: 30, {ORDERED[1:]}"
+    async with open_casino(database_url, casino=patient) as casino, working(temporal, casino):
+        await casino.faults({"kind": "hold", "path": LIST, "times": 1})
+        handle = await begin(temporal, await casino.pay_in_out(seconds=30))
+        await casino.held()
+        assert await _movements(casino) == {STAKE: ("sending", 1), PAY_OUT: ("sending", 1)}
+        await casino.release()
+        assert await handle.result() is BetState.SETTLED
+
+
 @pytest.mark.parametrize("profile", ["{send: {list: credits}}", ""])
 async def test_a_casino_that_does_not_certify_its_order_gets_no_such_list(
     database_url: str, temporal: Client, profile: str
@@ -321,7 +332,10 @@ async def test_only_the_send_that_opens_the_bet_has_the_win_with_it(database_url
 
 
 async def _parked(casino: InProcessCasino) -> None:
-    async def parked() -> bool:
-        return (await _movements(casino)).get(STAKE, ("",))[0] == "parked"
+    """Wait until the stake is parked."""
 
-    await eventually(parked)
+    async def decided() -> bool:
+        return (await _movements(casino)).get(STAKE, ("sending",))[0] != "sending"
+
+    await eventually(decided)
+    assert (await _movements(casino))[STAKE][0] == "parked"
