@@ -128,7 +128,8 @@ async def test_a_process_that_dies_in_a_call_is_waited_for_no_longer_than_its_ca
     await asyncio.sleep(0.3)
     assert door.asked.asked["auth"] == []
     await door.change("started_at = now() - interval '3.6 seconds'")
-    assert (await task).partner_user_id == door.player
+    async with asyncio.timeout(30):
+        assert (await task).partner_user_id == door.player
 
 
 async def test_a_process_that_was_given_up_does_not_ask_again(door: Door) -> None:
