@@ -18,6 +18,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
+from betcore.db.cashbacks import Cashbacks
 from betcore.db.engine import create_engine
 from betcore.db.migrate import migrate
 from betcore.db.open_bets import OpenBets
@@ -34,12 +35,14 @@ from devkit.stack import postgres
 from tests.in_process_casino import InProcessCasino, open_casino
 from tests.partner import eventually
 from tests.workflows.bets import Handle, ReversalHandle, begin, events, reverse, start, update, working
+from tests.workflows.cashbacks import carried, new_cashback
 from tests.workflows.confirming_casino import PAY_OUT, RETURN, STAKE, ConfirmingCasino
 from tests.workflows.time_skipping import skipping_server
 from workflows.bet import Bet
 from workflows.reversal import Reversal
 
 _FOLDER = Path(__file__).parent
+_MAKE_CASHBACK = "/cashback-payments/make"
 _MAKE, _LIST, _CLOSE = "/payments/make", "/payments/make-list", "/payments/close"
 _QUICK = "{message_lifetime: 3, retry: {first: 0.1, cap: 0.2}}"
 
@@ -517,10 +520,7 @@ async def _parked_stake(client: Client, casino: InProcessCasino) -> Handle:
     await casino.faults(duplicate, {"kind": "rewrite", "path": "/payments/info", "fields": {"Amount": "9.00"}})
     handle = await begin(client, await casino.pay_in(seconds=1))
 
-    async def parked() -> bool:
-        return bool(await casino.sql("SELECT 1 FROM movement WHERE state = 'parked'"))
-
-    await eventually(parked)
+    await _until_parked(casino)
     return handle
 
 
@@ -530,16 +530,83 @@ async def _parked(client: Client, casino: InProcessCasino) -> Handle:
     await casino.faults({"kind": "error_code", "error_code": 103805, "path": _MAKE, "transaction_type": 1})
     await handle.signal("pay_out", casino.pay_out(bet, "25.00"))
 
+    await _until_parked(casino)
+    return handle
+
+
+async def _operate(
+    handle: WorkflowHandle[Any, Any], action: Action, operator: str = "ann", win: Money | None = None
+) -> None:
+    order = Operate(action=action, operator=operator, reason="for the record", win=win)
+    await handle.execute_update("operate", order, result_type=Operated)
+
+
+# Cashbacks
+
+
+@path
+async def cashback_issued(client: Client, casino: InProcessCasino) -> WorkflowHandle[Any, Any]:
+    return await carried(client, casino, await new_cashback(casino))
+
+
+@path
+async def cashback_owed_for_a_while(client: Client, casino: InProcessCasino) -> WorkflowHandle[Any, Any]:
+    await casino.faults({"kind": "error", "path": _MAKE_CASHBACK, "times": 4})
+    return await carried(client, casino, await new_cashback(casino))
+
+
+@path
+async def cashback_cancelled_before_it_was_issued(client: Client, casino: InProcessCasino) -> WorkflowHandle[Any, Any]:
+    await casino.faults({"kind": "hold", "path": _MAKE_CASHBACK, "transaction_type": 1})
+    number = await new_cashback(casino)
+    handle = await carried(client, casino, number)
+    await casino.held()
+    await Cashbacks(casino.database).cancel(number, "ann", "for the record")
+    await casino.release()
+    return handle
+
+
+@path
+async def cashback_cancelled_later(client: Client, casino: InProcessCasino) -> WorkflowHandle[Any, Any]:
+    number = await new_cashback(casino)
+    await (await carried(client, casino, number)).result()
+    await Cashbacks(casino.database).cancel(number, "ann", "for the record")
+    return await carried(client, casino, number)
+
+
+@path
+async def cashback_parked_and_paid_by_hand(client: Client, casino: InProcessCasino) -> WorkflowHandle[Any, Any]:
+    await casino.faults({"kind": "error_code", "error_code": 103805, "path": _MAKE_CASHBACK})
+    handle = await carried(client, casino, await new_cashback(casino))
+    await _until_parked(casino)
+    await _operate(handle, Action.MARK_PAID)
+    return handle
+
+
+@path
+async def cashback_cancel_marked_as_not_taken(client: Client, casino: InProcessCasino) -> WorkflowHandle[Any, Any]:
+    number = await new_cashback(casino)
+    await (await carried(client, casino, number)).result()
+    await casino.faults({"kind": "drop", "path": _MAKE_CASHBACK})
+    await Cashbacks(casino.database).cancel(number, "ann", "for the record")
+    handle = await carried(client, casino, number)
+    await _until_parked(casino)
+    await _operate(handle, Action.RETRY)
+
+    async def parked_again() -> bool:
+        return len(await casino.sql("SELECT 1 FROM incident WHERE kind = 'parked'")) == 2
+
+    await eventually(parked_again)
+    for operator in ("ann", "bob"):
+        await _operate(handle, Action.MARK_NOT_TAKEN, operator)
+    return handle
+
+
+async def _until_parked(casino: InProcessCasino) -> None:
     async def parked() -> bool:
         return bool(await casino.sql("SELECT 1 FROM movement WHERE state = 'parked'"))
 
     await eventually(parked)
-    return handle
-
-
-async def _operate(handle: Handle, action: Action, operator: str = "ann", win: Money | None = None) -> None:
-    order = Operate(action=action, operator=operator, reason="for the record", win=win)
-    await handle.execute_update("operate", order, result_type=Operated)
 
 
 # Beside bets
@@ -631,6 +698,9 @@ _FLOORS: dict[str, dict[str, Any]] = {
     "stake_marked_as_not_taken": {"casino": _SOON},
     "parked_stake_voided": {"casino": _SOON},
     "credit_refused_by_accept_and_made_again": {"confirmation": "accept", "casino": _HURRIED},
+    "cashback_cancelled_before_it_was_issued": {"casino": "{attempt_timeout: 5}"},
+    "cashback_parked_and_paid_by_hand": {"casino": _SOON.replace("EUR: 5", "EUR: 50")},
+    "cashback_cancel_marked_as_not_taken": {"casino": _SOON},
     "reminded_of_what_it_owes": {"provider": "unconfirmed_within: 0.2"},
 }
 

@@ -11,6 +11,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 
 from betcore.domain.bet import BetState
+from betcore.domain.cashback import CashbackState
 from betcore.domain.errors import Code
 from betcore.domain.ids import BETS_QUEUE, BetKey, reversal_workflow_id
 from betcore.domain.messages import Action, Operate, Operated, PayIn
@@ -20,6 +21,7 @@ from tests.histories.replay import replay
 from tests.in_process_casino import InProcessCasino, open_casino
 from tests.partner import eventually
 from tests.workflows.bets import Handle, begin, start, working
+from tests.workflows.cashbacks import carried, new_cashback
 from worker import WORKFLOWS
 from workflows.reversal import Reversal
 
@@ -201,3 +203,17 @@ async def test_a_reversal_goes_on_in_a_new_run(database_url: str, forgetful: Cli
 
 async def _claws_back(casino: InProcessCasino) -> bool:
     return bool(await casino.sql("SELECT 1 FROM movement WHERE transaction_type = -2 AND attempts > 1"))
+
+
+async def test_a_cashback_that_is_owed_goes_on_in_a_new_run(database_url: str, forgetful: Client) -> None:
+    async with open_casino(database_url, casino=QUICK) as casino, working(forgetful, casino):
+        await casino.faults({"kind": "error", "path": "/cashback-payments/make"})
+        number = await new_cashback(casino)
+        handle = await carried(forgetful, casino, number)
+        first = await _run(handle)
+        named = await _renewed(forgetful, handle)
+        await casino.faults()
+        assert await named.result() == CashbackState.ISSUED
+        [row] = await casino.sql("SELECT owner FROM cashback")
+        assert row.owner == first
+        await _replays(forgetful, named)
