@@ -87,4 +87,19 @@ def list_cashbacks(
 
         return {"cashbacks": await listed(context, casino, player, only_open=only_open, before=before, limit=limit)}
 
-    run_command(as_json, data_dir, work, lambda found: formatting.table(found["cashbacks"]))
+    run_command(as_json, data_dir, work, _listing)
+
+
+def _listing(found: Json) -> str:
+    columns = (
+        "cashback_id",
+        "player_ref",
+        "amount",
+        "state",
+        "source",
+        "reason",
+        "opened_at",
+        "cancel",
+        "cancel_reason",
+    )
+    return formatting.table([{name: row[name] for name in columns} for row in found["cashbacks"]])

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from betcore.db.database import Database
 from betcore.db.row_mapping import amount_text
 from betcore.db.statements import verify_cashbacks
-from betcore.db.statements.verify_cashbacks import MadeRow
+from betcore.db.statements.verify_cashbacks import OurRow
 from betcore.domain.ids import TransactionType, transaction_id
 from betcore.domain.partners import Casino
 from betcore.verify.casino_books import Entry, Journal
@@ -26,14 +26,14 @@ FAULTS = {
 }
 
 
-async def check_cashbacks(database: Database, report: Report, on_progress: OnProgress) -> None:
-    """Look at the rows of every cashback, a batch at a time."""
+async def check_cashbacks(database: Database, since: datetime | None, report: Report, on_progress: OnProgress) -> None:
+    """Look at the rows of every cashback that was opened at ``since`` or later, a batch at a time."""
     after = done = 0
     while True:
         [page] = await database.all_rows(verify_cashbacks.NEXT, after=after, limit=_BATCH)
         if page.upto is None:
             return
-        for row in await database.all_rows(verify_cashbacks.FAULTS, after=after, upto=page.upto):
+        for row in await database.all_rows(verify_cashbacks.FAULTS, after=after, upto=page.upto, since=since):
             movements = ", ".join(row.described or ()) or "none"
             for fault in row.faults:
                 check, what = FAULTS[fault]
@@ -68,22 +68,22 @@ class CashbackBook:
 
     async def add_page(self, entries: Sequence[Entry]) -> None:
         """Add entries that match our movements to the sums; mark the cashbacks of all others for a second look."""
-        made = await self._made({entry.bet_id for entry in entries})
+        ours = await self._ours({entry.bet_id for entry in entries})
         for entry in entries:
-            row = made.get((entry.bet_id, entry.listed.transaction_type))
-            if row is None or not _same(row, entry):
+            row = ours.get((entry.bet_id, entry.listed.transaction_type))
+            if row is None or row.state != "done" or not _same(row, entry):
                 self._suspects.add(entry.bet_id)
             else:
                 self._theirs.add(entry.bet_id, entry.listed.transaction_type)
 
-    async def finish(self) -> None:
-        """Look for what we have beyond the journal, and report what a second look shows again."""
-        after, given = 0, {"casino_id": self._casino.casino_id, "limit": _BATCH}
+    async def finish(self, start: int) -> None:
+        """Look for what we have beyond the journal behind a number, and report what a second look shows again."""
+        after, given = start, {"casino_id": self._casino.casino_id, "limit": _BATCH}
         while rows := await self._database.all_rows(verify_cashbacks.MADE_BEHIND, after=after, **given):
             for row in rows:
                 self._theirs.take_one(row.cashback_id, row.transaction_type)
             after = rows[-1].cashback_id
-        uneven, after = set(self._theirs.uneven()), 0
+        uneven, after = set(self._theirs.uneven()), start
         while uneven and (rows := await self._database.all_rows(verify_cashbacks.MADE_BEHIND, after=after, **given)):
             self._suspects |= {row.cashback_id for row in rows if self._theirs.range_of(row.cashback_id) in uneven}
             after = rows[-1].cashback_id
@@ -93,27 +93,30 @@ class CashbackBook:
                 await self._look_again(cashback_id)
 
     async def _look_again(self, cashback_id: int) -> None:
+        """Report what differs. Left out is what is on its way: that is the cashback's own work."""
         theirs = {(cashback_id, one.transaction_type): one for one in await self._journal.of_bet(cashback_id)}
-        ours = await self._made({cashback_id})
+        ours = await self._ours({cashback_id})
         for key in sorted(theirs.keys() | ours.keys()):
+            state = ours[key].state if key in ours else "none"
             name = f"movement {transaction_id(cashback_id, TransactionType(key[1]))} at {self._casino.name}"
             if key not in theirs:
-                self._add(cashback_id, f"{name}: we have it as made, the casino does not have it")
-            elif key not in ours:
-                self._add(cashback_id, f"{name}: the casino has made it, we have not")
+                if state == "done":
+                    self._add(cashback_id, f"{name}: we have it as made, the casino does not have it")
+            elif state not in ("done", "sending"):
+                self._add(cashback_id, f"{name}: the casino has made it, ours is {state}")
             elif not _same(ours[key], Entry(cashback_id, theirs[key], cashback=True)):
                 self._add(cashback_id, f"{name}: the casino has it with another amount or player")
 
-    async def _made(self, cashback_ids: set[int]) -> dict[tuple[int, int], MadeRow]:
+    async def _ours(self, cashback_ids: set[int]) -> dict[tuple[int, int], OurRow]:
         given = {"cashback_ids": sorted(cashback_ids), "casino_id": self._casino.casino_id}
-        rows = await self._database.all_rows(verify_cashbacks.MADE, **given)
+        rows = await self._database.all_rows(verify_cashbacks.OURS, **given)
         return {(row.cashback_id, row.transaction_type): row for row in rows}
 
     def _add(self, cashback_id: int, what: str) -> None:
         self._report.add(_violation("journal", cashback_id, what, self._casino.name))
 
 
-def _same(row: MadeRow, entry: Entry) -> bool:
+def _same(row: OurRow, entry: Entry) -> bool:
     listed = entry.listed
     ours = (row.partner_user_id, transaction_id(row.cashback_id, TransactionType(row.transaction_type)))
     theirs = (listed.partner_user_id, listed.transaction_id)

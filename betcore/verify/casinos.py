@@ -122,14 +122,14 @@ class _Comparison:
         cashbacks = CashbackBook(self._database, self._casino, journal, sums, self._report, self._again_after)
         async for entries in journal.pages():
             await self._add_page([one for one in entries if one.bet_id > after and not one.cashback], theirs)
-            await cashbacks.add_page([one for one in entries if one.cashback])
+            await cashbacks.add_page([one for one in entries if one.bet_id > after and one.cashback])
             await self._look_again_if(_SUSPECTS)
             done += len(entries)
             self._report.checks["journal"].looked_at += len(entries)
             self._on_progress(Progress(f"journal of {self._casino.name}", done, None))
         await self._compare_sums(theirs, after, reach.last)
         await self._look_again_if(1)
-        await cashbacks.finish()
+        await cashbacks.finish(after)
 
     def report_unread(self) -> None:
         """Report the bets that could not be compared because their rows cannot be read."""

@@ -45,7 +45,7 @@ async def verify(sources: Sources, progress: OnProgress = ignore_progress) -> Re
     with report.timed("rows"):
         after = await first_after(sources.database, sources.since)
         await check_rows(sources.database, after, report, progress)
-        await check_cashbacks(sources.database, report, progress)
+        await check_cashbacks(sources.database, sources.since, report, progress)
     if sources.client is not None:
         with report.timed("temporal"):
             await WorkflowCheck(sources.database, sources.client, report, progress, timing).check()

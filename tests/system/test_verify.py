@@ -17,6 +17,7 @@ from betcore.verify.sources import Scope, open_sources
 from betcore.verify.workflows import Timing
 from devkit.verify.provider_book import provider_book
 from tests import command_line
+from tests.cashbacks import Cashbacks
 from tests.partner import Stack, TestPartner, eventually, start_stack, until
 from tests.system.scenarios import DONE, HASTY, bet_with_stake_taken, until_definite
 
@@ -176,6 +177,38 @@ async def test_a_movement_of_no_bet_at_the_casino_is_found(partner: TestPartner)
     )
     found = (await _verified(partner.stack)).violations
     assert [one.check for one in found if one.bet_id == str(900_000_000 + row.bet_id)] == ["journal"]
+
+
+DAMAGED_CASHBACKS = {
+    "another amount": ("sums", "UPDATE movement SET amount = 501 WHERE bet_id = :c AND transaction_type = 1"),
+    "issued without its credit": ("outcome", "DELETE FROM movement WHERE bet_id = :c"),
+    "lacking at the casino": ("journal", "DELETE FROM sandbox_casino.entry WHERE bet_id = :c"),
+    "more at the casino": ("journal", "UPDATE sandbox_casino.entry SET amount = 6 WHERE bet_id = :c"),
+    "unknown to us": ("journal", "UPDATE movement SET state = 'refused' WHERE bet_id = :c"),
+    "open and carried by none": (
+        "workflows",
+        """UPDATE cashback SET state = 'issuing', issued_at = NULL, closed_at = NULL,
+                              opened_at = now() - interval '1 day'
+           WHERE cashback_id = :c""",
+    ),
+}
+
+
+async def test_cashbacks_hold_and_what_is_damaged_is_found(partner: TestPartner) -> None:
+    cashbacks = Cashbacks(partner)
+    numbers = {damage: await cashbacks.issued() for damage in DAMAGED_CASHBACKS}
+    cancelled = await cashbacks.issued()
+    assert (await cashbacks.cancel(cancelled, wait=60))["state"] == "cancelled"
+    await _settled_down(partner)
+    before = (await _verified(partner.stack)).violations
+    assert not {str(number) for number in (*numbers.values(), cancelled)} & {one.bet_id for one in before}
+    for damage, (_, statement) in DAMAGED_CASHBACKS.items():
+        await _damage(partner, statement, c=numbers[damage])
+    report = await _verified(partner.stack)
+    for damage, (check, _) in DAMAGED_CASHBACKS.items():
+        found = [one for one in report.violations if one.bet_id == str(numbers[damage])]
+        assert check in {one.check for one in found}, (damage, found)
+    assert str(cancelled) not in {one.bet_id for one in report.violations}
 
 
 async def test_an_open_bet_whose_workflow_is_gone_is_found(partner: TestPartner) -> None:

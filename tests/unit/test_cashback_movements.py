@@ -1,15 +1,19 @@
 """The rows of a cashback as its workflow writes them: who may write, and what each write may end."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
 from pydantic import SecretStr
 
+from betcore.db.accepts import Accepts
+from betcore.db.bets import Bets
 from betcore.db.cashback_movements import CashbackMovements
 from betcore.db.cashbacks import Cashbacks
-from betcore.db.database import open_database
+from betcore.db.database import Database, open_database
+from betcore.domain.accepts import AcceptOutcome, CasinoAccept
 from betcore.domain.activity_inputs import Pay
 from betcore.domain.cashback import CashbackSource, CashbackState, NewCashback
 from betcore.domain.claims import Confirmation
@@ -29,8 +33,10 @@ ISSUE, CANCEL = TransactionType.PAY_OUT, TransactionType.PAY_OUT_RETURN
 class CashbackRows:
     """One cashback, in a database of its own."""
 
-    def __init__(self, cashbacks: Cashbacks, movements: CashbackMovements, number: int) -> None:
-        self.cashbacks, self.movements, self.number = cashbacks, movements, number
+    def __init__(self, database: Database, number: int) -> None:
+        self.cashbacks, self.movements = Cashbacks(database), CashbackMovements(database)
+        self.bets, self.accepts = Bets(database), Accepts(database)
+        self.number = number
 
     def pay(self, owner: str = OWNER) -> Pay:
         retry = Retry(first=timedelta(seconds=1), factor=2, cap=timedelta(seconds=5))
@@ -69,11 +75,10 @@ async def rows(database_url: str) -> AsyncIterator[CashbackRows]:
     await connection.execute(PARTNERS)
     await connection.close()
     async with open_database(Settings(database_url=SecretStr(database_url))) as database:
-        cashbacks = Cashbacks(database)
         order = NewCashback(source=CashbackSource.OPERATOR, key="k", player_id=1, amount=AMOUNT, reason="r")
-        [opened] = await cashbacks.open(1, [order])
+        [opened] = await Cashbacks(database).open(1, [order])
         assert opened.cashback_id is not None
-        yield CashbackRows(cashbacks, CashbackMovements(database), opened.cashback_id)
+        yield CashbackRows(database, opened.cashback_id)
 
 
 async def test_of_two_runs_one_takes_it_on(rows: CashbackRows) -> None:
@@ -149,3 +154,36 @@ async def test_a_cancelled_one_stays_so(rows: CashbackRows) -> None:
     assert await rows.begin_cancel() is None
     unchanged, absent = await rows.movements.absent(rows.number, OWNER)
     assert (unchanged.state, absent) == (CashbackState.CANCELLED, False)
+
+
+def _accept(number: int) -> CasinoAccept:
+    return CasinoAccept(number, ISSUE, "5.00", "anna", "200", ("200",), True, "t-1", cashback=True)
+
+
+async def test_an_accept_names_the_workflow_that_waits_for_it(rows: CashbackRows) -> None:
+    accept = _accept(rows.number)
+    # It was never sent.
+    assert (await rows.accepts.store(1, accept)).outcome is AcceptOutcome.UNKNOWN
+    await rows.movements.take_on(rows.number, OWNER, None)
+    await rows.movements.begin_credit(rows.pay())
+    assert await rows.bets.await_accept(rows.number, ISSUE, timedelta(), "EUR") is None
+    stored = await rows.accepts.store(1, accept)
+    assert (stored.outcome, stored.hinted, stored.workflow_id) == (
+        AcceptOutcome.STORED,
+        True,
+        f"cashback:{rows.number}",
+    )
+    assert (await rows.accepts.store(1, accept)).outcome is AcceptOutcome.REPEATED
+    claim = await rows.movements.begin_credit(rows.pay())
+    assert (claim.counted, claim.accept and claim.accept.partner_transaction_id) == (False, "t-1")
+
+
+async def test_an_accept_of_another_casino_bet_or_amount_confirms_nothing(rows: CashbackRows) -> None:
+    await rows.movements.take_on(rows.number, OWNER, None)
+    await rows.movements.begin_credit(rows.pay())
+    accept = _accept(rows.number)
+    assert (await rows.accepts.store(2, accept)).outcome is AcceptOutcome.UNKNOWN
+    assert (await rows.accepts.store(1, replace(accept, cashback=False))).outcome is AcceptOutcome.UNKNOWN
+    for other in (replace(accept, amount="5.01"), replace(accept, partner_user_id="bob")):
+        assert (await rows.accepts.store(1, other)).outcome is AcceptOutcome.CONTRADICTED
+    assert (await rows.movements.begin_credit(rows.pay())).counted

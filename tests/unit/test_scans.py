@@ -34,7 +34,7 @@ READS_MUCH = {
     "provider_requests.FORGET": (2000, "two for each id that it deletes, none for those that it keeps"),
     "verify_books.OF_CASINO": (3000, "verify reads every bet: a page reads past those of other casinos"),
     "verify_books.SHARES": (3000, "verify reads every bet: a range of BetIds at a time"),
-    "verify_cashbacks.FAULTS": (3000, "verify reads every cashback: a page of them at a time"),
+    "verify_cashbacks.FAULTS": (20_000, "verify reads every cashback: a page of a thousand here"),
     "verify_cashbacks.MADE_BEHIND": (3000, "verify reads every cashback: a page reads past those of other casinos"),
     "verify_rows.FAULTS": (3000, "verify reads every bet: a range of BetIds at a time"),
     "verify_rows.WHOLE": (2000, "verify counts what it is about to read"),

@@ -37,14 +37,15 @@ class FaultRow:
 
 
 @dataclass(frozen=True, slots=True)
-class MadeRow:
-    """A movement of a cashback that we have as made by its casino."""
+class OurRow:
+    """A movement of a cashback."""
 
     cashback_id: int
     transaction_type: int
     amount: Decimal
     currency: str
     partner_user_id: str
+    state: str
 
 
 NEXT = Statement(
@@ -73,7 +74,9 @@ WITH legs AS (
 ),
 facts AS (
     SELECT cashback.*, legs.*, issue_is IN ('done', 'paid_by_hand') AS paid
-    FROM cashback LEFT JOIN legs ON bet_id = cashback_id WHERE cashback_id > :after AND cashback_id <= :upto
+    FROM cashback LEFT JOIN legs ON bet_id = cashback_id
+    WHERE cashback_id > :after AND cashback_id <= :upto
+      AND (CAST(:since AS timestamptz) IS NULL OR opened_at >= CAST(:since AS timestamptz))
 ),
 judged AS (
     SELECT cashback_id, casino_id, state, described, array_remove(ARRAY[
@@ -100,24 +103,23 @@ ORDER BY cashback_id
 """,
 )
 
-# What a casino's journal must have of ours.
-MADE = Statement(
-    MadeRow,
+OURS = Statement(
+    OurRow,
     """
-SELECT cashback_id, transaction_type, movement.amount, currency, partner_user_id
+SELECT cashback_id, transaction_type, movement.amount, currency, partner_user_id, movement.state
 FROM cashback JOIN movement ON movement.bet_id = cashback_id JOIN player USING (player_id)
 WHERE cashback_id = ANY(CAST(:cashback_ids AS bigint[])) AND cashback.casino_id = :casino_id
-  AND movement.state = 'done'
 """,
 )
+# What a casino's journal must have of ours.
 MADE_BEHIND = Statement(
-    MadeRow,
+    OurRow,
     """
 WITH page AS (
     SELECT cashback_id, player_id, currency FROM cashback
     WHERE casino_id = :casino_id AND cashback_id > :after ORDER BY cashback_id LIMIT :limit
 )
-SELECT cashback_id, transaction_type, movement.amount, currency, partner_user_id
+SELECT cashback_id, transaction_type, movement.amount, currency, partner_user_id, movement.state
 FROM page JOIN movement ON movement.bet_id = cashback_id JOIN player USING (player_id)
 WHERE movement.state = 'done'
 ORDER BY cashback_id, transaction_type
