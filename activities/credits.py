@@ -155,7 +155,7 @@ def _of_bet(record: BetRecord, pay: Pay) -> Progress:
     owned = record.reversal if pay.reverses else record
     if owned is None or owned.owner != pay.owner:
         return Progress.FOREIGN
-    if owned.closed_at is not None:
+    if owned.closed_at is not None or _is_paid_before_its_jackpot(record, pay):
         return Progress.DONE
     if not pay.reverses and _is_decided_otherwise(record, pay):
         return Progress.REFUSED
@@ -164,8 +164,15 @@ def _of_bet(record: BetRecord, pay: Pay) -> Progress:
     raise RuntimeError(f"bet {record.bet_id} is {record.state}: nothing to credit")
 
 
+def _is_paid_before_its_jackpot(record: BetRecord, pay: Pay) -> bool:
+    """Return whether the credit is the win of a bet that stays open for its jackpot."""
+    return pay.transaction_type is TransactionType.PAY_OUT and record.jackpot_due is not None
+
+
 def _is_decided_otherwise(record: BetRecord, pay: Pay) -> bool:
     """Return whether the row of an open bet stands against a credit: it has the other outcome, or another win."""
+    if pay.transaction_type is TransactionType.JACKPOT_PAY_OUT:
+        return False
     if pay.transaction_type is not TransactionType.PAY_OUT:
         return record.state is BetState.SETTLING
     withdrawn = record.state is BetState.ACCEPTANCE and record.withdrawn_at is not None

@@ -61,9 +61,9 @@ class ClaimedMovement:
     ) -> "ClaimedMovement":
         """Return a movement with what its rows say of it, and not the argument of a workflow: the player whose money it
         is, the session's TagId, and what the provider has given for the casino with the stake or the winnings."""
+        record = claim.record
 
         def by_the_rows(one: Movement) -> Movement:
-            record = claim.record
             return replace(
                 one,
                 not_after=not_after,

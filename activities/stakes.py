@@ -53,7 +53,9 @@ class PendingStake:
         """
         pay_in, owner, self._done_codes = self._pay_in, self._order.owner, casino.profile.done_codes
         is_sent = pay_in.stake.minor > 0 or casino.profile.send.zero_stakes
-        with_win = is_sent and pay_in.win is not None and casino.profile.send.list == "one_step"
+        # A jackpot comes after its win, which has to be known first.
+        has_win_alone = pay_in.win is not None and pay_in.jackpot is None
+        with_win = is_sent and has_win_alone and casino.profile.send.list == "one_step"
         state, refusal = self._first_state(admitted=admitted)
         claim = await self._bets.open(pay_in, owner, state, refusal, with_win=with_win)
         if claim is None:

@@ -32,6 +32,7 @@ from api.provider.operations import BetOperations
 from api.provider.responses import USED_BEFORE, Reply, refusal, render
 from api.provider.signature import Caller, SignatureMiddleware
 from api.provider.stake_admission import StakeAdmission
+from api.provider.winnings import Winnings
 from api.provider.workflow_client import BetWorkflowClient
 from api.webframe import routes as webframe_routes
 from api.webframe.api import FrameApi
@@ -45,6 +46,7 @@ from betcore.db.bets import Bets
 from betcore.db.database import Database, DatabaseError, open_database
 from betcore.db.frame_sessions import FrameSessions, ShownBalances
 from betcore.db.games import Games
+from betcore.db.jackpots import JackpotPools
 from betcore.db.launches import Launches
 from betcore.db.lobby import Lobby
 from betcore.db.partners import Partners
@@ -118,7 +120,9 @@ def compose(
     casinos = CasinoClient(http, keys, settings.issuer)
     balances = Balances(requests, partners, casinos)
     admission = StakeAdmission(requests, settings.stakes_in_flight)
-    operations = BetOperations(requests, Bets(database), partners, balances, BetWorkflowClient(client), admission)
+    bets = Bets(database)
+    winnings, workflows = Winnings(bets, JackpotPools(database)), BetWorkflowClient(client)
+    operations = BetOperations(requests, bets, partners, balances, workflows, admission, winnings)
     store = settings.rate_limit_store
     limits = CallerLimits(
         settings.stranger_calls_per_second,

@@ -213,6 +213,8 @@ class Bet:
         if step.progress is Progress.REFUSED:
             # The row has the other outcome: an attempt whose message was lost has begun it, or the bet was taken back.
             step = await self._credit(self._resolution.by_the_row())
+        if step.progress is Progress.DONE and (jackpot := self._status.bet.jackpot_due):
+            step = await self._movements.credit(TransactionType.JACKPOT_PAY_OUT, jackpot)
         return step
 
     async def _credit(self, resolution: Resolution) -> Step:
@@ -220,7 +222,11 @@ class Bet:
         if amount is None:
             transaction_type, amount = TransactionType.BET_RETURN, self._pay_in.stake
         return await self._movements.credit(
-            transaction_type, amount, asked=resolution.asked, filed_at=self._inbox.filed_at
+            transaction_type,
+            amount,
+            asked=resolution.asked,
+            filed_at=self._inbox.filed_at,
+            jackpot=resolution.jackpot,
         )
 
     # The end

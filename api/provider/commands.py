@@ -8,6 +8,7 @@ from api.provider.call import Call
 from api.provider.schemas import PayInBody, PayInOutBody
 from betcore.domain import stake_checks
 from betcore.domain.bet import BetRecord, BetState
+from betcore.domain.jackpots import Jackpot
 from betcore.domain.messages import PayIn, Refund, Reverse
 from betcore.domain.money import Money
 from betcore.domain.partners import Casino
@@ -16,7 +17,9 @@ from betcore.domain.sessions import Session
 from betcore.temporal import visibility
 
 
-def pay_in(call: Call, session: Session, casino: Casino, body: PayInBody | PayInOutBody) -> PayIn:
+def pay_in(
+    call: Call, session: Session, casino: Casino, body: PayInBody | PayInOutBody, jackpot: Jackpot | None
+) -> PayIn:
     """Return the command to take a stake, with our own refusal of it if there is one.
 
     Raises Malformed for an amount that the session's currency does not have.
@@ -40,6 +43,7 @@ def pay_in(call: Call, session: Session, casino: Casino, body: PayInBody | PayIn
         policy=BetPolicy.of(provider.profile, casino.profile),
         tax=Money.parse(body.tax_amount or "0", session.currency) if casino.profile.send.tax else None,
         promo_code=body.promo_code if casino.profile.send.promo else None,
+        jackpot=jackpot,
     )
 
 

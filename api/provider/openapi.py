@@ -20,7 +20,7 @@ _SESSION = {"name": "sessionId", "in": "path", "required": True, "schema": schem
 
 _CODES = {
     1: "done, or done before with the same data",
-    2: "malformed request; nothing moved",
+    2: "malformed request, or no such jackpot for this bet (jackpot_unknown); nothing moved",
     3: "session unknown, of another provider, demo, or ended (for a new stake); nothing moved",
     4: "not enough money; nothing moved",
     5: "the bet never came (never_seen)",
@@ -96,7 +96,7 @@ def components() -> dict[str, Schema]:
     for name, (_, _, body, codes) in _OPERATIONS.items():
         if body is not None:
             found[_request_name(body)] = _request(body)
-        found[_answer_name(name)] = _answer(codes, (200,))
+        found[_answer_name(name)] = _answer(codes, (200,), jackpot="jackpot_amount" in (body or BetBody).model_fields)
     found[_MALFORMED] = _answer((2,), (400, 404, 405, 413, 415))
     found[_NOT_AUTHORISED] = _answer((8,), (401,))
     found[_UNKNOWN] = _answer((99,), (429, 503))
@@ -122,8 +122,9 @@ def _request(body: type[BetBody]) -> Schema:
     return {**schema, "title": _request_name(body), "properties": properties}
 
 
-def _answer(codes: tuple[int, ...], statuses: tuple[int, ...]) -> Schema:
+def _answer(codes: tuple[int, ...], statuses: tuple[int, ...], *, jackpot: bool = False) -> Schema:
     """Return the schema of the answers with these codes under these statuses."""
+    won: Schema = {"jackpotAmount": {"type": "number", "description": "The jackpot that the bet has won, if it has."}}
     reasons = [code for code, (number, status) in RESPONSE_CODES.items() if number in codes and status in statuses]
     return {
         "type": "object",
@@ -131,6 +132,7 @@ def _answer(codes: tuple[int, ...], statuses: tuple[int, ...]) -> Schema:
         "properties": {
             "currency": {"type": "string", "description": "Left out, like the balance, without a known session."},
             "balance": {"type": ["number", "null"], "description": "Major units; null if it cannot be read."},
+            **(won if jackpot else {}),
             "_responseCode": {
                 "type": "integer",
                 "enum": list(codes),

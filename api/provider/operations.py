@@ -9,7 +9,7 @@ from functools import partial
 from api.provider import commands
 from api.provider.balances import Balances
 from api.provider.call import Call
-from api.provider.outcome import Outcome, ended, explanation, opened
+from api.provider.outcome import Outcome, ended, explanation, opened, pays_out
 from api.provider.responses import ALREADY_PROCESSED, USED_BEFORE, Reply
 from api.provider.schemas import PayInBody, PayInOutBody, PayOutBody, RefundBody, UnreadableWin
 from api.provider.stake_admission import StakeAdmission
@@ -24,8 +24,6 @@ from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.errors import Code, Contradiction, Malformed, NotAuthorised, OutcomeUnknown, SessionRefused
 from betcore.domain.ids import BetKey
 from betcore.domain.messages import PayIn, PayOut, Refund
-from betcore.domain.money import Money
-from betcore.domain.partners import Casino
 from betcore.domain.sessions import RequestContext, Session
 from betcore.runtime import failpoints
 from betcore.temporal import visibility
@@ -48,6 +46,7 @@ class BetOperations:
         balances: Balances,
         workflows: BetWorkflowClient,
         admission: StakeAdmission,
+        winnings: Winnings,
     ) -> None:
         self._requests = requests
         self._bets = bets
@@ -55,7 +54,7 @@ class BetOperations:
         self._balances = balances
         self._workflows = workflows
         self._admission = admission
-        self._winnings = Winnings(bets)
+        self._winnings = winnings
 
     async def balance(self, call: Call) -> Reply:
         """Return the player's balance as the casino has it now, else as it was last recorded."""
@@ -117,11 +116,12 @@ class BetOperations:
     async def _pay_in(
         self, call: Call, body: PayInBody | PayInOutBody, context: RequestContext, session: Session
     ) -> Reply:
-        casino = await self._partners.casino(session.casino_id)
+        casino, jackpot = await self._partners.casino(session.casino_id), None
         if isinstance(body, PayInOutBody):
             await self._winnings.read(context, session, "winAmount", body.win_amount)
-            await self._read_tax(context, session, casino, body)
-        command = commands.pay_in(call, session, casino, body)
+            await self._winnings.read_tax(context, session, casino, body)
+            jackpot = await self._winnings.read_jackpot(context, session, body)
+        command = commands.pay_in(call, session, casino, body, jackpot)
         attributes = commands.search_attributes(call, session)
         summary, bet = visibility.summary(command, session.provider_game_id), call.bet(body.bet_id)
 
@@ -154,7 +154,9 @@ class BetOperations:
 
     async def _pay_out(self, call: Call, body: PayOutBody, context: RequestContext, session: Session) -> Reply:
         win = await self._winnings.read(context, session, "winAmount", body.win_amount)
-        tax = await self._read_tax(context, session, await self._partners.casino(session.casino_id), body)
+        casino = await self._partners.casino(session.casino_id)
+        tax = await self._winnings.read_tax(context, session, casino, body)
+        jackpot = await self._winnings.read_jackpot(context, session, body)
         bet = call.bet(body.bet_id)
         command = PayOut(
             player_id=session.player_id,
@@ -163,6 +165,7 @@ class BetOperations:
             answer_by=call.answer_by,
             bet=bet,
             tax=tax,
+            jackpot=jackpot,
         )
         answer, record = await self._decide(
             call,
@@ -174,7 +177,7 @@ class BetOperations:
         if answer is Code.NEVER_SEEN and record is None:
             record = await self._refuse_never_seen(call, session, body.bet_id)
             answer = answers.to_pay_out(record, command) if record else Code.OUTCOME_UNKNOWN
-        if answer is Code.DIFFERENT_DATA or (answer is Code.ALREADY_REFUNDED and win.minor):
+        if answer is Code.DIFFERENT_DATA or (answer is Code.ALREADY_REFUNDED and (win.minor or jackpot)):
             await self._file_incident(answer, record, command)
         await failpoints.reach("outcome_known")
         return await self._reply(call, context, session, answer, record, command, ended(record))
@@ -262,14 +265,6 @@ class BetOperations:
         # If a PayIn was faster, its row answers, or says that the outcome is not known yet.
         return stone or await self._requests.find(provider_id, provider_bet_id)
 
-    async def _read_tax(
-        self, context: RequestContext, session: Session, casino: Casino, body: PayOutBody | PayInOutBody
-    ) -> Money | None:
-        """Return the tax in winnings, 0 if the call names none; None if the casino asks for none."""
-        if not casino.profile.send.tax:
-            return None
-        return await self._winnings.read(context, session, "taxAmount", body.tax_amount or "0")
-
     async def _file_incident(self, kind: Code, record: BetRecord | None, command: PayIn | PayOut | Refund) -> None:
         ours = record.facts() if record else {}
         bet_id = record.bet_id if record else None
@@ -295,4 +290,5 @@ class BetOperations:
             moved = answer is None and record is not None and record.accepted_at is not None
             ask = moved or answer is Code.NO_MONEY
             balance = await self._balances.for_answer(call, session, ask_casino=ask)
-        return Reply(code, explanation(answer, record, command, session), session.currency, balance)
+        jackpot = record.jackpot if record and answer is None and pays_out(command) else None
+        return Reply(code, explanation(answer, record, command, session), session.currency, balance, jackpot)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from betcore.domain import stake_checks
+from betcore.domain import answers, stake_checks
 from betcore.domain.bet import BetRecord
 from betcore.domain.errors import Code
 from betcore.domain.messages import PayIn, PayOut, Refund
@@ -34,6 +34,11 @@ def ended(record: BetRecord | None) -> Outcome:
     return Outcome(last.closed_at, last.closed_balance) if last else Outcome()
 
 
+def pays_out(command: PayIn | PayOut | Refund) -> bool:
+    """Return whether the call brings winnings."""
+    return isinstance(command, PayOut) or (isinstance(command, PayIn) and command.win is not None)
+
+
 def explanation(
     answer: Code | None, record: BetRecord | None, command: PayIn | PayOut | Refund, session: Session
 ) -> str:
@@ -49,17 +54,29 @@ def _differences(record: BetRecord, command: PayIn | PayOut | Refund) -> Iterato
         yield "the session's player is not that of the bet"
         return
     if isinstance(command, PayIn):
-        one_step = command.win is not None
-        if record.one_step != one_step:
-            yield f"the bet was not opened by {'PayInOut' if one_step else 'PayIn'}"
-        if record.game_id != command.game_id:
-            yield "the session's game is not that of the bet"
-        if record.stake != command.stake:
-            yield "betAmount is not that of the bet"
+        yield from _differences_of_stake(record, command)
     if isinstance(command, PayOut) and record.one_step:
         yield "the bet was opened by PayInOut"
     if isinstance(command, PayIn | PayOut):
-        if record.round_id not in (None, command.round_id):
-            yield "gameRoundId is not that of the bet"
-        if command.win is not None and record.win is not None and command.win != record.win:
-            yield "winAmount is not that of the bet"
+        yield from _differences_of_win(record, command)
+
+
+def _differences_of_stake(record: BetRecord, command: PayIn) -> Iterator[str]:
+    one_step = command.win is not None
+    if record.one_step != one_step:
+        yield f"the bet was not opened by {'PayInOut' if one_step else 'PayIn'}"
+    if record.game_id != command.game_id:
+        yield "the session's game is not that of the bet"
+    if record.stake != command.stake:
+        yield "betAmount is not that of the bet"
+
+
+def _differences_of_win(record: BetRecord, command: PayIn | PayOut) -> Iterator[str]:
+    if record.round_id not in (None, command.round_id):
+        yield "gameRoundId is not that of the bet"
+    if command.win is None or record.win is None:
+        return
+    if command.win != record.win:
+        yield "winAmount is not that of the bet"
+    if not answers.names_jackpot_of(record, command.jackpot):
+        yield "the jackpot is not that of the bet"

@@ -17,6 +17,7 @@ USED_BEFORE = "this X-Request-Id was used before"
 # (code of betcore.domain.errors) -> (_responseCode, HTTP status)
 RESPONSE_CODES: dict[str, tuple[int, int]] = {
     Code.MALFORMED: (2, 400),
+    Code.JACKPOT_UNKNOWN: (2, 400),
     Code.TOO_LARGE: (2, 413),
     Code.UNKNOWN_ROUTE: (2, 404),
     Code.WRONG_METHOD: (2, 405),
@@ -50,12 +51,16 @@ RETRY_AFTER = "1"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a provider is answered. ``code`` None is "done"; without a currency no balance is sent."""
+    """What a provider is answered. ``code`` None is "done"; without a currency no balance is sent.
+
+    ``jackpot`` is what the bet has won beside its winnings.
+    """
 
     code: str | None
     message: str = ""
     currency: str | None = None
     balance: Money | None = None
+    jackpot: Money | None = None
 
 
 def render(reply: Reply, headers: dict[str, str] | None = None) -> Response:
@@ -65,6 +70,8 @@ def render(reply: Reply, headers: dict[str, str] | None = None) -> Response:
     if reply.currency is not None:
         parts.append(f'"currency":{json.dumps(reply.currency)}')
         parts.append(f'"balance":{"null" if reply.balance is None else reply.balance.as_json_number()}')
+    if reply.jackpot is not None:
+        parts.append(f'"jackpotAmount":{reply.jackpot.as_json_number()}')
     parts.append(f'"_responseCode":{number}')
     if reply.code is not None:
         parts.append(f'"message":{json.dumps(reply.message or reply.code.replace("_", " "))}')

@@ -15,8 +15,11 @@ from betcore.domain.errors import Malformed
 from betcore.domain.money import AMOUNT
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_POOL = re.compile(r"[1-9][0-9]{0,14}")
 _ID_FORM = "1 to 128 of A-Z a-z 0-9 . _ : -"
-_AMOUNTS, _WINNINGS = ("betAmount", "winAmount"), ("winOdd", "winAmount", "taxAmount")
+# What no body of another operation has; and what an operator has to know of if it cannot be read.
+_OF_ONE_OPERATION = ("betAmount", "winAmount", "jackpotAmount", "jackpotId")
+_WINNINGS = ("winOdd", "winAmount", "taxAmount", "jackpotAmount", "jackpotId")
 # An optional field that was not sent.
 _ABSENT = ""
 # The longest text of an incident about winnings.
@@ -44,6 +47,12 @@ def _read_amount(value: object) -> str:
     raise PydanticCustomError("amount", "is digits with an optional fraction, as a number or a string")
 
 
+def _read_pool(value: object) -> str:
+    if isinstance(value, str) and _POOL.fullmatch(value):
+        return str(value)
+    raise PydanticCustomError("pool", "is the number of a pool")
+
+
 def _read_session_id(value: object, info: ValidationInfo) -> str:
     if _is_text(value) and value == info.context:
         return value
@@ -58,12 +67,25 @@ _TAX_SCHEMA: JsonSchemaValue = {
     **AMOUNT_SCHEMA,
     "description": "The tax in the winnings, or in the stake if there are none. For casinos that ask for it.",
 }
+_JACKPOT_SCHEMA: JsonSchemaValue = {
+    **AMOUNT_SCHEMA,
+    "description": "The provider's own jackpot, won beside the winnings; 0 is none. Not together with jackpotId.",
+}
+_POOL_SCHEMA: JsonSchemaValue = {
+    "description": "The number of a pool of this service that is won: its amount is in the answer.",
+    "oneOf": [
+        {"type": "string", "pattern": f"^{_POOL.pattern}$"},
+        {"type": "integer", "minimum": 1, "exclusiveMaximum": 10**15},
+    ],
+}
 _PROMO_SCHEMA: JsonSchemaValue = {**ID_SCHEMA, "description": "The player's promo code. For casinos that ask for it."}
 
 Id = Annotated[str, PlainValidator(_read_id), WithJsonSchema(ID_SCHEMA)]
 # Text in major units: it becomes Money when the currency of the session is known.
 Amount = Annotated[str, PlainValidator(_read_amount), WithJsonSchema(AMOUNT_SCHEMA)]
 TaxAmount = Annotated[str, PlainValidator(_read_amount), WithJsonSchema(_TAX_SCHEMA)]
+JackpotAmount = Annotated[str, PlainValidator(_read_amount), WithJsonSchema(_JACKPOT_SCHEMA)]
+JackpotId = Annotated[str, PlainValidator(_read_pool), WithJsonSchema(_POOL_SCHEMA)]
 PromoCode = Annotated[str, PlainValidator(_read_id), WithJsonSchema(_PROMO_SCHEMA)]
 SessionId = Annotated[str, PlainValidator(_read_session_id), WithJsonSchema(ID_SCHEMA)]
 
@@ -93,6 +115,8 @@ class PayOutBody(BetBody):
     win_odd: Amount = _ABSENT
     win_amount: Amount
     tax_amount: TaxAmount = _ABSENT
+    jackpot_amount: JackpotAmount = _ABSENT
+    jackpot_id: JackpotId = _ABSENT
 
 
 class PayInOutBody(BetBody):
@@ -104,6 +128,8 @@ class PayInOutBody(BetBody):
     win_odd: Amount = _ABSENT
     win_amount: Amount
     tax_amount: TaxAmount = _ABSENT
+    jackpot_amount: JackpotAmount = _ABSENT
+    jackpot_id: JackpotId = _ABSENT
 
 
 class RefundBody(BetBody):
@@ -138,7 +164,7 @@ def read(model: type[Body], body: bytes, session_id: str, *, ignore_foreign_amou
 def _refuse_foreign_amounts(model: type[BetBody], fields: dict[str, Json]) -> None:
     """Raise Malformed for an amount of another operation: the signature covers no path, the body is for that one."""
     own = {field.alias for field in model.model_fields.values()}
-    for name in _AMOUNTS:
+    for name in _OF_ONE_OPERATION:
         if name not in own and fields.get(name) is not None:
             raise Malformed(f"{name} is no field of this operation")
 

@@ -1,10 +1,14 @@
-"""Amounts of winnings in providers' calls. The player of a known bet may have won: one that cannot be read is an
-incident."""
+"""Winnings in providers' calls, and jackpots beside them. The player of a known bet may have won: what cannot be read
+is an incident."""
 
+from api.provider.schemas import PayInOutBody, PayOutBody
 from betcore.db.bets import Bets
+from betcore.db.jackpots import JackpotPools
 from betcore.domain.activity_inputs import Incident
-from betcore.domain.errors import Malformed
+from betcore.domain.errors import JackpotUnknown, Malformed
+from betcore.domain.jackpots import Jackpot
 from betcore.domain.money import Money
+from betcore.domain.partners import Casino
 from betcore.domain.sessions import RequestContext, Session
 
 # The longest text of an incident about winnings.
@@ -12,10 +16,11 @@ _LONGEST_SENT = 100
 
 
 class Winnings:
-    """Reads amounts of winnings."""
+    """Reads winnings."""
 
-    def __init__(self, bets: Bets) -> None:
+    def __init__(self, bets: Bets, pools: JackpotPools) -> None:
         self._bets = bets
+        self._pools = pools
 
     async def read(self, context: RequestContext, session: Session, name: str, amount: str) -> Money:
         """Return an amount, which the field ``name`` has, in the session's currency.
@@ -27,6 +32,39 @@ class Winnings:
         except Malformed:
             await self.file_unreadable(context, session, f"{name} {amount}"[:_LONGEST_SENT])
             raise
+
+    async def read_tax(
+        self, context: RequestContext, session: Session, casino: Casino, body: PayOutBody | PayInOutBody
+    ) -> Money | None:
+        """Return the tax in winnings, 0 if the call names none; None if the casino asks for none. Raises Malformed."""
+        if not casino.profile.send.tax:
+            return None
+        return await self.read(context, session, "taxAmount", body.tax_amount or "0")
+
+    async def read_jackpot(
+        self, context: RequestContext, session: Session, body: PayOutBody | PayInOutBody
+    ) -> Jackpot | None:
+        """Return what the call asks to pay beside the winnings, None for nothing.
+
+        Raises Malformed for an amount that the currency does not have, or one beside a pool; JackpotUnknown for a pool
+        that the bet cannot win. Both after an incident. A bet that has won its pool is not asked again.
+        """
+        if not (body.jackpot_id or body.jackpot_amount):
+            return None
+        if not body.jackpot_id:
+            amount = await self.read(context, session, "jackpotAmount", body.jackpot_amount)
+            return Jackpot(amount=amount) if amount.minor else None
+        if body.jackpot_amount:
+            await self.file_unreadable(context, session, "jackpotAmount and jackpotId")
+            raise Malformed("jackpotAmount is a provider's own jackpot, jackpotId a pool: a bet wins one of them")
+        jackpot, record = Jackpot(jackpot_id=int(body.jackpot_id)), context.record
+        if record is not None and record.jackpot_id == jackpot.jackpot_id:
+            return jackpot
+        bet = record or session
+        if not await self._pools.can_win(int(body.jackpot_id), bet.casino_id, bet.game_id, bet.currency):
+            await self.file_unreadable(context, session, f"jackpotId {body.jackpot_id}")
+            raise JackpotUnknown("jackpotId is no jackpot that this bet can win")
+        return jackpot
 
     async def file_unreadable(self, context: RequestContext, session: Session, sent: str) -> None:
         """File an incident if the bet is known; ``sent`` is what could not be read."""

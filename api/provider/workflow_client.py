@@ -193,6 +193,8 @@ def _update_id(name: str, call: PayOut | Refund | None) -> str:
     facts += [call.round_id, call.win.currency, call.win.minor] if isinstance(call, PayOut) else [call.after_pay_out]
     if isinstance(call, PayOut) and call.tax is not None:
         facts.append(call.tax.minor)
+    if isinstance(call, PayOut) and call.jackpot is not None:
+        facts.append(f"jackpot {call.jackpot}")
     return f"{name}:{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]}"
 
 

@@ -109,7 +109,7 @@ def _given(accept: CasinoAccept, bet: PlayedRow, balance: Money | None) -> dict[
 
 def _is_our_tax(accept: CasinoAccept, bet: PlayedRow) -> bool:
     """Return whether the casino names the tax that we have sent, or none; what we send none of decides nothing."""
-    ours = bet.stake_tax if accept.transaction_type.is_of_stake else bet.win_tax
+    ours = {"stake": bet.stake_tax, "win": bet.win_tax, None: None}[accept.transaction_type.taxed]
     if ours is None or accept.tax is None:
         return True
     major = casino_values.amount(accept.tax, debit=False)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from betcore.db.claims import claim_of, claimed, confirmation_of
 from betcore.db.database import Database
+from betcore.db.jackpots import JackpotWins
 from betcore.db.row_mapping import BetRow, as_json, record_of
 from betcore.db.statement import Statement
 from betcore.db.statements import bets, movements, notes, one_step, open_bets
@@ -28,6 +29,7 @@ class Bets:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._jackpots = JackpotWins(database)
 
     async def open(
         self, pay_in: PayIn, owner: str, state: BetState, refusal: Code | None, *, with_win: bool = False
@@ -53,6 +55,8 @@ class Bets:
             "stake_tax": pay_in.tax.minor if pay_in.tax and pay_in.win is None else None,
             "win_tax": pay_in.tax.minor if pay_in.tax and pay_in.win is not None else None,
             "promo_code": pay_in.promo_code,
+            "jackpot": pay_in.jackpot.amount.minor if pay_in.jackpot and pay_in.jackpot.amount else None,
+            "jackpot_id": pay_in.jackpot.jackpot_id if pay_in.jackpot else None,
             "state": state,
             "refusal": refusal,
             "owner": owner,
@@ -159,9 +163,12 @@ class Bets:
     async def begin_credit(self, pay: Pay) -> Claim[BetRecord]:
         """Begin a credit and count a send of it. Nothing is counted if it is done, or another workflow owns the bet.
 
-        A payout sets ``told_at``; a return sets ``withdrawn_at``.
+        A payout sets ``told_at``; a return sets ``withdrawn_at``. A jackpot beside a win is decided before it.
         """
         transaction_type, amount = pay.transaction_type, pay.amount
+        if transaction_type is TransactionType.JACKPOT_PAY_OUT:
+            return await self._jackpots.begin(pay)
+        await self._jackpots.decide(pay)
         row = await claimed(
             self._database,
             bets.BEGIN_CREDIT,
@@ -183,14 +190,17 @@ class Bets:
     async def credit_done(
         self, bet_id: int, owner: str, transaction_type: TransactionType, confirmation: Confirmation, how: str = "done"
     ) -> BetRecord:
-        """Record that the player has the money: the bet is over. ``how`` is ``paid_by_hand`` if a person paid."""
+        """Record that the player has the money. ``how`` is ``paid_by_hand`` if a person paid.
+
+        The bet is over, unless it is the win of a bet whose jackpot is still to be paid.
+        """
         return await self._change(
             bets.CREDIT_DONE,
             bet_id,
             owner,
             transaction_type=int(transaction_type),
             how=how,
-            state=BetState.SETTLED if transaction_type is TransactionType.PAY_OUT else BetState.REFUNDED,
+            state=BetState.REFUNDED if transaction_type is TransactionType.BET_RETURN else BetState.SETTLED,
             **_kept(confirmation),
         )
 

@@ -10,6 +10,7 @@ from betcore.db.statements import open_bets
 from betcore.db.statements.open_bets import OpenBetRow, ResumptionRow
 from betcore.domain.currencies import decimals
 from betcore.domain.ids import BetKey, current_bet_workflow_id, current_reversal_workflow_id
+from betcore.domain.jackpots import Jackpot
 from betcore.domain.messages import PayIn, Resumed, Reverse
 from betcore.domain.money import Money
 from betcore.domain.open_bets import BET, CASHBACK, REVERSAL, OpenBet, Page, Played, Resumption
@@ -142,7 +143,15 @@ def _pay_in(row: ResumptionRow, resumed: Resumed) -> PayIn:
         resumed=resumed,
         tax=money_of(row.bet.win_tax if row.bet.one_step else row.bet.stake_tax, row.bet.currency),
         promo_code=row.bet.promo_code,
+        jackpot=_jackpot(row.bet) if row.bet.one_step else None,
     )
+
+
+def _jackpot(bet: BetRow) -> Jackpot | None:
+    """Return what a bet asks to win beside its win."""
+    if bet.jackpot_id is not None:
+        return Jackpot(jackpot_id=bet.jackpot_id)
+    return Jackpot(amount=money_of(bet.jackpot, bet.currency)) if bet.jackpot is not None else None
 
 
 def _reverse(row: ResumptionRow, resumed: Resumed) -> Reverse:

@@ -70,6 +70,9 @@ class BetRow:
     stake_tax: Decimal | None
     win_tax: Decimal | None
     promo_code: str | None
+    jackpot: Decimal | None
+    jackpot_id: int | None
+    win_paid_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,9 @@ def record_of(bet: BetRow, reversal: ReversalRow | None = None) -> BetRecord:
         stake_tax=money_of(bet.stake_tax, bet.currency),
         win_tax=money_of(bet.win_tax, bet.currency),
         promo_code=bet.promo_code,
+        jackpot=money_of(bet.jackpot, bet.currency),
+        jackpot_id=bet.jackpot_id,
+        win_paid_at=bet.win_paid_at,
     )
 
 

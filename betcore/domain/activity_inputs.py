@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 
 from betcore.domain.casino_values import short
 from betcore.domain.ids import TransactionType
+from betcore.domain.jackpots import Jackpot
 from betcore.domain.message_base import Message
 from betcore.domain.messages import CashbackOrder, PayIn, Resumed, Reverse
 from betcore.domain.money import Money
@@ -97,6 +98,8 @@ class Pay(Message):
     tax: Money | None = None
     # ``bet_id`` is a cashback's, and this its issue.
     cashback: bool = False
+    # What the bet wins beside a win, recorded with it; None if it wins none, or the row has it already.
+    jackpot: Jackpot | None = None
 
 
 class FindCredit(Message):

@@ -5,6 +5,7 @@
 
 from betcore.domain.bet import BetRecord, BetState, ReversalState
 from betcore.domain.errors import Code
+from betcore.domain.jackpots import Jackpot
 from betcore.domain.messages import PayIn, PayOut, Refund
 
 
@@ -29,7 +30,18 @@ def _is_of(record: BetRecord, call: PayIn) -> bool:
     theirs = (call.player_id, call.game_id, call.round_id, call.stake, call.win is not None)
     tax = record.win_tax if record.one_step else record.stake_tax
     extras = _may_be_same(tax, call.tax) and _may_be_same(record.promo_code, call.promo_code)
-    return ours == theirs and extras and (call.win is None or call.win == record.win)
+    same_win = call.win is None or (call.win == record.win and names_jackpot_of(record, call.jackpot))
+    return ours == theirs and extras and same_win
+
+
+def names_jackpot_of(record: BetRecord, jackpot: Jackpot | None) -> bool:
+    """Return whether a call names the jackpot that the bet wins: its pool, or the provider's amount; or rightly none.
+
+    The amount of a pool is not asked for: it is what the bet has taken.
+    """
+    amount = record.jackpot if record.jackpot_id is None else None
+    asked = jackpot or Jackpot()
+    return (asked.amount, asked.jackpot_id) == (amount, record.jackpot_id)
 
 
 def _may_be_same(ours: object, theirs: object) -> bool:
@@ -79,7 +91,12 @@ def to_refund(record: BetRecord, call: Refund) -> Code | None:
 
 
 def wants_reversal(record: BetRecord, call: Refund) -> bool:
-    """Return whether a Refund reverses a settled bet: always for a PayInOut, else if the profile allows it."""
+    """Return whether a Refund reverses a settled bet: always for a PayInOut, else if the profile allows it.
+
+    A jackpot is never taken back, and so the bet that has won it is not.
+    """
+    if record.has_jackpot:
+        return False
     return record.one_step or record.reversal is not None or call.after_pay_out == "reverse"
 
 
@@ -116,6 +133,8 @@ def contradicts(bet: BetRecord | PayIn, call: PayOut | Refund) -> bool:
         return True
     if isinstance(bet, PayIn) or bet.win is None:
         return False
+    if not names_jackpot_of(bet, call.jackpot):
+        return True
     return bet.win != call.win or not _may_be_same(bet.win_tax, call.tax)
 
 
@@ -124,5 +143,5 @@ def conflicts(filed: PayOut | Refund, call: PayOut | Refund) -> bool:
     if not isinstance(call, PayOut):
         return False
     if not isinstance(filed, PayOut):
-        return call.win.minor > 0
-    return call.win != filed.win or not _may_be_same(filed.tax, call.tax)
+        return call.win.minor > 0 or call.jackpot is not None
+    return (call.win, call.jackpot) != (filed.win, filed.jackpot) or not _may_be_same(filed.tax, call.tax)

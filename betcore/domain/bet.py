@@ -78,6 +78,11 @@ class BetRecord(Message):
     stake_tax: Money | None = None
     win_tax: Money | None = None
     promo_code: str | None = None
+    # What it wins beside ``win``, and the pool of ours that this comes from, if it does. ``win_paid_at`` is since when
+    # the win is paid and the jackpot is still to be.
+    jackpot: Money | None = None
+    jackpot_id: int | None = None
+    win_paid_at: datetime | None = None
 
     @property
     def number(self) -> int:
@@ -94,6 +99,16 @@ class BetRecord(Message):
         """Return its state in words, with that of its reversal."""
         return self.state if self.reversal is None else f"{self.state}, its reversal {self.reversal.state}"
 
+    @property
+    def has_jackpot(self) -> bool:
+        """Return whether it wins a jackpot, whose amount may not be known yet."""
+        return self.jackpot is not None or self.jackpot_id is not None
+
+    @property
+    def jackpot_due(self) -> Money | None:
+        """Return the jackpot that is to be paid now, after the win; None if none is."""
+        return self.jackpot if self.win_paid_at is not None and self.closed_at is None else None
+
     def tax_of(self, transaction_type: TransactionType) -> Money | None:
-        """Return the tax that a movement carries; None if the casino asked for none."""
-        return self.stake_tax if transaction_type.is_of_stake else self.win_tax
+        """Return the tax that a movement carries; None if the casino asked for none, or it carries none."""
+        return {"stake": self.stake_tax, "win": self.win_tax, None: None}[transaction_type.taxed]

@@ -20,7 +20,8 @@ _STAKE_REFUSALS = {
     "limit_reached": Code.LIMIT_REACHED,
     NOT_SENT: Code.CASINO_UNAVAILABLE,
 }
-# Refusals of a payout that no repeat will change: a person has to decide.
+# Movements that are parked by a refusal that no repeat will change: a person has to decide.
+_PARKED = (TransactionType.PAY_OUT, TransactionType.JACKPOT_PAY_OUT)
 _PARKING = frozenset(
     {
         "player_unknown",
@@ -64,7 +65,7 @@ def classify(transaction_type: TransactionType, meaning: str | None, attempts: i
         if attempts > 1:
             return UNKNOWN
         return Classification(Progress.REFUSED, _STAKE_REFUSALS.get(meaning, Code.CASINO_REFUSED))
-    if transaction_type is TransactionType.PAY_OUT and meaning in _PARKING:
+    if transaction_type in _PARKED and meaning in _PARKING:
         return PARKED
     return UNKNOWN
 

@@ -10,6 +10,7 @@ PlayRefused answer casinos and players. The codes of the lower half answer opera
     │   └── ScopeMissing       not_authorised
     ├── Malformed              malformed
     │   ├── TooLarge           too_large
+    │   ├── JackpotUnknown     jackpot_unknown
     │   └── WrongContentType   wrong_content_type
     ├── SessionRefused         session_unknown
     ├── Contradiction          different_data
@@ -43,6 +44,7 @@ class Code(StrEnum):
     NOT_AUTHORISED = "not_authorised"
     MALFORMED = "malformed"
     TOO_LARGE = "too_large"
+    JACKPOT_UNKNOWN = "jackpot_unknown"
     UNKNOWN_ROUTE = "unknown_route"
     WRONG_METHOD = "wrong_method"
     WRONG_CONTENT_TYPE = "wrong_content_type"
@@ -97,6 +99,12 @@ class TooLarge(Malformed):
     """The body is over the size limit."""
 
     code = Code.TOO_LARGE
+
+
+class JackpotUnknown(Malformed):
+    """There is no such pool, or the bet cannot win it: it is another casino's, or of another currency or game."""
+
+    code = Code.JACKPOT_UNKNOWN
 
 
 class WrongContentType(Malformed):

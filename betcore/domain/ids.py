@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 # Task queues: workflows and their fast attempts run on BETS_QUEUE, slow attempts at the casino on WALLET_QUEUE.
@@ -41,9 +41,15 @@ class TransactionType(IntEnum):
         return self < 0
 
     @property
-    def is_of_stake(self) -> bool:
-        """Return whether it moves the stake, and not winnings."""
-        return self in (TransactionType.ACCEPT_BET, TransactionType.BET_RETURN)
+    def taxed(self) -> Literal["stake", "win"] | None:
+        """Return whose tax it carries to the casino. A jackpot has none: the tax in the winnings goes with the win."""
+        match self:
+            case TransactionType.ACCEPT_BET | TransactionType.BET_RETURN:
+                return "stake"
+            case TransactionType.PAY_OUT | TransactionType.PAY_OUT_RETURN:
+                return "win"
+            case TransactionType.JACKPOT_PAY_OUT:
+                return None
 
 
 class BetKey(NamedTuple):

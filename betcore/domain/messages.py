@@ -7,6 +7,7 @@ from typing import Literal
 from betcore.domain.bet import BetRecord
 from betcore.domain.errors import Code
 from betcore.domain.ids import BetKey
+from betcore.domain.jackpots import Jackpot
 from betcore.domain.message_base import Message
 from betcore.domain.money import Money
 from betcore.domain.policy import BetPolicy, MovementPolicy
@@ -51,6 +52,8 @@ class PayIn(Message):
     # None if the casino's profile asks for none. The tax is that of the winnings if there are any, else of the stake.
     tax: Money | None = None
     promo_code: str | None = None
+    # Beside the win of a PayInOut.
+    jackpot: Jackpot | None = None
 
     @property
     def event_type(self) -> str:
@@ -86,6 +89,7 @@ class PayOut(Message):
     answer_by: datetime
     bet: BetKey | None = None
     tax: Money | None = None
+    jackpot: Jackpot | None = None
 
     @property
     def event_type(self) -> str:
@@ -93,7 +97,8 @@ class PayOut(Message):
         return "pay_out"
 
     def __str__(self) -> str:
-        return f"PayOut of {self.win.currency} {self.win}"
+        jackpot = f" with the jackpot {self.jackpot}" if self.jackpot else ""
+        return f"PayOut of {self.win.currency} {self.win}{jackpot}"
 
 
 class Refund(Message):

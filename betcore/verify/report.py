@@ -68,6 +68,7 @@ class Sum:
     paid: int = 0
     returned: int = 0
     clawed_back: int = 0
+    jackpots: int = 0
     says: int = 0
     moved: int = 0
 
@@ -77,7 +78,7 @@ class Sum:
         return {**asdict(self), **amounts, "differs": self.says != self.moved}
 
 
-_AMOUNTS = ("staked", "paid", "returned", "clawed_back", "says", "moved")
+_AMOUNTS = ("staked", "paid", "returned", "clawed_back", "jackpots", "says", "moved")
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from betcore.db.database import Database, Transaction
-from betcore.db.statements import verify_books, verify_rows
+from betcore.db.statements import verify_books, verify_guards, verify_rows
 from betcore.db.statements.verify_rows import FaultRow, SumRow
 from betcore.domain.money import minor_units
 from betcore.verify.report import OnProgress, Progress, Report, Sum, Violation, named
@@ -102,6 +102,7 @@ class _Sums:
         one.paid += minor_units(row.paid)
         one.returned += minor_units(row.returned)
         one.clawed_back += minor_units(row.clawed_back)
+        one.jackpots += minor_units(row.jackpots)
         one.says += minor_units(row.says)
         one.moved += minor_units(row.moved)
 
@@ -116,9 +117,9 @@ class _Sums:
 
 
 async def _guards(database: Database, report: Report) -> None:
-    lacking = [row.lacking for row in await database.all_rows(verify_rows.GUARDS)]
+    lacking = [row.lacking for row in await database.all_rows(verify_guards.GUARDS)]
     for what in lacking:
         report.add(Violation("identity", "", "", f"the database does not guard itself any more: no {what}"))
     if "unique key bet (provider_id,provider_bet_id)" in lacking:
-        for row in await database.all_rows(verify_rows.BETS_TWICE):
+        for row in await database.all_rows(verify_guards.BETS_TWICE):
             report.add(named("identity", row, "two bets have one key"))

@@ -23,6 +23,12 @@ def play(
         int, typer.Option(min=0, help="Seconds for which calls are repeated after the last bet began.")
     ] = 900,
     one_step: Annotated[float, typer.Option(min=0, max=1, help="The share of rounds in one step (PayInOut).")] = 0.25,
+    jackpots: Annotated[
+        float, typer.Option(min=0, max=1, help="The share of rounds in two steps that win a jackpot.")
+    ] = 0,
+    pool: Annotated[
+        int | None, typer.Option(help="The jackpot that they win, by its number; without it the provider's own.")
+    ] = None,
     book: Annotated[Path | None, typer.Option(help="The provider's book; bets open in it are finished first.")] = None,
     casino: Annotated[
         str | None, typer.Option(help="Play at the own wallet of a casino that was added; needs --player.")
@@ -48,7 +54,8 @@ def play(
     with reporting_errors(as_json):
         settings = read_settings(data_dir)
         limits = (bets, rate, players, seed, at_once, patience)
-        plan = runner.Plan(*limits, book, Decimal(str(one_step)), casino, tuple(player or ()))
+        shares = Decimal(str(one_step)), Decimal(str(jackpots))
+        plan = runner.Plan(*limits, book, shares[0], casino, tuple(player or ()), shares[1], pool)
         summary = asyncio.run(runner.play(settings, plan))
         emit(summary, as_json, "" if as_json else runner.as_text(summary))
     if any(summary[name] for name in ("differences", "unresolved", "not_begun", "not_at_rest")):

@@ -53,6 +53,9 @@ class Plan:
     one_step: Decimal = rounds.ONE_STEP_SHARE
     casino: str | None = None
     regulars: tuple[str, ...] = ()
+    # The share of rounds of two steps that win a jackpot: the pool, or without one the provider's own.
+    jackpots: Decimal = Decimal(0)
+    pool: int | None = None
 
     @property
     def seconds(self) -> float:
@@ -81,7 +84,7 @@ async def play(settings: Settings, plan: Plan) -> dict[str, Any]:
         known = len(book)
         try:
             began = time.monotonic()
-            croupier = Croupier(sandbox.aggregator(http), book, plan.seed)
+            croupier = Croupier(sandbox.aggregator(http), book, plan.seed, plan.jackpots, plan.pool)
             with _progress() as progress:
                 await Run(plan, progress).play(croupier, book, _stakes(run, plan, seats))
             took = round(time.monotonic() - began, 1)

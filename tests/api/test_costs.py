@@ -17,8 +17,10 @@ from api.provider.operations import BetOperations
 from api.provider.responses import Reply
 from api.provider.schemas import PayInBody, PayOutBody
 from api.provider.stake_admission import StakeAdmission
+from api.provider.winnings import Winnings
 from api.provider.workflow_client import BetWorkflowClient
 from betcore.db.engine import create_engine
+from betcore.db.jackpots import JackpotPools
 from betcore.db.migrate import migrate
 from betcore.runtime.settings import Settings
 from devkit.stack import postgres
@@ -59,6 +61,7 @@ async def test_a_pay_in_sends_four_statements_and_a_pay_out_three(tmp_path: Path
                 balances,
                 BetWorkflowClient(client),
                 StakeAdmission(casino.calls, 0),
+                Winnings(casino.bets, JackpotPools(casino.database)),
             )
 
             async def pay_in(bet: str) -> Reply:

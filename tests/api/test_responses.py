@@ -24,7 +24,7 @@ def test_the_table_is_that_of_the_protocol() -> None:
         for number, found in groupby(RESPONSE_CODES.items(), lambda one: one[1])
     }
     assert numbers == {
-        (2, 400): ["malformed"],
+        (2, 400): ["malformed", "jackpot_unknown"],
         (2, 413): ["too_large"],
         (2, 404): ["unknown_route"],
         (2, 405): ["wrong_method"],

@@ -192,7 +192,7 @@ def _seat(name: str, operation: dict[str, Any], session: str) -> None:
     fields, example = body["schema"]["properties"], body["example"]
     fields["sessionId"] = {"enum": [session]}
     # A number may be written with an exponent, which no schema can refuse; the players without a session play with it.
-    for free in ("winOdd", "taxAmount"):
+    for free in ("winOdd", "taxAmount", "jackpotAmount", "jackpotId"):
         fields.pop(free, None)
     for amount in fields.keys() & AMOUNTS.keys():
         fields[amount] = {"oneOf": EUROS}

@@ -26,7 +26,8 @@ from betcore.domain.bet import BetState
 from betcore.domain.catalogue import SyncCatalogue
 from betcore.domain.errors import Code
 from betcore.domain.ids import BETS_QUEUE, BetKey, reversal_workflow_id
-from betcore.domain.messages import Action, Operate, Operated, PayIn
+from betcore.domain.jackpots import Jackpot
+from betcore.domain.messages import Action, Operate, Operated, PayIn, PayOut
 from betcore.domain.money import Money
 from betcore.domain.open_bets import BET, REVERSAL, OpenBet
 from betcore.domain.reconciliation import Reconcile
@@ -44,6 +45,7 @@ from workflows.reversal import Reversal
 _FOLDER = Path(__file__).parent
 _MAKE_CASHBACK = "/cashback-payments/make"
 _MAKE, _LIST, _CLOSE = "/payments/make", "/payments/make-list", "/payments/close"
+_JACKPOT = Jackpot(amount=Money.parse("500.00", "EUR"))
 _QUICK = "{message_lifetime: 3, retry: {first: 0.1, cap: 0.2}}"
 
 Play = Callable[[Client, InProcessCasino], Awaitable[WorkflowHandle[Any, Any]]]
@@ -62,6 +64,48 @@ async def won(client: Client, casino: InProcessCasino) -> Handle:
     _, handle = await start(client, bet)
     await update(handle, "pay_out", casino.pay_out(bet, "25.00"))
     return handle
+
+
+@path
+async def won_with_a_jackpot(client: Client, casino: InProcessCasino) -> Handle:
+    bet = await casino.pay_in()
+    _, handle = await start(client, bet)
+    await update(handle, "pay_out", _with_jackpot(casino.pay_out(bet, "25.00")))
+    return handle
+
+
+@path
+async def won_with_a_jackpot_in_one_step(client: Client, casino: InProcessCasino) -> Handle:
+    return (await start(client, await casino.pay_in_out(jackpot=_JACKPOT)))[1]
+
+
+@path
+async def jackpot_owed_for_a_while(client: Client, casino: InProcessCasino) -> Handle:
+    bet = await casino.pay_in()
+    _, handle = await start(client, bet)
+    await casino.faults({"kind": "error", "path": _MAKE, "transaction_type": 4, "times": 4})
+    await update(handle, "pay_out", _with_jackpot(casino.pay_out(bet, "25.00")))
+    return handle
+
+
+@path
+async def jackpot_parked_and_tried_again(client: Client, casino: InProcessCasino) -> Handle:
+    bet = await casino.pay_in()
+    _, handle = await start(client, bet)
+    await casino.faults({"kind": "error_code", "error_code": 103805, "path": _MAKE, "transaction_type": 4})
+    await handle.signal("pay_out", _with_jackpot(casino.pay_out(bet, "25.00")))
+
+    async def parked() -> bool:
+        return bool(await casino.sql("SELECT 1 FROM movement WHERE state = 'parked'"))
+
+    await eventually(parked)
+    await casino.faults()
+    await _operate(handle, Action.RETRY)
+    return handle
+
+
+def _with_jackpot(pay_out: PayOut) -> PayOut:
+    return pay_out.model_copy(update={"jackpot": _JACKPOT})
 
 
 @path

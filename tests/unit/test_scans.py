@@ -39,7 +39,7 @@ READS_MUCH = {
     "verify_rows.FAULTS": (3000, "verify reads every bet: a range of BetIds at a time"),
     "verify_rows.WHOLE": (2000, "verify counts what it is about to read"),
     "verify_rows.BEFORE": (5000, "verify finds the first of the bets that it is about to read"),
-    "verify_rows.BETS_TWICE": (many_bets.BETS, "only if verify finds that the unique key is missing"),
+    "verify_guards.BETS_TWICE": (many_bets.BETS, "only if verify finds that the unique key is missing"),
 }
 # Values as SQL, by parameter. ``{bet}`` is the BetId of the statement's bet, ``{name}`` its provider's id of it.
 GIVEN = {
@@ -92,6 +92,8 @@ GIVEN = {
     "gap": "'1 second'",
     "how": "'done'",
     "idle": "'1 minute'",
+    "jackpot": "NULL",
+    "jackpot_id": "NULL",
     "image_urls": "ARRAY['https://p']",
     "incident_id": "1000",
     "keys": "ARRAY['operator:1']",
@@ -219,6 +221,8 @@ OTHERS: dict[str, tuple[int, dict[str, str]]] = {
     "cashback_movements.TAKE_ON": (0, {"bet_id": "{waiting}", "seen_owner": "NULL", "life": "0"}),
     "verify_cashbacks.FAULTS": (0, {"after": "{issuing}", "upto": "{cancelling}"}),
     "cashbacks.CANCEL": (0, {"bet_id": "{issued}", "reason": "'a mistake'"}),
+    "jackpots.CAN_WIN": (0, {"jackpot_id": "1"}),
+    "jackpots.DECIDE": (ACCEPTANCE, {"jackpot_id": "1"}),
     "launches.OPEN": (0, {"session_id": "'new'"}),
     "lobby.PAGE": (0, {"search": "NULL"}),
     "open_bets.TAKE_OVER": (ACCEPTANCE, {}),

@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -36,9 +36,10 @@ SELECT 's', provider_id, player_id, game_id, 'EUR' FROM p, u, g
 """
 BET = """
 INSERT INTO bet (provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, currency, stake, win, state,
-                 one_step, refusal, accepted_at, told_at, withdrawn_at, closed_at)
+                 one_step, jackpot, win_paid_at, refusal, accepted_at, told_at, withdrawn_at, closed_at)
 VALUES (1, :name, 1, 1, 1, 's', 'EUR', 1000, CAST(:win AS numeric), CAST(:state AS text),
         CAST(:win AS numeric) IS NOT NULL AND NOT :accepted,
+        CAST(:jackpot AS numeric), CASE WHEN :jackpot > 0 AND :win_paid THEN now() END,
         CASE WHEN :state = 'refused' THEN 'no_money' END, CASE WHEN :accepted THEN now() END,
         CASE WHEN :state IN ('settling', 'settled') THEN now() END,
         CASE WHEN :state IN ('refunding', 'refunded') THEN now() END,
@@ -58,8 +59,22 @@ UPDATE bet SET reversed_by = (SELECT reversal_id FROM made WHERE state = 'revers
 """
 NONE = None
 BEGUN, MADE = ("sending", "parked"), ("done", "paid_by_hand")
-# State, accepted, win, reversal; then the states that stake, win, return and claw-back may have.
-ALLOWED: list[tuple[tuple[str, bool, int | None, str | None], tuple[tuple[str | None, ...], ...]]] = [
+
+
+class Head(NamedTuple):
+    """A bet: its state, whether its stake is accepted, its win, its reversal, its jackpot, and whether that is the
+    next to be paid."""
+
+    state: str
+    accepted: bool
+    win: int | None
+    reversal: str | None
+    jackpot: int | None = None
+    win_paid: bool = False
+
+
+# A bet; then the states that stake, win, return, claw-back and jackpot may have.
+_ALLOWED: list[tuple[tuple[str, bool, int | None, str | None], tuple[tuple[str | None, ...], ...]]] = [
     (("accepting", False, None, None), (BEGUN, (NONE,), (NONE,), (NONE,))),
     # Its win may have left in one list with the stake.
     (("accepting", False, 2500, None), (BEGUN, (NONE, "sending"), (NONE,), (NONE,))),
@@ -83,6 +98,19 @@ ALLOWED: list[tuple[tuple[str, bool, int | None, str | None], tuple[tuple[str | 
     (("refused", False, 2500, "reversing"), (("done",), (NONE, "absent"), (NONE, *BEGUN), (NONE,))),
     (("refunded", False, None, "reversed"), (("done",), (NONE,), MADE, (NONE,))),
     (("refunded", False, 2500, "reversed"), (("done",), (NONE, "absent"), MADE, (NONE,))),
+]
+ALLOWED: list[tuple[Head, tuple[tuple[str | None, ...], ...]]] = [
+    *((Head(*head), (*legs, (NONE,))) for head, legs in _ALLOWED),
+    (Head("settling", True, 2500, None, 700), (("done",), BEGUN, (NONE,), (NONE,), (NONE,))),
+    (Head("settling", True, 2500, None, 700, True), (("done",), MADE, (NONE,), (NONE,), (NONE, *BEGUN))),
+    (Head("settled", True, 2500, None, 700, True), (("done",), MADE, (NONE,), (NONE,), MADE)),
+    (Head("settled", True, 0, None, 700, True), (("done",), MADE, (NONE,), (NONE,), MADE)),
+    (Head("settled", True, 2500, None, 0), (("done",), MADE, (NONE,), (NONE,), (NONE,))),
+    (Head("refunded", True, 2500, None, 700), (("done",), (NONE,), MADE, (NONE,), (NONE,))),
+    (
+        Head("refused", False, 2500, None, 700),
+        ((NONE, "refused", "absent"), (NONE, "absent"), (NONE,), (NONE,), (NONE,)),
+    ),
 ]
 STATES = (NONE, "sending", "done", "refused", "absent", "parked", "paid_by_hand")
 
@@ -109,7 +137,7 @@ async def test_movements_fit_a_state_or_they_do_not(
     monkeypatch.setattr(report_of, "KEPT", 10_000)
     allowed = {(head, legs) for head, ways in ALLOWED for legs in product(*ways)}
     tried = allowed | {
-        (head, (*legs[:leg], state, *legs[leg + 1 :])) for head, legs in allowed for leg in range(4) for state in STATES
+        (head, (*legs[:leg], state, *legs[leg + 1 :])) for head, legs in allowed for leg in range(5) for state in STATES
     }
     names = {f"bet-{number}": one for number, one in enumerate(sorted(tried, key=repr))}
     await _make(engine, names)
@@ -128,13 +156,14 @@ async def test_what_is_allowed_adds_up(engine: AsyncEngine, database: Database) 
     assert {one.check for one in report.violations} <= {"owed"}, report.violations
     (total,) = report.sums.values()
     assert (total.bets, total.says) == (len(allowed), total.moved)
-    assert total.moved == total.paid + total.returned - total.staked - total.clawed_back
+    assert total.moved == total.paid + total.jackpots + total.returned - total.staked - total.clawed_back
+    assert total.jackpots > 0
 
 
 async def test_sums_are_exact_beyond_what_a_float_holds(engine: AsyncEngine, database: Database) -> None:
     """Else a bet in a currency of 18 decimals is a violation, or hides one."""
     win = 10**18 + 1
-    await _make(engine, {"bet-1": (("settled", True, win, None), ("done", "done", NONE, NONE))})
+    await _make(engine, {"bet-1": (Head("settled", True, win, None), ("done", "done", NONE, NONE, NONE))})
     report = Report()
     await check_rows(database, 0, report, lambda progress: None)
     assert [one for one in report.violations if one.check == "sums"] == []
@@ -146,7 +175,7 @@ async def test_batches_are_all_looked_at(
     engine: AsyncEngine, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows, "BATCH", 2)
-    settled = (("settled", True, 2500, None), ("done", NONE, NONE, NONE))
+    settled = (Head("settled", True, 2500, None), ("done", NONE, NONE, NONE, NONE))
     await _make(engine, {f"bet-{number}": settled for number in range(5)})
     async with engine.connect() as connection:
         first, *others = (await connection.execute(text("SELECT bet_id FROM bet ORDER BY bet_id"))).scalars()
@@ -160,8 +189,8 @@ async def test_a_guard_that_is_switched_off_is_reported(engine: AsyncEngine, dat
     async with engine.connect() as connection:
         await connection.execute(text("ALTER TABLE movement DISABLE TRIGGER guard_movement"))
         await connection.execute(text("ALTER TABLE bet DROP CONSTRAINT bet_provider_id_provider_bet_id_key"))
-    await _make(engine, {"bet-1": (("refused", False, None, None), (NONE,) * 4)})
-    await _make(engine, {"bet-1": (("refused", False, None, None), (NONE,) * 4)})
+    await _make(engine, {"bet-1": (Head("refused", False, None, None), (NONE,) * 5)})
+    await _make(engine, {"bet-1": (Head("refused", False, None, None), (NONE,) * 5)})
     report = Report()
     await check_rows(database, 0, report, lambda progress: None)
     assert {one.check for one in report.violations} == {"identity"}
@@ -215,13 +244,12 @@ async def _make(engine: AsyncEngine, bets: dict[str, Any]) -> None:
     writing = engine.execution_options(isolation_level="READ COMMITTED")
     async with writing.begin() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
-        for name, ((state, accepted, win, reversal), legs) in bets.items():
-            about = {"name": name, "state": state, "accepted": accepted, "win": win}
-            bet_id = (await connection.execute(text(BET), about)).scalar_one()
-            for kind, standing in zip((-1, 1, 2, -2), legs, strict=True):
+        for name, (head, legs) in bets.items():
+            bet_id = (await connection.execute(text(BET), {"name": name, **head._asdict()})).scalar_one()
+            amounts = {-1: 1000, 1: head.win or 0, 2: 1000, -2: head.win or 0, 4: head.jackpot or 0}
+            for (kind, amount), standing in zip(amounts.items(), legs, strict=True):
                 if standing is not None:
-                    amount = 1000 if kind in (-1, 2) else win or 0
                     leg = {"bet_id": bet_id, "kind": kind, "amount": amount, "state": standing}
                     await connection.execute(text(MOVEMENT), leg)
-            if reversal is not None:
-                await connection.execute(text(REVERSAL), {"bet_id": bet_id, "state": reversal})
+            if head.reversal is not None:
+                await connection.execute(text(REVERSAL), {"bet_id": bet_id, "state": head.reversal})

@@ -161,6 +161,9 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "stake_tax": "Money | None = None",
         "win_tax": "Money | None = None",
         "promo_code": "str | None = None",
+        "jackpot": "Money | None = None",
+        "jackpot_id": "int | None = None",
+        "win_paid_at": "datetime | None = None",
     },
     "BetState": ["accepting", "acceptance", "settling", "refunding", "settled", "refunded", "refused"],
     "CancelCashback": {
@@ -212,6 +215,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "not_authorised",
         "malformed",
         "too_large",
+        "jackpot_unknown",
         "unknown_route",
         "wrong_method",
         "wrong_content_type",
@@ -259,6 +263,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "ours": "dict[str, str]",
         "theirs": "dict[str, str]",
     },
+    "Jackpot": {"amount": "Money | None = None", "jackpot_id": "int | None = None"},
     "MarkCancel": {"order": "CashbackOrder", "owner": "str", "taken": "bool"},
     "MarkClawBack": {"reverse": "Reverse", "owner": "str", "taken": "bool"},
     "MarkStake": {
@@ -316,6 +321,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "filed_at": "datetime | None = None",
         "tax": "Money | None = None",
         "cashback": "bool = False",
+        "jackpot": "Jackpot | None = None",
     },
     "PayIn": {
         "provider_id": "int",
@@ -337,6 +343,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "handed_on": "HandedOn | None = None",
         "tax": "Money | None = None",
         "promo_code": "str | None = None",
+        "jackpot": "Jackpot | None = None",
     },
     "PayOut": {
         "player_id": "int",
@@ -345,6 +352,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "answer_by": "datetime",
         "bet": "BetKey | None = None",
         "tax": "Money | None = None",
+        "jackpot": "Jackpot | None = None",
     },
     "Progress": ["done", "refused", "unknown", "awaited", "parked", "absent", "foreign"],
     "Proposal": {

@@ -22,7 +22,9 @@ from api.provider.call import Call
 from api.provider.operations import BetOperations
 from api.provider.schemas import PayOutBody, RefundBody
 from api.provider.stake_admission import StakeAdmission
+from api.provider.winnings import Winnings
 from api.provider.workflow_client import BetWorkflowClient
+from betcore.db.jackpots import JackpotPools
 from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.errors import Contradiction, OutcomeUnknown
 from betcore.domain.ids import BetKey
@@ -181,9 +183,9 @@ class _Rejecting(BetWorkflowClient):
 async def test_a_rejection_is_final_only_if_the_row_says_the_same(database_url: str, temporal: Client) -> None:
     async with open_casino(database_url) as casino:
         balances = Balances(casino.calls, casino.partners, casino.casinos)
-        bets = BetOperations(
-            casino.calls, casino.bets, casino.partners, balances, _Rejecting(temporal), StakeAdmission(casino.calls, 0)
-        )
+        admission, winnings = StakeAdmission(casino.calls, 0), Winnings(casino.bets, JackpotPools(casino.database))
+        workflows = _Rejecting(temporal)
+        bets = BetOperations(casino.calls, casino.bets, casino.partners, balances, workflows, admission, winnings)
         bet = await casino.pay_in()
 
         async def said() -> list[str | None]:

@@ -65,11 +65,13 @@ class Inbox:
         """Show that the row has overruled a call, and file an incident if a win was asked for that is not paid."""
         paid = bet.win if bet.state in (BetState.SETTLING, BetState.SETTLED) else None
         wanted = asked.win if isinstance(asked, PayOut) else None
-        if asked is None or wanted == paid:
+        same_jackpot = not isinstance(asked, PayOut) or answers.names_jackpot_of(bet, asked.jackpot)
+        if asked is None or (wanted == paid and same_jackpot):
             return
         self._status.say(f"{asked} not followed: the row is {bet.state}{'' if paid is None else f' with {paid}'}")
         kind = Code.ALREADY_REFUNDED if paid is None else _ANOTHER_WIN
-        if wanted is not None and (paid is not None or wanted.minor) and workflow.patched(_THE_ROW_DECIDES):
+        is_owed = isinstance(asked, PayOut) and (paid is not None or asked.win.minor or asked.jackpot is not None)
+        if is_owed and workflow.patched(_THE_ROW_DECIDES):
             self._status.file_incident(kind, bet.facts(), asked.facts())
 
     def hand_on(self, more: HandedOn) -> HandedOn:

@@ -17,8 +17,16 @@ with workflow.unsafe.imports_passed_through():
     from activities.wallet import Wallet
     from betcore.domain.activity_inputs import FindCredit, Pay, Progress, Step, Unpark
     from betcore.domain.ids import TransactionType
+    from betcore.domain.jackpots import Jackpot
     from betcore.domain.messages import Accept, Action, CashbackOrder, PayIn, PayOut, Refund, Reverse
     from betcore.domain.money import Money
+
+
+_CREDITS = {
+    TransactionType.PAY_OUT: "pay out",
+    TransactionType.BET_RETURN: "return",
+    TransactionType.JACKPOT_PAY_OUT: "pay the jackpot",
+}
 
 
 class MovementRunner:
@@ -65,11 +73,14 @@ class MovementRunner:
         *,
         asked: PayOut | Refund | None = None,
         filed_at: datetime | None = None,
+        jackpot: Jackpot | None = None,
     ) -> Step:
-        """Send a credit until the player has the money; ``asked`` is the message that asks for it, if one does."""
-        pay = self._pay(transaction_type, amount, asked, filed_at)
-        kind = "pay out" if transaction_type is TransactionType.PAY_OUT else "return"
-        kind = "issue" if pay.cashback else kind
+        """Send a credit until the player has the money.
+
+        ``asked`` is the message that asks for it, if one does; ``jackpot`` what is to be decided with a win.
+        """
+        pay = self._pay(transaction_type, amount, asked, filed_at, jackpot)
+        kind = "issue" if pay.cashback else _CREDITS[transaction_type]
         sending = Sending(
             transaction_type=transaction_type,
             summary=f"{kind} {amount.currency} {amount}",
@@ -94,6 +105,7 @@ class MovementRunner:
         amount: Money,
         asked: PayOut | Refund | None,
         filed_at: datetime | None,
+        jackpot: Jackpot | None,
     ) -> Pay:
         policy = self._policy
         return Pay(
@@ -112,6 +124,7 @@ class MovementRunner:
             message=asked and asked.event_type,
             filed_at=filed_at,
             tax=asked.tax if isinstance(asked, PayOut) and transaction_type is TransactionType.PAY_OUT else None,
+            jackpot=jackpot,
         )
 
     def wake(self, accept: Accept | None = None) -> None:

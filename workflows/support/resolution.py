@@ -18,15 +18,18 @@ with workflow.unsafe.imports_passed_through():
     from betcore.domain.activity_inputs import Withdraw
     from betcore.domain.bet import BetState
     from betcore.domain.errors import Code
+    from betcore.domain.jackpots import Jackpot
     from betcore.domain.messages import PayIn, PayOut, Refund
     from betcore.domain.money import Money
 
 
 class Resolution(NamedTuple):
-    """The win to pay, or None to return the stake; and the message that asks for it, if one does."""
+    """The win to pay, or None to return the stake; the message that asks for it, if one does; and the jackpot that is
+    to be decided with the win, if one is."""
 
     win: Money | None
     asked: PayOut | Refund | None = None
+    jackpot: Jackpot | None = None
 
 
 class ResolutionWait:
@@ -55,13 +58,16 @@ class ResolutionWait:
         bet, win = self._status.bet, self._pay_in.win
         if bet.state is BetState.ACCEPTANCE and bet.withdrawn_at is None:
             if win is not None and not self._inbox:
-                return Resolution(win)
-            if message := await self._message():
-                return Resolution(message.win if isinstance(message, PayOut) else None, message)
+                return Resolution(win, jackpot=self._pay_in.jackpot)
+            match await self._message():
+                case PayOut() as pay_out:
+                    return Resolution(pay_out.win, pay_out, pay_out.jackpot)
+                case Refund() as refund:
+                    return Resolution(None, refund)
         return self.by_the_row()
 
     def by_the_row(self) -> Resolution:
-        """Return the resolution that the row has."""
+        """Return the resolution that the row has. Its jackpot is decided."""
         bet = self._status.bet
         return Resolution(bet.win if bet.state in (BetState.SETTLING, BetState.SETTLED) else None)
 

@@ -124,6 +124,8 @@ class LeanBets:
             stake_tax=None,
             win_tax=None,
             promo_code=None,
+            jackpot=None,
+            jackpot_id=None,
             state="accepting",
             refusal=None,
             owner=owner,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from betcore.db.row_mapping import BetRow
 from betcore.db.statement import Statement
+from betcore.db.statements.jackpots import CONTRIBUTED
 from betcore.db.statements.movements import CLAIM, PARKED, SENT, ClaimRow
 from betcore.db.statements.one_step import ENDS_WITHOUT_STAKE, SENT_WITH_STAKE, WIN_WITHOUT_STAKE
 from betcore.db.statements.sessions import USED
@@ -44,12 +45,13 @@ WITH known AS (
 fresh AS (
     INSERT INTO bet (bet_id, provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, round_id,
                      currency, brand, stake, one_step, win, stake_tax, win_tax, promo_code, state, refusal, owner,
-                     withdrawn_at, closed_at)
+                     withdrawn_at, closed_at, jackpot, jackpot_id)
     SELECT next_bet_id(:callers_clock), :provider_id, :provider_bet_id, :casino_id, :player_id, :game_id, :session_id,
             :round_id, :currency, brand, :stake, CAST(:win AS numeric(38,0)) IS NOT NULL,
             CAST(:win AS numeric(38,0)), CAST(:stake_tax AS numeric(38,0)), CAST(:win_tax AS numeric(38,0)),
             :promo_code, :state, :refusal, :owner, CASE WHEN CAST(:state AS text) = 'refunded' THEN now() END,
-            CASE WHEN CAST(:state AS text) <> 'accepting' THEN now() END
+            CASE WHEN CAST(:state AS text) <> 'accepting' THEN now() END, CAST(:jackpot AS numeric(38,0)),
+            CAST(:jackpot_id AS bigint)
     FROM known
     ON CONFLICT (provider_id, provider_bet_id) DO NOTHING
     RETURNING *
@@ -73,9 +75,7 @@ next_send AS (
       AND found.owner = :owner AND found.state = 'accepting'
     RETURNING movement.bet_id, movement.attempts
 ),
-sent AS (
-    SELECT * FROM first_send UNION ALL SELECT * FROM next_send
-),
+sent AS (SELECT * FROM first_send UNION ALL SELECT * FROM next_send),
 event AS (
     INSERT INTO bet_event (bet_id, kind, data)
     SELECT bet_id, kind, data FROM (
@@ -215,12 +215,17 @@ FROM stands JOIN player USING (player_id) JOIN session USING (session_id) CROSS 
 """,
 )
 
+# A bet whose jackpot is still to be paid stays open after its win; its jackpot, and nothing else, ends it then.
 CREDIT_DONE = Statement(
     BetRow,
-    """
+    f"""
 WITH changed AS (
-    UPDATE bet SET state = :state, closed_at = now(), closed_balance = :balance
+    UPDATE bet SET closed_balance = :balance,
+           state = CASE WHEN jackpot > 0 AND CAST(:transaction_type AS int) = 1 THEN state ELSE :state END,
+           closed_at = CASE WHEN jackpot > 0 AND CAST(:transaction_type AS int) = 1 THEN NULL ELSE now() END,
+           win_paid_at = CASE WHEN jackpot > 0 AND CAST(:transaction_type AS int) = 1 THEN now() ELSE win_paid_at END
     WHERE bet_id = :bet_id AND owner = :owner AND state IN ('settling', 'refunding')
+      AND (win_paid_at IS NOT NULL) = (CAST(:transaction_type AS int) = 4)
     RETURNING *
 ),
 ended AS (
@@ -233,7 +238,8 @@ event AS (
     SELECT bet_id, 'answer', jsonb_build_object('type', CAST(:transaction_type AS int), 'progress', CAST(:how AS text),
                                                 'error_code', CAST(:error_code AS text))
     FROM changed
-)
+),
+{CONTRIBUTED}
 SELECT * FROM changed
 """,
 )

@@ -6,6 +6,7 @@ Until the stake is known the win is ``sending`` under a bet that is ``accepting`
 
 from betcore.db.row_mapping import BetRow
 from betcore.db.statement import Statement
+from betcore.db.statements.jackpots import CONTRIBUTED
 
 # Counts the only send of the win that can exist while its stake is in doubt. It reads ``fresh``, the bet that opens.
 SENT_WITH_STAKE = """first_win AS (
@@ -31,11 +32,11 @@ ENDS_WITHOUT_STAKE = """unpaid AS (
 # The casino has made both. A bet without a row of its win has sent none.
 SETTLE_WITH_STAKE = Statement(
     BetRow,
-    """
+    f"""
 WITH changed AS (
     UPDATE bet SET state = 'settled', accepted_at = now(), accepted_balance = :balance, closed_at = now(),
            closed_balance = :win_balance
-    WHERE bet_id = :bet_id AND owner = :owner AND state = 'accepting'
+    WHERE bet_id = :bet_id AND owner = :owner AND state = 'accepting' AND jackpot IS NULL
       AND EXISTS (SELECT FROM movement WHERE movement.bet_id = bet.bet_id AND transaction_type = 1)
     RETURNING *
 ),
@@ -55,7 +56,8 @@ event AS (
     INSERT INTO bet_event (bet_id, kind, data)
     SELECT bet_id, 'answer', jsonb_build_object('type', transaction_type, 'progress', 'done', 'error_code', error_code)
     FROM made ORDER BY transaction_type
-)
+),
+{CONTRIBUTED}
 SELECT * FROM changed
 """,
 )

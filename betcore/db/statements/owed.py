@@ -25,10 +25,11 @@ OWED = Statement(
     OwedRow,
     """
 WITH owed AS MATERIALIZED (
-    SELECT casino_id, currency, CASE WHEN state = 'settling' THEN win ELSE stake END AS amount,
+    SELECT casino_id, currency, CASE WHEN state <> 'settling' THEN stake
+               ELSE CASE WHEN win_paid_at IS NULL THEN win ELSE 0 END + coalesce(jackpot, 0) END AS amount,
            coalesce(
                (SELECT first_sent_at FROM movement
-                WHERE movement.bet_id = bet.bet_id AND transaction_type IN (1, 2)
+                WHERE movement.bet_id = bet.bet_id AND transaction_type IN (1, 2, 4)
                 ORDER BY first_sent_at DESC LIMIT 1),
                withdrawn_at, opened_at) AS since
     FROM bet

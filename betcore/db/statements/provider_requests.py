@@ -249,7 +249,8 @@ OWE_REVERSAL = Statement(
     BetIdRow,
     """
 WITH owed AS (
-    INSERT INTO reversal (bet_id) SELECT bet_id FROM bet WHERE bet_id = :bet_id AND state = 'settled'
+    INSERT INTO reversal (bet_id) SELECT bet_id FROM bet
+    WHERE bet_id = :bet_id AND state = 'settled' AND jackpot IS NULL
     ON CONFLICT (bet_id) DO NOTHING
     RETURNING bet_id, reversal_id
 ),

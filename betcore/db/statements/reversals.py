@@ -6,6 +6,7 @@ from datetime import datetime
 
 from betcore.db.row_mapping import BetRow, ReversalRow
 from betcore.db.statement import Statement
+from betcore.db.statements.jackpots import CONTRIBUTED_BACK
 from betcore.db.statements.movements import CLAIM, PARKED, SENT, ClaimRow
 
 
@@ -70,7 +71,7 @@ OPEN = Statement(
     f"""
 WITH changed AS (
     INSERT INTO reversal (bet_id, owner)
-    SELECT bet_id, :owner FROM bet WHERE bet_id = :bet_id AND state = 'settled'
+    SELECT bet_id, :owner FROM bet WHERE bet_id = :bet_id AND state = 'settled' AND jackpot IS NULL
     ON CONFLICT (bet_id) DO NOTHING
     RETURNING *
 ),
@@ -277,7 +278,8 @@ event AS (
     SELECT bet_id, 'answer', jsonb_build_object('type', 2, 'progress', CAST(:how AS text),
                                                 'error_code', CAST(:error_code AS text))
     FROM changed
-)
+),
+{CONTRIBUTED_BACK}
 {_CHANGED}
 """,
 )

@@ -66,24 +66,9 @@ class SumRow:
     paid: Decimal
     returned: Decimal
     clawed_back: Decimal
+    jackpots: Decimal
     says: Decimal
     moved: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class LackingRow:
-    """A guard that the database lacks."""
-
-    lacking: str
-
-
-@dataclass(frozen=True, slots=True)
-class TwiceRow:
-    """A bet that is there twice."""
-
-    bet_id: int
-    provider: str | None
-    provider_bet_id: str
 
 
 WHOLE = Statement(CountRow, "SELECT count(*) AS bets FROM bet WHERE bet_id > :after")
@@ -123,7 +108,8 @@ _WEIGHED = """legs AS (
            max(amount) FILTER (WHERE transaction_type = 2) AS return_of,
            max(state) FILTER (WHERE transaction_type = -2) AS claw_back_is,
            max(amount) FILTER (WHERE transaction_type = -2) AS claw_back_of,
-           count(*) FILTER (WHERE transaction_type = 4) AS others,
+           max(state) FILTER (WHERE transaction_type = 4) AS jackpot_is,
+           max(amount) FILTER (WHERE transaction_type = 4) AS jackpot_of,
            bool_or(state = 'parked') AS parked,
            coalesce(sum(sign(CAST(transaction_type AS numeric)) * amount)
                     FILTER (WHERE state IN ('done', 'paid_by_hand')), 0) AS moved,
@@ -140,27 +126,33 @@ backs AS (
 facts AS (
     SELECT bet.*, legs.*, backs.*, bet.bet_id AS number, accepted_at IS NOT NULL AS accepted,
            win_is IN ('done', 'paid_by_hand') AS paid, return_is IN ('done', 'paid_by_hand') AS returned,
-           win_is IN ('sending', 'parked') AS paying, coalesce(return_is IN ('sending', 'parked'), true) AS may_return
+           win_is IN ('sending', 'parked') AS paying, coalesce(return_is IN ('sending', 'parked'), true) AS may_return,
+           jackpot_is IN ('done', 'paid_by_hand') AS jackpot_paid, coalesce(jackpot > 0, false) AS wins_jackpot
     FROM bet LEFT JOIN legs ON legs.bet_id = bet.bet_id LEFT JOIN backs ON backs.bet_id = bet.bet_id
     WHERE bet.bet_id > :after AND bet.bet_id <= :upto
 ),
 weighed AS (
     SELECT facts.*,
         CASE
-            WHEN others > 0 THEN false
+            WHEN jackpot_is IS NOT NULL AND (NOT wins_jackpot OR state NOT IN ('settling', 'settled')) THEN false
+            WHEN (jackpot_is IS NOT NULL OR (wins_jackpot AND state = 'settled')) AND win_paid_at IS NULL THEN false
             WHEN state = 'accepting' THEN
                 stake_is IN ('sending', 'parked') AND num_nulls(return_is, claw_back_is, reversal_is) = 3
                 AND (win_is IS NULL OR (one_step AND win_is = 'sending')) AND NOT accepted
             WHEN state = 'acceptance' THEN
                 stake_is = 'done' AND num_nulls(win_is, return_is, claw_back_is, reversal_is) = 4 AND accepted
             WHEN state = 'settling' THEN
-                stake_is = 'done' AND paying AND num_nulls(return_is, claw_back_is, reversal_is) = 3 AND accepted
-                AND withdrawn_at IS NULL
+                stake_is = 'done' AND num_nulls(return_is, claw_back_is, reversal_is) = 3 AND accepted
+                AND withdrawn_at IS NULL AND CASE
+                    WHEN win_paid_at IS NULL THEN paying
+                    ELSE wins_jackpot AND paid AND coalesce(jackpot_is IN ('sending', 'parked'), true) END
             WHEN state = 'refunding' THEN
                 stake_is = 'done' AND return_is IS NOT NULL AND may_return
                 AND num_nulls(win_is, claw_back_is, reversal_is) = 3 AND accepted AND withdrawn_at IS NOT NULL
             WHEN state = 'settled' THEN
-                stake_is = 'done' AND paid AND accepted AND withdrawn_at IS NULL AND CASE
+                stake_is = 'done' AND paid AND accepted AND withdrawn_at IS NULL
+                AND (jackpot_paid IS TRUE) = wins_jackpot AND CASE
+                    WHEN jackpot IS NOT NULL THEN num_nulls(return_is, claw_back_is, reversal_is) = 3
                     WHEN reversal_is IS NULL THEN num_nulls(return_is, claw_back_is) = 2
                     WHEN reversal_is = 'reversing' AND win = 0 THEN claw_back_is IS NULL AND may_return
                     WHEN reversal_is = 'reversing' AND claw_back_is = 'done' THEN may_return
@@ -182,7 +174,9 @@ weighed AS (
         CASE
             WHEN state = 'settled' AND reversal_is = 'reversed' THEN 0
             WHEN state = 'settled' THEN
-                CASE WHEN reversal_is = 'reversing' AND claw_back_is = 'done' THEN -stake ELSE win - stake END
+                CASE WHEN reversal_is = 'reversing' AND claw_back_is = 'done' THEN -stake
+                     ELSE win + coalesce(jackpot, 0) - stake END
+            WHEN state = 'settling' AND win_paid_at IS NOT NULL THEN win - stake
             WHEN state IN ('acceptance', 'settling', 'refunding') THEN -stake
             WHEN state IN ('refunded', 'refused') AND reversal_is = 'reversing' THEN
                 CASE WHEN accepted THEN 0 ELSE -stake END
@@ -211,6 +205,7 @@ judged AS (
         CASE WHEN reversed_by IS DISTINCT FROM CASE WHEN reversal_is = 'reversed' THEN reversal_id END
              THEN 'reversed_by' END,
         CASE WHEN stake_of <> stake OR return_of <> stake OR win_of <> win OR claw_back_of <> win
+                  OR jackpot_of <> jackpot
              THEN 'amount' END,
         CASE WHEN coalesce(moved, 0) <> says THEN 'sum' END,
         CASE WHEN movements <> kinds THEN 'movement_twice' END,
@@ -251,50 +246,16 @@ counted AS (
     SELECT number, player_id, casino_id, currency, movements, coalesce(moved, 0) AS moved, says,
            CASE WHEN stake_is = 'done' THEN stake_of END AS staked, CASE WHEN paid THEN win_of END AS paid,
            CASE WHEN returned THEN return_of END AS returned,
-           CASE WHEN claw_back_is = 'done' THEN claw_back_of END AS clawed_back
+           CASE WHEN claw_back_is = 'done' THEN claw_back_of END AS clawed_back,
+           CASE WHEN jackpot_paid THEN jackpot_of END AS jackpots
     FROM weighed
 )
 SELECT casino_id, player_id, currency, count(*) AS bets, coalesce(sum(movements), 0) AS movements,
        coalesce(sum(staked), 0) AS staked, coalesce(sum(paid), 0) AS paid, coalesce(sum(returned), 0) AS returned,
-       coalesce(sum(clawed_back), 0) AS clawed_back, coalesce(sum(says), 0) AS says, sum(moved) AS moved
+       coalesce(sum(clawed_back), 0) AS clawed_back, coalesce(sum(jackpots), 0) AS jackpots,
+       coalesce(sum(says), 0) AS says, sum(moved) AS moved
 FROM counted
 GROUP BY GROUPING SETS ((casino_id, currency), (casino_id, currency, player_id))
 HAVING grouping(player_id) = 1 OR coalesce(sum(says), 0) <> sum(moved)
-""",
-)
-
-# What keeps identities apart and decided things as they are. A trigger that is switched off guards nothing. Each is
-# counted, and not looked for by NOT EXISTS: PostgreSQL would turn that into a join, and read the columns of every index
-# of the catalogue.
-GUARDS = Statement(
-    LackingRow,
-    """
-SELECT 'unique key ' || k.relation || ' (' || k.columns || ')' AS lacking
-FROM (VALUES ('movement', 'bet_id,transaction_type'), ('bet', 'provider_id,provider_bet_id'), ('bet', 'bet_id'),
-             ('reversal', 'bet_id')) AS k (relation, columns)
-WHERE 0 = (
-    SELECT count(*) FROM pg_index
-    WHERE indrelid = to_regclass(k.relation) AND indisunique AND indisvalid AND indpred IS NULL
-      AND k.columns = (
-          SELECT string_agg(pg_get_indexdef(indexrelid, place, false), ',' ORDER BY place)
-          FROM generate_series(1, CAST(indnkeyatts AS integer)) AS place)
-)
-UNION ALL
-SELECT 'trigger ' || g.name || ' of ' || g.relation
-FROM (VALUES ('bet', 'guard_bet'), ('movement', 'guard_movement'), ('movement', 'guard_paid_by_hand'),
-             ('reversal', 'guard_reversal'), ('bet_event', 'guard_event'), ('incident', 'guard_incident'))
-     AS g (relation, name)
-WHERE 0 = (
-    SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass(relation) AND tgname = name AND tgenabled IN ('O', 'A')
-)
-""",
-)
-# Without that key a bet may be there twice; with it none can.
-BETS_TWICE = Statement(
-    TwiceRow,
-    """
-SELECT max(bet_id) AS bet_id, provider.name AS provider, provider_bet_id
-FROM bet LEFT JOIN provider USING (provider_id)
-GROUP BY provider_id, provider.name, provider_bet_id HAVING count(*) > 1 LIMIT 1000
 """,
 )

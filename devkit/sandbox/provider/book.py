@@ -20,6 +20,7 @@ from devkit.sandbox.provider.client import (
     CONTRADICTION,
     REFUSED,
     Answer,
+    Jackpot,
     Operation,
 )
 
@@ -63,9 +64,10 @@ class Stake:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How the provider means to end a bet: with its win, or with a Refund (no win)."""
+    """How the provider means to end a bet: with its win and perhaps a jackpot, or with a Refund (no win)."""
 
     win: Decimal | None
+    jackpot: Jackpot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class ReceivedAnswer:
     took_ms: int
     definite: bool
     balance: Decimal | None
+    jackpot: Decimal | None = None
 
 
 @dataclass(slots=True)
@@ -108,6 +111,15 @@ class BookedBet:
     def win(self) -> Decimal | None:
         """Return what the player wins if the bet settles; None if that was not drawn."""
         return self.stake.win if self.ending is None or self.ending.win is None else self.ending.win
+
+    @property
+    def jackpot(self) -> Decimal | None:
+        """Return the jackpot that the player wins: of a pool the amount that was answered. None for none."""
+        asked = self.ending.jackpot if self.ending else None
+        if asked is None or asked.amount is not None:
+            return asked.amount if asked else None
+        answer = self.definite(Operation.PAY_OUT)
+        return answer.jackpot if answer else None
 
     @property
     def closing(self) -> Operation | None:
@@ -185,6 +197,7 @@ class Book:
             took_ms=answer.took_ms,
             definite=answer.definite,
             balance=answer.balance,
+            jackpot=answer.jackpot,
         )
         bet.answers.append(received)
         self._write("heard", bet.stake.bet_id, asdict(received))
@@ -216,9 +229,10 @@ class Book:
             if kind == "bet":
                 self._bets[bet_id] = BookedBet(_stake(data))
             elif kind == "ending":
-                self._bets[bet_id].ending = Ending(_decimal(data["win"]))
+                self._bets[bet_id].ending = Ending(_decimal(data["win"]), _jackpot(data.get("jackpot")))
             else:
-                read = {"operation": Operation(data["operation"]), "balance": _decimal(data["balance"])}
+                amounts = {name: _decimal(data.get(name)) for name in ("balance", "jackpot")}
+                read = {"operation": Operation(data["operation"]), **amounts}
                 self._bets[bet_id].answers.append(ReceivedAnswer(**(data | read)))
 
     def _write(self, kind: str, bet_id: str, data: dict[str, object]) -> None:
@@ -231,6 +245,10 @@ class Book:
 def _stake(data: dict[str, Any]) -> Stake:
     amounts = {"amount": Decimal(data["amount"]), "win": _decimal(data.get("win"))}
     return Stake(**(data | amounts))
+
+
+def _jackpot(data: dict[str, Any] | None) -> Jackpot | None:
+    return None if data is None else Jackpot(_decimal(data["amount"]), data["pool"])
 
 
 def _decimal(text: str | None) -> Decimal | None:

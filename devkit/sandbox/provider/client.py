@@ -52,14 +52,30 @@ def pay_in(session_id: str, bet_id: str, round_id: str, stake: Decimal) -> Call:
     return _call(Operation.PAY_IN, session_id, betId=bet_id, betAmount=f"{stake:f}", gameRoundId=round_id)
 
 
-def pay_out(session_id: str, bet_id: str, round_id: str, win: Decimal) -> Call:
-    """Return the call that ends the bet with its win in major units; 0 for a loss."""
-    return _call(Operation.PAY_OUT, session_id, betId=bet_id, winAmount=f"{win:f}", gameRoundId=round_id)
+@dataclass(frozen=True, slots=True)
+class Jackpot:
+    """What is won beside the win: an amount of the provider's own in major units, or a pool of the aggregator's."""
+
+    amount: Decimal | None = None
+    pool: int | None = None
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Return it as the calls have it."""
+        return {"jackpotId": str(self.pool)} if self.amount is None else {"jackpotAmount": f"{self.amount:f}"}
 
 
-def pay_in_out(session_id: str, bet_id: str, round_id: str, stake: Decimal, win: Decimal) -> Call:
-    """Return the call that takes the stake and pays the win, both in major units; 0 for a loss."""
-    amounts = {"betAmount": f"{stake:f}", "winAmount": f"{win:f}"}
+def pay_out(session_id: str, bet_id: str, round_id: str, win: Decimal, jackpot: Jackpot | None = None) -> Call:
+    """Return the call that ends the bet with its win in major units, 0 for a loss, and with a jackpot."""
+    won = {"winAmount": f"{win:f}", **(jackpot.fields if jackpot else {})}
+    return _call(Operation.PAY_OUT, session_id, betId=bet_id, gameRoundId=round_id, **won)
+
+
+def pay_in_out(
+    session_id: str, bet_id: str, round_id: str, stake: Decimal, win: Decimal, jackpot: Jackpot | None = None
+) -> Call:
+    """Return the call that takes the stake and pays the win, both in major units, 0 for a loss, and a jackpot."""
+    amounts = {"betAmount": f"{stake:f}", "winAmount": f"{win:f}", **(jackpot.fields if jackpot else {})}
     return _call(Operation.PAY_IN_OUT, session_id, betId=bet_id, gameRoundId=round_id, **amounts)
 
 
@@ -83,6 +99,7 @@ class Answer:
     balance: Decimal | None = None
     currency: str | None = None
     retry_after: int = 0  # seconds
+    jackpot: Decimal | None = None
 
     @property
     def definite(self) -> bool:
@@ -105,7 +122,7 @@ def read_answer(status: int, text: bytes, took_ms: int, retry_after: str = "") -
         return Answer(None, status, "unreadable", took_ms, retry_after=wait)
     if not isinstance(code, Decimal) or code != code.to_integral_value():
         return Answer(None, status, "unreadable", took_ms, retry_after=wait)
-    balance, currency = fields.get("balance"), fields.get("currency")
+    balance, currency, jackpot = fields.get("balance"), fields.get("currency"), fields.get("jackpotAmount")
     return Answer(
         code=int(code),
         status=status,
@@ -114,6 +131,7 @@ def read_answer(status: int, text: bytes, took_ms: int, retry_after: str = "") -
         balance=balance if isinstance(balance, Decimal) else None,
         currency=currency if isinstance(currency, str) else None,
         retry_after=wait,
+        jackpot=jackpot if isinstance(jackpot, Decimal) else None,
     )
 
 

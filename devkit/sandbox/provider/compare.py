@@ -13,7 +13,7 @@ from decimal import Decimal
 from devkit.sandbox.provider.book import BookedBet, Outcome
 from devkit.sandbox.provider.client import NOT_ENOUGH_MONEY, REFUSED
 
-CLAW_BACK, STAKE, WIN, RETURN = -2, -1, 1, 2  # TransactionType at the casino
+CLAW_BACK, STAKE, WIN, RETURN, JACKPOT = -2, -1, 1, 2, 4  # TransactionType at the casino
 LEAVE_NO_ROW = (2, 3, 8)  # a malformed call, a session that is none, a bad signature; nothing else may leave none
 
 
@@ -138,7 +138,8 @@ def _reversed(bet: BookedBet) -> Standing:
 
 
 def _settled_legs(bet: BookedBet) -> tuple[Leg, ...]:
-    return (STAKE, bet.stake.amount), (WIN, bet.win or Decimal(0))
+    jackpot = ((JACKPOT, bet.jackpot),) if bet.jackpot else ()
+    return (STAKE, bet.stake.amount), (WIN, bet.win or Decimal(0)), *jackpot
 
 
 def _returned_legs(bet: BookedBet) -> tuple[Leg, ...]:
@@ -181,7 +182,7 @@ def _counted(movements: Sequence[CasinoMovement]) -> Counter[tuple[int, Decimal]
 
 def in_words(movements: Sequence[CasinoMovement]) -> str:
     """Return movements in words, in their order."""
-    names = {STAKE: "stake", WIN: "win", CLAW_BACK: "win back", RETURN: "return"}
+    names = {STAKE: "stake", WIN: "win", CLAW_BACK: "win back", RETURN: "return", JACKPOT: "jackpot"}
     words = [f"{names.get(one.transaction_type, one.transaction_type)} {one.amount}" for one in movements]
     return ", ".join(words) or "nothing"
 

@@ -6,21 +6,35 @@ whether the stake was taken, a provider may repeat the call or call the bet off 
 the seed decides which it is this time. A decision is written into the book first and never changed.
 """
 
+from decimal import Decimal
+
 from devkit.sandbox.provider import client, rounds
 from devkit.sandbox.provider.book import Book, BookedBet, Ending, Outcome, Stake
-from devkit.sandbox.provider.client import AggregatorClient, Answer, Call
+from devkit.sandbox.provider.client import AggregatorClient, Answer, Call, Jackpot
 
 # Sendings of a bet's first call without a definite answer before the croupier considers calling the bet off.
 PATIENT_SENDS = 3
 
 
 class Croupier:
-    """Plays bets of one seeded run and keeps the book."""
+    """Plays bets of one seeded run and keeps the book.
 
-    def __init__(self, aggregator: AggregatorClient, book: Book, seed: int) -> None:
+    ``jackpots`` is the share of rounds of two steps that win a jackpot: the pool, or without one the provider's own.
+    """
+
+    def __init__(
+        self,
+        aggregator: AggregatorClient,
+        book: Book,
+        seed: int,
+        jackpots: Decimal = Decimal(0),
+        pool: int | None = None,
+    ) -> None:
         self._aggregator = aggregator
         self._book = book
         self._seed = seed
+        self._jackpots = jackpots
+        self._pool = pool
 
     async def play(self, stake: Stake) -> BookedBet:
         """Play a new bet to its end. Runs for as long as the other side gives no definite answer."""
@@ -40,7 +54,14 @@ class Croupier:
     def _draw(self, stake: Stake) -> Ending:
         if rounds.fails(self._seed, stake.number, one_step=stake.one_step):
             return Ending(None)
-        return Ending(rounds.win(self._seed, stake.number, stake.amount) if stake.win is None else stake.win)
+        if stake.win is not None:
+            return Ending(stake.win)
+        return Ending(rounds.win(self._seed, stake.number, stake.amount), self._jackpot(stake))
+
+    def _jackpot(self, stake: Stake) -> Jackpot | None:
+        if not rounds.wins_jackpot(self._seed, stake.number, self._jackpots):
+            return None
+        return Jackpot(stake.amount * rounds.JACKPOT_TIMES) if self._pool is None else Jackpot(pool=self._pool)
 
     async def _take_stake(self, bet: BookedBet) -> None:
         stake = bet.stake
@@ -71,4 +92,4 @@ def ending_call(stake: Stake, ending: Ending) -> Call:
     """Return the call that ends a bet. One that settles in one step has none: it is over when it was opened."""
     if ending.win is None:
         return client.refund(stake.session_id, stake.bet_id)
-    return client.pay_out(stake.session_id, stake.bet_id, stake.round_id, ending.win)
+    return client.pay_out(stake.session_id, stake.bet_id, stake.round_id, ending.win, ending.jackpot)

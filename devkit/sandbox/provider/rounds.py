@@ -13,6 +13,8 @@ SIDES, WINS_OVER = 100, 50
 # back, it is one in six, so that a short run has some of them.
 FAILS_ONE_IN, ONE_STEP_FAILS_ONE_IN = 20, 6
 ONE_STEP_SHARE = Decimal("0.25")
+# A jackpot of the provider's own, as a multiple of the stake.
+JACKPOT_TIMES = 100
 STAKES = tuple(Decimal(text) for text in ("0.50", "1.00", "2.50", "5.00", "10.00", "20.00"))
 
 
@@ -36,6 +38,11 @@ def win(seed: int, number: int, stake: Decimal) -> Decimal:
 def fails(seed: int, number: int, *, one_step: bool) -> bool:
     """Return whether the draw breaks down after the stake was taken; in one step the win has been sent by then."""
     return chance(seed, number, "fails") % (ONE_STEP_FAILS_ONE_IN if one_step else FAILS_ONE_IN) == 0
+
+
+def wins_jackpot(seed: int, number: int, share: Decimal) -> bool:
+    """Return whether the round wins a jackpot beside its win; ``share``, from 0 to 1, is the part of such rounds."""
+    return chance(seed, number, "jackpot") % 10_000 < share * 10_000
 
 
 def stake(seed: int, number: int) -> Decimal:

@@ -1,0 +1,61 @@
+"""The statements by which ``betcore.verify`` sees whether the database still guards its rows."""
+
+from dataclasses import dataclass
+
+from betcore.db.statement import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class LackingRow:
+    """A guard that the database lacks."""
+
+    lacking: str
+
+
+@dataclass(frozen=True, slots=True)
+class TwiceRow:
+    """A bet that is there twice."""
+
+    bet_id: int
+    provider: str | None
+    provider_bet_id: str
+
+
+# What keeps identities apart and decided things as they are. A trigger that is switched off guards nothing. Each is
+# counted, and not looked for by NOT EXISTS: PostgreSQL would turn that into a join, and read the columns of every index
+# of the catalogue.
+GUARDS = Statement(
+    LackingRow,
+    """
+SELECT 'unique key ' || k.relation || ' (' || k.columns || ')' AS lacking
+FROM (VALUES ('movement', 'bet_id,transaction_type'), ('bet', 'provider_id,provider_bet_id'), ('bet', 'bet_id'),
+             ('reversal', 'bet_id'), ('jackpot_entry', 'jackpot_id,number'),
+             ('jackpot_stake', 'bet_id,jackpot_id,reversed')) AS k (relation, columns)
+WHERE 0 = (
+    SELECT count(*) FROM pg_index
+    WHERE indrelid = to_regclass(k.relation) AND indisunique AND indisvalid AND indpred IS NULL
+      AND k.columns = (
+          SELECT string_agg(pg_get_indexdef(indexrelid, place, false), ',' ORDER BY place)
+          FROM generate_series(1, CAST(indnkeyatts AS integer)) AS place)
+)
+UNION ALL
+SELECT 'trigger ' || g.name || ' of ' || g.relation
+FROM (VALUES ('bet', 'guard_bet'), ('movement', 'guard_movement'), ('movement', 'guard_paid_by_hand'),
+             ('reversal', 'guard_reversal'), ('bet_event', 'guard_event'), ('incident', 'guard_incident'),
+             ('bet', 'guard_bet_jackpot'), ('jackpot', 'guard_jackpot'), ('jackpot_entry', 'guard_jackpot_entry'),
+             ('jackpot_stake', 'guard_jackpot_stake'))
+     AS g (relation, name)
+WHERE 0 = (
+    SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass(relation) AND tgname = name AND tgenabled IN ('O', 'A')
+)
+""",
+)
+# Without that key a bet may be there twice; with it none can.
+BETS_TWICE = Statement(
+    TwiceRow,
+    """
+SELECT max(bet_id) AS bet_id, provider.name AS provider, provider_bet_id
+FROM bet LEFT JOIN provider USING (provider_id)
+GROUP BY provider_id, provider.name, provider_bet_id HAVING count(*) > 1 LIMIT 1000
+""",
+)
