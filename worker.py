@@ -16,6 +16,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from activities.admission import AdmissionControl
 from activities.bet_records import BetRecords
 from activities.breaker_probes import BreakerProbes
+from activities.cashback_rules import RuleRuns
 from activities.cashback_starts import CashbackStarter
 from activities.cashbacks import CashbackWallet
 from activities.casino_gateway import CasinoGateway
@@ -31,6 +32,8 @@ from betcore.casino.client import CasinoClient
 from betcore.casino.http_session import http_session
 from betcore.db.bets import Bets
 from betcore.db.cashback_movements import CashbackMovements
+from betcore.db.cashback_rules import CashbackRules as Rules
+from betcore.db.cashbacks import Cashbacks
 from betcore.db.catalogue_sync import CatalogueSyncs
 from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.database import Database, open_database
@@ -52,6 +55,8 @@ from betcore.temporal.client import connect
 from betcore.temporal.schedules import Intervals, keep_schedules
 from workflows.bet import Bet
 from workflows.cashback import Cashback
+from workflows.cashback_rule_run import CashbackRuleRun
+from workflows.cashback_rules import CashbackRules
 from workflows.cashback_starts import CashbackStarts
 from workflows.catalogue import CatalogueSync
 from workflows.reconciliation import Reconciliation
@@ -61,7 +66,10 @@ from workflows.support.signals import SignalsOfOneArgument
 from workflows.sweep import Sweep
 
 Activity = Callable[..., Awaitable[object]]
-WORKFLOWS = [Bet, Reversal, Cashback, CashbackStarts, Sweep, Reconciliation, Reconciliations, CatalogueSync]
+WORKFLOWS = [
+    *(Bet, Reversal, Cashback, CashbackStarts, CashbackRules, CashbackRuleRun),
+    *(Sweep, Reconciliation, Reconciliations, CatalogueSync),
+]
 
 # A shorter grace would cut requests to casinos at a stop: longer than the longest activity.
 _GRACE = timedelta(seconds=15)
@@ -85,6 +93,7 @@ class Activities:
     recovery: Recovery
     reconciler: Reconciler
     catalogue: CatalogueKeeper
+    rule_runs: RuleRuns
 
     @classmethod
     def on(
@@ -110,6 +119,7 @@ class Activities:
             Recovery(client, OpenBets(database)),
             Reconciler(client, Runs(database), bets, partners, casinos),
             CatalogueKeeper(CatalogueSyncs(database), partners, providers),
+            RuleRuns(client, Rules(database), Cashbacks(database)),
         )
 
 
@@ -162,6 +172,7 @@ def workers(client: Client, activities: Activities, settings: Settings) -> list[
         *(recovery.resume_lost, recovery.remind_quiet, recovery.name_stuck),
         *(reconciler.start_reconciliations, reconciler.open_reconciliation, reconciler.compare_books),
         *(reconciler.look_again, reconciler.end_reconciliation, activities.catalogue.sync_catalogue),
+        *(activities.rule_runs.start_cashback_rules, activities.rule_runs.pay_cashback_rule),
     ]
     bets = workflow_worker(
         client,
@@ -222,6 +233,7 @@ async def main() -> None:
             sweep=timedelta(seconds=settings.sweep_seconds),
             reconcile=timedelta(seconds=settings.reconcile_seconds),
             catalogue=timedelta(seconds=settings.catalogue_seconds),
+            cashback_rules=timedelta(seconds=settings.cashback_rules_seconds),
         )
         stack.enter_context(_running(keep_schedules(client, every, CatalogueSyncs(database))))
         stack.enter_context(_running(BreakerProbes(breakers, partners, casinos).keep()))

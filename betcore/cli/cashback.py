@@ -5,12 +5,16 @@ from typing import Annotated
 import typer
 
 from betcore.cli import formatting
+from betcore.cli.cashback_explain import explain
 from betcore.cli.cashback_import import import_cashbacks
+from betcore.cli.cashback_rule import rule
 from betcore.cli.context import CommandContext, Json, run_command
 from betcore.cli.output import AsJson, DataDir
 
 cashback = typer.Typer(no_args_is_help=True, help="Cashbacks: money that casinos give back to players.")
 cashback.command("import")(import_cashbacks)
+cashback.command("explain")(explain)
+cashback.add_typer(rule, name="rule")
 
 Casino = Annotated[str, typer.Option("--casino", help="The casino's name.")]
 CashbackId = Annotated[int, typer.Argument(metavar="CASHBACK_ID", help="Our number of the cashback.")]

@@ -32,7 +32,7 @@ COMMANDS = {
     "keys": Row("betcore.cli.keys:keys", "The keys that sign for casinos: list, rotate, revoke."),
     "player": Row("betcore.cli.catalogue:player", "Players: block, unblock."),
     "session": Row("betcore.cli.catalogue:session", "Game sessions: open, close."),
-    "cashback": Row("betcore.cli.cashback:cashback", "Cashbacks: issue, cancel, list, import."),
+    "cashback": Row("betcore.cli.cashback:cashback", "Cashbacks: issue, cancel, list, import, explain; rule ..."),
     "incident": Row("betcore.cli.incident:incident", "Disagreements between two parties about a bet: list, show."),
     "ops": Row("betcore.cli.ops:ops", "Bets: show, stuck, owed, retry, settle, void, mark-paid; reconcile."),
     "verify": Row("betcore.cli.verify:verify", "Check what must always be true of bets, workflows and casinos' books."),

@@ -6,9 +6,19 @@ A file gives only what differs from the defaults below. Durations are in seconds
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Literal, TypeVar
+from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from betcore.domain.errors import InvalidInput
 from betcore.domain.frame_uri import FrameHost
@@ -131,6 +141,37 @@ class Send(_Section):
         return "credits" if given is True else given
 
 
+class CashbackRule(_Section):
+    """What part of their losses players get back by themselves; ``floor`` and ``cap`` by currency, in its major units.
+
+    Less than the floor is not paid; more than the cap is paid as the cap.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+    share: Annotated[Decimal, Field(gt=0, le=1, decimal_places=6, allow_inf_nan=False)]
+    period: Literal["day", "week", "month"] = "week"
+    floor: dict[str, Amount] = {}
+    cap: dict[str, Amount] = {}
+    excluded_categories: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = ()
+    promo_code: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+
+    @model_validator(mode="after")
+    def _cap_is_no_less_than_floor(self) -> "CashbackRule":
+        for currency, least in self.floor.items():
+            if least > self.cap.get(currency, least):
+                raise ValueError(f"in {currency} the cap is below the floor")
+        return self
+
+
+def _known_zone(name: str) -> str:
+    # ZoneInfo raises one of several errors, by what is wrong with a name.
+    try:
+        ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        raise ValueError("not a name of the IANA time zone database, such as Europe/Madrid") from None
+    return name
+
+
 DEFAULT_ERROR_CODES: dict[str, Meaning] = {
     "200": "done",
     "102145": "player_unknown",
@@ -168,6 +209,8 @@ class CasinoProfile(_PartnerProfile):
     rate: Rate | None = Rate(per_second=500, burst=1000)
     scopes: tuple[Scope, ...] = SCOPES
     origins: tuple[Origin, ...] = ()
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    cashback_rules: tuple[CashbackRule, ...] = ()
     error_codes: dict[str, Meaning] = DEFAULT_ERROR_CODES
     approval_above: dict[str, Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]] = {"EUR": Decimal(1000)}
 
@@ -177,6 +220,13 @@ class CasinoProfile(_PartnerProfile):
         if isinstance(given, dict) and isinstance(given.get("error_codes"), dict):
             codes = {str(code): meaning for code, meaning in given["error_codes"].items()}
             given = {**given, "error_codes": {**DEFAULT_ERROR_CODES, **codes}}
+        return given
+
+    @field_validator("cashback_rules")
+    @classmethod
+    def _rules_have_names_of_their_own(cls, given: tuple[CashbackRule, ...]) -> tuple[CashbackRule, ...]:
+        if len({rule.name for rule in given}) < len(given):
+            raise ValueError("two rules have the same name")
         return given
 
     @model_validator(mode="after")

@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     catalogue_seconds: float = Field(
         900, ge=0, description="Interval in seconds in which each provider's games are synced; 0: only by command."
     )
+    cashback_rules_seconds: float = Field(
+        300, ge=0, description="Interval in seconds in which windows of cashback rules are begun; 0: only by command."
+    )
     worker_slots: int = Field(
         400,
         ge=4,

@@ -27,20 +27,22 @@ from temporalio.service import RPCError, RPCStatusCode
 from betcore.db.catalogue_sync import CatalogueSyncs
 from betcore.db.database import DatabaseError
 from betcore.domain.catalogue import SyncCatalogue, Synced
-from betcore.domain.ids import BETS_QUEUE, catalogue_workflow_id
+from betcore.domain.ids import BETS_QUEUE, cashback_rule_workflow_id, catalogue_workflow_id
 from betcore.domain.reconciliation import Wanted
 
-SWEEP, RECONCILE, CASHBACKS = "sweep", "reconcile", "cashbacks"
+SWEEP, RECONCILE = "sweep", "reconcile"
+CASHBACKS, CASHBACK_RULES = "cashbacks", "cashback-rules"
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """How often each kind of schedule fires. 0 deletes the schedules of reconciliations, and of catalogues."""
+    """How often each kind of schedule fires. 0 deletes the schedules of a kind, but for the sweep's."""
 
     sweep: timedelta
     reconcile: timedelta
     catalogue: timedelta
+    cashback_rules: timedelta
 
 
 async def keep_schedules(client: Client, every: Intervals, syncs: CatalogueSyncs) -> None:
@@ -52,6 +54,9 @@ async def keep_schedules(client: Client, every: Intervals, syncs: CatalogueSyncs
         SWEEP: _schedule(SWEEP, "Sweep", every.sweep),
         CASHBACKS: _schedule(CASHBACKS, "CashbackStarts", every.sweep),
         RECONCILE: _schedule(RECONCILE, "Reconciliations", every.reconcile) if every.reconcile else None,
+        CASHBACK_RULES: _schedule(CASHBACK_RULES, "CashbackRules", every.cashback_rules)
+        if every.cashback_rules
+        else None,
     }
     up_to_date: set[str] = set()
     while True:
@@ -138,11 +143,20 @@ async def request_sync(client: Client, counterparty_id: str) -> None:
 
 async def start_reconciliation(client: Client, wanted: Wanted) -> bool:
     """Start the workflow of a run, once more if it was terminated; return False if it runs, or has completed."""
+    return await _start_once(client, "Reconciliation", wanted.order, wanted.workflow_id)
+
+
+async def start_rule_run(client: Client, run_id: int, times: int) -> bool:
+    """Start the workflow of a rule's run, as ``start_reconciliation`` does."""
+    return await _start_once(client, "CashbackRuleRun", run_id, cashback_rule_workflow_id(run_id, times))
+
+
+async def _start_once(client: Client, workflow: str, order: object, workflow_id: str) -> bool:
     try:
         await client.start_workflow(
-            "Reconciliation",
-            wanted.order,
-            id=wanted.workflow_id,
+            workflow,
+            order,
+            id=workflow_id,
             task_queue=BETS_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,

@@ -71,8 +71,8 @@ WHERE type IS NOT NULL ORDER BY n, type;
 INSERT INTO bet_event (bet_id, at, kind, data)
 SELECT bet_id, opened_at, kind, data::jsonb FROM bets, LATERAL (VALUES
     ('told', '{"answer": "pay_in"}'), ('answer', '{"type": 1, "progress": "done"}')) AS e (kind, data) ORDER BY n;
-INSERT INTO reversal (bet_id, owner, state, opened_at, closed_at)
-SELECT bet_id, 'owner', CASE WHEN n % 2000 = 50 THEN 'reversing' ELSE 'reversed' END, opened_at,
+INSERT INTO reversal (bet_id, reversed_player_id, reversed_currency, owner, state, opened_at, closed_at)
+SELECT bet_id, player_id, 'EUR', 'owner', CASE WHEN n % 2000 = 50 THEN 'reversing' ELSE 'reversed' END, opened_at,
        CASE WHEN n % 2000 <> 50 THEN opened_at + interval '1 minute' END
 FROM bets WHERE state = 'settled' AND n % 10 = 0;
 INSERT INTO early_pay_out (provider_id, provider_bet_id) SELECT 1 + n % 4, 'early-' || n
@@ -105,6 +105,19 @@ FROM cashback WHERE owner IS NOT NULL;
 INSERT INTO movement (bet_id, transaction_type, amount, state, attempts, error_code, first_sent_at)
 SELECT cashback_id, -2, amount, CASE WHEN state = 'cancelling' THEN 'sending' ELSE 'done' END, 1, '200', opened_at
 FROM cashback WHERE state IN ('cancelling', 'cancelled');
+
+-- A rule of casino 2 has run each hour, and has paid two players each time of late.
+INSERT INTO cashback_rule_version (casino_id, name, rule, time_zone, created_at)
+SELECT casino_id, 'weekly', '{"name": "weekly", "share": "0.1"}', 'UTC', now() FROM casino ORDER BY casino_id;
+INSERT INTO cashback_rule_run (casino_id, name, version_id, period_from, period_to, excluded_games, ended_at)
+SELECT 2, 'weekly', 2, at - interval '1 hour', at, '{}', CASE WHEN n > 1 THEN at END
+FROM generate_series(1, 1000) AS n, LATERAL (SELECT date_trunc('hour', now()) - n * interval '1 hour' AS at) AS w
+ORDER BY n;
+INSERT INTO cashback (cashback_id, casino_id, player_id, currency, amount, source, key, reason, rule_version_id,
+                      period_from, period_to, state, issued_at, closed_at)
+SELECT run_id * 100 + n, 2, 1 + 5 * (n - 1), 'EUR', 500, 'rule', 'rule:' || run_id || ':' || n, 'weekly', version_id,
+       period_from, period_to, 'issued', period_to, period_to
+FROM cashback_rule_run, generate_series(1, 2) AS n WHERE run_id <= 100;
 
 -- A run for each casino and half hour, with seven findings.
 INSERT INTO reconciliation (casino_id, opened_from, opened_to, workflow_id, bets, compared, ended_at)

@@ -100,6 +100,7 @@ async def test_a_dry_run_opens_nothing_and_says_the_same(importer: Importer) -> 
     assert [one.replace("would_open", "opened") for one in dry] == importer.reasons()
 
 
+@pytest.mark.edge_case(239)
 async def test_the_same_file_twice_pays_once(importer: Importer) -> None:
     first = await importer.imported(many(3))
     stand = await importer.cashbacks()
@@ -112,6 +113,7 @@ async def test_the_same_file_twice_pays_once(importer: Importer) -> None:
     ]
 
 
+@pytest.mark.edge_case(239)
 async def test_a_line_stands_in_another_file_too(importer: Importer) -> None:
     await importer.imported(many(3))
     await importer.imported(many(5))
@@ -120,6 +122,7 @@ async def test_a_line_stands_in_another_file_too(importer: Importer) -> None:
 
 
 @pytest.mark.parametrize("line", ["a,anna,EUR,5.01", "a,anna,USD,5.00", "a,ben,EUR,5.00"])
+@pytest.mark.edge_case(240)
 async def test_a_line_that_contradicts_an_earlier_one_is_reported_and_not_paid(importer: Importer, line: str) -> None:
     await importer.connection.execute("INSERT INTO player (casino_id, partner_user_id) VALUES (1, 'ben')")
     await importer.imported(HEADER + "a,anna,EUR,5\n")
@@ -129,6 +132,7 @@ async def test_a_line_that_contradicts_an_earlier_one_is_reported_and_not_paid(i
     assert await importer.cashbacks() == [("import:a", "EUR", 500), ("import:b", "EUR", 100)]
 
 
+@pytest.mark.edge_case(240)
 async def test_no_line_stops_those_behind_it(importer: Importer) -> None:
     await importer.connection.execute(
         "INSERT INTO player (casino_id, partner_user_id, blocked_at) VALUES (1, 'blocked', now())"
@@ -184,6 +188,7 @@ class Killed(Exception):
 
 
 @pytest.mark.parametrize("opened", [True, False], ids=["after opening a batch", "before"])
+@pytest.mark.edge_case(241)
 async def test_a_killed_import_goes_on_and_reports_every_line_once(
     importer: Importer, monkeypatch: pytest.MonkeyPatch, opened: bool
 ) -> None:

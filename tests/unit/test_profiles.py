@@ -52,6 +52,8 @@ def test_an_empty_file_is_a_casino_with_the_documented_defaults() -> None:
         "owed_per_second": 50,
         "scopes": ("payments", "games", "launch"),
         "origins": (),
+        "time_zone": "UTC",
+        "cashback_rules": (),
         "rate": {"per_second": 500, "burst": 1000},
         "send": {"zero_stakes": True, "aud": True, "close": False, "list": False, "tax": False, "promo": False},
         "extra_data": None,

@@ -17,6 +17,9 @@ from betcore.domain.ids import (
     BetKey,
     TransactionType,
     bet_workflow_id,
+    cashback_key_of_line,
+    cashback_key_of_rule,
+    cashback_rule_workflow_id,
     cashback_workflow_id,
     catalogue_workflow_id,
     reconciliation_workflow_id,
@@ -76,6 +79,8 @@ WORKFLOWS = {
     "Reconciliation": {"run": "(Reconcile) -> Reconciled", "updates": {}, "signals": {}, "queries": {}},
     "Reconciliations": {"run": "() -> int", "updates": {}, "signals": {}, "queries": {}},
     "CatalogueSync": {"run": "(SyncCatalogue) -> Synced", "updates": {}, "signals": {}, "queries": {}},
+    "CashbackRules": {"run": "() -> int", "updates": {}, "signals": {}, "queries": {}},
+    "CashbackRuleRun": {"run": "(int) -> RuleRunDone", "updates": {}, "signals": {}, "queries": {}},
 }
 ACTIVITIES = {
     "bets": {
@@ -114,6 +119,8 @@ ACTIVITIES = {
         "look_again": "(int) -> None",
         "end_reconciliation": "(int) -> Reconciled",
         "sync_catalogue": "(SyncCatalogue) -> Synced",
+        "start_cashback_rules": "() -> int",
+        "pay_cashback_rule": "(int) -> RuleRunDone",
     },
 }
 # A field's type as Python annotates it; without a default it is required. A named tuple travels as a list.
@@ -403,6 +410,14 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "reopen_from": "datetime | None = None",
         "handed_on": "HandedOn | None = None",
     },
+    "RuleRunDone": {
+        "run_id": "int",
+        "players": "int",
+        "opened": "int",
+        "blocked": "int",
+        "unread": "int",
+        "contradicted": "int",
+    },
     "SecondLook": {"wanted": "bool", "after": "timedelta"},
     "Step": {
         "progress": "Progress",
@@ -452,6 +467,9 @@ IDS = {
     "cashback": "cashback:12",
     "cashback that was taken on twice more": "resume-cashback:12:2",
     "sync of a provider's games": "catalogue:8d0e36a1-0000-4000-8000-000000000001",
+    "second round of a rule's run": "cashback-rule:7:2",
+    "cashback of a rule": "rule:5:3:EUR:2026-01-02T03:00:00Z",
+    "cashback of a line": "import:2026-11-0001",
     "movement": "11:-1",
     "error of an operation that is refused": "operation_refused",
     "update of a PayIn": "pay_in",
@@ -463,6 +481,7 @@ SCHEDULES = {
     "sweep": "starts Sweep as sweep on bets",
     "cashbacks": "starts CashbackStarts as cashbacks on bets",
     "reconcile": "starts Reconciliations as reconcile on bets",
+    "cashback-rules": "starts CashbackRules as cashback-rules on bets",
     "catalogue:8d0e36a1-0000-4000-8000-000000000001": "starts CatalogueSync as "
     "catalogue:8d0e36a1-0000-4000-8000-000000000001 on bets",
 }
@@ -492,6 +511,9 @@ def _ids() -> dict[str, str]:
         "cashback": cashback_workflow_id(12, 0),
         "cashback that was taken on twice more": cashback_workflow_id(12, 2),
         "sync of a provider's games": catalogue_workflow_id(_BET.counterparty_id),
+        "second round of a rule's run": cashback_rule_workflow_id(7, 2),
+        "cashback of a rule": cashback_key_of_rule(5, 3, "EUR", _FROM),
+        "cashback of a line": cashback_key_of_line("2026-11-0001"),
         "movement": transaction_id(11, TransactionType.ACCEPT_BET),
         "error of an operation that is refused": REFUSED,
         "update of a PayIn": _update_id("pay_in", None),
@@ -579,7 +601,7 @@ class _Providers:
 
 async def test_schedules_keep_their_ids() -> None:
     temporal, hour = _Temporal(), timedelta(hours=1)
-    every, providers = Intervals(hour, hour, hour), cast(Any, _Providers())
+    every, providers = Intervals(hour, hour, hour, hour), cast(Any, _Providers())
     keeping = asyncio.create_task(keep_schedules(cast(Any, temporal), every, providers))
     await asyncio.sleep(0)
     keeping.cancel()
