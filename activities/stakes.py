@@ -7,7 +7,7 @@ from activities.admission import SLOW, AdmissionControl, Lane, NotAdmitted
 from activities.pending_movement import NO_CONFIRMATION, ClaimedMovement, Outcome, SendPolicy
 from betcore.casino.movement import Movement
 from betcore.db.bets import Bets
-from betcore.domain.activity_inputs import Progress, Step, TakeStake
+from betcore.domain.activity_inputs import Incident, Progress, Step, TakeStake
 from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.errors import Code
 from betcore.domain.ids import TransactionType
@@ -132,8 +132,16 @@ class PendingStake:
         )
 
     async def _record_taken_after_the_end(self, record: BetRecord, movement: Movement, outcome: Outcome) -> Step:
-        """Book the return of a stake that the casino took although its bet has ended: the outcome stays."""
-        record = await self._bets.taken_after_the_end(record, outcome.confirmation, movement.facts())
+        """Book the return of a stake that the casino took although its bet has ended: the outcome stays.
+
+        If it has paid the win too, the stake is not returned alone: a person has to decide.
+        """
+        win = self._pay_in.win
+        if outcome.win is not None and win is not None and win.minor > 0:
+            sides = {"ours": record.facts(), "theirs": movement.facts() | {"win": f"{win.currency} {win}"}}
+            await self._bets.file_incident(Incident(bet_id=record.bet_id, kind="debited_after_the_end", **sides))
+        else:
+            record = await self._bets.taken_after_the_end(record, outcome.confirmation, movement.facts())
         return Step(progress=Progress.REFUSED, detail="debited after the end", record=record)
 
     def _refused(self, record: BetRecord, detail: str) -> Step:

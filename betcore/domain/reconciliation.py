@@ -5,7 +5,7 @@ is still resolving is left to that workflow.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -180,7 +180,15 @@ def compare(bet: OurBet, listed: Sequence[Listed], leeway: timedelta, now: datet
         _difference(bet, transaction_type, ours.get(transaction_type), theirs.get(transaction_type, []), leeway, now)
         for transaction_type in sorted(ours.keys() | theirs.keys())
     )
-    return [difference for difference in found if difference is not None]
+    return _with_its_win(bet, [difference for difference in found if difference is not None])
+
+
+def _with_its_win(bet: OurBet, found: list[Difference]) -> list[Difference]:
+    """Return the differences of a bet; a stake that ended is not returned alone if the casino has paid its win too."""
+    has_win = bet.record.one_step and bet.record.win is not None and bet.record.win.minor > 0
+    if not has_win or not any(one.transaction_type == TransactionType.PAY_OUT for one in found):
+        return found
+    return [replace(one, remedy=Outcome.INCIDENT) if one.remedy is Outcome.RETURNED else one for one in found]
 
 
 def moving(differences: Sequence[Difference]) -> list[Difference]:

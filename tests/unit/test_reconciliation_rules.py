@@ -74,6 +74,19 @@ FOUND = (Kind.STATUS, Outcome.ASKED_THE_BET)
 STAKED = ours(-1, "done")
 
 
+@pytest.mark.parametrize(("win", "remedy"), [("25.00", Outcome.INCIDENT), ("0.00", Outcome.RETURNED)])
+def test_a_stake_is_not_returned_alone_if_its_win_is_there_too(win: str, remedy: Outcome) -> None:
+    amount = Money.parse(win, "EUR")
+    one = bet(BetState.REFUSED, ours(-1, "absent"), ours(1, "absent", amount))
+    one = replace(one, record=one.record.model_copy(update={"one_step": True, "win": amount}))
+    found = look(one, theirs(-1), theirs(1, amount=win))
+    assert [(difference.kind, difference.remedy) for difference in found] == [
+        (Kind.MISSING_HERE, remedy),
+        (Kind.MISSING_HERE, Outcome.INCIDENT),
+    ]
+    assert only(one, theirs(-1)) == BACK
+
+
 def test_equal_books_differ_nowhere() -> None:
     settled = bet(BetState.SETTLED, STAKED, ours(1, "done"))
     assert look(settled, theirs(1), theirs(-1)) == []

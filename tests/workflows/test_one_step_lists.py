@@ -249,6 +249,26 @@ async def test_a_refund_while_the_stake_is_unknown_follows_the_win(database_url:
         assert await casino.journal() == [*BOTH, (-2, "25.00"), (2, "10.00")]
 
 
+@pytest.mark.parametrize(("win", "reversals"), [("25.00", 0), ("0.00", 1)])
+async def test_a_stake_that_was_taken_after_the_end_is_not_returned_alone(
+    database_url: str, temporal: Client, win: str, reversals: int
+) -> None:
+    """A worker was frozen with the casino's answer, and the casino's replica was stale. The player has the win."""
+    patient = f"{{attempt_timeout: 30, {ORDERED[1:]}"
+    async with open_casino(database_url, casino=patient) as casino, working(temporal, casino):
+        await casino.faults({"kind": "hold_after", "path": LIST, "times": 1})
+        handle = await begin(temporal, bet := await casino.pay_in_out(win=win, seconds=30))
+        await casino.held()
+        row = await casino.row(bet)
+        await casino.bets.end_absent(row.bet_id, row.owner, [])
+        await casino.release()
+        assert await handle.result() is BetState.REFUSED
+        [incident] = await casino.incidents()
+        assert (incident.kind, incident.theirs["transaction_id"]) == ("debited_after_the_end", f"{row.bet_id}:-1")
+        assert incident.theirs.get("win") == (None if reversals else "EUR 25.00")
+        assert len(await casino.sql("SELECT bet_id FROM reversal")) == reversals
+
+
 # Casinos that confirm with Accept
 
 
