@@ -32,7 +32,7 @@ from devkit.stack.errors import SandboxRefused, StartFailed
 # A debit that a killed worker leaves in doubt until its last moment is looked for within seconds, not minutes. A casino
 # that calls a credit a duplicate, and still lists nothing after effect_within, is left to operators, whom this run has
 # not: so it is longer than a fault lasts.
-_CASINO = "clock_leeway: 3\neffect_within: 10\naccept_within: 2\nretry: {cap: 10}\nsend: {close: true, list: credits}"
+_CASINO = "clock_leeway: 3\neffect_within: 10\naccept_within: 2\nretry: {cap: 10}\nsend: {close: true, list: one_step}"
 _MONEY = Decimal("100000.00")
 _PLAYERS = 4
 # More than the API's own deadline for an answer, so that its 99 arrives before our time-out.

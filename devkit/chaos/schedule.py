@@ -37,7 +37,14 @@ _CASINO_FAULTS: dict[str, dict[str, Any]] = {
     "lost list": {"kind": "lost", "path": "/payments/make-list"},
     "list with a missing item": {"kind": "item_missing", "path": "/payments/make-list"},
     "list with a doubled item": {"kind": "item_doubled", "path": "/payments/make-list"},
-    "refused list": {"kind": "refuse_after_commit", "path": "/payments/make-list", "error_code": 102145},
+    "list without its last item": {"kind": "last_item_missing", "path": "/payments/make-list"},
+    # Of returns: a casino that takes a stake and refuses it at its first send is believed.
+    "refused list": {
+        "kind": "refuse_after_commit",
+        "path": "/payments/make-list",
+        "error_code": 102145,
+        "transaction_type": 2,
+    },
 }
 RESTORE = "restore postgres"
 KEYS = ("rotate provider secret", "rotate casino secret", "rotate signing key")
