@@ -44,10 +44,18 @@ async def test_a_picture_is_shown_and_one_that_cannot_be_read_leaves_a_drawn_one
     await at.search("Sandbox Dice", 1)
     await expect(at.cards.locator("img.loaded")).to_have_count(1)
     assert await at.cards.locator("img").evaluate("picture => picture.naturalWidth") > 0
-    await at.alter("games", lambda answer: answer["games"][0].update(imageUrl="https://pictures.invalid/dice.svg"))
+    await at.alter("games", lambda answer: answer["games"][0].update(imageUrl="https://127.0.0.1:1/dice.svg"))
     await at.frame.get_by_role("button", name="Casual").click()
     await expect(at.cards.locator("img")).to_have_count(0)
     await expect(at.cards.locator(".letters")).to_have_text("SD")
+
+
+async def test_a_message_in_passing_takes_no_click(casino: Casino) -> None:
+    at = await casino(log_in=False)
+    message = at.frame.get_by_role("alert").locator(".notice", has_text="You are logged in.")
+    await at.log_in()
+    await expect(message).to_have_css("pointer-events", "none")
+    await expect(message).to_have_count(0)
 
 
 async def test_init_is_taken_once_and_from_the_parent_alone(casino: Casino) -> None:

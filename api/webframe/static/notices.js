@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { button } from "./bar.js";
 
-const BRIEFLY_MS = 6_000;
+const BRIEFLY_MS = 4_000;
 
 export class Notices {
   element = h("div", { className: "notices", role: "alert" });
@@ -26,9 +26,10 @@ export class Notices {
     this.element.replaceChildren(h("div", { className: "notice" }, h("p", {}, message), ...actions, close));
   }
 
-  /** Show a message for a few seconds. */
+  /** Show a message for a few seconds. It lies over the bar, and takes no click from what is below it. */
   mention(message) {
-    this.show(message);
+    this.clear();
+    this.element.replaceChildren(h("div", { className: "notice brief" }, h("p", {}, message)));
     this.#going = setTimeout(() => this.clear(), BRIEFLY_MS);
   }
 
