@@ -18,6 +18,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
+from betcore.db.cashback_rules import CashbackRules
 from betcore.db.cashbacks import Cashbacks
 from betcore.db.engine import create_engine
 from betcore.db.migrate import migrate
@@ -687,6 +688,19 @@ async def catalogue_not_synced(client: Client, casino: InProcessCasino) -> Workf
     return await client.start_workflow("CatalogueSync", order, id="catalogue", task_queue=BETS_QUEUE)
 
 
+@path
+async def rules_without_windows(client: Client, casino: InProcessCasino) -> WorkflowHandle[Any, Any]:
+    return await client.start_workflow("CashbackRules", id="cashback-rules", task_queue=BETS_QUEUE)
+
+
+@path
+async def rule_run_for_a_window(client: Client, casino: InProcessCasino) -> WorkflowHandle[Any, Any]:
+    rules, cut = CashbackRules(casino.database), datetime.now(UTC)
+    [rule] = await rules.rules()
+    run = await rules.open(rule.versions[0].version_id, cut - timedelta(days=7), cut)
+    return await client.start_workflow("CashbackRuleRun", run.run_id, id="cashback-rule", task_queue=BETS_QUEUE)
+
+
 async def _sent(casino: InProcessCasino, kind: int, times: int) -> None:
     async def often() -> bool:
         return (await casino.attempts()).get(kind, 0) >= times
@@ -745,6 +759,7 @@ _FLOORS: dict[str, dict[str, Any]] = {
     "cashback_cancelled_before_it_was_issued": {"casino": "{attempt_timeout: 5}"},
     "cashback_parked_and_paid_by_hand": {"casino": _SOON.replace("EUR: 5", "EUR: 50")},
     "cashback_cancel_marked_as_not_taken": {"casino": _SOON},
+    "rule_run_for_a_window": {"casino": "cashback_rules: [{name: weekly, share: 0.1}]"},
     "reminded_of_what_it_owes": {"provider": "unconfirmed_within: 0.2"},
 }
 

@@ -215,6 +215,16 @@ async def test_a_window_that_is_run_twice_pays_once(setting: Setting) -> None:
     assert await setting.cashbacks() == stand == [(player, "EUR", 100) for player in (2, 3, 4)]
 
 
+async def test_each_window_of_a_rule_pays(setting: Setting) -> None:
+    await setting.players(1)
+    await setting.played.settled("2026-11-10", 500, player=2)
+    run = await setting.begun()
+    later = await setting.rules.open(run.version_id, CUT, at("2026-11-16"))
+    for one in (run, later):
+        assert (await setting.pay(one)).opened == 1
+    assert await setting.cashbacks() == [(2, "EUR", 50), (2, "EUR", 100)]
+
+
 @pytest.mark.edge_case(230)
 async def test_two_processes_that_run_a_window_at_the_same_moment_pay_once(setting: Setting) -> None:
     await setting.players(450)
