@@ -168,7 +168,7 @@ async def test_excluded_categories_are_those_of_the_games_when_the_run_began(set
     await setting.connection.execute("INSERT INTO game (provider_id, provider_game_id, name) VALUES (1, 'l', 'l')")
     await setting.connection.execute("UPDATE game SET category = 'live' WHERE game_id <> $1", GAME)
     await setting.played.settled(INSIDE, 1000)
-    await setting.played.settled(INSIDE, 1000, game=2)
+    await setting.played.settled(INSIDE, 70, game=2)
     run = await setting.begun(excluded_categories=["live"])
     await setting.connection.execute("UPDATE game SET category = CASE game_id WHEN $1 THEN 'live' END", GAME)
     assert await setting.lost(run) == {(PLAYER, "EUR"): losses(stakes=1000)}
