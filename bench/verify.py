@@ -77,9 +77,9 @@ INSERT INTO journal (bet_id, transaction_type, amount) SELECT * FROM moved
 _PAGE = """
 SELECT coalesce(string_agg(format(
            '{"id":%s,"bet_id":%s,"transaction_type":%s,"transaction_id":"%s:%s","amount":"%s","partner_user_id":"%s",'
-           '"balance_after":"0.00","at":"2026-01-01T00:00:00+00:00"}', id, bet_id, transaction_type, bet_id,
-           transaction_type, to_char(amount / 100, 'FM99999990.00'), 'player-' || (1 + bet_id % $4)),
-           ',' ORDER BY id), '')
+           '"balance_after":"0.00","cashback":false,"at":"2026-01-01T00:00:00+00:00"}', id, bet_id,
+           transaction_type, bet_id, transaction_type, to_char(amount / 100, 'FM99999990.00'),
+           'player-' || (1 + bet_id % $4)), ',' ORDER BY id), '')
 FROM (SELECT * FROM journal WHERE id > $1 AND ($2::bigint IS NULL OR bet_id = $2) ORDER BY id LIMIT $3) AS page
 """
 

@@ -115,7 +115,7 @@ class SandboxCasino:
         for user in users:
             query = {"partner_client_id": self._id, "partner_user_id": user}
             found += await self._ask("GET", "/_journal", query)
-        return [one for one in found if one["bet_id"] is not None]
+        return [one for one in found if one["bet_id"] is not None and not one["cashback"]]
 
     async def set_faults(self, *faults: Mapping[str, object], seed: int = 0) -> list[dict[str, Any]]:
         """Replace the casino's faults and return those in force; without arguments remove them. ``seed`` seeds their
