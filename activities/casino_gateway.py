@@ -24,7 +24,7 @@ from betcore.db.bets import Bets
 from betcore.db.partners import Partners
 from betcore.domain.activity_inputs import Progress, Step
 from betcore.domain.casino_responses import AWAITED, DONE, DUPLICATE, NOT_SENT, PARKED, UNAUTHORISED, classify
-from betcore.domain.claims import Confirmation
+from betcore.domain.claims import Confirmation, ReadAccept
 from betcore.domain.errors import Code
 from betcore.domain.partners import Casino
 from betcore.domain.policy import Retry
@@ -112,6 +112,10 @@ class CasinoGateway:
     async def fetch_confirmation(self, movement: Movement) -> Confirmation | None:
         """Return the Accept that waits in a movement's row."""
         return await self._confirmations.fetch(movement)
+
+    async def fetch_success_of_ended(self, casino_id: int, movement: Movement) -> Confirmation | None:
+        """Return the Accept that was stored just before a movement ended without it, if it confirms the movement."""
+        return await self._confirmations.success_of_ended(await self.casino(casino_id), movement)
 
     async def close(self, casino_id: int, bet_id: int, within: timedelta, *, closed: bool) -> None:
         """Close a bet at the casino, or open it again. Raises ApplicationError, to be retried, until that is done."""
@@ -223,9 +227,9 @@ class CasinoGateway:
             kind=answer.kind,
             error_code=answer.error_code,
         )
-        if answer.kind == ACCEPT:
-            wait = retry.gap(claimed.claim.attempts or 1)
-            await self._bets.forget_refusal(claimed.movement.bet_id, transaction_type, answer.error_code, wait)
+        if isinstance(outcome.confirmation, ReadAccept):
+            wait = retry.gap(outcome.confirmation.sends)
+            await self._bets.forget_refusal(claimed.movement.bet_id, transaction_type, outcome.confirmation, wait)
         elif outcome.progress is Progress.UNKNOWN and casino.profile.confirmation == ACCEPT:
             # The answer is lost, the Accept may still come: from now on it is signalled to the workflow.
             await self._confirmations.fetch(claimed.movement)

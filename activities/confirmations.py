@@ -13,7 +13,7 @@ from betcore.casino.movement import Movement
 from betcore.casino.response_reading import CasinoAnswer
 from betcore.db.bets import Bets
 from betcore.domain.casino_responses import DONE, DUPLICATE, UNKNOWN, classify
-from betcore.domain.claims import Confirmation
+from betcore.domain.claims import Confirmation, ReadAccept
 from betcore.domain.partners import Casino
 
 # The kind of an answer that is an Accept, and the profile of a casino that confirms with one.
@@ -34,7 +34,7 @@ class Confirmations:
 
     async def wait(
         self, casino: Casino, claimed: ClaimedMovement, stored: asyncio.Event, patience: timedelta
-    ) -> Confirmation | None:
+    ) -> ReadAccept | None:
         """Return the Accept in the row after at most ``patience``; None if there is none.
 
         After a send the row keeps back the next one for as long as the casino may take for its Accept.
@@ -46,7 +46,7 @@ class Confirmations:
         within = timedelta(seconds=casino.profile.accept_within) if claimed.claim.counted else _NO_TIME
         return await self.fetch(claimed.movement, within)
 
-    async def fetch(self, movement: Movement, within: timedelta = _NO_TIME) -> Confirmation | None:
+    async def fetch(self, movement: Movement, within: timedelta = _NO_TIME) -> ReadAccept | None:
         """Return the Accept in a movement's row. If there is none, a later one is signalled to the bet's workflow, and
         nothing more is sent before ``within`` has passed."""
         return await self._bets.await_accept(
@@ -63,8 +63,13 @@ class Confirmations:
             return None
         if is_success(casino, movement, confirmation):
             return confirmation
-        await self._bets.forget_refusal(movement.bet_id, movement.transaction_type, confirmation.error_code)
+        await self._bets.forget_refusal(movement.bet_id, movement.transaction_type, confirmation)
         return None
+
+    async def success_of_ended(self, casino: Casino, movement: Movement) -> Confirmation | None:
+        """Return the Accept that was stored just before a movement ended without it, if it confirms the movement."""
+        confirmation = await self._bets.stored_accept(movement.bet_id, movement.transaction_type)
+        return confirmation if confirmation and is_success(casino, movement, confirmation) else None
 
 
 def is_success(casino: Casino, movement: Movement, confirmation: Confirmation) -> bool:
@@ -73,10 +78,13 @@ def is_success(casino: Casino, movement: Movement, confirmation: Confirmation) -
     return classify(movement.transaction_type, meaning, 1) == DONE
 
 
-def outcome_of(casino: Casino, claimed: ClaimedMovement, confirmation: Confirmation) -> Outcome:
-    """Return the outcome of a movement that was confirmed or refused by an Accept."""
+def outcome_of(casino: Casino, claimed: ClaimedMovement, confirmation: ReadAccept) -> Outcome:
+    """Return the outcome of a movement that was confirmed or refused by an Accept.
+
+    Another attempt may have counted a send since the claim: the sends are those of the Accept.
+    """
     meaning = casino.profile.error_codes.get(confirmation.error_code or "")
-    classification = classify(claimed.movement.transaction_type, meaning, claimed.sends)
+    classification = classify(claimed.movement.transaction_type, meaning, confirmation.sends)
     return Outcome(CasinoAnswer(meaning, ACCEPT, confirmation.error_code), classification, confirmation)
 
 

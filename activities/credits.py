@@ -10,7 +10,7 @@ from typing import Protocol
 
 from activities.admission import FAST, AdmissionControl, Lane, NotAdmitted
 from activities.confirmations import ACCEPT
-from activities.pending_movement import NO_CONFIRMATION, ClaimedMovement, Outcome, SendPolicy
+from activities.pending_movement import NO_CONFIRMATION, ClaimedMovement, Outcome, SendPolicy, unless_overtaken
 from betcore.casino.movement import Movement
 from betcore.db.bets import Bets
 from betcore.domain.activity_inputs import PAID_TWICE, Incident, Pay, Progress, Step
@@ -43,8 +43,13 @@ class CreditRows(Protocol):
         transaction_type: TransactionType,
         error_code: str | None,
         theirs: Mapping[str, str] | None = None,
-    ) -> Record:
-        """Leave the credit to a person, with the casino's reason and an incident."""
+        *,
+        sends: int | None = None,
+    ) -> tuple[Record, bool]:
+        """Leave the credit to a person, with the casino's reason and an incident.
+
+        Return whether it was parked: not if more than these ``sends`` are counted, or another Accept was stored.
+        """
         ...
 
 
@@ -98,8 +103,11 @@ class PendingCredit:
 
     async def record(self, claimed: ClaimedMovement, outcome: Outcome) -> Step:
         """Record that the player has the money, or that a person has to decide."""
-        is_done = outcome.progress is Progress.DONE
-        step = await (self.record_done(outcome.confirmation, outcome.detail) if is_done else self._park(outcome))
+        if outcome.progress is Progress.DONE:
+            step = await self.record_done(outcome.confirmation, outcome.detail)
+        else:
+            record, parked = await self._park(outcome, claimed.sends)
+            step = unless_overtaken(self._step(record, outcome.detail), parked=parked)
         await failpoints.reach("credit_recorded")
         return step
 
@@ -119,16 +127,19 @@ class PendingCredit:
         If the casino has made it as well, an incident is filed before the credit counts as done.
         """
         if outcome.progress is not Progress.DONE:
-            return await self._park(outcome)
-        await self._file_paid_twice(outcome.confirmation)
+            record, _ = await self._park(outcome)
+            return self._step(record, outcome.detail)
+        await self.file_paid_twice(outcome.confirmation)
         return await self.record_done(outcome.confirmation, outcome.detail)
 
-    async def _park(self, outcome: Outcome) -> Step:
+    async def _park(self, outcome: Outcome, sends: int | None = None) -> tuple[Record, bool]:
         pay, error_code = self._pay, outcome.answer.error_code
-        record = await self._rows.park(pay.bet_id, pay.owner, pay.transaction_type, error_code, outcome.theirs)
-        return self._step(record, outcome.detail)
+        return await self._rows.park(
+            pay.bet_id, pay.owner, pay.transaction_type, error_code, outcome.theirs, sends=sends
+        )
 
-    async def _file_paid_twice(self, confirmation: Confirmation) -> None:
+    async def file_paid_twice(self, confirmation: Confirmation) -> None:
+        """File an incident: the casino has made the credit that a person has paid by hand."""
         facts, theirs_id = self.movement.facts(), confirmation.partner_transaction_id
         theirs = facts | ({"partner_transaction_id": theirs_id} if theirs_id else {})
         ours = facts | {"state": "marked as paid by hand"}

@@ -129,6 +129,16 @@ def confirmation_of(made: MakeAnswer) -> Confirmation:
     return Confirmation(made.answer.error_code, made.partner_transaction_id, made.balance)
 
 
+def unless_overtaken(step: Step, *, parked: bool) -> Step:
+    """Return the step of a movement that was to be ``parked``: unknown if its row shows more than this attempt knew.
+
+    Another send was counted, or an Accept was stored: the next attempt reads the row anew.
+    """
+    if parked or step.progress is not Progress.PARKED:
+        return step
+    return step.model_copy(update={"progress": Progress.UNKNOWN, "detail": "another send or an Accept was faster"})
+
+
 class PendingMovement(Protocol):
     """A stake, a credit or a debit with windows that is to be made, with the rows that count its sends and keep its
     result.

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 from activities.admission import SLOW, AdmissionControl, Lane, NotAdmitted
-from activities.pending_movement import NO_CONFIRMATION, ClaimedMovement, Outcome, SendPolicy
+from activities.pending_movement import NO_CONFIRMATION, ClaimedMovement, Outcome, SendPolicy, unless_overtaken
 from betcore.casino.movement import Movement
 from betcore.db.bets import Bets
 from betcore.domain.activity_inputs import Incident, Progress, Step, TakeStake
@@ -79,7 +79,7 @@ class PendingStake:
 
     async def record(self, claimed: ClaimedMovement, outcome: Outcome) -> Step:
         """Record that the casino has taken the stake, has refused it, or has another movement in its place."""
-        bet_id, owner = claimed.movement.bet_id, self._order.owner
+        bet_id, owner, parked = claimed.movement.bet_id, self._order.owner, True
         match outcome.progress:
             case Progress.DONE:
                 record = await self._record_taken(bet_id, outcome)
@@ -93,9 +93,11 @@ class PendingStake:
                 return self._refused(record, outcome.detail)
             case _:
                 transaction_type, error_code = claimed.movement.transaction_type, outcome.answer.error_code
-                record = await self._bets.park(bet_id, owner, transaction_type, error_code, outcome.theirs)
+                record, parked = await self._bets.park(
+                    bet_id, owner, transaction_type, error_code, outcome.theirs, sends=claimed.sends
+                )
         await failpoints.reach("debit_recorded")
-        return self._step(record, outcome.detail)
+        return unless_overtaken(self._step(record, outcome.detail), parked=parked)
 
     async def record_expired(self, claimed: ClaimedMovement) -> Step:
         """Refuse the bet if this was its only send; if not, an earlier one may be at the casino."""

@@ -9,7 +9,7 @@ from temporalio import activity
 
 from activities.casino_gateway import CasinoGateway
 from activities.credits import CreditRows, PendingCredit
-from activities.pending_movement import NO_CONFIRMATION, SendPolicy
+from activities.pending_movement import NO_CONFIRMATION, SendPolicy, unless_overtaken
 from activities.stakes import PendingStake, debit_of, progress_of_stake, win_of
 from betcore.casino.movement import made_without_stake
 from betcore.db.bets import Bets
@@ -55,11 +55,12 @@ class Wallet:
         if outcome is None:
             return await self._stake_absent(order)
         if outcome.progress is Progress.DONE:
-            record = await self._bets.accept(bet_id, owner, outcome.confirmation)
+            record, parked = await self._bets.accept(bet_id, owner, outcome.confirmation), True
         else:
             transaction_type, error_code = debit.transaction_type, outcome.answer.error_code
-            record = await self._bets.park(bet_id, owner, transaction_type, error_code, outcome.theirs)
-        return Step(progress=progress_of_stake(record, owner), detail=outcome.detail, record=record)
+            record, parked = await self._bets.park(bet_id, owner, transaction_type, error_code, outcome.theirs)
+        step = Step(progress=progress_of_stake(record, owner), detail=outcome.detail, record=record)
+        return unless_overtaken(step, parked=parked)
 
     @activity.defn(name="try_credit")
     async def try_credit(self, pay: Pay) -> Step:
@@ -75,6 +76,8 @@ class Wallet:
     async def find_credit(self, order: FindCredit) -> Step:
         """Decide by payments/info whether the casino has made a parked credit that was marked as paid by hand.
 
+        If its Accept is stored while the casino is asked, an incident says that the player was paid twice.
+
         Raises ApplicationError(outcome_unknown), to be retried, if the casino's answer is unclear.
         """
         credit = self._credit(order.pay)
@@ -83,7 +86,10 @@ class Wallet:
             return await credit.record_found(outcome)
         if not order.second_look:
             return Step(progress=Progress.UNKNOWN, detail="absent at the first look")
-        return await credit.record_done(NO_CONFIRMATION, "paid by hand", "paid_by_hand")
+        step = await credit.record_done(NO_CONFIRMATION, "paid by hand", "paid_by_hand")
+        if confirmation := await self._gateway.fetch_success_of_ended(credit.casino_id, credit.movement):
+            await credit.file_paid_twice(confirmation)
+        return step
 
     @activity.defn(name="close_at_casino")
     async def close_at_casino(self, order: CloseAtCasino) -> None:
@@ -117,9 +123,11 @@ class Wallet:
             or await self._gateway.look_up(pay_in.casino_id, win, SendPolicy.of_debit(pay_in.policy)) is None
         ):
             return None
-        record = await self._bets.park(bet_id, owner, TransactionType.ACCEPT_BET, None, made_without_stake(win))
+        theirs = made_without_stake(win)
+        record, parked = await self._bets.park(bet_id, owner, TransactionType.ACCEPT_BET, None, theirs)
         detail = "the casino has made the win, and not the stake"
-        return Step(progress=progress_of_stake(record, owner), detail=detail, record=record)
+        step = Step(progress=progress_of_stake(record, owner), detail=detail, record=record)
+        return unless_overtaken(step, parked=parked)
 
     def _credit(self, pay: Pay) -> PendingCredit:
         rows: CreditRows = self._cashbacks if pay.cashback else self._reversals if pay.reverses else self._bets

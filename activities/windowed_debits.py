@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from activities.admission import AdmissionControl, Lane
-from activities.pending_movement import ClaimedMovement, Outcome, SendPolicy
+from activities.pending_movement import ClaimedMovement, Outcome, SendPolicy, unless_overtaken
 from betcore.casino.movement import Movement
 from betcore.db.bets import Bets
 from betcore.domain.activity_inputs import Incident, Progress, Step
@@ -38,8 +38,13 @@ class DebitRows(Protocol):
         """Record that the casino has taken the money."""
         ...
 
-    async def refuse_only_send(self, bet_id: int, owner: str, error_code: str | None) -> Record:
-        """End the debit as refused if the send that the casino has refused is the only one that can exist."""
+    async def refuse_only_send(
+        self, bet_id: int, owner: str, error_code: str | None, not_after: datetime | None
+    ) -> Record:
+        """End the debit as refused if the send that the casino has refused is the only one that can exist.
+
+        ``not_after`` is the end of its window: one in a later window may exist.
+        """
         ...
 
     async def end_parked(self, bet_id: int, owner: str, error_code: str | None) -> Record:
@@ -47,11 +52,12 @@ class DebitRows(Protocol):
         ...
 
     async def absent(
-        self, bet_id: int, owner: str, *, sends: int | None = None, is_over: bool = True
+        self, bet_id: int, owner: str, not_after: datetime | None, *, sends: int | None = None, is_over: bool = True
     ) -> tuple[Record, bool]:
         """Record that no send so far is at the casino, or ever will be; return whether that was recorded.
 
-        With ``sends`` it is recorded only if that is their number. ``is_over``: its window is.
+        It is not recorded if a window has begun that ends later than ``not_after``; with ``sends`` only if that is the
+        number of sends in the window. ``is_over``: the window is.
         """
         ...
 
@@ -62,8 +68,13 @@ class DebitRows(Protocol):
         transaction_type: TransactionType,
         error_code: str | None,
         theirs: Mapping[str, str] | None = None,
-    ) -> Record:
-        """Leave the debit to a person, with the casino's reason and an incident."""
+        *,
+        sends: int | None = None,
+    ) -> tuple[Record, bool]:
+        """Leave the debit to a person, with the casino's reason and an incident.
+
+        Return whether it was parked: not if more than these ``sends`` are counted, or another Accept was stored.
+        """
         ...
 
 
@@ -115,10 +126,11 @@ class PendingDebit:
 
     async def record(self, claimed: ClaimedMovement, outcome: Outcome) -> Step:
         """Record that the casino has taken the money, has refused to, or has another movement in its place."""
+        parked = True
         match outcome.progress:
             case Progress.REFUSED if outcome.was_not_sent:
                 is_over = datetime.now(UTC) >= self._not_after
-                return await self._record_not_sent(f"not sent: {outcome.detail}", is_over=is_over)
+                return await self._record_not_sent(claimed, f"not sent: {outcome.detail}", is_over=is_over)
             case Progress.DONE:
                 record = await self._rows.debit_done(self._bet_id, self._owner, outcome.confirmation)
                 progress = Progress.DONE
@@ -126,41 +138,47 @@ class PendingDebit:
                     await self._file_debited_after_the_end(record, claimed.movement)
             case Progress.REFUSED:
                 error_code = outcome.answer.error_code
-                record = await self._rows.refuse_only_send(self._bet_id, self._owner, error_code)
+                not_after = claimed.movement.not_after
+                record = await self._rows.refuse_only_send(self._bet_id, self._owner, error_code, not_after)
                 progress = Progress.REFUSED if has_ended_without(record) else Progress.UNKNOWN
             case _:
-                record, progress = await self._park(outcome), Progress.PARKED
+                record, parked = await self._park(outcome, claimed.sends)
+                progress = Progress.PARKED
         await failpoints.reach(f"{self.name}_recorded")
-        return self._step(record, progress, outcome.detail)
+        return unless_overtaken(self._step(record, progress, outcome.detail), parked=parked)
 
     async def record_expired(self, claimed: ClaimedMovement) -> Step:
         """Record that the send did not leave, because its window is over."""
-        return await self._record_not_sent("its last moment has passed", is_over=True)
+        return await self._record_not_sent(claimed, "its last moment has passed", is_over=True)
 
     async def record_found(self, outcome: Outcome) -> Step:
         """Record what the casino has of a debit whose window is over."""
         if outcome.progress is not Progress.DONE:
-            return self._step(await self._park(outcome), Progress.PARKED, outcome.detail)
+            record, parked = await self._park(outcome)
+            return unless_overtaken(self._step(record, Progress.PARKED, outcome.detail), parked=parked)
         record = await self._rows.debit_done(self._bet_id, self._owner, outcome.confirmation)
         return self._step(record, Progress.DONE, outcome.detail)
 
     async def record_absent(self, detail: str) -> Step:
         """Record that no send of the debit is at the casino, or ever will be."""
-        record, absent = await self._rows.absent(self._bet_id, self._owner)
+        record, absent = await self._rows.absent(self._bet_id, self._owner, self._not_after)
         return self._step(record, Progress.ABSENT if absent else Progress.UNKNOWN, detail)
 
-    async def _record_not_sent(self, detail: str, *, is_over: bool) -> Step:
+    async def _record_not_sent(self, claimed: ClaimedMovement, detail: str, *, is_over: bool) -> Step:
         """Record a send that did not leave: if it is the window's only one, nothing of it can be at the casino.
 
         Until the window ``is_over`` the debit goes on in it, at the pace of its lane: else a casino that is down
         would get window after window without a gap.
         """
-        record, absent = await self._rows.absent(self._bet_id, self._owner, sends=1, is_over=is_over)
+        not_after = claimed.movement.not_after
+        record, absent = await self._rows.absent(self._bet_id, self._owner, not_after, sends=1, is_over=is_over)
         return self._step(record, Progress.ABSENT if absent and is_over else Progress.UNKNOWN, detail)
 
-    async def _park(self, outcome: Outcome) -> Record:
+    async def _park(self, outcome: Outcome, sends: int | None = None) -> tuple[Record, bool]:
         transaction_type, error_code = self.movement.transaction_type, outcome.answer.error_code
-        return await self._rows.park(self._bet_id, self._owner, transaction_type, error_code, outcome.theirs)
+        return await self._rows.park(
+            self._bet_id, self._owner, transaction_type, error_code, outcome.theirs, sends=sends
+        )
 
     async def _file_debited_after_the_end(self, record: Record, movement: Movement) -> None:
         """File an incident: the casino has made a debit whose reversal or cancel has ended without it."""

@@ -3,7 +3,6 @@
 An Accept never ends a movement: the workflow that carries the movement reads the row and decides.
 """
 
-from betcore.db.claims import confirmation_of
 from betcore.db.database import Database
 from betcore.db.row_mapping import as_json, money_of, record_of
 from betcore.db.statements import accepts
@@ -72,11 +71,6 @@ class Accepts:
             return
         facts = as_json({"type": transaction_type, "reason": doubt})
         await self._database.execute(accepts.RECORD_UNREADABLE, bet_id=bet_id, casino_id=casino_id, facts=facts)
-
-    async def read(self, bet_id: int, transaction_type: TransactionType) -> Confirmation | None:
-        """Return the Accept of a movement, or None if there is none."""
-        row = await self._database.one_row(accepts.READ, bet_id=bet_id, transaction_type=int(transaction_type))
-        return None if row is None else confirmation_of(row.accept, row.currency)
 
 
 def _given(accept: CasinoAccept, bet: PlayedRow, balance: Money | None) -> dict[str, object]:

@@ -8,15 +8,15 @@ owns comes back unchanged, and the caller sees it by ``record.owner``.
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from betcore.db.claims import claim_of, claimed, confirmation_of
+from betcore.db.claims import claim_of, claimed, confirmation_of, read_accept
 from betcore.db.database import Database
 from betcore.db.jackpots import JackpotWins
 from betcore.db.row_mapping import BetRow, as_json, record_of
 from betcore.db.statement import Statement
-from betcore.db.statements import bets, movements, notes, one_step, open_bets
+from betcore.db.statements import accepts, bets, movements, notes, one_step, open_bets
 from betcore.domain.activity_inputs import Incident, Pay
 from betcore.domain.bet import BetRecord, BetState
-from betcore.domain.claims import Claim, Confirmation
+from betcore.domain.claims import Claim, Confirmation, ReadAccept
 from betcore.domain.errors import Code
 from betcore.domain.ids import TransactionType
 from betcore.domain.messages import PayIn, Resumed
@@ -109,16 +109,8 @@ class Bets:
         may be taken. So does one whose win an Accept confirms, by one of ``done_codes``. ``movement`` is the state of
         the stake: ``refused``, or ``absent`` if nothing was sent.
         """
-        return await self._end_without_stake(
-            bet_id,
-            owner,
-            BetState.REFUSED,
-            refusal,
-            movement=movement,
-            error_code=error_code,
-            attempts=1,
-            done_codes=done_codes,
-        )
+        given = {"movement": movement, "error_code": error_code, "attempts": 1, "done_codes": done_codes}
+        return await self._end_without_stake(bet_id, owner, BetState.REFUSED, refusal, **given)
 
     async def end_absent(
         self, bet_id: int, owner: str, done_codes: Sequence[str], *, refund_filed: bool = False
@@ -211,10 +203,16 @@ class Bets:
         transaction_type: TransactionType,
         error_code: str | None,
         theirs: Mapping[str, str] | None = None,
-    ) -> BetRecord:
-        """Leave the movement to a person, with the casino's reason and an incident; ``theirs`` is the casino's list."""
+        *,
+        sends: int | None = None,
+    ) -> tuple[BetRecord, bool]:
+        """Leave the movement to a person, with the casino's reason and an incident; ``theirs`` is the casino's list.
+
+        Return whether it was parked: not if more than these ``sends`` are counted, or another Accept was stored.
+        """
         given = {"transaction_type": int(transaction_type), "error_code": error_code, "theirs": as_json(theirs or {})}
-        return await self._change(bets.PARK, bet_id, owner, **given)
+        row = await self._database.one_row(bets.PARK, bet_id=bet_id, owner=owner, sends=sends, **given)
+        return (await self._as_it_stands(bet_id), False) if row is None else (record_of(row), True)
 
     async def withdraw(self, bet_id: int, owner: str) -> BetRecord:
         """Set ``withdrawn_at`` unless ``told_at`` is set; the record says whether it was set."""
@@ -230,23 +228,30 @@ class Bets:
 
     async def await_accept(
         self, bet_id: int, transaction_type: TransactionType, within: timedelta, currency: str
-    ) -> Confirmation | None:
+    ) -> ReadAccept | None:
         """Return the Accept of a movement that was sent, or None.
 
         If there is none yet, a later one is signalled to the workflow, and nothing more is sent before ``within`` has
         passed.
         """
-        row = await self._database.one_row(
-            movements.AWAIT_ACCEPT, bet_id=bet_id, transaction_type=int(transaction_type), within=within
-        )
-        return None if row is None else confirmation_of(row.accept, currency)
+        given = {"bet_id": bet_id, "transaction_type": int(transaction_type), "within": within}
+        row = await self._database.one_row(movements.AWAIT_ACCEPT, **given)
+        return None if row is None else read_accept(row.accept, row.sends, currency)
+
+    async def stored_accept(self, bet_id: int, transaction_type: TransactionType) -> Confirmation | None:
+        """Return the Accept of a movement, which may have ended, or None."""
+        row = await self._database.one_row(accepts.READ, bet_id=bet_id, transaction_type=int(transaction_type))
+        return None if row is None else confirmation_of(row.accept, row.currency)
 
     async def forget_refusal(
-        self, bet_id: int, transaction_type: TransactionType, error_code: str | None, gap: timedelta = timedelta()
+        self, bet_id: int, transaction_type: TransactionType, refusal: ReadAccept, gap: timedelta = timedelta()
     ) -> None:
-        """Let a movement that the casino has refused, and that is still open, be sent again after a gap."""
-        given = {"bet_id": bet_id, "transaction_type": int(transaction_type), "error_code": error_code, "gap": gap}
-        await self._database.execute(movements.FORGET_REFUSAL, **given)
+        """Let a movement that was refused by this Accept, and is still open, be sent again after a gap.
+
+        Nothing changes if it was forgotten already: a later refusal has a gap of its own.
+        """
+        given = {"transaction_type": int(transaction_type), "error_code": refusal.error_code, "sends": refusal.sends}
+        await self._database.execute(movements.FORGET_REFUSAL, bet_id=bet_id, gap=gap, **given)
 
     async def duplicate_absent(
         self, bet_id: int, owner: str, transaction_type: TransactionType, within: timedelta
@@ -277,8 +282,10 @@ class Bets:
 
     async def _change(self, statement: Statement[BetRow], bet_id: int, owner: str, **given: object) -> BetRecord:
         row = await self._database.one_row(statement, bet_id=bet_id, owner=owner, **given)
-        if row is None:
-            row = await self._database.one_row(bets.AS_IT_STANDS, bet_id=bet_id)
+        return await self._as_it_stands(bet_id) if row is None else record_of(row)
+
+    async def _as_it_stands(self, bet_id: int) -> BetRecord:
+        row = await self._database.one_row(bets.AS_IT_STANDS, bet_id=bet_id)
         if row is None:
             raise LookupError(f"no bet {bet_id}")
         return record_of(row)

@@ -73,10 +73,15 @@ class CashbackMovements:
             balance=confirmation.balance.minor if confirmation.balance else None,
         )
 
-    async def refuse_only_send(self, bet_id: int, owner: str, error_code: str | None) -> CashbackRecord:
-        """Leave the cashback issued if the send that the casino has refused is the only one that can exist."""
+    async def refuse_only_send(
+        self, bet_id: int, owner: str, error_code: str | None, not_after: datetime | None
+    ) -> CashbackRecord:
+        """Leave the cashback issued if the send that the casino has refused is the only one that can exist.
+
+        ``not_after`` is the end of its window: one in a later window may exist.
+        """
         given = {"movement": "refused", "standing": "sending", "sends": 1, "error_code": error_code}
-        return await self._change(statements.NOT_CANCELLED, bet_id, owner, **given)
+        return await self._change(statements.NOT_CANCELLED, bet_id, owner, not_after=not_after, **given)
 
     async def end_parked(self, bet_id: int, owner: str, error_code: str | None) -> CashbackRecord:
         """Leave a cashback issued whose parked cancel two operators have marked as not taken.
@@ -84,21 +89,23 @@ class CashbackMovements:
         An Accept in the row with another code than this one keeps it open.
         """
         given = {"movement": "absent", "standing": "parked", "sends": None, "error_code": error_code}
-        return await self._change(statements.NOT_CANCELLED, bet_id, owner, **given)
+        return await self._change(statements.NOT_CANCELLED, bet_id, owner, not_after=None, **given)
 
     async def absent(
-        self, bet_id: int, owner: str, *, sends: int | None = None, is_over: bool = True
+        self, bet_id: int, owner: str, not_after: datetime | None, *, sends: int | None = None, is_over: bool = True
     ) -> tuple[CashbackRecord, bool]:
         """Record that no send of the cancel is at the casino, or ever will be; return whether that was recorded.
 
-        With ``sends`` it is recorded only if that is their number. If the window ``is_over`` the cashback stays issued:
+        It is not recorded if a window has begun that ends later than ``not_after``; with ``sends`` only if that is the
+        number of sends in the window. If the window ``is_over`` the cashback stays issued:
         another window opens only if an operator asks for the cancel again.
         """
+        given = {"bet_id": bet_id, "owner": owner, "not_after": not_after, "sends": sends}
         if is_over:
-            given = {"movement": "absent", "standing": "sending", "sends": sends, "error_code": None}
-            row = await self._database.one_row(statements.NOT_CANCELLED, bet_id=bet_id, owner=owner, **given)
+            ends = {"movement": "absent", "standing": "sending", "error_code": None}
+            row = await self._database.one_row(statements.NOT_CANCELLED, **ends, **given)
             return await self._record(row, bet_id), row is not None
-        noted = await self._database.one_row(statements.ABSENT, bet_id=bet_id, owner=owner, sends=sends)
+        noted = await self._database.one_row(statements.ABSENT, **given)
         if noted is None:
             raise LookupError(f"no cashback {bet_id}")
         return cashback_of(noted.cashback), noted.absent
@@ -110,10 +117,13 @@ class CashbackMovements:
         transaction_type: TransactionType,
         error_code: str | None,
         theirs: Mapping[str, str] | None = None,
-    ) -> CashbackRecord:
-        """Leave the movement to a person, with the casino's reason and an incident; ``theirs`` is the casino's list."""
+        *,
+        sends: int | None = None,
+    ) -> tuple[CashbackRecord, bool]:
+        """Leave the movement to a person; return whether it was parked: both as for a bet."""
         given = {"transaction_type": int(transaction_type), "error_code": error_code, "theirs": as_json(theirs or {})}
-        return await self._change(statements.PARK, bet_id, owner, **given)
+        row = await self._database.one_row(statements.PARK, bet_id=bet_id, owner=owner, sends=sends, **given)
+        return await self._record(row, bet_id), row is not None
 
     async def _claimed(self, statement: Statement[C], cashback_id: int, owner: str, **given: object) -> C:
         row = await claimed(self._database, statement, bet_id=cashback_id, owner=owner, **given)

@@ -6,7 +6,7 @@ from betcore.db.database import Database
 from betcore.db.row_mapping import money_of
 from betcore.db.statement import Statement
 from betcore.db.statements.movements import AcceptRow, SendRow
-from betcore.domain.claims import Claim, Confirmation
+from betcore.domain.claims import Claim, Confirmation, ReadAccept
 from betcore.domain.records import R
 
 C = TypeVar("C", bound=SendRow)
@@ -18,7 +18,7 @@ def claim_of(row: SendRow, record: R) -> Claim[R]:
         record=record,
         attempts=row.attempts,
         counted=row.counted,
-        accept=confirmation_of(row.accept, record.currency),
+        accept=read_accept(row.accept, row.attempts or 0, record.currency),
         was_parked=row.was_parked,
         partner_user_id=row.partner_user_id,
         waits=row.waits,
@@ -40,3 +40,11 @@ def confirmation_of(accept: AcceptRow | None, currency: str) -> Confirmation | N
         return None
     balance = money_of(accept.accept_balance, currency)
     return Confirmation(accept.accept_code, accept.accept_transaction_id, balance)
+
+
+def read_accept(accept: AcceptRow | None, sends: int, currency: str) -> ReadAccept | None:
+    """Return the Accept in a movement's row with the number of sends that were counted when it was read."""
+    if accept is None:
+        return None
+    balance = money_of(accept.accept_balance, currency)
+    return ReadAccept(accept.accept_code, accept.accept_transaction_id, balance, sends)

@@ -53,9 +53,14 @@ class Reversals:
             partner_transaction_id=confirmation.partner_transaction_id,
         )
 
-    async def refuse_only_send(self, bet_id: int, owner: str, error_code: str | None) -> BetRecord:
-        """End the reversal as refused if the send that the casino has refused is the only one that can exist."""
-        given = {"standing": "sending", "error_code": error_code}
+    async def refuse_only_send(
+        self, bet_id: int, owner: str, error_code: str | None, not_after: datetime | None
+    ) -> BetRecord:
+        """End the reversal as refused if the send that the casino has refused is the only one that can exist.
+
+        ``not_after`` is the end of its window: one in a later window may exist.
+        """
+        given = {"standing": "sending", "error_code": error_code, "not_after": not_after}
         return await self._change(reversals.REFUSE_ONLY_SEND, bet_id, owner, **given)
 
     async def end_parked(self, bet_id: int, owner: str, error_code: str | None) -> BetRecord:
@@ -63,18 +68,18 @@ class Reversals:
 
         An Accept in the row with another code than this one keeps it open.
         """
-        given = {"standing": "parked", "error_code": error_code}
+        given = {"standing": "parked", "error_code": error_code, "not_after": None}
         return await self._change(reversals.REFUSE_ONLY_SEND, bet_id, owner, **given)
 
     async def absent(
-        self, bet_id: int, owner: str, *, sends: int | None = None, is_over: bool = True
+        self, bet_id: int, owner: str, not_after: datetime | None, *, sends: int | None = None, is_over: bool = True
     ) -> tuple[BetRecord, bool]:
         """Note that no send of the claw-back so far is at the casino, or ever will be; return whether it was noted.
 
-        With ``sends`` it is noted only if that is their number. Whether its window ``is_over`` makes no difference: it
-        may get another one.
+        It is not noted if a window has begun that ends later than ``not_after``; with ``sends`` only if that is the
+        number of sends in the window. Whether the window ``is_over`` makes no difference: it may get another one.
         """
-        given = {"bet_id": bet_id, "owner": owner, "sends": sends}
+        given = {"bet_id": bet_id, "owner": owner, "not_after": not_after, "sends": sends}
         row = _there(await self._database.one_row(reversals.ABSENT, **given), bet_id)
         return record_of(row.bet, row.reversal), row.absent
 
@@ -85,10 +90,13 @@ class Reversals:
         transaction_type: TransactionType,
         error_code: str | None,
         theirs: Mapping[str, str] | None = None,
-    ) -> BetRecord:
-        """Leave the movement to a person, with the casino's reason and an incident; ``theirs`` is the casino's list."""
+        *,
+        sends: int | None = None,
+    ) -> tuple[BetRecord, bool]:
+        """Leave the movement to a person; return whether it was parked: both as for a bet."""
         given = {"transaction_type": int(transaction_type), "error_code": error_code, "theirs": as_json(theirs or {})}
-        return await self._change(reversals.PARK, bet_id, owner, **given)
+        row = await self._database.one_row(reversals.PARK, bet_id=bet_id, owner=owner, sends=sends, **given)
+        return (await self._as_it_stands(bet_id), False) if row is None else (record_of(row.bet, row.reversal), True)
 
     # The credit of a reversal is the return of the stake; it is booked by the same names as a bet's credits are.
 
@@ -121,7 +129,10 @@ class Reversals:
         self, statement: Statement[ReversedBetRow], bet_id: int, owner: str, **given: object
     ) -> BetRecord:
         row = await self._database.one_row(statement, bet_id=bet_id, owner=owner, **given)
-        row = row or _there(await self._database.one_row(reversals.AS_IT_STANDS, bet_id=bet_id), bet_id)
+        return await self._as_it_stands(bet_id) if row is None else record_of(row.bet, row.reversal)
+
+    async def _as_it_stands(self, bet_id: int) -> BetRecord:
+        row = _there(await self._database.one_row(reversals.AS_IT_STANDS, bet_id=bet_id), bet_id)
         return record_of(row.bet, row.reversal)
 
 

@@ -18,6 +18,17 @@ class Confirmation:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadAccept(Confirmation):
+    """The Accept in a movement's row, and how many sends were counted when it was read.
+
+    No send is counted while it stands there, and of the refusals of one send only the first is stored: so the number
+    says which refusal this is.
+    """
+
+    sends: int
+
+
+@dataclass(frozen=True, slots=True)
 class Claim(Generic[R_co]):
     """A bet or a cashback, and whether a send of its movement may go out now.
 
@@ -30,7 +41,7 @@ class Claim(Generic[R_co]):
     record: R_co
     attempts: int | None
     counted: bool
-    accept: Confirmation | None
+    accept: ReadAccept | None
     was_parked: bool
     partner_user_id: str
     waits: timedelta = timedelta()

@@ -17,7 +17,7 @@ from betcore.db.engine import create_engine
 from betcore.domain.accepts import AcceptOutcome, CasinoAccept, StoredAccept
 from betcore.domain.bet import BetState
 from betcore.domain.casino_values import Doubt
-from betcore.domain.claims import Confirmation
+from betcore.domain.claims import Confirmation, ReadAccept
 from betcore.domain.errors import Code, Misconfigured
 from betcore.domain.ids import TransactionType
 from betcore.domain.money import Money
@@ -64,7 +64,7 @@ class BetDatabase:
 
     def __init__(self, db: Database, engine: AsyncEngine) -> None:
         self.db, self.engine = db, engine
-        self.accepts = Accepts(db)
+        self.accepts, self.bets = Accepts(db), Bets(db)
 
     async def sql(self, query: str, **given: Any) -> list[Any]:
         async with self.engine.connect() as connection:
@@ -112,11 +112,11 @@ async def database(database_url: str) -> AsyncIterator[BetDatabase]:
 
 async def test_an_accept_is_stored_as_it_was_said(database: BetDatabase) -> None:
     bet_id = await database.bet()
-    assert await database.accepts.read(bet_id, STAKE) is None
+    assert await database.bets.stored_accept(bet_id, STAKE) is None
     found = await database.store(bet_id, balance="990.00", message="fine")
     assert found == StoredAccept(AcceptOutcome.STORED, hinted=True)
     word = Confirmation("200", "t-1", Money(minor=99_000, currency="EUR"))
-    assert await database.accepts.read(bet_id, STAKE) == word
+    assert await database.bets.stored_accept(bet_id, STAKE) == word
     row = await database.movement(bet_id)
     assert (row.state, row.attempts, row.accept_at is None) == ("sending", 1, False)
     assert await database.events() == [
@@ -148,7 +148,7 @@ async def test_what_is_no_amount_of_the_movement_contradicts(
     bet_id = await database.bet(kind)
     stored = await database.store(bet_id, kind, amount=amount)
     assert (stored.outcome, stored.reason) == (AcceptOutcome.CONTRADICTED, "other_amount")
-    assert await database.accepts.read(bet_id, kind) is None
+    assert await database.bets.stored_accept(bet_id, kind) is None
     (incident,) = await database.incidents()
     assert (incident.theirs["reason"], incident.theirs["minor_units"]) == ("other_amount", amount)
 
@@ -185,7 +185,7 @@ async def test_what_is_not_of_the_movement_contradicts_and_is_filed_once(
     for _ in range(2):
         stored = await database.store(bet_id, **other)
         assert (stored, str(stored.reason)[:6]) == (StoredAccept(AcceptOutcome.CONTRADICTED), "other_")
-    assert await database.accepts.read(bet_id, STAKE) is None
+    assert await database.bets.stored_accept(bet_id, STAKE) is None
     assert await database.events() == []
     (incident,) = await database.incidents()
     assert incident.kind == "accept_contradicts"
@@ -223,7 +223,7 @@ async def test_the_first_one_stands(database: BetDatabase, again: dict[str, Any]
     bet_id = await database.bet(code="200", theirs="t-1")
     for _ in range(2):
         assert await database.store(bet_id, **again) == StoredAccept(AcceptOutcome.CONTRADICTED)
-    assert await database.accepts.read(bet_id, STAKE) == Confirmation("200", "t-1", None)
+    assert await database.bets.stored_accept(bet_id, STAKE) == Confirmation("200", "t-1", None)
     assert [incident.kind for incident in await database.incidents()] == ["accept_contradicts"]
 
 
@@ -286,7 +286,7 @@ async def test_a_stake_that_was_taken_after_its_bets_end_is_owed_back(
     assert (await database.store(bet_id)).outcome is AcceptOutcome.ENDED
     assert await database.incidents() == []
     assert found.confirmation is not None
-    await Bets(database.db).taken_after_the_end(found.ended, found.confirmation, {})
+    await database.bets.taken_after_the_end(found.ended, found.confirmation, {})
     assert await database.store(bet_id) == StoredAccept(AcceptOutcome.REPEATED)
     assert (await database.movement(bet_id)).state == "done"
     assert [incident.kind for incident in await database.incidents()] == ["debited_after_the_end"]
@@ -347,7 +347,7 @@ async def test_of_many_at_once_one_is_stored(database: BetDatabase) -> None:
         await holder.execute(text("COMMIT"))
     outcomes = [found.outcome for found in await asyncio.gather(*tasks)]
     assert outcomes.count(AcceptOutcome.STORED) == 1
-    word = await database.accepts.read(bet_id, STAKE)
+    word = await database.bets.stored_accept(bet_id, STAKE)
     assert word is not None
     stands = word.error_code == "515"
     for one, outcome in zip(said, outcomes, strict=True):
@@ -362,7 +362,7 @@ async def test_a_success_while_a_refusal_is_judged_must_be_sent_again(database: 
     assert (await database.store(bet_id, fails=True)).outcome is AcceptOutcome.STORED
     assert (await database.store(bet_id)).outcome is AcceptOutcome.LATER
     assert await database.incidents() == []
-    word = await database.accepts.read(bet_id, STAKE)
+    word = await database.bets.stored_accept(bet_id, STAKE)
     assert word is not None
     assert word.error_code == "515"
     async with database.engine.connect() as connection:
@@ -375,12 +375,12 @@ async def test_only_the_refusal_that_was_judged_is_forgotten(database: BetDataba
     """A worker that was frozen over a refusal must not take away the success that has come since."""
     bet_id = await database.bet(PAY_OUT)
     await database.store(bet_id, PAY_OUT, fails=True)
-    bets = Bets(database.db)
-    await bets.forget_refusal(bet_id, PAY_OUT, "515")
-    assert await database.accepts.read(bet_id, PAY_OUT) is None
+    refusal = ReadAccept("515", None, None, 1)
+    await database.bets.forget_refusal(bet_id, PAY_OUT, refusal)
+    assert await database.bets.stored_accept(bet_id, PAY_OUT) is None
     assert (await database.store(bet_id, PAY_OUT)).outcome is AcceptOutcome.STORED
-    await bets.forget_refusal(bet_id, PAY_OUT, "515")
-    word = await database.accepts.read(bet_id, PAY_OUT)
+    await database.bets.forget_refusal(bet_id, PAY_OUT, refusal)
+    word = await database.bets.stored_accept(bet_id, PAY_OUT)
     assert word is not None
     assert (word.error_code, word.partner_transaction_id) == ("200", "t-1")
 
@@ -399,7 +399,7 @@ async def test_an_accept_that_waits_for_the_row_sees_what_became_of_it(database:
     assert found.outcome is AcceptOutcome.ENDED
     assert found.ended is not None
     assert found.confirmation is not None
-    record = await Bets(database.db).taken_after_the_end(found.ended, found.confirmation, {})
+    record = await database.bets.taken_after_the_end(found.ended, found.confirmation, {})
     assert record.state is BetState.REFUSED
     assert (await database.movement(bet_id)).state == "done"
 

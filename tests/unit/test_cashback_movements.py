@@ -37,6 +37,7 @@ class CashbackRows:
         self.cashbacks, self.movements = Cashbacks(database), CashbackMovements(database)
         self.bets, self.accepts = Bets(database), Accepts(database)
         self.number = number
+        self.not_after = datetime.now(UTC) + timedelta(seconds=10)
 
     def pay(self, owner: str = OWNER) -> Pay:
         retry = Retry(first=timedelta(seconds=1), factor=2, cap=timedelta(seconds=5))
@@ -54,8 +55,7 @@ class CashbackRows:
         )
 
     async def begin_cancel(self, owner: str = OWNER) -> int | None:
-        not_after = datetime.now(UTC) + timedelta(seconds=10)
-        return (await self.movements.begin_debit(self.number, owner, not_after)).attempts
+        return (await self.movements.begin_debit(self.number, owner, self.not_after)).attempts
 
     async def issued(self) -> None:
         await self.movements.take_on(self.number, OWNER, None)
@@ -123,12 +123,12 @@ async def test_a_refusal_counts_only_for_the_only_send(rows: CashbackRows) -> No
     await rows.cancelling()
     assert await rows.begin_cancel() == 1
     assert await rows.begin_cancel() == 2
-    still = await rows.movements.refuse_only_send(rows.number, OWNER, "103802")
+    still = await rows.movements.refuse_only_send(rows.number, OWNER, "103802", rows.not_after)
     assert still.state is CashbackState.CANCELLING
-    _, noted = await rows.movements.absent(rows.number, OWNER, is_over=False)
+    _, noted = await rows.movements.absent(rows.number, OWNER, rows.not_after, is_over=False)
     assert noted
     assert await rows.begin_cancel() == 1
-    refused = await rows.movements.refuse_only_send(rows.number, OWNER, "103802")
+    refused = await rows.movements.refuse_only_send(rows.number, OWNER, "103802", rows.not_after)
     assert (refused.state, refused.closed_at is not None) == (CashbackState.ISSUED, True)
     assert not await rows.cashbacks.cancel(rows.number, "ann", "again")
 
@@ -136,7 +136,7 @@ async def test_a_refusal_counts_only_for_the_only_send(rows: CashbackRows) -> No
 async def test_a_cancel_that_is_certainly_absent_can_be_asked_for_again(rows: CashbackRows) -> None:
     await rows.cancelling()
     await rows.begin_cancel()
-    ended, absent = await rows.movements.absent(rows.number, OWNER)
+    ended, absent = await rows.movements.absent(rows.number, OWNER, rows.not_after)
     assert (ended.state, absent) == (CashbackState.ISSUED, True)
     assert await rows.cashbacks.cancel(rows.number, "bob", "again")
     resumed = Resumed(bet_id=rows.number, owner=None, life=2)
@@ -146,13 +146,23 @@ async def test_a_cancel_that_is_certainly_absent_can_be_asked_for_again(rows: Ca
     assert await rows.begin_cancel(OTHER) == 1
 
 
+async def test_what_is_known_of_an_earlier_window_ends_no_cancel(rows: CashbackRows) -> None:
+    await rows.cancelling()
+    assert await rows.begin_cancel() == 1
+    earlier = rows.not_after - timedelta(seconds=1)
+    for is_over in (False, True):
+        assert not (await rows.movements.absent(rows.number, OWNER, earlier, sends=1, is_over=is_over))[1]
+    still = await rows.movements.refuse_only_send(rows.number, OWNER, "103802", earlier)
+    assert still.state is CashbackState.CANCELLING
+
+
 async def test_a_cancelled_one_stays_so(rows: CashbackRows) -> None:
     await rows.cancelling()
     await rows.begin_cancel()
     await rows.movements.debit_done(rows.number, OWNER, MADE)
     assert not await rows.cashbacks.cancel(rows.number, "ann", "again")
     assert await rows.begin_cancel() is None
-    unchanged, absent = await rows.movements.absent(rows.number, OWNER)
+    unchanged, absent = await rows.movements.absent(rows.number, OWNER, rows.not_after)
     assert (unchanged.state, absent) == (CashbackState.CANCELLED, False)
 
 

@@ -107,10 +107,10 @@ async def test_a_claw_back_that_an_accept_has_confirmed_is_neither_refused_nor_a
         until = datetime.now(UTC) + timedelta(seconds=10)
         await reversals.begin_debit(opened.bet_id, OWNER, until)
         assert await confirming.accepts(bet, CLAW_BACK) is AcceptOutcome.STORED
-        refused = await reversals.refuse_only_send(opened.bet_id, OWNER, "515")
+        refused = await reversals.refuse_only_send(opened.bet_id, OWNER, "515", until)
         assert refused.reversal is not None
         assert refused.reversal.state == "reversing"
-        assert (await reversals.absent(opened.bet_id, OWNER))[1] is False
+        assert (await reversals.absent(opened.bet_id, OWNER, until))[1] is False
         order = ClawBack(reverse=casino.reverse(bet, settled), owner=OWNER, not_after=until, second_look=True)
         step = await ActivityEnvironment().run(casino.activities(temporal).claw_backs.find_claw_back, order)
         assert step.progress is Progress.DONE

@@ -214,8 +214,9 @@ async def test_what_another_attempt_has_recorded_first_is_returned(database_url:
             recording = asyncio.create_task(bets.credit_done(bet_id, "run", pay.transaction_type, word))
             parking = asyncio.create_task(bets.park(bet_id, "run", pay.transaction_type, "515"))
             await eventually(lambda: _waits_for_a_lock(casino))
-        for overtaken in (recording, parking):
-            record = await overtaken
+        overtaken, parked = await parking
+        assert not parked
+        for record in (await recording, overtaken):
             assert (record.state, record.closed_at is None) == (BetState.SETTLED, False)
         assert await casino.incidents() == []
 

@@ -124,9 +124,9 @@ async def test_no_window_opens_while_an_old_send_may_still_take_effect(database_
         second = await reversals.begin_debit(order.bet_id, "run", later)
         assert (first.attempts, second.attempts) == (1, 2)
         assert second.not_after == first.not_after
-        _, absent = await reversals.absent(order.bet_id, "run", sends=1)
+        _, absent = await reversals.absent(order.bet_id, "run", first.not_after, sends=1)
         assert not absent
-        _, absent = await reversals.absent(order.bet_id, "run")
+        _, absent = await reversals.absent(order.bet_id, "run", first.not_after)
         assert absent
         third = await reversals.begin_debit(order.bet_id, "run", later)
         assert (third.attempts, third.not_after) == (1, later)

@@ -181,8 +181,9 @@ FROM judged JOIN cashback ON cashback_id = judged.bet_id
 READ = Statement(
     ReadRow,
     """
-SELECT accept_code, accept_transaction_id, accept_balance, currency
-FROM movement JOIN bet USING (bet_id) WHERE bet_id = :bet_id AND transaction_type = :transaction_type
+SELECT accept_code, accept_transaction_id, accept_balance, coalesce(bet.currency, cashback.currency) AS currency
+FROM movement LEFT JOIN bet USING (bet_id) LEFT JOIN cashback ON cashback_id = movement.bet_id
+WHERE movement.bet_id = :bet_id AND transaction_type = :transaction_type
 """,
 )
 

@@ -173,7 +173,8 @@ SELECT * FROM changed
 )
 
 # The cashback stays issued: the casino has refused the debit, or certainly never took it. The movement first: its row
-# is locked and read anew, so that a send counted, or an Accept stored, meanwhile by another process is seen.
+# is locked and read anew, so that a send counted, or an Accept stored, meanwhile by another process is seen. A worker
+# that was frozen may come with what it knows of an earlier window, when the present one has a send on its way.
 NOT_CANCELLED = Statement(
     CashbackRow,
     f"""
@@ -184,6 +185,7 @@ ended AS (
     FROM own
     WHERE movement.bet_id = own.bet_id AND transaction_type = -2 AND movement.state = :standing
       AND (CAST(:sends AS integer) IS NULL OR attempts - absent_attempts = CAST(:sends AS integer))
+      AND (:standing = 'parked' OR movement.not_after <= CAST(:not_after AS timestamptz))
       AND coalesce(accept_code = CAST(:error_code AS text), accept_code IS NULL)
     RETURNING movement.bet_id, movement.amount
 ),
@@ -218,7 +220,7 @@ noted AS (
     UPDATE movement SET absent_attempts = attempts, awaited_until = NULL
     FROM own
     WHERE movement.bet_id = own.bet_id AND transaction_type = -2 AND movement.state = 'sending'
-      AND accept_code IS NULL
+      AND accept_code IS NULL AND movement.not_after <= :not_after
       AND (CAST(:sends AS integer) IS NULL OR attempts - absent_attempts = CAST(:sends AS integer))
     RETURNING movement.bet_id
 )

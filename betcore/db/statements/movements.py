@@ -23,9 +23,10 @@ class AcceptRow:
 
 @dataclass(frozen=True, slots=True)
 class AwaitedRow:
-    """A movement that was sent, and its Accept."""
+    """A movement that was sent, its Accept, and the sends that may have reached the casino."""
 
     accept: AcceptRow | None
+    sends: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +89,14 @@ OWNED = """owned AS (
 )"""
 
 # Leaves an open movement to a person: ``own`` is the bet, the reversal or the cashback that it belongs to, ``changed``
-# is the same if the movement was parked.
+# is the same if the movement was parked. The attempt that parks it may have been slow: by now an operator may have let
+# it be sent again, or the casino may have confirmed it. So another send, or an Accept that was not read, keeps it open.
 PARKED = """parked AS (
     UPDATE movement SET state = 'parked', error_code = :error_code
     FROM own
     WHERE movement.bet_id = own.bet_id AND transaction_type = :transaction_type AND movement.state = 'sending'
+      AND (CAST(:sends AS integer) IS NULL OR attempts - absent_attempts = CAST(:sends AS integer))
+      AND coalesce(accept_code = CAST(:error_code AS text), accept_code IS NULL)
     RETURNING movement.bet_id, movement.amount
 ),
 changed AS (
@@ -152,17 +156,20 @@ AWAIT_ACCEPT = Statement(
 UPDATE movement SET awaited_until = CASE
     WHEN accept_code IS NULL THEN greatest(awaited_until, now() + CAST(:within AS interval)) ELSE awaited_until END
 WHERE bet_id = :bet_id AND transaction_type = :transaction_type AND state IN ('sending', 'parked')
-RETURNING accept_code, accept_transaction_id, accept_balance
+RETURNING accept_code, accept_transaction_id, accept_balance, attempts - absent_attempts AS sends
 """,
 )
 
 # A refusal that did not end the movement: after the gap it may be sent again, and the casino may confirm that send. The
-# gap stands in the row: no life of the bet, and no other process, sends sooner.
+# gap stands in the row: no life of the bet, and no other process, sends sooner. An attempt may be slow between reading
+# the refusal and this: the next send may be refused in the same words by then. That refusal has a longer gap, which a
+# statement that did not count the sends would make as short as its own.
 FORGET_REFUSAL = Statement(
     NoRow,
     """
 UPDATE movement SET accept_code = NULL, accept_transaction_id = NULL, accept_balance = NULL, accept_at = NULL,
        refused_attempts = attempts, awaited_until = now() + CAST(:gap AS interval)
 WHERE bet_id = :bet_id AND transaction_type = :transaction_type AND state = 'sending' AND accept_code = :error_code
+  AND attempts - absent_attempts = :sends
 """,
 )

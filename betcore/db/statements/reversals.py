@@ -165,7 +165,8 @@ event AS (
 )
 
 # The movement first: its row is locked and read anew, so that a send counted, or an Accept stored, meanwhile by another
-# process is seen.
+# process is seen. A worker that was frozen may come with the refusal of an earlier window, when the only send of the
+# present one is on its way to the casino.
 REFUSE_ONLY_SEND = Statement(
     ReversedBetRow,
     f"""
@@ -174,7 +175,8 @@ ended AS (
     UPDATE movement SET state = 'refused', ended_at = now(), error_code = :error_code
     FROM own
     WHERE movement.bet_id = own.bet_id AND transaction_type = -2 AND movement.state = :standing
-      AND (:standing = 'parked' OR attempts - absent_attempts = 1)
+      AND (:standing = 'parked'
+           OR (attempts - absent_attempts = 1 AND movement.not_after <= CAST(:not_after AS timestamptz)))
       AND coalesce(accept_code = CAST(:error_code AS text), accept_code IS NULL)
     RETURNING movement.bet_id, amount
 ),
@@ -197,7 +199,8 @@ incident AS (
 """,
 )
 
-# Nothing of what was counted so far is at the casino, nor will be, unless an Accept says so that was not read yet.
+# Nothing of what was counted so far is at the casino, nor will be, unless an Accept says so that was not read yet. A
+# worker that was frozen may say so of an earlier window: what was sent since then is not absent.
 ABSENT = Statement(
     AbsentRow,
     f"""
@@ -206,7 +209,7 @@ noted AS (
     UPDATE movement SET absent_attempts = attempts, awaited_until = NULL
     FROM own
     WHERE movement.bet_id = own.bet_id AND transaction_type = -2 AND movement.state = 'sending'
-      AND accept_code IS NULL
+      AND accept_code IS NULL AND movement.not_after <= :not_after
       AND (CAST(:sends AS integer) IS NULL OR attempts - absent_attempts = CAST(:sends AS integer))
     RETURNING movement.bet_id
 ),
