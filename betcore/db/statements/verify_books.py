@@ -102,8 +102,8 @@ WHERE casino_id = :casino_id AND bet_id > :after ORDER BY bet_id LIMIT :limit
 MADE = Statement(
     MadeRow,
     """
-SELECT bet_id, transaction_type, amount, CASE WHEN transaction_type IN (-1, 2) THEN stake_tax ELSE win_tax END AS tax,
-       currency, partner_user_id, error_code
+SELECT bet_id, transaction_type, amount, currency, partner_user_id, error_code,
+       CASE WHEN transaction_type IN (-1, 2) THEN stake_tax WHEN transaction_type IN (1, -2) THEN win_tax END AS tax
 FROM movement JOIN bet USING (bet_id) JOIN player USING (player_id)
 WHERE bet_id = ANY(CAST(:bet_ids AS bigint[])) AND bet.casino_id = :casino_id AND movement.state = 'done'
 """,
