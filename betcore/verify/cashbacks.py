@@ -22,6 +22,7 @@ FAULTS = {
     "amount": ("sums", "a movement has another amount than the cashback"),
     "strangers": ("identity", "its player is not one of its casino"),
     "number_twice": ("identity", "a bet has its number"),
+    "without_run": ("identity", "its rule was not run for its window"),
     "parked_untold": ("owed", "a movement is parked, and no incident tells a person"),
 }
 

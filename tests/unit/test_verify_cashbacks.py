@@ -1,6 +1,7 @@
 """What the rows alone show ``verify`` of cashbacks: every valid state passes, and no other."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from itertools import product
 
 import asyncpg
@@ -88,3 +89,25 @@ async def test_a_player_of_another_casino_is_found(connection: asyncpg.Connectio
     await connection.execute("INSERT INTO casino (name, api_host, profile, secret) VALUES ('d', 'http://d', '{}', '')")
     stranger = await connection.fetchval(CASHBACK.replace("(1, 1, 'EUR'", "(2, 1, 'EUR'"), "k", "issuing")
     assert await _faults(database) == {str(stranger): {"identity"}}
+
+
+async def test_a_cashback_of_a_rule_belongs_to_a_run_of_its_window(
+    connection: asyncpg.Connection, database: Database
+) -> None:
+    version = await connection.fetchval(
+        "INSERT INTO cashback_rule_version (casino_id, name, rule, time_zone, created_at) "
+        "VALUES (1, 'weekly', '{}', 'UTC', now()) RETURNING version_id"
+    )
+    await connection.execute(
+        "INSERT INTO cashback_rule_run (casino_id, name, version_id, period_from, period_to, excluded_games) "
+        "VALUES (1, 'weekly', $1, '2026-11-02', '2026-11-09', '{}')",
+        version,
+    )
+    made = (
+        "INSERT INTO cashback (casino_id, player_id, currency, amount, source, key, reason, rule_version_id, "
+        "period_from, period_to) VALUES (1, 1, 'EUR', 500, 'rule', $1, 'r', $2, '2026-11-02', $3::timestamptz) "
+        "RETURNING cashback_id"
+    )
+    await connection.fetchval(made, "right", version, datetime(2026, 11, 9, tzinfo=UTC))
+    wrong = await connection.fetchval(made, "wrong", version, datetime(2026, 11, 16, tzinfo=UTC))
+    assert await _faults(database) == {str(wrong): {"identity"}}

@@ -92,7 +92,12 @@ judged AS (
         CASE WHEN EXISTS (SELECT FROM bet WHERE bet.bet_id = cashback_id) THEN 'number_twice' END,
         CASE WHEN parked AND NOT EXISTS (
                  SELECT FROM incident WHERE incident.bet_id = cashback_id AND kind = 'parked')
-             THEN 'parked_untold' END
+             THEN 'parked_untold' END,
+        CASE WHEN source = 'rule' AND NOT EXISTS (
+                 SELECT FROM cashback_rule_run AS run
+                 WHERE run.casino_id = facts.casino_id AND run.version_id = facts.rule_version_id
+                   AND run.period_from = facts.period_from AND run.period_to = facts.period_to)
+             THEN 'without_run' END
     ], NULL) AS faults
     FROM facts
 )

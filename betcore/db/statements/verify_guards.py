@@ -30,7 +30,8 @@ GUARDS = Statement(
 SELECT 'unique key ' || k.relation || ' (' || k.columns || ')' AS lacking
 FROM (VALUES ('movement', 'bet_id,transaction_type'), ('bet', 'provider_id,provider_bet_id'), ('bet', 'bet_id'),
              ('reversal', 'bet_id'), ('jackpot_entry', 'jackpot_id,number'),
-             ('jackpot_stake', 'bet_id,jackpot_id,reversed')) AS k (relation, columns)
+             ('jackpot_stake', 'bet_id,jackpot_id,reversed'), ('cashback', 'casino_id,key'),
+             ('cashback_rule_run', 'casino_id,name,period_to')) AS k (relation, columns)
 WHERE 0 = (
     SELECT count(*) FROM pg_index
     WHERE indrelid = to_regclass(k.relation) AND indisunique AND indisvalid AND indpred IS NULL
@@ -43,7 +44,9 @@ SELECT 'trigger ' || g.name || ' of ' || g.relation
 FROM (VALUES ('bet', 'guard_bet'), ('movement', 'guard_movement'), ('movement', 'guard_paid_by_hand'),
              ('reversal', 'guard_reversal'), ('bet_event', 'guard_event'), ('incident', 'guard_incident'),
              ('bet', 'guard_bet_jackpot'), ('jackpot', 'guard_jackpot'), ('jackpot_entry', 'guard_jackpot_entry'),
-             ('jackpot_stake', 'guard_jackpot_stake'))
+             ('jackpot_stake', 'guard_jackpot_stake'), ('cashback', 'guard_cashback'),
+             ('casino', 'keep_cashback_rule_versions'), ('cashback_rule_version', 'guard_cashback_rule_version'),
+             ('cashback_rule_run', 'guard_cashback_rule_run'), ('reversal', 'name_player_of_reversal'))
      AS g (relation, name)
 WHERE 0 = (
     SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass(relation) AND tgname = name AND tgenabled IN ('O', 'A')
