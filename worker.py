@@ -23,6 +23,7 @@ from activities.casino_gateway import CasinoGateway
 from activities.catalogue import CatalogueKeeper
 from activities.claw_backs import ClawBacks
 from activities.failures import ShortFailures
+from activities.jackpots import JackpotBooking
 from activities.marks import Marks
 from activities.reconciliation import Reconciler
 from activities.recovery import Recovery
@@ -37,6 +38,7 @@ from betcore.db.cashbacks import Cashbacks
 from betcore.db.catalogue_sync import CatalogueSyncs
 from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.database import Database, open_database
+from betcore.db.jackpot_pools import JackpotPools
 from betcore.db.open_bets import OpenBets
 from betcore.db.open_cashbacks import OpenCashbacks
 from betcore.db.partners import Partners
@@ -59,6 +61,7 @@ from workflows.cashback_rule_run import CashbackRuleRun
 from workflows.cashback_rules import CashbackRules
 from workflows.cashback_starts import CashbackStarts
 from workflows.catalogue import CatalogueSync
+from workflows.jackpots import JackpotBookings
 from workflows.reconciliation import Reconciliation
 from workflows.reconciliation_schedule import Reconciliations
 from workflows.reversal import Reversal
@@ -67,7 +70,7 @@ from workflows.sweep import Sweep
 
 Activity = Callable[..., Awaitable[object]]
 WORKFLOWS = [
-    *(Bet, Reversal, Cashback, CashbackStarts, CashbackRules, CashbackRuleRun),
+    *(Bet, Reversal, Cashback, CashbackStarts, CashbackRules, CashbackRuleRun, JackpotBookings),
     *(Sweep, Reconciliation, Reconciliations, CatalogueSync),
 ]
 
@@ -94,6 +97,7 @@ class Activities:
     reconciler: Reconciler
     catalogue: CatalogueKeeper
     rule_runs: RuleRuns
+    jackpots: JackpotBooking
 
     @classmethod
     def on(
@@ -120,6 +124,7 @@ class Activities:
             Reconciler(client, Runs(database), bets, partners, casinos),
             CatalogueKeeper(CatalogueSyncs(database), partners, providers),
             RuleRuns(client, Rules(database), Cashbacks(database)),
+            JackpotBooking(JackpotPools(database)),
         )
 
 
@@ -173,6 +178,7 @@ def workers(client: Client, activities: Activities, settings: Settings) -> list[
         *(reconciler.start_reconciliations, reconciler.open_reconciliation, reconciler.compare_books),
         *(reconciler.look_again, reconciler.end_reconciliation, activities.catalogue.sync_catalogue),
         *(activities.rule_runs.start_cashback_rules, activities.rule_runs.pay_cashback_rule),
+        activities.jackpots.book_contributions,
     ]
     bets = workflow_worker(
         client,
@@ -234,8 +240,10 @@ async def main() -> None:
             reconcile=timedelta(seconds=settings.reconcile_seconds),
             catalogue=timedelta(seconds=settings.catalogue_seconds),
             cashback_rules=timedelta(seconds=settings.cashback_rules_seconds),
+            jackpots=timedelta(seconds=settings.jackpot_seconds),
         )
-        stack.enter_context(_running(keep_schedules(client, every, CatalogueSyncs(database))))
+        schedules = keep_schedules(client, every, CatalogueSyncs(database), JackpotPools(database))
+        stack.enter_context(_running(schedules))
         stack.enter_context(_running(BreakerProbes(breakers, partners, casinos).keep()))
         structlog.get_logger().info("worker ready")
         await stop.wait()

@@ -19,10 +19,12 @@ from api.casino import jwks
 from api.casino import responses as casino_responses
 from api.casino import routes as casino_routes
 from api.casino.accepts import AcceptReceiver
+from api.casino.callers import CasinoCallers
 from api.casino.games import GamesView
 from api.casino.launch import CasinoLaunch
 from api.documentation import page
 from api.documentation.document import describe
+from api.feed import routes as feed_routes
 from api.launcher import Launcher
 from api.paths import AbsoluteTargets, EscapedLineEnds
 from api.player_auth import LOST_AFTER, PlayerAuth
@@ -46,7 +48,7 @@ from betcore.db.bets import Bets
 from betcore.db.database import Database, DatabaseError, open_database
 from betcore.db.frame_sessions import FrameSessions, ShownBalances
 from betcore.db.games import Games
-from betcore.db.jackpots import JackpotPools
+from betcore.db.jackpot_pools import JackpotPools
 from betcore.db.launches import Launches
 from betcore.db.lobby import Lobby
 from betcore.db.partners import Partners
@@ -121,7 +123,8 @@ def compose(
     balances = Balances(requests, partners, casinos)
     admission = StakeAdmission(requests, settings.stakes_in_flight)
     bets = Bets(database)
-    winnings, workflows = Winnings(bets, JackpotPools(database)), BetWorkflowClient(client)
+    pools = JackpotPools(database)
+    winnings, workflows = Winnings(bets, pools), BetWorkflowClient(client)
     operations = BetOperations(requests, bets, partners, balances, workflows, admission, winnings)
     store = settings.rate_limit_store
     limits = CallerLimits(
@@ -145,7 +148,9 @@ def compose(
     flights, frames = Flights(database, vault, LOST_AFTER), FrameSessions(database, vault)
     auth = PlayerAuth(flights, casinos)
     launches = CasinoLaunch(launcher, auth)
-    app.include_router(casino_routes.router(tokens, partners, accepts, games, launches, limits))
+    callers = CasinoCallers(tokens, partners, limits)
+    app.include_router(casino_routes.router(tokens, callers, accepts, games, launches))
+    app.include_router(feed_routes.router(tokens, callers, pools))
     frame = FrameApi(
         texts,
         partners,
@@ -167,7 +172,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
     The request id of a signed request is used up here if the request was refused before any operation. The signature
     covers neither path nor method: otherwise the same signed request could be sent to another path.
     """
-    if casino_routes.owns(request.url.path):
+    if casino_routes.owns(request.url.path) or feed_routes.owns(request.url.path):
         return casino_responses.refusal(error)
     if webframe_routes.owns(request.url.path):
         return webframe_routes.refuse(request, error, request.app.state.texts)

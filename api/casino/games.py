@@ -1,7 +1,5 @@
 """The catalogue as a casino reads it: all games by pages, and later what has changed since."""
 
-import hashlib
-import json
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +7,8 @@ from fastapi import Request
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
-from api.casino.responses import SUCCESS, render
+from api.casino.responses import render_tagged
+from api.request_query import one_text
 from betcore.db.games import Games, Wanted
 from betcore.db.statements.games import GameRow
 from betcore.domain.errors import Malformed
@@ -18,7 +17,6 @@ _MOST = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CURSOR = re.compile(r"[0-9a-f]{1,14}")
 _LIMIT = re.compile(r"[1-9][0-9]{0,2}")
-_MAX_FILTER = 128
 _MICROSECOND = timedelta(microseconds=1)
 # The casino may keep the answer, and asks each time whether it still holds.
 _CACHE = "private, no-cache"
@@ -35,36 +33,20 @@ class GamesView:
         page = await self._games.page(_wanted(request.query_params))
         cursor = _cursor_text(page.games[-1].updated_at) if page.more else None
         value = {"Games": [_game(one) for one in page.games], "NextCursor": cursor}
-        etag = f'"{hashlib.sha256(json.dumps(value).encode()).hexdigest()[:32]}"'
-        headers = {"ETag": etag, "Cache-Control": _CACHE}
-        if etag in [one.strip() for one in request.headers.get("if-none-match", "").split(",")]:
-            return Response(status_code=304, headers=headers)
-        return render(SUCCESS, "Success", value, headers=headers)
+        return render_tagged(request, value, _CACHE)
 
 
 def _wanted(query: QueryParams) -> Wanted:
-    limit = _one(query, "limit")
+    limit = one_text(query, "limit")
     if limit is not None and (not _LIMIT.fullmatch(limit) or int(limit) > _MOST):
         raise Malformed(f"limit is a number from 1 to {_MOST}")
-    since, cursor = _one(query, "updatedSince"), _one(query, "cursor")
+    since, cursor = one_text(query, "updatedSince"), one_text(query, "cursor")
     return Wanted(
         changed_after=max(_EPOCH if since is None else _moment(since), _EPOCH if cursor is None else _place(cursor)),
         limit=_MOST if limit is None else int(limit),
-        category=_one(query, "category"),
-        provider=_one(query, "provider"),
+        category=one_text(query, "category"),
+        provider=one_text(query, "provider"),
     )
-
-
-def _one(query: QueryParams, name: str) -> str | None:
-    """Return a parameter, None if it is not there or empty. Raises Malformed if it is there twice, or cannot be."""
-    given = query.getlist(name)
-    if len(given) > 1:
-        raise Malformed(f"{name} is given twice")
-    if not given or not given[0]:
-        return None
-    if len(given[0]) > _MAX_FILTER or not given[0].isprintable():
-        raise Malformed(f"{name} is a text of at most {_MAX_FILTER} characters")
-    return given[0]
 
 
 def _moment(given: str) -> datetime:

@@ -20,7 +20,13 @@ SECURITY_SCHEMES: dict[str, Schema] = {
         "scheme": "bearer",
         "bearerFormat": "JWT",
         "description": "The AccessToken of auth/token; each call needs one of its scope.",
-    }
+    },
+    "feedToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The AccessToken of the feed's own auth/token.",
+    },
 }
 
 # status -> meaning, and what is answered
@@ -42,13 +48,24 @@ def _query(name: str, schema: Schema, about: str) -> Schema:
     return {"name": name, "in": "query", "schema": schema, "description": about}
 
 
+_IF_NONE_MATCH: Schema = {
+    "name": "If-None-Match",
+    "in": "header",
+    "schema": TEXT,
+    "description": "The ETag of an answer.",
+}
 _GAMES_QUERY = [
     _query("category", TEXT, "Only games of this category."),
     _query("provider", TEXT, "Only games of this provider."),
     _query("updatedSince", MOMENT, "Only games that have changed after this time."),
     _query("cursor", TEXT, "The NextCursor of the page before."),
     _query("limit", {"type": "integer", "minimum": 1, "maximum": 500, "default": 500}, "Games on a page."),
-    {"name": "If-None-Match", "in": "header", "schema": TEXT, "description": "The ETag of an answer."},
+    _IF_NONE_MATCH,
+]
+_JACKPOTS_QUERY = [
+    _query("gameType", TEXT, "Only those of games of this category."),
+    _query("currency", TEXT, "Only those in this currency."),
+    _IF_NONE_MATCH,
 ]
 
 
@@ -102,12 +119,8 @@ def list_games() -> Operation:
     """Describe ``games``."""
     answers = {"done": _envelope_of({"Games": [examples.GAME], "NextCursor": None})}
     extra: Schema = {"parameters": _GAMES_QUERY}
-    found = _operation(
-        "listGames", "All games, or those that have changed.", "GamesAnswer", answers, (400, *_BEARER), extra, "games"
-    )
-    headers = {"headers": {"ETag": {"schema": TEXT}}}
-    found["responses"] |= {200: found["responses"][200] | headers, 304: {"description": "Nothing has changed."}}
-    return found
+    text = "All games, or those that have changed."
+    return _tagged(_operation("listGames", text, "GamesAnswer", answers, (400, *_BEARER), extra, "games"))
 
 
 def launch_game() -> Operation:
@@ -118,6 +131,29 @@ def launch_game() -> Operation:
     extra: Schema = {"parameters": [game], **_body("LaunchRequest", examples.LAUNCH)}
     text = "Let a player into a game: the page to show."
     return _operation("launchGame", text, "LaunchAnswer", answers, (*_BODY, *_BEARER), extra, "launch")
+
+
+def issue_feed_token() -> Operation:
+    """Describe ``auth/token`` of the feed."""
+    asked = {"PartnerClientId": 2, "Secret": "example-secret-not-real"}
+    answers = {"done": _envelope_of(examples.TOKEN | {"Scope": "feed", "ExpiresIn": 1800})}
+    text = "An access token for the feed, and for nothing else: a page may hold it."
+    return _operation("issueFeedToken", text, "TokenAnswer", answers, (*_BODY, *_BEARER), _body("TokenRequest", asked))
+
+
+def list_jackpots() -> Operation:
+    """Describe ``jackpots/accumulated`` of the feed."""
+    answers = {"done": _envelope_of([examples.JACKPOT])}
+    extra: Schema = {"parameters": _JACKPOTS_QUERY, "security": [{"feedToken": ["feed"]}]}
+    text = "The casino's jackpots, with what they have come to."
+    return _tagged(_operation("listJackpots", text, "JackpotsAnswer", answers, (400, *_BEARER), extra))
+
+
+def _tagged(found: Operation) -> Operation:
+    """Add to an operation that its answer has an ETag, and what the one that has it is answered."""
+    headers = {"headers": {"ETag": {"schema": TEXT}}}
+    found["responses"] |= {200: found["responses"][200] | headers, 304: {"description": "Nothing has changed."}}
+    return found
 
 
 def list_keys() -> Operation:

@@ -120,6 +120,18 @@ SCHEMAS: dict[str, Schema] = {
     "Game": _GAME,
     "GamePage": _object({"Games": {"type": "array", "items": schema_ref("Game")}, "NextCursor": _NULLABLE_TEXT}),
     "GamesAnswer": _envelope((SUCCESS,), schema_ref("GamePage")),
+    "Jackpot": _object(
+        {
+            "JackpotId": ID,
+            "Name": TEXT,
+            "GameType": {**_NULLABLE_TEXT, "description": "The category of its games."},
+            "CurrencyCode": TEXT,
+            "Amount": {**TEXT, "description": "What it has come to, in major units."},
+            "Seed": {**TEXT, "description": "What it begins with again after a win."},
+            "UpdatedAt": MOMENT,
+        }
+    ),
+    "JackpotsAnswer": _envelope((SUCCESS,), {"type": "array", "items": schema_ref("Jackpot")}),
     "LaunchRequest": _LAUNCH,
     "Launched": _LAUNCHED,
     "LaunchAnswer": _envelope((SUCCESS, *PLAY_REFUSED.values()), {"oneOf": [schema_ref("Launched"), {"type": "null"}]}),

@@ -1,9 +1,11 @@
 """Responses to casinos: ``{"ErrorCode", "Message", "Value"}``, and what an error becomes."""
 
+import hashlib
 import json
 
 import structlog
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 
 from betcore.domain.errors import Malformed, NotAuthorised, PlayRefused, ScopeMissing, TooLarge, TooManyCalls
@@ -32,6 +34,15 @@ def render(
     """Return a response in the envelope of this API."""
     body = json.dumps({"ErrorCode": code, "Message": message, "Value": value})
     return Response(body, status, headers, media_type="application/json")
+
+
+def render_tagged(request: Request, value: object, cache: str) -> Response:
+    """Return a success with an ETag of its value; 304 if the request names that. ``cache`` is its Cache-Control."""
+    etag = f'"{hashlib.sha256(json.dumps(value).encode()).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": cache}
+    if etag in [one.strip() for one in request.headers.get("if-none-match", "").split(",")]:
+        return Response(status_code=304, headers=headers)
+    return render(SUCCESS, "Success", value, headers=headers)
 
 
 def refusal(error: Exception) -> Response:

@@ -3,7 +3,7 @@ is an incident."""
 
 from api.provider.schemas import PayInOutBody, PayOutBody
 from betcore.db.bets import Bets
-from betcore.db.jackpots import JackpotPools
+from betcore.db.jackpot_pools import JackpotPools
 from betcore.domain.activity_inputs import Incident
 from betcore.domain.errors import JackpotUnknown, Malformed
 from betcore.domain.jackpots import Jackpot

@@ -14,15 +14,25 @@ import jwt
 from betcore.db.signing_keys import SigningKeys
 from betcore.domain.errors import NotAuthorised
 
-AUDIENCE = "betcore:mis-api"
-LIFETIME = timedelta(minutes=15)
-
 # The clocks of our own machines may differ by this.
 _LEEWAY = timedelta(seconds=10)
 _MAX_TOKEN = 16 * 1024
 _CLIENT = re.compile(r"PartnerClient-([1-9][0-9]{0,15})")
 _ACCESS_CLAIMS = ["iss", "aud", "client_id", "scope", "iat", "nbf", "exp", "jti"]
 _MESSAGE_CLAIMS = ["iss", "client_id", "nbf", "exp", "jti", "data"]
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """An API for casinos. Its access tokens open no other one."""
+
+    audience: str
+    lifetime: timedelta
+
+
+CASINO_API = Surface("betcore:mis-api", timedelta(minutes=15))
+# A page may hold such a token.
+FEED = Surface("betcore:feed", timedelta(minutes=30))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +51,32 @@ class Tokens:
         self._keys = keys
         self._issuer = issuer
 
-    async def issue(self, partner_client_id: int, generation: int, scope: str) -> str:
-        """Return an access token for a casino, valid for ``LIFETIME`` or until its tokens get another generation.
+    async def issue(self, partner_client_id: int, generation: int, scope: str, surface: Surface) -> str:
+        """Return an access token for a casino, until its lifetime is over or the casino's tokens get another
+        generation.
 
         ``scope`` has its scopes, separated by blanks.
         """
         now, key = datetime.now(UTC), await self._keys.current()
         claims = {
             "iss": self._issuer,
-            "aud": AUDIENCE,
+            "aud": surface.audience,
             "client_id": f"PartnerClient-{partner_client_id}",
             "scope": scope,
             "gen": generation,
             "iat": now,
             "nbf": now,
-            "exp": now + LIFETIME,
+            "exp": now + surface.lifetime,
             "jti": secrets.token_hex(16),
         }
         return jwt.encode(claims, key.private_key, algorithm="RS256", headers={"kid": key.kid, "typ": "at+jwt"})
 
-    async def holder(self, token: str) -> Holder:
-        """Return whose access token it is. Raises NotAuthorised for any other token.
+    async def holder(self, token: str, surface: Surface) -> Holder:
+        """Return whose access token it is. Raises NotAuthorised for any other token, also one of another API.
 
         A token of an older release names no generation: it is of the first one.
         """
-        claims = await self._claims(token, _ACCESS_CLAIMS, AUDIENCE, _LEEWAY)
+        claims = await self._claims(token, _ACCESS_CLAIMS, surface.audience, _LEEWAY)
         client = _CLIENT.fullmatch(str(claims["client_id"])) if claims else None
         if claims is None or client is None:
             raise NotAuthorised("the access token does not hold")

@@ -9,21 +9,6 @@ from betcore.domain.bet import BetRecord
 from betcore.domain.claims import Claim
 
 
-class JackpotPools:
-    """The pools of this service."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def can_win(self, jackpot_id: int, casino_id: int, game_id: int, currency: str) -> bool:
-        """Return whether a bet of this casino, game and currency can win a pool: one to which it contributes.
-
-        One that was disabled can be won: its players have paid for it.
-        """
-        given = {"jackpot_id": jackpot_id, "casino_id": casino_id, "game_id": game_id, "currency": currency}
-        return await self._database.one_row(jackpots.CAN_WIN, **given) is not None
-
-
 class JackpotWins:
     """The jackpots of bets, as the bet's own workflow writes them."""
 

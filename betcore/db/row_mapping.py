@@ -39,6 +39,11 @@ def amount_text(value: Decimal | None, currency: str) -> str | None:
         return f"{value} minor units"
 
 
+def signed_text(value: Decimal, currency: str) -> str:
+    """Return an amount that may be below zero as people read it."""
+    return ("-" if value < 0 else "") + (amount_text(abs(value), currency) or "")
+
+
 @dataclass(frozen=True, slots=True)
 class BetRow:
     """The columns of ``bet``; amounts in minor units."""

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from betcore.domain.errors import ScopeMissing
 
-Scope = Literal["payments", "games", "launch"]
+Scope = Literal["payments", "games", "launch", "feed"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 

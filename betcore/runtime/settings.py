@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     cashback_rules_seconds: float = Field(
         300, ge=0, description="Interval in seconds in which windows of cashback rules are begun; 0: only by command."
     )
+    jackpot_seconds: float = Field(
+        10, gt=0, description="Interval in seconds in which stakes are booked to jackpots, if there is any."
+    )
     worker_slots: int = Field(
         400,
         ge=4,

@@ -26,11 +26,12 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from betcore.db.catalogue_sync import CatalogueSyncs
 from betcore.db.database import DatabaseError
+from betcore.db.jackpot_pools import JackpotPools
 from betcore.domain.catalogue import SyncCatalogue, Synced
 from betcore.domain.ids import BETS_QUEUE, cashback_rule_workflow_id, catalogue_workflow_id
 from betcore.domain.reconciliation import Wanted
 
-SWEEP, RECONCILE = "sweep", "reconcile"
+SWEEP, RECONCILE, JACKPOTS = "sweep", "reconcile", "jackpots"
 CASHBACKS, CASHBACK_RULES = "cashbacks", "cashback-rules"
 _log = structlog.get_logger()
 
@@ -43,12 +44,14 @@ class Intervals:
     reconcile: timedelta
     catalogue: timedelta
     cashback_rules: timedelta
+    jackpots: timedelta
 
 
-async def keep_schedules(client: Client, every: Intervals, syncs: CatalogueSyncs) -> None:
+async def keep_schedules(client: Client, every: Intervals, syncs: CatalogueSyncs, pools: JackpotPools) -> None:
     """Create the schedules or update them, and create them again if Temporal has lost them, until cancelled.
 
-    Each provider has one of its own, by which its games are synced; a new provider gets it within ``every.sweep``.
+    Each provider has one of its own, by which its games are synced; a new provider gets it within ``every.sweep``. So
+    does the first pool get the one by which stakes are booked; without a pool there is none.
     """
     fixed = {
         SWEEP: _schedule(SWEEP, "Sweep", every.sweep),
@@ -60,7 +63,8 @@ async def keep_schedules(client: Client, every: Intervals, syncs: CatalogueSyncs
     }
     up_to_date: set[str] = set()
     while True:
-        for name, schedule in (fixed | await _of_providers(syncs, every.catalogue)).items():
+        found = await _of_providers(syncs, every.catalogue) | await _of_pools(pools, every.jackpots)
+        for name, schedule in (fixed | found).items():
             try:
                 await _ensure(client, name, schedule, up_to_date=name in up_to_date)
                 up_to_date.add(name)
@@ -76,6 +80,15 @@ async def _of_providers(syncs: CatalogueSyncs, every: timedelta) -> dict[str, Sc
         _log.warning("the schedules of catalogues could not be looked after", error=str(error))
         return {}
     return {catalogue_workflow_id(one): _of_provider(one, every) if every else None for one in counterparties}
+
+
+async def _of_pools(pools: JackpotPools, every: timedelta) -> dict[str, Schedule | None]:
+    try:
+        wanted = await pools.exist()
+    except DatabaseError as error:
+        _log.warning("the schedule of jackpots could not be looked after", error=str(error))
+        return {}
+    return {JACKPOTS: _schedule(JACKPOTS, "JackpotBookings", every)} if wanted else {}
 
 
 def _of_provider(counterparty_id: str, every: timedelta) -> Schedule:

@@ -9,6 +9,7 @@ from temporalio.client import Client
 from betcore.db.database import Database
 from betcore.verify.cashbacks import check_cashbacks
 from betcore.verify.casinos import CasinoCheck
+from betcore.verify.jackpots import check_jackpots
 from betcore.verify.report import CHECKS, OnProgress, Report, ignore_progress
 from betcore.verify.rows import check_rows, first_after
 from betcore.verify.workflows import Timing, WorkflowCheck
@@ -46,6 +47,7 @@ async def verify(sources: Sources, progress: OnProgress = ignore_progress) -> Re
         after = await first_after(sources.database, sources.since)
         await check_rows(sources.database, after, report, progress)
         await check_cashbacks(sources.database, sources.since, report, progress)
+        await check_jackpots(sources.database, after, report, progress)
     if sources.client is not None:
         with report.timed("temporal"):
             await WorkflowCheck(sources.database, sources.client, report, progress, timing).check()

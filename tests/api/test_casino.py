@@ -11,7 +11,7 @@ import pytest
 from temporalio.client import Client
 
 from betcore.casino.accept_notifications import AcceptNotifications
-from betcore.casino.tokens import AUDIENCE
+from betcore.casino.tokens import CASINO_API
 from betcore.db.onboarding import Onboarding
 from betcore.db.signing_keys import SigningKey
 from betcore.domain.claims import Confirmation
@@ -60,11 +60,11 @@ async def test_a_casino_gets_a_token_that_it_can_read_and_use(caller: CasinoCall
     assert {name: value[name] for name in ("TokenType", "ExpiresIn", "Scope")} == {
         "TokenType": "Bearer",
         "ExpiresIn": 900,
-        "Scope": "payments games launch",
+        "Scope": "payments games launch feed",
     }
     keys = jwt.PyJWKSet.from_dict((await caller.api.get("/mis-api/api/v2/auth/jwks")).body)
     key = keys[jwt.get_unverified_header(value["AccessToken"])["kid"]]
-    claims = jwt.decode(value["AccessToken"], key, algorithms=["RS256"], audience=AUDIENCE, issuer="betcore")
+    claims = jwt.decode(value["AccessToken"], key, algorithms=["RS256"], audience=CASINO_API.audience, issuer="betcore")
     assert claims["client_id"] == f"PartnerClient-{caller.partner_client_id}"
     assert claims["exp"] - claims["iat"] == 900
     assert set(claims) == {"iss", "aud", "client_id", "scope", "gen", "iat", "nbf", "exp", "jti"}
@@ -177,7 +177,7 @@ def _sign(key: SigningKey, **changed: Any) -> str:
     now = datetime.now(UTC)
     claims: dict[str, Any] = {
         "iss": "betcore",
-        "aud": AUDIENCE,
+        "aud": CASINO_API.audience,
         "client_id": "PartnerClient-1",
         "scope": "payments",
         "iat": now,

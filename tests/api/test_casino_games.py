@@ -176,7 +176,7 @@ async def test_a_query_that_can_be_read(caller: CasinoCaller, query: str) -> Non
 
 
 async def test_a_token_is_good_for_what_it_was_asked_for(caller: CasinoCaller) -> None:
-    found = await caller.log_in(Scope="games feed")
+    found = await caller.log_in(Scope="games reports")
     assert found.value["Scope"] == "games"
     games, payments = await caller.bearer(Scope="games"), await caller.bearer(Scope="payments")
     assert (await caller.get(GAMES, games)).code == DONE

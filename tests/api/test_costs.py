@@ -20,7 +20,7 @@ from api.provider.stake_admission import StakeAdmission
 from api.provider.winnings import Winnings
 from api.provider.workflow_client import BetWorkflowClient
 from betcore.db.engine import create_engine
-from betcore.db.jackpots import JackpotPools
+from betcore.db.jackpot_pools import JackpotPools
 from betcore.db.migrate import migrate
 from betcore.runtime.settings import Settings
 from devkit.stack import postgres

@@ -25,6 +25,7 @@ from tests.partner import ROOT
 Document = dict[str, Any]
 
 V1, V2 = "/v1/sessions/{sessionId}", "/mis-api/api/v2"
+FEED = "/partnersmediator-service/api/v2"
 PROVIDERS = {
     "getBalance": ("get", f"{V1}/balance", {1, 2, 3, 8, 99}),
     "payIn": ("post", f"{V1}/bets/pay-in", {1, 2, 3, 4, 6, 7, 8, 99, 104}),
@@ -40,6 +41,8 @@ CASINOS = {
     "acceptCashback": ("post", f"{V2}/cashback-payments/accept", {200, 400, 401, 403, 405, 413, 429, 503}),
     "listGames": ("get", f"{V2}/games", {200, 304, 400, 401, 403, 405, 429, 503}),
     "launchGame": ("post", f"{V2}/games/{{GameId}}/launch", {200, 400, 401, 403, 405, 413, 429, 503}),
+    "issueFeedToken": ("post", f"{FEED}/auth/token", {200, 400, 401, 403, 405, 413, 429, 503}),
+    "listJackpots": ("get", f"{FEED}/jackpots/accumulated", {200, 304, 400, 401, 403, 405, 429, 503}),
 }
 OPERATIONS = {"isLive": ("get", "/health/live"), "isReady": ("get", "/health/ready")}
 # Routes that partners do not call: monitoring, the document, and what our own page of the frame loads and calls.
@@ -47,6 +50,7 @@ UNDOCUMENTED = re.compile(r"/openapi\.json|/metrics|/webframe/.+")
 BODIES = {"payIn": PayInBody, "payOut": PayOutBody, "payInOut": PayInOutBody, "refund": RefundBody}
 READERS = {
     "issueToken": casino_schemas.credentials,
+    "issueFeedToken": casino_schemas.credentials,
     "verifyMessage": casino_schemas.token,
     "acceptPayment": lambda body: casino_schemas.accept(body, DEFAULT_ERROR_CODES),
     "acceptCashback": lambda body: casino_schemas.accept(body, DEFAULT_ERROR_CODES, cashback=True),
@@ -142,7 +146,8 @@ async def test_what_each_call_authenticates_by(document: Document) -> None:
         assert operations[name]["security"] == [{header: [] for header in headers}]
     found = {name: operations[name].get("security") for name in CASINOS}
     bearers = {"acceptPayment": "payments", "acceptCashback": "payments", "listGames": "games", "launchGame": "launch"}
-    assert found == {name: [{"accessToken": [bearers[name]]}] if name in bearers else None for name in CASINOS}
+    wanted = {name: [{"accessToken": [bearers[name]]}] if name in bearers else None for name in CASINOS}
+    assert found == wanted | {"listJackpots": [{"feedToken": ["feed"]}]}
 
 
 @pytest.mark.parametrize("name", list(PROVIDERS))

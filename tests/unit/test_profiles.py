@@ -50,7 +50,7 @@ def test_an_empty_file_is_a_casino_with_the_documented_defaults() -> None:
         "retry": {"first": 1, "factor": 2, "cap": 300},
         "breaker": {"failures": 10, "window": 10, "probe_every": 5},
         "owed_per_second": 50,
-        "scopes": ("payments", "games", "launch"),
+        "scopes": ("payments", "games", "launch", "feed"),
         "origins": (),
         "time_zone": "UTC",
         "cashback_rules": (),

@@ -40,6 +40,7 @@ READS_MUCH = {
     "verify_books.SHARES": (3000, "verify reads every bet: a range of BetIds at a time"),
     "verify_cashbacks.FAULTS": (20_000, "verify reads every cashback: a page of a thousand here"),
     "verify_cashbacks.MADE_BEHIND": (3000, "verify reads every cashback: a page reads past those of other casinos"),
+    "verify_jackpots.STAKE_FAULTS": (3000, "verify reads every bet: a range of BetIds at a time"),
     "verify_rows.FAULTS": (3000, "verify reads every bet: a range of BetIds at a time"),
     "verify_rows.WHOLE": (2000, "verify counts what it is about to read"),
     "verify_rows.BEFORE": (5000, "verify finds the first of the bets that it is about to read"),
@@ -101,6 +102,9 @@ GIVEN = {
     "how": "'done'",
     "idle": "'1 minute'",
     "jackpot": "NULL",
+    "provider_game_id": "'dice'",
+    "seed": "100",
+    "game_type": "NULL",
     "jackpot_id": "NULL",
     "image_urls": "ARRAY['https://p']",
     "incident_id": "1000",
@@ -137,6 +141,7 @@ GIVEN = {
     "ours": "'{{}}'",
     "outcome": "'synced'",
     "owner": "'owner'",
+    "proposed_for": "'1 hour'",
     "part": "'bet'",
     "partner_client_id": "2",
     "partner_transaction_id": "'t'",
@@ -242,7 +247,11 @@ OTHERS: dict[str, tuple[int, dict[str, str]]] = {
     "cashback_movements.TAKE_ON": (0, {"bet_id": "{waiting}", "seen_owner": "NULL", "life": "0"}),
     "verify_cashbacks.FAULTS": (0, {"after": "{issuing}", "upto": "{cancelling}"}),
     "cashbacks.CANCEL": (0, {"bet_id": "{issued}", "reason": "'a mistake'"}),
-    "jackpots.CAN_WIN": (0, {"jackpot_id": "1"}),
+    **{
+        f"jackpot_pools.{name}": (0, {"jackpot_id": "1"})
+        for name in ("ADJUST", "BOOK", "CAN_WIN", "DISABLE", "ENTRIES", "SHOW", "UNBOOKED")
+    },
+    "jackpot_pools.ADD": (0, {"share": "0.5", "casino": "'c1'"}),
     "jackpots.DECIDE": (ACCEPTANCE, {"jackpot_id": "1"}),
     "launches.OPEN": (0, {"session_id": "'new'"}),
     "lobby.PAGE": (0, {"search": "NULL"}),
@@ -254,6 +263,9 @@ OTHERS: dict[str, tuple[int, dict[str, str]]] = {
     "reversals.OPEN": (SETTLED, {}),
     "verify_books.OF_CASINO": (SETTLED, {"after": "{bet}"}),
     "verify_books.SHARES": (SETTLED, {"after": "{bet}"}),
+    "verify_jackpots.JOURNAL": (0, {"jackpot_id": "1", "after": "0", "upto": "9"}),
+    "verify_jackpots.STAKE_FAULTS": (SETTLED, {"after": "{bet}"}),
+    "verify_jackpots.STAKES": (SETTLED, {"after": "{bet}"}),
     "verify_rows.FAULTS": (SETTLED, {"after": "{bet}"}),
     "verify_rows.SUMS": (SETTLED, {"after": "{bet}"}),
 }

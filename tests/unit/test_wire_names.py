@@ -81,6 +81,7 @@ WORKFLOWS = {
     "CatalogueSync": {"run": "(SyncCatalogue) -> Synced", "updates": {}, "signals": {}, "queries": {}},
     "CashbackRules": {"run": "() -> int", "updates": {}, "signals": {}, "queries": {}},
     "CashbackRuleRun": {"run": "(int) -> RuleRunDone", "updates": {}, "signals": {}, "queries": {}},
+    "JackpotBookings": {"run": "() -> int", "updates": {}, "signals": {}, "queries": {}},
 }
 ACTIVITIES = {
     "bets": {
@@ -121,6 +122,7 @@ ACTIVITIES = {
         "sync_catalogue": "(SyncCatalogue) -> Synced",
         "start_cashback_rules": "() -> int",
         "pay_cashback_rule": "(int) -> RuleRunDone",
+        "book_contributions": "() -> int",
     },
 }
 # A field's type as Python annotates it; without a default it is required. A named tuple travels as a list.
@@ -482,6 +484,7 @@ SCHEDULES = {
     "cashbacks": "starts CashbackStarts as cashbacks on bets",
     "reconcile": "starts Reconciliations as reconcile on bets",
     "cashback-rules": "starts CashbackRules as cashback-rules on bets",
+    "jackpots": "starts JackpotBookings as jackpots on bets",
     "catalogue:8d0e36a1-0000-4000-8000-000000000001": "starts CatalogueSync as "
     "catalogue:8d0e36a1-0000-4000-8000-000000000001 on bets",
 }
@@ -599,10 +602,17 @@ class _Providers:
         return [_BET.counterparty_id]
 
 
+class _Pools:
+    """There is a pool."""
+
+    async def exist(self) -> bool:
+        return True
+
+
 async def test_schedules_keep_their_ids() -> None:
     temporal, hour = _Temporal(), timedelta(hours=1)
-    every, providers = Intervals(hour, hour, hour, hour), cast(Any, _Providers())
-    keeping = asyncio.create_task(keep_schedules(cast(Any, temporal), every, providers))
+    every, providers = Intervals(hour, hour, hour, hour, hour), cast(Any, _Providers())
+    keeping = asyncio.create_task(keep_schedules(cast(Any, temporal), every, providers, cast(Any, _Pools())))
     await asyncio.sleep(0)
     keeping.cancel()
     with suppress(asyncio.CancelledError):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from betcore.casino.tokens import AUDIENCE, Tokens
+from betcore.casino.tokens import CASINO_API, FEED, Tokens
 from betcore.db.onboarding import Onboarding
 from betcore.db.signing_keys import SigningKeys
 from betcore.domain.errors import NotAuthorised
@@ -53,14 +53,15 @@ async def test_a_message_is_no_access_token_and_an_access_token_no_message(datab
         keys = SigningKeys(casino.database, Vault.of(Settings(secret_key=SECRET_KEY)), 60)
         tokens, partner = Tokens(keys, "test"), await casino.partners.casino(casino.session.casino_id)
         message = await casino.casinos._token(partner, MAKE, {}, None)
-        access = await tokens.issue(2, 0, "payments")
+        access = await tokens.issue(2, 0, "payments", CASINO_API)
         claims = await tokens.message(message)
         assert claims is not None
         assert (claims["aud"], claims["path"]) == (f"PartnerClient-{partner.partner_client_id}", MAKE)
-        assert claims["aud"] != AUDIENCE
+        assert claims["aud"] not in (CASINO_API.audience, FEED.audience)
         assert await tokens.message(access) is None
-        with pytest.raises(NotAuthorised):
-            await tokens.holder(message)
+        for surface in (CASINO_API, FEED):
+            with pytest.raises(NotAuthorised):
+                await tokens.holder(message, surface)
 
 
 @pytest.mark.edge_case(101)

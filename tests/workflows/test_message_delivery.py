@@ -24,7 +24,7 @@ from api.provider.schemas import PayOutBody, RefundBody
 from api.provider.stake_admission import StakeAdmission
 from api.provider.winnings import Winnings
 from api.provider.workflow_client import BetWorkflowClient
-from betcore.db.jackpots import JackpotPools
+from betcore.db.jackpot_pools import JackpotPools
 from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.errors import Contradiction, OutcomeUnknown
 from betcore.domain.ids import BetKey

@@ -4,19 +4,9 @@ A pool's row is locked by whatever changes it: the newest entry of its journal s
 contributes locks it.
 """
 
-from dataclasses import dataclass
-
 from betcore.db.row_mapping import BetRow
 from betcore.db.statement import Statement
 from betcore.db.statements.movements import CLAIM, SENT, ClaimRow
-
-
-@dataclass(frozen=True, slots=True)
-class JackpotIdRow:
-    """A pool."""
-
-    jackpot_id: int
-
 
 # What a bet in ``changed`` that is settled adds to the pools of its game: booked later, so that bets share no row.
 CONTRIBUTED = """contributed AS (
@@ -33,15 +23,6 @@ CONTRIBUTED_BACK = """contributed_back AS (
     INSERT INTO jackpot_stake (bet_id, jackpot_id, reversed, amount)
     SELECT bet_id, jackpot_id, true, -amount FROM changed JOIN jackpot_stake USING (bet_id) WHERE NOT reversed
 )"""
-
-CAN_WIN = Statement(
-    JackpotIdRow,
-    """
-SELECT jackpot_id FROM jackpot JOIN game USING (provider_id)
-WHERE jackpot_id = :jackpot_id AND casino_id = :casino_id AND currency = :currency AND game.game_id = :game_id
-  AND (jackpot.game_id = game.game_id OR jackpot.category = game.category)
-""",
-)
 
 # Decides a bet with its jackpot, by the conditions of BEGIN_CREDIT, which counts the send of the win afterwards. A pool
 # is emptied in the same statement: of two bets that win it at once the second waits for its row, and finds the seed

@@ -1,0 +1,67 @@
+"""The feed: what casinos' servers and pages read of games. Jackpots are the first of it.
+
+Its access tokens open nothing else, because a page may hold one. Answers have the form of the API for casinos.
+"""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api.casino import openapi, schemas
+from api.casino.callers import CasinoCallers
+from api.casino.responses import SUCCESS, render, render_tagged
+from api.casino.routes import with_refusals
+from api.request_body import read_body
+from api.request_query import one_text
+from betcore.casino.tokens import FEED, Tokens
+from betcore.db.jackpot_pools import JackpotPools
+from betcore.db.row_mapping import amount_text
+from betcore.db.statements.jackpot_pools import ShownRow
+from betcore.domain.scopes import granted
+
+PREFIX = "/partnersmediator-service/api/v2"
+# Booking is in the order of seconds too.
+_CACHE = "private, max-age=1"
+
+
+def router(tokens: Tokens, callers: CasinoCallers, pools: JackpotPools) -> APIRouter:
+    """Return the routes ``auth/token`` and ``jackpots/accumulated``."""
+    routes = APIRouter(prefix=PREFIX)
+
+    async def token(request: Request) -> Response:
+        client_id, secret, _ = schemas.credentials(await read_body(request))
+        account = await callers.by_secret(client_id, secret)
+        scope = granted(account.casino.profile.scopes, "feed")
+        value = {
+            "AccessToken": await tokens.issue(client_id, account.token_generation, scope, FEED),
+            "TokenType": "Bearer",
+            "ExpiresIn": int(FEED.lifetime.total_seconds()),
+            "Scope": scope,
+        }
+        return render(SUCCESS, "Success", value, headers={"Cache-Control": "no-store"})
+
+    async def accumulated(request: Request) -> Response:
+        casino = await callers.by_token(request, FEED, "feed")
+        currency, game_type = (one_text(request.query_params, name) for name in ("currency", "gameType"))
+        found = await pools.accumulated(casino.casino_id, currency, game_type)
+        return render_tagged(request, [_shown(row) for row in found], _CACHE)
+
+    routes.post("/auth/token", **openapi.issue_feed_token())(with_refusals(token))
+    routes.get("/jackpots/accumulated", **openapi.list_jackpots())(with_refusals(accumulated))
+    return routes
+
+
+def owns(path: str) -> bool:
+    """Return whether a refusal at this path has the form of this API."""
+    return path.startswith(f"{PREFIX}/")
+
+
+def _shown(row: ShownRow) -> dict[str, object]:
+    return {
+        "JackpotId": row.jackpot_id,
+        "Name": row.name,
+        "GameType": row.game_type,
+        "CurrencyCode": row.currency,
+        "Amount": amount_text(row.amount, row.currency),
+        "Seed": amount_text(row.seed, row.currency),
+        "UpdatedAt": row.changed_at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+    }
