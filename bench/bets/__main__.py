@@ -25,6 +25,7 @@ from bench.bets.modes import (
     pair,
     processes,
     slow_casino,
+    sweep,
 )
 from bench.bets.processes import Watch
 from bench.harness import ProcessEnded
@@ -36,6 +37,7 @@ _MODES = {
     "filled": filled,
     "processes": processes,
     "slow-casino": slow_casino,
+    "sweep": sweep,
     "backlog": backlog,
     "cold": cold,
     "latency": latency,

@@ -101,6 +101,8 @@ async def fill(stack: RunningStack, settled: int, still_open: int) -> dict[str, 
     began, total = time.monotonic(), settled + still_open
     connection = await asyncpg.connect(stack.ready.database, command_timeout=600)
     try:
+        # Before their rows: a sweep would start others for rows without a workflow.
+        await _start_workflows(stack, still_open)
         await connection.execute(_NEW_PLAYERS, _PLAYERS)
         # The rows of one statement refer to each other; and what is copied in need not survive a crash.
         await connection.execute("SET session_replication_role = replica")
@@ -109,7 +111,6 @@ async def fill(stack: RunningStack, settled: int, still_open: int) -> dict[str, 
             last = min(first + _AT_ONCE - 1, total)
             await connection.execute(_BETS, first, last, still_open, total, _PLAYERS)
             say(f"{last:,} of {total:,} bets are copied in")
-        await _start_workflows(stack, still_open)
         await connection.execute("VACUUM ANALYZE")
         await connection.execute("CHECKPOINT")
         size = await connection.fetchval("SELECT pg_database_size(current_database())")
