@@ -18,6 +18,7 @@ from bench.bets.modes import (
     cold,
     compare,
     filled,
+    jackpots,
     latency,
     load,
     noisy_provider,
@@ -43,6 +44,7 @@ _MODES = {
     "latency": latency,
     "overload": overload,
     "noisy-provider": noisy_provider,
+    "jackpots": jackpots,
     "pair": pair,
     "load": load,
 }
