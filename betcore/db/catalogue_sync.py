@@ -50,6 +50,7 @@ class CatalogueSyncs:
         ids = [game.game_id for game in found.games]
         async with self._database.transaction() as transaction:
             before = await _begin(transaction, provider_id)
+            await transaction.execute(catalogue_sync.PLAN_FOR_THIS_LIST)
             [count] = await transaction.all_rows(catalogue_sync.MISSING, provider_id=provider_id, game_ids=ids)
             added = changed = 0
             for start in range(0, len(found.games), _BATCH):

@@ -210,6 +210,20 @@ async def test_a_catalogue_of_20000_games_is_synced_in_few_statements(provider: 
     assert await provider.database.sql("SELECT count(*) FROM game WHERE gone_at IS NULL") == [12_000]
 
 
+async def test_a_list_is_not_compared_by_a_plan_that_was_kept_for_another_one(
+    provider: Provider, database_url: str
+) -> None:
+    many = games(*range(20_000))
+    assert (await provider.sync(many)).added == 20_000
+    # As on a connection that has had five syncs.
+    name = database_url.rpartition("/")[2]
+    await provider.database.sql(f'ALTER DATABASE "{name}" SET plan_cache_mode = force_generic_plan')
+    async with PartnerDatabase.at(database_url) as later, aiohttp.ClientSession() as http:
+        assert await later.sql("SHOW plan_cache_mode") == ["force_generic_plan"]
+        provider.keeper = CatalogueKeeper(CatalogueSyncs(later.db), provider.database.partners, ProviderClient(http))
+        assert (await provider.sync(many[:12_000])).gone == 8_000
+
+
 async def test_times_of_change_are_unique_and_follow_commits(provider: Provider) -> None:
     await provider.sync(games(*range(50)))
     assert await provider.database.sql("SELECT count(DISTINCT updated_at) FROM game") == [50]

@@ -79,6 +79,10 @@ RETURNING outcome, reason, etag
 """,
 )
 
+# From its sixth run on a connection PostgreSQL would keep a plan that expects ten listed games: of 20,000 each would be
+# compared with each game, for minutes. So the statements of this transaction are planned for the list that they get.
+PLAN_FOR_THIS_LIST = Statement(NoRow, "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
+
 MISSING = Statement(
     MissingRow,
     """
