@@ -50,7 +50,7 @@ PATHS = [
 ]
 # Below the prefix of casinos.
 CASINO_PATHS = [
-    *("/", "/payments", "/payments/accept/", "/payments/Accept", "/payments//accept", "/cashback-payments/accept"),
+    *("/", "/payments", "/payments/accept/", "/payments/Accept", "/payments//accept", "/cashback-payments"),
     *("/auth/token%00", "/payments/accept%0A", "/auth/token%0A", "/auth/token/x", "/auth", "/auth/../payments/accept"),
     *("/games/list", "/" + "a/" * 300),
 ]

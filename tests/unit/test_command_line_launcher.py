@@ -74,7 +74,7 @@ def test_without_an_installation_it_says_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (["betcore", "ca"], ["casino"]),
+        (["betcore", "ca"], ["casino", "cashback"]),
         (["betcore", "casino", "set-"], ["set-profile", "set-limits"]),
         (["betcore", "play", "--be"], ["--bets"]),
         (["betcore", "sandbox", "confirm", "ac"], ["accept"]),

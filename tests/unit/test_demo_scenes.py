@@ -34,7 +34,7 @@ class FakeService:
 
     def move(self, player: str, bet: str, kind: int, amount: Decimal) -> None:
         self.balances[player] += amount if kind > 0 else -amount
-        entry = {"bet_id": len(self.stakes), "transaction_type": kind, "amount": str(amount)}
+        entry = {"bet_id": len(self.stakes), "transaction_type": kind, "amount": str(amount), "cashback": False}
         self.moved.append(entry | {"player": player})
 
     async def call(self, request: web.Request) -> web.Response:
