@@ -43,6 +43,16 @@ async function start() {
     event.preventDefault();
     play(part("bet").elements.stake.value);
   });
+  await balanceKnown();
+}
+
+// The aggregator may not know the balance just now. A bet that ends meanwhile shows it too.
+async function balanceKnown() {
+  while (part("balance").textContent === "…") {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const { balance } = await ask(address);
+    if (balance != null && part("balance").textContent === "…") showBalance(balance);
+  }
 }
 
 function offer(least, most) {
