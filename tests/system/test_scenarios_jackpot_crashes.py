@@ -66,11 +66,12 @@ async def test_a_workflow_is_lost_between_win_and_jackpot(stack: Stack, call: Ca
     await call(partner, bet)
     await holds(lambda: sends(partner, bet), lambda found: JACKPOT in [one["transaction_type"] for one in found])
     await partner.workflow(bet).terminate()
+    # Before the casino is well: a send that was on its way when the workflow was lost could pay the jackpot.
+    await holds(lambda: partner.row(bet), lambda row: row.lives == 1, WITHIN)
     await partner.faults()
     answer = await until(partial(call, partner, bet), WITHIN)
     assert (answer.outcome, answer.body["jackpotAmount"]) == (DONE, 500)
     assert await partner.journal(bet) == WON
-    assert (await partner.row(bet)).lives == 1
     await rows_fit(partner, bet)
 
 
