@@ -18,6 +18,7 @@ USED_BEFORE = "this X-Request-Id was used before"
 RESPONSE_CODES: dict[str, tuple[int, int]] = {
     Code.MALFORMED: (2, 400),
     Code.JACKPOT_UNKNOWN: (2, 400),
+    Code.LIVE_GAME_UNKNOWN: (2, 400),
     Code.TOO_LARGE: (2, 413),
     Code.UNKNOWN_ROUTE: (2, 404),
     Code.WRONG_METHOD: (2, 405),
@@ -36,6 +37,7 @@ RESPONSE_CODES: dict[str, tuple[int, int]] = {
     Code.PLAYER_BLOCKED: (7, 200),
     Code.LIMIT_REACHED: (7, 200),
     Code.GAME_DISABLED: (7, 200),
+    Code.ROUND_CLOSED: (7, 200),
     Code.CASINO_REFUSED: (7, 200),
     Code.CASINO_UNAVAILABLE: (7, 200),
     Code.NOT_AUTHORISED: (8, 401),

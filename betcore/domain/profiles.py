@@ -87,6 +87,13 @@ class Launch(_Section):
     urls: bool = False
 
 
+class Live(_Section):
+    """How the rounds of a provider's live games are treated; see ``betcore.domain.live_rounds``."""
+
+    result_within: Seconds = 300.0
+    refund_cancelled: bool = False
+
+
 class ProviderProfile(_PartnerProfile):
     """How the service treats one provider."""
 
@@ -103,6 +110,7 @@ class ProviderProfile(_PartnerProfile):
     on_overdue: Literal["hold", "refund"] = "hold"
     frame_hosts: tuple[FrameHost, ...] = ()
     launch: Launch = Launch()
+    live: Live = Live()
     session_idle: Seconds = 7200.0
     session_lifetime: Seconds = 86400.0
     rate: Rate | None = Rate()

@@ -45,12 +45,12 @@ SELECT n, (floor(extract(epoch FROM opened_at - timestamptz '2026-01-01 00:00:00
 FROM made;
 UPDATE bets SET state = 'acceptance' WHERE state IS NULL;
 INSERT INTO bet (bet_id, provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, currency, stake, win,
-                 state, refusal, owner, opened_at, accepted_at, accepted_balance, told_at, withdrawn_at, closed_at,
+                 round_id, state, refusal, owner, opened_at, accepted_at, accepted_balance, told_at, withdrawn_at, closed_at,
                  closed_balance, one_step)
 SELECT bet_id, 1 + n % 4, 'bet-' || n, CASE WHEN player_id = 7 THEN 6 ELSE 1 + player_id % 5 END,
        player_id, 1 + n % 40, 's' || 1 + n % 20000, 'EUR', 1000,
        CASE WHEN state = 'settled' AND n % 3 > 0 THEN 2500 WHEN state IN ('settled', 'settling') THEN 0 END,
-       state, CASE WHEN state = 'refused' THEN 'no_money' END, 'owner', opened_at,
+       'round-' || n / 400, state, CASE WHEN state = 'refused' THEN 'no_money' END, 'owner', opened_at,
        CASE WHEN accepted THEN opened_at + interval '1 second' END, CASE WHEN accepted THEN 100000 END,
        CASE WHEN state IN ('settled', 'settling') THEN opened_at END,
        CASE WHEN state IN ('refunding', 'refunded') THEN opened_at END,
@@ -118,6 +118,17 @@ INSERT INTO cashback (cashback_id, casino_id, player_id, currency, amount, sourc
 SELECT run_id * 100 + n, 2, 1 + 5 * (n - 1), 'EUR', 500, 'rule', 'rule:' || run_id || ':' || n, 'weekly', version_id,
        period_from, period_to, 'issued', period_to, period_to
 FROM cashback_rule_run, generate_series(1, 2) AS n WHERE run_id <= 100;
+
+-- Two live games, one of them with the rounds of a week. One of fifty was cancelled, and the newest one runs.
+INSERT INTO live_game (game_type, provider_id, name_key, betting_seconds) VALUES (1, 1, 'draw', 15), (2, 2, 'wheel', 15);
+INSERT INTO live_round (game_type, edition, provider_id, round_id, state, play_status, announced_at, started_at,
+                        finished_at, results, refunds)
+SELECT 1, n, 1, 'round-' || n, state, CASE WHEN state = 'active' THEN 'betting' END, at, at,
+       CASE WHEN state <> 'active' THEN at END, CASE WHEN state = 'finished' THEN jsonb_build_array(n % 60) END,
+       CASE WHEN n = 19950 THEN 'owed' WHEN state = 'cancelled' THEN 'done' END
+FROM (SELECT n, now() - make_interval(secs => 20 * (20000 - n)) AS at,
+             CASE WHEN n = 20000 THEN 'active' WHEN n % 50 = 0 THEN 'cancelled' ELSE 'finished' END AS state
+      FROM generate_series(1, 20000) AS n) AS made;
 
 -- A run for each casino and half hour, with seven findings.
 INSERT INTO reconciliation (casino_id, opened_from, opened_to, workflow_id, bets, compared, ended_at)

@@ -21,18 +21,18 @@ from devkit.stack.binaries import program
 
 STATEMENTS = statements()
 MODULES = sorted(Path(next(iter(package.__path__))).glob("[a-z]*.py"))
-TYPES: dict[str, Any] = {
-    "bool": bool,
-    "int2": int,
-    "int4": int,
-    "int8": int,
-    "interval": timedelta,
-    "jsonb": dict,
-    "numeric": Decimal,
-    "text": str,
-    "text[]": list,
-    "timestamptz": datetime,
-    "uuid": UUID,
+TYPES: dict[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "int2": (int,),
+    "int4": (int,),
+    "int8": (int,),
+    "interval": (timedelta,),
+    "jsonb": (dict, list),
+    "numeric": (Decimal,),
+    "text": (str,),
+    "text[]": (list,),
+    "timestamptz": (datetime,),
+    "uuid": (UUID,),
 }
 # All that has to be true before another send may leave, in a statement that counts it.
 MAY_LEAVE = (
@@ -53,8 +53,8 @@ async def test_every_row_has_the_columns_and_types_of_its_statement(database_url
         prepared = await connection.prepare(re.sub(r"\$\d+", "NULL", statement.query))
         found = [(column.name, column.type.name) for column in prepared.get_attributes()]
         for field, hint in columns(statement.row):
-            kinds = [TYPES[kind] for column, kind in found if column == field]
-            if len(kinds) != 1 or kinds[0].__name__ not in str(hint):
+            kinds = [kind for column, kind in found if column == field]
+            if len(kinds) != 1 or not any(known.__name__ in str(hint) for known in TYPES[kinds[0]]):
                 wrong.append((name, field, str(hint), kinds))
     await connection.close()
     assert wrong == []
