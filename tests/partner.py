@@ -384,7 +384,8 @@ async def _launch(folder: Path, options: Sequence[str], environment: Mapping[str
     free = {f"BETCORE_{name}_PORT": "0" for name in _PORTS}
     # Tests hold up many stakes at once, which a stack turns away: see tests/api/test_overload.py.
     # Their providers list no games, and a sync that fails files an incident.
-    off = {"BETCORE_STAKES_IN_FLIGHT": "0", "BETCORE_CATALOGUE_SECONDS": "0"}
+    # The draw game is played where it is tested: elsewhere it would only use the machine.
+    off = {"BETCORE_STAKES_IN_FLIGHT": "0", "BETCORE_CATALOGUE_SECONDS": "0", "BETCORE_SANDBOX_DRAW_SECONDS": "0"}
     own = {"BETCORE_FAILPOINTS": str(folder / "failpoints"), **off, **CRYPTO}
     with (folder / "up.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(

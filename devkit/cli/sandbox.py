@@ -7,7 +7,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
@@ -18,6 +18,7 @@ import typer
 from betcore.cli.context import CommandContext, Json, run_command
 from betcore.cli.output import AsJson, DataDir, emit, read_settings, reporting_errors
 from betcore.domain.errors import NotFound, Unavailable
+from devkit.cli import sandbox_provider
 
 if TYPE_CHECKING:
     from betcore.db.onboarding import Onboarding
@@ -149,8 +150,9 @@ async def _prepare(context: CommandContext) -> Json:
     provider_url = f"http://127.0.0.1:{context.settings.sandbox_provider_port}"
     provider = await _provider(partners, provider_url)
     secret = await partners.secret("provider", PROVIDER_NAME)
-    await _introduce(provider_url, provider["counterparty_id"], secret)
-    await _sync(context, provider["counterparty_id"])
+    await sandbox_provider.introduce(provider_url, provider["counterparty_id"], secret)
+    await sandbox_provider.sync(context, provider["counterparty_id"])
+    await sandbox_provider.draw(context, PROVIDER_NAME, provider_url, provider["counterparty_id"])
     casino = await _casino(partners, casino_url)
     if GAME_ID not in {game["game_id"] for game in await catalogue.games(PROVIDER_NAME)}:
         await catalogue.add_game(PROVIDER_NAME, GAME_ID, "Dice")
@@ -212,41 +214,6 @@ async def _provider(partners: "Onboarding", url: str) -> Json:
     # Its games run at its own address.
     profile = await partners.profile("provider", PROVIDER_NAME) | {"frame_hosts": [url.removeprefix("http://")]}
     return found | await partners.change("provider", PROVIDER_NAME, profile=json.dumps(profile))
-
-
-async def _introduce(provider_url: str, counterparty_id: str, secret: str) -> None:
-    """Give the sandbox provider the secret by which it checks our calls."""
-    import aiohttp
-
-    from betcore.casino.http_session import http_session
-
-    known = {"counterparty_id": counterparty_id, "secret": secret}
-    try:
-        async with http_session(raise_for_status=True) as http:
-            await http.post(f"{provider_url}/_counterparty", json=known)
-    except aiohttp.ClientError as error:
-        raise Unavailable(f"the sandbox provider at {provider_url}: {error}", code="unreachable") from error
-
-
-async def _sync(context: CommandContext, counterparty_id: str) -> None:
-    """Take over the provider's games: the first sync of its schedule may be a quarter of an hour away.
-
-    A list that a developer has broken leaves the games as they are.
-    """
-    from betcore.casino.http_session import http_session
-    from betcore.db.catalogue_sync import CatalogueSyncs
-    from betcore.db.partners import Partners
-    from betcore.provider.client import ProviderClient
-    from betcore.provider.game_list import ListRefused
-    from betcore.runtime.vault import Vault
-
-    provider = await Partners(context.database, Vault.of(context.settings), 0).provider(counterparty_id)
-    if provider is None:
-        return
-    async with http_session() as http:
-        with suppress(ListRefused):
-            if found := await ProviderClient(http).games(provider):
-                await CatalogueSyncs(context.database).apply(provider.provider_id, found, accept=False)
 
 
 async def _casino(partners: "Onboarding", url: str) -> Json:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from http import HTTPStatus
+from typing import Protocol
 
 import aiohttp
 
@@ -32,6 +33,16 @@ class Operation(StrEnum):
     PAY_OUT = "pay-out"
     PAY_IN_OUT = "pay-in-out"
     REFUND = "refund"
+
+
+class Sendable(Protocol):
+    """What is sent, as often as needed, by the same bytes."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def body(self) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +193,14 @@ class AggregatorClient:
         """Sign by another secret from now on."""
         self._secret = secret
 
-    async def send(self, call: Call, *, clock_off: int = 0) -> Answer:
+    async def send(self, call: Sendable, *, clock_off: int = 0) -> Answer:
         """Send the call once, signed by a clock that is this number of seconds off.
 
         Never raises for what the network or the server does: that is an unknown outcome.
         """
         return await self._request("POST", call.path, call.body, clock_off)
 
-    async def repeat(self, call: Call, on_answer: Callable[[Answer], None], *, sends: int | None = None) -> Answer:
+    async def repeat(self, call: Sendable, on_answer: Callable[[Answer], None], *, sends: int | None = None) -> Answer:
         """Send until the answer is definite, at most ``sends`` times (None: for as long as it takes).
 
         ``on_answer`` is given every answer before the next step, so that a book can keep it. Returns the last answer,

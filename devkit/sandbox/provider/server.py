@@ -9,14 +9,18 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http import HTTPStatus
 from json import JSONDecodeError
+from pathlib import Path
 from urllib.parse import urlencode
 
 from aiohttp import web
 
 from betcore.provider import xsign
 from devkit.sandbox.provider import games, launches
+from devkit.sandbox.provider.draw import Account
+from devkit.sandbox.provider.draws import Draws
 from devkit.sandbox.provider.table import Table
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -68,10 +72,16 @@ COUNTERPARTIES = web.AppKey("counterparties", Counterparties)
 # By counterparty, for those that get another list than the one of ``games``.
 LISTS = web.AppKey("lists", dict[str, ListOfGames])
 TABLE = web.AppKey("table", Table)
+DRAWS = web.AppKey("draws", Draws)
 
 
-def create_app(aggregator_url: str = "http://127.0.0.1:8080") -> web.Application:
-    """Return the provider's web application. Its game's page plays at the aggregator of this address."""
+def create_app(
+    aggregator_url: str = "http://127.0.0.1:8080", draw_book: Path | None = None, draw_length: timedelta = timedelta()
+) -> web.Application:
+    """Return the provider's web application. Its game's page plays at the aggregator of this address.
+
+    Its draw game has rounds of ``draw_length``; 0 plays none. Without a ``draw_book`` a restart forgets its round.
+    """
     app = web.Application(middlewares=[_signed], client_max_size=_LARGEST_LIST)
     app[COUNTERPARTIES], app[LISTS], app[launches.LAUNCHES] = Counterparties(), {}, launches.Launches()
     app.router.add_get("/health", _health)
@@ -79,14 +89,22 @@ def create_app(aggregator_url: str = "http://127.0.0.1:8080") -> web.Application
     app.router.add_post("/_games", _set_games)
     app.router.add_get("/_launches", launches.show)
     app.router.add_post("/_launches", launches.set_fault)
+    app.router.add_post("/_draw", _set_draw)
     app.router.add_get("/v1/games", _games)
     app.router.add_post("/v1/games/{game_id}/launch", _launch)
     app[TABLE] = table = Table(aggregator_url)
     app.add_routes(table.routes())
 
+    app[DRAWS] = draws = Draws(aggregator_url, draw_book, draw_length)
+
+    async def begin(_: web.Application) -> None:
+        draws.go_on()
+
     async def close(_: web.Application) -> None:
         await table.close()
+        await draws.close()
 
+    app.on_startup.append(begin)
     app.on_cleanup.append(close)
     return app
 
@@ -108,6 +126,17 @@ async def _add_counterparty(request: web.Request) -> web.Response:
     if not (isinstance(caller, str) and isinstance(secret, str) and caller and secret):
         return web.json_response({"message": "counterparty_id and secret are texts"}, status=400)
     request.app[COUNTERPARTIES].secrets[caller] = secret
+    return web.json_response({})
+
+
+async def _set_draw(request: web.Request) -> web.Response:
+    """Play the draw game of a counterparty from now on, as the live game of this number."""
+    fields = await _object(request)
+    caller, game_type = fields.get("counterparty_id"), fields.get("game_type")
+    secret = request.app[COUNTERPARTIES].secrets.get(caller) if isinstance(caller, str) else None
+    if not (isinstance(caller, str) and secret and isinstance(game_type, int)):
+        return web.json_response({"message": "counterparty_id is that of a known one, game_type a number"}, status=400)
+    await request.app[DRAWS].begin(Account(caller, secret, game_type))
     return web.json_response({})
 
 
