@@ -24,9 +24,12 @@ from activities.catalogue import CatalogueKeeper
 from activities.claw_backs import ClawBacks
 from activities.failures import ShortFailures
 from activities.jackpots import JackpotBooking
+from activities.live_recovery import LiveRecovery
+from activities.live_rounds import LiveRoundKeeper
 from activities.marks import Marks
 from activities.reconciliation import Reconciler
 from activities.recovery import Recovery
+from activities.round_refunds import RoundRefunder
 from activities.wallet import Wallet
 from betcore.casino.accept_notifications import AcceptNotifications
 from betcore.casino.client import CasinoClient
@@ -39,11 +42,13 @@ from betcore.db.catalogue_sync import CatalogueSyncs
 from betcore.db.circuit_breakers import CircuitBreakers
 from betcore.db.database import Database, open_database
 from betcore.db.jackpot_pools import JackpotPools
+from betcore.db.live_reports import LiveReports
 from betcore.db.open_bets import OpenBets
 from betcore.db.open_cashbacks import OpenCashbacks
 from betcore.db.partners import Partners
 from betcore.db.reconciliations import Reconciliations as Runs
 from betcore.db.reversals import Reversals
+from betcore.db.round_refunds import RoundBets
 from betcore.db.signing_keys import SigningKeys
 from betcore.domain import currencies
 from betcore.domain.ids import BETS_QUEUE, WALLET_QUEUE
@@ -62,16 +67,18 @@ from workflows.cashback_rules import CashbackRules
 from workflows.cashback_starts import CashbackStarts
 from workflows.catalogue import CatalogueSync
 from workflows.jackpots import JackpotBookings
+from workflows.live_game import LiveGame
 from workflows.reconciliation import Reconciliation
 from workflows.reconciliation_schedule import Reconciliations
 from workflows.reversal import Reversal
+from workflows.round_refunds import RoundRefunds
 from workflows.support.signals import SignalsOfOneArgument
 from workflows.sweep import Sweep
 
 Activity = Callable[..., Awaitable[object]]
 WORKFLOWS = [
     *(Bet, Reversal, Cashback, CashbackStarts, CashbackRules, CashbackRuleRun, JackpotBookings),
-    *(Sweep, Reconciliation, Reconciliations, CatalogueSync),
+    *(Sweep, Reconciliation, Reconciliations, CatalogueSync, LiveGame, RoundRefunds),
 ]
 
 # A shorter grace would cut requests to casinos at a stop: longer than the longest activity.
@@ -98,6 +105,8 @@ class Activities:
     catalogue: CatalogueKeeper
     rule_runs: RuleRuns
     jackpots: JackpotBooking
+    live_rounds: LiveRoundKeeper
+    round_refunder: RoundRefunder
 
     @classmethod
     def on(
@@ -112,6 +121,7 @@ class Activities:
     ) -> "Activities":
         """Return all activities over one database, the partners and Temporal."""
         bets, reversals, cashbacks = Bets(database), Reversals(database), CashbackMovements(database)
+        live_reports = LiveReports(database)
         gateway = CasinoGateway(bets, partners, casinos, notifications, admission)
         return cls(
             Wallet(gateway, bets, reversals, cashbacks),
@@ -120,11 +130,13 @@ class Activities:
             CashbackStarter(client, OpenCashbacks(database)),
             Marks(gateway, casinos, bets, reversals, cashbacks),
             BetRecords(bets),
-            Recovery(client, OpenBets(database)),
+            Recovery(client, OpenBets(database), LiveRecovery(client, live_reports)),
             Reconciler(client, Runs(database), bets, partners, casinos),
             CatalogueKeeper(CatalogueSyncs(database), partners, providers),
             RuleRuns(client, Rules(database), Cashbacks(database)),
             JackpotBooking(JackpotPools(database)),
+            LiveRoundKeeper(live_reports),
+            RoundRefunder(client, RoundBets(database)),
         )
 
 
@@ -163,10 +175,12 @@ def workers(client: Client, activities: Activities, settings: Settings) -> list[
     wallet, claw_backs, records = activities.wallet, activities.claw_backs, activities.bet_records
     marks, cashbacks = activities.marks, activities.cashbacks
     recovery, reconciler = activities.recovery, activities.reconciler
+    live = activities.live_rounds
     fast: list[Activity] = [
         *(wallet.try_stake, wallet.try_credit, claw_backs.try_claw_back),
         *(records.withdraw, records.take_over, records.unpark, claw_backs.open_reversal),
         *(cashbacks.open_cashback, cashbacks.try_cancel),
+        *(live.record_report, live.record_cancel, live.pass_time),
     ]
     slow: list[Activity] = [
         *(wallet.pursue_stake, wallet.find_stake, wallet.pursue_credit, wallet.close_at_casino, wallet.find_credit),
@@ -178,7 +192,7 @@ def workers(client: Client, activities: Activities, settings: Settings) -> list[
         *(reconciler.start_reconciliations, reconciler.open_reconciliation, reconciler.compare_books),
         *(reconciler.look_again, reconciler.end_reconciliation, activities.catalogue.sync_catalogue),
         *(activities.rule_runs.start_cashback_rules, activities.rule_runs.pay_cashback_rule),
-        activities.jackpots.book_contributions,
+        *(activities.jackpots.book_contributions, activities.round_refunder.refund_round),
     ]
     bets = workflow_worker(
         client,

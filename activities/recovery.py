@@ -19,6 +19,7 @@ from temporalio.client import (
 from temporalio.service import RPCError
 
 from activities.heartbeat import heartbeat
+from activities.live_recovery import LiveRecovery
 from betcore.db.open_bets import OpenBets
 from betcore.db.row_mapping import UnreadableRow
 from betcore.domain.ids import BetKey, parse_workflow_id
@@ -55,9 +56,10 @@ STUCK = prometheus_client.Gauge(
 class Recovery:
     """Compares open rows with open workflows, resumes what has lost its workflow, and counts what is stuck."""
 
-    def __init__(self, client: Client, open_bets: OpenBets) -> None:
+    def __init__(self, client: Client, open_bets: OpenBets, live: LiveRecovery) -> None:
         self._client = client
         self._open_bets = open_bets
+        self._live = live
 
     @activity.defn(name="resume_lost")
     async def resume_lost(self) -> int:
@@ -81,6 +83,7 @@ class Recovery:
                         except UnreadableRow as error:
                             unreadable += 1
                             _log.error("unreadable", workflow_id=row.workflow_id, error=str(error)[:_LONGEST_ERROR])
+            await self._live.resume()
         _export("resumed", resumed)
         _export("unreadable", unreadable)
         return resumed

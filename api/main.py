@@ -30,6 +30,7 @@ from api.paths import AbsoluteTargets, EscapedLineEnds
 from api.player_auth import LOST_AFTER, PlayerAuth
 from api.provider import routes as provider_routes
 from api.provider.balances import Balances
+from api.provider.live_rounds import RoundReports
 from api.provider.operations import BetOperations
 from api.provider.responses import USED_BEFORE, Reply, refusal, render
 from api.provider.signature import Caller, SignatureMiddleware
@@ -50,6 +51,7 @@ from betcore.db.frame_sessions import FrameSessions, ShownBalances
 from betcore.db.games import Games
 from betcore.db.jackpot_pools import JackpotPools
 from betcore.db.launches import Launches
+from betcore.db.live_rounds import LiveRounds
 from betcore.db.lobby import Lobby
 from betcore.db.partners import Partners
 from betcore.db.player_authentications import Flights
@@ -141,6 +143,8 @@ def compose(
         texts,
     )
     app.include_router(provider_routes.router(operations), prefix=settings.provider_api_prefix)
+    reports = RoundReports(requests, LiveRounds(database), client)
+    app.include_router(provider_routes.live_router(reports), prefix=settings.provider_api_prefix)
     app.include_router(jwks.router(keys))
     accepts = AcceptReceiver(database, client)
     tokens, games = Tokens(keys, settings.issuer), GamesView(Games(database))

@@ -6,9 +6,10 @@ from temporalio.common import TypedSearchAttributes
 
 from api.provider.call import Call
 from api.provider.schemas import PayInBody, PayInOutBody
-from betcore.domain import stake_checks
+from betcore.domain import live_rounds, stake_checks
 from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.jackpots import Jackpot
+from betcore.domain.live_rounds import RoundState
 from betcore.domain.messages import PayIn, Refund, Reverse
 from betcore.domain.money import Money
 from betcore.domain.partners import Casino
@@ -18,12 +19,19 @@ from betcore.temporal import visibility
 
 
 def pay_in(
-    call: Call, session: Session, casino: Casino, body: PayInBody | PayInOutBody, jackpot: Jackpot | None
+    call: Call,
+    session: Session,
+    casino: Casino,
+    body: PayInBody | PayInOutBody,
+    jackpot: Jackpot | None,
+    round_state: RoundState | None,
 ) -> PayIn:
     """Return the command to take a stake, with our own refusal of it if there is one.
 
     Raises Malformed for an amount that the session's currency does not have.
     """
+    one_step = isinstance(body, PayInOutBody)
+    round_closed = live_rounds.refuses_stake(round_state, one_step=one_step)
     provider, stake = call.provider, Money.parse(body.bet_amount, session.currency)
     return PayIn(
         provider_id=provider.provider_id,
@@ -37,7 +45,7 @@ def pay_in(
         round_id=body.game_round_id,
         stake=stake,
         win=Money.parse(body.win_amount, session.currency) if isinstance(body, PayInOutBody) else None,
-        refusal=stake_checks.refusal(provider, session, stake),
+        refusal=stake_checks.refusal(provider, session, stake, round_closed=round_closed),
         answer_by=call.answer_by,
         settle_by=call.answer_by + timedelta(seconds=provider.profile.settle_within),
         policy=BetPolicy.of(provider.profile, casino.profile),

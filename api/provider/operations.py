@@ -63,12 +63,12 @@ class BetOperations:
     async def pay_in(self, call: Call, body: PayInBody) -> Reply:
         """Take a stake. The row of a known bet answers first: our own checks are for new stakes only."""
         await self._admission.turn_away_if_full(call, call.bet(body.bet_id))
-        return await self._in_session(call, body.bet_id, partial(self._pay_in, call, body))
+        return await self._in_session(call, body.bet_id, partial(self._pay_in, call, body), body.game_round_id)
 
     async def pay_in_out(self, call: Call, body: PayInOutBody) -> Reply:
         """Take a stake and pay its winnings at once."""
         await self._admission.turn_away_if_full(call, call.bet(body.bet_id))
-        return await self._in_session(call, body.bet_id, partial(self._pay_in, call, body))
+        return await self._in_session(call, body.bet_id, partial(self._pay_in, call, body), body.game_round_id)
 
     async def pay_out(self, call: Call, body: PayOutBody) -> Reply:
         """Settle a bet. Its own game and session count, not those of the call."""
@@ -90,9 +90,13 @@ class BetOperations:
         except SessionRefused:
             raise error from None
 
-    async def _in_session(self, call: Call, provider_bet_id: str | None, act: Act) -> Reply:
+    async def _in_session(
+        self, call: Call, provider_bet_id: str | None, act: Act, round_id: str | None = None
+    ) -> Reply:
         """Look up what the call is about, and act on it. A refusal from there on has currency and balance too."""
-        context = await self._requests.look_up(call.provider, call.request_id, call.session_id, provider_bet_id)
+        context = await self._requests.look_up(
+            call.provider, call.request_id, call.session_id, provider_bet_id, round_id
+        )
         if context is None:
             raise NotAuthorised(USED_BEFORE)
         if call.sent_at < context.ids_since:
@@ -121,7 +125,7 @@ class BetOperations:
             await self._winnings.read(context, session, "winAmount", body.win_amount)
             await self._winnings.read_tax(context, session, casino, body)
             jackpot = await self._winnings.read_jackpot(context, session, body)
-        command = commands.pay_in(call, session, casino, body, jackpot)
+        command = commands.pay_in(call, session, casino, body, jackpot, context.round_state)
         attributes = commands.search_attributes(call, session)
         summary, bet = visibility.summary(command, session.provider_game_id), call.bet(body.bet_id)
 

@@ -1,4 +1,4 @@
-"""The Aggregator API for providers: the routes of its five operations."""
+"""The Aggregator API for providers: the routes of its five operations on bets, and of reports of rounds."""
 
 import asyncio
 import time
@@ -10,8 +10,9 @@ from prometheus_client import Counter, Histogram
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
-from api.provider import schemas
+from api.provider import live_schemas, schemas
 from api.provider.call import Call
+from api.provider.live_rounds import RoundReports
 from api.provider.openapi import operation
 from api.provider.operations import BetOperations
 from api.provider.responses import RESPONSE_CODES, Reply, render
@@ -32,6 +33,25 @@ SECONDS = Histogram(
 
 # Seconds that a call has even after its deadline, so that its request id is recorded.
 _TO_CLAIM_THE_ID = 0.25
+
+
+def live_router(reports: RoundReports) -> APIRouter:
+    """Return the route by which providers report rounds."""
+    routes = APIRouter(prefix="/v1/live")
+
+    @routes.post("/{gameType}/rounds/{roundId}", **operation("report_round"))
+    async def report_round(request: Request) -> Response:
+        caller: Caller = request.state.caller
+        if caller.body:
+            _check_content_type(request)
+        game_type = live_schemas.game_type(request.path_params["gameType"])
+        round_id = live_schemas.round_id(request.path_params["roundId"])
+        report = live_schemas.read_report(caller.body)
+        return await _respond(
+            "report_round", caller, reports.report(caller, game_type, round_id, report, _deadline(caller))
+        )
+
+    return routes
 
 
 def router(operations: BetOperations) -> APIRouter:

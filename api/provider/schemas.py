@@ -16,7 +16,7 @@ from betcore.domain.money import AMOUNT
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _POOL = re.compile(r"[1-9][0-9]{0,14}")
-_ID_FORM = "1 to 128 of A-Z a-z 0-9 . _ : -"
+ID_FORM = "1 to 128 of A-Z a-z 0-9 . _ : -"
 # What no body of another operation has; and what an operator has to know of if it cannot be read.
 _OF_ONE_OPERATION = ("betAmount", "winAmount", "jackpotAmount", "jackpotId")
 _WINNINGS = ("winOdd", "winAmount", "taxAmount", "jackpotAmount", "jackpotId")
@@ -36,9 +36,9 @@ AMOUNT_SCHEMA: JsonSchemaValue = {
 
 
 def _read_id(value: object) -> str:
-    if _is_text(value) and _ID.fullmatch(value):
+    if is_text(value) and _ID.fullmatch(value):
         return value
-    raise PydanticCustomError("id", f"is a string of {_ID_FORM}")
+    raise PydanticCustomError("id", f"is a string of {ID_FORM}")
 
 
 def _read_amount(value: object) -> str:
@@ -54,12 +54,13 @@ def _read_pool(value: object) -> str:
 
 
 def _read_session_id(value: object, info: ValidationInfo) -> str:
-    if _is_text(value) and value == info.context:
+    if is_text(value) and value == info.context:
         return value
     raise PydanticCustomError("session_id", "is not that of the path")
 
 
-def _is_text(value: object) -> TypeGuard[str]:
+def is_text(value: object) -> TypeGuard[str]:
+    """Return whether a JSON value is a text: a number is read as one too, and is none."""
     return isinstance(value, str) and not isinstance(value, JsonNumber)
 
 
@@ -188,10 +189,15 @@ def _as_sent(fields: dict[str, Json], name: str) -> str:
     return f"{name} {shown}"[:_LONGEST_SENT]
 
 
+def is_id(text: str) -> bool:
+    """Return whether a text has the form of an id."""
+    return _ID.fullmatch(text) is not None
+
+
 def session_id(text: str) -> str:
     """Return the session id of a path. Raises Malformed."""
-    if not _ID.fullmatch(text):
-        raise Malformed(f"sessionId is {_ID_FORM}")
+    if not is_id(text):
+        raise Malformed(f"sessionId is {ID_FORM}")
     return text
 
 
@@ -207,6 +213,6 @@ class _OnTheWire(GenerateJsonSchema):
         return False
 
 
-def json_schema(model: type[BetBody]) -> JsonSchemaValue:
+def json_schema(model: type[BaseModel]) -> JsonSchemaValue:
     """Return the schema of a body as the OpenAPI document has it."""
     return model.model_json_schema(schema_generator=_OnTheWire)

@@ -32,6 +32,7 @@ from betcore.domain.ids import (
 )
 from betcore.domain.messages import PayIn, PayOut, Refund, Reverse
 from betcore.temporal import visibility
+from betcore.temporal.updates import retrieve_failure, rpc_timeout
 from workflows.bet import Bet
 from workflows.reversal import Reversal
 
@@ -39,7 +40,6 @@ from workflows.reversal import Reversal
 # accepted this many seconds before the deadline is therefore sent again as a signal, which the server stores. A
 # deadline of less than twice this keeps half of its time for the signal.
 _FOR_THE_SIGNAL = 0.5
-_SHORTEST = 0.05
 # Each operation of a bet has one update id: a repeat joins the first call and gets its outcome. The updates of PayIn
 # and PayInOut carry no data; the API compares the row that they return. PayOuts and Refunds join only if equal.
 _PAY_IN, _PAY_IN_OUT, _PAY_OUT, _REFUND = "pay_in", "pay_in_out", "pay_out", "refund"
@@ -134,13 +134,13 @@ class BetWorkflowClient:
                     id=_update_id(update, call),
                     start_workflow_operation=operation,
                     result_type=BetRecord,
-                    rpc_timeout=_rpc_timeout(seconds),
+                    rpc_timeout=rpc_timeout(seconds),
                 )
         except WorkflowAlreadyStartedError:
-            _retrieve_failure(operation)
+            retrieve_failure(operation)
             return None
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateFailedError, RPCError) as error:
-            _retrieve_failure(operation)
+            retrieve_failure(operation)
             raise OutcomeUnknown from error
         return record
 
@@ -160,10 +160,10 @@ class BetWorkflowClient:
                     id=_update_id(name, call),
                     wait_for_stage=WorkflowUpdateStage.ACCEPTED,
                     result_type=BetRecord,
-                    rpc_timeout=_rpc_timeout(seconds),
+                    rpc_timeout=rpc_timeout(seconds),
                 )
             async with asyncio.timeout_at(ends):
-                record: BetRecord = await update.result(rpc_timeout=_rpc_timeout(ends - loop.time()))
+                record: BetRecord = await update.result(rpc_timeout=rpc_timeout(ends - loop.time()))
             return record
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             if update is None and call is not None and not await _signal(handle, name, call):
@@ -209,20 +209,10 @@ async def _signal(handle: WorkflowHandle[Started, End], name: str, call: PayOut 
     Raises OutcomeUnknown if the signal fails otherwise.
     """
     try:
-        await handle.signal(name, call, rpc_timeout=_rpc_timeout(_FOR_THE_SIGNAL))
+        await handle.signal(name, call, rpc_timeout=rpc_timeout(_FOR_THE_SIGNAL))
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return False
         # It may be lost. The provider is answered "unknown" either way, and repeats the call.
         raise OutcomeUnknown from error
     return True
-
-
-def _rpc_timeout(seconds: float) -> timedelta:
-    return timedelta(seconds=max(seconds, _SHORTEST))
-
-
-def _retrieve_failure(operation: WithStartWorkflowOperation[Started, End]) -> None:
-    """Retrieve the failure of the start, which is the failure just raised: asyncio would log it as never retrieved."""
-    start = asyncio.ensure_future(operation.workflow_handle())
-    start.add_done_callback(lambda done: done.cancelled() or done.exception())

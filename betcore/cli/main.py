@@ -30,6 +30,7 @@ COMMANDS = {
     "casino": Row("betcore.cli.partners:casino", "Casinos: add, show, list, set-profile, set-limits, disable, ..."),
     "game": Row("betcore.cli.catalogue:game", "Games: add, show, list, sync, set-limits, disable, enable."),
     "jackpot": Row("betcore.cli.jackpot:jackpot", "Jackpots of casinos: add, list, show, disable, adjust."),
+    "live": Row("betcore.cli.live:live", "Live games: add, list, show, check, maintenance, disable, cancel."),
     "keys": Row("betcore.cli.keys:keys", "The keys that sign for casinos: list, rotate, revoke."),
     "player": Row("betcore.cli.catalogue:player", "Players: block, unblock."),
     "session": Row("betcore.cli.catalogue:session", "Game sessions: open, close."),

@@ -10,6 +10,7 @@ from betcore.db.statements import provider_requests
 from betcore.db.statements.provider_requests import SessionRow
 from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.errors import Code
+from betcore.domain.live_rounds import RoundState
 from betcore.domain.money import Money
 from betcore.domain.partners import Provider
 from betcore.domain.sessions import RequestContext, Session
@@ -24,9 +25,17 @@ class ProviderRequests:
         self._database = database
 
     async def look_up(
-        self, provider: Provider, request_id: str, session_id: str, provider_bet_id: str | None
+        self,
+        provider: Provider,
+        request_id: str,
+        session_id: str,
+        provider_bet_id: str | None,
+        round_id: str | None = None,
     ) -> RequestContext | None:
-        """Claim the request id and read what the request is about; return None if the id was used before."""
+        """Claim the request id and read what the request is about; return None if the id was used before.
+
+        ``round_id`` is the round of a stake: it may be one of a live game.
+        """
         [row] = await self._database.all_rows(
             provider_requests.LOOK_UP,
             provider_id=provider.provider_id,
@@ -34,6 +43,7 @@ class ProviderRequests:
             request_id=request_id,
             session_id=session_id,
             provider_bet_id=provider_bet_id,
+            round_id=round_id,
         )
         if not row.is_new:
             return None
@@ -43,6 +53,7 @@ class ProviderRequests:
             row.demo_currency,
             None if row.session is None else _session_of(row.session),
             None if row.found is None else row.found.record,
+            None if row.round_state is None else RoundState(row.round_state),
         )
 
     async def claim_unless_known(self, provider_id: int, request_id: str, provider_bet_id: str) -> bool | None:

@@ -22,6 +22,8 @@ _RESUME_CASHBACK = "resume-cashback"
 _RECONCILIATION = "reconciliation"
 _CATALOGUE = "catalogue"
 _CASHBACK_RULE = "cashback-rule"
+_LIVE_GAME = "live"
+_ROUND_REFUNDS = "live-refunds"
 # How the id of every scheduled reconciliation begins, up to its first colon.
 SCHEDULED_RECONCILIATION = "scheduled-reconciliation"
 
@@ -142,6 +144,16 @@ def catalogue_workflow_id(counterparty_id: str) -> str:
 def cashback_rule_workflow_id(run_id: int, times: int) -> str:
     """Return the workflow id of a round of a rule's run. Rounds count from 1."""
     return f"{_CASHBACK_RULE}:{run_id}:{times}"
+
+
+def live_game_workflow_id(game_type: int) -> str:
+    """Return the id of the workflow of a live game."""
+    return f"{_LIVE_GAME}:{game_type}"
+
+
+def round_refunds_workflow_id(game_type: int, round_id: str) -> str:
+    """Return the id of the workflow that refunds the bets of a cancelled round."""
+    return f"{_ROUND_REFUNDS}:{game_type}:{round_id}"
 
 
 def cashback_key_of_rule(version_id: int, player_id: int, currency: str, cut: datetime) -> str:

@@ -108,6 +108,8 @@ class Refund(Message):
     answer_by: datetime
     after_pay_out: Literal["refuse", "reverse"] = "refuse"
     bet: BetKey | None = None
+    # Why, if the service itself sends it; None if the provider does.
+    reason: str | None = None
 
     @property
     def event_type(self) -> str:
@@ -115,7 +117,7 @@ class Refund(Message):
         return "refund"
 
     def __str__(self) -> str:
-        return "Refund"
+        return "Refund" if self.reason is None else f"Refund ({self.reason})"
 
 
 class Accept(Message):

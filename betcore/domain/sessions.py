@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from betcore.domain.bet import BetRecord
+from betcore.domain.live_rounds import RoundState
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class RequestContext:
     """What stood in the database when the call came; ``seen_at`` is the database's clock.
 
     ``ids_since`` is since when no request id was lost: a call that was sent before may have been answered already.
-    ``demo_currency`` is that of a demo: it has no session in which money could move.
+    ``demo_currency`` is that of a demo: it has no session in which money could move. ``round_state`` is that of a
+    stake's round, None unless it is known as one of a live game.
     """
 
     seen_at: datetime
@@ -46,3 +48,4 @@ class RequestContext:
     demo_currency: str | None
     session: Session | None
     record: BetRecord | None
+    round_state: RoundState | None = None

@@ -8,14 +8,16 @@ from betcore.domain.partners import Provider
 from betcore.domain.sessions import Session
 
 
-def refusal(provider: Provider, session: Session, stake: Money) -> Code | None:
-    """Return why a new stake is refused, None if it is not."""
+def refusal(provider: Provider, session: Session, stake: Money, *, round_closed: bool = False) -> Code | None:
+    """Return why a new stake is refused, None if it is not. ``round_closed``: its round takes no stakes any more."""
     if session.ended:
         return Code.SESSION_ENDED
     if provider.disabled or session.game_disabled or session.casino_disabled:
         return Code.GAME_DISABLED
     if session.player_blocked:
         return Code.PLAYER_BLOCKED
+    if round_closed:
+        return Code.ROUND_CLOSED
     if _below_minimum(session, stake):
         return Code.BELOW_MIN_BET
     if _above_maximum(session, stake):

@@ -10,6 +10,7 @@ from betcore.db.database import Database
 from betcore.verify.cashbacks import check_cashbacks
 from betcore.verify.casinos import CasinoCheck
 from betcore.verify.jackpots import check_jackpots
+from betcore.verify.live_rounds import check_live_rounds
 from betcore.verify.report import CHECKS, OnProgress, Report, ignore_progress
 from betcore.verify.rows import check_rows, first_after
 from betcore.verify.workflows import Timing, WorkflowCheck
@@ -48,6 +49,7 @@ async def verify(sources: Sources, progress: OnProgress = ignore_progress) -> Re
         await check_rows(sources.database, after, report, progress)
         await check_cashbacks(sources.database, sources.since, report, progress)
         await check_jackpots(sources.database, after, report, progress)
+        await check_live_rounds(sources.database, report, progress)
     if sources.client is not None:
         with report.timed("temporal"):
             await WorkflowCheck(sources.database, sources.client, report, progress, timing).check()

@@ -13,6 +13,7 @@ from api.casino import launch
 from api.casino import schemas as casino_schemas
 from api.casino.openapi_examples import LAUNCH
 from api.casino.responses import PLAY_REFUSED
+from api.provider import live_schemas
 from api.provider.responses import RESPONSE_CODES
 from api.provider.schemas import PayInBody, PayInOutBody, PayOutBody, RefundBody, read
 from betcore.domain.errors import Malformed
@@ -32,6 +33,7 @@ PROVIDERS = {
     "payOut": ("post", f"{V1}/bets/pay-out", {1, 2, 3, 5, 6, 8, 99, 104}),
     "payInOut": ("post", f"{V1}/bets/pay-in-out", {1, 2, 3, 4, 6, 7, 8, 99, 104}),
     "refund": ("post", f"{V1}/bets/refund", {1, 2, 3, 6, 7, 8, 99, 104}),
+    "reportRound": ("post", "/v1/live/{gameType}/rounds/{roundId}", {1, 2, 6, 7, 8, 99}),
 }
 CASINOS = {
     "issueToken": ("post", f"{V2}/auth/token", {200, 400, 401, 403, 405, 413, 429, 503}),
@@ -49,6 +51,7 @@ OPERATIONS = {"isLive": ("get", "/health/live"), "isReady": ("get", "/health/rea
 UNDOCUMENTED = re.compile(r"/openapi\.json|/metrics|/webframe/.+")
 BODIES = {"payIn": PayInBody, "payOut": PayOutBody, "payInOut": PayInOutBody, "refund": RefundBody}
 READERS = {
+    "reportRound": live_schemas.read_report,
     "issueToken": casino_schemas.credentials,
     "issueFeedToken": casino_schemas.credentials,
     "verifyMessage": casino_schemas.token,

@@ -41,6 +41,7 @@ READS_MUCH = {
     "verify_cashbacks.FAULTS": (20_000, "verify reads every cashback: a page of a thousand here"),
     "verify_cashbacks.MADE_BEHIND": (3000, "verify reads every cashback: a page reads past those of other casinos"),
     "verify_jackpots.STAKE_FAULTS": (3000, "verify reads every bet: a range of BetIds at a time"),
+    "verify_live_rounds.FAULTS": (3000, "verify reads every round: a page of a hundred here"),
     "verify_rows.FAULTS": (3000, "verify reads every bet: a range of BetIds at a time"),
     "verify_rows.WHOLE": (2000, "verify counts what it is about to read"),
     "verify_rows.BEFORE": (5000, "verify finds the first of the bets that it is about to read"),
@@ -214,6 +215,24 @@ GIVEN = {
     "within": "'1 second'",
     "workflow_id": "'new'",
     "workflow_ids": "ARRAY['w']",
+    "algorithm": "NULL",
+    "announced_at": "now()",
+    "before_edition": "NULL",
+    "betting_closes_at": "NULL",
+    "betting_seconds": "15",
+    "commitment": "NULL",
+    "edition": "19950",
+    "finished_at": "NULL",
+    "finished_from": "NULL",
+    "finished_to": "NULL",
+    "in_maintenance": "true",
+    "now": "now()",
+    "play_status": "NULL",
+    "refunds": "NULL",
+    "results": "NULL",
+    "results_due_at": "NULL",
+    "started_at": "NULL",
+    "until": "now()",
 }
 
 
@@ -226,6 +245,23 @@ OF_CANCELLING = [
     *("cashback_movements.BEGIN_CANCEL", "cashback_movements.CANCELLED", "cashback_movements.NOT_CANCELLED"),
     *("cashback_movements.ABSENT", "cashback_movements.AS_IT_STANDS"),
 ]
+OF_A_ROUND = [
+    *("live_reports.FOUND", "round_refunds.ROUND", "round_refunds.REFUNDED", "live_rounds.REFUNDS"),
+]
+OF_A_LIVE_GAME = [
+    *("live_reports.LOCK_GAME", "live_reports.NEXT", "live_reports.PROPOSAL", "live_reports.RUNNING"),
+    *("live_rounds.NEWEST", "live_rounds.RESULTS", "live_rounds.GAMES", "live_rounds.SET_MAINTENANCE"),
+    "live_rounds.DISABLE_GAME",
+]
+OF_ROUNDS = {"game_type": "1", "edition": "9999"}
+OF_A_NEW_ROUND = {
+    "game_type": "2",
+    "edition": "1",
+    "provider_id": "2",
+    "round_id": "'new'",
+    "state": "'awaiting'",
+    "seed": "NULL",
+}
 # Other values for one statement, and the number of its bet.
 OTHERS: dict[str, tuple[int, dict[str, str]]] = {
     "accepts.STORE": (SETTLING, {}),
@@ -254,6 +290,16 @@ OTHERS: dict[str, tuple[int, dict[str, str]]] = {
     "jackpot_pools.ADD": (0, {"share": "0.5", "casino": "'c1'"}),
     "jackpots.DECIDE": (ACCEPTANCE, {"jackpot_id": "1"}),
     "launches.OPEN": (0, {"session_id": "'new'"}),
+    "round_refunds.OPEN_BETS": (SETTLING, {"round_id": "'round-499'"}),
+    "live_reports.PROPOSE": (0, {"game_type": "1", "reason": "'camera'"}),
+    "live_reports.WRITE": (0, OF_A_NEW_ROUND),
+    **{name: (0, {"game_type": "1", "round_id": "'round-19950'"}) for name in OF_A_ROUND},
+    **{name: (0, {"game_type": "1"}) for name in OF_A_LIVE_GAME},
+    "live_rounds.ADD_GAME": (0, {"game_type": "3", "provider_game_id": "NULL"}),
+    "live_rounds.ROUND": (0, {"round_id": "'round-19950'"}),
+    "verify_live_rounds.NEXT": (0, OF_ROUNDS),
+    "verify_live_rounds.FAULTS": (0, OF_ROUNDS),
+    "verify_live_rounds.PROOFS": (0, OF_ROUNDS),
     "lobby.PAGE": (0, {"search": "NULL"}),
     "open_bets.TAKE_OVER": (ACCEPTANCE, {}),
     "one_step.SETTLE_WITH_STAKE": (ACCEPTING, {}),
@@ -277,6 +323,11 @@ WORST = {
     "a bet by its number": ("incidents.OF_BETS", {"provider_bet_id": "NULL", "kind": "NULL", "since": "NULL"}),
     "a bet by its provider's id": ("incidents.OF_BETS", {"bet_id": "NULL", "kind": "NULL", "since": "NULL"}),
     "the last page": ("open_bets.OPEN_BETS", {"after": "{bet}"}),
+    "the first results": ("live_rounds.RESULTS", {"game_type": "1", "finished_to": "now() - interval '4 days'"}),
+    "results behind a place": (
+        "live_rounds.RESULTS",
+        {"game_type": "1", "before": "now() - interval '2 days'", "before_edition": "9999"},
+    ),
 }
 # Pages of the lobby. What does not fit is passed over in the index of the names.
 LOBBY = {

@@ -52,6 +52,11 @@ def test_a_stake_is_measured_against_the_limits_of_its_game(stake: str, expected
     assert broken_limit(expected, SESSION, euros(stake)) == limit
 
 
+def test_a_round_that_has_ended_takes_no_stake() -> None:
+    assert refusal(PROVIDER, SESSION, euros("1.00"), round_closed=True) is Code.ROUND_CLOSED
+    assert refusal(PROVIDER, replace(SESSION, ended=True), euros("1.00"), round_closed=True) is Code.SESSION_ENDED
+
+
 def test_without_limits_every_stake_passes() -> None:
     session = replace(SESSION, min_bet=None, max_bet=None)
     assert [refusal(PROVIDER, session, euros(one)) for one in ("0.01", "999999999999999.99")] == [None, None]

@@ -100,6 +100,7 @@ class LeanBets:
             request_id=secrets.token_hex(16),
             session_id=session_id,
             provider_bet_id=provider_bet_id,
+            round_id=None,
         )
 
     async def _take_stake(

@@ -45,6 +45,7 @@ class LookedUpRow:
     ids_since: datetime | None
     demo_currency: str | None
     session: SessionRow | None
+    round_state: str | None
     found: BetWithReversal | None
 
 
@@ -113,6 +114,8 @@ SELECT EXISTS (SELECT FROM claimed) AS is_new, now() AS seen_at, sentinel.seen_a
        casino.casino_id AS session_casino_id, casino.name AS casino_name, casino.disabled_at AS casino_disabled_at,
        game.game_id AS session_game_id, game.provider_game_id,
        coalesce(game.disabled_at, game.gone_at) AS game_disabled_at, strictest.min_bet, strictest.max_bet,
+       (SELECT live_round.state FROM live_round
+        WHERE live_round.round_id = :round_id AND live_round.provider_id = :provider_id) AS round_state,
        bet.*, its_reversal.*
 FROM (VALUES (1)) AS one
 LEFT JOIN request_id sentinel ON sentinel.provider_id = 0 AND sentinel.request_id = 'sentinel'
