@@ -34,6 +34,9 @@ _log = structlog.get_logger()
 _LISTED = 1000
 # Pages that one sweep reads of each part; the next sweep goes on behind them. At Temporal's pace: under a minute.
 _PAGES = 100
+# Pages of running workflows that one sweep reads to find those whose row has ended. Few: what they owed is paid, and to
+# read the whole list again costs Temporal as much as the rest of the sweep.
+_PAGES_FOR_ENDED = 5
 # Seconds after which a part begins no other page: starting workflows takes long, and an activity has two parts.
 _LONGEST = 200
 # Quiet bets that one sweep reminds.
@@ -75,7 +78,7 @@ class Recovery:
             # page of rows makes it read all that run each time.
             running = await executions.running(self._client, _LISTED * _PAGES)
             for kind in self._open_bets.kinds:
-                async for rows in self._pages(kind, partial(self._open_rows, kind)):
+                async for rows in self._pages(kind, _PAGES, partial(self._open_rows, kind)):
                     unlisted = [row for row in rows if row.workflow_id not in running]
                     for row in await executions.without_execution(self._client, unlisted):
                         try:
@@ -111,7 +114,7 @@ class Recovery:
         def enough() -> bool:
             return left == 0
 
-        async for rows in self._pages("quiet", read, enough):
+        async for rows in self._pages("quiet", _PAGES, read, enough):
             for row in rows:
                 reminded += await self._remind(row)
             left -= len(rows)
@@ -120,21 +123,25 @@ class Recovery:
     async def _remind_ended(self, quiet: timedelta) -> int:
         reminded = 0
         running = _Running(self._client, datetime.now(UTC) - quiet)
-        async for bets in self._pages("running", running.read):
+        async for bets in self._pages("running", _PAGES_FOR_ENDED, running.read):
             for row in await self._open_bets.ended(bets, quiet):
                 reminded += await self._remind(row)
         return reminded
 
     async def _pages(
-        self, part: str, read: Callable[[int], Awaitable[Page[T]]], enough: Callable[[], bool] = lambda: False
+        self,
+        part: str,
+        share: int,
+        read: Callable[[int], Awaitable[Page[T]]],
+        enough: Callable[[], bool] = lambda: False,
     ) -> AsyncIterator[Sequence[T]]:
         """Yield a part's rows page by page, from where the last sweep has stopped, until the round, this sweep's share
-        or its time is over, or the caller has had enough.
+        of pages or its time is over, or the caller has had enough.
 
         The cursor is recorded when a page is done: whatever interrupts a sweep, the next one goes on there.
         """
         after, until = await self._open_bets.cursor(part), monotonic() + _LONGEST
-        for number in range(_PAGES):
+        for number in range(share):
             page = await read(after)
             if page.upto is None and not page.rows and after and not number:
                 page = await read(0)

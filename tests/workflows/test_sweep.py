@@ -111,7 +111,7 @@ async def test_reminders_go_on_behind_the_workflows_that_were_listed(
 ) -> None:
     """The newest workflow is listed first, and there is nothing wrong with it."""
     monkeypatch.setattr(recovery, "_LISTED", 1)
-    monkeypatch.setattr(recovery, "_PAGES", 1)
+    monkeypatch.setattr(recovery, "_PAGES_FOR_ENDED", 1)
     async with open_casino(database_url, provider=PROVIDER) as casino, working(temporal, casino):
         waiting = [await _row_has_ended(casino, temporal) for _ in range(2)]
         _, healthy = await _waiting(casino, temporal)
