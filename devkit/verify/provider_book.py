@@ -32,6 +32,7 @@ from devkit.sandbox.provider.client import (
 _BATCH = 1000
 _UNKNOWN_SESSION, _NEVER_SEEN = 3, 5
 _OPENING = (Operation.PAY_IN, Operation.PAY_IN_OUT)
+_WINNING, _DONE = (Operation.PAY_OUT, Operation.PAY_IN_OUT), (DONE, ALREADY_DONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,11 @@ def _batches(path: Path) -> Iterator[Sequence[Line]]:
 def _judge(lines: Sequence[Line], rows: Mapping[str, AnsweredRow], provider: str, report: Report) -> None:
     for line in lines:
         row = rows.get(line.bet_id)
-        wrong = _wrong_answer(line, row) if _is_answer(line) else _wrong_amount(line, row)
-        if wrong:
-            number = "" if row is None else str(row.bet_id)
-            report.add(Violation("heard", number, line.bet_id, wrong, provider))
+        checks = (_wrong_answer, _wrong_jackpot) if _is_answer(line) else (_wrong_amount, _wrong_named_jackpot)
+        for wrong in (check(line, row) for check in checks):
+            if wrong:
+                number = "" if row is None else str(row.bet_id)
+                report.add(Violation("heard", number, line.bet_id, wrong, provider))
 
 
 def _is_answer(line: Line) -> bool:
@@ -131,6 +133,44 @@ def _wrong_amount(line: Line, row: AnsweredRow | None) -> str | None:
     if not AMOUNT.fullmatch(ours):
         return f"its {what} cannot be read: {ours} of {row.currency}"
     return None if Decimal(ours) == Decimal(theirs) else f"its {what} is {theirs} in the book, {ours} here"
+
+
+def _wrong_jackpot(line: Line, row: AnsweredRow | None) -> str | None:
+    """Return how the jackpot in an answer "done" to the winnings differs from the one that our row pays."""
+    if (
+        row is None
+        or row.state != "settled"
+        or line.data["operation"] not in _WINNING
+        or line.data["code"] not in _DONE
+    ):
+        return None
+    answered, ours = line.data.get("jackpot"), amount_text(row.jackpot, row.currency)
+    if _same(answered, ours):
+        return None
+    return f"{line.data['operation']} was answered a jackpot of {answered} at {line.data['at']}, and {ours} is paid"
+
+
+def _wrong_named_jackpot(line: Line, row: AnsweredRow | None) -> str | None:
+    """Return how the jackpot that ends a bet in the book differs from our row's; in one step the first call has it."""
+    if row is None or line.kind != "ending" or row.state != "settled" or row.one_step:
+        return None
+    named = line.data.get("jackpot") or {"amount": None, "pool": None}
+    ours = amount_text(row.jackpot, row.currency)
+    if named["pool"] == row.jackpot_id and (row.jackpot_id is not None or _same(named["amount"], ours)):
+        return None
+    book, here = _jackpot_in_words(named["amount"], named["pool"]), _jackpot_in_words(ours, row.jackpot_id)
+    return f"its jackpot is {book} in the book, {here} here"
+
+
+def _jackpot_in_words(amount: str | None, pool: int | None) -> str:
+    return f"{amount}" if pool is None else f"the pool {pool}"
+
+
+def _same(theirs: str | None, ours: str | None) -> bool:
+    """Return whether two amounts are the same. Ours is no amount in a currency that is unknown here."""
+    if theirs is None or ours is None or not AMOUNT.fullmatch(ours):
+        return theirs == ours
+    return Decimal(theirs) == Decimal(ours)
 
 
 def _opened(row: AnsweredRow | None) -> bool:

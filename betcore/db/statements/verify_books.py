@@ -78,6 +78,8 @@ class AnsweredRow:
     refusal: str | None
     stake: Decimal | None
     win: Decimal | None
+    jackpot: Decimal | None
+    jackpot_id: int | None
     currency: str
     one_step: bool
     told_at: datetime | None
@@ -139,8 +141,8 @@ SELECT provider_id, provider.name FROM session JOIN provider USING (provider_id)
 ANSWERED = Statement(
     AnsweredRow,
     """
-SELECT bet.bet_id, bet.provider_bet_id, bet.state, refusal, stake, win, currency, one_step, told_at, withdrawn_at,
-       accepted_at, reversed_by, reversal.state AS reversal_is,
+SELECT bet.bet_id, bet.provider_bet_id, bet.state, refusal, stake, win, jackpot, jackpot_id, currency, one_step,
+       told_at, withdrawn_at, accepted_at, reversed_by, reversal.state AS reversal_is,
        EXISTS (SELECT FROM movement WHERE movement.bet_id = bet.bet_id AND transaction_type = 2
                AND movement.state IN ('done', 'paid_by_hand')) AS returned
 FROM bet LEFT JOIN reversal ON reversal.bet_id = bet.bet_id
