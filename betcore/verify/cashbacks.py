@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 
 from betcore.db.database import Database
 from betcore.db.row_mapping import amount_text
-from betcore.db.statements import verify_cashbacks
-from betcore.db.statements.verify_cashbacks import OurRow
+from betcore.db.statements import verify_books, verify_cashbacks
+from betcore.db.statements.verify_cashbacks import FaultRow, OurRow
 from betcore.domain.ids import TransactionType, transaction_id
 from betcore.domain.partners import Casino
 from betcore.verify.casino_books import Entry, Journal
 from betcore.verify.range_sums import RangeSums
 from betcore.verify.report import OnProgress, Progress, Report, Violation
+from betcore.verify.sums import Sums
 
 # Cashbacks of one read.
 _BATCH = 5000
@@ -28,20 +29,32 @@ FAULTS = {
 
 
 async def check_cashbacks(database: Database, since: datetime | None, report: Report, on_progress: OnProgress) -> None:
-    """Look at the rows of every cashback that was opened at ``since`` or later, a batch at a time."""
-    after = done = 0
+    """Look at the rows of every cashback that was opened at ``since`` or later, a batch at a time.
+
+    Each batch is one read-only snapshot.
+    """
+    casinos = {row.casino_id: row.name for row in await database.all_rows(verify_books.CASINOS)}
+    adding, after, done = Sums(report, casinos), 0, 0
     while True:
-        [page] = await database.all_rows(verify_cashbacks.NEXT, after=after, limit=_BATCH)
-        if page.upto is None:
-            return
-        for row in await database.all_rows(verify_cashbacks.FAULTS, after=after, upto=page.upto, since=since):
-            movements = ", ".join(row.described or ()) or "none"
-            for fault in row.faults:
-                check, what = FAULTS[fault]
-                facts = f"{row.state}; movements (type, state, minor units): {movements}"
-                report.add(_violation(check, row.cashback_id, f"{what}: {facts}", row.casino))
+        async with database.transaction("repeatable_read", readonly=True) as transaction:
+            [page] = await transaction.all_rows(verify_cashbacks.NEXT, after=after, limit=_BATCH)
+            if page.upto is None:
+                break
+            given = {"after": after, "upto": page.upto, "since": since}
+            _report_faults(await transaction.all_rows(verify_cashbacks.FAULTS, **given), report)
+            adding.add_cashbacks(await transaction.all_rows(verify_cashbacks.SUMS, **given))
         after, done = page.upto, done + page.cashbacks
         on_progress(Progress("cashbacks", done, None))
+    adding.note("cashbacks")
+
+
+def _report_faults(rows: Sequence[FaultRow], report: Report) -> None:
+    for row in rows:
+        movements = ", ".join(row.described or ()) or "none"
+        for fault in row.faults:
+            check, what = FAULTS[fault]
+            facts = f"{row.state}; movements (type, state, minor units): {movements}"
+            report.add(_violation(check, row.cashback_id, f"{what}: {facts}", row.casino))
 
 
 class CashbackBook:

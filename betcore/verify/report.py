@@ -57,7 +57,8 @@ class Check:
 class Sum:
     """Movements of a casino in one currency, in minor units, and what they come to for the player.
 
-    ``says`` is that sum by the bets' rows, ``moved`` by the movements.
+    ``issued`` and ``cancelled`` are of cashbacks. ``says`` is that sum by the rows of bets and cashbacks, ``moved`` by
+    their movements.
     """
 
     casino: str
@@ -69,6 +70,9 @@ class Sum:
     returned: int = 0
     clawed_back: int = 0
     jackpots: int = 0
+    cashbacks: int = 0
+    issued: int = 0
+    cancelled: int = 0
     says: int = 0
     moved: int = 0
 
@@ -78,7 +82,7 @@ class Sum:
         return {**asdict(self), **amounts, "differs": self.says != self.moved}
 
 
-_AMOUNTS = ("staked", "paid", "returned", "clawed_back", "jackpots", "says", "moved")
+_AMOUNTS = ("staked", "paid", "returned", "clawed_back", "jackpots", "issued", "cancelled", "says", "moved")
 
 
 @dataclass(slots=True)

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from betcore.db.database import Database, Transaction
 from betcore.db.statements import verify_books, verify_guards, verify_rows
-from betcore.db.statements.verify_rows import FaultRow, SumRow
-from betcore.domain.money import minor_units
-from betcore.verify.report import OnProgress, Progress, Report, Sum, Violation, named
+from betcore.db.statements.verify_rows import FaultRow
+from betcore.verify.report import OnProgress, Progress, Report, Violation, named
+from betcore.verify.sums import Sums
 
 # Bets of one transaction; it takes a fraction of a second, and holds no lock that a bet waits for.
 BATCH = 5000
@@ -46,19 +46,19 @@ async def check_rows(database: Database, after: int, report: Report, on_progress
     [whole] = await database.all_rows(verify_rows.WHOLE, after=after)
     casinos = {row.casino_id: row.name for row in await database.all_rows(verify_books.CASINOS)}
     await _guards(database, report)
-    adding, done = _Sums(report, casinos), 0
+    adding, done = Sums(report, casinos), 0
     while True:
         async with database.transaction("repeatable_read", readonly=True) as transaction:
             [page] = await transaction.all_rows(verify_rows.NEXT, after=after, limit=BATCH)
             if page.upto is None:
                 break
             await _faults(transaction, after, page.upto, report)
-            await adding.add(transaction, after, page.upto)
+            adding.add_bets(await transaction.all_rows(verify_rows.SUMS, after=after, upto=page.upto))
         after, done = page.upto, done + page.bets
         on_progress(Progress("rows", done, max(whole.bets, done)))
     for name in ("outcome", "sums", "identity", "told"):
         report.checks[name].looked_at = done
-    adding.report()
+    adding.note("bets")
 
 
 async def _faults(transaction: Transaction, after: int, upto: int, report: Report) -> None:
@@ -71,49 +71,6 @@ async def _faults(transaction: Transaction, after: int, upto: int, report: Repor
 def _facts(row: FaultRow) -> str:
     reversal = f", its reversal {row.reversal_is}" if row.reversal_is else ""
     return f"{row.state}{reversal}; movements (type, state, minor units): {', '.join(row.described or ()) or 'none'}"
-
-
-class _Sums:
-    """Adds the batches up. A player is kept only while bets and movements differ, so that memory stays small."""
-
-    def __init__(self, report: Report, casinos: dict[int, str]) -> None:
-        self._report = report
-        self._casinos = casinos
-        self._players: dict[tuple[int, int, str], int] = {}
-
-    async def add(self, transaction: Transaction, after: int, upto: int) -> None:
-        """Add one more batch."""
-        for row in await transaction.all_rows(verify_rows.SUMS, after=after, upto=upto):
-            if row.player_id is None:
-                key = (row.casino_id, row.currency)
-                casino = self._casinos.get(row.casino_id, str(row.casino_id))
-                self._add(self._report.sums.setdefault(key, Sum(casino, row.currency)), row)
-                continue
-            player = (row.casino_id, row.player_id, row.currency)
-            left = self._players.pop(player, 0) + minor_units(row.moved) - minor_units(row.says)
-            if left:
-                self._players[player] = left
-
-    @staticmethod
-    def _add(one: Sum, row: SumRow) -> None:
-        one.bets += row.bets
-        one.movements += minor_units(row.movements)
-        one.staked += minor_units(row.staked)
-        one.paid += minor_units(row.paid)
-        one.returned += minor_units(row.returned)
-        one.clawed_back += minor_units(row.clawed_back)
-        one.jackpots += minor_units(row.jackpots)
-        one.says += minor_units(row.says)
-        one.moved += minor_units(row.moved)
-
-    def report(self) -> None:
-        """Report the players whose sums differ; their bets are violations of their own."""
-        notes = self._report.checks["sums"].notes
-        for (casino, player, currency), left in list(self._players.items())[:20]:
-            notes.append(f"player {player} of {self._casinos.get(casino)}: {left} minor units of {currency} too much")
-        for one in self._report.sums.values():
-            if one.says != one.moved:
-                notes.append(f"{one.casino} {one.currency}: bets say {one.says}, movements {one.moved} minor units")
 
 
 async def _guards(database: Database, report: Report) -> None:

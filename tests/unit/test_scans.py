@@ -39,6 +39,7 @@ READS_MUCH = {
     "verify_books.OF_CASINO": (3000, "verify reads every bet: a page reads past those of other casinos"),
     "verify_books.SHARES": (3000, "verify reads every bet: a range of BetIds at a time"),
     "verify_cashbacks.FAULTS": (20_000, "verify reads every cashback: a page of a thousand here"),
+    "verify_cashbacks.SUMS": (10_000, "verify reads every cashback: a page of a thousand here"),
     "verify_cashbacks.MADE_BEHIND": (3000, "verify reads every cashback: a page reads past those of other casinos"),
     "verify_jackpots.STAKE_FAULTS": (3000, "verify reads every bet: a range of BetIds at a time"),
     "verify_live_rounds.FAULTS": (3000, "verify reads every round: a page of a hundred here"),
@@ -262,6 +263,7 @@ OF_A_NEW_ROUND = {
     "state": "'awaiting'",
     "seed": "NULL",
 }
+OF_A_PAGE_OF_CASHBACKS = ("verify_cashbacks.FAULTS", "verify_cashbacks.SUMS")
 # Other values for one statement, and the number of its bet.
 OTHERS: dict[str, tuple[int, dict[str, str]]] = {
     "accepts.STORE": (SETTLING, {}),
@@ -281,7 +283,7 @@ OTHERS: dict[str, tuple[int, dict[str, str]]] = {
     **{name: (0, {"bet_id": "{cancelling}", "transaction_type": "-2"}) for name in OF_CANCELLING},
     "accepts.PLAYED_CASHBACK": (0, {"bet_id": "{issuing}", "casino_id": "{casino}"}),
     "cashback_movements.TAKE_ON": (0, {"bet_id": "{waiting}", "seen_owner": "NULL", "life": "0"}),
-    "verify_cashbacks.FAULTS": (0, {"after": "{issuing}", "upto": "{cancelling}"}),
+    **{name: (0, {"after": "{issuing}", "upto": "{cancelling}"}) for name in OF_A_PAGE_OF_CASHBACKS},
     "cashbacks.CANCEL": (0, {"bet_id": "{issued}", "reason": "'a mistake'"}),
     **{
         f"jackpot_pools.{name}": (0, {"jackpot_id": "1"})

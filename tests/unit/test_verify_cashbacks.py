@@ -85,6 +85,31 @@ async def test_a_movement_of_another_amount_or_type_is_found(
     assert await _faults(database) == {str(less): {"sums"}, str(other): {"outcome"}}
 
 
+async def test_what_cashbacks_come_to_is_in_the_sums(connection: asyncpg.Connection, database: Database) -> None:
+    """Of the player who differs the note has the difference; a cancel that is under way has taken nothing yet."""
+    moves = {"issued": {1: "done"}, "cancelling": {1: "paid_by_hand", -2: "sending"}, "issuing": {1: "sending"}}
+    moves["cancelled"] = {1: "done", -2: "done"}
+    for state, states in moves.items():
+        cashback_id = await connection.fetchval(CASHBACK, state, state)
+        for transaction_type, its_state in states.items():
+            await connection.execute(MOVEMENT, cashback_id, transaction_type, its_state)
+    report = Report()
+    await check_cashbacks(database, None, report, ignore_progress)
+    (total,) = report.sums.values()
+    assert (total.casino, total.currency, total.cashbacks, total.movements) == ("c", "EUR", 4, 6)
+    assert (total.issued, total.cancelled, total.says, total.moved) == (1500, 500, 1000, 1000)
+    assert report.checks["sums"].notes == []
+    doubled = await connection.fetchval(CASHBACK, "doubled", "issued")
+    await connection.execute(MOVEMENT.replace("500", "1000"), doubled, 1, "done")
+    report = Report()
+    await check_cashbacks(database, None, report, ignore_progress)
+    assert report.checks["sums"].notes == [
+        "player 1 of c, cashbacks: 500 minor units of EUR too much",
+        "c, cashbacks: 500 minor units of EUR too much",
+    ]
+    assert [one.as_json()["differs"] for one in report.sums.values()] == [True]
+
+
 async def test_a_player_of_another_casino_is_found(connection: asyncpg.Connection, database: Database) -> None:
     await connection.execute("INSERT INTO casino (name, api_host, profile, secret) VALUES ('d', 'http://d', '{}', '')")
     stranger = await connection.fetchval(CASHBACK.replace("(1, 1, 'EUR'", "(2, 1, 'EUR'"), "k", "issuing")

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db.database import Database, open_database
 from betcore.db.engine import create_engine
-from betcore.db.statements import verify_rows
+from betcore.db.statements import verify_guards, verify_rows
 from betcore.runtime.settings import Settings
 from betcore.verify import report as report_of
 from betcore.verify import rows
@@ -195,6 +195,16 @@ async def test_a_guard_that_is_switched_off_is_reported(engine: AsyncEngine, dat
     await check_rows(database, 0, report, lambda progress: None)
     assert {one.check for one in report.violations} == {"identity"}
     assert [one.provider_bet_id for one in report.violations] == ["", "", "bet-1"]
+
+
+async def test_every_guard_of_the_schema_is_looked_for(engine: AsyncEngine) -> None:
+    """Else a new table could lose its guard, and nothing would say so."""
+    async with engine.connect() as connection:
+        found = await connection.execute(
+            text("SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE tgname LIKE 'guard%' ORDER BY 1, 2")
+        )
+        lacking = [one for one in map(tuple, found) if repr(one) not in verify_guards.GUARDS.query]
+    assert lacking == []
 
 
 def test_every_fault_has_its_text() -> None:

@@ -31,6 +31,7 @@ SELECT 'unique key ' || k.relation || ' (' || k.columns || ')' AS lacking
 FROM (VALUES ('movement', 'bet_id,transaction_type'), ('bet', 'provider_id,provider_bet_id'), ('bet', 'bet_id'),
              ('reversal', 'bet_id'), ('jackpot_entry', 'jackpot_id,number'),
              ('jackpot_stake', 'bet_id,jackpot_id,reversed'), ('cashback', 'casino_id,key'),
+             ('cashback', 'cashback_id'), ('jackpot', 'jackpot_id'), ('jackpot', 'casino_id,name'),
              ('cashback_rule_run', 'casino_id,name,period_to')) AS k (relation, columns)
 WHERE 0 = (
     SELECT count(*) FROM pg_index
@@ -43,8 +44,11 @@ UNION ALL
 SELECT 'trigger ' || g.name || ' of ' || g.relation
 FROM (VALUES ('bet', 'guard_bet'), ('movement', 'guard_movement'), ('movement', 'guard_paid_by_hand'),
              ('reversal', 'guard_reversal'), ('bet_event', 'guard_event'), ('incident', 'guard_incident'),
-             ('bet', 'guard_bet_jackpot'), ('jackpot', 'guard_jackpot'), ('jackpot_entry', 'guard_jackpot_entry'),
+             ('movement', 'guard_subject'), ('bet_event', 'guard_subject'), ('incident', 'guard_subject'),
+             ('bet', 'guard_bet_brand'), ('bet', 'guard_bet_tax_and_promo'), ('bet', 'guard_bet_jackpot'),
+             ('jackpot', 'guard_jackpot'), ('jackpot_entry', 'guard_jackpot_entry'),
              ('jackpot_stake', 'guard_jackpot_stake'), ('cashback', 'guard_cashback'),
+             ('live_game', 'guard_live_game'), ('live_round', 'guard_live_round'),
              ('casino', 'keep_cashback_rule_versions'), ('cashback_rule_version', 'guard_cashback_rule_version'),
              ('cashback_rule_run', 'guard_cashback_rule_run'), ('reversal', 'name_player_of_reversal'))
      AS g (relation, name)
