@@ -220,6 +220,15 @@ async def test_a_bet_of_one_step_to_its_end(aggregator, book: Book, wins: bool, 
     assert server.seen[0].data == opened | {"winAmount": "19.60" if wins else "0.00"}
 
 
+async def test_the_ends_of_bets_that_are_played_together_are_sent_at_one_moment(aggregator, book: Book) -> None:
+    server, sender = aggregator
+    server.script["pay-in"] = [1, 99]
+    stakes = [first(wins=True, fails=False), first(wins=False, fails=False)]
+    await Croupier(sender, book, seed=7).play_together(stakes)
+    assert [one.operation for one in server.seen] == [*["pay-in"] * 3, *["pay-out"] * 2]
+    assert [bet.outcome for bet in book] == [Outcome.SETTLED] * 2
+
+
 @pytest.mark.parametrize("one_step", [False, True])
 async def test_a_refused_stake_is_never_drawn(aggregator, book: Book, one_step: bool) -> None:
     server, sender = aggregator

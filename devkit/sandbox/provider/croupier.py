@@ -6,6 +6,8 @@ whether the stake was taken, a provider may repeat the call or call the bet off 
 the seed decides which it is this time. A decision is written into the book first and never changed.
 """
 
+import asyncio
+from collections.abc import Sequence
 from decimal import Decimal
 
 from devkit.sandbox.provider import client, rounds
@@ -44,10 +46,22 @@ class Croupier:
 
     async def finish(self, bet: BookedBet) -> None:
         """Continue a bet from the point that the book has reached; a bet that has ended stays as it is."""
+        await self._decide(bet)
+        await self._end(bet)
+
+    async def play_together(self, stakes: Sequence[Stake]) -> None:
+        """Play new bets to their ends, which are all sent at the same moment: once each bet has its decision."""
+        bets = [self._book.open_bet(stake) for stake in stakes]
+        await asyncio.gather(*(self._decide(bet) for bet in bets))
+        await asyncio.gather(*(self._end(bet) for bet in bets))
+
+    async def _decide(self, bet: BookedBet) -> None:
         if bet.ending is None and not bet.was_opened:
             await self._take_stake(bet)
         if bet.ending is None and bet.was_opened:
             self._book.decide(bet, self._draw(bet.stake))
+
+    async def _end(self, bet: BookedBet) -> None:
         if bet.ending is not None and bet.outcome is Outcome.OPEN:
             await self._until_definite(bet, ending_call(bet.stake, bet.ending))
 
