@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from betcore.db.signing_keys import SigningKeys
-from devkit.chaos.load import LoadCasino, LoadProvider, Onboarder, once_available
+from devkit.chaos.outages import once_available
+from devkit.chaos.partners import LoadCasino, LoadProvider, Onboarder
 from devkit.chaos.proxy import Trouble
 from devkit.chaos.restoring import Restoring
 from devkit.chaos.schedule import Fault

@@ -1,7 +1,7 @@
 """A restore under load: an older base backup replaces the database, as the runbook has it.
 
-Bets begun before the restore are set aside: their rows are gone, or older than what the casinos have. Bets begun
-afterwards must hold completely, and no BetId that a casino has seen is given again.
+Bets and cashbacks begun before the restore are set aside: their rows are gone, or older than what the casinos have.
+What is begun afterwards must hold completely, and no BetId or CashbackId that a casino has seen is given again.
 """
 
 import asyncio
@@ -15,15 +15,16 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from betcore.db.database import Database
-from betcore.db.open_bets import OpenBets
 from betcore.db.statements import verify_workflows
 from betcore.domain.ids import BetKey, parse_workflow_id
-from betcore.domain.open_bets import OpenBet
 from betcore.runtime.settings import Settings
-from betcore.temporal import executions
 from betcore.temporal.client import connect
 from betcore.verify.rows import first_after
-from devkit.chaos.load import Load, LoadProvider, once_available
+from devkit.chaos.cashback_books import OurCashback
+from devkit.chaos.cashbacks import CashbackDesk
+from devkit.chaos.load import Load
+from devkit.chaos.outages import once_available
+from devkit.chaos.partners import LoadProvider
 from devkit.play.books import read_ours
 from devkit.sandbox.provider.compare import CasinoMovement
 from devkit.stack.postgres import Postgres
@@ -33,12 +34,17 @@ _BACKUP_AFTER = 4.0
 # The span that is lost, at the least. A sequence comes back from a backup with numbers in hand, 32 of them: with fewer
 # bets than that even BetIds that only count would not be given again.
 _LOST = 12.0
-_ROWS = 100
-_REASON = "the database was restored to a moment before this bet"
-_RUNNING = "ExecutionStatus = 'Running' AND WorkflowType IN ('Bet', 'Reversal')"
+# Above every number.
+_NO_NUMBER = 2**63
+_REASON = "the database was restored to a moment before this bet or cashback"
+_RUNNING = "ExecutionStatus = 'Running' AND WorkflowType IN ('Bet', 'Reversal', 'Cashback')"
 _GIVEN_AGAIN = text("""
-    SELECT bet_id, provider_bet_id FROM bet
-    WHERE opened_at >= :restored AND bet_id = ANY(CAST(:seen AS bigint[])) ORDER BY bet_id""")
+    SELECT bet_id AS number, 'BetId' AS what, provider_bet_id AS name FROM bet
+    WHERE opened_at >= :restored AND bet_id = ANY(CAST(:seen AS bigint[]))
+    UNION ALL
+    SELECT cashback_id, 'CashbackId', key FROM cashback
+    WHERE opened_at >= :restored AND cashback_id = ANY(CAST(:seen AS bigint[]))
+    ORDER BY number""")
 
 
 class Restoring:
@@ -51,6 +57,7 @@ class Restoring:
         database: Database,
         engine: AsyncEngine,
         load: Load,
+        desk: CashbackDesk,
         providers: list[LoadProvider],
         say: Callable[[str], None],
     ) -> None:
@@ -62,6 +69,7 @@ class Restoring:
         self._database = database
         self._engine = engine
         self._load = load
+        self._desk = desk
         self._providers = providers
         self._say = say
         self._backed_up = asyncio.Event()
@@ -79,16 +87,18 @@ class Restoring:
         await self._backed_up.wait()
 
     def put_back(self) -> datetime:
-        """Replace the database and set aside all bets so far; the moment. PostgreSQL must have been killed."""
+        """Replace the database and set aside all that was begun; the moment. PostgreSQL must have been killed."""
         self._postgres.put_back(self._copy, self._old)
         self.at = datetime.now(UTC)
         self._load.give_up()
+        self._desk.begin_anew()
         for provider in self._providers:
             provider.begin_anew()
         return self.at
 
     async def end_lost_workflows(self, restored_at: datetime) -> int:
-        """Terminate the workflows of bets that the database has lost, once it answers; return their number."""
+        """Terminate the workflows of bets and cashbacks that the database has lost, once it answers; return their
+        number."""
         # These connections are to the server that is gone.
         await self._engine.dispose()
         return await once_available(partial(self._end_lost_workflows, restored_at))
@@ -125,13 +135,20 @@ class Restoring:
         """Return the movements without those of bets that were set aside; one that comes to life again has a later
         BetId."""
         after = await first_after(self._database, self.at)
-        names = [bet.stake.bet_id for book in provider.aside for bet in book]
-        alive = await read_ours(self._engine, provider.counterparty_id, names)
+        alive = await read_ours(self._engine, provider.counterparty_id, provider.names_aside)
         aside = {row.casino_bet_id for row in alive.values()}
         return [one for one in movements if one.casino_bet_id > after and one.casino_bet_id not in aside]
 
+    def judged_cashbacks(
+        self, ours: Sequence[OurCashback], movements: Sequence[CasinoMovement]
+    ) -> list[CasinoMovement]:
+        """Return the movements without those of cashbacks that were set aside: none of these has a row of ``ours``,
+        the rows since the restore, and their numbers are lower."""
+        first = 0 if self.at is None else min((row.cashback_id for row in ours), default=_NO_NUMBER)
+        return [one for one in movements if one.casino_bet_id >= first]
+
     async def given_again(self) -> list[str]:
-        """Return the BetIds that a casino had seen before the restore and that were given to bets opened after it."""
+        """Return the numbers that a casino had seen before the restore and that were given again after it."""
         if self.at is None:
             return []
         seen: set[int] = set()
@@ -139,7 +156,7 @@ class Restoring:
             seen |= await provider.casino.handles.seen([seat.player for seat in provider.seats], self.at)
         async with self._engine.connect() as connection:
             rows = await connection.execute(_GIVEN_AGAIN, {"restored": self.at, "seen": sorted(seen)})
-            return [f"BetId {row.bet_id} was given again, to {row.provider_bet_id}" for row in rows]
+            return [f"{row.what} {row.number} was given again, to {row.name}" for row in rows]
 
 
 async def _terminated(client: Client, workflow_id: str) -> bool:
@@ -150,14 +167,3 @@ async def _terminated(client: Client, workflow_id: str) -> bool:
             raise
         return False
     return True
-
-
-async def without_workflow(client: Client, lives: OpenBets) -> list[OpenBet]:
-    """Open rows whose workflow does not run: the next look of the service resumes them."""
-    found: list[OpenBet] = []
-    for kind in lives.kinds:
-        after = 0
-        while rows := await lives.open_rows(kind, after, _ROWS):
-            found += await executions.without_execution(client, rows)
-            after = rows[-1].bet_id
-    return found

@@ -5,9 +5,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,37 +14,37 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.casino.http_session import http_session
-from betcore.db.database import Database, open_database
+from betcore.cli.context import CommandContext
+from betcore.db.database import open_database
 from betcore.db.engine import create_engine
 from betcore.db.onboarding import Onboarding
-from betcore.db.open_bets import OpenBets
 from betcore.db.signing_keys import SigningKeys
-from betcore.domain.ids import parse_workflow_id
 from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
-from betcore.temporal import executions
-from betcore.temporal.client import connect
-from betcore.verify.run import verify
-from betcore.verify.sources import Scope, open_sources
 from devkit.chaos import metrics
+from devkit.chaos.cashbacks import CashbackDesk
 from devkit.chaos.environment import commit, machine
 from devkit.chaos.fault_injector import Broken, FaultInjector
-from devkit.chaos.load import Load, LoadCasino, LoadProvider, Onboarder, once_available
-from devkit.chaos.restoring import Restoring, without_workflow
+from devkit.chaos.judging import Judge
+from devkit.chaos.load import Load
+from devkit.chaos.partners import JACKPOTS, LoadCasino, LoadProvider, Onboarder
+from devkit.chaos.rest import Rest
+from devkit.chaos.restoring import Restoring
 from devkit.chaos.schedule import KINDS, RESTORE, Fault, schedule
+from devkit.chaos.stream import Stream
 from devkit.chaos.wiring import Wiring
-from devkit.play.books import not_at_rest, read_ours
+from devkit.play.books import read_ours
 from devkit.sandbox.provider import rounds
-from devkit.sandbox.provider.compare import compare
 from devkit.stack.folder import Folder
 from devkit.stack.postgres import Postgres
 from devkit.stack.up import Ready
-from devkit.verify.provider_book import provider_book
 
 PROVIDERS = 3
-# Seconds that bets may take to come to rest by themselves once no fault is in force.
+# The bets of the first two win pools, one at each casino; jackpots of the others are their own.
+_WITH_POOL = 2
+BETS_FOR_A_CASHBACK = 4
+# Seconds that bets and cashbacks may take to come to rest by themselves once no fault is in force.
 _PATIENCE = 900.0
-_PAGE = 1000
 _DOUBT = text("""
     SELECT b.provider_bet_id, extract(epoch FROM m.ended_at - m.first_sent_at)::float AS seconds
     FROM movement m JOIN bet b USING (bet_id)
@@ -101,26 +100,29 @@ class Run:
             database = await stack.enter_async_context(open_database(self._settings))
             keys = SigningKeys(database, vault, self._settings.partner_cache_seconds)
             http = await stack.enter_async_context(http_session())
-            onboarder = Onboarder(engine, Onboarding(engine, vault), http, self._settings.data_dir)
+            onboarder = Onboarder(engine, database, Onboarding(engine, vault), http, self._settings.data_dir)
             casinos, providers = await self._seat(onboarder, ready)
             for provider in providers:
                 stack.callback(provider.close)
             load = await stack.enter_async_context(aclosing(Load(providers, self._plan.rate)))
+            desk = await stack.enter_async_context(aclosing(await self._desk(stack, engine, providers)))
             postgres = Postgres(Folder(self._settings.data_dir), urlsplit(ready.database).port or 0)
-            restoring = Restoring(self._settings, postgres, database, engine, load, providers, self._say)
+            restoring = Restoring(self._settings, postgres, database, engine, load, desk, providers, self._say)
             injector = FaultInjector(
                 self._settings.data_dir, self._wiring, onboarder, keys, casinos, providers, restoring
             )
             self._began_at, self._began = datetime.now(UTC), time.monotonic()
-            await self._under_load(load, injector, restoring)
+            await self._under_load([load, desk], injector, restoring)
             over = self._now()
             self._say("nothing is broken any more")
             # Drop the connections that have not survived.
             await engine.dispose()
-            await load.finish(_PATIENCE)
-            restless = await self._come_to_rest(database, engine, providers)
+            await asyncio.gather(load.finish(_PATIENCE), desk.finish(_PATIENCE))
+            rest = Rest(self._settings, database, engine, self._say)
+            restless = await rest.come(providers, restoring.at, _PATIENCE)
             drained = self._now()
-            found = await self._checked(engine, providers, restless, restoring)
+            judge = Judge(self._settings, database, engine, providers, desk, restoring)
+            found = await judge.judge(restless)
             found["books"] |= {"wrong_clocks": injector.wrong_clocks, "not_back": injector.not_back}
             found["books"]["ghosts"] = await _ghosts(engine, providers)
             found["set_aside"] = restoring.set_aside
@@ -136,22 +138,32 @@ class Run:
         aggregator = f"http://127.0.0.1:{self._wiring.port('casino-api')}"
         casinos = [await onboarder.casino(way, url, control, aggregator) for way in ("reply", "accept")]
         providers = [
-            await onboarder.provider(number, casinos[number % len(casinos)], api, self._plan.seed)
+            await onboarder.provider(
+                number, casinos[number % len(casinos)], api, self._plan.seed, pool=number <= _WITH_POOL
+            )
             for number in range(1, PROVIDERS + 1)
         ]
         return casinos, providers
 
-    async def _under_load(self, load: Load, injector: FaultInjector, restoring: Restoring) -> None:
+    async def _desk(self, stack: AsyncExitStack, engine: AsyncEngine, providers: list[LoadProvider]) -> CashbackDesk:
+        """Return the operators' desk: it reaches the database and Temporal as the API does."""
+        settings = self._settings.model_copy(update=self._wiring.beside_api(self._settings))
+        database = await stack.enter_async_context(open_database(settings))
+        context = CommandContext(settings, database, engine)
+        return CashbackDesk(context, providers, self._plan.rate / BETS_FOR_A_CASHBACK, self._plan.seed)
+
+    async def _under_load(self, load: Sequence[Stream], injector: FaultInjector, restoring: Restoring) -> None:
         """Inject the faults of the schedule under load. Raises what the load or a fault raises."""
         faults = schedule(self._plan.seed, self._plan.minutes * 60, self._plan.kinds)
         async with asyncio.TaskGroup() as group:
-            going = group.create_task(load.begin_bets())
+            going = [group.create_task(one.begin()) for one in load]
             if any(fault.kind == RESTORE for fault in faults):
                 group.create_task(restoring.back_up())
             breaking = [group.create_task(self._break(injector, fault)) for fault in faults]
             await asyncio.sleep(self._plan.minutes * 60)
             await asyncio.gather(*breaking)
-            going.cancel()
+            for task in going:
+                task.cancel()
 
     async def _break(self, injector: FaultInjector, fault: Fault) -> None:
         await asyncio.sleep(fault.at - self._now())
@@ -160,48 +172,6 @@ class Run:
         broken = await injector.inject(fault)
         if broken is not None:
             self._hits.append(Hit(fault, broken, at, self._now()))
-
-    async def _come_to_rest(
-        self, database: Database, engine: AsyncEngine, providers: list[LoadProvider]
-    ) -> dict[str, str]:
-        """Return what still has something to do when patience is over: by our rows, or a workflow whose row has
-        ended."""
-        give_up = time.monotonic() + _PATIENCE
-        client, lives = await connect(self._settings), OpenBets(database)
-        while True:
-            restless: dict[str, str] = {}
-            for provider in providers:
-                bet_ids = [bet.stake.bet_id for bet in provider.book]
-                restless |= await once_available(partial(not_at_rest, engine, provider.counterparty_id, bet_ids))
-            async for page in executions.started_before(client, datetime.now(UTC), _PAGE):
-                ended = await lives.ended([parse_workflow_id(one.id) for one in page], timedelta())
-                restless |= {row.workflow_id: "its workflow goes on" for row in ended}
-            restless |= {row.workflow_id: "no workflow carries it" for row in await without_workflow(client, lives)}
-            if not restless or time.monotonic() > give_up:
-                return restless
-            await asyncio.sleep(1)
-
-    async def _checked(
-        self, engine: AsyncEngine, providers: list[LoadProvider], restless: dict[str, str], restoring: Restoring
-    ) -> dict[str, Any]:
-        differences, unresolved = [], []
-        for provider in providers:
-            ours = await read_ours(engine, provider.counterparty_id, [bet.stake.bet_id for bet in provider.book])
-            journal = await provider.casino.handles.movements([seat.player for seat in provider.seats])
-            judged = await restoring.judged(provider, journal)
-            differences += [asdict(one) for one in compare(provider.book, ours, judged)]
-            unresolved += [bet.stake.bet_id for bet in provider.book.unresolved()]
-        books = {
-            "differences": differences,
-            "unresolved": unresolved,
-            "not_at_rest": [{"bet_id": bet_id, "what": what} for bet_id, what in restless.items()],
-            "given_again": await restoring.given_again(),
-        }
-        scope = Scope("journal", books=[provider_book(provider.path) for provider in providers], since=restoring.at)
-        async with open_sources(self._settings, scope) as sources:
-            verified = await verify(sources)
-        unchecked = [f"{name}: {why}" for name, check in verified.checks.items() for why in check.unchecked]
-        return {"verify": verified.as_json(), "books": books | {"unchecked": unchecked}}
 
     def _calls_of(self, hit: Hit, providers: list[LoadProvider]) -> list[metrics.TimedCall]:
         """Return the calls that a fault could touch: a fault at one partner touches no other partner's calls."""
@@ -246,7 +216,9 @@ class Run:
             "load": {
                 "providers": PROVIDERS,
                 "bets_per_second": self._plan.rate,
+                "bets_for_a_cashback": BETS_FOR_A_CASHBACK,
                 "one_step_share": float(rounds.ONE_STEP_SHARE),
+                "jackpot_share": float(JACKPOTS),
             },
             "faults": sorted(faults, key=lambda one: one["at"]),
             "faults_that_met_nothing": sum(hit.broken.hits == 0 for hit in self._hits),

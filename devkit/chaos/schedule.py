@@ -17,6 +17,7 @@ LINKS = (
     *("service-casino", "casino-api"),
 )
 TROUBLES = ("delay", "black_hole", "reset", "cut", "lose_answers")
+_CASHBACK, _CASHBACK_ACCEPT = "/cashback-payments/make", "/cashback-payments/accept"
 _CASINO_FAULTS: dict[str, dict[str, Any]] = {
     "lost": {"kind": "lost", "path": "/payments/make"},
     "refuse": {"kind": "error_code", "path": "/payments/make", "transaction_type": -1, "error_code": 102823},
@@ -44,6 +45,29 @@ _CASINO_FAULTS: dict[str, dict[str, Any]] = {
         "path": "/payments/make-list",
         "error_code": 102145,
         "transaction_type": 2,
+    },
+    "lost jackpot": {"kind": "lost", "path": "/payments/make", "transaction_type": 4},
+    "jackpot error": {"kind": "error", "path": "/payments/make", "transaction_type": 4},
+    "refusing accept of a jackpot": {
+        "kind": "error_code",
+        "path": "/payments/accept",
+        "transaction_type": 4,
+        "error_code": 102823,
+    },
+    "lost cashback": {"kind": "lost", "path": _CASHBACK},
+    "cashback error": {"kind": "error", "path": _CASHBACK},
+    "cashback conflict": {"kind": "answer", "path": _CASHBACK, "status": 409, "body": "already there", "commit": True},
+    "cashback duplicate of nothing": {"kind": "error_code", "path": _CASHBACK, "error_code": 103803},
+    "cashback unreadable": {"kind": "answer", "path": _CASHBACK, "status": 200, "body": "[" * 5_000, "commit": True},
+    # The player has spent the money.
+    "refuse cancel": {"kind": "error_code", "path": _CASHBACK, "transaction_type": -2, "error_code": 103802},
+    "no cashback accept": {"kind": "drop", "path": _CASHBACK_ACCEPT},
+    "cashback accept in other types": {"kind": "other_types", "path": _CASHBACK_ACCEPT},
+    "refusing cashback accept": {
+        "kind": "error_code",
+        "path": _CASHBACK_ACCEPT,
+        "transaction_type": 1,
+        "error_code": 102823,
     },
 }
 RESTORE = "restore postgres"

@@ -3,8 +3,12 @@
 The links run in the process that breaks things. Workers share theirs: what happens to a link happens to all of them.
 """
 
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+from pydantic import SecretStr
+
+from betcore.domain.errors import Misconfigured
+from betcore.runtime.settings import Settings
 from devkit.chaos.proxy import Link
 from devkit.chaos.schedule import LINKS
 from devkit.stack.ports import HOST
@@ -37,15 +41,25 @@ class Wiring:
         if who is None:
             return env
         database = urlsplit(env[_DATABASE])
-        to_database = await self._link(f"{who}-postgres", database.port or 0)
+        await self._link(f"{who}-postgres", database.port or 0)
         to_temporal = await self._link(f"{who}-temporal", int(env[_TEMPORAL].rpartition(":")[2]))
-        credentials = database.netloc.rpartition("@")[0]
-        netloc = f"{credentials}@{HOST}:{to_database}" if credentials else f"{HOST}:{to_database}"
         return env | {
-            _DATABASE: urlunsplit(database._replace(netloc=netloc)),
+            _DATABASE: urlunsplit(self._behind(f"{who}-postgres", database)),
             _TEMPORAL: f"{HOST}:{to_temporal}",
             # The providers of the load have no API that lists games.
             "BETCORE_CATALOGUE_SECONDS": "0",
+            # A run is over when all stakes are booked.
+            "BETCORE_JACKPOT_SECONDS": "2",
+        }
+
+    def beside_api(self, settings: Settings) -> dict[str, object]:
+        """Return the settings that differ for a command that reaches the database and Temporal as the API does."""
+        if settings.database_url is None:
+            raise Misconfigured("no database", code="no_database")
+        database = urlsplit(settings.database_url.get_secret_value())
+        return {
+            "database_url": SecretStr(urlunsplit(self._behind("api-postgres", database))),
+            "temporal_address": f"{HOST}:{self.port('api-temporal')}",
         }
 
     async def to_api(self, port: int) -> str:
@@ -55,6 +69,11 @@ class Wiring:
     async def to_casino(self, port: int) -> str:
         """Return the address of the casino for the service."""
         return f"http://{HOST}:{await self._link('service-casino', port)}"
+
+    def _behind(self, link: str, database: SplitResult) -> SplitResult:
+        credentials = database.netloc.rpartition("@")[0]
+        address = f"{HOST}:{self.port(link)}"
+        return database._replace(netloc=f"{credentials}@{address}" if credentials else address)
 
     async def _link(self, name: str, port: int) -> int:
         if name not in LINKS:

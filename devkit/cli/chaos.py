@@ -93,14 +93,22 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
 def _as_text(found: dict[str, Any], page: Path) -> str:
     return "\n".join(
         (
             f"{len(found['faults'])} faults of {len(found['faults_by_kind'])} kinds, seed {found['seed']}; "
             f"{found['faults_that_met_nothing']} met nothing that they could have broken",
             f"{found['bets']} bets: "
-            + ", ".join(f"{count} {name}" for name, count in found["outcomes"].items())
+            + _counted(found["outcomes"])
             + (f"; {found['set_aside']} set aside by a restore" if found["set_aside"] else ""),
+            f"{sum(found['cashbacks'].values())} cashbacks: "
+            + _counted(found["cashbacks"])
+            + (f"; {found['cashbacks_set_aside']} set aside" if found["cashbacks_set_aside"] else ""),
+            f"jackpots won: {_counted(found['jackpots'])}; {found['contributions_booked']} contributions booked",
             f"recovery: {found['recovery_seconds']}",
             f"longest doubt: {found['longest_doubt_seconds']}",
             f"drained in {found['drain_seconds']} s",

@@ -101,13 +101,14 @@ class SandboxCasino:
 
     async def movements(self, users: Iterable[str]) -> list[CasinoMovement]:
         """Return all movements of these players about bets, in the order of the journal."""
-        return [
-            CasinoMovement(one["bet_id"], one["transaction_type"], Decimal(one["amount"]))
-            for one in await self._journal(users)
-        ]
+        return [_movement(one) for one in await self._journal(users) if not one["cashback"]]
+
+    async def cashbacks(self, users: Iterable[str]) -> list[CasinoMovement]:
+        """Return all movements of these players about cashbacks, in the order of the journal."""
+        return [_movement(one) for one in await self._journal(users) if one["cashback"]]
 
     async def seen(self, users: Iterable[str], before: datetime) -> set[int]:
-        """Return the BetIds of which these players had movements before a time."""
+        """Return the BetIds and CashbackIds of which these players had movements before a time."""
         return {one["bet_id"] for one in await self._journal(users) if datetime.fromisoformat(one["at"]) < before}
 
     async def _journal(self, users: Iterable[str]) -> list[dict[str, Any]]:
@@ -115,7 +116,7 @@ class SandboxCasino:
         for user in users:
             query = {"partner_client_id": self._id, "partner_user_id": user}
             found += await self._ask("GET", "/_journal", query)
-        return [one for one in found if one["bet_id"] is not None and not one["cashback"]]
+        return [one for one in found if one["bet_id"] is not None]
 
     async def set_faults(self, *faults: Mapping[str, object], seed: int = 0) -> list[dict[str, Any]]:
         """Replace the casino's faults and return those in force; without arguments remove them. ``seed`` seeds their
@@ -136,6 +137,10 @@ class SandboxCasino:
         """Set how outcomes are confirmed from now on: ``reply``, in the answer to make, or ``accept``, later."""
         await self._ask("POST", "/_settings", confirmation=way)
 
+    async def list_cashbacks(self) -> None:
+        """Let the casino's payments/info answer for cashbacks too."""
+        await self._ask("POST", "/_settings", cashback_info=True)
+
     async def _ask(self, method: str, path: str, query: dict[str, str] | None = None, **body: object) -> Any:
         data = {"partner_client_id": self._id, **body} if body else None
         try:
@@ -145,3 +150,7 @@ class SandboxCasino:
                 return await response.json()
         except aiohttp.ClientError as failure:
             raise Unavailable(f"sandbox casino at {self._url}: {failure}", code="unreachable") from failure
+
+
+def _movement(entry: Mapping[str, Any]) -> CasinoMovement:
+    return CasinoMovement(entry["bet_id"], entry["transaction_type"], Decimal(entry["amount"]))

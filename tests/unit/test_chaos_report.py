@@ -77,6 +77,10 @@ def a_run(**changed: Any) -> dict[str, Any]:
         "outcomes": {"settled": 8123, "refunded": 432, "refused": 21},
         "answers": {"PayIn 1": 8555, "PayIn 99": 77},
         "bets": 8576,
+        "cashbacks": {"issued": 1234, "cancelled": 321, "not cancelled": 12},
+        "cashbacks_set_aside": 34,
+        "jackpots": {"of providers": 56, "of pools": 78},
+        "contributions_booked": 910,
         "repeats": 654,
         "recovery_seconds": {"p50": 0.25, "p90": 1.5, "max": 1.75},
         "recovery_by_kind": {"kill_worker": {"count": 2, "p50": 0.875, "max": 1.5}},
@@ -99,7 +103,8 @@ def test_the_figures_are_those_of_the_run() -> None:
         "faults": "3", "kinds of fault": "2", "bets": "8,576", "repeats sent": "654", "bets settled": "8,123",
         "bets refunded": "432", "bets refused": "21", "recovery, median": "0.25 s", "recovery, p90": "1.5 s",
         "recovery, longest": "1.75 s", "longest doubt, provider": "22.5 s", "longest doubt, our row": "19.25 s",
-        "drained in": "14.6 s",
+        "drained in": "14.6 s", "cashbacks issued": "1,234", "cashbacks not cancelled": "12",
+        "cashbacks set aside": "34", "jackpots of pools": "78", "contributions booked to pools": "910",
     }  # fmt: skip
     assert {name: page.tile(name) for name in tiles} == tiles
     for row in (

@@ -15,18 +15,25 @@ from typing import Any, NamedTuple
 import asyncpg
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db.bets import Bets
+from betcore.db.cashbacks import Cashbacks
 from betcore.db.database import Database, open_database
 from betcore.db.engine import create_engine
 from betcore.domain.bet import BetState
+from betcore.domain.cashback import CashbackSource, NewCashback
 from betcore.domain.messages import PayIn
 from betcore.domain.money import Money
 from betcore.domain.policy import BetPolicy
 from betcore.domain.profiles import CasinoProfile, ProviderProfile
 from betcore.runtime.settings import Settings
-from devkit.chaos.load import Load, LoadProvider
+from devkit.chaos import rest
+from devkit.chaos.cashback_books import OurCashback
+from devkit.chaos.cashbacks import CashbackDesk
+from devkit.chaos.load import Load
+from devkit.chaos.partners import LoadProvider
 from devkit.chaos.restoring import Restoring
 from devkit.chaos.wiring import Wiring
 from devkit.sandbox.provider.book import Book, Stake
@@ -77,15 +84,16 @@ def _provider(folder: Path, *bets: str) -> LoadProvider:
     nothing: Any = None
     path = folder / "provider-1.jsonl"
     casino: Any = SimpleNamespace(handles=Handles())
-    provider = LoadProvider("provider-1", COUNTERPARTY, casino, nothing, nothing, Book(path), [], 1, path)
+    provider = LoadProvider("provider-1", COUNTERPARTY, casino, nothing, Book(path), [], 1, path)
     for bet in bets:
         provider.book.open_bet(_stake(bet))
     return provider
 
 
 def _restoring(folder: Path, opened: Any, *providers: LoadProvider, postgres: Any = None) -> Restoring:
-    load = Load(list(providers), 1)
-    return Restoring(Settings(data_dir=folder), postgres, *opened, load, list(providers), lambda _: None)
+    context: Any = None
+    load, desk = Load(list(providers), 1), CashbackDesk(context, list(providers), 1, 1)
+    return Restoring(Settings(data_dir=folder), postgres, *opened, load, desk, list(providers), lambda _: None)
 
 
 async def _bet(opened: Opened, name: str) -> int:
@@ -96,6 +104,15 @@ async def _bet(opened: Opened, name: str) -> int:
         settle_by=now, policy=BetPolicy.of(ProviderProfile(), CasinoProfile()),
     )  # fmt: skip
     return (await Bets(opened.database).open(pay_in, "run", BetState.ACCEPTING, None)).record.bet_id
+
+
+async def _cashback(opened: Opened, key: str) -> int:
+    order = NewCashback(
+        source=CashbackSource.OPERATOR, key=key, player_id=1, amount=Money.parse("5.00", "EUR"), reason="a test"
+    )
+    [done] = await Cashbacks(opened.database).open(1, [order])
+    assert done.cashback_id is not None
+    return done.cashback_id
 
 
 def test_all_bets_so_far_are_set_aside(tmp_path: Path) -> None:
@@ -118,9 +135,9 @@ async def test_what_is_played_is_given_up_and_the_load_goes_on(tmp_path: Path) -
             begun.append(stake.bet_id)
             await asyncio.sleep(60)
 
-    provider: Any = SimpleNamespace(croupier=Slow(), next_stake=lambda: _stake(f"bet-{len(begun)}"))
+    provider: Any = SimpleNamespace(croupier=Slow(), pool=None, next_stake=lambda: _stake(f"bet-{len(begun)}"))
     load = Load([provider], 50)
-    going = asyncio.create_task(load.begin_bets())
+    going = asyncio.create_task(load.begin())
     async with asyncio.timeout(30):
         while len(begun) < 3:
             await asyncio.sleep(0.01)
@@ -166,6 +183,66 @@ async def test_a_bet_id_that_is_given_again_is_a_violation(tmp_path: Path, opene
         handles: Any = Handles(old, again)
         provider.casino.handles = handles
         assert await restoring.given_again() == [f"BetId {again} was given again, to again"]
+
+
+@pytest.mark.edge_case(96)
+async def test_a_cashback_id_that_is_given_again_is_a_violation(tmp_path: Path, opened: Opened) -> None:
+    with closing(_provider(tmp_path)) as provider:
+        restoring = _restoring(tmp_path, opened, provider)
+        restoring.at = datetime.now(UTC)
+        again = await _cashback(opened, "operator:again")
+        handles: Any = Handles(again)
+        provider.casino.handles = handles
+        assert await restoring.given_again() == [f"CashbackId {again} was given again, to operator:again"]
+
+
+async def test_earlier_cashbacks_are_not_judged(tmp_path: Path, opened: Opened) -> None:
+    restoring = _restoring(tmp_path, opened)
+    row = OurCashback(7, "c", "anna", "operator:new", Decimal(5), "issued")
+    movements = [CasinoMovement(number, 1, Decimal(5)) for number in (6, 7, 8)]
+    assert restoring.judged_cashbacks([row], movements) == movements
+    restoring.at = datetime.now(UTC)
+    assert [one.casino_bet_id for one in restoring.judged_cashbacks([row], movements)] == [7, 8]
+    assert restoring.judged_cashbacks([], movements) == []
+
+
+async def test_a_cashback_is_at_rest_once_its_row_and_its_workflow_are(opened: Opened) -> None:
+    """Its movement may be parked: then the row is open, and the run has nobody to end it."""
+
+    class Running:
+        """A Temporal in which these workflows run."""
+
+        def __init__(self, *ids: str) -> None:
+            self._ids = ids
+
+        async def list_workflows(self, _query: str) -> AsyncIterator[SimpleNamespace]:
+            for one in self._ids:
+                yield SimpleNamespace(id=one)
+
+    number = await _cashback(opened, "operator:open")
+    none: Any = Running()
+    of_it: Any = Running(f"cashback:{number}", f"cashback:{number + 1}")
+    assert await rest.cashbacks(opened.engine, none, None) == {f"cashback {number}": "issuing"}
+    assert await rest.cashbacks(opened.engine, none, datetime.now(UTC)) == {}
+    async with opened.engine.connect() as connection:
+        ended = "UPDATE cashback SET state = 'issued', issued_at = now(), closed_at = now()"
+        await connection.execute(text(ended))
+    assert await rest.cashbacks(opened.engine, none, None) == {}
+    assert await rest.cashbacks(opened.engine, of_it, None) == {f"cashback:{number}": "its workflow goes on"}
+
+
+async def test_orders_of_cashbacks_are_given_up_and_set_aside() -> None:
+    context: Any = None
+    player = SimpleNamespace(casino=SimpleNamespace(name="c"), seats=[SimpleNamespace(player="anna")])
+    providers: Any = [player]
+    desk = CashbackDesk(context, providers, 1, 1)
+    before = [desk.next_piece(place) for place in range(2)]
+    desk.begin_anew()
+    after = desk.next_piece(2)
+    assert [one.number for one in desk.aside] == [0, 1]
+    assert [one.number for one in desk.orders] == [2]
+    for piece in (*before, after):
+        piece.close()
 
 
 async def test_the_casino_keeps_its_journal_elsewhere() -> None:
