@@ -1,4 +1,4 @@
-# One image for the API, the worker and the migration; docker-compose.yml says which runs.
+# One image for the API, the feed, the worker and the migration; docker-compose.yml says which runs.
 FROM python:3.13-slim AS wheels
 COPY requirements.txt .
 RUN python -m venv /venv \

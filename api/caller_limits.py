@@ -4,6 +4,7 @@ Every process counts by itself, or all count together in a store (``BETCORE_RATE
 """
 
 import asyncio
+from ipaddress import IPv6Address, ip_address, ip_network
 
 import structlog
 from limits import RateLimitItem, RateLimitItemPerSecond
@@ -11,6 +12,7 @@ from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
 from prometheus_client import Counter
+from starlette.requests import HTTPConnection
 
 from betcore.domain.errors import TooManyCalls
 from betcore.domain.partners import Casino, Provider
@@ -31,12 +33,12 @@ class CallerLimits:
     partner's name counts for the partner only when its signature holds: otherwise anybody could use up its calls.
     """
 
-    def __init__(self, strangers_per_second: int, frames_per_second: int, store: str | None) -> None:
+    def __init__(self, strangers_per_second: int, pages_per_second: int, store: str | None) -> None:
         self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._shared = store and SlidingWindowCounterRateLimiter(RedisStorage(f"async+{store}", wrap_exceptions=True))
         self._strangers = _window(Rate(per_second=strangers_per_second, burst=2 * strangers_per_second))
         # A page that opens makes several calls at once.
-        self._frames = _window(Rate(per_second=frames_per_second, burst=4 * frames_per_second))
+        self._pages = _window(Rate(per_second=pages_per_second, burst=4 * pages_per_second))
 
     async def count_provider(self, provider: Provider) -> None:
         """Count a call of a provider. Raises TooManyCalls if it is over the rate of its profile."""
@@ -55,7 +57,14 @@ class CallerLimits:
 
         It never counts for the casino itself: visitors must not use up the calls of its servers.
         """
-        await self._count(self._frames, f"frame:{casino.casino_id if casino else 0}:{address}", "frames")
+        await self._count(self._pages, f"frame:{casino.casino_id if casino else 0}:{address}", "frames")
+
+    async def count_reader(self, address: str) -> None:
+        """Count a call of the feed, or a connection to it. Raises TooManyCalls for its address.
+
+        It never counts for a casino, as that of a frame. It is counted before its token is read: that takes the time.
+        """
+        await self._count(self._pages, f"reader:{address}", "readers")
 
     async def _count_partner(self, kind: str, number: int, name: str, rate: Rate | None) -> None:
         if rate is not None:
@@ -82,3 +91,16 @@ def _window(rate: Rate) -> RateLimitItem:
     amount = max(rate.burst, rate.per_second)
     seconds = max(round(amount / rate.per_second), 1)
     return RateLimitItemPerSecond(rate.per_second * seconds, seconds)
+
+
+def caller_address(request: HTTPConnection) -> str:
+    """Return the address that calls; of IPv6 the network that one household has.
+
+    It is the one that uvicorn believes: behind a proxy that ``FORWARDED_ALLOW_IPS`` names, the proxy's caller.
+    """
+    found = request.client.host if request.client else ""
+    try:
+        read = ip_address(found)
+    except ValueError:
+        return found
+    return str(ip_network((read, 64), strict=False)) if isinstance(read, IPv6Address) else found

@@ -2,25 +2,31 @@
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from starlette.responses import JSONResponse, Response
-from temporalio.client import Client
 
 from betcore.db.circuit_breakers import Breaker, CircuitBreakers
 from betcore.db.database import Database
 from betcore.db.incidents import Incidents
 from betcore.db.statement import NoRow, Statement
 
+if TYPE_CHECKING:
+    # The feed knows nothing of Temporal, and is smaller without it.
+    from temporalio.client import Client
+
 _T = TypeVar("_T")
 _WITHIN = 1.0
 _ALIVE = Statement(NoRow, "SELECT 1")
 
 
-def router(database: Database, client: Client) -> APIRouter:
-    """Return the routes ``/health/live``, ``/health/ready`` and ``/metrics``."""
+def router(database: Database, temporal: "Client | None" = None) -> APIRouter:
+    """Return the routes ``/health/live``, ``/health/ready`` and ``/metrics``.
+
+    A process without Temporal shows its own metrics alone: those of the database are the API's.
+    """
     routes = APIRouter()
     incidents, casinos = Incidents(database), CircuitBreakers(database, 0)
 
@@ -32,18 +38,21 @@ def router(database: Database, client: Client) -> APIRouter:
         "/health/ready",
         operation_id="isReady",
         tags=["Operations"],
-        summary="Database and Temporal answer.",
+        summary="The database answers." if temporal is None else "Database and Temporal answer.",
         responses={503: {"description": "One does not."}},
     )
     async def ready() -> JSONResponse:
-        answers, temporal = await asyncio.gather(_soon(_answers(database)), _soon(_healthy(client)))
-        parts = {"database": bool(answers), "temporal": bool(temporal)}
+        asked = {"database": _answers(database)} | ({} if temporal is None else {"temporal": _healthy(temporal)})
+        answers = await asyncio.gather(*map(_soon, asked.values()))
+        parts = {name: bool(answer) for name, answer in zip(asked, answers, strict=True)}
         return JSONResponse(parts, 200 if all(parts.values()) else 503)
 
     @routes.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
-        counts, breakers = await asyncio.gather(_soon(incidents.counts()), _soon(casinos.shown()))
-        found = generate_latest() + _of_incidents(counts) + _of_breakers(breakers or ())
+        found = generate_latest()
+        if temporal is not None:
+            counts, breakers = await asyncio.gather(_soon(incidents.counts()), _soon(casinos.shown()))
+            found += _of_incidents(counts) + _of_breakers(breakers or ())
         return Response(found, media_type=CONTENT_TYPE_LATEST)
 
     return routes
@@ -54,7 +63,7 @@ async def _answers(database: Database) -> bool:
     return True
 
 
-async def _healthy(client: Client) -> bool:
+async def _healthy(client: "Client") -> bool:
     return await client.service_client.check_health()
 
 

@@ -23,9 +23,8 @@ from api.casino.callers import CasinoCallers
 from api.casino.games import GamesView
 from api.casino.launch import CasinoLaunch
 from api.documentation import page
-from api.documentation.document import describe
-from api.feed import routes as feed_routes
 from api.launcher import Launcher
+from api.openapi import DOCUMENT
 from api.paths import AbsoluteTargets, EscapedLineEnds
 from api.player_auth import LOST_AFTER, PlayerAuth
 from api.provider import routes as provider_routes
@@ -101,9 +100,9 @@ def create_app() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    describe(app)
+    DOCUMENT.describe(app)
     if settings.api_docs:
-        page.serve(app)
+        page.serve(app, DOCUMENT.title)
     app.add_middleware(EscapedLineEnds)
     app.add_middleware(SignatureMiddleware, prefix=f"{settings.provider_api_prefix}/v1")
     app.add_middleware(AbsoluteTargets)
@@ -125,8 +124,7 @@ def compose(
     balances = Balances(requests, partners, casinos)
     admission = StakeAdmission(requests, settings.stakes_in_flight)
     bets = Bets(database)
-    pools = JackpotPools(database)
-    winnings, workflows = Winnings(bets, pools), BetWorkflowClient(client)
+    winnings, workflows = Winnings(bets, JackpotPools(database)), BetWorkflowClient(client)
     operations = BetOperations(requests, bets, partners, balances, workflows, admission, winnings)
     store = settings.rate_limit_store
     limits = CallerLimits(
@@ -154,7 +152,6 @@ def compose(
     launches = CasinoLaunch(launcher, auth)
     callers = CasinoCallers(tokens, partners, limits)
     app.include_router(casino_routes.router(tokens, callers, accepts, games, launches))
-    app.include_router(feed_routes.router(tokens, callers, pools))
     frame = FrameApi(
         texts,
         partners,
@@ -176,7 +173,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
     The request id of a signed request is used up here if the request was refused before any operation. The signature
     covers neither path nor method: otherwise the same signed request could be sent to another path.
     """
-    if casino_routes.owns(request.url.path) or feed_routes.owns(request.url.path):
+    if casino_routes.owns(request.url.path):
         return casino_responses.refusal(error)
     if webframe_routes.owns(request.url.path):
         return webframe_routes.refuse(request, error, request.app.state.texts)

@@ -33,7 +33,7 @@ from tests.locking import locked
 from tests.spawned import spawned
 
 ROOT = Path(__file__).parents[1]
-_PORTS = ("API", "SANDBOX_CASINO", "SANDBOX_PROVIDER", "TEMPORAL", "TEMPORAL_UI", "DATABASE")
+_PORTS = ("API", "FEED", "SANDBOX_CASINO", "SANDBOX_PROVIDER", "TEMPORAL", "TEMPORAL_UI", "DATABASE")
 _START = 300
 # What a test waits for comes at once on a quiet machine; how long a busy one may take is no subject of any.
 PATIENCE = 60

@@ -25,6 +25,8 @@ from devkit.stack.process import Service
 MODULES = (
     "worker",
     "api.main",
+    "api.feed.main",
+    "api.feed.websockets",
     "uvicorn.main",
     "uvicorn.loops.auto",
     "uvicorn.lifespan.on",

@@ -63,12 +63,3 @@ LAUNCHED = {
 }
 TOKEN = {"AccessToken": ACCESS_TOKEN, "TokenType": "Bearer", "ExpiresIn": 900, "Scope": "payments games"}
 KEY = {"kty": "RSA", "n": "yXhdWwIAx3WDWhCy", "e": "AQAB", "alg": "RS256", "kid": "vL5Z0rik", "use": "sig"}
-JACKPOT = {
-    "JackpotId": 1,
-    "Name": "Grand",
-    "GameType": "slots",
-    "CurrencyCode": "EUR",
-    "Amount": "10342.17",
-    "Seed": "10000.00",
-    "UpdatedAt": "2026-11-27T10:30:00.123456Z",
-}

@@ -11,7 +11,7 @@ from betcore.domain.ids import TransactionType
 from betcore.domain.launch import Mode, ViewType
 
 TEXT: Schema = {"type": "string"}
-_NULLABLE_TEXT: Schema = {"type": ["string", "null"]}
+NULLABLE_TEXT: Schema = {"type": ["string", "null"]}
 _AMOUNT: Schema = {"type": "string", "pattern": r"^(0|[1-9][0-9]*)(\.[0-9]+)?$"}
 _NULLABLE_AMOUNT: Schema = {**_AMOUNT, "type": ["string", "null"]}
 ID: Schema = {"type": "integer", "minimum": 1, "maximum": LARGEST_ID}
@@ -20,24 +20,26 @@ _URL: Schema = {"type": "string", "format": "uri"}
 MOMENT: Schema = {"type": "string", "format": "date-time"}
 
 
-def _object(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None, about: str = "") -> Schema:
+def object_of(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None, about: str = "") -> Schema:
+    """Return the schema of an object with these fields."""
     described = {"description": about} if about else {}
     return {"type": "object", **described, "required": [*required], "properties": {**required, **(optional or {})}}
 
 
-def _envelope(codes: tuple[int, ...], value: Schema) -> Schema:
+def envelope(codes: tuple[int, ...], value: Schema) -> Schema:
+    """Return the schema of an answer of the APIs for casinos."""
     code: Schema = {"type": "integer", "enum": list(codes)}
-    return _object({"ErrorCode": code, "Message": TEXT, "Value": value})
+    return object_of({"ErrorCode": code, "Message": TEXT, "Value": value})
 
 
-_GAME = _object(
+_GAME = object_of(
     {
         "GameId": {**ID, "description": "Our number of the game; it never changes."},
         "Provider": TEXT,
         "Name": TEXT,
-        "Category": {**_NULLABLE_TEXT, "description": "The provider's word."},
+        "Category": {**NULLABLE_TEXT, "description": "The provider's word."},
         "MaxOdd": _NULLABLE_AMOUNT,
-        "ImageUrl": _NULLABLE_TEXT,
+        "ImageUrl": NULLABLE_TEXT,
         "Limits": {"type": "array", "items": schema_ref("GameLimit")},
         "Currencies": {"type": ["array", "null"], "items": TEXT, "description": "Null is any currency."},
         "Demo": {"type": "boolean", "description": "Whether it can be played without money."},
@@ -48,7 +50,7 @@ _GAME = _object(
 
 
 def _accept(number: str, types: tuple[TransactionType, ...], about: str) -> Schema:
-    return _object(
+    return object_of(
         {
             number: ID,
             "TransactionType": {"type": "integer", "enum": [int(one) for one in types]},
@@ -57,7 +59,7 @@ def _accept(number: str, types: tuple[TransactionType, ...], about: str) -> Sche
             "ErrorCode": {"oneOf": [{"type": "integer"}, TEXT], "description": "200, or why the casino refuses."},
         },
         {
-            "PartnerTransactionId": {**_NULLABLE_TEXT, "description": "The casino's id; needed unless it refuses."},
+            "PartnerTransactionId": {**NULLABLE_TEXT, "description": "The casino's id; needed unless it refuses."},
             "TransactionId": {**TEXT, "description": "That of our make."},
             "Balance": {**TEXT, "description": "After the movement; only shown."},
             "TaxAmount": TEXT,
@@ -67,7 +69,7 @@ def _accept(number: str, types: tuple[TransactionType, ...], about: str) -> Sche
     )
 
 
-_LAUNCH = _object(
+_LAUNCH = object_of(
     {
         "Language": {**TEXT, "description": "A language tag, such as en or pt-BR."},
         "ViewType": {"type": "string", "enum": [*get_args(ViewType)]},
@@ -86,7 +88,7 @@ _LAUNCH = _object(
     },
     "Who plays, and how the game is shown.",
 )
-_LAUNCHED = _object(
+_LAUNCHED = object_of(
     {
         "SessionId": {**TEXT, "description": "The same one if the same launch comes again within a minute."},
         "FrameUri": {**_URL, "description": "The page of the game: whoever has it plays as the player."},
@@ -94,12 +96,13 @@ _LAUNCHED = _object(
     },
     {"RefreshToken": {**TEXT, "description": "In place of the one that was sent."}},
 )
-SCHEMAS: dict[str, Schema] = {
-    "TokenRequest": _object(
+# Those of the feed too: it has tokens of its own.
+SHARED: dict[str, Schema] = {
+    "TokenRequest": object_of(
         {"PartnerClientId": ID, "Secret": TEXT},
         {"Scope": {**TEXT, "description": "The scopes wanted, separated by blanks; without it, all."}},
     ),
-    "Token": _object(
+    "Token": object_of(
         {
             "AccessToken": TEXT,
             "TokenType": {"type": "string", "enum": ["Bearer"]},
@@ -107,35 +110,26 @@ SCHEMAS: dict[str, Schema] = {
             "Scope": TEXT,
         }
     ),
-    "TokenAnswer": _envelope((SUCCESS,), schema_ref("Token")),
-    "VerifyRequest": _object({"Token": TEXT}),
-    "Verdict": _object(
+    "TokenAnswer": envelope((SUCCESS,), schema_ref("Token")),
+    "RefusalAnswer": envelope((401, 403, 404, 405, FAILED, MALFORMED), {"type": "null"}),
+}
+SCHEMAS: dict[str, Schema] = {
+    **SHARED,
+    "VerifyRequest": object_of({"Token": TEXT}),
+    "Verdict": object_of(
         {"Valid": {"type": "boolean"}}, {"Claims": {"type": "object", "description": "Those of a valid message."}}
     ),
-    "VerifyAnswer": _envelope((SUCCESS,), schema_ref("Verdict")),
+    "VerifyAnswer": envelope((SUCCESS,), schema_ref("Verdict")),
     "Accept": _accept("BetId", tuple(TransactionType), "What became of a movement of a bet."),
     "CashbackAccept": _accept("CashbackId", CASHBACK_TYPES, "What became of a movement of a cashback."),
-    "AcceptAnswer": _envelope((SUCCESS, CONTRADICTION, UNKNOWN_BET), {"type": "null"}),
-    "GameLimit": _object({"CurrencyCode": TEXT, "MinBet": _NULLABLE_AMOUNT, "MaxBet": _NULLABLE_AMOUNT}),
+    "AcceptAnswer": envelope((SUCCESS, CONTRADICTION, UNKNOWN_BET), {"type": "null"}),
+    "GameLimit": object_of({"CurrencyCode": TEXT, "MinBet": _NULLABLE_AMOUNT, "MaxBet": _NULLABLE_AMOUNT}),
     "Game": _GAME,
-    "GamePage": _object({"Games": {"type": "array", "items": schema_ref("Game")}, "NextCursor": _NULLABLE_TEXT}),
-    "GamesAnswer": _envelope((SUCCESS,), schema_ref("GamePage")),
-    "Jackpot": _object(
-        {
-            "JackpotId": ID,
-            "Name": TEXT,
-            "GameType": {**_NULLABLE_TEXT, "description": "The category of its games."},
-            "CurrencyCode": TEXT,
-            "Amount": {**TEXT, "description": "What it has come to, in major units."},
-            "Seed": {**TEXT, "description": "What it begins with again after a win."},
-            "UpdatedAt": MOMENT,
-        }
-    ),
-    "JackpotsAnswer": _envelope((SUCCESS,), {"type": "array", "items": schema_ref("Jackpot")}),
+    "GamePage": object_of({"Games": {"type": "array", "items": schema_ref("Game")}, "NextCursor": NULLABLE_TEXT}),
+    "GamesAnswer": envelope((SUCCESS,), schema_ref("GamePage")),
     "LaunchRequest": _LAUNCH,
     "Launched": _LAUNCHED,
-    "LaunchAnswer": _envelope((SUCCESS, *PLAY_REFUSED.values()), {"oneOf": [schema_ref("Launched"), {"type": "null"}]}),
-    "Key": _object({name: TEXT for name in ("kty", "n", "e", "alg", "kid", "use")}, about="An RSA key of RFC 7517."),
-    "KeySet": _object({"keys": {"type": "array", "items": schema_ref("Key")}}),
-    "RefusalAnswer": _envelope((401, 403, 404, 405, FAILED, MALFORMED), {"type": "null"}),
+    "LaunchAnswer": envelope((SUCCESS, *PLAY_REFUSED.values()), {"oneOf": [schema_ref("Launched"), {"type": "null"}]}),
+    "Key": object_of({name: TEXT for name in ("kty", "n", "e", "alg", "kid", "use")}, about="An RSA key of RFC 7517."),
+    "KeySet": object_of({"keys": {"type": "array", "items": schema_ref("Key")}}),
 }

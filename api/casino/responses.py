@@ -1,7 +1,9 @@
 """Responses to casinos: ``{"ErrorCode", "Message", "Value"}``, and what an error becomes."""
 
+import asyncio
 import hashlib
 import json
+from collections.abc import Awaitable, Callable
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -15,6 +17,7 @@ _log = structlog.get_logger()
 SUCCESS, NOT_AUTHORISED, FORBIDDEN = 200, 401, 403
 MALFORMED, FAILED, CONTRADICTION, UNKNOWN_BET = 103801, 102823, 103803, 103804
 _SOON = {"Retry-After": "1"}
+_WITHIN = 5.0
 # Why a player gets no game. 103805 and 103807 are the codes that casinos send for the same.
 PLAY_REFUSED = {
     "player_blocked": 103805,
@@ -70,3 +73,18 @@ def refusal(error: Exception) -> Response:
 def repeat_later() -> Response:
     """Return the response to a call that has done nothing yet, and that the casino is to send again."""
     return render(FAILED, "not done: send it again", status=503, headers=_SOON)
+
+
+def with_refusals(
+    handle: Callable[[Request], Awaitable[Response]], within: float = _WITHIN
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return a handler that answers a failure, or no answer in time, in the form of the APIs for casinos."""
+
+    async def answered(request: Request) -> Response:
+        try:
+            async with asyncio.timeout(within):
+                return await handle(request)
+        except Exception as error:
+            return refusal(error)
+
+    return answered

@@ -4,9 +4,6 @@ Every response is ``{"ErrorCode", "Message", "Value"}``. HTTP 200 is final, 503 
 says why a call cannot be read.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -15,7 +12,7 @@ from api.casino.accepts import AcceptReceiver
 from api.casino.callers import CasinoCallers
 from api.casino.games import GamesView
 from api.casino.launch import CasinoLaunch
-from api.casino.responses import CONTRADICTION, SUCCESS, UNKNOWN_BET, refusal, render, repeat_later
+from api.casino.responses import CONTRADICTION, SUCCESS, UNKNOWN_BET, render, repeat_later, with_refusals
 from api.request_body import read_body
 from betcore.casino.tokens import CASINO_API, Tokens
 from betcore.domain.accepts import AcceptOutcome
@@ -29,7 +26,6 @@ _ANSWERS = {
     AcceptOutcome.CONTRADICTED: (CONTRADICTION, "this contradicts what is recorded"),
     AcceptOutcome.UNKNOWN: (UNKNOWN_BET, "bet not found"),
 }
-_WITHIN = 5.0
 # A provider has five seconds, twice; a launch that another call has begun is waited for before the next one.
 _LAUNCH_WITHIN = 30.0
 
@@ -90,18 +86,3 @@ def router(
 def owns(path: str) -> bool:
     """Return whether a refusal at this path has the form of this API. The JWKS has no form of its own."""
     return path.startswith(f"{PREFIX}/") and path != f"{PREFIX}/auth/jwks"
-
-
-def with_refusals(
-    handle: Callable[[Request], Awaitable[Response]], within: float = _WITHIN
-) -> Callable[[Request], Awaitable[Response]]:
-    """Return a handler that answers a failure, or no answer in time, in the form of the APIs for casinos."""
-
-    async def answered(request: Request) -> Response:
-        try:
-            async with asyncio.timeout(within):
-                return await handle(request)
-        except Exception as error:
-            return refusal(error)
-
-    return answered

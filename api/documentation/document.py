@@ -1,46 +1,49 @@
-"""The OpenAPI document: the calls of providers and of casinos, with named schemas, so that generators work."""
+"""An OpenAPI document of one process, with named schemas, so that generators work."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 
-from api.casino import openapi as casino
 from api.documentation.operations import Schema
-from api.provider import openapi as provider
 
-_TITLE = "Game aggregator"
-_TEXT = """\
-Game providers send bets, and casinos confirm what their wallets did. Every bet is carried to its end, whatever fails
-in between.
-
-A **provider** signs each request: four headers, new for each request, repeats included. An answer with
-`_responseCode` 99, or none, asks for the same call again. A **casino** gets an access token at `auth/token` and sends
-it as a bearer token.
-"""
+OPERATIONS = {"name": "Operations", "description": "Whether the service is up."}
 
 
-def describe(app: FastAPI) -> None:
-    """Let the application serve this document as its ``/openapi.json``."""
+@dataclass(frozen=True)
+class Document:
+    """What stands in a document beside the routes."""
 
-    def document() -> Schema:
-        if app.openapi_schema is None:
-            made = get_openapi(
-                title=_TITLE,
-                version=app.version,
-                description=_TEXT,
-                routes=app.routes,
-                tags=[provider.TAG, casino.TAG, _OPERATIONS],
-                servers=[{"url": "/"}],
-            )
-            made["components"] = {
-                "schemas": provider.components() | casino.components(),
-                "securitySchemes": provider.SECURITY_SCHEMES | casino.SECURITY_SCHEMES,
-            }
-            _complete(made["paths"], app)
-            app.openapi_schema = made
-        return app.openapi_schema
+    title: str
+    text: str
+    tags: Sequence[dict[str, str]]
+    schemas: Mapping[str, Schema]
+    security_schemes: Mapping[str, Schema]
 
-    app.openapi = document  # type: ignore[method-assign]
+    def describe(self, app: FastAPI) -> None:
+        """Let an application serve this document as its ``/openapi.json``."""
+
+        def document() -> Schema:
+            if app.openapi_schema is None:
+                app.openapi_schema = self._of(app)
+            return app.openapi_schema
+
+        app.openapi = document  # type: ignore[method-assign]
+
+    def _of(self, app: FastAPI) -> Schema:
+        made = get_openapi(
+            title=self.title,
+            version=app.version,
+            description=self.text,
+            routes=app.routes,
+            tags=list(self.tags),
+            servers=[{"url": "/"}],
+        )
+        made["components"] = {"schemas": dict(self.schemas), "securitySchemes": dict(self.security_schemes)}
+        _complete(made["paths"], app)
+        return made
 
 
 def _complete(paths: dict[str, dict[str, dict[str, Schema]]], app: FastAPI) -> None:
@@ -50,6 +53,3 @@ def _complete(paths: dict[str, dict[str, dict[str, Schema]]], app: FastAPI) -> N
             operation = paths.get(str(route.path_format), {}).get(method.lower())
             if operation is not None:
                 operation["responses"].update({str(status): text for status, text in route.responses.items()})
-
-
-_OPERATIONS = {"name": "Operations", "description": "Whether the service is up."}

@@ -1,5 +1,6 @@
 """The page ``/docs``: Swagger UI on the OpenAPI document, with files of this service alone."""
 
+from html import escape
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -28,9 +29,9 @@ _HEADERS = {
 }
 
 
-def serve(app: FastAPI) -> None:
+def serve(app: FastAPI, title: str) -> None:
     """Let the application serve the page and its files."""
-    html = (_FOLDER / "page.html").read_text()
+    html = (_FOLDER / "page.html").read_text().replace("TITLE", escape(title))
 
     @app.get("/docs", include_in_schema=False)
     async def page() -> HTMLResponse:

@@ -1,15 +1,16 @@
-"""The feed: what casinos' servers and pages read of games. Jackpots are the first of it.
+"""The feed over HTTP: access tokens that open nothing else, because a page may hold one, and what they open.
 
-Its access tokens open nothing else, because a page may hold one. Answers have the form of the API for casinos.
+Answers have the form of the API for casinos.
 """
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api.casino import openapi, schemas
+from api.casino import schemas
 from api.casino.callers import CasinoCallers
-from api.casino.responses import SUCCESS, render, render_tagged
-from api.casino.routes import with_refusals
+from api.casino.responses import SUCCESS, render, render_tagged, with_refusals
+from api.feed import openapi
+from api.feed.readers import Readers
 from api.request_body import read_body
 from api.request_query import one_text
 from betcore.casino.tokens import FEED, Tokens
@@ -19,11 +20,12 @@ from betcore.db.statements.jackpot_pools import ShownRow
 from betcore.domain.scopes import granted
 
 PREFIX = "/partnersmediator-service/api/v2"
+TOKEN = f"{PREFIX}/auth/token"
 # Booking is in the order of seconds too.
 _CACHE = "private, max-age=1"
 
 
-def router(tokens: Tokens, callers: CasinoCallers, pools: JackpotPools) -> APIRouter:
+def router(tokens: Tokens, callers: CasinoCallers, readers: Readers, pools: JackpotPools) -> APIRouter:
     """Return the routes ``auth/token`` and ``jackpots/accumulated``."""
     routes = APIRouter(prefix=PREFIX)
 
@@ -40,19 +42,14 @@ def router(tokens: Tokens, callers: CasinoCallers, pools: JackpotPools) -> APIRo
         return render(SUCCESS, "Success", value, headers={"Cache-Control": "no-store"})
 
     async def accumulated(request: Request) -> Response:
-        casino = await callers.by_token(request, FEED, "feed")
+        casino = (await readers.of(request)).casino
         currency, game_type = (one_text(request.query_params, name) for name in ("currency", "gameType"))
         found = await pools.accumulated(casino.casino_id, currency, game_type)
         return render_tagged(request, [_shown(row) for row in found], _CACHE)
 
-    routes.post("/auth/token", **openapi.issue_feed_token())(with_refusals(token))
+    routes.post("/auth/token", **openapi.issue_token())(with_refusals(token))
     routes.get("/jackpots/accumulated", **openapi.list_jackpots())(with_refusals(accumulated))
     return routes
-
-
-def owns(path: str) -> bool:
-    """Return whether a refusal at this path has the form of this API."""
-    return path.startswith(f"{PREFIX}/")
 
 
 def _shown(row: ShownRow) -> dict[str, object]:

@@ -9,12 +9,11 @@ from starlette.requests import Request
 
 from api import body_fields
 from api.body_fields import Fields
-from api.caller_limits import CallerLimits
+from api.caller_limits import CallerLimits, caller_address
 from api.launcher import Launcher
 from api.player_auth import PlayerAuth
 from api.webframe import schemas
 from api.webframe.balances import FrameBalances
-from api.webframe.guard import address
 from api.webframe.texts import Texts
 from betcore.db.frame_sessions import IDLE, FramePlayer, FrameSession, FrameSessions, OpenedWith
 from betcore.db.lobby import Lobby
@@ -74,7 +73,7 @@ class FrameApi:
         call.language = body_fields.language(call.fields, "language") or call.language
         asked = schemas.read_open(call.fields)
         account = await self._partners.account(asked.client_id)
-        await self._limits.count_frame(account.casino if account else None, address(call.request))
+        await self._limits.count_frame(account.casino if account else None, caller_address(call.request))
         if account is None or asked.origin not in account.casino.profile.origins:
             raise NotAuthorised("no page of this origin may embed the frame of this casino")
         casino = account.casino
@@ -150,7 +149,7 @@ class FrameApi:
         session = await self._session(call)
         casino = await self._partners.casino(session.casino_id)
         call.language = session.opened_with.language
-        await self._limits.count_frame(casino, address(call.request))
+        await self._limits.count_frame(casino, caller_address(call.request))
         if casino.disabled:
             raise PlayRefused("the casino is disabled", code="casino_disabled")
         if session.player is not None and session.player.blocked:
@@ -165,7 +164,7 @@ class FrameApi:
         usable = scheme.lower() == "bearer" and _BEARER.fullmatch(bearer.strip()) is not None
         session = await self._sessions.use(bearer.strip()) if usable else None
         if session is None:
-            await self._limits.count_frame(None, address(call.request))
+            await self._limits.count_frame(None, caller_address(call.request))
             raise PlayRefused("there is no such frame", code="session_expired")
         return session
 

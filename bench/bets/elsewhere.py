@@ -47,6 +47,7 @@ async def our_processes(
         accounts = await sandbox.prepare(folder, env)
         ready = Ready(
             api=api,
+            feed="",
             temporal=settings.temporal_address,
             temporal_ui="",
             database=settings.database_url.get_secret_value(),

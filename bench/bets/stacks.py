@@ -100,7 +100,8 @@ async def own_stack(watch: Watch, options: StackOptions) -> AsyncIterator[Runnin
             said = json.loads(await harness.first_line(process, "the stack"))
             if "error" in said:
                 raise harness.ProcessEnded(f"the stack did not start: {said['error']['message']}")
-            ready = Ready(**said)
+            # A checkout from before the feed names none.
+            ready = Ready(**{"feed": ""} | said)
             watch.add_child("the stack", process)
             watch.add("the stack", ready.pids)
             yield RunningStack(ready, Settings(data_dir=folder), {"BETCORE_DATA_DIR": str(folder)})

@@ -37,11 +37,16 @@ FEED = Surface("betcore:feed", timedelta(minutes=30))
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The casino that an access token was issued to, in which generation of its tokens, and what it is good for."""
+    """The casino that an access token was issued to, in which generation of its tokens, and what it is good for.
+
+    ``token_id`` is that of the token alone; it holds until ``expires_at``.
+    """
 
     partner_client_id: int
     generation: int
     scopes: tuple[str, ...]
+    token_id: str
+    expires_at: datetime
 
 
 class Tokens:
@@ -81,8 +86,13 @@ class Tokens:
         if claims is None or client is None:
             raise NotAuthorised("the access token does not hold")
         generation = claims.get("gen", 0)
-        scopes = tuple(str(claims["scope"]).split())
-        return Holder(int(client[1]), generation if isinstance(generation, int) else -1, scopes)
+        return Holder(
+            partner_client_id=int(client[1]),
+            generation=generation if isinstance(generation, int) else -1,
+            scopes=tuple(str(claims["scope"]).split()),
+            token_id=str(claims["jti"]),
+            expires_at=datetime.fromtimestamp(float(str(claims["exp"])), UTC),
+        )
 
     async def message(self, token: str) -> dict[str, object] | None:
         """Return the claims of a message that this service has signed and that is valid now; None for anything else."""

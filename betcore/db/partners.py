@@ -24,6 +24,7 @@ class Partners:
         self._casinos: Cache[int, Casino] = Cache(self._read_casino, cache_seconds)
         self._accounts: Cache[int, CasinoAccount] = Cache(self._read_account, cache_seconds)
         self._frame_hosts: Cache[str, tuple[str, ...]] = Cache(self._read_frame_hosts, cache_seconds)
+        self._origins: Cache[str, tuple[str, ...]] = Cache(self._read_origins, cache_seconds)
 
     async def provider(self, counterparty_id: str) -> Provider | None:
         """Return the provider of an ``X-Counterparty-Id``, disabled or not; None if it is unknown or no UUID."""
@@ -80,6 +81,13 @@ class Partners:
 
     async def _read_frame_hosts(self, _: str) -> tuple[str, ...]:
         return tuple(row.host for row in await self._database.all_rows(partners.FRAME_HOSTS))
+
+    async def origins(self) -> tuple[str, ...]:
+        """Return the origins of the pages of all casinos that are not disabled."""
+        return await self._origins.get("") or ()
+
+    async def _read_origins(self, _: str) -> tuple[str, ...]:
+        return tuple(row.origin for row in await self._database.all_rows(partners.ORIGINS))
 
     def _secrets(self, secret: str, previous: str | None) -> tuple[str, ...]:
         sealed = (secret, previous) if previous else (secret,)

@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     api_port: Port = Field(8080, description="Port of the API; 0 takes a free one.")
     sandbox_casino_port: Port = Field(8081, description="Port of the sandbox casino; 0 takes a free one.")
     sandbox_provider_port: Port = Field(8082, description="Port of the sandbox provider; 0 takes a free one.")
+    feed_port: Port = Field(8083, description="Port of the feed; 0 takes a free one.")
     temporal_port: Port = Field(7233, description="Port of the embedded Temporal server; 0 takes a free one.")
     temporal_ui_port: Port = Field(8233, description="Port of the Temporal UI; 0 takes a free one.")
     database_port: Port = Field(5433, description="Port of the embedded PostgreSQL; 0 takes a free one.")
@@ -77,6 +78,13 @@ class Settings(BaseSettings):
     frame_calls_per_second: int = Field(
         20, gt=0, description="Calls a second from one address of a casino's frames; four times so many at once."
     )
+    feed_calls_per_second: int = Field(
+        100,
+        gt=0,
+        description="Calls and connects a second from one address at the feed; four times so many at once.",
+    )
+    feed_connections: int = Field(4000, gt=0, description="Most websockets that a feed process keeps open.")
+    feed_connections_per_casino: int = Field(3000, gt=0, description="Most of them for one casino.")
     rate_limit_store: SecretStr | None = Field(
         None,
         description="Valkey that counts partners' calls, valkey://host:port/0; unset: each API process by itself.",

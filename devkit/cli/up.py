@@ -22,7 +22,7 @@ def up(
     processes: Annotated[int, typer.Option(min=0, help="Worker processes; 0 if you run worker.py yourself.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Start PostgreSQL, Temporal, the API, workers and the sandbox partners, and keep them alive until Ctrl-C."""
+    """Start PostgreSQL, Temporal, API, feed, workers and the sandbox partners, and keep them alive until Ctrl-C."""
     from devkit.stack.folder import Folder  # here: `up --help` starts faster without
     from devkit.stack.up import run
 
@@ -58,6 +58,7 @@ def _show(ready: "Ready", data_dir: Path) -> None:
 
     rows = {
         "API": f"{ready.api}/docs",
+        "Feed": f"{ready.feed}/docs",
         "Temporal UI": ready.temporal_ui,
         "Temporal": ready.temporal,
         "PostgreSQL": ready.database,

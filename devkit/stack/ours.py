@@ -1,4 +1,4 @@
-"""The service's own processes in a stack: workers and the API."""
+"""The service's own processes in a stack: workers, the API and the feed."""
 
 import os
 import sys
@@ -18,9 +18,18 @@ def worker(name: str, env: Mapping[str, str]) -> Service:
 
 def api(port: int, env: Mapping[str, str]) -> Service:
     """Return the process of the API; it is ready when it reaches its servers."""
-    flags = ("--factory", "--host", ports.HOST, "--port", str(port), "--no-access-log")
-    patience = ("--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "8")
+    return _http("api", "api.main:create_app", port, env, "--timeout-graceful-shutdown", "8")
+
+
+def feed(port: int, env: Mapping[str, str], name: str = "feed") -> Service:
+    """Return a process of the feed."""
+    websockets = ("--ws", "api.feed.websockets:BoundedWebSockets", "--ws-per-message-deflate", "false")
+    return _http(name, "api.feed.main:create_app", port, env, *websockets, "--timeout-graceful-shutdown", "3")
+
+
+def _http(name: str, app: str, port: int, env: Mapping[str, str], *options: str) -> Service:
+    flags = ("--factory", "--host", ports.HOST, "--port", str(port), "--no-access-log", "--timeout-keep-alive", "75")
     http = ("--http", "api.http_protocol:BoundedHttp")
-    command = (sys.executable, "-m", "uvicorn", "api.main:create_app", *flags, *http, *patience)
+    command = (sys.executable, "-m", "uvicorn", app, *flags, *http, *options)
     docs = {"BETCORE_API_DOCS": os.environ.get("BETCORE_API_DOCS", "true")}
-    return Service("api", command, {**docs, **env}, ready=probes.answers(port, "/health/ready"), ports=(port,))
+    return Service(name, command, {**docs, **env}, ready=probes.answers(port, "/health/ready"), ports=(port,))

@@ -22,6 +22,7 @@ from devkit.stack.temporal import Temporal
 
 PORTS = (
     "api_port",
+    "feed_port",
     "sandbox_casino_port",
     "sandbox_provider_port",
     "temporal_port",
@@ -56,6 +57,7 @@ class Ready:
     """A stack that is up: HTTP addresses as URLs, Temporal as host:port, the database as postgresql:// URL."""
 
     api: str
+    feed: str
     temporal: str
     temporal_ui: str
     database: str
@@ -171,6 +173,7 @@ class _Stack:
 
         ready = Ready(
             api=_http(port["api_port"]),
+            feed=_http(port["feed_port"]),
             temporal=temporal.address,
             temporal_ui=_http(port["temporal_ui_port"]),
             database=database.url,
@@ -186,6 +189,7 @@ class _Stack:
         names = [f"worker-{number}" for number in range(1, self._processes + 1)]
         workers = [ours.worker(name, await self._wire(name, env)) for name in names]
         services = [*workers, ours.api(port["api_port"], await self._wire("api", env))]
+        services.append(ours.feed(port["feed_port"], await self._wire("feed", env)))
         if not self._with_sandbox:
             await self._supervisor.start(*services)
             return dict.fromkeys(sandbox.Sandbox.__dataclass_fields__)

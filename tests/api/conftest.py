@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from tests.api.wire import Api, Signer, running_api
+from tests.api.wire import Api, Signer, running_api, running_feed
 from tests.in_process_casino import InProcessCasino, open_casino
 
 # Without it a failed assertion in that module would not show what differs.
@@ -28,6 +28,13 @@ async def casino(wire_database: str) -> AsyncIterator[InProcessCasino]:
 async def api(casino: InProcessCasino, wire_database: str, temporal_address: str) -> AsyncIterator[Api]:
     """Run the API in front of them."""
     async with running_api(wire_database, temporal_address) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+async def feed(casino: InProcessCasino, wire_database: str) -> AsyncIterator[Api]:
+    """Run the feed beside it."""
+    async with running_feed(wire_database) as running:
         yield running
 
 

@@ -1,6 +1,7 @@
 """The feed as casinos' servers and pages read it: tokens that open nothing else, jackpots, filters, ETags."""
 
 import secrets
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -21,8 +22,8 @@ DONE, MALFORMED, NOT_AUTHORISED, FORBIDDEN = (200, 200), (400, 103801), (401, 40
 
 
 @pytest.fixture
-async def caller(api: Api, casino: InProcessCasino) -> CasinoCaller:
-    return await casino_caller(api, casino, "c", casino.partner_client_id)
+async def caller(feed: Api, casino: InProcessCasino) -> CasinoCaller:
+    return await casino_caller(feed, casino, "c", casino.partner_client_id)
 
 
 async def _log_in(caller: CasinoCaller, **changed: Any) -> CasinoAnswer:
@@ -84,14 +85,15 @@ async def test_an_answer_that_has_not_changed_is_not_sent_again(casino: InProces
     assert number not in [one["JackpotId"] for one in other.value]
 
 
-async def test_the_tokens_of_both_apis_open_nothing_of_the_other(caller: CasinoCaller) -> None:
+async def test_the_tokens_of_both_apis_open_nothing_of_the_other(caller: CasinoCaller, api: Api) -> None:
+    at_api = replace(caller, api=api)
     answer = await _log_in(caller, Scope="payments games")
     assert answer.code == DONE
     assert (answer.value["Scope"], answer.value["ExpiresIn"]) == ("feed", 1800)
     claims = jwt.decode(answer.value["AccessToken"], options={"verify_signature": False})
     assert claims["aud"] == FEED.audience != CASINO_API.audience
-    assert (await caller.get(GAMES, f"Bearer {answer.value['AccessToken']}")).code == NOT_AUTHORISED
-    assert (await caller.get(JACKPOTS, await caller.bearer())).code == NOT_AUTHORISED
+    assert (await at_api.get(GAMES, f"Bearer {answer.value['AccessToken']}")).code == NOT_AUTHORISED
+    assert (await caller.get(JACKPOTS, await at_api.bearer())).code == NOT_AUTHORISED
     for bearer in (None, "Bearer", "Bearer nonsense", "Basic x"):
         assert (await caller.get(JACKPOTS, bearer)).code == NOT_AUTHORISED
     assert (await _log_in(caller, Secret="another")).code == NOT_AUTHORISED
@@ -99,11 +101,11 @@ async def test_the_tokens_of_both_apis_open_nothing_of_the_other(caller: CasinoC
 
 
 async def test_a_casino_without_the_scope_reads_nothing(
-    api: Api, casino: InProcessCasino, caller: CasinoCaller
+    feed: Api, casino: InProcessCasino, caller: CasinoCaller
 ) -> None:
     name = f"other-{secrets.token_hex(4)}"
     made = await caller.desk.add_casino(name, "http://127.0.0.1:1", "confirmation: reply")
-    other = await casino_caller(api, casino, name, int(str(made["partner_client_id"])))
+    other = await casino_caller(feed, casino, name, int(str(made["partner_client_id"])))
     bearer = await _bearer(other)
     assert (await other.get(JACKPOTS, bearer)).value == []
     await caller.desk.change("casino", name, profile="{confirmation: reply, scopes: [payments, games]}")

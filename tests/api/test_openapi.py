@@ -7,7 +7,6 @@ from typing import Any
 import openapi_spec_validator
 import pytest
 from fastapi.routing import iter_route_contexts
-from jsonschema import Draft202012Validator
 
 from api.casino import launch
 from api.casino import schemas as casino_schemas
@@ -19,14 +18,12 @@ from api.provider.schemas import PayInBody, PayInOutBody, PayOutBody, RefundBody
 from betcore.domain.errors import Malformed
 from betcore.domain.profiles import DEFAULT_ERROR_CODES
 from tests.api.casino_caller import CasinoAnswer, CasinoCaller, casino_caller
-from tests.api.wire import Answer, Api, Signer, post
+from tests.api.documents import Document, assert_documented, faults_of, operations_of, schema_of
+from tests.api.wire import Api, Signer, post
 from tests.in_process_casino import InProcessCasino
 from tests.partner import ROOT
 
-Document = dict[str, Any]
-
 V1, V2 = "/v1/sessions/{sessionId}", "/mis-api/api/v2"
-FEED = "/partnersmediator-service/api/v2"
 PROVIDERS = {
     "getBalance": ("get", f"{V1}/balance", {1, 2, 3, 8, 99}),
     "payIn": ("post", f"{V1}/bets/pay-in", {1, 2, 3, 4, 6, 7, 8, 99, 104}),
@@ -43,8 +40,6 @@ CASINOS = {
     "acceptCashback": ("post", f"{V2}/cashback-payments/accept", {200, 400, 401, 403, 405, 413, 429, 503}),
     "listGames": ("get", f"{V2}/games", {200, 304, 400, 401, 403, 405, 429, 503}),
     "launchGame": ("post", f"{V2}/games/{{GameId}}/launch", {200, 400, 401, 403, 405, 413, 429, 503}),
-    "issueFeedToken": ("post", f"{FEED}/auth/token", {200, 400, 401, 403, 405, 413, 429, 503}),
-    "listJackpots": ("get", f"{FEED}/jackpots/accumulated", {200, 304, 400, 401, 403, 405, 429, 503}),
 }
 OPERATIONS = {"isLive": ("get", "/health/live"), "isReady": ("get", "/health/ready")}
 # Routes that partners do not call: monitoring, the document, and what our own page of the frame loads and calls.
@@ -53,7 +48,6 @@ BODIES = {"payIn": PayInBody, "payOut": PayOutBody, "payInOut": PayInOutBody, "r
 READERS = {
     "reportRound": live_schemas.read_report,
     "issueToken": casino_schemas.credentials,
-    "issueFeedToken": casino_schemas.credentials,
     "verifyMessage": casino_schemas.token,
     "acceptPayment": lambda body: casino_schemas.accept(body, DEFAULT_ERROR_CODES),
     "acceptCashback": lambda body: casino_schemas.accept(body, DEFAULT_ERROR_CODES, cashback=True),
@@ -69,28 +63,6 @@ async def document(api: Api) -> Document:
 @pytest.fixture
 async def caller(api: Api, casino: InProcessCasino) -> CasinoCaller:
     return await casino_caller(api, casino, "c", casino.partner_client_id)
-
-
-def _operations(document: Document) -> dict[str, Any]:
-    """Return each operation by its operationId."""
-    items = document["paths"].values()
-    return {operation["operationId"]: operation for item in items for operation in item.values()}
-
-
-def _schema(document: Document, content: dict[str, Any]) -> dict[str, Any]:
-    """Return the named schema of a content."""
-    name = content["application/json"]["schema"]["$ref"].rpartition("/")[2]
-    found: dict[str, Any] = document["components"]["schemas"][name]
-    return found
-
-
-def _faults(document: Document, schema: dict[str, Any], value: object) -> list[str]:
-    """Return why a value does not fit a schema, or has fields that no schema names."""
-    closed = json.loads(json.dumps(document["components"]))
-    for one in closed["schemas"].values():
-        if "properties" in one:
-            one["additionalProperties"] = False
-    return [fault.message for fault in Draft202012Validator({**schema, "components": closed}).iter_errors(value)]
 
 
 async def test_the_document_is_valid_openapi(document: Document) -> None:
@@ -130,7 +102,7 @@ async def test_nothing_of_the_framework_is_promised(document: Document) -> None:
 
 
 async def test_every_body_has_a_named_schema(document: Document) -> None:
-    operations = _operations(document)
+    operations = operations_of(document)
     for name in PROVIDERS.keys() | CASINOS.keys():
         answers = [one["content"] for one in operations[name]["responses"].values() if "content" in one]
         bodies = [operations[name]["requestBody"]["content"]] if "requestBody" in operations[name] else []
@@ -140,7 +112,7 @@ async def test_every_body_has_a_named_schema(document: Document) -> None:
 
 
 async def test_what_each_call_authenticates_by(document: Document) -> None:
-    schemes, operations = document["components"]["securitySchemes"], _operations(document)
+    schemes, operations = document["components"]["securitySchemes"], operations_of(document)
     headers = {name: one["name"] for name, one in schemes.items() if one["type"] == "apiKey"}
     assert set(headers.values()) == {"X-Counterparty-Id", "X-Timestamp", "X-Request-Id", "X-Sign"}
     assert schemes["accessToken"]["scheme"] == "bearer"
@@ -150,18 +122,18 @@ async def test_what_each_call_authenticates_by(document: Document) -> None:
     found = {name: operations[name].get("security") for name in CASINOS}
     bearers = {"acceptPayment": "payments", "acceptCashback": "payments", "listGames": "games", "launchGame": "launch"}
     wanted = {name: [{"accessToken": [bearers[name]]}] if name in bearers else None for name in CASINOS}
-    assert found == wanted | {"listJackpots": [{"feedToken": ["feed"]}]}
+    assert found == wanted
 
 
 @pytest.mark.parametrize("name", list(PROVIDERS))
 async def test_every_status_and_code_of_a_providers_call_is_there_and_explained(document: Document, name: str) -> None:
     method, _, codes = PROVIDERS[name]
-    responses = _operations(document)[name]["responses"]
+    responses = operations_of(document)[name]["responses"]
     statuses = {"200", "400", "401", "404", "405", "413", "429", "503"} | ({"415"} if method == "post" else set())
     assert set(responses) == statuses
     found: set[int] = set()
     for status, response in responses.items():
-        numbers = set(_schema(document, response["content"])["properties"]["_responseCode"]["enum"])
+        numbers = set(schema_of(document, response["content"])["properties"]["_responseCode"]["enum"])
         assert numbers <= {1} | {
             number for number, code_status in RESPONSE_CODES.values() if str(code_status) == status
         }
@@ -173,29 +145,29 @@ async def test_every_status_and_code_of_a_providers_call_is_there_and_explained(
 
 @pytest.mark.parametrize("name", list(CASINOS))
 async def test_every_status_of_a_casinos_call_is_there(document: Document, name: str) -> None:
-    responses = _operations(document)[name]["responses"]
+    responses = operations_of(document)[name]["responses"]
     assert {int(status) for status in responses} == CASINOS[name][2]
     assert all("Retry-After" in responses[status]["headers"] for status in responses.keys() & {"429", "503"})
 
 
 @pytest.mark.parametrize("name", [*PROVIDERS, *CASINOS])
 async def test_examples_fit_their_schemas(document: Document, name: str) -> None:
-    operation = _operations(document)[name]
+    operation = operations_of(document)[name]
     for status, response in operation["responses"].items():
         if status != "304":
             content = response["content"]["application/json"]
             assert content["examples"]
             for example in content["examples"].values():
-                assert _faults(document, content["schema"], example["value"]) == []
+                assert faults_of(document, content["schema"], example["value"]) == []
     if "requestBody" in operation:
         content = operation["requestBody"]["content"]["application/json"]
-        assert _faults(document, content["schema"], content["example"]) == []
-        assert _faults(document, content["schema"], {**content["example"], "other": 1})
+        assert faults_of(document, content["schema"], content["example"]) == []
+        assert faults_of(document, content["schema"], {**content["example"], "other": 1})
 
 
 @pytest.mark.parametrize("name", [*BODIES, *READERS])
 async def test_the_api_takes_the_example_of_a_body(document: Document, name: str) -> None:
-    content = _operations(document)[name]["requestBody"]["content"]["application/json"]
+    content = operations_of(document)[name]["requestBody"]["content"]["application/json"]
     raw = json.dumps(content["example"]).encode()
     if name in READERS:
         assert READERS[name](raw)
@@ -230,7 +202,7 @@ async def test_amounts_may_be_text_or_numbers_up_to_the_largest_that_is_read(doc
 
 
 async def test_every_reason_why_a_player_gets_no_game_is_there(document: Document) -> None:
-    content = _operations(document)["launchGame"]["responses"]["200"]["content"]["application/json"]
+    content = operations_of(document)["launchGame"]["responses"]["200"]["content"]["application/json"]
     assert set(content["examples"]) == {"done", *PLAY_REFUSED}
     assert {one["value"]["ErrorCode"] for one in content["examples"].values()} == {200, *PLAY_REFUSED.values()}
 
@@ -279,7 +251,7 @@ async def test_what_the_api_answers_casinos_is_what_the_document_says(
     }
     for name, found in answers.items():
         for given in found:
-            _assert_documented(document, name, given.answer)
+            assert_documented(document, name, given.answer)
 
 
 async def test_what_the_api_answers_providers_is_what_the_document_says(
@@ -288,11 +260,6 @@ async def test_what_the_api_answers_providers_is_what_the_document_says(
     path = f"/v1/sessions/{casino.session.session_id}"
     balance = await api.send("GET", f"{path}/balance", signer.sign().items())
     assert balance.body["_responseCode"] == 1
-    _assert_documented(document, "getBalance", balance)
+    assert_documented(document, "getBalance", balance)
     for body, off in ((b'{"betId":"never-seen"}', 0), (b"{", 0), (b'{"betId":"never-seen"}', 600)):
-        _assert_documented(document, "refund", await post(api, signer, body, f"{path}/bets/refund", off))
-
-
-def _assert_documented(document: Document, name: str, answer: Answer) -> None:
-    content = _operations(document)[name]["responses"][str(answer.status)]["content"]["application/json"]
-    assert _faults(document, content["schema"], answer.body) == [], (name, answer)
+        assert_documented(document, "refund", await post(api, signer, body, f"{path}/bets/refund", off))

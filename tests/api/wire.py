@@ -6,8 +6,8 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from api.feed.main import create_app as create_feed
+from api.feed.websockets import BoundedWebSockets
 from api.http_protocol import BoundedHttp
 from api.main import create_app
 from betcore.provider import xsign
@@ -112,7 +114,8 @@ async def served(app: FastAPI) -> AsyncIterator[Api]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()  # from here on callers can connect, before the server is up
-        server = uvicorn.Server(uvicorn.Config(app, http=BoundedHttp, log_config=None, access_log=False, lifespan="on"))
+        options = {"http": BoundedHttp, "ws": BoundedWebSockets, "ws_per_message_deflate": False}
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", **options))
         task = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             yield Api(listening.getsockname()[1], app)
@@ -121,12 +124,20 @@ async def served(app: FastAPI) -> AsyncIterator[Api]:
             await task
 
 
-@asynccontextmanager
-async def running_api(database_url: str, temporal_address: str, **settings: str) -> AsyncIterator[Api]:
+def running_api(database_url: str, temporal_address: str, **settings: str) -> AbstractAsyncContextManager[Api]:
     """Run the API as a process does, composed by its own composition root from the environment."""
+    return _running(create_app, database_url, temporal_address=temporal_address, **settings)
+
+
+def running_feed(database_url: str, **settings: str) -> AbstractAsyncContextManager[Api]:
+    """Run the feed as a process does, with no limit of calls that tests would meet."""
+    return _running(create_feed, database_url, **{"feed_calls_per_second": "100000", **settings})
+
+
+@asynccontextmanager
+async def _running(create: Callable[[], FastAPI], database_url: str, **settings: str) -> AsyncIterator[Api]:
     given = {
         "database_url": database_url,
-        "temporal_address": temporal_address,
         "secret_key": SECRET_KEY,
         "partner_cache_seconds": "0",
         "log_level": "critical",
@@ -136,7 +147,7 @@ async def running_api(database_url: str, temporal_address: str, **settings: str)
     with pytest.MonkeyPatch.context() as environment:
         for name, value in given.items():
             environment.setenv(f"BETCORE_{name.upper()}", value)
-        app = create_app()
+        app = create()
     try:
         async with served(app) as api:
             yield api

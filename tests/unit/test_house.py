@@ -42,7 +42,13 @@ FLOATS_ALLOWED = {
     "devkit/sandbox/provider/client.py": "seconds to wait",
 }
 # Each is the main module of a process. What they compose gets the settings, or a part of them, as an argument.
-COMPOSITION_ROOTS = {"worker.py", "api/main.py", "betcore/cli/output.py", "devkit/sandbox/casino/__main__.py"}
+COMPOSITION_ROOTS = {
+    "worker.py",
+    "api/main.py",
+    "api/feed/main.py",
+    "betcore/cli/output.py",
+    "devkit/sandbox/casino/__main__.py",
+}
 
 
 @cache

@@ -12,7 +12,7 @@ from betcore.cli.main import COMMANDS, DEVKIT
 
 ROOT = Path(__file__).parents[2]
 # Asked in the image's folder: what starts each process, and every module that a command of production loads.
-START = "import api.main, worker"
+START = "import api.main, api.feed.main, api.feed.websockets, worker"
 LOAD = (
     "from importlib import import_module\n"
     "from betcore.cli.main import commands\n"
@@ -62,6 +62,11 @@ def test_the_image_lists_the_commands_of_production_alone(image: Path) -> None:
 @pytest.mark.parametrize("code", [START, LOAD], ids=["processes", "commands"])
 def test_everything_in_the_image_starts(image: Path, code: str) -> None:
     done = _run(image, "-c", code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_feed_loads_nothing_of_temporal(image: Path) -> None:
+    done = _run(image, "-c", "import api.feed.main, sys; sys.exit('temporalio' in sys.modules)")
     assert done.returncode == 0, done.stderr
 
 

@@ -51,6 +51,13 @@ class FrameHostRow:
     host: str
 
 
+@dataclass(frozen=True, slots=True)
+class OriginRow:
+    """An origin of casinos' pages."""
+
+    origin: str
+
+
 PROVIDER = Statement(
     ProviderRow,
     """
@@ -80,5 +87,14 @@ SELECT DISTINCT host
 FROM provider, jsonb_array_elements_text(profile -> 'frame_hosts') AS host
 WHERE disabled_at IS NULL AND suspended_at IS NULL
 ORDER BY host
+""",
+)
+ORIGINS = Statement(
+    OriginRow,
+    """
+SELECT DISTINCT origin
+FROM casino, jsonb_array_elements_text(profile -> 'origins') AS origin
+WHERE disabled_at IS NULL
+ORDER BY origin
 """,
 )
