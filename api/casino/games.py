@@ -8,15 +8,13 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from api.casino.responses import render_tagged
-from api.request_query import one_text
+from api.request_query import EPOCH, one_moment, one_number, one_text
 from betcore.db.games import Games, Wanted
 from betcore.db.statements.games import GameRow
 from betcore.domain.errors import Malformed
 
 _MOST = 500
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CURSOR = re.compile(r"[0-9a-f]{1,14}")
-_LIMIT = re.compile(r"[1-9][0-9]{0,2}")
 _MICROSECOND = timedelta(microseconds=1)
 # The casino may keep the answer, and asks each time whether it still holds.
 _CACHE = "private, no-cache"
@@ -37,29 +35,13 @@ class GamesView:
 
 
 def _wanted(query: QueryParams) -> Wanted:
-    limit = one_text(query, "limit")
-    if limit is not None and (not _LIMIT.fullmatch(limit) or int(limit) > _MOST):
-        raise Malformed(f"limit is a number from 1 to {_MOST}")
-    since, cursor = one_text(query, "updatedSince"), one_text(query, "cursor")
+    since, cursor = one_moment(query, "updatedSince"), one_text(query, "cursor")
     return Wanted(
-        changed_after=max(_EPOCH if since is None else _moment(since), _EPOCH if cursor is None else _place(cursor)),
-        limit=_MOST if limit is None else int(limit),
+        changed_after=max(since or EPOCH, EPOCH if cursor is None else _place(cursor)),
+        limit=one_number(query, "limit", 1, _MOST) or _MOST,
         category=one_text(query, "category"),
         provider=one_text(query, "provider"),
     )
-
-
-def _moment(given: str) -> datetime:
-    try:
-        # An unescaped plus sign of a time zone arrives as a blank.
-        found = datetime.fromisoformat(given.replace(" ", "+"))
-        return max(found.astimezone(UTC), _EPOCH) if found.tzinfo else _refuse_moment()
-    except (ValueError, OverflowError):
-        return _refuse_moment()
-
-
-def _refuse_moment() -> datetime:
-    raise Malformed("updatedSince is a time with its zone, such as 2026-11-26T10:30:00.123456Z")
 
 
 def _place(cursor: str) -> datetime:
@@ -67,13 +49,13 @@ def _place(cursor: str) -> datetime:
     try:
         if not _CURSOR.fullmatch(cursor):
             raise ValueError
-        return _EPOCH + int(cursor, 16) * _MICROSECOND
+        return EPOCH + int(cursor, 16) * _MICROSECOND
     except (ValueError, OverflowError):
         raise Malformed("cursor is the NextCursor of an answer") from None
 
 
 def _cursor_text(moment: datetime) -> str:
-    return f"{(moment - _EPOCH) // _MICROSECOND:x}"
+    return f"{(moment - EPOCH) // _MICROSECOND:x}"
 
 
 def _game(row: GameRow) -> dict[str, object]:

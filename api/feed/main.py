@@ -4,8 +4,9 @@ It reads PostgreSQL alone, and knows nothing of Temporal: a burst of websockets 
 feed no money. Any number of them run behind any balancer: none remembers anything that another one would need.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
@@ -16,14 +17,20 @@ from api.caller_limits import CallerLimits
 from api.casino.callers import CasinoCallers
 from api.casino.responses import refusal
 from api.documentation import page
-from api.feed import routes
+from api.feed import hub, live_page, routes
+from api.feed.connection import Shared
 from api.feed.cross_origin import CrossOrigin
+from api.feed.games import LiveGamesView
+from api.feed.live_state import LiveState
 from api.feed.openapi import DOCUMENT
+from api.feed.places import Places, Sequences
 from api.feed.readers import Readers
+from api.feed.translations import Translations
 from api.paths import AbsoluteTargets, EscapedLineEnds
 from betcore.casino.tokens import Tokens
-from betcore.db.database import Database, open_database
+from betcore.db.database import Database, DatabaseError, open_database
 from betcore.db.jackpot_pools import JackpotPools
+from betcore.db.live_rounds import LiveRounds
 from betcore.db.partners import Partners
 from betcore.db.signing_keys import SigningKeys
 from betcore.domain import currencies
@@ -42,13 +49,18 @@ def create_app() -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            compose(app, settings, await stack.enter_async_context(open_database(settings)))
+            state = compose(app, settings, await stack.enter_async_context(open_database(settings)))
+            with suppress(DatabaseError):
+                await state.read()
+            watching = asyncio.create_task(state.watch())
+            stack.callback(watching.cancel)
             yield
 
     app = FastAPI(version="1", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
     DOCUMENT.describe(app)
     if settings.api_docs:
         page.serve(app, DOCUMENT.title)
+    live_page.serve(app)
     app.add_middleware(CrossOrigin, secret_path=routes.TOKEN)
     app.add_middleware(EscapedLineEnds)
     app.add_middleware(AbsoluteTargets)
@@ -57,8 +69,8 @@ def create_app() -> FastAPI:
     return app
 
 
-def compose(app: FastAPI, settings: Settings, database: Database) -> None:
-    """Give the application its routes, and the routes their collaborators."""
+def compose(app: FastAPI, settings: Settings, database: Database) -> LiveState:
+    """Give the application its routes, and the routes their collaborators; return what has to be kept up to date."""
     vault, store = Vault.of(settings), settings.rate_limit_store
     limits = CallerLimits(
         settings.stranger_calls_per_second,
@@ -69,9 +81,15 @@ def compose(app: FastAPI, settings: Settings, database: Database) -> None:
     partners = Partners(database, vault, settings.partner_cache_seconds)
     callers = CasinoCallers(tokens, partners, limits)
     readers = Readers(callers, partners, limits)
+    rounds = LiveRounds(database)
+    state = LiveState(rounds)
+    games = LiveGamesView(state, rounds, Translations())
+    places = Places(settings.feed_connections, settings.feed_connections_per_casino)
     app.state.partners = partners
-    app.include_router(routes.router(tokens, callers, readers, JackpotPools(database)))
+    app.include_router(routes.router(tokens, callers, readers, JackpotPools(database), games))
+    app.include_router(hub.router(Shared(state, readers, places, Sequences())))
     app.include_router(health.router(database))
+    return state
 
 
 async def _refuse(_: Request, error: Exception) -> Response:

@@ -3,6 +3,8 @@
 Answers have the form of the API for casinos.
 """
 
+from collections.abc import Awaitable, Callable
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -10,6 +12,7 @@ from api.casino import schemas
 from api.casino.callers import CasinoCallers
 from api.casino.responses import SUCCESS, render, render_tagged, with_refusals
 from api.feed import openapi
+from api.feed.games import LiveGamesView
 from api.feed.readers import Readers
 from api.request_body import read_body
 from api.request_query import one_text
@@ -25,8 +28,10 @@ TOKEN = f"{PREFIX}/auth/token"
 _CACHE = "private, max-age=1"
 
 
-def router(tokens: Tokens, callers: CasinoCallers, readers: Readers, pools: JackpotPools) -> APIRouter:
-    """Return the routes ``auth/token`` and ``jackpots/accumulated``."""
+def router(
+    tokens: Tokens, callers: CasinoCallers, readers: Readers, pools: JackpotPools, games: LiveGamesView
+) -> APIRouter:
+    """Return the routes of the feed over HTTP."""
     routes = APIRouter(prefix=PREFIX)
 
     async def token(request: Request) -> Response:
@@ -47,8 +52,19 @@ def router(tokens: Tokens, callers: CasinoCallers, readers: Readers, pools: Jack
         found = await pools.accumulated(casino.casino_id, currency, game_type)
         return render_tagged(request, [_shown(row) for row in found], _CACHE)
 
+    def of_readers(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        async def answered(request: Request) -> Response:
+            await readers.of(request)
+            return await answer(request)
+
+        return with_refusals(answered)
+
     routes.post("/auth/token", **openapi.issue_token())(with_refusals(token))
     routes.get("/jackpots/accumulated", **openapi.list_jackpots())(with_refusals(accumulated))
+    routes.get("/games/list", **openapi.list_live_games())(of_readers(games.games))
+    routes.get("/games/info", **openapi.show_round())(of_readers(games.info))
+    routes.get("/games/results", **openapi.list_results())(of_readers(games.results))
+    routes.get("/games/types/translations", **openapi.list_names())(of_readers(games.names))
     return routes
 
 

@@ -2,6 +2,7 @@
 
 import logging
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
@@ -17,7 +18,7 @@ _log.setLevel(logging.WARNING)
 
 
 class BoundedWebSockets(WebSocketsSansIOProtocol):
-    """Websockets by ``websockets``, with four rules that uvicorn lacks.
+    """Websockets by ``websockets``, with rules that uvicorn lacks.
 
     A line of the log never holds an address: browsers send their access token in it. A message is short, and has few
     fragments. Pings are
@@ -48,6 +49,12 @@ class BoundedWebSockets(WebSocketsSansIOProtocol):
         """End the connection of a client that has answered no ping."""
         super().keepalive_timeout()
         self.transport.abort()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send what the application sends; a connection that it has refused is not one that it forgot."""
+        await super().send(message)
+        if self.close_sent:
+            self.handshake_complete = True
 
     async def run_asgi(self) -> None:
         """Serve the connection to its end."""

@@ -25,6 +25,7 @@ from bench.bets.modes import (
     overload,
     pair,
     processes,
+    readers,
     slow_casino,
     sweep,
 )
@@ -45,6 +46,7 @@ _MODES = {
     "overload": overload,
     "noisy-provider": noisy_provider,
     "jackpots": jackpots,
+    "readers": readers,
     "pair": pair,
     "load": load,
 }

@@ -63,6 +63,7 @@ def _show(ready: "Ready", data_dir: Path) -> None:
         "Temporal": ready.temporal,
         "PostgreSQL": ready.database,
         "Lobby": ready.lobby and f"{ready.lobby} (log in as {PLAYER})",
+        "Live games": ready.live,
         "Sandbox casino": ready.sandbox_casino,
         "Sandbox provider": ready.sandbox_provider,
         "CounterpartyId": ready.counterparty_id,

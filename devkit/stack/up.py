@@ -70,6 +70,11 @@ class Ready:
     pids: dict[str, int]
 
     @property
+    def live(self) -> str | None:
+        """Return the address at which the sandbox casino opens the feed's page; None without a sandbox."""
+        return self.lobby and f"{self.lobby}/live"
+
+    @property
     def lobby(self) -> str | None:
         """Return the address of the sandbox casino's page, on which its player plays; None without a sandbox."""
         return self.sandbox_casino and f"{self.sandbox_casino}/casino/{self.partner_client_id}"

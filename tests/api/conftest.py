@@ -1,11 +1,15 @@
 """One API over a real database, Temporal and casino for all tests of the wire."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.api.feed_reader import FeedReader, feed_reader
 from tests.api.wire import Api, Signer, running_api, running_feed
 from tests.in_process_casino import InProcessCasino, open_casino
+from tests.live_rows import LiveGame, add_live_game
+from tests.partner import eventually
 
 # Without it a failed assertion in that module would not show what differs.
 pytest.register_assert_rewrite("tests.api.target")
@@ -36,6 +40,29 @@ async def feed(casino: InProcessCasino, wire_database: str) -> AsyncIterator[Api
     """Run the feed beside it."""
     async with running_feed(wire_database) as running:
         yield running
+
+
+@pytest.fixture
+async def reader(feed: Api, casino: InProcessCasino) -> FeedReader:
+    """Return the casino as a reader of the feed."""
+    return await feed_reader(feed, casino, "c", casino.partner_client_id)
+
+
+@pytest.fixture
+async def game(reader: FeedReader) -> LiveGame:
+    """Add a live game with a round in which bets are taken, and wait until the feed shows it."""
+    casino = reader.caller.casino
+    provider = await casino.partners.provider(casino.counterparty_id)
+    assert provider is not None
+    added = await add_live_game(casino.engine, provider.provider_id)
+    closes = datetime.now(UTC) + timedelta(minutes=5)
+    await added.put(1, "active", "betting", started_at=datetime.now(UTC), betting_closes_at=closes)
+
+    async def is_shown() -> bool:
+        return added.game_type in [one["GameType"] for one in (await reader.get("/games/list")).value]
+
+    await eventually(is_shown)
+    return added
 
 
 @pytest.fixture(scope="package")

@@ -19,6 +19,10 @@ READS = {200, 304, 400, 401, 403, 405, 429, 503}
 CALLS = {
     "issueFeedToken": ("post", f"{FEED}/auth/token", {200, 400, 401, 403, 405, 413, 429, 503}),
     "listJackpots": ("get", f"{FEED}/jackpots/accumulated", READS),
+    "listLiveGames": ("get", f"{FEED}/games/list", READS),
+    "showRound": ("get", f"{FEED}/games/info", READS | {404}),
+    "listResults": ("get", f"{FEED}/games/results", READS),
+    "listGameTypes": ("get", f"{FEED}/games/types/translations", READS),
 }
 OPERATIONS = {"isLive": ("get", "/health/live"), "isReady": ("get", "/health/ready")}
 # Routes that are in no document: monitoring, the document itself, the hubs, which docs/feed.md describes, and our page.
@@ -78,7 +82,8 @@ async def test_what_the_feed_answers_is_what_the_document_says(document: Documen
     answers = {"issueFeedToken": [issued, await caller.post(f"{FEED}/auth/token", {}, None)]}
     for name, (way, path, _) in CALLS.items():
         if way == "get":
-            answers[name] = [await caller.get(path, bearer), await caller.get(path)]
+            asked = f"{path}?gameId=round&gameType=1"
+            answers[name] = [await caller.get(asked, bearer), await caller.get(asked)]
     for name, found in answers.items():
         for given in found:
             assert_documented(document, name, given.answer)

@@ -29,6 +29,7 @@ class CasinoSettings(BaseSettings):
     database_pool_size: int = Field(10, ge=1)
     sandbox_casino_port: int = Field(8081, ge=0, le=65_535)
     api_port: int = Field(8080, ge=0, le=65_535)
+    feed_port: int = Field(8083, ge=0, le=65_535)
     log_level: str = "info"
     sandbox_aggregator_url: str | None = Field(
         None, description="Base address of the aggregator whose keys the sandbox casino trusts, and which it calls."
@@ -50,7 +51,8 @@ async def serve(settings: CasinoSettings) -> None:
     if settings.database_url is None:
         raise OSError("BETCORE_DATABASE_URL is not set")
     async with await open_pool(settings.database_url.get_secret_value(), settings.database_pool_size) as pool:
-        app = create_app(pool, settings.aggregator() + _JWKS, aggregator=settings.aggregator())
+        feed = f"http://{_HOST}:{settings.feed_port}"
+        app = create_app(pool, settings.aggregator() + _JWKS, aggregator=settings.aggregator(), feed=feed)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SECONDS_TO_FINISH)
         await runner.setup()
         try:

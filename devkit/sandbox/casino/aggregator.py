@@ -19,6 +19,7 @@ from devkit.sandbox.casino.casinos import Casino, Credentials
 from devkit.sandbox.casino.wire import Code
 
 _PREFIX = "/mis-api/api/v2"
+_FEED_PREFIX = "/partnersmediator-service/api/v2"
 _ANSWER_WITHIN = aiohttp.ClientTimeout(total=10)
 # Seconds before its expiry at which a token is no longer used, if its lifetime is long enough for that.
 _MARGIN_SECONDS = 30
@@ -48,10 +49,14 @@ class _Token:
 
 
 class Aggregator:
-    """The aggregator at ``base``, or at the address in a casino's credentials; usable inside ``session``."""
+    """The aggregator at ``base``, or at the address in a casino's credentials, and its feed.
 
-    def __init__(self, base: str | None) -> None:
+    Usable inside ``session``.
+    """
+
+    def __init__(self, base: str | None, feed: str | None = None) -> None:
         self._base = base
+        self._feed = feed
         self._http: aiohttp.ClientSession
         self._tokens: dict[int, _Token] = {}
         self._buying: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -69,6 +74,17 @@ class Aggregator:
     async def games(self, casino: Casino, **query: str) -> Reply:
         """Ask for a page of games. Raises NotDelivered."""
         return await self._with_token(casino, "GET", "/games", params=query)
+
+    async def feed_token(self, casino: Casino) -> tuple[str, str]:
+        """Return the feed's address, and a new access token for it. Raises NotDelivered."""
+        if casino.credentials is None or self._feed is None:
+            raise NotDelivered("the casino has no secret, or the address of the feed is not known")
+        asked = {"PartnerClientId": casino.client_id, "Secret": casino.credentials.secret}
+        reply = await self._send("POST", f"{self._feed}{_FEED_PREFIX}/auth/token", json=asked)
+        value = reply.value if isinstance(reply.value, dict) else {}
+        if reply.code != Code.SUCCESS or not isinstance(value.get("AccessToken"), str):
+            raise NotDelivered(f"the feed gave no token: HTTP {reply.status}, ErrorCode {reply.code}")
+        return self._feed, value["AccessToken"]
 
     async def _with_token(self, casino: Casino, method: str, path: str, **given: Any) -> Reply:
         """Call with a token. One that is not taken is forgotten: the next try gets another."""
@@ -104,8 +120,10 @@ class Aggregator:
         base = credentials.aggregator_url or self._base
         if base is None:
             raise NotDelivered("the address of the aggregator is not known")
+        return await self._send(method, base.rstrip("/") + _PREFIX + path, **given)
+
+    async def _send(self, method: str, url: str, **given: Any) -> Reply:
         try:
-            url = base.rstrip("/") + _PREFIX + path
             async with self._http.request(method, url, allow_redirects=False, **given) as response:
                 return _read(response.status, await response.read())
         except (aiohttp.ClientError, TimeoutError) as failure:

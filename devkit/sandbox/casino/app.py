@@ -17,14 +17,16 @@ from devkit.sandbox.casino.wallet import Wallet
 from devkit.sandbox.casino.wallet_api import WalletApi
 
 
-def create_app(pool: asyncpg.Pool, jwks: str | Loader, *, aggregator: str | None = None) -> web.Application:
+def create_app(
+    pool: asyncpg.Pool, jwks: str | Loader, *, aggregator: str | None = None, feed: str | None = None
+) -> web.Application:
     """Return a sandbox casino on this database.
 
     It trusts the keys of ``jwks``: an address, or a function that reads them. ``aggregator`` is the base address for
-    casinos that confirm with Accept; ``POST /_credentials`` can name another. The schema is made when the
-    application starts. The pool stays the caller's.
+    casinos that confirm with Accept; ``POST /_credentials`` can name another. ``feed`` is the address of its feed. The
+    schema is made when the application starts. The pool stays the caller's.
     """
-    calls = Aggregator(aggregator)
+    calls = Aggregator(aggregator, feed)
     casinos, wallet, outbox = Casinos(pool), Wallet(pool), Outbox(calls)
     keys = Keys(http_loader(jwks) if isinstance(jwks, str) else jwks)
 
@@ -39,5 +41,5 @@ def create_app(pool: asyncpg.Pool, jwks: str | Loader, *, aggregator: str | None
     app.add_routes(WalletApi(wallet, casinos, keys, outbox).routes())
     app.add_routes(Control(pool, wallet, casinos).routes())
     app.add_routes(GameCopies(calls, casinos).routes())
-    app.add_routes(Site(wallet, aggregator).routes())
+    app.add_routes(Site(wallet, casinos, calls, aggregator).routes())
     return app

@@ -2,10 +2,13 @@
 
 import html
 from pathlib import Path
+from urllib.parse import urlencode
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
+from devkit.sandbox.casino.aggregator import Aggregator, NotDelivered
+from devkit.sandbox.casino.casinos import Casinos
 from devkit.sandbox.casino.request_parsing import OfCasino, read_body, refused, validate
 from devkit.sandbox.casino.wallet import Wallet
 from devkit.sandbox.casino.wallet_api import new_refresh_token
@@ -26,8 +29,10 @@ class LogIn(BaseModel):
 class Site:
     """The pages below ``/casino``."""
 
-    def __init__(self, wallet: Wallet, aggregator: str | None) -> None:
+    def __init__(self, wallet: Wallet, casinos: Casinos, calls: Aggregator, aggregator: str | None) -> None:
         self._wallet = wallet
+        self._casinos = casinos
+        self._calls = calls
         self._aggregator = aggregator
 
     def routes(self) -> list[web.RouteDef]:
@@ -35,6 +40,7 @@ class Site:
         return [
             web.get("/casino/{partner_client_id:[0-9]+}", self.show, allow_head=False),
             web.post("/casino/{partner_client_id:[0-9]+}/login", self.log_in),
+            web.get("/casino/{partner_client_id:[0-9]+}/live", self.live, allow_head=False),
             web.get("/casino/{file}", _show_file, allow_head=False),
         ]
 
@@ -54,6 +60,19 @@ class Site:
         if await self._wallet.give_token(client_id, (await read_body(request, LogIn)).partner_user_id, token) is None:
             raise refused(web.HTTPNotFound, "no such player")
         return web.json_response({"refresh_token": token})
+
+    async def live(self, request: web.Request) -> web.Response:
+        """Send the browser to the feed's page with an access token, which this server gets by the casino's secret.
+
+        It stands in the fragment of the address, which browsers send to no server.
+        """
+        client_id = validate(OfCasino, dict(request.match_info)).partner_client_id
+        try:
+            feed, token = await self._calls.feed_token(self._casinos[client_id])
+        except NotDelivered as failure:
+            raise refused(web.HTTPServiceUnavailable, str(failure)) from None
+        fragment = urlencode({"token": token, "client": client_id, "again": str(request.url)})
+        raise web.HTTPSeeOther(f"{feed}/live#{fragment}", headers={"Cache-Control": "no-store"})
 
 
 async def _show_file(request: web.Request) -> web.Response:

@@ -1,0 +1,38 @@
+"""The page ``/live``: live games, results and jackpots for people, with files of this service alone."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
+
+_FOLDER = Path(__file__).parent / "static"
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "img-src data:",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    )
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+
+def serve(app: FastAPI) -> None:
+    """Let the application serve the page and its files."""
+    html = (_FOLDER / "live.html").read_text("utf-8")
+
+    @app.get("/live", include_in_schema=False)
+    async def page() -> HTMLResponse:
+        return HTMLResponse(html, headers=_HEADERS)
+
+    app.mount("/live/static", StaticFiles(directory=_FOLDER))
