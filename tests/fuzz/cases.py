@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from tests.fuzz.wire import Request
 
-# HTTP status; _responseCode or ErrorCode; the reason of surface B, what stands under Value.Valid of auth/verify.
+# HTTP status; _responseCode or ErrorCode; and the reason or the jackpot of an answer to a provider, what stands under
+# Value.Valid of auth/verify, or the pools with their amounts.
 Told = tuple[int, int, object]
 
 

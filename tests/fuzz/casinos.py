@@ -4,7 +4,7 @@ An Accept that bending has left good, and that would be the first one of what is
 """
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -12,19 +12,29 @@ from typing import Any
 from tests.fuzz import odd
 from tests.fuzz.cases import Case, Told
 from tests.fuzz.forged import broken_token
+from tests.fuzz.logins import (
+    CONTRADICTION,
+    DONE,
+    MALFORMED,
+    MAX_BODY,
+    NO_METHOD,
+    NO_PATH,
+    NOT_AUTHORISED,
+    TOO_LARGE,
+    UNKNOWN,
+    LogIns,
+    bearer,
+    object_in,
+    typed,
+    wrong_bearer,
+)
 from tests.fuzz.mutations import bent, members, swept
-from tests.fuzz.providers import MAX_BODY
-from tests.fuzz.scene import OWED, SETTLED, STAKE, WIN, Scene
-from tests.fuzz.strict import NotJson, Number, read, read_object
+from tests.fuzz.scene import CANCELLED, CASINOS, OWED, PROMISED, SETTLED, Scene
+from tests.fuzz.strict import NotJson, Number, read
 from tests.fuzz.wire import Headers, Request
 
-PREFIX = "/mis-api/api/v2"
-TOKEN, VERIFY, ACCEPT = (f"{PREFIX}/{path}" for path in ("auth/token", "auth/verify", "payments/accept"))
-DONE, CONTRADICTION, UNKNOWN_BET = ((200, code, None) for code in (200, 103803, 103804))
-MALFORMED = (400, 103801, None)
+TOKEN, VERIFY = f"{CASINOS}/auth/token", f"{CASINOS}/auth/verify"
 OURS, NOT_OURS = (200, 200, True), (200, 200, False)
-TOO_LARGE, NOT_AUTHORISED = (413, 103801, None), (401, 401, None)
-NO_PATH, NO_METHOD = (404, 404, None), (405, 405, None)
 
 _SUCCESS = "200"
 _CODES = {_SUCCESS, "102145", "103801", "102823", "103802", "103804", "103805", "103806", "103807", "103808", "103809"}
@@ -32,11 +42,31 @@ _TYPES = {-2, -1, 1, 2, 4}
 _WRITTEN = re.compile(r" *([+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?) *")
 
 
+@dataclass(frozen=True, slots=True)
+class _Accept:
+    """A call by which a casino confirms: its path, the field that names what it confirms, and what was sent of each.
+
+    The credit of ``owed`` is not confirmed yet.
+    """
+
+    path: str
+    number: str
+    owed: str
+    sent: dict[str, tuple[int, ...]]
+
+
+_OF_BETS = _Accept(f"{CASINOS}/payments/accept", "BetId", OWED, {OWED: (1, -1), SETTLED: (1, -1)})
+_OF_CASHBACKS = _Accept(
+    f"{CASINOS}/cashback-payments/accept", "CashbackId", PROMISED, {PROMISED: (1,), CANCELLED: (1, -2)}
+)
+
+
 class Casinos:
     """Makes cases against one scene, each a function of seed and number alone."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
+        self._log_ins = LogIns(scene, TOKEN)
 
     def case(self, random: Random, number: int) -> Case:
         """Return the case of a number."""
@@ -47,10 +77,10 @@ class Casinos:
     def sweep(self) -> list[Case]:
         """Return each field of each call with each of the sharp pieces in it."""
         dice = Random(0)
-        accept = self._scene.accept(OWED, 1, TaxAmount="0.10")
         return [
-            *(self._judged(dice, body) for body in swept(accept)),
-            *(self._log_in(dice, body) for body in swept(self._account(self._scene.accepting))),
+            *(self._judged(dice, _OF_BETS, body) for body in swept(self._scene.accept(OWED, 1, TaxAmount="0.10"))),
+            *(self._judged(dice, _OF_CASHBACKS, body) for body in swept(self._scene.accept(PROMISED, 1))),
+            *self._log_ins.sweep(dice),
             *(self._question(dice, body) for body in swept({"Token": self._scene.message})),
             # A reader of bytes may guess these.
             *(
@@ -59,102 +89,77 @@ class Casinos:
             ),
         ]
 
-    # payments/accept
+    # payments/accept and cashback-payments/accept
 
     def _accept(self, random: Random) -> Case:
-        bet, kind = random.choice(((OWED, 1), (OWED, 1), (OWED, -1), (SETTLED, -1), (SETTLED, 1)))
-        fields = self._scene.accept(bet, kind)
+        accept = random.choice((_OF_BETS, _OF_BETS, _OF_CASHBACKS))
+        kind = random.choice((1, 1, *accept.sent[accept.owed]))
+        name = accept.owed
+        if random.random() < 0.4:
+            name = random.choice(list(accept.sent))
+            kind = random.choice(accept.sent[name])
+        fields = self._scene.accept(name, kind)
         if random.random() < 0.2:
             fields["TaxAmount"] = "0.10"
         if random.random() < 0.1:
-            fields["BetId"] = self._scene.bets["bet-of-another"]
+            # What one call confirms is unknown to the other one.
+            fields[accept.number] = random.choice(list(self._scene.numbers.values()))
         if random.random() < 0.15:
             fields["ErrorCode"] = random.choice((103802, "103805", 102823, 103803))
-        return self._judged(random, bent(random, members(fields)))
+        return self._judged(random, accept, bent(random, members(fields)))
 
-    def _judged(self, random: Random, body: bytes, more: Headers = ()) -> Case:
-        told = self._told(body)
+    def _judged(self, random: Random, accept: _Accept, body: bytes, more: Headers = ()) -> Case:
+        told = self._told(accept, body)
         holder = self._scene.accepting
         if told is None:
-            told, holder = UNKNOWN_BET, self._scene.other
+            told, holder = UNKNOWN, self._scene.other
         chunk = random.choice((0, 0, 0, 0, 13))
-        return Case(Request("POST", ACCEPT, (*_typed(random), *more, self._bearer(holder)), body, chunk), told)
+        return Case(Request("POST", accept.path, (*typed(random), *more, self._bearer(holder)), body, chunk), told)
 
-    def _told(self, body: bytes) -> Told | None:
+    def _told(self, accept: _Accept, body: bytes) -> Told | None:
         if len(body) > MAX_BODY:
             return TOO_LARGE
-        said = _accept_in(body)
+        said = _accept_in(body, accept.number)
         if said is None:
             return MALFORMED
-        bets = {self._scene.bets[OWED]: OWED, self._scene.bets[SETTLED]: SETTLED}
-        bet = bets.get(said["BetId"])
-        if bet is None:
-            return UNKNOWN_BET
-        return self._of_a_bet(bet, said)
+        name = {self._scene.numbers[name]: name for name in accept.sent}.get(said[accept.number])
+        if name is None or said["TransactionType"] not in accept.sent[name]:
+            return UNKNOWN
+        return self._of_a_movement(name, said, owed=(name, said["TransactionType"]) == (accept.owed, 1))
 
-    def _of_a_bet(self, bet: str, said: dict[str, Any]) -> Told | None:
+    def _of_a_movement(self, name: str, said: dict[str, Any], *, owed: bool) -> Told | None:
         kind = said["TransactionType"]
-        if kind not in (-1, 1):
-            return UNKNOWN_BET
-        stands = self._scene.accept(bet, kind)
+        stands = self._scene.accept(name, kind)
+        amount = Decimal(stands["Amount"])
         same = (
             # A debit may be written with a sign, and as finely as the casino likes.
-            said["Amount"] in ((Decimal(STAKE), -Decimal(STAKE)) if kind == -1 else (Decimal(WIN),))
+            said["Amount"] in ((amount, -amount) if kind < 0 else (amount,))
             and said["PartnerUserId"] == stands["PartnerUserId"]
             and said["TransactionId"] in (None, stands["TransactionId"])
         )
         if not same:
             return CONTRADICTION
-        if (bet, kind) == (OWED, 1):
+        if owed:
             return None
         if said["ErrorCode"] != _SUCCESS:
             return CONTRADICTION
-        return DONE if said["PartnerTransactionId"] == self._scene.first_word[bet, kind] else CONTRADICTION
+        return DONE if said["PartnerTransactionId"] == self._scene.first_word[name, kind] else CONTRADICTION
 
     def _unlet(self, random: Random) -> Case:
         """Return an Accept that is good, and a bearer that is not."""
-        bet, kind = random.choice(((OWED, 1), (SETTLED, 1)))
-        request = self._judged(random, b"{}").request
-        fields = self._scene.accept(bet, kind)
+        accept = random.choice((_OF_BETS, _OF_CASHBACKS))
+        fields = self._scene.accept(random.choice(list(accept.sent)), 1)
         body = bent(random, members(fields)) if random.random() < 0.3 else members_written(fields)
-        token = self._scene.tokens[self._scene.accepting.partner_client_id]
-        bad = broken_token(random, token)
-        wrong: list[Headers] = [
-            (),
-            (("Authorization", f"Bearer {token}"),) * 2,
-            *(
-                ((("Authorization", value)),)
-                for value in (f"Basic {token}", token, "Bearer", "", f"Bearer {token} x", f"Bearer,{token}")
-            ),
-            (("Authorization", f"Bearer {self._scene.message}"),),
-            *(((("Authorization", f"Bearer {bad}")),) for _ in range(8)),
-        ]
-        headers = tuple(one for one in request.headers if one[0] != "Authorization") + random.choice(wrong)
+        client = self._scene.accepting.partner_client_id
+        token, of_the_feed = self._scene.tokens[client], self._scene.feed_tokens[client]
+        headers = (*typed(random), *wrong_bearer(random, token, of_the_feed, self._scene.message))
         # The caller is authenticated first: nothing is read for one that is not.
-        return Case(replace(request, headers=headers, body=body, chunk=0), NOT_AUTHORISED)
+        return Case(Request("POST", accept.path, headers, body), NOT_AUTHORISED)
 
     # auth
 
     def _token(self, random: Random) -> Case:
-        entry, other = self._scene.accepting, self._scene.other
-        fields = self._account(entry) | {"Secret": random.choice((entry, other)).casino_secret}
-        return self._log_in(random, bent(random, members(fields)))
-
-    def _log_in(self, random: Random, body: bytes) -> Case:
-        told = TOO_LARGE if len(body) > MAX_BODY else self._of_a_log_in(_object(body))
-        return Case(Request("POST", TOKEN, _typed(random), body), told)
-
-    @staticmethod
-    def _account(partner: Any) -> dict[str, object]:
-        return {"PartnerClientId": partner.partner_client_id, "Secret": partner.casino_secret}
-
-    def _of_a_log_in(self, found: dict[str, Any] | None) -> Told:
-        client = _integer(found.get("PartnerClientId")) if found else None
-        secret = found.get("Secret") if found else None
-        if client is None or not isinstance(secret, str):
-            return MALFORMED
-        known = {one.partner_client_id: one.casino_secret for one in (self._scene.accepting, self._scene.other)}
-        return DONE if known.get(client) == secret else NOT_AUTHORISED
+        return self._log_ins.case(random)
 
     def _verify(self, random: Random) -> Case:
         message = self._scene.message
@@ -166,30 +171,31 @@ class Casinos:
         return self._question(random, body)
 
     def _question(self, random: Random, body: bytes) -> Case:
-        return Case(Request("POST", VERIFY, _typed(random), body), _of_a_question(body, self._scene.message))
+        return Case(Request("POST", VERIFY, typed(random), body), _of_a_question(body, self._scene.message))
 
     # All
 
     def _wrapping(self, random: Random) -> Case:
-        body = members_written(self._scene.accept(OWED, 1))
-        bearer = self._bearer(self._scene.accepting)
+        accept = random.choice((_OF_BETS, _OF_CASHBACKS))
+        body = members_written(self._scene.accept(accept.owed, 1))
+        headers = (*typed(random), self._bearer(self._scene.accepting))
         if random.random() < 0.4:
-            path = random.choice((TOKEN, VERIFY, ACCEPT))
-            return Case(Request(random.choice((*odd.METHODS, "GET")), path, (*_typed(random), bearer), body), NO_METHOD)
+            path = random.choice((TOKEN, VERIFY, accept.path))
+            return Case(Request(random.choice((*odd.METHODS, "GET")), path, headers, body), NO_METHOD)
         if random.random() < 0.5:
-            return Case(
-                Request("POST", PREFIX + random.choice(odd.CASINO_PATHS), (*_typed(random), bearer), body), NO_PATH
-            )
+            return Case(Request("POST", CASINOS + random.choice(odd.CASINO_PATHS), headers, body), NO_PATH)
         more = tuple(one for one in random.sample(odd.HEADERS, 3) if one[0] != "Authorization")
-        return self._judged(random, members_written(self._scene.accept(SETTLED, 1)), more)
+        confirmed = next(name for name in accept.sent if name != accept.owed)
+        return self._judged(random, accept, members_written(self._scene.accept(confirmed, 1)), more)
 
     def _cut(self, random: Random) -> Case:
-        body = members_written(self._scene.accept(OWED, 1))
-        headers = (*_typed(random), self._bearer(self._scene.accepting))
-        return Case(Request("POST", ACCEPT, headers, body, random.choice((0, 16)), cut=True), None)
+        accept = random.choice((_OF_BETS, _OF_CASHBACKS))
+        body = members_written(self._scene.accept(accept.owed, 1))
+        headers = (*typed(random), self._bearer(self._scene.accepting))
+        return Case(Request("POST", accept.path, headers, body, random.choice((0, 16)), cut=True), None)
 
     def _bearer(self, partner: Any) -> tuple[str, str]:
-        return ("Authorization", f"Bearer {self._scene.tokens[partner.partner_client_id]}")
+        return bearer(self._scene.tokens[partner.partner_client_id])
 
 
 # kind -> how often
@@ -204,25 +210,6 @@ def members_written(fields: dict[str, Any]) -> bytes:
 def members_text(text: str) -> bytes:
     """Return a JSON string."""
     return members({"": text})[0][1]
-
-
-def _typed(random: Random) -> Headers:
-    """Casinos' bodies are JSON whatever they are called."""
-    kind = "application/json" if random.random() < 0.8 else random.choice(odd.TYPES)
-    return (("Content-Type", kind),)
-
-
-def _object(body: bytes) -> dict[str, Any] | None:
-    try:
-        return read_object(body)
-    except NotJson:
-        return None
-
-
-def _integer(value: object, low: int = 1, high: int = 2**53 - 1) -> int | None:
-    if not isinstance(value, Number) or not value.text.isdigit() or len(value.text) > 16:
-        return None
-    return int(value.text) if low <= int(value.text) <= high else None
 
 
 def _named(found: dict[str, Any], name: str) -> object:
@@ -254,16 +241,16 @@ def _count(value: object, low: int, high: int) -> int | None:
     return int(number)
 
 
-def _accept_in(body: bytes) -> dict[str, Any] | None:
+def _accept_in(body: bytes, number: str) -> dict[str, Any] | None:
     """Return the fields of an Accept; None for what the protocol does not take."""
-    found = _object(body)
+    found = object_in(body)
     if found is None:
         return None
     code, named = _text(_named(found, "ErrorCode")), _named(found, "TransactionId")
     if code is not None and re.fullmatch(r"[1-9][0-9]*\.0+", code):
         code = code.partition(".")[0]
     said = {
-        "BetId": _count(_named(found, "BetId"), 1, 2**53 - 1),
+        number: _count(_named(found, number), 1, 2**53 - 1),
         "TransactionType": _count(_named(found, "TransactionType"), -32767, 32767),
         "Amount": _decimal(_named(found, "Amount")),
         "PartnerUserId": _text(_named(found, "PartnerUserId")),

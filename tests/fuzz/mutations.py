@@ -73,10 +73,15 @@ def written(random: Random, body: Members) -> bytes:
     return blank + b"{" + inside + blank + b"}" + blank
 
 
-def swept(fields: dict[str, object]) -> list[bytes]:
-    """Return a good body with each field in turn left out, and with each of the sharp pieces in its place."""
+def swept(fields: dict[str, object], *names: str) -> list[bytes]:
+    """Return a good body with each field in turn left out, and with each of the sharp pieces in its place.
+
+    With ``names`` only these fields.
+    """
     found = []
     for at, (name, _) in enumerate(body := members(fields)):
+        if names and json.loads(name) not in names:
+            continue
         rest = body[:at] + body[at + 1 :]
         bodies = [rest, *([*body[:at], (name, piece), *body[at + 1 :]] for piece in SHARP)]
         found += [b"{" + b",".join(key + b":" + value for key, value in one) + b"}" for one in bodies]

@@ -16,7 +16,7 @@ from tests.fuzz import odd
 from tests.fuzz.cases import Case, Told
 from tests.fuzz.forged import broken_headers
 from tests.fuzz.mutations import bent, members, swept
-from tests.fuzz.scene import FRESH, OPEN, ROUND, SETTLED, STAKE, WIN, Scene
+from tests.fuzz.scene import FRESH, GRAND, JACKPOT, OPEN, POOLED, ROUND, SEED, SETTLED, STAKE, WIN, Scene
 from tests.fuzz.strict import NotJson, Number, read_object
 from tests.fuzz.wire import Headers, Request
 
@@ -31,10 +31,12 @@ SESSION_UNKNOWN, SESSION_DEMO = (200, 3, "session_unknown"), (200, 3, "session_d
 DONE, DIFFERENT, ALREADY_SETTLED = (200, 1, None), (200, 6, "different_data"), (200, 6, "already_settled")
 BELOW, ABOVE = (200, 7, "below_min_bet"), (200, 7, "above_max_bet")
 EARLY = (503, 99, "outcome_unknown")
+NO_SUCH_POOL = (400, 2, "jackpot_unknown")
 
 MAX_BODY = 64 * 1024
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,14})(?:\.([0-9]+))?")
+_POOL = re.compile(r"[1-9][0-9]{0,14}")
 _PATH = re.compile(rb"/v1/sessions/([^/]+)/(balance|bets/(?:pay-in|pay-out|pay-in-out|refund))")
 
 FIELDS = {
@@ -43,6 +45,9 @@ FIELDS = {
     "pay-in-out": {"betId": "", "betAmount": STAKE, "winAmount": WIN, "gameRoundId": ROUND},
     "refund": {"betId": ""},
 }
+_WITH_WINNINGS = {"winOdd", "jackpotAmount", "jackpotId"}
+# What no body of another operation may have.
+_OF_ONE_OPERATION = {"betAmount", "winAmount", "jackpotAmount", "jackpotId"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,15 @@ class Providers:
         for operation, fields in FIELDS.items():
             bet = FRESH if "betAmount" in fields else OPEN
             optional = {"sessionId": ours} | ({"winOdd": "2.5"} if "winAmount" in fields else {})
-            bodies = swept(dict(fields, betId=bet, **optional))
+            own = dict(fields, betId=bet)
+            bodies = [
+                *swept(own | optional),
+                *swept(own | {"jackpotAmount": JACKPOT}, "jackpotAmount"),
+                *swept(own | {"jackpotId": self._scene.pool}, "jackpotId"),
+            ]
+            if operation == "pay-out":
+                bodies += swept(own | {"betId": GRAND, "jackpotAmount": JACKPOT}, "jackpotAmount")
+                bodies += swept(own | {"betId": POOLED, "jackpotId": self._scene.pool}, "jackpotId")
             found += [self._judged(Random(operation), _Call(operation, ours, body)) for body in bodies]
         return found
 
@@ -96,11 +109,17 @@ class Providers:
 
     def _body(self, random: Random, number: int) -> Case:
         call = self._good(random)
-        fields: dict[str, object] = dict(FIELDS[call.operation], betId=random.choice((OPEN, OPEN, SETTLED, FRESH)))
+        bet = random.choice((OPEN, OPEN, SETTLED, GRAND, POOLED, FRESH))
+        fields: dict[str, object] = dict(FIELDS[call.operation], betId=bet)
         if random.random() < 0.3:
             fields["sessionId"] = random.choice((call.to, call.to, self._scene.other.session_id))
         if "winAmount" in fields and random.random() < 0.4:
             fields["winOdd"] = "2.5"
+        if random.random() < (0.4 if "winAmount" in fields else 0.05):
+            pools = self._scene.pool, self._scene.pool, self._scene.foreign_pool, str(self._scene.pool)
+            jackpots = {"jackpotAmount": (JACKPOT, 500, "0", "500.001"), "jackpotId": (*pools, 10**14)}
+            for name in random.choice((("jackpotAmount",), ("jackpotId",), tuple(jackpots))):
+                fields[name] = random.choice(jackpots[name])
         body = bent(random, members(fields))
         if random.random() < 0.1:
             call = replace(call, types=(random.choice(odd.TYPES),))
@@ -239,7 +258,39 @@ class Providers:
         fields = _read(call.body, operation, session)
         if fields is None:
             return MALFORMED
-        return _in_session(whose) or _meant(operation, fields)
+        return _in_session(whose) or self._meant(operation, fields)
+
+    def _meant(self, operation: str, fields: dict[str, Any]) -> Told | None:
+        """Return the answer to a valid body in the session in which money moves, or None if it would move money."""
+        bet, same_round = fields["betId"], fields.get("gameRoundId") == ROUND
+        if refusal := self._unpayable(fields) or _too_fine(fields.get("betAmount")):
+            return refusal
+        if bet not in (OPEN, SETTLED, GRAND, POOLED):
+            return None
+        if operation == "pay-in":
+            return DONE if same_round and Decimal(fields["betAmount"]) == Decimal(STAKE) else DIFFERENT
+        if operation == "pay-in-out":
+            return DIFFERENT
+        if operation == "refund":
+            return None if bet == OPEN else ALREADY_SETTLED
+        if not same_round:
+            return DIFFERENT
+        if bet == OPEN:
+            return None
+        # The scene's pool was won when it had its seed alone.
+        won = {SETTLED: (None, None), GRAND: (Decimal(JACKPOT), None), POOLED: (None, self._scene.pool)}[bet]
+        if (Decimal(fields["winAmount"]), _jackpot(fields)) != (Decimal(WIN), won):
+            return DIFFERENT
+        return {SETTLED: DONE, GRAND: (200, 1, Decimal(JACKPOT)), POOLED: (200, 1, Decimal(SEED))}[bet]
+
+    def _unpayable(self, fields: dict[str, Any]) -> Told | None:
+        """Return the refusal of winnings that the session's currency or game does not have."""
+        amount, pool = fields.get("jackpotAmount"), fields.get("jackpotId")
+        if refusal := _too_fine(fields.get("winAmount")) or _too_fine(amount):
+            return refusal
+        if amount is not None and pool is not None:
+            return MALFORMED
+        return None if pool is None or int(pool) == self._scene.pool else NO_SUCH_POOL
 
     def _signed(self, call: _Call) -> Request:
         partner = self._scene.partner
@@ -275,41 +326,35 @@ def _read(body: bytes, operation: str, session: str) -> dict[str, Any] | None:
         return None
     if "sessionId" in found and found["sessionId"] != session:
         return None
-    if operation in ("pay-out", "pay-in-out") and "winOdd" in found and is_amount(found["winOdd"]) is None:
+    required = FIELDS[operation].keys()
+    optional = _WITH_WINNINGS if "winAmount" in required else set()
+    if any(found.get(name) is not None for name in _OF_ONE_OPERATION - required - optional):
         return None
-    read: dict[str, Any] = {}
-    for name in FIELDS[operation]:
-        value = found.get(name)
-        if name.endswith("Amount"):
-            read[name] = is_amount(value)
-        else:
-            read[name] = value if isinstance(value, str) and _ID.fullmatch(value) else None
-        if read[name] is None:
-            return None
-    return read
+    read = {name: _value(name, found.get(name)) for name in [*required, *(optional & found.keys())]}
+    return None if None in read.values() else read
+
+
+def _value(name: str, value: object) -> str | None:
+    """Return a field as text, None if it has not the form of its name."""
+    if name == "jackpotId":
+        text = value.text if isinstance(value, Number) else value
+        return text if isinstance(text, str) and _POOL.fullmatch(text) else None
+    if name.endswith("Amount") or name == "winOdd":
+        return is_amount(value)
+    return value if isinstance(value, str) and _ID.fullmatch(value) else None
+
+
+def _too_fine(amount: str | None) -> Told | None:
+    """Return the refusal of an amount with more decimals than euros have."""
+    return MALFORMED if amount is not None and len(amount.partition(".")[2]) > 2 else None
+
+
+def _jackpot(fields: dict[str, Any]) -> tuple[Decimal | None, int | None]:
+    """Return the amount or the pool that a call asks to pay beside the winnings; an amount of 0 is none."""
+    amount, pool = fields.get("jackpotAmount"), fields.get("jackpotId")
+    return (Decimal(amount) or None) if amount else None, int(pool) if pool else None
 
 
 def is_amount(value: object) -> str | None:
     text = value.text if isinstance(value, Number) else value
     return text if isinstance(text, str) and _AMOUNT.fullmatch(text) else None
-
-
-def _meant(operation: str, fields: dict[str, Any]) -> Told | None:
-    """Return the answer to a valid body in the session in which money moves, or None if it would move money."""
-    amounts = {name: fields[name] for name in fields if name.endswith("Amount")}
-    if any(len(amount.partition(".")[2]) > 2 for amount in amounts.values()):
-        return MALFORMED  # euros have two decimals
-    bet, same_round = fields["betId"], fields.get("gameRoundId") == ROUND
-    if bet not in (OPEN, SETTLED):
-        return None
-    if operation == "pay-in":
-        return DONE if same_round and Decimal(amounts["betAmount"]) == Decimal(STAKE) else DIFFERENT
-    if operation == "pay-in-out":
-        return DIFFERENT
-    if operation == "refund":
-        return ALREADY_SETTLED if bet == SETTLED else None
-    if not same_round:
-        return DIFFERENT
-    if bet == OPEN:
-        return None
-    return DONE if Decimal(amounts["winAmount"]) == Decimal(WIN) else DIFFERENT

@@ -4,20 +4,21 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from random import Random
 from typing import Any
 
 from tests.fuzz.cases import Case, Told
 from tests.fuzz.casinos import Casinos
+from tests.fuzz.feeds import Feeds
 from tests.fuzz.providers import Providers
-from tests.fuzz.scene import Scene
+from tests.fuzz.scene import CASINOS, FEED, Scene
 from tests.fuzz.strict import NotJson, Number, read_object
 from tests.fuzz.wire import Answer, Line, Request, shown
 
 AT_ONCE = 8
 _ENOUGH = 10
-_CASINOS = "/mis-api/"
-_PROVIDERS_FIELDS = {"currency", "balance", "_responseCode", "message", "reason"}
+_PROVIDERS_FIELDS = {"currency", "balance", "_responseCode", "message", "reason", "jackpotAmount"}
 
 
 class NotAsDocumented(Exception):
@@ -27,11 +28,12 @@ class NotAsDocumented(Exception):
 @dataclass
 class Fuzzer:
     """Cases of one seed against one scene, and their answers. A case is made from the seed and its number alone: the
-    first ones are the same for every seed."""
+    first ones are the same for every seed. ``feed_port`` is that of the process which serves the feed."""
 
     seed: int
     scene: Scene
     port: int
+    feed_port: int
     sent: int = 0
     heard: Counter[str] = field(default_factory=Counter)
     refused: set[str] = field(default_factory=set)
@@ -55,15 +57,14 @@ class Fuzzer:
         await self._lane(iter([number]))
 
     def case(self, number: int) -> Case:
-        """Return the case of a number, from 1: of the sweep, then a provider's or a casino's."""
-        providers, casinos = Providers(self.scene), Casinos(self.scene)
+        """Return the case of a number, from 1: of the sweep, then a provider's, a casino's or the feed's."""
+        makers = Providers(self.scene), Casinos(self.scene), Feeds(self.scene)
         if not self._sweep:
-            self._sweep = [*providers.sweep(), *casinos.sweep()]
+            self._sweep = [case for maker in makers for case in maker.sweep()]
         if number <= len(self._sweep):
             return self._sweep[number - 1]
         random = Random(f"{self.seed}:{number}")
-        made = providers if random.random() < 0.6 else casinos
-        return made.case(random, number)
+        return random.choices(makers, (55, 37, 8))[0].case(random, number)
 
     def _numbers(self, until: int) -> Iterator[int]:
         while self.sent < until and len(self.failures) < _ENOUGH:
@@ -71,18 +72,20 @@ class Fuzzer:
             yield self._next
 
     async def _lane(self, numbers: Iterator[int]) -> None:
-        line = Line(self.port)
+        lines = {"": Line(self.port), FEED: Line(self.feed_port)}
         try:
             for number in numbers:
                 case = self.case(number)
                 self.sent += case.requests
+                line = lines[FEED if case.request.path.startswith(FEED) else ""]
                 await self._hear(number, line, case.request, case.told)
                 if case.again:
                     await self._hear(number, line, case.again, case.again_told)
                 if case.refused:
                     self.refused.add(case.refused)
         finally:
-            line.close()
+            for line in lines.values():
+                line.close()
 
     async def _hear(self, number: int, line: Line, request: Request, right: Told | None) -> None:
         answer: Answer | None = None
@@ -117,7 +120,7 @@ def told(path: str, answer: Answer) -> Told:
         raise NotAsDocumented("the answer is no JSON object") from None
     if answer.status == 503 and not answer.headers.get("retry-after", "").isdigit():
         raise NotAsDocumented("503 without Retry-After")
-    return _to_a_casino(answer, body) if path.startswith(_CASINOS) else _to_a_provider(answer.status, body)
+    return _to_a_casino(answer, body) if path.startswith((CASINOS, FEED)) else _to_a_provider(answer.status, body)
 
 
 def _to_a_provider(status: int, body: dict[str, Any]) -> Told:
@@ -128,6 +131,11 @@ def _to_a_provider(status: int, body: dict[str, Any]) -> Told:
         raise NotAsDocumented("currency and balance come together, the balance a number or null")
     if code.text == "1" and (reason, message) != (None, None):
         raise NotAsDocumented("done needs no reason")
+    if "jackpotAmount" in body:
+        jackpot = body["jackpotAmount"]
+        if code.text != "1" or not isinstance(jackpot, Number):
+            raise NotAsDocumented("a jackpot is a number in an answer of done")
+        return status, 1, Decimal(jackpot.text)
     if code.text != "1" and not (isinstance(reason, str) and isinstance(message, str)):
         raise NotAsDocumented("a refusal has a reason and a message")
     return status, int(code.text), reason
@@ -141,4 +149,6 @@ def _to_a_casino(answer: Answer, body: dict[str, Any]) -> Told:
         raise NotAsDocumented("Message is text, and a refusal has no Value")
     if answer.status == 401 and answer.headers.get("www-authenticate") != "Bearer":
         raise NotAsDocumented("401 without WWW-Authenticate")
+    if isinstance(value, list):
+        return answer.status, int(code.text), tuple((pool["JackpotId"].text, pool["Amount"]) for pool in value)
     return answer.status, int(code.text), value.get("Valid") if isinstance(value, dict) else None

@@ -1,6 +1,6 @@
 """Valid signatures over garbage: every answer is the documented one, and nothing moves at the casino.
 
-pytest tests/fuzz                            2,000 requests of seed 1
+pytest tests/fuzz                            2,500 requests of seed 1
 pytest tests/fuzz --soak                     100,000 of a seed that is printed
 FUZZ_SEED=7 FUZZ_CASE=123 pytest tests/fuzz  one case again, signed anew
 """
@@ -18,15 +18,15 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.fuzz.run import Fuzzer
-from tests.fuzz.scene import Scene, moved, set_up
+from tests.fuzz.scene import Scene, feed_address, moved, set_up
 from tests.partner import Stack, start_stack
 
-SHORT, LONG = 2_000, 100_000
+SHORT, LONG = 2_500, 100_000
 # The effect of a slice is looked for after it, so that a culprit is one of few.
 SLICE = 5_000
 # Pools, caches and the heap are filled by then, whatever there was to fill them with.
 WARM = 5
-# In a soak less than 200 bytes a request; otherwise 8 KiB, for the allocator's steps of a MiB or two are as large.
+# In a soak less than 200 bytes a request; otherwise 6 KiB, for the allocator's steps of a MiB or two are as large.
 MAX_GROWTH = 1.10
 
 
@@ -75,7 +75,8 @@ async def test_whatever_is_sent_the_answer_is_documented_and_nothing_moves(
 
 def _fuzzer(scene: Scene, soak: bool) -> Fuzzer:
     seed = int(os.environ.get("FUZZ_SEED", secrets.randbelow(10**9) if soak else 1))
-    return Fuzzer(seed, scene, urlsplit(scene.stack.addresses["api"]).port or 0)
+    ports = (urlsplit(address).port or 0 for address in (scene.stack.addresses["api"], feed_address(scene.stack)))
+    return Fuzzer(seed, scene, *ports)
 
 
 async def _run(fuzzer: Fuzzer, before: dict[str, object], requests: int) -> Ran:
