@@ -44,8 +44,8 @@ play: setup ## let the sandbox provider play on the running stack; ARGS="--bets 
 test: setup ## run all tests, in six processes; ARGS="-k stack" for some of them, in one process
 	$(RUN) -m pytest $(or $(ARGS),-n 6 --no-loadscope-reorder)
 
-soak: setup ## the model for half an hour, and 100,000 hostile requests
-	$(RUN) -m pytest --soak $(or $(ARGS),tests/model tests/fuzz)
+soak: setup ## the model for half an hour, 100,000 hostile requests, a jackpot after 10,000 bets
+	$(RUN) -m pytest --soak $(or $(ARGS),tests/model tests/fuzz tests/unit/test_jackpot_journal.py)
 
 chaos: setup ## break a stack of its own under load, and verify it; MINUTES=3 SEED=1
 	@$(RUN) -m betcore chaos --minutes $(or $(MINUTES),3) --seed $(or $(SEED),1) $(ARGS)

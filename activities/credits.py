@@ -54,14 +54,13 @@ class CreditRows(Protocol):
 
 
 class PendingCredit:
-    """A credit that is owed to the player."""
-
-    name = "credit"
+    """A credit that is owed to the player; ``name`` is the first part of its failpoints."""
 
     def __init__(self, bets: Bets, rows: CreditRows, pay: Pay) -> None:
         self._bets = bets
         self._rows = rows
         self._pay = pay
+        self.name = "jackpot" if pay.transaction_type is TransactionType.JACKPOT_PAY_OUT else "credit"
         self.casino_id = pay.casino_id
         self.policy = SendPolicy.of_credit(pay)
         self.movement = Movement(
@@ -95,7 +94,7 @@ class PendingCredit:
         # A credit has no last moment, but this send has one: a worker that was frozen here must not pay, minutes later,
         # what a person has paid by hand meanwhile.
         not_after = datetime.now(UTC) + timedelta(seconds=casino.profile.message_lifetime)
-        await failpoints.reach("credit_counted")
+        await failpoints.reach(f"{self.name}_counted")
         is_return = pay.transaction_type is TransactionType.BET_RETURN
         if pay.amount.minor == 0 and is_return and not casino.profile.send.zero_stakes:
             return await self.record_done(NO_CONFIRMATION, "a free round is not returned")
@@ -108,7 +107,7 @@ class PendingCredit:
         else:
             record, parked = await self._park(outcome, claimed.sends)
             step = unless_overtaken(self._step(record, outcome.detail), parked=parked)
-        await failpoints.reach("credit_recorded")
+        await failpoints.reach(f"{self.name}_recorded")
         return step
 
     async def record_expired(self, claimed: ClaimedMovement) -> Step:

@@ -36,8 +36,8 @@ _ROOM = 8 * 2**30
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--soak``: the model and the fuzzer go on for long."""
-    parser.addoption("--soak", action="store_true", help="large budgets for tests/model and tests/fuzz")
+    """``--soak``: the model, the fuzzer and the bets of a jackpot go on for long."""
+    parser.addoption("--soak", action="store_true", help="large budgets for what make soak runs")
 
 
 def pytest_configure(config: pytest.Config) -> None:

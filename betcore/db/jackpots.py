@@ -7,6 +7,7 @@ from betcore.db.statements import bets, jackpots
 from betcore.domain.activity_inputs import Pay
 from betcore.domain.bet import BetRecord
 from betcore.domain.claims import Claim
+from betcore.runtime import failpoints
 
 
 class JackpotWins:
@@ -33,6 +34,7 @@ class JackpotWins:
             jackpot_id=jackpot.jackpot_id,
         )
         if row is not None:
+            await failpoints.reach("jackpot_decided")
             return
         [stands] = await self._database.all_rows(bets.AS_IT_STANDS, bet_id=pay.bet_id)
         waits = stands.owner == pay.owner and stands.state == "acceptance" and stands.withdrawn_at is None

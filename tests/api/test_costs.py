@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from temporalio.client import Client
@@ -22,6 +23,8 @@ from api.provider.workflow_client import BetWorkflowClient
 from betcore.db.engine import create_engine
 from betcore.db.jackpot_pools import JackpotPools
 from betcore.db.migrate import migrate
+from betcore.domain.jackpots import NewPool
+from betcore.domain.money import Money
 from betcore.runtime.settings import Settings
 from devkit.stack import postgres
 from tests.in_process_casino import InProcessCasino, open_casino
@@ -77,3 +80,8 @@ async def test_a_pay_in_sends_four_statements_and_a_pay_out_three(tmp_path: Path
             assert (await pay_out("first")).code is None
             assert await counted(lambda: pay_in("second")) == 4
             assert await counted(lambda: pay_out("second")) == 3
+            # Nor does a jackpot to which the stake contributes: the statement that settles notes that.
+            share, seed = Decimal("0.01"), Money.parse("0", "EUR")
+            await JackpotPools(casino.database).add(NewPool("c", "Grand", "p", "dice", None, share, seed))
+            assert await counted(lambda: pay_in("third")) == 4
+            assert await counted(lambda: pay_out("third")) == 3

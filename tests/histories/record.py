@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,14 @@ from temporalio.testing import WorkflowEnvironment
 from betcore.db.cashback_rules import CashbackRules
 from betcore.db.cashbacks import Cashbacks
 from betcore.db.engine import create_engine
+from betcore.db.jackpot_pools import JackpotPools
 from betcore.db.migrate import migrate
 from betcore.db.open_bets import OpenBets
 from betcore.domain.bet import BetState
 from betcore.domain.catalogue import SyncCatalogue
 from betcore.domain.errors import Code
 from betcore.domain.ids import BETS_QUEUE, BetKey, reversal_workflow_id
-from betcore.domain.jackpots import Jackpot
+from betcore.domain.jackpots import Jackpot, NewPool
 from betcore.domain.messages import Action, Operate, Operated, PayIn, PayOut
 from betcore.domain.money import Money
 from betcore.domain.open_bets import BET, REVERSAL, OpenBet
@@ -105,8 +107,35 @@ async def jackpot_parked_and_tried_again(client: Client, casino: InProcessCasino
     return handle
 
 
-def _with_jackpot(pay_out: PayOut) -> PayOut:
-    return pay_out.model_copy(update={"jackpot": _JACKPOT})
+@path
+async def pool_won(client: Client, casino: InProcessCasino) -> Handle:
+    pool, bet = await _pool(casino), await casino.pay_in()
+    _, handle = await start(client, bet)
+    await update(handle, "pay_out", _with_jackpot(casino.pay_out(bet, "25.00"), pool))
+    return handle
+
+
+@path
+async def pool_won_and_paid_by_the_next_life(client: Client, casino: InProcessCasino) -> Handle:
+    pool, bet = await _pool(casino), await casino.pay_in()
+    record, first = await start(client, bet)
+    await casino.faults({"kind": "error", "path": _MAKE, "transaction_type": 4})
+    await first.signal("pay_out", _with_jackpot(casino.pay_out(bet, "25.00"), pool))
+    await _sent(casino, 4, 2)
+    await first.terminate()
+    handle = await _resumed(client, casino, OpenBet(BET, record.bet_id, record.owner, record.lives, first.id))
+    await casino.faults()
+    return handle
+
+
+async def _pool(casino: InProcessCasino) -> Jackpot:
+    """Return a new pool of 100.00, to be won."""
+    pool = NewPool("c", "Grand", "p", "dice", None, Decimal("0.01"), Money.parse("100.00", "EUR"))
+    return Jackpot(jackpot_id=(await JackpotPools(casino.database).add(pool)).jackpot_id)
+
+
+def _with_jackpot(pay_out: PayOut, jackpot: Jackpot = _JACKPOT) -> PayOut:
+    return pay_out.model_copy(update={"jackpot": jackpot})
 
 
 @path
@@ -400,12 +429,16 @@ async def resumed_bet(client: Client, casino: InProcessCasino) -> Handle:
     record, first = await start(client, bet)
     await casino.calls.mark_told(record.bet_id, "r")
     await first.terminate()
-    lost = OpenBet(BET, record.bet_id, record.owner, record.lives, first.id)
-    order = await OpenBets(casino.database).resumption(lost)
-    assert order is not None
-    handle = await client.start_workflow(Bet.run, order.argument, id=order.workflow_id, task_queue=BETS_QUEUE)
+    handle = await _resumed(client, casino, OpenBet(BET, record.bet_id, record.owner, record.lives, first.id))
     await update(handle, "pay_out", casino.pay_out(bet, "25.00"))
     return handle
+
+
+async def _resumed(client: Client, casino: InProcessCasino, lost: OpenBet) -> Handle:
+    """Start the next life of a bet whose workflow is gone."""
+    order = await OpenBets(casino.database).resumption(lost)
+    assert order is not None
+    return await client.start_workflow(Bet.run, order.argument, id=order.workflow_id, task_queue=BETS_QUEUE)
 
 
 # Casinos that confirm with Accept

@@ -1,11 +1,15 @@
 """Edge case 189: a process dies, or a workflow is lost, between the two movements of a bet that wins a jackpot."""
 
+from decimal import Decimal
 from functools import partial
 
 import pytest
 
+from betcore.db.jackpot_pools import JackpotPools
+from betcore.domain.jackpots import NewPool
+from betcore.domain.money import Money
 from tests.partner import Stack, until
-from tests.system.scenarios import DONE, HASTY, NO_LIST, bet_with_stake_taken, fault, until_definite
+from tests.system.scenarios import DONE, HASTY, NO_LIST, SETTLED, bet_with_stake_taken, fault, until_definite
 from tests.system.test_scenarios_jackpots import JACKPOT, WON, Call, opened, pay_in_out, pay_out, rows_fit
 from tests.watch import holds, sends, sent
 
@@ -31,6 +35,24 @@ async def test_a_worker_dies_with_the_win(stack: Stack, point: str, call: Call) 
     assert await until_definite(partial(call, partner, bet), WITHIN) == DONE
     assert not (stack.failpoints / point).exists()
     assert await partner.journal(bet) == WON
+    await rows_fit(partner, bet)
+
+
+@pytest.mark.edge_case(189, 191)
+@pytest.mark.parametrize("point", ["decided", "counted", "answered", "recorded"])
+async def test_a_worker_dies_with_a_pool_that_is_won(stack: Stack, point: str) -> None:
+    """At the first point the pool is taken, and nothing was sent of win and jackpot."""
+    partner, pools = await stack.partner(casino=LASTING), JackpotPools(stack.database)
+    seed = Money.parse("100.00", "EUR")
+    pool = await pools.add(NewPool(partner.casino, "Grand", partner.provider, "dice", None, Decimal("0.015"), seed))
+    bet = await bet_with_stake_taken(partner, partner.pay_in)
+    armed = stack.failpoints / f"jackpot_{point}"
+    armed.touch()
+    answer = await until(partial(pay_out, partner, bet, jackpotId=pool.jackpot_id), WITHIN)
+    assert not armed.exists()
+    assert (answer.outcome, answer.body["jackpotAmount"]) == (DONE, 100)
+    assert await partner.journal(bet) == [*SETTLED, (JACKPOT, "100.00")]
+    assert [one.kind for one in await pools.entries(pool.jackpot_id, 10)][::-1][:3] == ["seed", "win", "seed"]
     await rows_fit(partner, bet)
 
 
