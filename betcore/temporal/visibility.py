@@ -22,6 +22,14 @@ BET_STATUS = SearchAttributeKey.for_keyword("BetStatus")
 NEEDS_ATTENTION = SearchAttributeKey.for_bool("NeedsAttention")
 SETTLE_BY = SearchAttributeKey.for_datetime("SettleBy")
 
+# What comes next, by what holds a workflow up.
+_NEXT = {
+    "unknown": "it is sent again until its last moment, and then looked for at the casino. Nothing is to be done.",
+    "owed": "it is sent again, with growing gaps, until the casino has made it. `ops retry` sends it now.",
+    "parked": "operators decide. `ops show` has the reason, `ops retry` tries it again, `ops mark-...` ends it.",
+    "overdue": "it waits for its PayOut. `ops settle` or `ops void` ends it.",
+}
+
 # Characters that format text inside a line of Markdown. A colon before slashes, a dot after www and an at sign turn
 # plain text into links.
 _ACTIVE = re.compile(r"[\\`*_\[\]<>~|&@#]|:(?=//)|(?<=www)\.", re.IGNORECASE)
@@ -135,11 +143,12 @@ class Timeline:
     def __init__(self, head: str) -> None:
         self._head = head
         self._lines: list[str] = []
-        self._trouble = ""
+        self._trouble = self._next = ""
 
     def needs(self, status: str, since: datetime) -> None:
-        """Show on top what holds the workflow up, and since when, until ``goes_on``."""
+        """Show on top what holds the workflow up, since when, and what comes next, until ``goes_on``."""
         self._trouble = f" · **{status}** since {since:%Y-%m-%d %H:%M:%S} UTC"
+        self._next = _NEXT.get(status, "")
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -152,7 +161,7 @@ class Timeline:
 
     def goes_on(self) -> None:
         """Show that nothing holds the workflow up any more."""
-        self._trouble = ""
+        self._trouble = self._next = ""
 
     def add(self, at: datetime, what: str) -> None:
         """Add a line."""
@@ -168,4 +177,5 @@ class Timeline:
             reason = f" ({record.refusal})" if record.refusal else ""
             reversal = f" · reversal **{record.reversal.state}**" if record.reversal else ""
             state = f"BetId {record.bet_id} · **{record.state}**{reason}{reversal}"
-        return "\n".join([f"{self._head} · {state}{self._trouble}", "", *self._lines])
+        what_next = [f"Next: {self._next}", ""] if self._next else []
+        return "\n".join([f"{self._head} · {state}{self._trouble}", "", *what_next, *self._lines])

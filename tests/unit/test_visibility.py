@@ -44,3 +44,15 @@ def test_what_temporal_is_given_is_short() -> None:
     assert len(Step(progress=Progress.UNKNOWN, detail="x" * 100_000).detail) == 500
     assert short("x" * 500) == "x" * 500
     assert short("x" * 501) == "x" * 497 + "..."
+
+
+def test_what_holds_a_workflow_up_says_what_comes_next() -> None:
+    timeline = Timeline("head")
+    timeline.needs("owed", datetime(2026, 11, 27, 8, tzinfo=UTC))
+    head, _, what_next, *_ = timeline.text(None).splitlines()
+    assert head.endswith(" · **owed** since 2026-11-27 08:00:00 UTC")
+    assert what_next.startswith("Next: it is sent again")
+    timeline.goes_on()
+    assert timeline.text(None).splitlines() == ["head · not opened yet"]
+    timeline.needs("closing", datetime(2026, 11, 27, 8, tzinfo=UTC))
+    assert "Next" not in timeline.text(None)
