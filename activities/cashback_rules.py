@@ -5,6 +5,7 @@ It moves no money itself: a cashback that it opens is issued by the cashback's o
 
 from collections.abc import Sequence
 
+import prometheus_client
 import structlog
 from temporalio import activity
 from temporalio.client import Client
@@ -22,6 +23,8 @@ from betcore.temporal.schedules import start_rule_run
 _log = structlog.get_logger()
 # Players in one read and one write.
 PLAYERS = 200
+OPENED = prometheus_client.Counter("betcore_cashback_rule_opened", "Cashbacks that rules have opened")
+ENDED = prometheus_client.Counter("betcore_cashback_rule_runs_ended", "Runs of rules that have ended")
 
 
 class RuleRuns:
@@ -56,6 +59,7 @@ class RuleRuns:
                 page = await self._rules.page(run, PLAYERS)
                 if page.upto is None:
                     await self._rules.end(run)
+                    ENDED.inc()
                     run = await self._rules.run(run_id)
                     continue
                 counts = await self._open(run, version, page)
@@ -75,6 +79,7 @@ class RuleRuns:
     async def _open(self, run: RuleRun, version: RuleVersion, page: Page) -> Counts:
         orders, counts = orders_of(run, version, page.losses)
         opened = await self._cashbacks.open(run.casino_id, orders) if orders else []
+        OPENED.inc(sum(one.opening is Opening.OPENED for one in opened))
         for order, one in zip(orders, opened, strict=True):
             if one.opening is Opening.DIFFERS:
                 _log.error("a rule gives another amount than before", key=order.key, cashback_id=one.cashback_id)

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 from typer.testing import CliRunner
@@ -202,10 +203,14 @@ async def test_a_run_opens_one_cashback_for_each_player_who_has_lost(setting: Se
     assert row["key"] == f"rule:{run.version_id}:2:EUR:2026-11-09T00:00:00Z"
 
 
+def _counted() -> float:
+    return REGISTRY.get_sample_value("betcore_cashback_rule_opened_total") or 0.0
+
+
 @pytest.mark.edge_case(230)
 async def test_a_window_that_is_run_twice_pays_once(setting: Setting) -> None:
     await setting.players(3)
-    run = await setting.begun()
+    run, counted = await setting.begun(), _counted()
     first = await setting.pay(run)
     stand = await setting.cashbacks()
     assert await setting.pay(run) == first
@@ -213,6 +218,7 @@ async def test_a_window_that_is_run_twice_pays_once(setting: Setting) -> None:
     assert (again.times, again.opened) == (2, 0)
     assert await setting.pay(again) == first
     assert await setting.cashbacks() == stand == [(player, "EUR", 100) for player in (2, 3, 4)]
+    assert _counted() - counted == 3
 
 
 async def test_each_window_of_a_rule_pays(setting: Setting) -> None:
