@@ -1,4 +1,4 @@
-"""The comparison of bets' rows with the lists of one casino (payments/info)."""
+"""The comparison of the rows of bets and cashbacks with the lists of one casino (payments/info)."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from betcore.casino.client import CasinoClient
 from betcore.casino.lookup import ThrottledLookup
 from betcore.db.reconciliations import Reconciliations
+from betcore.domain.compared_rows import OurCashback, Ours, UnreadBet
 from betcore.domain.partners import Casino
-from betcore.domain.reconciliation import Difference, OurBet, UnreadBet, compare, moving
+from betcore.domain.reconciliation import Difference, compare, moving
 
 _CONCURRENT_REQUESTS = 8
 # Readings of a bet whose rows change while the casino answers.
@@ -16,11 +17,11 @@ _READINGS = 5
 
 # None if the casino's list is unclear.
 Differences = Sequence[Difference] | None
-Read = OurBet | UnreadBet
+Read = Ours | UnreadBet
 
 
 class BookComparison:
-    """Compares bets with the lists of one casino, several at a time."""
+    """Compares bets and cashbacks with the lists of one casino, several at a time."""
 
     def __init__(self, casinos: CasinoClient, runs: Reconciliations, casino: Casino) -> None:
         self._lookup = ThrottledLookup(casinos, casino)
@@ -48,18 +49,18 @@ class BookComparison:
             for task in tasks:
                 task.cancel()
 
-    async def _compare_one(self, bet: OurBet) -> Differences:
+    async def _compare_one(self, bet: Ours) -> Differences:
         found: Sequence[Difference] = ()
         for _ in range(_READINGS):
-            listed = await self._lookup.listed(bet.bet_id)
+            listed = await self._lookup.listed(bet.bet_id, cashback=isinstance(bet, OurCashback))
             if listed is None:
                 return None
             found = compare(bet, listed, self._leeway, datetime.now(UTC))
             if not found:
                 return found
             # The bet may have changed between the reading of its rows and the casino's answer: that is no difference.
-            (now,) = await self._runs.bets([bet.bet_id])
-            if now == bet or not isinstance(now, OurBet):
+            (now,) = await self._runs.named([bet.bet_id])
+            if now == bet or isinstance(now, UnreadBet):
                 return found
             bet = now
         return moving(found)

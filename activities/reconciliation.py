@@ -1,6 +1,6 @@
-"""Reconciliation with a casino: compares bets' rows with the casino's lists, and acts on what differs.
+"""Reconciliation with a casino: compares our rows with the casino's lists, and acts on what differs.
 
-It moves no money itself: it asks the bet's workflow, books a return, or files an incident.
+It moves no money itself: it asks the workflow that does, books a return, or files an incident.
 """
 
 from collections.abc import Sequence
@@ -21,20 +21,19 @@ from betcore.db.partners import Partners
 from betcore.db.reconciliations import Reconciliations
 from betcore.domain.activity_inputs import PAID_TWICE, Incident
 from betcore.domain.claims import Confirmation
+from betcore.domain.compared_rows import OurBet, UnreadBet
 from betcore.domain.errors import Code
-from betcore.domain.ids import TransactionType, current_bet_workflow_id, current_reversal_workflow_id
+from betcore.domain.ids import TransactionType
 from betcore.domain.messages import Action, Operate, Operated
 from betcore.domain.reconciliation import (
     Difference,
     Kind,
     OpenFinding,
-    OurBet,
     Outcome,
     Reconcile,
     Reconciled,
     Run,
     SecondLook,
-    UnreadBet,
     Wanted,
     moving,
 )
@@ -87,7 +86,7 @@ class Reconciler:
 
     @activity.defn(name="compare_books")
     async def compare_books(self, reconciliation_id: int) -> SecondLook:
-        """Compare every bet of the run, from the one at which the last attempt stopped.
+        """Compare every bet and cashback of the run, from the one at which the last attempt stopped.
 
         Raises ApplicationError(outcome_unknown), to be retried, if the casino gives no clear answer.
         """
@@ -95,7 +94,7 @@ class Reconciler:
         casino = await self._partners.casino(run.casino_id)
         comparison, began = BookComparison(self._casinos, self._runs, casino), run.compared
         async with heartbeat():
-            while bets := await self._runs.bets_behind(run, _BATCH):
+            while bets := await self._runs.behind(run, _BATCH):
                 found = await comparison.compare(bets)
                 clear = list(takewhile(lambda one: one is not None, found))
                 if clear:
@@ -109,7 +108,7 @@ class Reconciler:
 
     @activity.defn(name="look_again")
     async def look_again(self, reconciliation_id: int) -> None:
-        """Compare a second time the bets of findings that wait for it, and act on those that stand.
+        """Compare a second time what findings are of that wait for it, and act on those that stand.
 
         Raises ApplicationError(outcome_unknown), to be retried, if the casino gives no clear answer.
         """
@@ -118,7 +117,7 @@ class Reconciler:
         comparison, after, decided = BookComparison(self._casinos, self._runs, casino), 0, False
         async with heartbeat():
             while findings := await self._runs.open_findings(reconciliation_id, after, _BATCH):
-                bets = await self._runs.bets(sorted({finding.bet_id for finding in findings}))
+                bets = await self._runs.named(sorted({finding.bet_id for finding in findings}))
                 found = await comparison.compare(bets)
                 clear = {bet.bet_id: (bet, one) for bet, one in zip(bets, found, strict=True) if one is not None}
                 for finding in findings:
@@ -186,11 +185,7 @@ class Reconciler:
         """Ask the bet's workflow to send or find the movement now; if that fails, leave the bet to itself."""
         if isinstance(bet, UnreadBet):
             return difference
-        record, reversal = bet.record, bet.record.reversal
-        if record.closed_at is None or reversal is None:
-            workflow_id = current_bet_workflow_id(bet.key, bet.bet_id, record.lives)
-        else:
-            workflow_id = current_reversal_workflow_id(bet.key, bet.bet_id, reversal.lives)
+        workflow_id = bet.workflow_id
         reason = _LISTED if difference.theirs else _MISSING
         try:
             await self._client.get_workflow_handle(workflow_id).execute_update(
@@ -215,7 +210,7 @@ def incident_kind(difference: Difference) -> str:
 
 def _outcome_if_gone(bet: Read, finding: OpenFinding) -> Outcome:
     """Return the outcome of a finding that the second look does not meet: an attempt that died may have acted on it."""
-    if isinstance(bet, UnreadBet):
+    if not isinstance(bet, OurBet):
         return Outcome.NOTED
     returned = bet.ended_without_its_stake and finding.transaction_type == TransactionType.ACCEPT_BET
     return Outcome.RETURNED if returned and bet.record.reversal is not None else Outcome.NOTED

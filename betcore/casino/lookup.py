@@ -1,4 +1,4 @@
-"""Looking up the movements of many bets at a casino, for reconciliation, ``verify`` and operators."""
+"""Looking up the movements of many bets and cashbacks at a casino, for reconciliation, ``verify`` and operators."""
 
 import asyncio
 from datetime import timedelta
@@ -21,13 +21,14 @@ class ThrottledLookup:
         self._gap = 1 / casino.profile.owed_per_second
         self._next = 0.0
 
-    async def listed(self, bet_id: int) -> list[Listed] | None:
-        """Return the movements that the casino lists for a bet; None if no answer of several is clear."""
+    async def listed(self, bet_id: int, *, cashback: bool = False) -> list[Listed] | None:
+        """Return the movements that the casino lists for a bet or a cashback; None if no answer of several is
+        clear."""
         for number in range(_ATTEMPTS):
             if number:
                 await asyncio.sleep(_PAUSE * number)
             await self._wait_for_turn()
-            movements = (await self._casinos.listing(self._casino, bet_id, self._within)).movements
+            movements = (await self._casinos.listing(self._casino, bet_id, self._within, cashback=cashback)).movements
             if movements is not None:
                 return movements
         return None

@@ -16,7 +16,7 @@ async def look_up(context: CommandContext, bet_id: int) -> Json | None:
     cashback nothing is asked: None.
     """
     from betcore.db.reconciliations import Reconciliations
-    from betcore.domain.reconciliation import UnreadBet
+    from betcore.domain.compared_rows import UnreadBet
 
     bets = await Reconciliations(context.database).bets([bet_id])
     if not bets:

@@ -1,4 +1,4 @@
-"""Runs of reconciliation and their findings, and the bets as they are compared.
+"""Runs of reconciliation and their findings, and the bets and cashbacks as they are compared.
 
 Every method is one statement, and so one transaction.
 """
@@ -10,16 +10,12 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from betcore.db.database import Database
-from betcore.db.row_mapping import NOT_READ, record_of
+from betcore.db.row_mapping import NOT_READ, cashback_of, record_of
 from betcore.db.statement import Statement
-from betcore.db.statements import reconciliations
-from betcore.db.statements.reconciliations import (
-    ComparedBetRow,
-    ComparedMovementRow,
-    DueRow,
-    FindingRow,
-)
-from betcore.domain.bet import BetRecord
+from betcore.db.statements import compared_rows, reconciliations
+from betcore.db.statements.compared_rows import ComparedBetRow, ComparedCashbackRow, ComparedMovementRow
+from betcore.db.statements.reconciliations import DueRow, FindingRow
+from betcore.domain.compared_rows import OurBet, OurCashback, OurMovement, Ours, UnreadBet
 from betcore.domain.currencies import decimals
 from betcore.domain.errors import InvalidInput, NotFound
 from betcore.domain.ids import (
@@ -30,17 +26,8 @@ from betcore.domain.ids import (
     scheduled_reconciliation_workflow_id,
 )
 from betcore.domain.money import Money, minor_units
-from betcore.domain.reconciliation import (
-    Difference,
-    OpenFinding,
-    OurBet,
-    OurMovement,
-    Reconcile,
-    Reconciled,
-    Run,
-    UnreadBet,
-    Wanted,
-)
+from betcore.domain.reconciliation import Difference, OpenFinding, Reconcile, Reconciled, Run, Wanted
+from betcore.domain.records import Record
 
 Json = dict[str, object]
 _PAGE = 500
@@ -96,8 +83,8 @@ class Reconciliations:
         """Return the run of a workflow, or None if it has not begun yet."""
         return await self._database.one_row(reconciliations.RUN_OF, workflow_id=workflow_id)
 
-    async def bets_behind(self, run: Run, limit: int) -> list[OurBet | UnreadBet]:
-        """Return the next bets to compare, by their number; an unreadable bet does not hold up the others."""
+    async def behind(self, run: Run, limit: int) -> list[Ours | UnreadBet]:
+        """Return what to compare next, by its number; one that cannot be read does not hold up the others."""
         given = {
             "after": run.last_bet_id,
             "casino_id": run.casino_id,
@@ -105,16 +92,24 @@ class Reconciliations:
             "opened_to": run.opened_to,
             "limit": limit,
         }
-        return await self._bets(reconciliations.BETS_BEHIND, **given)
+        found: list[Ours | UnreadBet] = [*await self._bets(compared_rows.BETS_BEHIND, **given)]
+        if run.cashbacks:
+            found += await self._cashbacks(compared_rows.CASHBACKS_BEHIND, **given)
+        return sorted(found, key=lambda one: one.bet_id)[:limit]
+
+    async def named(self, numbers: Sequence[int]) -> list[Ours | UnreadBet]:
+        """Return the bets and cashbacks of these numbers as they stand now, by their number."""
+        cashbacks = await self._cashbacks(compared_rows.CASHBACKS_NAMED, numbers=list(numbers))
+        return sorted([*await self.bets(numbers), *cashbacks], key=lambda one: one.bet_id)
 
     async def bets(self, bet_ids: Sequence[int]) -> list[OurBet | UnreadBet]:
         """Return these bets as they stand now, by their number."""
-        return await self._bets(reconciliations.BETS_NAMED, bet_ids=list(bet_ids))
+        return await self._bets(compared_rows.BETS_NAMED, bet_ids=list(bet_ids))
 
     async def compared(
-        self, run: Run, bets: Sequence[OurBet | UnreadBet], found: Sequence[tuple[int, Difference]]
+        self, run: Run, bets: Sequence[Ours | UnreadBet], found: Sequence[tuple[int, Difference]]
     ) -> Run | None:
-        """Record that these bets are compared, and the differences found with their numbers; return the run after that.
+        """Record that these are compared, and the differences found with their numbers; return the run after that.
 
         Return None, and record nothing, if another attempt has moved the cursor away from the one in ``run``.
         """
@@ -179,6 +174,11 @@ class Reconciliations:
     async def _bets(self, statement: Statement[ComparedBetRow], **given: object) -> list[OurBet | UnreadBet]:
         return list(_bets_of(await self._database.all_rows(statement, **given)))
 
+    async def _cashbacks(
+        self, statement: Statement[ComparedCashbackRow], **given: object
+    ) -> list[OurCashback | UnreadBet]:
+        return list(_cashbacks_of(await self._database.all_rows(statement, **given)))
+
 
 def _bets_of(rows: Sequence[ComparedBetRow]) -> Iterator[OurBet | UnreadBet]:
     for bet_id, of_one in groupby(rows, key=lambda row: row.bet.bet_id):
@@ -202,7 +202,21 @@ def _bet_of(found: Sequence[ComparedBetRow]) -> OurBet:
     )
 
 
-def _movement(row: ComparedMovementRow, record: BetRecord) -> OurMovement:
+def _cashbacks_of(rows: Sequence[ComparedCashbackRow]) -> Iterator[OurCashback | UnreadBet]:
+    for number, of_one in groupby(rows, key=lambda row: row.cashback.cashback_id):
+        found = list(of_one)
+        try:
+            # As of a bet.
+            decimals(found[0].cashback.currency)
+            record = cashback_of(found[0].cashback)
+        except NOT_READ as error:
+            yield UnreadBet(number, str(error))
+        else:
+            movements = tuple(_movement(row.movement, record) for row in found if row.movement is not None)
+            yield OurCashback(found[0].partner_user_id, record, movements)
+
+
+def _movement(row: ComparedMovementRow, record: Record) -> OurMovement:
     return OurMovement(
         transaction_type=row.m_type,
         amount=Money(minor=minor_units(row.m_amount), currency=record.currency),

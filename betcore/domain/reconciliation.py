@@ -1,7 +1,7 @@
-"""Reconciliation of a bet: compare our rows with the casino's list, and decide about each difference. Pure.
+"""Reconciliation of a bet or a cashback: compare our rows with the casino's list, and decide about each difference.
 
-A difference must show in two looks before money moves or an incident is filed. A difference that the bet's own workflow
-is still resolving is left to that workflow.
+A difference must show in two looks before money moves or an incident is filed. A difference that the own workflow of
+the bet or cashback is still resolving is left to that workflow. Pure.
 """
 
 from collections.abc import Sequence
@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from betcore.domain.bet import BetRecord, BetState
-from betcore.domain.ids import BetKey, TransactionType
+from betcore.domain.compared_rows import OurMovement, Ours
+from betcore.domain.ids import TransactionType
 from betcore.domain.message_base import Message
-from betcore.domain.money import Money
 from betcore.domain.payment_list import Listed
 
 
@@ -43,7 +42,7 @@ class Outcome(StrEnum):
 
 
 class Reconcile(Message):
-    """The start argument of a run: the bets of one casino with opened_from <= opened < opened_to."""
+    """The start argument of a run: bets and cashbacks of one casino with opened_from <= opened < opened_to."""
 
     casino_id: int
     opened_from: datetime
@@ -52,7 +51,10 @@ class Reconcile(Message):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run's row: ``compared`` of ``bets`` are compared, those up to ``last_bet_id``."""
+    """A run's row: ``compared`` of ``bets`` are compared, those up to ``last_bet_id``.
+
+    The ``cashbacks`` of a casino that lists them count as bets.
+    """
 
     reconciliation_id: int
     casino_id: int
@@ -63,6 +65,7 @@ class Run:
     compared: int
     last_bet_id: int
     ended_at: datetime | None
+    cashbacks: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,63 +103,6 @@ class Reconciled(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class OurMovement:
-    """A movement's row. ``error_code`` is the casino's, None if no request was sent; ``tax`` None if none was sent."""
-
-    transaction_type: int
-    amount: Money
-    state: str
-    error_code: str | None
-    first_sent_at: datetime
-    not_after: datetime | None
-    tax: Money | None = None
-
-    @property
-    def never_asked_for(self) -> bool:
-        """Return whether it is done without the casino: an amount of 0, at a casino that wants none."""
-        return self.state == "done" and self.amount.minor == 0 and self.error_code is None
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadBet:
-    """A bet whose rows this deployment cannot read, and why."""
-
-    bet_id: int
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class OurBet:
-    """A snapshot of a bet's rows."""
-
-    key: BetKey
-    partner_user_id: str
-    record: BetRecord
-    movements: tuple[OurMovement, ...]
-
-    @property
-    def bet_id(self) -> int:
-        """Return our id of the bet."""
-        return self.record.bet_id
-
-    @property
-    def reversing(self) -> bool:
-        """Return whether a reversal of the bet is open."""
-        return self.record.reversal is not None and self.record.reversal.closed_at is None
-
-    def resolves(self, movement: OurMovement) -> bool:
-        """Return whether the bet is still finding out what the casino has: of a debit on its way, and of the win that
-        was sent with a stake in doubt."""
-        in_doubt = movement.transaction_type < 0 or self.record.state is BetState.ACCEPTING
-        return movement.state == "sending" and in_doubt
-
-    @property
-    def ended_without_its_stake(self) -> bool:
-        """Return whether the bet has ended and holds no stake."""
-        return self.record.closed_at is not None and self.record.accepted_at is None
-
-
-@dataclass(frozen=True, slots=True)
 class Difference:
     """A difference between both books in one movement, and its remedy."""
 
@@ -167,8 +113,8 @@ class Difference:
     theirs: dict[str, str]
 
 
-def compare(bet: OurBet, listed: Sequence[Listed], leeway: timedelta, now: datetime) -> list[Difference]:
-    """Return the differences between a bet's rows and the casino's list: at most one a transaction type, in order.
+def compare(bet: Ours, listed: Sequence[Listed], leeway: timedelta, now: datetime) -> list[Difference]:
+    """Return the differences between our rows and the casino's list of them: at most one a transaction type, in order.
 
     ``leeway`` is how wrong the casino's clock may be.
     """
@@ -183,10 +129,9 @@ def compare(bet: OurBet, listed: Sequence[Listed], leeway: timedelta, now: datet
     return _with_its_win(bet, [difference for difference in found if difference is not None])
 
 
-def _with_its_win(bet: OurBet, found: list[Difference]) -> list[Difference]:
+def _with_its_win(bet: Ours, found: list[Difference]) -> list[Difference]:
     """Return the differences of a bet; a stake that ended is not returned alone if the casino has paid its win too."""
-    has_win = bet.record.one_step and bet.record.win is not None and bet.record.win.minor > 0
-    if not has_win or not any(one.transaction_type == TransactionType.PAY_OUT for one in found):
+    if not bet.has_win_with_its_stake or not any(one.transaction_type == TransactionType.PAY_OUT for one in found):
         return found
     return [replace(one, remedy=Outcome.INCIDENT) if one.remedy is Outcome.RETURNED else one for one in found]
 
@@ -198,7 +143,7 @@ def moving(differences: Sequence[Difference]) -> list[Difference]:
 
 
 def _difference(
-    bet: OurBet,
+    bet: Ours,
     transaction_type: int,
     mine: OurMovement | None,
     theirs: Sequence[Listed],
@@ -234,7 +179,7 @@ def _left_or_incident(in_hand: bool) -> Outcome:
     return Outcome.LEFT_TO_THE_BET if in_hand else Outcome.INCIDENT
 
 
-def _missing_there(bet: OurBet, mine: OurMovement) -> Difference | None:
+def _missing_there(bet: Ours, mine: OurMovement) -> Difference | None:
     transaction_type = mine.transaction_type
     if bet.resolves(mine):
         return _finding(bet, transaction_type, mine, [], Kind.LEFT_TO_THE_BET, Outcome.LEFT_TO_THE_BET)
@@ -253,7 +198,7 @@ def _is_late(mine: OurMovement, at: datetime | None, leeway: timedelta, now: dat
 
 
 def _finding(
-    bet: OurBet, transaction_type: int, mine: OurMovement | None, theirs: Sequence[Listed], kind: Kind, remedy: Outcome
+    bet: Ours, transaction_type: int, mine: OurMovement | None, theirs: Sequence[Listed], kind: Kind, remedy: Outcome
 ) -> Difference:
     if remedy is Outcome.LEFT_TO_THE_BET:
         kind = Kind.LEFT_TO_THE_BET

@@ -16,10 +16,11 @@ from betcore.db.reconciliations import Reconciliations
 from betcore.db.row_mapping import amount_text, money_of
 from betcore.db.statements import verify_books, verify_cashbacks, verify_rows
 from betcore.db.statements.verify_books import MadeRow, NameRow
+from betcore.domain.compared_rows import OurBet, UnreadBet
 from betcore.domain.ids import TransactionType, transaction_id
 from betcore.domain.money import minor_units
 from betcore.domain.partners import Casino
-from betcore.domain.reconciliation import Difference, Kind, OurBet, Outcome, UnreadBet, compare
+from betcore.domain.reconciliation import Difference, Kind, Outcome, compare
 from betcore.verify.cashbacks import CashbackBook
 from betcore.verify.casino_books import Book, Entry, Info, Journal, NoClearAnswer
 from betcore.verify.range_sums import RangeSums

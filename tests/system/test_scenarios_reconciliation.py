@@ -1,4 +1,4 @@
-"""Edge cases 72 and 82: our rows and the casino's journal differ, and reconciliation compares them."""
+"""Edge cases 72, 82, 199 and 222: our rows and the casino's journal differ, and reconciliation compares them."""
 
 import csv
 import json
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.cashbacks import CREDIT, Cashbacks, fault
 from tests.command_line import run
 from tests.partner import Stack, TestPartner, until
 from tests.system.scenarios import (
@@ -90,9 +91,10 @@ async def _cook(partner: TestPartner, statement: str, **given: Any) -> None:
     await partner.sql("ALTER TABLE sandbox_casino.entry ENABLE TRIGGER USER")
 
 
-async def _settled(partner: TestPartner) -> str:
+async def _settled(partner: TestPartner, **jackpot: str) -> str:
     bet = await bet_with_stake_taken(partner, partner.pay_in)
-    assert (await until(lambda: partner.pay_out(bet))).outcome == DONE
+    body = {"betId": bet, "winAmount": "25.00", "gameRoundId": "round-1", **jackpot}
+    assert (await until(lambda: partner.post("pay-out", body))).outcome == DONE
     return bet
 
 
@@ -168,6 +170,110 @@ async def test_other_amounts_and_movements_are_for_a_person(stack: Stack) -> Non
     assert await partner.incidents(gone) == ["reconciliation_missing_there"]
     assert await partner.incidents(buried) == ["reconciliation_missing_here"]
     assert len(await partner.entries()) == 4
+
+
+@pytest.mark.edge_case(199)
+async def test_jackpots_are_compared_as_other_movements(stack: Stack) -> None:
+    partner = await stack.partner(provider=HASTY, casino=OWED)
+    other, gone = [await _settled(partner, jackpotAmount="500.00") for _ in range(2)]
+    without = await _settled(partner)
+    jackpot = WIN.replace("= 1", "= 4")
+    await _cook(partner, f"{CHANGE} SET amount = 501 {jackpot}", bet_id=(await partner.row(other)).bet_id)
+    await _cook(partner, f"{CHANGE} SET bet_id = :to {jackpot}", bet_id=(await partner.row(gone)).bet_id,
+                to=(await partner.row(without)).bet_id)  # fmt: skip
+    for _ in range(2):
+        ran = await _reconcile(partner)
+        kinds = ("amount", "missing_there", "missing_here")
+        assert (ran.status, ran.outcomes) == (1, [(4, kind, "incident") for kind in kinds])
+    assert [await partner.incidents(bet) for bet in (other, gone, without)] == [
+        ["reconciliation_amount"],
+        ["reconciliation_missing_there"],
+        ["reconciliation_missing_here"],
+    ]
+
+
+@pytest.mark.edge_case(199)
+async def test_a_jackpot_that_is_owed_and_missing_is_sent_again(stack: Stack) -> None:
+    partner = await stack.partner(provider=HASTY, casino=OWED)
+    bet = await bet_with_stake_taken(partner, partner.pay_in)
+    body = {"betId": bet, "winAmount": "25.00", "gameRoundId": "round-1", "jackpotAmount": "500.00"}
+    await partner.faults({"kind": "drop", "path": MAKE, "transaction_type": 4})
+    assert (await partner.post("pay-out", body)).code == 99
+    # Both lanes have tried; the next time would be in an hour.
+    await sent(partner, bet, 5)
+    await partner.faults()
+    assert (await _reconcile(partner)).outcomes == [(4, "missing_there", "asked_the_bet")]
+    assert (await until(lambda: partner.post("pay-out", body))).outcome == DONE
+    assert await partner.journal(bet) == [*SETTLED, (4, "500.00")]
+    assert (await _reconcile(partner)).outcomes == []
+
+
+async def _listing(stack: Stack, casino: str) -> Cashbacks:
+    """Return the cashbacks of a new casino, which lists them."""
+    partner = await stack.partner(casino=casino.replace("{", "{cashback_info: true, ", 1))
+    await partner.switches(cashback_info=True)
+    return Cashbacks(partner)
+
+
+@pytest.mark.edge_case(222)
+async def test_cashbacks_of_a_casino_that_lists_them_are_compared(stack: Stack) -> None:
+    cashbacks = await _listing(stack, "{effect_within: 0.5}")
+    partner = cashbacks.partner
+    bet = await _settled(partner)
+    other, gone, extra, right = [await cashbacks.issued() for _ in range(4)]
+    assert (await cashbacks.cancel(right, wait=60))["state"] == "cancelled"
+    await _cook(partner, f"{CHANGE} SET amount = 6 {WIN}", bet_id=other)
+    await _cook(partner, f"{CHANGE} SET bet_id = :to, transaction_type = -2 {WIN}", bet_id=gone, to=extra)
+    for _ in range(2):
+        ran = await _reconcile(partner)
+        assert (ran.status, ran.printed["coverage"]) == (1, "5 of 5 bets compared")
+        expected = [(other, 1, "amount"), (gone, 1, "missing_there"), (extra, -2, "missing_here")]
+        assert [(one["bet_id"], one["transaction_type"], one["kind"]) for one in ran.findings] == expected
+        assert {(one["provider"], one["outcome"]) for one in ran.findings} == {(None, "incident")}
+    assert [await cashbacks.incidents(number) for number in (other, gone, extra, right)] == [
+        ["reconciliation_amount"],
+        ["reconciliation_missing_there"],
+        ["reconciliation_missing_here"],
+        [],
+    ]
+    assert await partner.incidents(bet) == []
+
+
+@pytest.mark.edge_case(222)
+async def test_a_cashback_that_is_owed_and_missing_is_sent_again(stack: Stack) -> None:
+    cashbacks = await _listing(stack, OWED)
+    await cashbacks.partner.faults(fault("drop", CREDIT))
+    number = (await cashbacks.issue())["cashback_id"]
+    # Both lanes have tried; the next time would be in an hour.
+    await cashbacks.sent(number, 3)
+    await cashbacks.partner.faults()
+    assert (await _reconcile(cashbacks.partner)).outcomes == [(1, "missing_there", "asked_the_bet")]
+    await cashbacks.in_state(number, "issued")
+    assert await cashbacks.journal(number) == [(1, "5.00")]
+    assert (await _reconcile(cashbacks.partner)).outcomes == []
+
+
+@pytest.mark.edge_case(222)
+async def test_a_parked_cashback_that_the_casino_has_paid_is_found(stack: Stack) -> None:
+    cashbacks = await _listing(stack, OWED)
+    await cashbacks.partner.faults(fault("error_code", CREDIT, error_code=103805, commit=True))
+    number = (await cashbacks.issue())["cashback_id"]
+    await cashbacks.parked(number, CREDIT)
+    await cashbacks.partner.faults()
+    assert (await _reconcile(cashbacks.partner)).outcomes == [(1, "status", "asked_the_bet")]
+    await cashbacks.in_state(number, "issued")
+    assert await cashbacks.journal(number) == [(1, "5.00")]
+    assert await cashbacks.movements(number) == {1: "done"}
+
+
+@pytest.mark.edge_case(222)
+async def test_cashbacks_of_a_casino_that_lists_none_are_not_asked_for(stack: Stack) -> None:
+    partner = await stack.partner()
+    cashbacks = Cashbacks(partner)
+    await cashbacks.issued()
+    await _settled(partner)
+    ran = await _reconcile(partner)
+    assert (ran.outcomes, ran.printed["coverage"]) == ([], "1 of 1 bets compared")
 
 
 @pytest.mark.edge_case(72, 133)

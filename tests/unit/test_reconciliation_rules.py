@@ -10,18 +10,13 @@ from hypothesis import strategies as st
 
 from activities.reconciliation import incident_kind
 from betcore.domain.bet import BetRecord, BetState, ReversalRecord, ReversalState
+from betcore.domain.cashback import CashbackRecord, CashbackState
+from betcore.domain.compared_rows import OurBet, OurCashback, OurMovement, Ours
 from betcore.domain.errors import Code
 from betcore.domain.ids import BetKey, reconciliation_workflow_id, scheduled_reconciliation_workflow_id
 from betcore.domain.money import Money
 from betcore.domain.payment_list import Listed, moment
-from betcore.domain.reconciliation import (
-    Difference,
-    Kind,
-    OurBet,
-    OurMovement,
-    Outcome,
-    compare,
-)
+from betcore.domain.reconciliation import Difference, Kind, Outcome, compare
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SENT = NOW - timedelta(hours=1)
@@ -55,11 +50,19 @@ def bet(state: BetState, *movements: OurMovement, reversal: ReversalState | None
     return OurBet(BetKey("c", "b"), "anna", record, movements)
 
 
-def look(one: OurBet, *listed: Listed) -> list[Difference]:
+def cashback(state: CashbackState, *movements: OurMovement) -> OurCashback:
+    record = CashbackRecord(
+        cashback_id=7, owner="run", casino_id=1, player_id=1, currency="EUR", amount=TEN, promo_code=None, state=state,
+        lives=0, issued_at=None, cancel_asked_at=None, closed_at=None, issued_balance=None, cancelled_balance=None,
+    )  # fmt: skip
+    return OurCashback("anna", record, movements)
+
+
+def look(one: Ours, *listed: Listed) -> list[Difference]:
     return compare(one, listed, LEEWAY, NOW)
 
 
-def only(one: OurBet, *listed: Listed) -> tuple[Kind, Outcome]:
+def only(one: Ours, *listed: Listed) -> tuple[Kind, Outcome]:
     (found,) = look(one, *listed)
     return found.kind, found.remedy
 
@@ -72,6 +75,60 @@ MISSING_THERE, MISSING_HERE, AMOUNT, STATUS = (
 BACK = (Kind.MISSING_HERE, Outcome.RETURNED)
 FOUND = (Kind.STATUS, Outcome.ASKED_THE_BET)
 STAKED = ours(-1, "done")
+
+
+ISSUED = ours(1, "done")
+
+
+@pytest.mark.edge_case(222)
+@pytest.mark.parametrize(
+    ("one", "listed", "right"),
+    [
+        pytest.param(cashback(CashbackState.ISSUING, ours(1, "sending")), [], ASKED, id="owed-missing"),
+        pytest.param(cashback(CashbackState.ISSUING, ours(1, "sending")), [theirs(1)], FOUND, id="owed-made"),
+        pytest.param(cashback(CashbackState.ISSUING, ours(1, "parked")), [theirs(1)], FOUND, id="parked-made"),
+        pytest.param(cashback(CashbackState.ISSUING), [theirs(1)], MISSING_HERE, id="never-sent"),
+        pytest.param(cashback(CashbackState.ISSUED, ISSUED), [], MISSING_THERE, id="issued-missing"),
+        pytest.param(cashback(CashbackState.ISSUED, ISSUED), [theirs(1, amount="10.01")], AMOUNT, id="another-amount"),
+        pytest.param(cashback(CashbackState.ISSUED, ISSUED), [theirs(1), theirs(1)], AMOUNT, id="paid-twice"),
+        pytest.param(cashback(CashbackState.ISSUED, ISSUED), [theirs(1), theirs(-1)], MISSING_HERE, id="a-stake"),
+        pytest.param(
+            cashback(CashbackState.CANCELLING, ISSUED, ours(-2, "sending")),
+            [theirs(1), theirs(-2)],
+            LEFT,
+            id="in-doubt",
+        ),
+        pytest.param(
+            cashback(CashbackState.CANCELLING, ISSUED, ours(-2, "parked")), [theirs(1), theirs(-2)], STATUS, id="parked"
+        ),
+        pytest.param(
+            cashback(CashbackState.ISSUED, ISSUED, ours(-2, "absent")),
+            [theirs(1), theirs(-2)],
+            MISSING_HERE,
+            id="taken-though-it-was-absent",
+        ),
+        pytest.param(
+            cashback(CashbackState.CANCELLED, ISSUED, ours(-2, "done")), [theirs(1)], MISSING_THERE, id="cancel-missing"
+        ),
+    ],
+)
+def test_one_difference_of_a_cashback(one: OurCashback, listed: list[Listed], right: tuple[Kind, Outcome]) -> None:
+    assert only(one, *listed) == right
+
+
+@pytest.mark.edge_case(222)
+@pytest.mark.parametrize(
+    ("one", "listed"),
+    [
+        (cashback(CashbackState.ISSUING), []),
+        (cashback(CashbackState.ISSUED, ISSUED), [theirs(1)]),
+        (cashback(CashbackState.CANCELLED, ISSUED, ours(-2, "done")), [theirs(1), theirs(-2)]),
+        (cashback(CashbackState.ISSUED, ISSUED, ours(-2, "refused")), [theirs(1)]),
+        (cashback(CashbackState.ISSUED, ours(1, "paid_by_hand")), []),
+    ],
+)
+def test_a_cashback_that_does_not_differ(one: OurCashback, listed: list[Listed]) -> None:
+    assert look(one, *listed) == []
 
 
 @pytest.mark.parametrize(("win", "remedy"), [("25.00", Outcome.INCIDENT), ("0.00", Outcome.RETURNED)])

@@ -17,11 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
 from betcore.cli import reconcile as command
-from betcore.db.database import Database, open_database
+from betcore.db.database import Database, DatabaseError, open_database
 from betcore.db.engine import create_engine
 from betcore.db.incidents import KINDS
 from betcore.db.reconciliations import Reconciliations
-from betcore.domain.reconciliation import Difference, Kind, OurBet, Outcome, Reconcile, Run, UnreadBet, Wanted
+from betcore.domain.compared_rows import OurBet, Ours, UnreadBet
+from betcore.domain.reconciliation import Difference, Kind, Outcome, Reconcile, Run, Wanted
 from betcore.runtime.settings import Settings
 from tests.unit.partner_database import refused
 
@@ -48,6 +49,14 @@ WITH made AS (
 INSERT INTO movement (bet_id, transaction_type, amount, state, attempts)
 SELECT bet_id, -1, stake, 'done', 1 FROM made WHERE stake IS NOT NULL
 """
+
+# Two minutes old, with numbers behind those of the bets.
+CASHBACKS = """
+INSERT INTO cashback (cashback_id, casino_id, player_id, currency, amount, source, key, reason, opened_at)
+SELECT n, 1, 1, 'EUR', 500, 'operator', 'operator:' || n, 'a test', now() - interval '2 minutes'
+FROM unnest(ARRAY[100, 101]) AS n
+"""
+LISTS_CASHBACKS = """UPDATE casino SET profile = '{"cashback_info": true}' WHERE name = 'c'"""
 
 
 class Books:
@@ -85,7 +94,7 @@ def _difference(kind: Kind = Kind.MISSING_THERE, remedy: Outcome = Outcome.INCID
     return Difference(-1, kind, remedy, {"amount": "EUR 10.00"}, {})
 
 
-def _found(bets: list[OurBet | UnreadBet], remedy: Outcome = Outcome.INCIDENT) -> list[tuple[int, Difference]]:
+def _found(bets: list[Ours | UnreadBet], remedy: Outcome = Outcome.INCIDENT) -> list[tuple[int, Difference]]:
     return [(bet.bet_id, _difference(remedy=remedy)) for bet in bets]
 
 
@@ -93,7 +102,7 @@ async def test_a_run_covers_the_bets_of_its_window(books: Books) -> None:
     run = await books.open(minutes=5)
     assert (run.bets, run.compared, run.last_bet_id) == (4, 0, 6)
     assert (await books.open(minutes=60)).reconciliation_id == run.reconciliation_id, "the workflow's run stands"
-    bets = await books.runs.bets_behind(run, 3)
+    bets = await books.runs.behind(run, 3)
     read = [bet for bet in bets if isinstance(bet, OurBet)]
     assert [(bet.bet_id, bet.key.provider_bet_id, len(bet.movements)) for bet in read] == [
         (7, "bet-7", 0),
@@ -109,7 +118,7 @@ async def test_a_bet_that_cannot_be_read_keeps_no_other_back(books: Books) -> No
     await books.sql("ALTER TABLE bet DISABLE TRIGGER USER")
     await books.sql("UPDATE bet SET currency = 'LOST' WHERE bet_id = 8")
     run = await books.open(minutes=5)
-    bets = await books.runs.bets_behind(run, 100)
+    bets = await books.runs.behind(run, 100)
     assert [bet.bet_id for bet in bets] == [7, 8, 9, 10]
     assert bets[1] == UnreadBet(8, "unknown currency 'LOST'")
     moved = await books.runs.compared(run, bets, [])
@@ -124,21 +133,21 @@ async def test_parallel_opens_begin_one_run(books: Books) -> None:
 
 async def test_of_two_attempts_one_writes(books: Books) -> None:
     run = await books.open()
-    bets = await books.runs.bets_behind(run, 4)
+    bets = await books.runs.behind(run, 4)
     attempts = await asyncio.gather(*(books.runs.compared(run, bets, _found(bets)) for _ in range(5)))
     (moved,) = [one for one in attempts if one is not None]
     assert (moved.compared, moved.last_bet_id) == (4, 4)
     assert len(await books.sql("SELECT * FROM finding")) == 4
-    assert [bet.bet_id for bet in await books.runs.bets_behind(moved, 100)] == [5, 6, 7, 8, 9, 10]
+    assert [bet.bet_id for bet in await books.runs.behind(moved, 100)] == [5, 6, 7, 8, 9, 10]
 
 
 async def test_a_run_does_not_end_before_all_is_compared(books: Books) -> None:
     run = await books.open()
-    moved = await books.runs.compared(run, await books.runs.bets_behind(run, 9), [])
+    moved = await books.runs.compared(run, await books.runs.behind(run, 9), [])
     with pytest.raises(RuntimeError, match="has not compared all"):
         await books.runs.end(run.reconciliation_id)
     assert moved is not None
-    await books.runs.compared(moved, await books.runs.bets_behind(moved, 9), [])
+    await books.runs.compared(moved, await books.runs.behind(moved, 9), [])
     for _ in range(2):
         await books.runs.end(run.reconciliation_id)
     assert (await books.runs.run(run.reconciliation_id)).ended_at is not None
@@ -147,14 +156,14 @@ async def test_a_run_does_not_end_before_all_is_compared(books: Books) -> None:
 async def test_a_bet_that_came_late_is_counted(books: Books) -> None:
     run = await books.open()
     await books.sql(BETS.replace("'bet-'", "'late-'"), bets=1, start=100)
-    moved = await books.runs.compared(run, await books.runs.bets_behind(run, 100), [])
+    moved = await books.runs.compared(run, await books.runs.behind(run, 100), [])
     assert moved is not None
     assert (moved.compared, moved.bets) == (11, 11)
 
 
 async def test_findings_wait_for_the_second_look(books: Books) -> None:
     run = await books.open()
-    bets = await books.runs.bets_behind(run, 10)
+    bets = await books.runs.behind(run, 10)
     await books.runs.compared(run, bets, _found(bets[:3]) + _found(bets[3:], Outcome.LEFT_TO_THE_BET))
     number = run.reconciliation_id
     assert await books.runs.any_open(number)
@@ -189,6 +198,41 @@ async def test_a_window_that_was_compared_is_compared_again_under_another_id(boo
     assert (await books.runs.wanted("c", *window)).workflow_id == f"{first.workflow_id}:2"
 
 
+async def test_cashbacks_are_compared_at_a_casino_that_lists_them(books: Books) -> None:
+    await books.sql(CASHBACKS)
+    run = await books.open(minutes=5, workflow_id="without")
+    assert (run.bets, run.cashbacks) == (4, False)
+    assert [one.bet_id for one in await books.runs.behind(run, 100)] == [7, 8, 9, 10]
+    await books.sql(LISTS_CASHBACKS)
+    assert not (await books.open(minutes=5, workflow_id="without")).cashbacks, "a run stays as it has begun"
+    run = await books.open(minutes=5, workflow_id="with")
+    assert (run.bets, run.cashbacks) == (6, True)
+    seen: list[int] = []
+    while found := await books.runs.behind(run, 3):
+        seen += [one.bet_id for one in found]
+        moved = await books.runs.compared(run, found, _found(found))
+        assert moved is not None
+        run = moved
+    assert seen == [7, 8, 9, 10, 100, 101]
+    assert [one.bet_id for one in await books.runs.named([101, 9])] == [9, 101]
+    await books.runs.end(run.reconciliation_id)
+    findings = [one async for one in books.runs.findings(run.reconciliation_id)]
+    assert [(one["bet_id"], one["provider"]) for one in findings[-3:]] == [(10, "p"), (100, None), (101, None)]
+
+
+async def test_the_schedule_compares_a_casino_that_has_cashbacks_alone(books: Books) -> None:
+    await books.sql(CASHBACKS.replace(", 1, 1,", ", 2, 2,", 1))
+    assert {wanted.order.casino_id for wanted in await books.runs.due(timedelta(minutes=1))} == {1}
+    await books.sql(LISTS_CASHBACKS.replace("'c'", "'d'"))
+    assert {wanted.order.casino_id for wanted in await books.runs.due(timedelta(minutes=1))} == {1, 2}
+
+
+async def test_a_finding_is_of_a_bet_or_a_cashback(books: Books) -> None:
+    run = await books.open()
+    with pytest.raises(DatabaseError, match="there is no bet and no cashback 77"):
+        await books.runs.compared(run, await books.runs.behind(run, 1), [(77, _difference())])
+
+
 async def test_the_schedule_leaves_young_bets_and_idle_casinos_alone(books: Books) -> None:
     assert await books.runs.due(HOUR) == []
     (wanted,) = await books.runs.due(timedelta(minutes=5))
@@ -200,7 +244,7 @@ async def test_the_schedule_leaves_young_bets_and_idle_casinos_alone(books: Book
     assert run.bets == 6
     (again,) = await books.runs.due(timedelta(minutes=5))
     assert again == wanted, "one that has not ended comes first"
-    await books.runs.compared(run, await books.runs.bets_behind(run, 100), [])
+    await books.runs.compared(run, await books.runs.behind(run, 100), [])
     await books.runs.end(run.reconciliation_id)
     (following,) = await books.runs.due(timedelta(minutes=2))
     assert following.order.opened_from == wanted.order.opened_to
@@ -209,7 +253,7 @@ async def test_the_schedule_leaves_young_bets_and_idle_casinos_alone(books: Book
 async def test_reports_hold_every_finding(books: Books, tmp_path: Path) -> None:
     await books.sql(BETS.replace("'bet-'", "'more-'"), bets=1200, start=100)
     run = await books.open(minutes=100_000)
-    bets = await books.runs.bets_behind(run, 2000)
+    bets = await books.runs.behind(run, 2000)
     await books.runs.compared(run, bets, _found(bets))
     head = {"reconciliation_id": run.reconciliation_id, "casino": "c"}
     told, table = await command._write(books.runs, tmp_path, head)

@@ -2,36 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from uuid import UUID
 
-from betcore.db.row_mapping import BetRow, ReversalRow
 from betcore.db.statement import NoRow, Statement
-from betcore.db.statements.reversals import REVERSAL
 from betcore.domain.reconciliation import OpenFinding, Run
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedMovementRow:
-    """A movement, as it is compared."""
-
-    m_type: int
-    m_amount: Decimal
-    m_state: str
-    m_error_code: str | None
-    m_first_sent_at: datetime
-    m_not_after: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedBetRow:
-    """A bet with one of its movements, or the only row of a bet without any."""
-
-    bet: BetRow
-    reversal: ReversalRow | None
-    movement: ComparedMovementRow | None
-    partner_user_id: str
-    counterparty_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +25,12 @@ class CountRow:
 
 @dataclass(frozen=True, slots=True)
 class FindingRow:
-    """A finding, and its bet as the provider knows it."""
+    """A finding, and its bet as the provider knows it; None if it is of a cashback."""
 
     finding_id: int
     bet_id: int
-    provider: str
-    provider_bet_id: str
+    provider: str | None
+    provider_bet_id: str | None
     transaction_type: int
     kind: str
     outcome: str | None
@@ -87,19 +60,29 @@ class DueRow:
 
 
 # A run that has begun stays as it is: another attempt goes on with it. The cursor begins just before the first bet of
-# the window, so that older ones are not read through.
+# the window, so that older ones are not read through. Cashbacks, which are compared if the casino lists them, have
+# numbers of the same sequence.
 OPEN = Statement(
     Run,
     """
-WITH wanted AS (
-    SELECT count(*) AS bets, coalesce(min(bet_id) - 1, 0) AS before_them FROM bet
+WITH numbered AS (
+    SELECT bet_id FROM bet
     WHERE casino_id = :casino_id AND opened_at >= :opened_from AND opened_at < :opened_to
       AND NOT EXISTS (SELECT FROM reconciliation WHERE workflow_id = :workflow_id)
+    UNION ALL
+    SELECT cashback_id FROM cashback
+    WHERE casino_id = :casino_id AND opened_at >= :opened_from AND opened_at < :opened_to
+      AND EXISTS (SELECT FROM casino WHERE casino_id = :casino_id AND profile @> '{"cashback_info": true}')
+      AND NOT EXISTS (SELECT FROM reconciliation WHERE workflow_id = :workflow_id)
+),
+wanted AS (
+    SELECT count(*) AS bets, coalesce(min(bet_id) - 1, 0) AS before_them FROM numbered
 ),
 opened AS (
-    INSERT INTO reconciliation (casino_id, opened_from, opened_to, workflow_id, bets, last_bet_id)
-    SELECT :casino_id, :opened_from, :opened_to, :workflow_id, bets, before_them FROM wanted
-    WHERE NOT EXISTS (SELECT FROM reconciliation WHERE workflow_id = :workflow_id)
+    INSERT INTO reconciliation (casino_id, opened_from, opened_to, workflow_id, bets, last_bet_id, cashbacks)
+    SELECT casino_id, :opened_from, :opened_to, :workflow_id, bets, before_them, profile @> '{"cashback_info": true}'
+    FROM wanted CROSS JOIN casino
+    WHERE casino_id = :casino_id AND NOT EXISTS (SELECT FROM reconciliation WHERE workflow_id = :workflow_id)
     ON CONFLICT (workflow_id) DO NOTHING
     RETURNING *
 )
@@ -111,42 +94,6 @@ SELECT * FROM reconciliation WHERE workflow_id = :workflow_id AND NOT EXISTS (SE
 
 RUN = Statement(Run, "SELECT * FROM reconciliation WHERE reconciliation_id = :reconciliation_id")
 RUN_OF = Statement(Run, "SELECT * FROM reconciliation WHERE workflow_id = :workflow_id")
-
-# The bets in ``wanted``, a row for each of their movements.
-_BETS = """SELECT bet.*, partner_user_id, counterparty_id, its_reversal.*,
-       movement.transaction_type AS m_type, movement.amount AS m_amount, movement.state AS m_state,
-       movement.error_code AS m_error_code, movement.first_sent_at AS m_first_sent_at,
-       movement.not_after AS m_not_after
-FROM wanted AS bet
-JOIN player USING (player_id)
-JOIN provider ON provider.provider_id = bet.provider_id
-LEFT JOIN its_reversal ON reversed_bet_id = bet.bet_id
-LEFT JOIN movement ON movement.bet_id = bet.bet_id
-ORDER BY bet.bet_id, movement.transaction_type"""
-
-BETS_BEHIND = Statement(
-    ComparedBetRow,
-    f"""
-WITH wanted AS (
-    SELECT * FROM bet
-    WHERE bet_id > :after AND casino_id = :casino_id AND opened_at >= :opened_from AND opened_at < :opened_to
-    ORDER BY bet_id LIMIT :limit
-),
-{REVERSAL}
-{_BETS}
-""",
-)
-
-BETS_NAMED = Statement(
-    ComparedBetRow,
-    f"""
-WITH wanted AS (
-    SELECT * FROM bet WHERE bet_id = ANY(:bet_ids)
-),
-{REVERSAL}
-{_BETS}
-""",
-)
 
 # The statement names the cursor that it has seen: of two attempts at once one moves it, and the findings of the other
 # are not written.
@@ -218,7 +165,7 @@ FINDINGS = Statement(
     FindingRow,
     """
 SELECT finding.*, provider.name AS provider, provider_bet_id
-FROM finding JOIN bet USING (bet_id) JOIN provider USING (provider_id)
+FROM finding LEFT JOIN bet USING (bet_id) LEFT JOIN provider USING (provider_id)
 WHERE reconciliation_id = :reconciliation_id AND finding_id > :after
 ORDER BY finding_id LIMIT :limit
 """,
@@ -235,7 +182,8 @@ FROM casino WHERE name = :casino
 """,
 )
 
-# For each casino: the scheduled run that has not ended, else the window from the end of the last one, if it has bets.
+# For each casino: the scheduled run that has not ended, else the window from the end of the last one, if it has bets or
+# cashbacks.
 DUE = Statement(
     DueRow,
     """
@@ -255,8 +203,12 @@ LEFT JOIN LATERAL (
         SELECT max(opened_to) AS opened_to FROM reconciliation r
         WHERE r.casino_id = casino.casino_id AND starts_with(workflow_id, :scheduled)
     ) AS last, LATERAL (
-        SELECT min(opened_at) AS opened_at FROM bet
-        WHERE bet.casino_id = casino.casino_id AND bet.opened_at >= coalesce(last.opened_to, '-infinity')
+        SELECT least(
+            (SELECT min(opened_at) FROM bet
+             WHERE bet.casino_id = casino.casino_id AND opened_at >= coalesce(last.opened_to, '-infinity')),
+            (SELECT min(opened_at) FROM cashback
+             WHERE cashback.casino_id = casino.casino_id AND opened_at >= coalesce(last.opened_to, '-infinity')
+               AND profile @> '{"cashback_info": true}')) AS opened_at
     ) AS first
     HAVING min(first.opened_at) < now() - CAST(:margin AS interval)
 ) AS fresh ON unended.workflow_id IS NULL
