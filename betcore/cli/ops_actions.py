@@ -1,4 +1,4 @@
-"""Operators' actions: send one to the workflow of its bet, and return the result."""
+"""Operators' actions: send one to the workflow of its bet or cashback, and return the result."""
 
 import uuid
 from collections.abc import Callable
@@ -48,7 +48,7 @@ async def send_action(
     if listed is not None:
         show(listed)
         if action is Action.MARK_NOT_TAKEN and listed["says"] == "ours":
-            message = f"the bet is {bet.state}: the casino lists {listed['transaction_id']} as ours, it is taken"
+            message = f"the {bet.what} is {bet.state}: the casino lists {listed['transaction_id']} as ours, it is taken"
             raise PreconditionFailed(message, code="operation_refused")
     # Even if the rows have ended, the workflow is asked: it may not have read them yet, and refuses by itself.
     handle = (await temporal(context)).get_workflow_handle(bet.open or bet.workflow_ids[-1])
@@ -100,7 +100,7 @@ def _unknown(why: str) -> Unavailable:
 
 
 def _ended(bet: BetWorkflows) -> PreconditionFailed:
-    return PreconditionFailed(f"the bet is {bet.state}: it has ended", code="operation_refused")
+    return PreconditionFailed(f"the {bet.what} is {bet.state}: it has ended", code="operation_refused")
 
 
 async def _gone(stories: BetHistory, before: BetWorkflows) -> PreconditionFailed:
@@ -109,6 +109,6 @@ async def _gone(stories: BetHistory, before: BetWorkflows) -> PreconditionFailed
     if bet.open is None:
         return _ended(bet)
     return PreconditionFailed(
-        f"the bet is {bet.state}, and no workflow carries it: the sweep resumes it, try again then",
+        f"the {bet.what} is {bet.state}, and no workflow carries it: the sweep resumes it, try again then",
         code="operation_refused",
     )

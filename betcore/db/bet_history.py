@@ -31,8 +31,8 @@ _FIRST = re.compile(r"(?:bet|reversal):([0-9a-f-]{36}):(.+)")
 class BetWorkflows(NamedTuple):
     """A bet or a cashback, and the workflows that carry it or have carried it, the bet's first.
 
-    ``open`` is the id of the workflow that may still act on the bet, None once all is over. ``state`` names the state
-    of the bet and of its reversal.
+    ``open`` is the id of the workflow that may still act on it, None once all is over. ``state`` names the state of the
+    bet and of its reversal, or that of the cashback. ``what`` it is called by people.
     """
 
     bet_id: int
@@ -40,6 +40,7 @@ class BetWorkflows(NamedTuple):
     state: str
     workflow_ids: tuple[str, ...]
     open: str | None
+    what: str = "bet"
 
 
 class BetHistory:
@@ -117,7 +118,7 @@ def _workflows_of_cashback(row: ListedRow) -> BetWorkflows:
     current = cashback_workflow_id(cashback.cashback_id, cashback.lives)
     is_open = cashback.closed_at is None
     return BetWorkflows(
-        cashback.cashback_id, cashback.currency, cashback.state, (current,), current if is_open else None
+        cashback.cashback_id, cashback.currency, cashback.state, (current,), current if is_open else None, "cashback"
     )
 
 

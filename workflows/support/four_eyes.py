@@ -58,12 +58,15 @@ class FourEyes:
         proposals = handed_on.proposals if handed_on else ()
         self._proposals = {proposal.action: proposal for proposal in proposals}
 
-    def check(self, order: Operate, seen: Seen, why_not: str | None) -> None:
-        """Raise ApplicationError(operation_refused) if the action cannot be taken; nothing has changed then."""
+    def check(self, order: Operate, seen: Seen, what: str, why_not: str | None) -> None:
+        """Raise ApplicationError(operation_refused) if the action cannot be taken; nothing has changed then.
+
+        ``what`` is it that has the state which was seen: a bet, or a cashback.
+        """
         if not order.operator.strip() or not order.reason.strip():
             raise _refused("an operator and a reason are needed")
         if why_not is not None:
-            raise _refused(f"the bet is {seen.state}: {why_not}")
+            raise _refused(f"the {what} is {seen.state}: {why_not}")
         proposal = self._proposals.get(order.action)
         if proposal is None or _seen(proposal) != seen or proposal.until <= workflow.now():
             return

@@ -11,6 +11,7 @@ from workflows.support.status import StatusReporter
 with workflow.unsafe.imports_passed_through():
     from betcore.domain.activity_inputs import Operation
     from betcore.domain.messages import Action, Operate, Operated
+    from betcore.domain.records import noun
 
 
 class OperatorActions:
@@ -29,8 +30,8 @@ class OperatorActions:
         """Raise ApplicationError(operation_refused) if the action cannot be taken; nothing has changed then."""
         why_not, record = self.why_not(order), self._status.record
         if record is not None and order.bet_id not in (None, record.number):
-            why_not = f"the action is for bet {order.bet_id}, and this is {record.number}"
-        self._four_eyes.check(order, self._seen(self._concern(order)), why_not)
+            why_not = f"the action is for {noun(record)} {order.bet_id}, and this is {record.number}"
+        self._four_eyes.check(order, self._seen(self._concern(order)), noun(record), why_not)
 
     def operate(self, order: Operate) -> Operated:
         """Take an action, or propose it if a second operator is needed."""
