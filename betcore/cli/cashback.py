@@ -44,7 +44,10 @@ def issue(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Give money to a player. It is owed from then on, and sent until the casino has paid it."""
+    """Give money to a player. It is owed from then on, and sent until the casino has paid it.
+
+    Above the casino's approval_above a second operator has to send the same request within the hour.
+    """
 
     async def work(context: CommandContext) -> Json:
         from betcore.cli.cashback_orders import Issue, issue_cashback

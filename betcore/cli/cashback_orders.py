@@ -4,6 +4,7 @@ import asyncio
 import re
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from time import monotonic
 
 from temporalio.service import RPCError
@@ -14,9 +15,12 @@ from betcore.cli.ops_queries import temporal
 from betcore.db.bet_history import cashback_as_json
 from betcore.db.cashbacks import Cashbacks
 from betcore.db.open_cashbacks import OpenCashbacks
+from betcore.db.partners import Partners
 from betcore.domain.cashback import CashbackSource, NewCashback, Opening
 from betcore.domain.errors import InvalidInput, Malformed, Misconfigured, NotFound, PreconditionFailed, Unavailable
 from betcore.domain.money import Money
+from betcore.domain.policy import MovementPolicy
+from betcore.runtime.vault import Vault
 from betcore.temporal.carriers import start_carrier
 
 _REQUEST = re.compile(r"[A-Za-z0-9._:-]{1,100}")
@@ -40,7 +44,8 @@ class Issue:
 async def issue_cashback(context: CommandContext, issue: Issue, wait: float) -> Json:
     """Open a cashback, start its workflow, and return how it stands after at most ``wait`` seconds.
 
-    Nothing has changed after NotFound, InvalidInput and PreconditionFailed.
+    One above the casino's ``approval_above`` is only proposed, until a second operator orders the same. Nothing has
+    changed after NotFound, InvalidInput and PreconditionFailed.
     """
     cashbacks = Cashbacks(context.database)
     casino_id = await cashbacks.casino(issue.casino)
@@ -57,7 +62,12 @@ async def issue_cashback(context: CommandContext, issue: Issue, wait: float) -> 
         promo_code=issue.promo_code and checked_text("promo-code", issue.promo_code),
         operator=checked_text("operator", issue.operator),
     )
-    [opened] = await cashbacks.open(casino_id, [order])
+    agreed = await _agreed(context, cashbacks, casino_id, order, named=issue.request is not None)
+    if isinstance(agreed, datetime):
+        detail = f"waits for a second operator until {agreed:%H:%M:%S} UTC"
+        amount = f"{order.amount.currency} {order.amount}"
+        return {"opened": "proposed", "casino": issue.casino, "amount": amount, "detail": detail}
+    [opened] = await cashbacks.open(casino_id, [agreed])
     if opened.cashback_id is None:
         raise NotFound(f"there is no player {issue.player!r} of {issue.casino}")
     if opened.opening is Opening.DIFFERS:
@@ -65,6 +75,22 @@ async def issue_cashback(context: CommandContext, issue: Issue, wait: float) -> 
         raise PreconditionFailed(message, code="operation_refused")
     started = await _start(context, opened.cashback_id)
     return await _after(cashbacks, opened.cashback_id, wait) | {"opened": opened.opening, **started}
+
+
+async def _agreed(
+    context: CommandContext, cashbacks: Cashbacks, casino_id: int, order: NewCashback, *, named: bool
+) -> NewCashback | datetime:
+    """Return the order if one operator is enough for it, or two have agreed; else until when the second one may.
+
+    Raises InvalidInput(invalid_operation) if two are needed and the request is not ``named``: no one could repeat it.
+    """
+    casino = await Partners(context.database, Vault.of(context.settings), 0).casino(casino_id)
+    if not MovementPolicy.of_casino(casino.profile).needs_approval(order.amount):
+        return order
+    if not named:
+        message = "request: above approval_above a second operator has to send the same one: name it"
+        raise InvalidInput(message, code="invalid_operation")
+    return await cashbacks.agreed(casino_id, order)
 
 
 async def cancel_cashback(context: CommandContext, cashback_id: int, operator: str, reason: str, wait: float) -> Json:

@@ -1,13 +1,17 @@
 """The rows of cashbacks."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from betcore.db.database import Database
 from betcore.db.statements import cashbacks
 from betcore.db.statements.cashbacks import ListedRow, OrderedRow
 from betcore.domain.cashback import NewCashback, OpenedCashback, Opening
-from betcore.domain.errors import NotFound
+from betcore.domain.errors import NotFound, PreconditionFailed
+
+# A second operator who comes later sees another player: the first one has to look again too.
+PROPOSED_FOR = timedelta(hours=1)
 
 
 class Cashbacks:
@@ -41,6 +45,34 @@ class Cashbacks:
             if row.known:
                 opened.add(order.key)
         return found
+
+    async def agreed(self, casino_id: int, order: NewCashback) -> NewCashback | datetime:
+        """Return an operator's order for which two are needed, with both names and reasons if this is the second one.
+
+        Else it is proposed: return until when the second operator may order the same. An order that has opened a
+        cashback comes back as it is. Raise PreconditionFailed(operation_refused) if the same operator asks again.
+        """
+        row = await self._database.one_row(
+            cashbacks.PROPOSE,
+            casino_id=casino_id,
+            key=order.key,
+            player_id=order.player_id,
+            currency=order.amount.currency,
+            amount=order.amount.minor,
+            reason=order.reason,
+            operator=order.operator,
+            proposed_for=PROPOSED_FOR,
+        )
+        if row is None:
+            raise LookupError(f"nothing has become of the order {order.key}")
+        if row.verdict == "asked_before":
+            message = f"{order.operator} has asked for this already: another operator has to ask for the same"
+            raise PreconditionFailed(message, code="operation_refused")
+        if row.verdict == "proposed" and row.until is not None:
+            return row.until
+        if row.verdict == "opened":
+            return order
+        return replace(order, operator=f"{row.first}, {order.operator}", reason=f"{row.first_reason}; {order.reason}")
 
     async def casino(self, name: str) -> int:
         """Return a casino's number. Raise NotFound."""

@@ -62,6 +62,16 @@ class CasinoIdRow:
     casino_id: int
 
 
+@dataclass(frozen=True, slots=True)
+class ProposedRow:
+    """What has become of an operator's order that needs two: who has proposed it before, why, and until when."""
+
+    verdict: str
+    first: str | None
+    first_reason: str | None
+    until: datetime | None
+
+
 CASINO = Statement(CasinoIdRow, "SELECT casino_id FROM casino WHERE name = :casino")
 
 PLAYERS = Statement(
@@ -118,6 +128,37 @@ SELECT place, known, coalesce(standing.fresh, false) AS fresh, cashback_id, play
        standing.amount
 FROM asked LEFT JOIN standing USING (key)
 ORDER BY place
+""",
+)
+
+# Two operators order the same within the hour; an order that stands already is not asked about again.
+PROPOSE = Statement(
+    ProposedRow,
+    """
+WITH standing AS (
+    SELECT * FROM cashback_proposal
+    WHERE casino_id = :casino_id AND key = :key AND until > now()
+      AND (player_id, currency, amount) = (:player_id, :currency, CAST(:amount AS numeric(38,0)))
+    FOR UPDATE
+),
+judged AS (
+    SELECT standing.operator AS first, standing.reason AS first_reason, standing.until AS stands_until,
+           CASE WHEN EXISTS (SELECT FROM cashback WHERE casino_id = :casino_id AND key = :key) THEN 'opened'
+                WHEN standing.operator IS NULL THEN 'proposed'
+                WHEN lower(btrim(standing.operator)) = lower(btrim(:operator)) THEN 'asked_before'
+                ELSE 'agreed' END AS verdict
+    FROM (VALUES (1)) AS one LEFT JOIN standing ON true
+),
+proposed AS (
+    INSERT INTO cashback_proposal (casino_id, key, player_id, currency, amount, reason, operator, until)
+    SELECT :casino_id, :key, :player_id, :currency, CAST(:amount AS numeric(38,0)), :reason, :operator,
+           now() + CAST(:proposed_for AS interval)
+    FROM judged WHERE verdict = 'proposed'
+    ON CONFLICT (casino_id, key) DO UPDATE SET player_id = excluded.player_id, currency = excluded.currency,
+        amount = excluded.amount, reason = excluded.reason, operator = excluded.operator, until = excluded.until
+    RETURNING until
+)
+SELECT verdict, first, first_reason, coalesce((SELECT until FROM proposed), stands_until) AS until FROM judged
 """,
 )
 
