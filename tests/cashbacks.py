@@ -1,12 +1,14 @@
 """Cashbacks of a partner of a running stack: ordered by the command line, seen at the casino and in our rows."""
 
 import json
+from functools import partial
 from typing import Any
 
 from tests.command_line import run
 from tests.partner import TestPartner
 from tests.watch import holds
 
+CREDIT, DEBIT = 1, -2
 MAKE, ACCEPT = "/cashback-payments/make", "/cashback-payments/accept"
 ISSUED, CANCELLED = [(1, "5.00")], [(1, "5.00"), (-2, "5.00")]
 # A casino that is asked again soon; and one whose debits have a short window, and are parked at once behind it.
@@ -44,6 +46,28 @@ class Cashbacks:
         number: int = found["cashback_id"]
         await self.in_state(number, "issued")
         return number
+
+    async def cancelling(self, *faults: dict[str, object]) -> int:
+        """Return a cashback whose cancel has reached the casino, which has these faults.
+
+        The last moment of a message is a whole second, rounded down: of a window of one second next to nothing may be
+        left, and then the cancel is never sent and the cashback stays issued. Another one is played instead.
+        """
+        while True:
+            number = await self.issued()
+            await self.partner.faults(*faults)
+            await self.cancel(number)
+            await holds(partial(self._cancel_sent, number), lambda sent: sent is not None)
+            if await self._cancel_sent(number):
+                return number
+            await self.partner.faults()
+
+    async def _cancel_sent(self, number: int) -> bool | None:
+        """Return whether a cancel that was asked for was sent; None if that is not decided yet."""
+        at_rest = (await self.row(number)).closed_at is not None
+        if DEBIT in [send["transaction_type"] for send in await self.sends(number)]:
+            return True
+        return False if at_rest else None
 
     async def cancel(self, number: int, wait: int = 0, ended: int = 0) -> Any:
         """Ask for a cancel; return what the command prints."""

@@ -4,15 +4,14 @@ from typing import Any
 
 import pytest
 
-from tests.cashbacks import CANCELLED, ISSUED, QUICK, SHORT_LIVED, Cashbacks, fault
-from tests.partner import Stack
+from betcore.db.database import DatabaseError
+from betcore.db.statement import NoRow, Statement
+from tests.cashbacks import CANCELLED, CREDIT, DEBIT, ISSUED, QUICK, SHORT_LIVED, Cashbacks, fault
+from tests.partner import Stack, until
 from tests.watch import holds
 
-ACCEPT_SOON = (
-    "{accept_within: 1, effect_within: 1, clock_leeway: 0.1, message_lifetime: 1, retry: {first: 0.2, cap: 0.5}}"
-)
+ACCEPT_SOON = "{accept_within: 1, effect_within: 1, clock_leeway: 0.1, retry: {first: 0.2, cap: 0.5}}"
 LISTED = SHORT_LIVED.replace("}}", "}, cashback_info: true}")
-CREDIT, DEBIT = 1, -2
 
 
 async def _at(stack: Stack, casino: str = QUICK, confirmation: str = "reply") -> Cashbacks:
@@ -43,6 +42,27 @@ async def test_orders_of_two_casinos_may_have_one_name(stack: Stack) -> None:
     first, second = await one.issue("--request", "same", wait=60), await other.issue("--request", "same", wait=60)
     assert first["cashback_id"] != second["cashback_id"]
     assert await one.balance() == await other.balance() == "1005.00"
+
+
+@pytest.mark.edge_case(202)
+async def test_a_repeat_while_it_is_under_way_sends_nothing(stack: Stack) -> None:
+    cashbacks = await _at(stack)
+    await cashbacks.partner.faults(fault("hold", CREDIT))
+    number = (await cashbacks.issue("--request", "night"))["cashback_id"]
+    await cashbacks.partner.held()
+    await cashbacks.partner.sessions.block(cashbacks.partner.casino, "anna", blocked=True)
+    again = await cashbacks.issue("--request", "night")
+    assert (again["cashback_id"], again["opened"], again["state"]) == (number, "repeated", "issuing")
+    assert len(await cashbacks.sends(number)) == 1
+    await cashbacks.partner.faults(fault("error_code", CREDIT, error_code=103805))
+    parked = (await cashbacks.issue("--request", "another"))["cashback_id"]
+    await cashbacks.parked(parked, CREDIT)
+    again = await cashbacks.issue("--request", "another")
+    assert (again["cashback_id"], again["opened"]) == (parked, "repeated")
+    await cashbacks.partner.release()
+    await cashbacks.in_state(number, "issued")
+    assert await cashbacks.journal(number) == ISSUED
+    assert (len(await cashbacks.sends(parked)), await cashbacks.movements(parked)) == (1, {CREDIT: "parked"})
 
 
 @pytest.mark.edge_case(200, 203)
@@ -87,6 +107,28 @@ async def test_a_cancel_before_the_issue_is_confirmed_waits_for_its_end(stack: S
     await cashbacks.in_state(number, "cancelled")
     assert await cashbacks.journal(number) == CANCELLED
     assert await cashbacks.balance() == "1000.00"
+
+
+@pytest.mark.edge_case(205)
+async def test_a_cancel_of_what_is_no_cashback_changes_nothing(stack: Stack) -> None:
+    cashbacks = await _at(stack)
+    bet = cashbacks.partner.new_bet()
+    assert (await until(lambda: cashbacks.partner.pay_in(bet))).code == 1
+    row = await cashbacks.partner.row(bet)
+    for number in (row.bet_id, 77):
+        assert (await cashbacks.cancel(number, ended=1))["error"]["code"] == "not_found"
+    assert await cashbacks.partner.row(bet) == row
+    with pytest.raises(DatabaseError, match="a bet has this number"):
+        await cashbacks.partner.stack.database.execute(
+            Statement(NoRow, _NUMBERED), number=row.bet_id, casino=cashbacks.partner.casino
+        )
+
+
+_NUMBERED = """
+INSERT INTO cashback (cashback_id, casino_id, player_id, currency, amount, source, key, reason)
+SELECT :number, casino_id, player_id, 'EUR', 500, 'import', 'import:1:1', 'a test'
+FROM casino JOIN player USING (casino_id) WHERE casino.name = :casino
+"""
 
 
 # The casino's wallet fails
@@ -162,7 +204,7 @@ async def test_a_refusal_parks_it_and_an_operator_sends_it_again(stack: Stack) -
     await cashbacks.in_state(number, "issued")
     assert await cashbacks.journal(number) == ISSUED
     refused = await cashbacks.operate("retry", number, ended=1)
-    assert "issued" in refused["error"]["message"]
+    assert refused["error"]["message"].startswith("the cashback is issued: ")
 
 
 async def _stuck(cashbacks: Cashbacks, number: int) -> list[Any]:
@@ -174,7 +216,8 @@ async def _stuck(cashbacks: Cashbacks, number: int) -> list[Any]:
 async def test_two_operators_mark_a_large_one_as_paid(stack: Stack) -> None:
     cashbacks = await _at(stack, SHORT_LIVED.replace("}}", "}, approval_above: {EUR: 1}}"))
     await cashbacks.partner.faults(fault("error_code", CREDIT, error_code=103805))
-    number = (await cashbacks.issue())["cashback_id"]
+    await cashbacks.issue("--request", "large", "--operator", "bob")
+    number = (await cashbacks.issue("--request", "large"))["cashback_id"]
     await cashbacks.parked(number, CREDIT)
     assert not (await cashbacks.operate("mark-paid", number, "ann"))["done"]
     await cashbacks.operate("mark-paid", number, "Ann ", ended=1)
@@ -182,6 +225,33 @@ async def test_two_operators_mark_a_large_one_as_paid(stack: Stack) -> None:
     await cashbacks.in_state(number, "issued")
     assert await cashbacks.movements(number) == {CREDIT: "paid_by_hand"}
     assert await cashbacks.journal(number) == []
+
+
+@pytest.mark.edge_case(223)
+async def test_two_operators_issue_a_large_one(stack: Stack) -> None:
+    cashbacks = await _at(stack, "{approval_above: {EUR: 4.99}}")
+    unnamed = await cashbacks.issue(ended=1)
+    assert unnamed["error"]["code"] == "invalid_operation"
+    first = await cashbacks.issue("--request", "large")
+    assert (first["opened"], first["amount"]) == ("proposed", "EUR 5.00")
+    again = await cashbacks.issue("--request", "large", "--operator", "Ann ", ended=1)
+    assert again["error"]["code"] == "operation_refused"
+    # Another amount is another proposal, and so is the first one after it.
+    assert (await cashbacks.issue("--request", "large", "--operator", "bob", amount="6.00"))["opened"] == "proposed"
+    assert (await cashbacks.issue("--request", "large"))["opened"] == "proposed"
+    assert await cashbacks.partner.sql("SELECT FROM cashback JOIN casino USING (casino_id) WHERE name = :n",
+                                       n=cashbacks.partner.casino) == []  # fmt: skip
+    opened = await cashbacks.issue("--request", "large", "--operator", "bob", wait=60)
+    assert (opened["opened"], opened["state"], opened["reason"]) == ("opened", "issued", "a test; a test")
+    repeated = await cashbacks.issue("--request", "large", "--operator", "carl")
+    assert (repeated["opened"], repeated["cashback_id"]) == ("repeated", opened["cashback_id"])
+    assert await cashbacks.journal(opened["cashback_id"]) == ISSUED
+    [event] = await cashbacks.partner.sql(
+        "SELECT data FROM bet_event WHERE bet_id = :c AND kind = 'cashback'", c=opened["cashback_id"]
+    )
+    assert event.data["operator"] == "ann, bob"
+    small = await cashbacks.issue(amount="4.99", wait=60)
+    assert (small["opened"], small["state"]) == ("opened", "issued")
 
 
 @pytest.mark.edge_case(210)
@@ -288,9 +358,7 @@ async def test_a_cancel_of_what_is_spent_is_refused_for_good(stack: Stack) -> No
 @pytest.mark.edge_case(214)
 async def test_a_refusal_of_a_repeated_cancel_is_not_trusted(stack: Stack) -> None:
     cashbacks = await _at(stack, SHORT_LIVED)
-    number = await cashbacks.issued()
-    await cashbacks.partner.faults(fault("lost", DEBIT, 1), fault("error_code", DEBIT, error_code=103802))
-    await cashbacks.cancel(number)
+    number = await cashbacks.cancelling(fault("lost", DEBIT, 1), fault("error_code", DEBIT, error_code=103802))
     await cashbacks.parked(number, DEBIT)
     assert (await cashbacks.row(number)).state == "cancelling"
     assert await cashbacks.journal(number) == CANCELLED
@@ -299,9 +367,7 @@ async def test_a_refusal_of_a_repeated_cancel_is_not_trusted(stack: Stack) -> No
 @pytest.mark.edge_case(215)
 async def test_a_cancel_without_an_answer_is_parked_for_two_people(stack: Stack) -> None:
     cashbacks = await _at(stack, SHORT_LIVED)
-    number = await cashbacks.issued()
-    await cashbacks.partner.faults(fault("lost", DEBIT))
-    await cashbacks.cancel(number)
+    number = await cashbacks.cancelling(fault("lost", DEBIT))
     await cashbacks.parked(number, DEBIT)
     assert await cashbacks.incidents(number) == ["parked"]
     assert not [call for call in await cashbacks.partner.calls() if call["path"] == "/payments/info"]
@@ -319,9 +385,7 @@ async def test_a_cancel_without_an_answer_is_parked_for_two_people(stack: Stack)
 @pytest.mark.edge_case(215)
 async def test_a_cancel_that_was_not_taken_can_be_asked_for_again(stack: Stack) -> None:
     cashbacks = await _at(stack, SHORT_LIVED)
-    number = await cashbacks.issued()
-    await cashbacks.partner.faults(fault("drop", DEBIT))
-    await cashbacks.cancel(number)
+    number = await cashbacks.cancelling(fault("drop", DEBIT))
     await cashbacks.parked(number, DEBIT)
     for operator in ("ann", "bob"):
         await cashbacks.operate("mark-not-taken", number, operator)
@@ -340,9 +404,7 @@ async def test_a_casino_that_lists_cashbacks_is_asked(
 ) -> None:
     cashbacks = await _at(stack, LISTED)
     await cashbacks.partner.switches(cashback_info=True)
-    number = await cashbacks.issued()
-    await cashbacks.partner.faults(fault(kind, DEBIT))
-    await cashbacks.cancel(number)
+    number = await cashbacks.cancelling(fault(kind, DEBIT))
     await holds(lambda: cashbacks.row(number), lambda row: row.closed_at is not None and row.state == state)
     assert await cashbacks.journal(number) == journal
     asked = [call for call in await cashbacks.partner.calls() if call["path"] == "/payments/info"]

@@ -32,7 +32,7 @@ from tests.system.scenarios import (
     row_locked,
     side_by_side,
 )
-from tests.watch import has_status, in_state, movement, sends
+from tests.watch import has_status, holds, in_state, movement, sends
 
 JACKPOT = 4
 WON: Journal = [*SETTLED, (JACKPOT, "500.00")]
@@ -121,6 +121,18 @@ async def test_a_repeat_is_answered_as_it_was_the_first_time(stack: Stack, call:
     assert (late.outcome, late.body["jackpotAmount"]) == (DONE, 500)
     assert await partner.journal(bet) == WON
     assert [one["transaction_type"] for one in await sends(partner, bet)] == [-1, 1, 4]
+
+
+@pytest.mark.edge_case(181)
+async def test_a_jackpot_is_paid_though_its_session_has_ended_and_its_player_is_blocked(stack: Stack) -> None:
+    partner = await stack.partner()
+    bet = await bet_with_stake_taken(partner, partner.pay_in)
+    await partner.sessions.close(partner.session_id)
+    await partner.sessions.block(partner.casino, "anna", blocked=True)
+    for _ in range(2):
+        answer = await until(partial(pay_out, partner, bet))
+        assert (answer.outcome, answer.body["jackpotAmount"]) == (DONE, 500)
+    assert await partner.journal(bet) == WON
 
 
 @pytest.mark.edge_case(182)
@@ -250,6 +262,24 @@ async def test_each_of_both_movements_is_sent_until_it_is_made(
     kinds = [one["transaction_type"] for one in await sends(partner, bet)]
     assert kinds == sorted(kinds)
     await rows_fit(partner, bet)
+
+
+@pytest.mark.edge_case(185)
+async def test_a_jackpot_that_is_owed_while_the_casino_is_down_arrives_when_it_is_back(stack: Stack) -> None:
+    breaker = "{retry: {first: 0.1, cap: 0.3}, breaker: {failures: 2, window: 60, probe_every: 0.3}}"
+    partner = await stack.partner(provider=HASTY, casino=breaker)
+    bets = [await bet_with_stake_taken(partner, partner.pay_in) for _ in range(2)]
+    await partner.faults(
+        fault("status", JACKPOT, 3, status=401), {"kind": "drop", "transaction_type": JACKPOT}, NO_LIST
+    )
+    for bet in bets:
+        assert (await pay_out(partner, bet)).outcome == UNKNOWN
+    await holds(partial(sends, partner, bets[0]), lambda found: len(found) > 5)
+    await partner.faults()
+    for bet in bets:
+        assert (await until(partial(pay_out, partner, bet))).outcome == DONE
+        assert await partner.journal(bet) == WON
+        await rows_fit(partner, bet)
 
 
 @pytest.mark.edge_case(185)

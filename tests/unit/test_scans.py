@@ -286,6 +286,7 @@ OTHERS: dict[str, tuple[int, dict[str, str]]] = {
     "accepts.PLAYED_CASHBACK": (0, {"bet_id": "{issuing}", "casino_id": "{casino}"}),
     "cashback_movements.TAKE_ON": (0, {"bet_id": "{waiting}", "seen_owner": "NULL", "life": "0"}),
     **{name: (0, {"after": "{issuing}", "upto": "{cancelling}"}) for name in OF_A_PAGE_OF_CASHBACKS},
+    "cashbacks.PROPOSE": (0, {"reason": "'a bad night'"}),
     "cashbacks.CANCEL": (0, {"bet_id": "{issued}", "reason": "'a mistake'"}),
     **{
         f"jackpot_pools.{name}": (0, {"jackpot_id": "1"})
