@@ -43,7 +43,7 @@ class RuleRuns:
             for rule in await self._rules.rules():
                 await self._rules.begin(rule)
             for run in await self._rules.unended():
-                started += await start_rule_run(self._client, run.run_id, run.times)
+                started += await start_rule_run(self._client, run)
         return started
 
     @activity.defn(name="pay_cashback_rule")

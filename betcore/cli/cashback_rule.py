@@ -125,7 +125,7 @@ async def _finished(client: "Client", one: "RuleRun") -> "RuleRunDone":
     from betcore.temporal.schedules import start_rule_run
 
     try:
-        await start_rule_run(client, one.run_id, one.times)
+        await start_rule_run(client, one)
         workflow_id = cashback_rule_workflow_id(one.run_id, one.times)
         done: RuleRunDone = await client.get_workflow_handle(workflow_id, result_type=RuleRunDone).result()
     except RPCError as error:

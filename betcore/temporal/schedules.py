@@ -27,6 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from betcore.db.catalogue_sync import CatalogueSyncs
 from betcore.db.database import DatabaseError
 from betcore.db.jackpot_pools import JackpotPools
+from betcore.domain.cashback_rules import RuleRun
 from betcore.domain.catalogue import SyncCatalogue, Synced
 from betcore.domain.ids import BETS_QUEUE, cashback_rule_workflow_id, catalogue_workflow_id
 from betcore.domain.reconciliation import Wanted
@@ -159,18 +160,24 @@ async def start_reconciliation(client: Client, wanted: Wanted) -> bool:
     return await _start_once(client, "Reconciliation", wanted.order, wanted.workflow_id)
 
 
-async def start_rule_run(client: Client, run_id: int, times: int) -> bool:
+async def start_rule_run(client: Client, run: RuleRun) -> bool:
     """Start the workflow of a rule's run, as ``start_reconciliation`` does."""
-    return await _start_once(client, "CashbackRuleRun", run_id, cashback_rule_workflow_id(run_id, times))
+    window = f"{run.period_from:%Y-%m-%d %H:%M} to {run.period_to:%Y-%m-%d %H:%M} UTC"
+    summary = f"rule {run.name} of casino {run.casino_id}, {window}"
+    workflow_id = cashback_rule_workflow_id(run.run_id, run.times)
+    return await _start_once(client, "CashbackRuleRun", run.run_id, workflow_id, summary)
 
 
-async def _start_once(client: Client, workflow: str, order: object, workflow_id: str) -> bool:
+async def _start_once(
+    client: Client, workflow: str, order: object, workflow_id: str, summary: str | None = None
+) -> bool:
     try:
         await client.start_workflow(
             workflow,
             order,
             id=workflow_id,
             task_queue=BETS_QUEUE,
+            static_summary=summary,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
         )

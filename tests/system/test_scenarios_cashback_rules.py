@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 from temporalio.client import ScheduleOverlapPolicy
 
+from betcore.domain.ids import cashback_rule_workflow_id
 from betcore.temporal.schedules import CASHBACK_RULES, CASHBACKS
 from tests.command_line import run
 from tests.partner import Stack, TestPartner, eventually, until
@@ -88,6 +89,10 @@ async def test_a_weekly_rule_pays_each_player_once_however_often_it_runs(stack: 
     # 160.00 of stakes, 50.00 returned, 25.05 won: 84.95 are lost. Of ben's 19 cents a tenth is one and nine tenths.
     rows = await _issued(partner, ["anna", "ben"])
     assert await _paid(partner) == [("anna", "8.49"), ("ben", "0.01")]
+
+    first = (await partner.sql(RUNS, casino=partner.casino))[0]
+    workflow = stack.client.get_workflow_handle(cashback_rule_workflow_id(first.run_id, 1))
+    assert (await (await workflow.describe()).static_summary() or "").startswith("rule weekly of casino ")
 
     again = ("rule", "run", "--casino", partner.casino, "--name", "weekly", "--again")
     for _ in range(3):
