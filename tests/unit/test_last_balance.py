@@ -32,6 +32,14 @@ class Player:
             FROM (SELECT timestamptz '2026-07-01 08:00+00' AS eight, interval '1 minute' AS minute) AS times
         """)  # noqa: S608  a test's own words
 
+    async def reversal(self, closed: str, closing: str) -> None:
+        """Insert the reversal of the last bet: when it was closed, and the balance named then."""
+        await self._database.sql(f"""
+            INSERT INTO reversal (bet_id, state, closed_at, closed_balance)
+            SELECT bet_id, 'reversed', timestamptz '2026-07-01 08:00+00' + {closed} * interval '1 minute', {closing}
+            FROM bet WHERE provider_bet_id = 'bet-{self._bets}'
+        """)  # noqa: S608  a test's own words
+
     async def last(self, currency: str = "EUR") -> Money | None:
         return await ProviderRequests(self._database.db).last_balance(1, currency)
 
@@ -75,3 +83,19 @@ async def test_an_end_without_a_balance_leaves_that_of_its_stake(player: Player)
     await player.bet(accepted="1", balance="9000", closed="2", closing="11500")
     await player.bet(accepted="3", balance="8000", closed="4")
     assert await player.last() == Money.parse("80.00", "EUR")
+
+
+async def test_the_end_of_a_reversal_is_newer_than_the_bets_before_it(player: Player) -> None:
+    await player.bet(accepted="1", balance="9000", closed="2", closing="11500")
+    await player.reversal("30", "10000")
+    await player.bet(accepted="20", balance="9500")
+    assert await player.last() == Money.parse("100.00", "EUR")
+    assert await player.last("USD") is None
+    await player.bet(accepted="31", balance="9900")
+    assert await player.last() == Money.parse("99.00", "EUR")
+
+
+async def test_a_reversal_that_names_no_balance_hides_none(player: Player) -> None:
+    await player.bet(accepted="1", balance="9000", closed="2", closing="11500")
+    await player.reversal("30", "NULL")
+    assert await player.last() == Money.parse("115.00", "EUR")

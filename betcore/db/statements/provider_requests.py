@@ -209,8 +209,9 @@ SELECT bet_id FROM told
 """,
 )
 
-# The newest of the bets that have ended against those that are open, each by the index. A refused bet names no balance.
-# Of more than twenty open bets of one player those opened last are read.
+# The newest of the bets that have ended, of the reversals that have ended, and of the bets that are open, each by its
+# index. A refused bet names no balance. Of more than twenty open bets of one player those opened last are read, of more
+# than twenty reversals those that ended last.
 LAST_BALANCE = Statement(
     BalanceRow,
     """
@@ -219,6 +220,10 @@ WITH named AS (
      WHERE player_id = :player_id AND currency = :currency AND refusal IS NULL AND closed_at IS NOT NULL
        AND coalesce(closed_balance, accepted_balance) IS NOT NULL
      ORDER BY closed_at DESC LIMIT 1)
+    UNION ALL
+    (SELECT closed_at, closed_balance, reversed_currency FROM reversal
+     WHERE reversed_player_id = :player_id AND reversed_currency = :currency AND closed_at IS NOT NULL
+     ORDER BY closed_at DESC LIMIT 20)
     UNION ALL
     (SELECT accepted_at, accepted_balance, currency FROM bet
      WHERE player_id = :player_id AND currency = :currency AND refusal IS NULL AND closed_at IS NULL
