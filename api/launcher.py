@@ -8,17 +8,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Literal
 from uuid import uuid4
 
 import structlog
 from prometheus_client import Counter
 
-from betcore.db.launches import Launches, Opened
+from betcore.db.launches import Found, Launches, Opened
 from betcore.db.partners import Partners
 from betcore.domain import frame_uri, launch
 from betcore.domain.errors import PlayRefused
-from betcore.domain.launch import Launched, LaunchedGame, LaunchRequest, StakeRange
+from betcore.domain.launch import Launched, LaunchedGame, LaunchingSession, LaunchRequest, StakeRange
 from betcore.domain.partners import Provider
 from betcore.provider.client import LaunchFailed, LaunchUnanswered, ProviderClient
 
@@ -31,13 +32,19 @@ _LOOK_EVERY = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
-    """A launch that may begin."""
+class Order:
+    """A launch that may begin; ``greatest`` is its session's own limit."""
 
     request: LaunchRequest
     provider: Provider
     game: LaunchedGame
+    greatest: Decimal | None
     stakes: StakeRange
+
+    def session(self) -> LaunchingSession:
+        """Return a session to open for it, another one each time."""
+        lifetime = timedelta(seconds=self.provider.profile.session_lifetime)
+        return LaunchingSession(str(uuid4()), self.request, self.provider.provider_id, self.greatest, lifetime)
 
 
 class Launcher:
@@ -61,24 +68,36 @@ class Launcher:
         The same player, game, currency and mode within a minute get the same session and page, whichever process they
         come to. Raises PlayRefused, and DatabaseError.
         """
-        found = await self._launches.find(request)
+        found = await self._launches.find(request.casino.casino_id, request.game_id)
+        order = await self.order(request, found)
+        return await self.finish(order, await self.open(order))
+
+    async def order(self, request: LaunchRequest, found: Found) -> Order:
+        """Return the order of a launch of the game found. Raises PlayRefused if it cannot begin."""
         provider = await self._partners.provider(found.counterparty_id)
         if provider is None:
             raise PlayRefused("there is no such provider", code="game_unavailable")
-        game, profile = found.game, provider.profile
-        launch.check(request, provider, game, blocked=found.blocked)
-        greatest = launch.greatest_of_session(request, game, profile)
-        order = _Order(request, provider, game, launch.stake_range(request, game, greatest))
-        lifetime = timedelta(seconds=profile.session_lifetime)
-        while True:
-            opened = await self._launches.open(request, str(uuid4()), provider.provider_id, greatest, lifetime)
-            if opened is not None:
-                return await self._launch(order, opened)
+        launch.check(request, found.game)
+        greatest = launch.greatest_of_session(request, found.game, provider.profile)
+        return Order(request, provider, found.game, greatest, launch.stake_range(request, found.game, greatest))
+
+    async def open(self, order: Order) -> Opened | None:
+        """Open a session, as ``Launches.open`` does."""
+        return await self._launches.open(order.session())
+
+    async def finish(self, order: Order, opened: Opened | None) -> Launched:
+        """Launch the game in the session that was opened; without one, return what comes of the launch by another call.
+
+        Raises PlayRefused, and DatabaseError.
+        """
+        while opened is None:
             joined = await self._join(order)
             if joined is not None:
                 return joined
+            opened = await self.open(order)
+        return await self._launch(order, opened)
 
-    async def _launch(self, order: _Order, opened: Opened) -> Launched:
+    async def _launch(self, order: Order, opened: Opened) -> Launched:
         """Ask the provider for the game, and record what comes of it. Raises PlayRefused."""
         try:
             found = await self._ask(order, opened)
@@ -92,7 +111,7 @@ class Launcher:
         LAUNCHES.labels(order.provider.name, "launched").inc()
         return _launched(order, opened, found)
 
-    async def _ask(self, order: _Order, opened: Opened) -> str:
+    async def _ask(self, order: Order, opened: Opened) -> str:
         """Return the provider's ``frameUri``. Raises LaunchFailed."""
         message = launch.message(
             order.request, opened.session_id, opened.player_ref, order.game, order.provider.profile, order.stakes
@@ -104,7 +123,7 @@ class Launcher:
             _log.warning("a launch is sent again", provider=order.provider.name, reason=failure.reason)
             return await self._providers.launch(order.provider, order.game.provider_game_id, message)
 
-    async def _end(self, order: _Order, opened: Opened, failure: LaunchFailed) -> PlayRefused:
+    async def _end(self, order: Order, opened: Opened, failure: LaunchFailed) -> PlayRefused:
         """End the session of a launch that has failed; return what the caller is told."""
         name, reason = order.provider.name, failure.reason
         _log.warning("a game was not launched", provider=name, game=order.game.game_id, reason=reason, why=str(failure))
@@ -117,7 +136,7 @@ class Launcher:
             await self._sync(due)
         return _refused("game_unavailable")
 
-    async def _join(self, order: _Order) -> Launched | None:
+    async def _join(self, order: Order) -> Launched | None:
         """Wait for the same launch by another call, and return what came of it; None if there is nothing to wait for.
 
         Raises PlayRefused if it has failed.
@@ -140,7 +159,7 @@ def _refused(code: Literal["provider_unavailable", "game_unavailable"]) -> PlayR
     return PlayRefused("the provider has not launched the game", code=code)
 
 
-def _launched(order: _Order, opened: Opened, uri: str) -> Launched:
+def _launched(order: Order, opened: Opened, uri: str) -> Launched:
     return Launched(
         session_id=opened.session_id,
         frame_uri=uri,

@@ -36,6 +36,7 @@ from api.provider.signature import Caller, SignatureMiddleware
 from api.provider.stake_admission import StakeAdmission
 from api.provider.winnings import Winnings
 from api.provider.workflow_client import BetWorkflowClient
+from api.token_launcher import TokenLauncher
 from api.webframe import routes as webframe_routes
 from api.webframe.api import FrameApi
 from api.webframe.balances import FrameBalances
@@ -56,6 +57,7 @@ from betcore.db.partners import Partners
 from betcore.db.player_authentications import Flights
 from betcore.db.provider_requests import ProviderRequests
 from betcore.db.signing_keys import SigningKeys
+from betcore.db.token_launches import TokenLaunches
 from betcore.domain import currencies
 from betcore.domain.errors import BetcoreError, Code
 from betcore.provider.client import ProviderClient
@@ -149,7 +151,7 @@ def compose(
     launcher = Launcher(Launches(database, vault), partners, ProviderClient(http), partial(request_sync, client))
     flights, frames = Flights(database, vault, LOST_AFTER), FrameSessions(database, vault)
     auth = PlayerAuth(flights, casinos)
-    launches = CasinoLaunch(launcher, auth)
+    launches = CasinoLaunch(launcher, TokenLauncher(launcher, auth, flights, TokenLaunches(database, flights)))
     callers = CasinoCallers(tokens, partners, limits)
     app.include_router(casino_routes.router(tokens, callers, accepts, games, launches))
     frame = FrameApi(

@@ -5,7 +5,9 @@ one token twice: the second call would be refused. So calls with one token share
 """
 
 import asyncio
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -14,8 +16,10 @@ from betcore.db.player_authentications import Flight, Flights
 from betcore.domain.currencies import decimals
 from betcore.domain.errors import Malformed, PlayCode, PlayRefused
 from betcore.domain.partners import Casino
-from betcore.domain.players import AuthenticatedPlayer
+from betcore.domain.players import AuthenticatedPlayer, CasinoUser
 
+K = TypeVar("K")
+K_co = TypeVar("K_co", covariant=True)
 _log = structlog.get_logger()
 
 # For one attempt; there are two at most.
@@ -30,6 +34,32 @@ _REFUSALS: dict[str, PlayCode] = {
 }
 
 
+class Exchange(Protocol[K_co]):
+    """What one caller does in the database before and after its casino is asked for one token.
+
+    ``claim`` does what ``Flights.claim`` does, and ``keep`` what ``Flights.known`` does; in place of the player they
+    return what the caller needs.
+    """
+
+    async def claim(self, watched: str | None) -> Flight | str | K_co: ...
+    async def keep(self, flight: Flight, user: CasinoUser) -> K_co: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Alone:
+    """An exchange for nothing but the player."""
+
+    flights: Flights
+    casino: Casino
+    refresh_token: str
+
+    async def claim(self, watched: str | None) -> Flight | str | AuthenticatedPlayer:
+        return await self.flights.claim(self.casino, self.refresh_token, watched)
+
+    async def keep(self, flight: Flight, user: CasinoUser) -> AuthenticatedPlayer:
+        return await self.flights.known(flight, user)
+
+
 class PlayerAuth:
     """Asks casinos whose token it is, once for each token."""
 
@@ -40,30 +70,36 @@ class PlayerAuth:
     async def authenticate(self, casino: Casino, refresh_token: str, tag_id: int) -> AuthenticatedPlayer:
         """Return the player of a token, registered when new, with the token for the next time.
 
-        Another call with the same token within ten seconds, in any process, gets the same. Raises PlayRefused:
+        Another call with the same token within 45 seconds, in any process, gets the same. Raises PlayRefused:
         ``casino_disabled``, ``token_invalid``, ``player_blocked``, ``currency_unsupported``; ``casino_unavailable`` if
         the casino has not answered clearly, and the token may be sent again. Raises DatabaseError.
         """
+        return await self.exchange(casino, refresh_token, tag_id, _Alone(self._flights, casino, refresh_token))
+
+    async def exchange(self, casino: Casino, refresh_token: str, tag_id: int, exchange: Exchange[K]) -> K:
+        """Return what ``exchange`` makes of the player of a token. Raises as ``authenticate``, and as ``exchange``."""
         if casino.disabled:
             raise PlayRefused("the casino is disabled", code="casino_disabled")
-        task = asyncio.create_task(self._shared(casino, refresh_token, tag_id))
+        task = asyncio.create_task(self._shared(casino, refresh_token, tag_id, exchange))
         task.add_done_callback(_retrieved)
         # Shielded: a page that goes away must not lose the token that the casino has just given.
         return await asyncio.shield(task)
 
-    async def _shared(self, casino: Casino, refresh_token: str, tag_id: int) -> AuthenticatedPlayer:
+    async def _shared(self, casino: Casino, refresh_token: str, tag_id: int, exchange: Exchange[K]) -> K:
         watched: str | None = None
         while True:
-            found = await self._flights.claim(casino, refresh_token, watched)
+            found = await exchange.claim(watched)
             match found:
-                case AuthenticatedPlayer():
-                    return found
                 case Flight():
-                    return await self._ask(casino, refresh_token, tag_id, found)
-            watched = found or watched
-            await asyncio.sleep(_LOOK_EVERY)
+                    user = await self._ask(casino, refresh_token, tag_id, found)
+                    return await exchange.keep(found, user)
+                case str():
+                    watched = found or watched
+                    await asyncio.sleep(_LOOK_EVERY)
+                case _:
+                    return found
 
-    async def _ask(self, casino: Casino, refresh_token: str, tag_id: int, flight: Flight) -> AuthenticatedPlayer:
+    async def _ask(self, casino: Casino, refresh_token: str, tag_id: int, flight: Flight) -> CasinoUser:
         found = await self._casinos.authenticate(casino, refresh_token, tag_id, WITHIN)
         if found.unanswered and await self._flights.again(flight):
             # The casino may have exchanged the token already; then it has to take the old one once more.
@@ -77,10 +113,10 @@ class PlayerAuth:
         except Malformed:
             _log.warning("a player has a currency that is not known", casino=casino.name, currency=found.user.currency)
             raise await self._flights.refused(flight, "currency_unsupported") from None
-        return await self._flights.known(flight, found.user)
+        return found.user
 
 
-def _retrieved(task: "asyncio.Task[AuthenticatedPlayer]") -> None:
+def _retrieved(task: "asyncio.Task[Any]") -> None:
     """Look at the error, so that asyncio does not complain if the caller has gone."""
     if not task.cancelled():
         task.exception()

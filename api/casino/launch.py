@@ -1,9 +1,10 @@
 """Server-to-server launch: a casino's server asks for a game, for a frame of its own, a tab, a redirect or an app."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC
 from decimal import Decimal
+from functools import partial
 
 from fastapi import Request
 from starlette.responses import Response
@@ -12,8 +13,8 @@ from api import body_fields
 from api.body_fields import MODES, VIEW_TYPES, WHOLE, Fields
 from api.casino.responses import SUCCESS, render
 from api.launcher import Launcher
-from api.player_auth import PlayerAuth
 from api.strict_json import JsonNumber
+from api.token_launcher import PlayerToken, TokenLauncher
 from betcore.domain.casino_values import LARGEST_ID
 from betcore.domain.currencies import decimals
 from betcore.domain.errors import Malformed, PlayRefused
@@ -47,57 +48,53 @@ class LaunchBody:
     deposit_url: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _User:
-    """Who plays, and the casino's new token in place of the one that it sent."""
-
-    partner_user_id: str
-    currency: str
-    refresh_token: str | None = field(repr=False)
-
-
 class CasinoLaunch:
     """Answers ``POST games/{GameId}/launch``."""
 
-    def __init__(self, launcher: Launcher, auth: PlayerAuth) -> None:
+    def __init__(self, launcher: Launcher, by_token: TokenLauncher) -> None:
         self._launcher = launcher
-        self._auth = auth
+        self._by_token = by_token
 
     async def answer(self, casino: Casino, request: Request, body: bytes) -> Response:
-        """Launch a game, and return its page and session. Raises Malformed, and PlayRefused."""
+        """Launch a game, and return its page and session. Raises Malformed, and PlayRefused.
+
+        The casino is asked for whose token it is, and is believed when it names the player.
+        """
         game_id = _game_id(request.path_params["GameId"])
         asked = read(body)
-        user = await self._user(casino, asked)
-        launched = await self._launcher.launch(
-            LaunchRequest(
-                casino=casino,
-                partner_user_id=user.partner_user_id,
-                game_id=game_id,
-                currency=user.currency,
-                language=asked.language,
-                own_host=request.headers.get("host", ""),
-                mode=asked.mode,
-                view_type=asked.view_type,
-                tag_id=asked.tag_id,
-                brand=asked.brand,
-                min_bet=_limit("MinBet", asked.min_bet, user.currency),
-                max_bet=_limit("MaxBet", asked.max_bet, user.currency),
-                return_url=asked.return_url,
-                deposit_url=asked.deposit_url,
-            )
-        )
+        request_for = partial(_request, casino, game_id, asked, request.headers.get("host", ""))
+        next_token = None
+        if asked.refresh_token is None:
+            launched = await self._launcher.launch(request_for(str(asked.partner_user_id), str(asked.currency)))
+        else:
+            token = PlayerToken(casino, asked.refresh_token, asked.tag_id)
+            launched, next_token = await self._by_token.launch(token, game_id, request_for)
         expires_at = launched.expires_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         value = {"SessionId": launched.session_id, "FrameUri": launched.frame_uri, "ExpiresAt": expires_at}
-        if user.refresh_token is not None:
-            value["RefreshToken"] = user.refresh_token
+        if next_token is not None:
+            value["RefreshToken"] = next_token
         return render(SUCCESS, "Success", value, headers=_NOT_KEPT)
 
-    async def _user(self, casino: Casino, asked: LaunchBody) -> _User:
-        """Return who plays: the casino is asked for whose token it is, and is believed when it names the player."""
-        if asked.refresh_token is None:
-            return _User(str(asked.partner_user_id), str(asked.currency), None)
-        player = await self._auth.authenticate(casino, asked.refresh_token, asked.tag_id)
-        return _User(player.partner_user_id, player.currency, player.refresh_token)
+
+def _request(
+    casino: Casino, game_id: int, asked: LaunchBody, own_host: str, partner_user_id: str, currency: str
+) -> LaunchRequest:
+    return LaunchRequest(
+        casino=casino,
+        partner_user_id=partner_user_id,
+        game_id=game_id,
+        currency=currency,
+        language=asked.language,
+        own_host=own_host,
+        mode=asked.mode,
+        view_type=asked.view_type,
+        tag_id=asked.tag_id,
+        brand=asked.brand,
+        min_bet=_limit("MinBet", asked.min_bet, currency),
+        max_bet=_limit("MaxBet", asked.max_bet, currency),
+        return_url=asked.return_url,
+        deposit_url=asked.deposit_url,
+    )
 
 
 def read(body: bytes) -> LaunchBody:

@@ -1,5 +1,6 @@
 """Launches of games: the sessions that they open, and which of several launches at once calls the provider."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -8,7 +9,7 @@ from typing import NamedTuple
 from betcore.db.database import Database
 from betcore.db.statements import launches
 from betcore.domain.errors import PlayRefused
-from betcore.domain.launch import LaunchedGame, LaunchRequest
+from betcore.domain.launch import LaunchedGame, LaunchingSession, LaunchRequest, Limits
 from betcore.runtime.vault import Vault
 
 # Longer than a launch takes: after it, the process that began one without an end is gone.
@@ -16,11 +17,10 @@ LOST_AFTER = timedelta(seconds=15)
 
 
 class Found(NamedTuple):
-    """A game that a player wants, its provider's ``counterparty_id``, and whether an operator blocks the player."""
+    """A game that a player wants, and its provider's ``counterparty_id``."""
 
     game: LaunchedGame
     counterparty_id: str
-    blocked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,57 +53,17 @@ class Launches:
         self._database = database
         self._vault = vault
 
-    async def find(self, request: LaunchRequest) -> Found:
-        """Return the game with what decides about its launch. Raise PlayRefused(game_unavailable) without one."""
-        row = await self._database.one_row(
-            launches.FIND,
-            casino_id=request.casino.casino_id,
-            partner_user_id=request.partner_user_id,
-            game_id=request.game_id,
-            currency=request.currency,
-        )
-        if row is None:
-            raise PlayRefused("there is no such game", code="game_unavailable")
-        game = LaunchedGame(
-            game_id=row.game_id,
-            provider_game_id=row.provider_game_id,
-            name=row.name,
-            max_odd=row.max_odd,
-            offered=row.offered,
-            played=row.named or not row.limited,
-            min_bets=(row.game_min, row.casino_min),
-            max_bets=(row.game_max, row.casino_max),
-        )
-        return Found(game, row.counterparty_id, row.blocked)
+    async def find(self, casino_id: int, game_id: int) -> Found:
+        """Return a game as the casino has it. Raise PlayRefused(game_unavailable) without one."""
+        return found(await self._database.one_row(launches.FIND, casino_id=casino_id, game_id=game_id))
 
-    async def open(
-        self,
-        request: LaunchRequest,
-        session_id: str,
-        provider_id: int,
-        greatest: Decimal | None,
-        lifetime: timedelta,
-    ) -> Opened | None:
+    async def open(self, session: LaunchingSession) -> Opened | None:
         """Open a session in the state *launching*, and register a new player.
 
-        Return None if the same launch by another call is under way, or was a minute ago at most. ``greatest`` is the
-        session's own limit.
+        Return None if the same launch by another call is under way, or was a minute ago at most. Raise
+        PlayRefused(player_blocked) if an operator blocks the player.
         """
-        row = await self._database.one_row(
-            launches.OPEN,
-            **_key(request),
-            session_id=session_id,
-            provider_id=provider_id,
-            brand=request.brand,
-            min_bet=request.min_bet,
-            max_bet=greatest,
-            lifetime=lifetime,
-            tag_id=request.tag_id,
-            language=request.language,
-            view_type=request.view_type,
-            lost_after=LOST_AFTER,
-        )
-        return None if row is None else Opened(row.session_id, row.expires_at, str(row.player_ref or ""))
+        return opened(await self._database.one_row(launches.OPEN, **opening(session)))
 
     async def standing(self, request: LaunchRequest) -> Standing | None:
         """Return the player's last launch of the game, None without one."""
@@ -129,6 +89,58 @@ class Launches:
         """
         row = await self._database.one_row(launches.ENDED_AS_UNKNOWN, session_id=session_id, reason=reason)
         return None if row is None else row.counterparty_id
+
+
+def found(row: launches.FoundRow | None) -> Found:
+    """Return the game of a row. Raise PlayRefused(game_unavailable) without one."""
+    if row is None:
+        raise PlayRefused("there is no such game", code="game_unavailable")
+    game = LaunchedGame(
+        game_id=row.game_id,
+        provider_game_id=row.provider_game_id,
+        name=row.name,
+        max_odd=row.max_odd,
+        offered=row.offered,
+        provider_enabled=row.provider_enabled,
+        limited=row.limited,
+        own_limits=_limits(row.game_limits),
+        casino_limits=_limits(row.casino_limits),
+    )
+    return Found(game, row.counterparty_id)
+
+
+def _limits(given: Mapping[str, list[str | None]]) -> dict[str, Limits]:
+    return {
+        currency: Limits(*(None if one is None else Decimal(one) for one in limits))
+        for currency, limits in given.items()
+    }
+
+
+def opening(session: LaunchingSession) -> dict[str, object]:
+    """Return what opens a session."""
+    request = session.request
+    return {
+        **_key(request),
+        "session_id": session.session_id,
+        "provider_id": session.provider_id,
+        "brand": request.brand,
+        "min_bet": request.min_bet,
+        "max_bet": session.greatest,
+        "lifetime": session.lifetime,
+        "tag_id": request.tag_id,
+        "language": request.language,
+        "view_type": request.view_type,
+        "lost_after": LOST_AFTER,
+    }
+
+
+def opened(row: launches.OpenedRow | None) -> Opened | None:
+    """Return the session of a row, if there is one. Raise PlayRefused(player_blocked)."""
+    if row is not None and row.blocked:
+        raise PlayRefused("the player is blocked", code="player_blocked")
+    if row is None or row.session_id is None or row.expires_at is None:
+        return None
+    return Opened(row.session_id, row.expires_at, str(row.player_ref or ""))
 
 
 def _key(request: LaunchRequest) -> dict[str, object]:

@@ -13,8 +13,9 @@ from betcore.domain.partners import Casino
 from betcore.domain.players import AuthenticatedPlayer, CasinoUser, token_hash
 from betcore.runtime.vault import Vault
 
-# What came of a call is also what another one with the same token gets, for so long.
-SHARED_FOR = timedelta(seconds=10)
+# What came of a call is also what another one with the same token gets, for so long. A launch may take half a minute:
+# who repeats it because it has failed, or because its answer was lost, must still find the casino's next token here.
+SHARED_FOR = timedelta(seconds=45)
 _KEPT_FOR = timedelta(minutes=1)
 
 
@@ -43,14 +44,19 @@ class Flights:
         ``watched`` is the call that was under way before. Raise PlayRefused if the casino has refused the token, or did
         not answer the call that was waited for.
         """
-        mine = Flight(casino.casino_id, token_hash(refresh_token), str(uuid4()))
-        row = await self._database.one_row(
-            statements.CLAIM,
-            **asdict(mine),
-            watched=watched,
-            shared_for=SHARED_FOR,
-            lost_after=self._lost_after,
-        )
+        mine = self.flight(casino, refresh_token)
+        return self.claimed(mine, await self._database.one_row(statements.CLAIM, **self.claiming(mine, watched)))
+
+    def flight(self, casino: Casino, refresh_token: str) -> Flight:
+        """Return a new call with a token."""
+        return Flight(casino.casino_id, token_hash(refresh_token), str(uuid4()))
+
+    def claiming(self, mine: Flight, watched: str | None) -> dict[str, object]:
+        """Return what claims a call."""
+        return {**asdict(mine), "watched": watched, "shared_for": SHARED_FOR, "lost_after": self._lost_after}
+
+    def claimed(self, mine: Flight, row: statements.AuthenticationRow | None) -> Flight | AuthenticatedPlayer | str:
+        """Return what ``claim`` does for the row that stands for a token."""
         if row is None:
             return ""
         if str(row.flight) == mine.flight:
@@ -67,15 +73,15 @@ class Flights:
 
     async def known(self, flight: Flight, user: CasinoUser) -> AuthenticatedPlayer:
         """Register the player when new, and end the call. Raise PlayRefused if an operator blocks the player."""
-        row = await self._database.one_row(
-            statements.KNOWN,
-            **asdict(flight),
-            partner_user_id=user.partner_user_id,
-            result=self._vault.seal(json.dumps(asdict(user))),
-        )
+        row = await self._database.one_row(statements.KNOWN, **self.keeping(flight, user))
         if row is None or row.blocked:
             raise _refusal("player_blocked")
         return _player(row.player_id, user)
+
+    def keeping(self, flight: Flight, user: CasinoUser) -> dict[str, object]:
+        """Return what keeps the casino's answer."""
+        result = self._vault.seal(json.dumps(asdict(user)))
+        return {**asdict(flight), "partner_user_id": user.partner_user_id, "result": result}
 
     async def refused(self, flight: Flight, code: PlayCode) -> PlayRefused:
         """End the call, and return the refusal."""

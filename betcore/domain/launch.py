@@ -1,15 +1,15 @@
 """The launch of a game: what is asked of its provider, and within which limits. Pure."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Literal, NamedTuple, TypeAlias
 
 from betcore.domain.currencies import decimals
 from betcore.domain.errors import Malformed, PlayRefused
-from betcore.domain.partners import Casino, Provider
+from betcore.domain.partners import Casino
 from betcore.domain.profiles import ProviderProfile
 
 Mode = Literal["real", "demo"]
@@ -59,12 +59,19 @@ class Launched:
     currency: str
 
 
+class Limits(NamedTuple):
+    """The least and the greatest stake that a game, or a casino, takes in one currency."""
+
+    least: Decimal | None = None
+    greatest: Decimal | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class LaunchedGame:
-    """A game that is to be launched, with its limits and those of the casino in the currency of the session.
+    """A game that is to be launched, with its own limits and those of the casino by currency.
 
-    ``offered`` is whether neither its provider nor an operator has withdrawn it; ``played`` is whether it is played in
-    the currency.
+    ``offered`` is whether neither its provider nor an operator has withdrawn it, ``provider_enabled`` whether its
+    provider is neither disabled nor suspended. ``limited`` is whether it has limits, in any currency.
     """
 
     game_id: int
@@ -72,9 +79,18 @@ class LaunchedGame:
     name: str
     max_odd: Decimal | None
     offered: bool
-    played: bool
-    min_bets: tuple[Decimal | None, Decimal | None]
-    max_bets: tuple[Decimal | None, Decimal | None]
+    provider_enabled: bool
+    limited: bool
+    own_limits: Mapping[str, Limits]
+    casino_limits: Mapping[str, Limits]
+
+    def played_in(self, currency: str) -> bool:
+        """Return whether the game is played in the currency."""
+        return currency in self.own_limits or not self.limited
+
+    def limits_in(self, currency: str) -> tuple[Limits, Limits]:
+        """Return the limits of the game and of the casino in a currency."""
+        return self.own_limits.get(currency, Limits()), self.casino_limits.get(currency, Limits())
 
 
 class StakeRange(NamedTuple):
@@ -88,19 +104,33 @@ class StakeRange(NamedTuple):
         return isinstance(amount, Decimal) and self.least <= amount <= self.greatest
 
 
-def check(request: LaunchRequest, provider: Provider, game: LaunchedGame, *, blocked: bool) -> None:
-    """Raise PlayRefused if the player cannot have the game now; ``blocked`` is whether an operator has blocked him."""
+@dataclass(frozen=True, slots=True)
+class LaunchingSession:
+    """A session that is to be opened; ``greatest`` is its own limit."""
+
+    session_id: str
+    request: LaunchRequest
+    provider_id: int
+    greatest: Decimal | None
+    lifetime: timedelta
+
+
+def check_game(game: LaunchedGame) -> None:
+    """Raise PlayRefused if no player can have the game now."""
+    if not game.offered:
+        raise PlayRefused("the game is not offered", code="game_unavailable")
+    if not game.provider_enabled:
+        raise PlayRefused("the provider is switched off", code="provider_unavailable")
+
+
+def check(request: LaunchRequest, game: LaunchedGame) -> None:
+    """Raise PlayRefused if the game cannot be launched as it is asked for."""
     if request.partner_user_id is None and request.mode == "real":
         raise PlayRefused("a visitor plays demos alone", code="token_invalid")
     if request.casino.disabled:
         raise PlayRefused("the casino is disabled", code="casino_disabled")
-    if blocked:
-        raise PlayRefused("the player is blocked", code="player_blocked")
-    if not game.offered:
-        raise PlayRefused("the game is not offered", code="game_unavailable")
-    if provider.disabled or provider.suspended:
-        raise PlayRefused("the provider is switched off", code="provider_unavailable")
-    if not game.played:
+    check_game(game)
+    if not game.played_in(request.currency):
         raise PlayRefused(f"the game is not played in {request.currency}", code="currency_unsupported")
 
 
@@ -109,7 +139,7 @@ def greatest_of_session(request: LaunchRequest, game: LaunchedGame, profile: Pro
 
     The provider must be given one, and what it was given also holds for its stakes.
     """
-    if request.max_bet is not None or any(one is not None for one in game.max_bets):
+    if request.max_bet is not None or any(one.greatest is not None for one in game.limits_in(request.currency)):
         return request.max_bet
     named = profile.launch.max_bet.get(request.currency)
     return _smallest(request.currency) * profile.launch.max_bet_units if named is None else named
@@ -117,9 +147,9 @@ def greatest_of_session(request: LaunchRequest, game: LaunchedGame, profile: Pro
 
 def stake_range(request: LaunchRequest, game: LaunchedGame, own_greatest: Decimal | None) -> StakeRange:
     """Return the strictest limits of game, casino and session. Raise PlayRefused(limits_empty) if no stake fits."""
-    unit = _smallest(request.currency)
-    least = max(one for one in (unit, request.min_bet, *game.min_bets) if one is not None)
-    greatest = min(one for one in (own_greatest, *game.max_bets) if one is not None)
+    unit, limits = _smallest(request.currency), game.limits_in(request.currency)
+    least = max(one for one in (unit, request.min_bet, *(one.least for one in limits)) if one is not None)
+    greatest = min(one for one in (own_greatest, *(one.greatest for one in limits)) if one is not None)
     # A limit may have more decimals than the currency: the stakes that it lets through have not.
     found = StakeRange(least.quantize(unit, ROUND_CEILING, _EXACT), greatest.quantize(unit, ROUND_FLOOR, _EXACT))
     if found.least > found.greatest:

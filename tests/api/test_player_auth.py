@@ -99,11 +99,11 @@ async def test_calls_with_one_token_share_one_call_and_its_result_in_all_process
     assert len(door.asked.asked["auth"]) == 1
 
 
-async def test_a_result_is_shared_for_ten_seconds_and_no_longer(door: Door) -> None:
+async def test_a_result_is_shared_for_45_seconds_and_no_longer(door: Door) -> None:
     await door.let_in()
-    await door.change("ended_at = now() - interval '5 seconds'")
+    await door.change("ended_at = now() - interval '44 seconds'")
     await door.let_in(process=door.other)
-    await door.change("ended_at = now() - interval '11 seconds'")
+    await door.change("ended_at = now() - interval '46 seconds'")
     assert await door.refused() == "token_invalid"
 
 

@@ -305,6 +305,7 @@ OTHERS: dict[str, tuple[int, dict[str, str]]] = {
     "verify_live_rounds.NEXT": (0, OF_ROUNDS),
     "verify_live_rounds.FAULTS": (0, OF_ROUNDS),
     "verify_live_rounds.PROOFS": (0, OF_ROUNDS),
+    "launches.OPEN_BY_TOKEN": (0, {"session_id": "'new'"}),
     "lobby.PAGE": (0, {"search": "NULL"}),
     "open_bets.TAKE_OVER": (ACCEPTANCE, {}),
     "one_step.SETTLE_WITH_STAKE": (ACCEPTING, {}),

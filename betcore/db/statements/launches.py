@@ -6,13 +6,14 @@ from decimal import Decimal
 from uuid import UUID
 
 from betcore.db.statement import NoRow, Statement
+from betcore.db.statements.player_authentications import CLAIMED, KEPT, REGISTERED, AuthenticationRow
 
 
 @dataclass(frozen=True, slots=True)
 class FoundRow:
-    """A game with its limits and those of the casino in one currency, and whether the player is blocked.
+    """A game with its limits and those of a casino, by currency: the least and the greatest stake as texts.
 
-    ``limited`` is whether the game has limits in any currency, ``named`` whether it has them in this one.
+    ``limited`` is whether the game has limits in any currency.
     """
 
     game_id: int
@@ -20,23 +21,28 @@ class FoundRow:
     name: str
     max_odd: Decimal | None
     offered: bool
+    provider_enabled: bool
     counterparty_id: str
     limited: bool
-    named: bool
-    game_min: Decimal | None
-    game_max: Decimal | None
-    casino_min: Decimal | None
-    casino_max: Decimal | None
-    blocked: bool
+    game_limits: dict[str, list[str | None]]
+    casino_limits: dict[str, list[str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundByTokenRow(FoundRow):
+    """A game, and the call that stands for a token at its casino's users/auth."""
+
+    authentication: AuthenticationRow | None
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedRow:
-    """A session that is being launched; ``player_ref`` is None for a visitor."""
+    """A session that is being launched, or none; ``player_ref`` is None for a visitor."""
 
-    session_id: str
-    expires_at: datetime
+    session_id: str | None
+    expires_at: datetime | None
     player_ref: UUID | None
+    blocked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,48 +70,32 @@ class ProviderRow:
     counterparty_id: str
 
 
-FIND = Statement(
-    FoundRow,
-    """
-SELECT game.game_id, provider_game_id, game.name, max_odd, game.disabled_at IS NULL AND gone_at IS NULL AS offered,
-       CAST(counterparty_id AS text) AS counterparty_id,
-       game.min_bet IS NOT NULL OR game.max_bet IS NOT NULL
-           OR EXISTS (SELECT FROM game_limit AS any_limit WHERE any_limit.game_id = game.game_id) AS limited,
-       game_limit.game_id IS NOT NULL AS named,
-       game_limit.min_bet AS game_min, game_limit.max_bet AS game_max,
-       casino_limit.min_bet AS casino_min, casino_limit.max_bet AS casino_max,
-       blocked_at IS NOT NULL AS blocked
-FROM game
-JOIN provider USING (provider_id)
-LEFT JOIN game_limit ON game_limit.game_id = game.game_id AND game_limit.currency = :currency
-LEFT JOIN casino_limit ON casino_limit.casino_id = :casino_id AND casino_limit.currency = :currency
-LEFT JOIN player ON player.casino_id = :casino_id AND partner_user_id = :partner_user_id
-WHERE game.game_id = :game_id
-""",
-)
+# A game as one casino has it.
+_FOUND = """found AS (
+    SELECT game.game_id, provider_game_id, game.name, max_odd, game.disabled_at IS NULL AND gone_at IS NULL AS offered,
+           provider.disabled_at IS NULL AND suspended_at IS NULL AS provider_enabled,
+           CAST(counterparty_id AS text) AS counterparty_id,
+           game.min_bet IS NOT NULL OR game.max_bet IS NOT NULL OR of_game.limits IS NOT NULL AS limited,
+           coalesce(of_game.limits, '{}') AS game_limits, coalesce(of_casino.limits, '{}') AS casino_limits
+    FROM game
+    JOIN provider USING (provider_id)
+    CROSS JOIN LATERAL (
+        SELECT jsonb_object_agg(currency, ARRAY[CAST(min_bet AS text), CAST(max_bet AS text)]) AS limits
+        FROM game_limit WHERE game_limit.game_id = game.game_id
+    ) AS of_game
+    CROSS JOIN (
+        SELECT jsonb_object_agg(currency, ARRAY[CAST(min_bet AS text), CAST(max_bet AS text)]) AS limits
+        FROM casino_limit WHERE casino_id = :casino_id
+    ) AS of_casino
+    WHERE game.game_id = :game_id
+)"""
 
-# A new player is registered; of two at once the second gets the row of the first. The row of ``launch`` is locked and
-# read anew, so that of two launches at once, in two processes, one opens a session and the other gets no row. A launch
+# Opens a session for the player in ``named``, or for a visitor if none is named. The row of ``launch`` is locked and
+# read anew, so that of two launches at once, in two processes, one opens a session and the other gets none. A launch
 # that is a minute old, whose session has ended, or whose process is gone, is no reason to wait.
-OPEN = Statement(
-    OpenedRow,
-    """
-WITH registered AS (
-    INSERT INTO player (casino_id, partner_user_id)
-    SELECT :casino_id, CAST(:partner_user_id AS text)
-    WHERE CAST(:partner_user_id AS text) IS NOT NULL
-      AND NOT EXISTS (SELECT FROM player WHERE casino_id = :casino_id AND partner_user_id = :partner_user_id)
-    ON CONFLICT (casino_id, partner_user_id) DO UPDATE SET partner_user_id = excluded.partner_user_id
-    RETURNING player_id, player_ref
-),
-playing AS (
-    SELECT player_id, player_ref FROM player WHERE casino_id = :casino_id AND partner_user_id = :partner_user_id
-    UNION ALL
-    SELECT player_id, player_ref FROM registered
-),
-claimed AS (
+_OPENED = """claimed AS (
     INSERT INTO launch AS last (player_id, game_id, currency, mode, session_id)
-    SELECT player_id, :game_id, :currency, :mode, :session_id FROM playing
+    SELECT player_id, :game_id, :currency, :mode, :session_id FROM named WHERE NOT blocked
     ON CONFLICT (player_id, game_id, currency, mode) DO UPDATE
     SET session_id = excluded.session_id, launched_at = now(), frame_uri = NULL
     WHERE last.launched_at < now() - interval '1 minute'
@@ -126,8 +116,48 @@ opened AS (
            :tag_id, :language, :view_type
     FROM of_whom
     RETURNING session_id, player_id, expires_at
+)"""
+_AS_OPENED = """SELECT session_id, expires_at, player_ref, coalesce(blocked, false) AS blocked
+FROM opened FULL JOIN named USING (player_id)"""
+
+FIND = Statement(
+    FoundRow,
+    f"""
+WITH {_FOUND}
+SELECT * FROM found
+""",
 )
-SELECT session_id, expires_at, player_ref FROM opened LEFT JOIN playing USING (player_id)
+
+# For a game that cannot be launched no token is claimed: the casino must not be asked, and the token stays good.
+FIND_BY_TOKEN = Statement(
+    FoundByTokenRow,
+    f"""
+WITH {_FOUND},
+due AS (
+    SELECT FROM found WHERE offered AND provider_enabled
+),
+{CLAIMED}
+SELECT * FROM found LEFT JOIN standing ON true
+""",
+)
+
+OPEN = Statement(
+    OpenedRow,
+    f"""
+WITH {REGISTERED},
+{_OPENED}
+{_AS_OPENED}
+""",
+)
+
+# Keeps what the casino has given for the player's token, whether or not a session is opened.
+OPEN_BY_TOKEN = Statement(
+    OpenedRow,
+    f"""
+WITH {REGISTERED},
+{KEPT},
+{_OPENED}
+{_AS_OPENED}
 """,
 )
 
