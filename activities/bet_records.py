@@ -30,7 +30,9 @@ class BetRecords:
     @activity.defn(name="unpark")
     async def unpark(self, order: Unpark) -> None:
         """Let a parked movement be sent again."""
-        await self._bets.unpark(order.bet_id, order.owner, order.transaction_type)
+        info = activity.info()
+        name = f"{info.workflow_run_id}/{info.activity_id}"
+        await self._bets.unpark(order.bet_id, order.owner, order.transaction_type, name)
 
     @activity.defn(name="note_operation")
     async def note_operation(self, operation: Operation) -> None:

@@ -3,14 +3,20 @@
 What is owed to the player is sent until the casino has made it, or a person has to decide.
 """
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from activities.admission import FAST, AdmissionControl, Lane, NotAdmitted
 from activities.confirmations import ACCEPT
-from activities.pending_movement import NO_CONFIRMATION, ClaimedMovement, Outcome, SendPolicy, unless_overtaken
+from activities.pending_movement import (
+    NO_CONFIRMATION,
+    ClaimedMovement,
+    Outcome,
+    ParkingRows,
+    SendPolicy,
+    unless_overtaken,
+)
 from betcore.casino.movement import Movement
 from betcore.db.bets import Bets
 from betcore.domain.activity_inputs import PAID_TWICE, Incident, Pay, Progress, Step
@@ -23,7 +29,7 @@ from betcore.domain.records import Record
 from betcore.runtime import failpoints
 
 
-class CreditRows(Protocol):
+class CreditRows(ParkingRows, Protocol):
     """The rows of the bet, the reversal or the cashback that a credit is of. Each write names the owner."""
 
     async def begin_credit(self, pay: Pay) -> Claim[Record]:
@@ -34,22 +40,6 @@ class CreditRows(Protocol):
         self, bet_id: int, owner: str, transaction_type: TransactionType, confirmation: Confirmation, how: str = "done"
     ) -> Record:
         """Record that the player has the money; ``how`` is ``paid_by_hand`` if it did not come from this service."""
-        ...
-
-    async def park(
-        self,
-        bet_id: int,
-        owner: str,
-        transaction_type: TransactionType,
-        error_code: str | None,
-        theirs: Mapping[str, str] | None = None,
-        *,
-        sends: int | None = None,
-    ) -> tuple[Record, bool]:
-        """Leave the credit to a person, with the casino's reason and an incident.
-
-        Return whether it was parked: not if more than these ``sends`` are counted, or another Accept was stored.
-        """
         ...
 
 

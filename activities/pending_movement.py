@@ -13,6 +13,7 @@ from betcore.casino.response_reading import CasinoAnswer
 from betcore.domain.activity_inputs import Pay, Progress, Step
 from betcore.domain.casino_responses import NOT_SENT, Classification
 from betcore.domain.claims import Claim, Confirmation
+from betcore.domain.ids import TransactionType
 from betcore.domain.partners import Casino
 from betcore.domain.policy import MovementPolicy, Retry
 from betcore.domain.records import Record
@@ -42,6 +43,26 @@ class SendPolicy:
     def of_credit(cls, pay: Pay) -> "SendPolicy":
         """Return the policy for a credit, which brings its own."""
         return cls(pay.sends, pay.attempt_timeout, pay.retry, pay.accept_within)
+
+
+class ParkingRows(Protocol):
+    """The rows of a movement that can be left to a person."""
+
+    async def park(
+        self,
+        bet_id: int,
+        owner: str,
+        transaction_type: TransactionType,
+        error_code: str | None,
+        theirs: Mapping[str, str] | None = None,
+        *,
+        sends: int | None = None,
+    ) -> tuple[Record, bool]:
+        """Leave the movement to a person, with the casino's reason and an incident.
+
+        Return whether it was parked: not if more than these ``sends`` are counted, or another Accept was stored.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

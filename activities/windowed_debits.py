@@ -4,21 +4,19 @@ Like the debit of a stake they have a last moment, and a refusal ends them only 
 stake they may be sent in another window, once everything that was sent before is certainly not at the casino.
 """
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from activities.admission import AdmissionControl, Lane
-from activities.pending_movement import ClaimedMovement, Outcome, SendPolicy, unless_overtaken
+from activities.pending_movement import ClaimedMovement, Outcome, ParkingRows, SendPolicy, unless_overtaken
 from betcore.casino.movement import Movement
 from betcore.db.bets import Bets
 from betcore.domain.activity_inputs import Incident, Progress, Step
 from betcore.domain.bet import BetRecord, ReversalState
 from betcore.domain.cashback import CashbackState
 from betcore.domain.claims import ClaimedDebit, Confirmation
-from betcore.domain.ids import TransactionType
 from betcore.domain.partners import Casino
 from betcore.domain.records import Record
 from betcore.runtime import failpoints
@@ -27,7 +25,7 @@ from betcore.runtime import failpoints
 _ENDED = {"done": Progress.DONE, "refused": Progress.REFUSED, "absent": Progress.ABSENT}
 
 
-class DebitRows(Protocol):
+class DebitRows(ParkingRows, Protocol):
     """The rows of the reversal or the cashback that a debit is of. Each write names the owner."""
 
     async def begin_debit(self, bet_id: int, owner: str, not_after: datetime) -> ClaimedDebit[Record]:
@@ -58,22 +56,6 @@ class DebitRows(Protocol):
 
         It is not recorded if a window has begun that ends later than ``not_after``; with ``sends`` only if that is the
         number of sends in the window. ``is_over``: the window is.
-        """
-        ...
-
-    async def park(
-        self,
-        bet_id: int,
-        owner: str,
-        transaction_type: TransactionType,
-        error_code: str | None,
-        theirs: Mapping[str, str] | None = None,
-        *,
-        sends: int | None = None,
-    ) -> tuple[Record, bool]:
-        """Leave the debit to a person, with the casino's reason and an incident.
-
-        Return whether it was parked: not if more than these ``sends`` are counted, or another Accept was stored.
         """
         ...
 

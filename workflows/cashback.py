@@ -13,7 +13,7 @@ from workflows.support.continue_as_new import NextRun
 from workflows.support.four_eyes import FourEyes
 from workflows.support.movements import MovementRunner
 from workflows.support.operator_actions import OperatorActions
-from workflows.support.sending import Debit, Sending
+from workflows.support.sending import taking_back
 from workflows.support.status import StatusReporter
 from workflows.support.wake import WakeUp
 
@@ -95,27 +95,22 @@ class Cashback:
     async def _cancel(self) -> Step:
         not_after = workflow.now() + self._order.policy.message_lifetime
 
-        def cancel(second_look: bool = False) -> CancelCashback:
+        def order(second_look: bool) -> CancelCashback:
             return CancelCashback(order=self._order, owner=self._owner, not_after=not_after, second_look=second_look)
 
         def mark(taken: bool) -> MarkCancel:
             return MarkCancel(order=self._order, owner=self._owner, taken=taken)
 
-        return await self._movements.debit(
-            Debit(
-                sending=Sending(
-                    transaction_type=TransactionType.PAY_OUT_RETURN,
-                    summary="cancel the cashback",
-                    fast=CashbackWallet.try_cancel,
-                    slow=CashbackWallet.pursue_cancel,
-                    input=cancel,
-                ),
-                amount=self._order.amount,
-                not_after=not_after,
-                look_after=None if self._order.listed else _AT_ONCE,
-                find=CashbackWallet.find_cancel,
-                find_input=cancel,
-                mark=Marks.mark_cancel,
-                mark_input=mark,
-            )
+        debit = taking_back(
+            "cancel the cashback",
+            self._order.amount,
+            not_after,
+            fast=CashbackWallet.try_cancel,
+            slow=CashbackWallet.pursue_cancel,
+            find=CashbackWallet.find_cancel,
+            order=order,
+            mark=Marks.mark_cancel,
+            mark_order=mark,
+            look_after=None if self._order.listed else _AT_ONCE,
         )
+        return await self._movements.debit(debit)

@@ -17,7 +17,7 @@ from workflows.support.continue_as_new import NextRun
 from workflows.support.four_eyes import FourEyes
 from workflows.support.movements import MovementRunner
 from workflows.support.operator_actions import OperatorActions
-from workflows.support.sending import Debit, Sending
+from workflows.support.sending import Debit, taking_back
 from workflows.support.status import StatusReporter
 from workflows.support.wake import WakeUp
 
@@ -126,26 +126,22 @@ class Reversal:
             not_after = workflow.now() + self._reverse.policy.message_lifetime
 
     def _debit(self, not_after: datetime) -> Debit[ClawBacks, ClawBack, ClawBack, MarkClawBack]:
-        def claw_back(second_look: bool = False) -> ClawBack:
+        def order(second_look: bool) -> ClawBack:
             return ClawBack(reverse=self._reverse, owner=self._owner, not_after=not_after, second_look=second_look)
 
         def mark(taken: bool) -> MarkClawBack:
             return MarkClawBack(reverse=self._reverse, owner=self._owner, taken=taken)
 
-        return Debit(
-            sending=Sending(
-                transaction_type=TransactionType.PAY_OUT_RETURN,
-                summary="take the win back",
-                fast=ClawBacks.try_claw_back,
-                slow=ClawBacks.pursue_claw_back,
-                input=claw_back,
-            ),
-            amount=self._reverse.win or self._reverse.stake,
-            not_after=not_after,
+        return taking_back(
+            "take the win back",
+            self._reverse.win or self._reverse.stake,
+            not_after,
+            fast=ClawBacks.try_claw_back,
+            slow=ClawBacks.pursue_claw_back,
             find=ClawBacks.find_claw_back,
-            find_input=claw_back,
+            order=order,
             mark=Marks.mark_claw_back,
-            mark_input=mark,
+            mark_order=mark,
         )
 
     async def _return_stake(self) -> Step:

@@ -264,11 +264,10 @@ class Bets:
         row = await self._database.one_row(movements.DUPLICATE_ABSENT, **given)
         return row is not None and row.for_good
 
-    async def unpark(self, bet_id: int, owner: str, transaction_type: TransactionType) -> None:
-        """Let a parked movement be sent again; one that is not parked, or of another owner, stays as it is."""
-        await self._database.execute(
-            movements.UNPARK, bet_id=bet_id, owner=owner, transaction_type=int(transaction_type)
-        )
+    async def unpark(self, bet_id: int, owner: str, transaction_type: TransactionType, activity: str) -> None:
+        """Let a movement be sent again, once for each ``activity``, if it is parked and of this owner."""
+        given = {"bet_id": bet_id, "owner": owner, "transaction_type": int(transaction_type), "activity": activity}
+        await self._database.execute(movements.UNPARK, **given)
 
     async def file_incident(self, incident: Incident) -> None:
         """Record a contradiction for a person to look at, once for the same data."""

@@ -7,7 +7,7 @@ back unchanged, and the caller sees it by ``record.owner``.
 from collections.abc import Mapping
 from datetime import datetime
 
-from betcore.db.claims import C, claim_of, claimed
+from betcore.db.claims import C, claim_of, claimed, debit_claim_of
 from betcore.db.database import Database
 from betcore.db.row_mapping import CashbackRow, as_json, cashback_of
 from betcore.db.statement import Statement
@@ -56,11 +56,7 @@ class CashbackMovements:
         """Count a send of the cancel. Nothing is counted if it has ended, is parked, or another workflow owns the
         cashback."""
         row = await self._claimed(statements.BEGIN_CANCEL, bet_id, owner, not_after=not_after)
-        c = claim_of(row, cashback_of(row.cashback))
-        return ClaimedDebit(
-            c.record, c.attempts, c.counted, c.accept, c.was_parked, c.partner_user_id, c.waits, c.tag_id,
-            not_after=row.not_after, movement=row.movement,
-        )  # fmt: skip
+        return debit_claim_of(row, cashback_of(row.cashback))
 
     async def debit_done(self, bet_id: int, owner: str, confirmation: Confirmation) -> CashbackRecord:
         """Record that the casino has taken the money back: the cashback is cancelled."""

@@ -6,7 +6,8 @@ from betcore.db.database import Database
 from betcore.db.row_mapping import money_of
 from betcore.db.statement import Statement
 from betcore.db.statements.movements import AcceptRow, SendRow
-from betcore.domain.claims import Claim, Confirmation, ReadAccept
+from betcore.db.statements.windowed_debits import DebitRow
+from betcore.domain.claims import Claim, ClaimedDebit, Confirmation, ReadAccept
 from betcore.domain.records import R
 
 C = TypeVar("C", bound=SendRow)
@@ -24,6 +25,15 @@ def claim_of(row: SendRow, record: R) -> Claim[R]:
         waits=row.waits,
         tag_id=row.tag_id,
     )
+
+
+def debit_claim_of(row: DebitRow, record: R) -> ClaimedDebit[R]:
+    """Return the claim on a debit that has windows."""
+    c = claim_of(row, record)
+    return ClaimedDebit(
+        c.record, c.attempts, c.counted, c.accept, c.was_parked, c.partner_user_id, c.waits, c.tag_id,
+        not_after=row.not_after, movement=row.movement,
+    )  # fmt: skip
 
 
 async def claimed(database: Database, statement: Statement[C], **given: object) -> C | None:

@@ -8,7 +8,7 @@ unchanged, and the caller sees it by ``record.reversal.owner``.
 from collections.abc import Mapping
 from datetime import datetime
 
-from betcore.db.claims import C, claim_of, claimed
+from betcore.db.claims import C, claim_of, claimed, debit_claim_of
 from betcore.db.database import Database
 from betcore.db.row_mapping import as_json, record_of
 from betcore.db.statement import R, Statement
@@ -37,11 +37,7 @@ class Reversals:
         """Count a send of the claw-back. Nothing is counted if it has ended, is parked, or another workflow owns the
         reversal."""
         row = await self._claimed(reversals.BEGIN_CLAW_BACK, bet_id, owner, not_after=not_after)
-        c = claim_of(row, record_of(row.bet, row.reversal))
-        return ClaimedDebit(
-            c.record, c.attempts, c.counted, c.accept, c.was_parked, c.partner_user_id, c.waits, c.tag_id,
-            not_after=row.not_after, movement=row.movement,
-        )  # fmt: skip
+        return debit_claim_of(row, record_of(row.bet, row.reversal))
 
     async def debit_done(self, bet_id: int, owner: str, confirmation: Confirmation) -> BetRecord:
         """Record that the casino has taken the win back."""
@@ -60,16 +56,16 @@ class Reversals:
 
         ``not_after`` is the end of its window: one in a later window may exist.
         """
-        given = {"standing": "sending", "error_code": error_code, "not_after": not_after}
-        return await self._change(reversals.REFUSE_ONLY_SEND, bet_id, owner, **given)
+        given = {"movement": "refused", "standing": "sending", "sends": 1, "error_code": error_code}
+        return await self._change(reversals.REFUSE_ONLY_SEND, bet_id, owner, not_after=not_after, **given)
 
     async def end_parked(self, bet_id: int, owner: str, error_code: str | None) -> BetRecord:
         """End a reversal whose parked claw-back two operators have marked as not taken.
 
         An Accept in the row with another code than this one keeps it open.
         """
-        given = {"standing": "parked", "error_code": error_code, "not_after": None}
-        return await self._change(reversals.REFUSE_ONLY_SEND, bet_id, owner, **given)
+        given = {"movement": "refused", "standing": "parked", "sends": None, "error_code": error_code}
+        return await self._change(reversals.REFUSE_ONLY_SEND, bet_id, owner, not_after=None, **given)
 
     async def absent(
         self, bet_id: int, owner: str, not_after: datetime | None, *, sends: int | None = None, is_over: bool = True

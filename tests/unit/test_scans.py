@@ -51,6 +51,7 @@ READS_MUCH = {
 }
 # Values as SQL, by parameter. ``{bet}`` is the BetId of the statement's bet, ``{name}`` its provider's id of it.
 GIVEN = {
+    "activity": "'run/1'",
     "after": "0",
     "after_bet_id": "0",
     "after_place": "''",

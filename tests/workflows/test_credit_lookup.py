@@ -241,7 +241,7 @@ async def test_the_first_moment_of_a_duplicate_stays_until_it_is_tried_again(dat
         [still] = await casino.sql("SELECT duplicate_absent_since AS since FROM movement")
         assert still.since == first.since
         await casino.bets.park(bet_id, "life", kind, "103803")
-        await casino.bets.unpark(bet_id, "life", kind)
+        await casino.bets.unpark(bet_id, "life", kind, "run/1")
         [again] = await casino.sql("SELECT duplicate_absent_since AS since FROM movement")
         assert again.since is None
 

@@ -4,6 +4,7 @@ Each test executes the statements in the order that does harm if they believe wh
 """
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from activities.pending_movement import ClaimedMovement
 from activities.stakes import debit_of
 from betcore.db.reversals import Reversals
 from betcore.domain.accepts import AcceptOutcome
-from betcore.domain.activity_inputs import ClawBack, FindCredit, Pay, Progress
+from betcore.domain.activity_inputs import ClawBack, FindCredit, Pay, Progress, Unpark
 from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.claims import Confirmation, ReadAccept
 from betcore.domain.ids import TransactionType
@@ -169,6 +170,28 @@ async def test_a_slow_attempt_does_not_park_what_was_sent_again_since(database_u
         assert (await casino.bets.park(pay.bet_id, OWNER, WIN, str(BLOCKED), sends=1))[1] is False
         assert ((await _movement(casino, PAY_OUT)).state, await casino.incidents()) == ("sending", [])
         assert (await casino.bets.park(pay.bet_id, OWNER, WIN, str(BLOCKED), sends=2))[1] is True
+
+
+@pytest.mark.edge_case(73)
+async def test_a_slow_attempt_does_not_let_be_sent_what_was_parked_again_since(
+    database_url: str, temporal: Client
+) -> None:
+    """Without it the row is being sent while its workflow waits for an operator: what he decides finds no such row."""
+    async with open_casino(database_url) as casino:
+        _, pay = await _owed(casino)
+        unpark = casino.activities(temporal).bet_records.unpark
+        order = Unpark(bet_id=pay.bet_id, owner=OWNER, transaction_type=WIN)
+        first = ActivityEnvironment()
+        assert (await casino.bets.park(pay.bet_id, OWNER, WIN, str(BLOCKED)))[1] is True
+        await first.run(unpark, order)
+        assert (await casino.bets.begin_credit(pay)).attempts == 2
+        assert (await casino.bets.park(pay.bet_id, OWNER, WIN, str(BLOCKED), sends=2))[1] is True
+        await first.run(unpark, order)
+        assert (await _movement(casino, PAY_OUT)).state == "parked"
+        second = ActivityEnvironment()
+        second.info = replace(first.info, activity_id="another")
+        await second.run(unpark, order)
+        assert (await _movement(casino, PAY_OUT)).state == "sending"
 
 
 @pytest.mark.edge_case(34, 39)

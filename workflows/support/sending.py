@@ -50,3 +50,39 @@ class Debit(Generic[Cls, Send, Find, Mark]):
     # End it as operators have marked it. The argument says whether the casino has taken it.
     mark: Callable[[Marks, Mark], Awaitable[Step]]
     mark_input: Callable[[bool], Mark]
+
+
+def taking_back(
+    summary: str,
+    amount: Money,
+    not_after: datetime,
+    *,
+    fast: Callable[[Cls, Send], Awaitable[Step]],
+    slow: Callable[[Cls, Send], Awaitable[Step]],
+    find: Callable[[Cls, Send], Awaitable[Step]],
+    order: Callable[[bool], Send],
+    mark: Callable[[Marks, Mark], Awaitable[Step]],
+    mark_order: Callable[[bool], Mark],
+    look_after: timedelta | None = None,
+) -> Debit[Cls, Send, Send, Mark]:
+    """Return the debit of what a player was paid.
+
+    ``order`` is the input of all three activities; its argument says whether this is the second look.
+    """
+    sending = Sending(
+        transaction_type=TransactionType.PAY_OUT_RETURN,
+        summary=summary,
+        fast=fast,
+        slow=slow,
+        input=lambda: order(False),
+    )
+    return Debit(
+        sending=sending,
+        amount=amount,
+        not_after=not_after,
+        look_after=look_after,
+        find=find,
+        find_input=order,
+        mark=mark,
+        mark_input=mark_order,
+    )

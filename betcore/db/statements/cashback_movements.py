@@ -2,11 +2,11 @@
 its parts by RETURNING, and a statement that has changed nothing returns no row."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from betcore.db.row_mapping import CashbackRow
 from betcore.db.statement import Statement
 from betcore.db.statements.movements import CLAIM, PARKED, SENT, SendRow
+from betcore.db.statements.windowed_debits import DEBIT_ABSENT, DEBIT_DONE, DEBIT_NOT_DONE, DEBIT_SENT, DebitRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +17,10 @@ class IssueRow(SendRow):
 
 
 @dataclass(frozen=True, slots=True)
-class CancelRow(IssueRow):
-    """A claim on the debit of a cashback: the last moment of its window, and its state before."""
+class CancelRow(DebitRow):
+    """A claim on the debit of a cashback."""
 
-    not_after: datetime | None
-    movement: str | None
+    cashback: CashbackRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,39 +109,17 @@ SELECT * FROM changed
 """,
 )
 
-# Counts a send of the debit. Its last moment moves only once all earlier sends are certainly absent.
 BEGIN_CANCEL = Statement(
     CancelRow,
     f"""
 WITH {_CANCELLING},
-counted AS (
-    INSERT INTO movement (bet_id, transaction_type, amount, state, attempts, not_after)
-    SELECT bet_id, -2, amount, 'sending', 1, :not_after FROM own
-    ON CONFLICT (bet_id, transaction_type) DO UPDATE SET
-        attempts = movement.attempts + 1,
-        not_after = CASE WHEN movement.absent_attempts = movement.attempts
-                         THEN excluded.not_after ELSE movement.not_after END
-    WHERE movement.state = 'sending' AND movement.accept_code IS NULL
-      AND coalesce(movement.awaited_until <= now(), true)
-    RETURNING bet_id, attempts, absent_attempts, not_after
+due AS (
+    SELECT bet_id, amount FROM own
 ),
-event AS (
-    INSERT INTO bet_event (bet_id, kind, data)
-    SELECT bet_id, 'send', jsonb_build_object('type', -2, 'attempt', attempts) FROM counted
-),
-sent AS (
-    SELECT bet_id, attempts - absent_attempts AS attempts, not_after FROM counted
-),
-standing AS (
-    SELECT bet_id, movement.state, attempts - absent_attempts AS attempts, not_after, error_code, awaited_until,
-           accept_code, accept_transaction_id, accept_balance
-    FROM movement JOIN own USING (bet_id) WHERE transaction_type = -2 AND movement.state = 'sending'
-),
+{DEBIT_SENT},
 {CLAIM}
-SELECT cashback.*, partner_user_id, 0 AS tag_id, claim.*,
-       coalesce(sent.not_after, standing.not_after) AS not_after,
-       (SELECT state FROM movement WHERE bet_id = :bet_id AND transaction_type = -2) AS movement
-FROM cashback JOIN player USING (player_id) CROSS JOIN claim LEFT JOIN sent ON true LEFT JOIN standing ON true
+SELECT cashback.*, partner_user_id, 0 AS tag_id, claim.*, debit.*
+FROM cashback JOIN player USING (player_id) CROSS JOIN claim CROSS JOIN debit
 WHERE cashback_id = :bet_id
 """,
 )
@@ -151,12 +128,7 @@ CANCELLED = Statement(
     CashbackRow,
     f"""
 WITH {_CANCELLING},
-ended AS (
-    UPDATE movement SET state = 'done', ended_at = now(), error_code = :error_code,
-           partner_transaction_id = :partner_transaction_id
-    FROM own WHERE movement.bet_id = own.bet_id AND transaction_type = -2
-    RETURNING movement.bet_id
-),
+{DEBIT_DONE},
 changed AS (
     UPDATE cashback SET state = 'cancelled', closed_at = now(), cancelled_balance = :balance
     FROM ended WHERE cashback_id = ended.bet_id
@@ -172,23 +144,12 @@ SELECT * FROM changed
 """,
 )
 
-# The cashback stays issued: the casino has refused the debit, or certainly never took it. The movement first: its row
-# is locked and read anew, so that a send counted, or an Accept stored, meanwhile by another process is seen. A worker
-# that was frozen may come with what it knows of an earlier window, when the present one has a send on its way.
+# The cashback stays issued.
 NOT_CANCELLED = Statement(
     CashbackRow,
     f"""
 WITH {_CANCELLING},
-ended AS (
-    UPDATE movement SET state = :movement, ended_at = now(), error_code = :error_code,
-           absent_attempts = CASE WHEN CAST(:movement AS text) = 'absent' THEN attempts ELSE absent_attempts END
-    FROM own
-    WHERE movement.bet_id = own.bet_id AND transaction_type = -2 AND movement.state = :standing
-      AND (CAST(:sends AS integer) IS NULL OR attempts - absent_attempts = CAST(:sends AS integer))
-      AND (:standing = 'parked' OR movement.not_after <= CAST(:not_after AS timestamptz))
-      AND coalesce(accept_code = CAST(:error_code AS text), accept_code IS NULL)
-    RETURNING movement.bet_id, movement.amount
-),
+{DEBIT_NOT_DONE},
 changed AS (
     UPDATE cashback SET state = 'issued', closed_at = now()
     FROM ended WHERE cashback_id = ended.bet_id
@@ -211,19 +172,11 @@ SELECT * FROM changed
 """,
 )
 
-# Nothing of what was counted so far is at the casino, nor will be, unless an Accept says so that was not read yet.
 ABSENT = Statement(
     AbsentRow,
     f"""
 WITH {_CANCELLING},
-noted AS (
-    UPDATE movement SET absent_attempts = attempts, awaited_until = NULL
-    FROM own
-    WHERE movement.bet_id = own.bet_id AND transaction_type = -2 AND movement.state = 'sending'
-      AND accept_code IS NULL AND movement.not_after <= :not_after
-      AND (CAST(:sends AS integer) IS NULL OR attempts - absent_attempts = CAST(:sends AS integer))
-    RETURNING movement.bet_id
-)
+{DEBIT_ABSENT}
 SELECT cashback.*, EXISTS (SELECT FROM noted) AS absent FROM cashback WHERE cashback_id = :bet_id
 """,
 )

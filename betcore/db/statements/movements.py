@@ -115,7 +115,9 @@ incident AS (
     FROM parked
 )"""
 
-# A person has looked at it: it may be sent again, and the refusal that has parked it counts no more.
+# A person has looked at it: it may be sent again, and the refusal that has parked it counts no more. An activity that
+# comes late, after a later attempt of it has done this, must not do it again: by then the movement may have been sent,
+# refused and parked once more, and wait for the next decision.
 UNPARK = Statement(
     NoRow,
     f"""
@@ -127,10 +129,14 @@ tried AS (
            accept_at = CASE WHEN accept_code IS DISTINCT FROM error_code THEN accept_at END
     WHERE bet_id = :bet_id AND transaction_type = :transaction_type AND state = 'parked'
       AND EXISTS (SELECT FROM owned)
+      AND NOT EXISTS (SELECT FROM bet_event WHERE bet_event.bet_id = :bet_id AND kind = 'tried_again'
+                      AND data ->> 'activity' = CAST(:activity AS text))
     RETURNING bet_id
 )
 INSERT INTO bet_event (bet_id, kind, data)
-SELECT bet_id, 'tried_again', jsonb_build_object('type', CAST(:transaction_type AS int)) FROM tried
+SELECT bet_id, 'tried_again', jsonb_build_object('type', CAST(:transaction_type AS int),
+                                                 'activity', CAST(:activity AS text))
+FROM tried
 """,
 )
 

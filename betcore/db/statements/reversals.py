@@ -1,13 +1,13 @@
-"""The statements behind ``betcore.db.reversals``. As in ``bet_sql``, each is one transaction, rows travel between its
+"""The statements behind ``betcore.db.reversals``. As in ``bets``, each is one transaction, rows travel between its
 parts by RETURNING, and a statement that has changed nothing returns no row."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from betcore.db.row_mapping import BetRow, ReversalRow
 from betcore.db.statement import Statement
 from betcore.db.statements.jackpots import CONTRIBUTED_BACK
 from betcore.db.statements.movements import CLAIM, PARKED, SENT, ClaimRow
+from betcore.db.statements.windowed_debits import DEBIT_ABSENT, DEBIT_DONE, DEBIT_NOT_DONE, DEBIT_SENT, DebitRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,11 @@ class ReturnRow(ClaimRow):
 
 
 @dataclass(frozen=True, slots=True)
-class ClawBackRow(ReturnRow):
-    """A claim on the claw-back: the last moment of its window, and its state before."""
+class ClawBackRow(DebitRow):
+    """A claim on the claw-back, with the bet and its reversal."""
 
-    not_after: datetime | None
-    movement: str | None
+    bet: BetRow
+    reversal: ReversalRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,43 +101,19 @@ event AS (
 """,
 )
 
-# Counts a send of the claw-back. Its last moment moves only once all earlier sends are certainly absent.
 BEGIN_CLAW_BACK = Statement(
     ClawBackRow,
     f"""
 WITH {_OWN},
-counted AS (
-    INSERT INTO movement (bet_id, transaction_type, amount, state, attempts, not_after)
-    SELECT own.bet_id, -2, bet.win, 'sending', 1, :not_after
-    FROM own JOIN bet USING (bet_id) WHERE bet.state = 'settled'
-    ON CONFLICT (bet_id, transaction_type) DO UPDATE SET
-        attempts = movement.attempts + 1,
-        not_after = CASE WHEN movement.absent_attempts = movement.attempts
-                         THEN excluded.not_after ELSE movement.not_after END
-    WHERE movement.state = 'sending' AND movement.accept_code IS NULL
-      AND coalesce(movement.awaited_until <= now(), true)
-    RETURNING bet_id, attempts, absent_attempts, not_after
+due AS (
+    SELECT own.bet_id, bet.win AS amount FROM own JOIN bet USING (bet_id) WHERE bet.state = 'settled'
 ),
-event AS (
-    INSERT INTO bet_event (bet_id, kind, data)
-    SELECT bet_id, 'send', jsonb_build_object('type', -2, 'attempt', attempts) FROM counted
-),
-sent AS (
-    SELECT bet_id, attempts - absent_attempts AS attempts, not_after FROM counted
-),
-standing AS (
-    SELECT bet_id, movement.state, attempts - absent_attempts AS attempts, not_after, error_code, awaited_until,
-           accept_code, accept_transaction_id, accept_balance
-    FROM movement JOIN own USING (bet_id) WHERE transaction_type = -2 AND movement.state = 'sending'
-),
+{DEBIT_SENT},
 {CLAIM},
 {REVERSAL}
-SELECT bet.*, its_reversal.*, partner_user_id, session.tag_id, claim.*,
-       coalesce(sent.not_after, standing.not_after) AS not_after,
-       (SELECT state FROM movement WHERE bet_id = :bet_id AND transaction_type = -2) AS movement
+SELECT bet.*, its_reversal.*, partner_user_id, session.tag_id, claim.*, debit.*
 FROM bet JOIN its_reversal ON reversed_bet_id = bet_id JOIN player USING (player_id) JOIN session USING (session_id)
-CROSS JOIN claim
-LEFT JOIN sent USING (bet_id) LEFT JOIN standing USING (bet_id)
+CROSS JOIN claim CROSS JOIN debit
 WHERE bet_id = :bet_id
 """,
 )
@@ -146,12 +122,7 @@ CLAWED_BACK = Statement(
     ReversedBetRow,
     f"""
 WITH {_OWN},
-ended AS (
-    UPDATE movement SET state = 'done', ended_at = now(), error_code = :error_code,
-           partner_transaction_id = :partner_transaction_id
-    FROM own WHERE movement.bet_id = own.bet_id AND transaction_type = -2
-    RETURNING movement.bet_id
-),
+{DEBIT_DONE},
 changed AS (
     SELECT own.* FROM own JOIN ended USING (bet_id)
 ),
@@ -164,22 +135,11 @@ event AS (
 """,
 )
 
-# The movement first: its row is locked and read anew, so that a send counted, or an Accept stored, meanwhile by another
-# process is seen. A worker that was frozen may come with the refusal of an earlier window, when the only send of the
-# present one is on its way to the casino.
 REFUSE_ONLY_SEND = Statement(
     ReversedBetRow,
     f"""
 WITH {_OWN},
-ended AS (
-    UPDATE movement SET state = 'refused', ended_at = now(), error_code = :error_code
-    FROM own
-    WHERE movement.bet_id = own.bet_id AND transaction_type = -2 AND movement.state = :standing
-      AND (:standing = 'parked'
-           OR (attempts - absent_attempts = 1 AND movement.not_after <= CAST(:not_after AS timestamptz)))
-      AND coalesce(accept_code = CAST(:error_code AS text), accept_code IS NULL)
-    RETURNING movement.bet_id, amount
-),
+{DEBIT_NOT_DONE},
 changed AS (
     UPDATE reversal SET state = 'refused', closed_at = now()
     FROM ended WHERE reversal.bet_id = ended.bet_id
@@ -199,20 +159,11 @@ incident AS (
 """,
 )
 
-# Nothing of what was counted so far is at the casino, nor will be, unless an Accept says so that was not read yet. A
-# worker that was frozen may say so of an earlier window: what was sent since then is not absent.
 ABSENT = Statement(
     AbsentRow,
     f"""
 WITH {_OWN},
-noted AS (
-    UPDATE movement SET absent_attempts = attempts, awaited_until = NULL
-    FROM own
-    WHERE movement.bet_id = own.bet_id AND transaction_type = -2 AND movement.state = 'sending'
-      AND accept_code IS NULL AND movement.not_after <= :not_after
-      AND (CAST(:sends AS integer) IS NULL OR attempts - absent_attempts = CAST(:sends AS integer))
-    RETURNING movement.bet_id
-),
+{DEBIT_ABSENT},
 event AS (
     INSERT INTO bet_event (bet_id, kind) SELECT bet_id, 'claw_back_absent' FROM noted
 ),
