@@ -37,31 +37,24 @@ function send(string $method, string $path, string $body): array
 {
     $timestamp = (string) (int) (microtime(true) * 1000);
     $requestId = bin2hex(random_bytes(16));
-    $headers = [
-        'X-Counterparty-Id: ' . COUNTERPARTY_ID,
-        "X-Timestamp: $timestamp",
-        "X-Request-Id: $requestId",
-        'X-Sign: ' . sign(SECRET, COUNTERPARTY_ID, $timestamp, $requestId, $body),
-        ...($body === '' ? [] : ['Content-Type: application/json']),
-    ];
-    $wait = 0;
     $request = curl_init(AGGREGATOR_URL . $path);
     curl_setopt_array($request, [
         CURLOPT_CUSTOMREQUEST => $method,
-        CURLOPT_HTTPHEADER => $headers,
+        CURLOPT_HTTPHEADER => [
+            'X-Counterparty-Id: ' . COUNTERPARTY_ID,
+            "X-Timestamp: $timestamp",
+            "X-Request-Id: $requestId",
+            'X-Sign: ' . sign(SECRET, COUNTERPARTY_ID, $timestamp, $requestId, $body),
+            ...($body === '' ? [] : ['Content-Type: application/json']),
+        ],
         CURLOPT_RETURNTRANSFER => true,
         CURLOPT_TIMEOUT => TIMEOUT,
-        CURLOPT_HEADERFUNCTION => function ($request, string $line) use (&$wait): int {
-            if (stripos($line, 'Retry-After:') === 0) {
-                $wait = (int) substr($line, strlen('Retry-After:'));
-            }
-            return strlen($line);
-        },
     ] + ($body === '' ? [] : [CURLOPT_POSTFIELDS => $body]));
     $text = curl_exec($request);
     if ($text === false) {
         throw new RuntimeException(curl_error($request));
     }
+    $wait = curl_getinfo($request, CURLINFO_RETRY_AFTER);
     return [$wait, json_decode($text, true, flags: JSON_THROW_ON_ERROR)];
 }
 
@@ -113,9 +106,7 @@ function play(): void
         stake('pay-in', $bet); // a repeat takes nothing again
         call('pay-out', ['betId' => "$run-1", 'winAmount' => '25.00', 'gameRoundId' => "$run-r1"]); // a loss sends "0"
     }
-    stake('pay-in-out', [
-        'betId' => "$run-2", 'betAmount' => '1.00', 'winAmount' => '0', 'gameRoundId' => "$run-r2",
-    ]);
+    stake('pay-in-out', ['betId' => "$run-2", 'betAmount' => '1.00', 'winAmount' => '0', 'gameRoundId' => "$run-r2"]);
     if (stake('pay-in', ['betId' => "$run-3", 'betAmount' => '5.00', 'gameRoundId' => "$run-r3"])) {
         call('refund', ['betId' => "$run-3"]);
     }
