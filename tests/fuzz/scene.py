@@ -57,7 +57,7 @@ _REFUSED = """SELECT provider_bet_id, state, refusal FROM bet WHERE provider_bet
 
 def feed_address(stack: Stack) -> str:
     """Return the base URL of the process that serves the feed."""
-    address: str = stack.addresses["api"]
+    address: str = stack.addresses["feed"]
     return address
 
 
