@@ -24,7 +24,7 @@ def test_the_table_is_that_of_the_protocol() -> None:
         for number, found in groupby(RESPONSE_CODES.items(), lambda one: one[1])
     }
     assert numbers == {
-        (2, 400): ["malformed", "jackpot_unknown"],
+        (2, 400): ["malformed", "jackpot_unknown", "live_game_unknown"],
         (2, 413): ["too_large"],
         (2, 404): ["unknown_route"],
         (2, 405): ["wrong_method"],
@@ -35,7 +35,7 @@ def test_the_table_is_that_of_the_protocol() -> None:
         (6, 200): ["different_data", "already_settled", "already_refunded", "bet_refused"],
         (7, 200): [
             *("below_min_bet", "above_max_bet", "player_blocked", "limit_reached", "game_disabled"),
-            *("casino_refused", "casino_unavailable"),
+            *("round_closed", "casino_refused", "casino_unavailable"),
         ],
         (8, 401): ["not_authorised"],
         (99, 503): ["outcome_unknown", "overloaded"],
