@@ -25,17 +25,30 @@ KEPT_WIN: Said = (7, "casino_refused")
 NO_MONEY: Said = (4, "no_money")
 BLOCKED: Said = (7, "player_blocked")
 UNAVAILABLE: Said = (7, "casino_unavailable")
+NO_POOL: Said = (2, "jackpot_unknown")
 
 FUNDS, MIN_BET, MAX_BET = Decimal("1000.00"), Decimal("0.10"), Decimal("6000")
 MAKE, LIST, INFO, ACCEPTS = "/payments/make", "/payments/make-list", "/payments/info", "/payments/accept"
+# The calls that are about cashbacks, and the calls about bets that are like them.
+OF_CASHBACKS = {"/cashback-payments/make": MAKE, "/cashback-payments/accept": ACCEPTS}
 # "Duplicate", which decides nothing unless payments/info lists the movement (edge cases 32, 88).
 DUPLICATE = 103803
 # The same answers in other clothes (edge case 85): they change nothing that anybody hears.
 CLEAN = ("other_types", "dirty_texts")
 # A definite refusal of a stake that leaves this house for the first time (edge cases 29, 30).
-_REFUSALS: dict[int, Said] = {103802: NO_MONEY, 103805: BLOCKED, 103806: (7, "limit_reached"), 102823: KEPT_WIN}
-_PARKING = frozenset({103805, 103806})
-STAKE, WIN, RETURN, CLAW_BACK = -1, 1, 2, -2
+_REFUSALS: dict[int, Said] = {
+    103801: KEPT_WIN,
+    103802: NO_MONEY,
+    103805: BLOCKED,
+    103806: (7, "limit_reached"),
+    102823: KEPT_WIN,
+}
+PARKING = frozenset({103805, 103806})
+STAKE, WIN, RETURN, CLAW_BACK, JACKPOT = -1, 1, 2, -2, 4
+# The pools that a script knows by a name, with the game and the currency of the bets that can win them.
+POOLS = {"grand": ("dice", "EUR"), "wheel": ("wheel", "EUR")}
+# What a bet wins of a pool that another one has emptied.
+NOTHING = "0.00"
 
 
 class Stage(StrEnum):
@@ -45,6 +58,7 @@ class Stage(StrEnum):
     TAKING = "the stake is being taken"
     TAKEN = "the stake is taken"
     PAYING = "the win is being paid"
+    PAYING_JACKPOT = "the win is paid, the jackpot is being paid"
     PAID = "settled"
     RETURNING = "the stake is being returned"
     RETURNED = "refunded"
@@ -60,6 +74,7 @@ class Stage(StrEnum):
 _MOVES = {
     Stage.TAKING: (STAKE, Stage.TAKEN),
     Stage.PAYING: (WIN, Stage.PAID),
+    Stage.PAYING_JACKPOT: (JACKPOT, Stage.PAID),
     Stage.RETURNING: (RETURN, Stage.RETURNED),
     Stage.CLAWING: (CLAW_BACK, Stage.GIVING_BACK),
     Stage.GIVING_BACK: (RETURN, Stage.REVERSED),
@@ -72,6 +87,7 @@ _ROWS = {
     Stage.GIVING_BACK: ("settled", "reversing"),
     Stage.TAKEN: ("acceptance", None),
     Stage.PAYING: ("settling", None),
+    Stage.PAYING_JACKPOT: ("settling", None),
     Stage.PAID: ("settled", None),
     Stage.RETURNED: ("refunded", None),
     Stage.BURIED: ("refunded", None),
@@ -92,7 +108,10 @@ class Doubt(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a provider. ``stake`` and ``win`` as the operation has them, in major units."""
+    """One call of a provider. ``stake`` and ``win`` as the operation has them, in major units.
+
+    ``jackpot`` is an amount of the provider's own, or the name of a pool.
+    """
 
     operation: str
     bet: str
@@ -103,6 +122,7 @@ class Call:
     round: str = ""
     stake: str | None = None
     win: str | None = None
+    jackpot: str | None = None
 
     @property
     def opens(self) -> bool:
@@ -112,32 +132,37 @@ class Call:
     @property
     def facts(self) -> tuple[str | None, ...]:
         """Return what distinguishes a repeat from a contradiction (edge case 3)."""
-        return (self.player, self.currency, self.game, self.round, self.stake, self.win)
+        return (self.player, self.currency, self.game, self.round, self.stake, self.win, self.jackpot)
 
 
 @dataclass(frozen=True, slots=True)
 class Bet:
-    """One thing that may be so. ``filed``: PayOut and Refund in the order in which the bet got them.
+    """One thing that may be so. ``filed``: PayOut with win and jackpot, and Refund, in the order in which they came.
 
-    ``marked`` is the operators' action on a parked movement, until it is carried out. ``by_hand`` and ``back_by_hand``:
-    win and stake were paid outside of this service. ``unseen``: the casino has made what our row ended without.
+    ``jackpot`` is what the row has: an amount, or the name of a pool; ``empty``: there was nothing in it. ``marked`` is
+    the operators' action on a parked movement, until it is carried out; ``by_hand`` are the movements that were paid
+    outside of this service. ``unseen``: the casino has made what our row ended without. ``listed``: stake and win have
+    left in one list.
     """
 
     stage: Stage = Stage.NONE
     opened: Call | None = None
     player: str = ""
     currency: str = ""
+    game: str = ""
     refusal: Said | None = None
     win: str | None = None
+    jackpot: str | None = None
+    empty: bool = False
     told: bool = False
-    filed: tuple[tuple[str, str | None], ...] = ()
+    filed: tuple[tuple[str, str | None, str | None], ...] = ()
     early: bool = False
     doubt: Doubt = Doubt.NO
     parked: bool = False
     marked: str = ""
-    by_hand: bool = False
-    back_by_hand: bool = False
+    by_hand: frozenset[int] = frozenset()
     unseen: bool = False
+    listed: bool = False
 
     @property
     def one_step(self) -> bool:
@@ -147,7 +172,7 @@ class Bet:
     @property
     def refund_filed(self) -> bool:
         """Return whether the bet has a Refund."""
-        return any(name == "refund" for name, _ in self.filed)
+        return any(name == "refund" for name, *_ in self.filed)
 
     @property
     def is_refunded(self) -> bool:
@@ -155,26 +180,44 @@ class Bet:
         return bool(self.filed) and self.filed[0][0] == "refund"
 
     @property
+    def won(self) -> str | None:
+        """Return what it wins beside the win: an amount, the name of a pool, nothing of one; None: no jackpot."""
+        return NOTHING if self.empty else self.jackpot
+
+    @property
+    def pays_jackpot(self) -> bool:
+        """Return whether a jackpot follows the win."""
+        return self.won not in (None, NOTHING)
+
+    @property
     def moving(self) -> int | None:
         """Return the type of the movement that is on its way, or parked."""
         return _MOVES[self.stage][0] if self.stage in _MOVES else None
 
     @property
-    def unbooked(self) -> int | None:
-        """Return the type of the movement that may be at the casino alone when the bet rests."""
-        if self.unseen:
-            return CLAW_BACK if self.stage is Stage.KEPT else STAKE
-        return self.moving if self.parked and self.doubt is not Doubt.NO else None
+    def unbooked(self) -> tuple[int, ...]:
+        """Return the types of the movements that may be at the casino alone when the bet rests."""
+        if self.unseen and self.stage is Stage.KEPT:
+            return (CLAW_BACK,)
+        if self.unseen or (self.stage is Stage.TAKING and self.doubt is Doubt.MADE):
+            return (STAKE, WIN) if self.listed else (STAKE,)
+        return (self.moving,) if self.moving is not None and self.parked and self.doubt is not Doubt.NO else ()
 
     def made(self, **changed: Any) -> "Bet":
         """With the movement made that is on its way."""
         told = {"doubt": Doubt.NO, "parked": False, "marked": "", **changed}
-        return replace(self, stage=_MOVES[self.stage][1], **told)
+        after = _MOVES[self.stage][1]
+        if self.stage is Stage.PAYING and self.pays_jackpot:
+            after = Stage.PAYING_JACKPOT
+        if self.stage is Stage.TAKING and self.listed:
+            # Nothing can return the stake any more: the win may be at the casino (edge case 142).
+            after, told["win"] = Stage.PAYING, self.opened.win if self.opened else None
+        return replace(self, stage=after, **told)
 
-    def files(self, name: str, win: str | None = None) -> "Bet":
+    def files(self, name: str, win: str | None = None, jackpot: str | None = None) -> "Bet":
         """With a message more: at most one of each kind counts."""
-        known = any(filed == name for filed, _ in self.filed)
-        return self if known else replace(self, filed=(*self.filed, (name, win)))
+        known = any(filed == name for filed, *_ in self.filed)
+        return self if known else replace(self, filed=(*self.filed, (name, win, jackpot)))
 
     def journals(self) -> Iterator[Journal]:
         """Return what the casino's journal of the bet may be once it rests."""
@@ -183,6 +226,8 @@ class Bet:
             yield before
         if moving is not None and self.doubt in (Doubt.PERHAPS, Doubt.MADE):
             yield (*before, moving)
+        if self.listed and WIN in self.unbooked and self.opened is not None:
+            yield ((STAKE, str(self.opened.stake)), (WIN, str(self.opened.win)))
 
     def _made_before(self) -> Journal:
         """Return what is certainly there, in its order."""
@@ -190,14 +235,18 @@ class Bet:
         if opened is None or stage in (Stage.NONE, Stage.TAKING):
             return ()
         stake, back = (STAKE, str(opened.stake)), (RETURN, str(opened.stake))
-        returned: Journal = () if self.back_by_hand else (back,)
+        returned: Journal = () if RETURN in self.by_hand else (back,)
         if stage in (Stage.BURIED, Stage.REFUSED):
             return (stake,) if self.unseen else ()
         if stage in (Stage.TAKEN, Stage.PAYING, Stage.RETURNING):
             return (stake,)
         if stage is Stage.RETURNED:
             return (stake, *returned)
-        paid: Journal = () if self.by_hand else ((WIN, str(self.win)),)
+        paid: Journal = () if WIN in self.by_hand else ((WIN, str(self.win)),)
+        if stage is Stage.PAYING_JACKPOT:
+            return (stake, *paid)
+        if stage is Stage.PAID and self.pays_jackpot and JACKPOT not in self.by_hand:
+            return (stake, *paid, (JACKPOT, str(self.won)))
         clawed: Journal = () if Decimal(self.win or 0) == 0 else ((CLAW_BACK, str(self.win)),)
         if stage in (Stage.PAID, Stage.CLAWING) or (stage is Stage.KEPT and not self.unseen):
             return (stake, *paid)
@@ -207,7 +256,8 @@ class Bet:
         """Return what is on its way, as the journal will have it."""
         if self.opened is None or self.moving is None:
             return None
-        return self.moving, str(self.win if self.moving in (WIN, CLAW_BACK) else self.opened.stake)
+        amounts = {WIN: self.win, CLAW_BACK: self.win, JACKPOT: self.won}
+        return self.moving, str(amounts.get(self.moving, self.opened.stake))
 
     def views(self) -> list[dict[str, Any]]:
         """Return what row and journal may show of it at rest."""
@@ -217,6 +267,7 @@ class Bet:
             {
                 "state": state,
                 "refusal": refusal,
+                "jackpot": self.jackpot,
                 "told": self.told,
                 "reversal": reversal,
                 "parked": [self.moving] if self.parked else [],
@@ -234,6 +285,7 @@ UNSEEN: Bets = frozenset({Bet()})
 class World:
     """All that is not the bet: profiles, sessions that have ended, blocked players, the casino's faults of now.
 
+    ``one_step``: the casino takes stake and win of a PayInOut in one list. ``accepts``: it confirms by Accept.
     ``late``: a worker is away, for a moment or because it has died. What is on its way may be sent once more, or too
     late.
     """
@@ -241,11 +293,23 @@ class World:
     soon_never_seen: bool = False
     soon_withdrawn: bool = False
     reverses: bool = False
+    one_step: bool = False
+    accepts: bool = False
     ended: set[str] = field(default_factory=set)
     blocked: set[str] = field(default_factory=set)
     blocked_at_casino: set[str] = field(default_factory=set)
     faults: list[dict[str, Any]] = field(default_factory=list)
     late: bool = False
+
+    def of_cashbacks(self) -> "World":
+        """Return the same for cashbacks: their faults, as if they were those of bets."""
+        about = [fault for fault in self.faults if fault["path"] in OF_CASHBACKS]
+        return replace(self, faults=[fault | {"path": OF_CASHBACKS[fault["path"]]} for fault in about])
+
+    @property
+    def calm(self) -> bool:
+        """Return whether no fault changes what a provider hears."""
+        return all(fault["kind"] in CLEAN or fault["path"] in OF_CASHBACKS for fault in self.faults)
 
     def own_refusal(self, call: Call) -> Said | None:
         """Return our own refusal of a new stake (edge cases 52, 54, 56)."""
@@ -264,14 +328,16 @@ class World:
             return BLOCKED
         return NO_MONEY if Decimal(call.stake or 0) > FUNDS else None
 
-    def unclear(self, kind: int) -> bool:
-        """Return whether a send of this type may stay without a definite answer."""
-        return self.late or any(_decides_nothing(fault) for fault in self._of(kind))
+    def unclear(self, kind: int, *, listed: bool = False) -> bool:
+        """Return whether a send of this type may stay without a definite answer. ``listed``: one in a list."""
+        return self.late or any(_decides_nothing(fault) for fault in self._of(kind, listed=listed))
 
-    def refused(self, kind: int) -> list[int]:
+    def refused(self, kind: int, *, listed: bool = False) -> list[int]:
         """Return the codes with which the casino may refuse this type; a refusing answer means that it took nothing,
-        but for an item of a list."""
+        but for an item of a list. ``listed``: as the first of a list, with which the whole of it may be refused."""
         answers = [fault["error_code"] for fault in self._of(kind) if _is_refusal(fault)]
+        if listed:
+            answers += [fault["error_code"] for fault in self.faults if _refuses_list(fault)]
         return answers + [fault["fields"]["ErrorCode"] for fault in self._of(kind) if _refuses_items(fault)]
 
     def says_duplicate(self, kind: int) -> bool:
@@ -303,8 +369,8 @@ class World:
         """
         return not self.late and not self.blind and all(_is_found(fault) for fault in self.faults)
 
-    def _of(self, kind: int) -> list[dict[str, Any]]:
-        paths = (MAKE, ACCEPTS, LIST) if kind > 0 else (MAKE, ACCEPTS)
+    def _of(self, kind: int, *, listed: bool = False) -> list[dict[str, Any]]:
+        paths = (MAKE, ACCEPTS, LIST) if kind > 0 or listed else (MAKE, ACCEPTS)
         about = [fault for fault in self.faults if fault["path"] in paths and fault["kind"] not in CLEAN]
         return [fault for fault in about if fault.get("transaction_type") in (None, kind)]
 
@@ -312,6 +378,10 @@ class World:
 def _is_refusal(fault: dict[str, Any]) -> bool:
     # An answer that refuses a whole list refuses none of its items by itself (edge case 131).
     return bool(fault["kind"] == "error_code" and fault["error_code"] != DUPLICATE and fault["path"] != LIST)
+
+
+def _refuses_list(fault: dict[str, Any]) -> bool:
+    return bool(fault["path"] == LIST and fault["kind"] == "error_code")
 
 
 def _refuses_items(fault: dict[str, Any]) -> bool:
@@ -326,7 +396,7 @@ def _decides_nothing(fault: dict[str, Any]) -> bool:
 
 def _is_found(fault: dict[str, Any]) -> bool:
     # What a list leaves unknown goes on alone.
-    if fault["path"] in (INFO, LIST) or fault["kind"] in CLEAN:
+    if fault["path"] in (INFO, LIST, *OF_CASHBACKS) or fault["kind"] in CLEAN:
         return True
     if fault.get("error_code") == DUPLICATE:
         # A claw-back that is certainly not there is sent again, without end.
@@ -349,9 +419,9 @@ def steps(bet: Bet, world: World) -> Iterator[Bet]:
             yield from _taking(bet, world)
         case Stage.TAKEN:
             yield from _taken(bet, world)
-        case Stage.PAYING | Stage.RETURNING | Stage.GIVING_BACK:
+        case Stage.PAYING | Stage.PAYING_JACKPOT | Stage.RETURNING | Stage.GIVING_BACK:
             yield from _owed(bet, world)
-        case Stage.PAID if bet.refund_filed and (bet.one_step or world.reverses):
+        case Stage.PAID if bet.refund_filed and _wants_reversal(bet, world):
             yield _reversing(bet)
         case Stage.CLAWING:
             yield from _clawing(bet, world)
@@ -362,12 +432,13 @@ def _taking(bet: Bet, world: World) -> Iterator[Bet]:
     assert call is not None
     verdict = world.verdict(call)
     at_casino = bet.doubt in (Doubt.PERHAPS, Doubt.MADE)
-    if world.unclear(STAKE):
+    if world.unclear(STAKE, listed=bet.listed):
         doubt = Doubt.ABSENT if verdict else Doubt.PERHAPS
         if not at_casino:
             yield replace(bet, doubt=doubt)
     if verdict is None or at_casino:
-        yield bet.made()
+        # The win of a list may be at the casino as well.
+        yield from (bet.made(doubt=doubt) for doubt in ((Doubt.NO, Doubt.PERHAPS) if bet.listed else (Doubt.NO,)))
     if world.misreads and at_casino:
         yield replace(bet, parked=True, doubt=Doubt.MADE)
     if bet.doubt is Doubt.MADE:
@@ -378,7 +449,7 @@ def _taking(bet: Bet, world: World) -> Iterator[Bet]:
         return
     if bet.is_refunded:
         yield replace(bet, stage=Stage.BURIED)
-    for code in world.refused(STAKE):
+    for code in world.refused(STAKE, listed=bet.listed):
         yield replace(bet, stage=Stage.REFUSED, refusal=_REFUSALS[code])
     if verdict is not None:
         yield replace(bet, stage=Stage.REFUSED, refusal=verdict)
@@ -394,17 +465,26 @@ def _ended_without_stake(bet: Bet, refusal: Said, *, unseen: bool = False) -> Be
 def _taken(bet: Bet, world: World) -> Iterator[Bet]:
     if bet.one_step:
         # Edge case 46: a Refund that is there before the win is sent keeps it from being sent.
-        yield replace(bet, stage=Stage.PAYING, win=bet.opened.win if bet.opened else None)
+        assert bet.opened is not None
+        yield from _decided(bet, bet.opened.win, bet.opened.jackpot)
         if bet.refund_filed:
             yield replace(bet, stage=Stage.RETURNING)
     elif bet.filed:
-        name, win = bet.filed[0]
+        name, win, jackpot = bet.filed[0]
         if name == "refund":
             yield replace(bet, stage=Stage.RETURNING)
         else:
-            yield replace(bet, stage=Stage.PAYING, win=win, told=True)
+            yield from _decided(replace(bet, told=True), win, jackpot)
     elif world.soon_withdrawn and not bet.told:
         yield replace(bet, stage=Stage.RETURNING)
+
+
+def _decided(bet: Bet, win: str | None, jackpot: str | None) -> Iterator[Bet]:
+    """Return a bet whose row has win and jackpot. What a pool has, ``pools`` knows."""
+    decided = replace(bet, stage=Stage.PAYING, win=win, jackpot=jackpot)
+    yield decided
+    if jackpot in POOLS:
+        yield replace(decided, empty=True)
 
 
 def _owed(bet: Bet, world: World) -> Iterator[Bet]:
@@ -413,7 +493,7 @@ def _owed(bet: Bet, world: World) -> Iterator[Bet]:
     yield bet.made()
     if world.unclear(kind) and bet.doubt is Doubt.NO:
         yield replace(bet, doubt=Doubt.PERHAPS)
-    if kind == WIN and _PARKING & set(world.refused(WIN)):
+    if kind in (WIN, JACKPOT) and PARKING & set(world.refused(kind)):
         # What may be a repeat is looked for before it is parked (edge case 84); the first send cannot be there.
         clear = bet.doubt is Doubt.PERHAPS and not world.blind and not world.refuses_what_it_made
         yield replace(bet, parked=True, doubt=Doubt.NO if clear else bet.doubt)
@@ -426,9 +506,9 @@ def _owed(bet: Bet, world: World) -> Iterator[Bet]:
 
 def _clawing(bet: Bet, world: World) -> Iterator[Bet]:
     # What was paid by hand is not the casino's to take back.
-    if bet.by_hand or (world.refused(CLAW_BACK) and bet.doubt is not Doubt.MADE):
+    if WIN in bet.by_hand or (world.refused(CLAW_BACK) and bet.doubt is not Doubt.MADE):
         yield replace(bet, stage=Stage.KEPT, doubt=Doubt.NO)
-    if bet.by_hand:
+    if WIN in bet.by_hand:
         return
     yield bet.made()
     if world.unclear(CLAW_BACK) and bet.doubt is Doubt.NO:
@@ -454,7 +534,7 @@ def _marked(bet: Bet, world: World) -> Iterator[Bet]:
             if bet.doubt is not Doubt.NO:
                 yield replace(bet, marked="", doubt=Doubt.MADE) if world.misreads else bet.made()
             if bet.doubt is not Doubt.MADE:
-                yield bet.made(**{"by_hand" if bet.stage is Stage.PAYING else "back_by_hand": True})
+                yield bet.made(by_hand=bet.by_hand | {_MOVES[bet.stage][0]})
 
 
 def _reversing(bet: Bet) -> Bet:
@@ -495,42 +575,67 @@ def arrive(bet: Bet, call: Call, world: World) -> Iterator[Bet]:
 def _opens(bet: Bet, call: Call, world: World) -> Bet:
     if bet.stage is not Stage.NONE:
         return bet
-    fresh = replace(bet, opened=call, player=call.player, currency=call.currency)
+    fresh = replace(bet, opened=call, player=call.player, currency=call.currency, game=call.game, jackpot=call.jackpot)
     if refusal := world.own_refusal(call):
         return replace(fresh, stage=Stage.REFUSED, refusal=refusal)
-    return replace(fresh, stage=Stage.TAKING)
+    # A jackpot comes after its win, which has to be known first.
+    listed = world.one_step and call.win is not None and call.jackpot is None
+    return replace(fresh, stage=Stage.TAKING, listed=listed)
 
 
 def _pay_out_arrives(bet: Bet, call: Call, world: World) -> Iterator[Bet]:
     if bet.stage is Stage.NONE:
         yield replace(bet, early=True)
         if bet.early and world.soon_never_seen:
-            tombstone = replace(bet, player=call.player, currency=call.currency)
-            yield replace(tombstone, stage=Stage.REFUSED, refusal=NEVER_SEEN)
+            yield replace(_tombstone(bet, call), stage=Stage.REFUSED, refusal=NEVER_SEEN)
     elif bet.stage in (Stage.TAKING, Stage.TAKEN) and not _contradicts(bet, call):
-        yield bet.files("pay-out", call.win)
+        yield bet.files("pay-out", call.win, call.jackpot)
     else:
         yield bet
 
 
 def _refund_arrives(bet: Bet, call: Call, world: World) -> Bet:
     if bet.stage is Stage.NONE:
-        return replace(bet, stage=Stage.BURIED, player=call.player, currency=call.currency)
+        return replace(_tombstone(bet, call), stage=Stage.BURIED)
     if call.player != bet.player:
         return bet
-    wants_reversal = bet.one_step or world.reverses
+    wants_reversal = _wants_reversal(bet, world)
     if bet.stage in (Stage.TAKING, Stage.TAKEN) or (bet.stage is Stage.PAYING and wants_reversal):
         return bet.files("refund")
     return _reversing(bet) if bet.stage is Stage.PAID and wants_reversal else bet
 
 
+def _tombstone(bet: Bet, call: Call) -> Bet:
+    return replace(bet, player=call.player, currency=call.currency, game=call.game)
+
+
+def _wants_reversal(bet: Bet, world: World) -> bool:
+    """Return whether a Refund takes back the win of a bet: never with a jackpot (edge case 183)."""
+    return bet.jackpot is None and (bet.one_step or world.reverses)
+
+
 def _contradicts(bet: Bet, call: Call) -> bool:
-    """Return whether a PayOut is not of this bet (edge cases 3, 6, 11, 53)."""
+    """Return whether a PayOut is not of this bet (edge cases 3, 6, 11, 53, 182)."""
     if bet.player != call.player or bet.currency != call.currency or bet.one_step:
         return True
     if bet.opened is not None and bet.opened.round != call.round:
         return True
-    return bet.win is not None and bet.win != call.win
+    return bet.win is not None and (bet.win, bet.jackpot) != (call.win, call.jackpot)
+
+
+def _can_win(bet: Bet, call: Call) -> set[bool]:
+    """Return whether the API lets a bet win what the call names (edge case 195).
+
+    The row of the bet decides; as long as there is none, the call's own session.
+    """
+    if call.jackpot not in POOLS:
+        return {True}
+    by_session = POOLS[call.jackpot] == (call.game, call.currency)
+    by_row = bet.jackpot == call.jackpot or POOLS[call.jackpot] == (bet.game, bet.currency)
+    return {
+        Stage.NONE: {by_session},
+        Stage.TAKING: {by_session, by_row},
+    }.get(bet.stage, {by_row})
 
 
 def answer(bet: Bet, call: Call, world: World) -> Said:
@@ -555,9 +660,14 @@ def _to_opening(bet: Bet, call: Call) -> Said:
         return UNKNOWN
     if bet.stage in (Stage.RETURNING, Stage.RETURNED, Stage.REVERSED) and not bet.told:
         return REFUNDED
-    if bet.one_step and bet.stage in (Stage.TAKEN, Stage.PAYING):
+    if bet.one_step and bet.stage in (Stage.TAKEN, Stage.PAYING, Stage.PAYING_JACKPOT):
         return UNKNOWN
-    return DONE
+    return _done(bet.won if bet.one_step else None)
+
+
+def _done(won: str | None) -> Said:
+    """Return "done", with what the answer says of a jackpot."""
+    return (1, None if won is None else f"jackpot {won}")
 
 
 def _to_pay_out(bet: Bet, call: Call) -> Said:
@@ -570,20 +680,19 @@ def _to_pay_out(bet: Bet, call: Call) -> Said:
             return NEVER_SEEN if bet.refusal == NEVER_SEEN else REFUSED_BET
         case Stage.RETURNING | Stage.RETURNED | Stage.BURIED | Stage.REVERSED:
             return REFUNDED
-        case Stage.TAKING | Stage.TAKEN | Stage.PAYING:
+        case Stage.TAKING | Stage.TAKEN | Stage.PAYING | Stage.PAYING_JACKPOT:
             return UNKNOWN
         case _:
-            return DONE
+            return _done(bet.won)
 
 
 def _to_refund(bet: Bet, call: Call, world: World) -> Said:
     if bet.player != call.player:
         return DIFFERENT
-    wants_reversal = bet.one_step or world.reverses
     match bet.stage:
         case Stage.REFUSED:
             return REFUSED_BET
-        case Stage.PAYING | Stage.PAID if not wants_reversal:
+        case Stage.PAYING | Stage.PAYING_JACKPOT | Stage.PAID if not _wants_reversal(bet, world):
             return SETTLED
         case Stage.RETURNED | Stage.BURIED | Stage.REVERSED:
             return DONE
@@ -594,7 +703,7 @@ def _to_refund(bet: Bet, call: Call, world: World) -> Said:
 
 
 def _is_told(bet: Bet, call: Call, said: Said) -> Bet:
-    return replace(bet, told=True) if call.opens and said == DONE else bet
+    return replace(bet, told=True) if call.opens and said[0] == 1 else bet
 
 
 # Calls at once
@@ -632,11 +741,8 @@ def _onward(bet: Bet, standing: tuple[Any, ...], calls: tuple[Call, ...], world:
             return (*standing[:place], what, *standing[place + 1 :])
 
         if one == _AWAY:
-            for there in arrive(bet, call, world):
-                yield there, put(_THERE)
-            # It may not have come to its bet, and has to be repeated: its time may be over before a busy service has
-            # looked, and if it crosses the PayIn it may find neither bet nor room for a tombstone.
-            yield bet, put(UNKNOWN)
+            for there, how in _arriving(bet, call, world):
+                yield there, put(how)
         elif one == _THERE:
             said = answer(bet, call, world)
             yield _is_told(bet, call, said), put(said)
@@ -648,9 +754,23 @@ def _onward(bet: Bet, standing: tuple[Any, ...], calls: tuple[Call, ...], world:
                 yield _is_told(bet, call, said), put(UNKNOWN)
 
 
+def _arriving(bet: Bet, call: Call, world: World) -> Iterator[tuple[Bet, Any]]:
+    """Return what the arrival of a call makes of a bet, and how the call stands then."""
+    can_win = _can_win(bet, call)
+    if True in can_win:
+        for there in arrive(bet, call, world):
+            yield there, _THERE
+    if False in can_win:
+        yield bet, NO_POOL
+    # It may not have come to its bet, and has to be repeated: its time may be over before a busy service has looked,
+    # and if it crosses the PayIn it may find neither bet nor room for a tombstone.
+    yield bet, UNKNOWN
+
+
 def will_be_known(bets: Bets, call: Call, world: World) -> bool:
     """Return whether a call gets a definite answer in the end, without any other call."""
-    there = [bet for before in closure(bets, world) for bet in arrive(before, call, world)]
+    passed = [bet for bet in closure(bets, world) if True in _can_win(bet, call)]
+    there = [bet for before in passed for bet in arrive(before, call, world)]
     return all(answer(bet, call, world) != UNKNOWN for bet in at_rest(there, world))
 
 
@@ -682,7 +802,7 @@ def _acted(bet: Bet, action: str, win: str | None) -> Bet | None:
             return bet.files("refund")
         case "settle" if undecided and bet.stage is Stage.TAKEN and not bet.one_step:
             return bet.files("pay-out", win)
-        case "mark-paid" if bet.parked and bet.moving in (WIN, RETURN):
+        case "mark-paid" if bet.parked and bet.moving in (WIN, RETURN, JACKPOT):
             return replace(bet, marked=action)
         case "mark-taken" | "mark-not-taken" if bet.parked and bet.moving in (STAKE, CLAW_BACK):
             return replace(bet, marked=action)

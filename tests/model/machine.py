@@ -7,27 +7,24 @@ script that ``python -m tests.model.replay`` plays again.
 import json
 import random
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import product
-from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from tests.model import book
-from tests.model.book import UNKNOWN, Bets, Call, Said, World
-from tests.model.play import BALANCE, PLAYERS, Play, Step
-from tests.partner import Stack
+from tests.model import book, pools
+from tests.model.book import POOLS, UNKNOWN, Bets, Call, Said, World
+from tests.model.orders import OrderRules
+from tests.model.play import BALANCE, PLAYERS, Step, amount_won, as_allowed
+from tests.model.pools import Contributions, Pools
+from tests.model.script import once, picked
 
-_T = TypeVar("_T")
 _DEFINITE_WITHIN = 30
-# Seconds without a change after which a bet is at rest; while a failure is made shorter, little more than is needed.
-_STILL, _STILL_WHILE_SHRINKING = 12, 7
 # Short times, if the specification lets a profile choose; the casino applies at once what it takes.
 _CASINO = (
     "{{attempt_timeout: 1.5, message_lifetime: 2, clock_leeway: 0.5, effect_within: 1, accept_within: 1, "
@@ -38,6 +35,8 @@ _DEADLINE = 1.0
 _SHORT, _LONGER, _NEVER = 0.5, 0.6, 300
 # How long a bet without an answered PayIn may take until it is withdrawn, on a busy machine.
 _TAKEN_BACK_WITHIN = 4
+# The part of each stake that goes to a pool, so that no stake's part is a whole number of cents.
+_SHARE = "0.1151"
 # How long a worker is stopped after the last call of a step has left.
 _AWAY = 0.15
 
@@ -54,6 +53,8 @@ class _Slot:
 
 _Stage = book.Stage
 _OPEN = (_Stage.TAKING, _Stage.TAKEN)
+# A bet that has won a pool is at one of these stages.
+_WON = (_Stage.PAYING, _Stage.PAYING_JACKPOT, _Stage.PAID)
 _SLOTS = {
     "b1": _Slot("anna", "r1", "10.00", "25.00"),
     "b2": _Slot("anna", "r2", "20.00", "5.50"),
@@ -61,63 +62,17 @@ _SLOTS = {
 }
 
 
-class Disagreement(AssertionError):
-    """Service and book say different things."""
-
-
-class Enough(KeyboardInterrupt):
-    """The time is over. Of this family so that Hypothesis lets it through."""
-
-
-@dataclass
-class Trials:
-    """What all examples of a run share: the stack, the time, and the shortest script that failed."""
-
-    run: Callable[[Coroutine[Any, Any, Any]], Any]
-    stack: Stack
-    seconds: float
-    shrink_seconds: float = 60
-    began: float = field(default_factory=time.monotonic)
-    examples: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    answers: Counter[str] = field(default_factory=Counter)
-    ends: Counter[str] = field(default_factory=Counter)
-    script: list[Step] = field(default_factory=list)
-    why: str = ""
-    failed_at: float | None = None
-
-    def may_go_on(self) -> None:
-        """Raises Enough once the time for new examples, or for shorter ones, is over."""
-        now = time.monotonic()
-        if now - (self.failed_at or self.began) > (self.shrink_seconds if self.failed_at else self.seconds):
-            raise Enough
-
-    def failed(self, script: list[Step], why: str) -> None:
-        """Keep the shortest."""
-        self.failed_at = self.failed_at or time.monotonic()
-        if not self.script or _size(script) < _size(self.script):
-            self.script, self.why = list(script), why
-
-    def keep(self, folder: Path) -> Path:
-        """Write the script down, a step a line."""
-        file = folder / "disagreement.jsonl"
-        file.write_text("".join(json.dumps(step) + "\n" for step in self.script))
-        return file
-
-
-def _size(script: list[Step]) -> tuple[int, int]:
-    return sum(step["do"] != "rest" for step in script), len(json.dumps(script))
-
-
 # What is drawn
 
 _slots = st.sampled_from(sorted(_SLOTS))
-_twists = st.sampled_from(["", "", "", "", "amount", "player", "round", "currency", "game"])
+_twists = st.sampled_from(["", "", "", "", "", "amount", "player", "round", "currency", "game", "jackpot", "pool"])
+# What a bet wins beside its winnings, if it wins.
+_jackpots = st.sampled_from([None, None, None, "500.00", "grand", "grand"])
 _stakes = st.sampled_from(["", "", "", "", "", "5000.00", "0.05", "9999.00"])
 _picks = st.integers(0, 11)
 _wins = st.sampled_from(["", "", "", "0.00"])
 _openings = st.sampled_from(["pay-in", "pay-in-out"])
-_kinds = st.sampled_from([None, -1, 1, 2, -2])
+_kinds = st.sampled_from([None, -1, 1, 4, 2, -2])
 _times = st.sampled_from([1, 2, None])
 
 
@@ -164,6 +119,7 @@ _refusals = st.sampled_from(
     [
         *[(-1, 103802), (-1, 103805), (-1, 103806), (-1, 102823)],
         *[(1, 103805), (1, 103806), (1, 102823), (2, 103805), (2, 102823), (-2, 103802)],
+        *[(4, 103805), (4, 103806), (4, 102823)],
     ]
 ).flatmap(
     lambda chosen: _fault(
@@ -179,18 +135,19 @@ _of_accepts = st.one_of(
     _fault(path=_ACCEPT, kind=st.sampled_from(book.CLEAN), transaction_type=_kinds, times=_times),
     _fault(path=_ACCEPT, kind=st.sampled_from(["drop", "repeat", "early"]), transaction_type=_kinds, times=_times),
     _fault(path=_ACCEPT, kind=st.just("delay"), delay=st.just(1.5), transaction_type=_kinds, times=_times),
-    _fault(path=_ACCEPT, kind=st.just("contradict"), transaction_type=st.sampled_from([1, 2]), times=_times),
+    _fault(path=_ACCEPT, kind=st.just("contradict"), transaction_type=st.sampled_from([1, 2, 4]), times=_times),
     _fault(
         path=_ACCEPT,
         kind=st.just("error_code"),
         error_code=st.sampled_from([103805, 102823]),
-        transaction_type=st.sampled_from([1, 2]),
+        transaction_type=st.sampled_from([1, 2, 4]),
         times=_times,
     ),
 )
+_ITEMS = ("item_missing", "last_item_missing", "item_doubled", "item_foreign", "items_reversed")
 # What a casino does with a list. The whole of it is refused, and nothing of it was made; or each item, and was made.
 _LIST_FAULTS: list[dict[str, Any]] = [
-    *({"kind": kind} for kind in (*_MISHEARD, "item_missing", "item_doubled", "item_foreign", "items_reversed")),
+    *({"kind": kind} for kind in (*_MISHEARD, *_ITEMS)),
     *({"kind": kind, "commit": True} for kind in ("error", "status")),
     {"kind": "hold_after"},
     *({"kind": "error_code", "error_code": code} for code in (103801, 103805)),
@@ -225,7 +182,15 @@ class _Scene:
     in_list: dict[str, Any] | None
 
 
-_SCENES = {"": 30, "odd words": 6, "credits in a list": 6, "a misread list": 2, "a death": 1}
+_SCENES = {
+    "": 30,
+    "odd words": 6,
+    "credits in a list": 6,
+    "a misread list": 2,
+    "a cancel in doubt": 2,
+    "a death": 1,
+}
+_CANCELS = [("c1", "lost"), ("c2", "drop"), ("c2", "lost"), ("c1", "garbage")]
 _POINTS = ["counted", "answered", "recorded", "outcome_known", "outcome_told", "answer_written"]
 
 
@@ -251,23 +216,19 @@ def _scene(number: int) -> _Scene:
 _scenes = st.integers(0, 2**64 - 1).map(_scene)
 
 
-class Machine(RuleBasedStateMachine):
-    """Three bets of two players; each rule is one step of the script."""
-
-    trials: ClassVar[Trials]
+class Machine(OrderRules):
+    """Three bets of two players, and cashbacks beside them; each rule is one step of the script."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.trials.may_go_on()
-        self.trials.examples += 1
-        self._play = Play(self.trials.stack, _STILL_WHILE_SHRINKING if self.trials.failed_at else _STILL)
-        self._script: list[Step] = []
-        self._world = World()
         self._bets: dict[str, Bets] = {}
+        self._jackpots: dict[str, str | None] = {}
+        self._pools: dict[str, Pools] = {}
+        self._contributions = {pool: Contributions(Decimal(_SHARE)) for pool in POOLS}
+        self._disabled: set[str] = set()
         self._seats = {player: 0 for player in PLAYERS}
         self._calls: list[Call] = []
         self._open_ended: dict[Call, None] = {}
-        self._failed = False
         self._accept, self._codes_104, self._lists = False, False, ""
         self._scene: _Scene | None = None
         self._steps = 0
@@ -275,20 +236,6 @@ class Machine(RuleBasedStateMachine):
         self._patient = False
 
     # How a step is played
-
-    def _do(self, step: Step) -> Any:
-        self._script.append(step)
-        self.trials.counts[step["do"]] += 1
-        try:
-            step["heard"] = self.trials.run(self._play.do(step))
-        except Exception as error:
-            self._disagree(f"the step cannot be played: {type(error).__name__}: {error}", error)
-        return step["heard"]
-
-    def _disagree(self, why: str, cause: Exception | None = None) -> None:
-        self._failed = True
-        self.trials.failed(self._script, why)
-        raise Disagreement(why) from cause
 
     def _now(self, name: str) -> Bets:
         return self._bets.get(name, book.UNSEEN)
@@ -312,6 +259,7 @@ class Machine(RuleBasedStateMachine):
         self._world.late = False
 
     def _settle(self) -> None:
+        super()._settle()
         self._bets = {name: book.closure(bets, self._world) for name, bets in self._bets.items()}
 
     # Calls
@@ -321,7 +269,9 @@ class Machine(RuleBasedStateMachine):
         name = calls[0].bet
         allowed = book.hear(self._now(name), calls, self._world)
         heard = self._hear(calls, allowed, away)
+        answered = self._script[-1]
         self._bets[name] = allowed[heard]
+        self._hear_of_pools(answered)
         if any(said[0] == 1 for said in heard):
             self._look(name)
         return heard
@@ -330,8 +280,10 @@ class Machine(RuleBasedStateMachine):
         """Make these calls at once; each is of a bet of its own."""
         allowed = [book.hear(self._now(call.bet), (call,), self._world) for call in calls]
         heard = self._hear(calls, [tuple(said for (said,) in answers) for answers in product(*allowed)], away)
+        answered = self._script[-1]
         for call, said, one in zip(calls, heard, allowed, strict=True):
             self._bets[call.bet] = one[(said,)]
+        self._hear_of_pools(answered)
         for call, said in zip(calls, heard, strict=True):
             if said[0] == 1:
                 self._look(call.bet)
@@ -345,7 +297,8 @@ class Machine(RuleBasedStateMachine):
             step["away"] = away
             self.trials.counts["calls while the worker is away"] += 1
         step["allowed"] = sorted([list(map(list, said)) for said in allowed], key=str)
-        heard = tuple(self._normal(said) for said in self._do(step))
+        raw = self._do(step)
+        heard = tuple(self._normal(call, said) for call, said in zip(step["calls"], raw, strict=True))
         for call, (code, reason) in zip(calls, heard, strict=True):
             self.trials.answers[f"{call.operation} {code} {reason or ''}".rstrip()] += 1
         for call, said in zip(calls, heard, strict=True):
@@ -358,6 +311,22 @@ class Machine(RuleBasedStateMachine):
         self._calls.extend(call for call in calls if call not in self._calls)
         return heard
 
+    def _hear_of_pools(self, answered: Step) -> None:
+        """Check what answers say of pools: a bet that has won one hears the same each time, and no other has it."""
+        for call, said in zip(answered["calls"], answered["heard"], strict=True):
+            amount, bet = amount_won(call, said), call["body"]["betId"]
+            if amount is not None:
+                pool = call["body"]["jackpotId"]
+                self._pools[pool] = pools.after(self._pool_now(pool), bet, amount)
+                if not self._pools[pool]:
+                    self._disagree(f"{bet}: it cannot have won {amount} of the pool {pool}")
+
+    def _pool_now(self, pool: str) -> Pools:
+        """Return what may have become of a pool by now: any bet that may be paid may have emptied it."""
+        now = {name: book.closure(bets, self._world) for name, bets in self._bets.items()}
+        may = [name for name, bets in now.items() if any(_has_won(bet, pool) for bet in bets)]
+        return pools.closure(self._pools[pool], may)
+
     def _look(self, name: str) -> None:
         """Check that what was answered "done" is done: once nothing is on its way, the money is where it belongs."""
         bets = self._now(name)
@@ -368,12 +337,10 @@ class Machine(RuleBasedStateMachine):
         if self._do(step) not in step["allowed"]:
             self._disagree(f"{name}: after this answer the casino's journal is {step['heard']}, allowed {allowed}")
 
-    def _normal(self, said: list[Any]) -> Said:
-        """104 is 1; no answer is 99."""
-        code, reason = said
-        if code == 99:
-            return UNKNOWN
-        return (1, None) if code == 104 and self._codes_104 else (code, reason)
+    def _normal(self, call: Step, said: list[Any]) -> Said:
+        """Return an answer in the words of the book; 104 is none if the profile does not have it."""
+        code, reason = said if said[0] == 104 and not self._codes_104 else as_allowed(call, said)
+        return code, reason
 
     def _say_until_known(self, call: Call) -> None:
         """Repeat the call until its answer is definite, as a provider does; the casino must work, or confirm."""
@@ -384,7 +351,7 @@ class Machine(RuleBasedStateMachine):
             time.sleep(0.05)
 
     def _ask(self, call: Call) -> None:
-        calm = self._patient or all(fault["kind"] in book.CLEAN for fault in self._world.faults)
+        calm = self._patient or self._world.calm
         if calm and self._world.tells and book.will_be_known(self._now(call.bet), call, self._world):
             self._say_until_known(call)
         else:
@@ -398,6 +365,14 @@ class Machine(RuleBasedStateMachine):
             return slot
         wins = [bet.win for bet in self._now(name) if bet.win is not None]
         return _Slot(opened.player, opened.round, opened.stake or slot.stake, opened.win or (wins or [slot.win])[0])
+
+    def _jackpot(self, name: str, twist: str) -> str | None:
+        """Return what a bet wins beside its winnings: what it has, if that is decided, but for a twist."""
+        known = [bet.jackpot for bet in self._now(name) if bet.stage is not _Stage.NONE and (bet.win or bet.one_step)]
+        jackpot = known[0] if known else self._jackpots[name]
+        if twist == "jackpot":
+            return "750.00" if jackpot is None else None
+        return "wheel" if twist == "pool" else jackpot
 
     def _in(self, *stages: book.Stage) -> list[str]:
         """Return the bets that may be in one of these stages by now."""
@@ -419,6 +394,7 @@ class Machine(RuleBasedStateMachine):
         if twist == "game":
             session, game = f"{player}-wheel", "wheel"
         raised = Decimal("1.00") if twist == "amount" else Decimal(0)
+        wins = operation in ("pay-out", "pay-in-out")
         return Call(
             operation,
             name,
@@ -428,7 +404,8 @@ class Machine(RuleBasedStateMachine):
             game,
             round="" if operation == "refund" else slot.round + ("x" if twist == "round" else ""),
             stake=str(Decimal(stake or slot.stake) + raised) if opens else None,
-            win=str(Decimal(win or slot.win) + raised) if operation in ("pay-out", "pay-in-out") else None,
+            win=str(Decimal(win or slot.win) + raised) if wins else None,
+            jackpot=self._jackpot(name, twist) if wins else None,
         )
 
     # Rules: the casino and its profile
@@ -440,7 +417,9 @@ class Machine(RuleBasedStateMachine):
         reverses=st.booleans(),
         code_104=st.booleans(),
         duplicates=st.booleans(),
-        lists=st.sampled_from(["false", "credits"]),
+        lists=st.sampled_from(["false", "credits", "one_step"]),
+        jackpots=st.fixed_dictionaries({name: _jackpots for name in _SLOTS}),
+        seed=st.sampled_from(["100.00", "1.00", "0.00"]),
         scene=_scenes,
     )
     def open(
@@ -452,14 +431,18 @@ class Machine(RuleBasedStateMachine):
         code_104: bool,
         duplicates: bool,
         lists: str,
+        jackpots: dict[str, str | None],
+        seed: str,
         scene: _Scene,
     ) -> None:
-        """Set up a provider and a casino of this example's own."""
-        # An Accept would end what the list leaves in doubt.
-        accept = accept and scene.what != "a misread list"
+        """Set up a provider, a casino and pools of this example's own."""
+        # An Accept would end what is left in doubt.
+        accept = accept and scene.what not in ("a misread list", "a cancel in doubt")
         lists = "credits" if scene.what == "credits in a list" else lists
         self._accept, self._codes_104, self._lists, self._scene = accept, code_104, lists, scene
-        self._world = World(soon_never_seen=soon_never_seen, soon_withdrawn=soon_withdrawn, reverses=reverses)
+        self._jackpots = jackpots
+        self._pools = dict.fromkeys(POOLS, pools.of_seed(_minor(seed)))
+        self._world = World(soon_never_seen, soon_withdrawn, reverses, lists == "one_step", accept)
         provider = {
             "answer_deadline": _DEADLINE,
             "order_window": _SHORT if soon_never_seen else _NEVER,
@@ -471,19 +454,20 @@ class Machine(RuleBasedStateMachine):
         way = "accept" if accept else "reply"
         self._do(
             {"do": "open", "confirmation": way, "provider": json.dumps(provider), "casino": _CASINO.format(lists=lists)}
-            | {"switches": switches}
+            | {"switches": switches, "pools": {name: list(of) for name, of in POOLS.items()}}
+            | {"seed": seed, "share": _SHARE}
         )
 
     @rule(pick=_picks, operation=st.sampled_from(["pay-in", "pay-in", "pay-in-out"]))
     def bet(self, pick: int, operation: str) -> None:
         """Open a new bet that no rule refuses."""
-        for name in _picked(pick, self._in(_Stage.NONE)):
+        for name in picked(pick, self._in(_Stage.NONE)):
             self._ask(self._call(operation, name))
 
     @rule(pick=_picks, operation=st.sampled_from(["pay-out", "refund"]), win=_wins)
     def result(self, pick: int, operation: str, win: str) -> None:
         """Send the result of an open bet."""
-        for name in _picked(pick, self._in(*_OPEN)):
+        for name in picked(pick, self._in(*_OPEN)):
             self._ask(self._call(operation, name, win=win))
 
     @rule(name=_slots, operation=_openings, twist=_twists, stake=_stakes, win=_wins)
@@ -512,11 +496,12 @@ class Machine(RuleBasedStateMachine):
         if _Stage.NONE in stages:
             nexts = [("pay-in", -1), ("pay-in-out", -1), ("pay-in-out", 1)]
         elif _Stage.TAKEN in stages:
-            nexts = [("pay-out", 1), ("refund", 2)]
+            nexts = [("pay-out", 4 if self._jackpot(name, "") and pick % 4 else 1), ("refund", 2)]
         else:
             nexts = [("refund", -2), ("refund", 2)]
         operation, moves = nexts[pick % len(nexts)]
-        codes = {-1: [103802, 102823], 1: [103805, 103806, 102823], 2: [103805], -2: [103802]}[moves]
+        wins = [103805, 103806, 102823]
+        codes = {-1: [103802, 102823], 1: wins, 4: wins, 2: [103805], -2: [103802]}[moves]
         where: dict[str, Any] = {"path": "/payments/make", "transaction_type": moves}
         limit = {} if times is None else {"times": times}
         odd = _ODD_WORDS[refuses // 3] | {"commit": True} if kind == "answer" else {}
@@ -529,17 +514,17 @@ class Machine(RuleBasedStateMachine):
     @rule(pick=_picks)
     def again(self, pick: int) -> None:
         """Repeat any earlier call exactly."""
-        for call in _picked(pick, self._calls):
+        for call in picked(pick, self._calls):
             self._ask(call)
 
     @rule(
         name=_slots,
         first=st.sampled_from(["pay-in", "pay-in-out", "pay-out", "refund"]),
         second=st.sampled_from(["pay-in", "pay-out", "refund"]),
-        twist=st.sampled_from(["", "", "", "amount", "player"]),
+        twist=st.sampled_from(["", "", "", "amount", "player", "jackpot"]),
         win=st.sampled_from(["", "0.00"]),
     )
-    def at_once(self, name: str, first: str, second: str, twist: str, win: str) -> None:
+    def atonce(self, name: str, first: str, second: str, twist: str, win: str) -> None:
         """Make two calls of one bet at the same moment: the same one twice, or two that cross."""
         self._say(self._call(first, name), self._call(second, name, twist, win=win))
 
@@ -547,23 +532,33 @@ class Machine(RuleBasedStateMachine):
         pick=_picks,
         opening=st.sampled_from(["pay-in", "pay-in", "pay-in-out"]),
         operation=st.sampled_from(["pay-out", "pay-out", "refund", "pay-in"]),
-        twist=st.sampled_from(["round", "player", "player", "amount"]),
+        twist=st.sampled_from(["round", "player", "player", "amount", "jackpot"]),
         right_first=st.sampled_from([False, False, True]),
     )
     def right_and_wrong(self, pick: int, opening: str, operation: str, twist: str, right_first: bool) -> None:
         """Stop the worker for a moment, and open a bet meanwhile; call it with its own data and with others."""
-        for name in _picked(pick, self._in(_Stage.NONE)):
+        for name in picked(pick, self._in(_Stage.NONE)):
             calls = [self._call(operation, name, twist), self._call(operation, name)]
             if right_first:
                 calls.reverse()
             with self._late():
                 self._say(self._call(opening, name), *calls, away=_AWAY)
 
-    @precondition(lambda self: self._lists == "credits")
+    @precondition(lambda self: self._lists != "false")
     @rule(fault=_of_lists)
     def break_lists(self, fault: dict[str, Any]) -> None:
         """Let the casino fail with lists alone."""
-        self._break([fault])
+        # A casino that refuses a stake has not taken it: such a list is only one of credits.
+        if self._lists == "credits" or fault["kind"] != "rewrite":
+            self._break([fault])
+
+    @precondition(lambda self: self._lists == "one_step")
+    @rule(fault=_of_lists, pick=_picks, win=_wins)
+    def one_step(self, fault: dict[str, Any], pick: int, win: str) -> None:
+        """Open a bet whose stake and win leave in one list, at a casino that fails with it."""
+        self.break_lists(fault)
+        for name in picked(pick, self._in(_Stage.NONE)):
+            self._ask(self._call("pay-in-out", name, win=win))
 
     @invariant()
     def scene(self) -> None:
@@ -581,6 +576,7 @@ class Machine(RuleBasedStateMachine):
                 "odd words": self._odd_words,
                 "credits in a list": self._credits_in_a_list,
                 "a misread list": self._misread,
+                "a cancel in doubt": lambda scene: self._cancel_in_doubt(*_CANCELS[scene.pick % len(_CANCELS)]),
                 "a death": self._death,
             }
             parts[scene.what](scene)
@@ -647,6 +643,9 @@ class Machine(RuleBasedStateMachine):
 
     def _death(self, scene: _Scene) -> None:
         """Kill the worker, or the API, at a chosen point of what a bet does next; it is started again."""
+        if scene.pick % 4 == 3:
+            self._die_issuing("c1", scene.point)
+            return
         name = self._whose(scene)
         operation, kind = self._next(name, scene)
         if self._world.soon_withdrawn and kind == book.STAKE:
@@ -667,6 +666,13 @@ class Machine(RuleBasedStateMachine):
             for call in (pay_out, pay_in):
                 self._say(call)
         self.mend()
+
+    def _die_issuing(self, name: str, point: str) -> None:
+        """Kill the worker while it issues a cashback: no call waits for that."""
+        point = "credit_counted" if "_" in point else f"credit_{point}"
+        with self._dying(point):
+            self._issue(name)
+            self._do({"do": "wait", "seconds": _TAKEN_BACK_WITHIN, "dead_at": point})
 
     @contextmanager
     def _dying(self, point: str) -> Iterator[None]:
@@ -725,7 +731,7 @@ class Machine(RuleBasedStateMachine):
     def operate(self, pick: int, anywhere: bool, action: str, win: str) -> None:
         """Let an operator act, mostly if there is something to do."""
         parked = [name for name in _SLOTS if any(bet.parked for bet in self._now(name))]
-        for name in _picked(pick, sorted(_SLOTS) if anywhere else (parked or self._in(*_OPEN, _Stage.PAYING))):
+        for name in picked(pick, sorted(_SLOTS) if anywhere else (parked or self._in(*_OPEN, *_WON[:2]))):
             self._operate(name, action, win)
 
     def _operate(self, name: str, action: str, win: str) -> None:
@@ -736,6 +742,23 @@ class Machine(RuleBasedStateMachine):
         if heard not in allowed:
             self._disagree(f"{name}: {action} hears {heard}, allowed {sorted(allowed)}")
         self._bets[name] = allowed[heard]
+
+    @precondition(lambda self: "grand" in self._jackpots.values() and "grand" not in self._disabled)
+    @rule(amount=st.sampled_from([0, 0, 250, -250, -5000]))
+    def change_pool(self, amount: int) -> None:
+        """Let operators change what a pool has, or disable it."""
+        if amount:
+            allowed = pools.adjusted(self._pool_now("grand"), amount)
+            heard = self._do({"do": "adjust", "pool": "grand", "amount": amount, "allowed": sorted(allowed)})
+            if heard not in allowed:
+                self._disagree(f"the pool grand: {amount} more is {heard}, allowed {sorted(allowed)}")
+            self._pools["grand"] = allowed[heard]
+            return
+        # What has settled by then still counts.
+        self.rest()
+        self._do({"do": "disable", "pool": "grand"})
+        self._disabled.add("grand")
+        self._pools["grand"] = pools.disabled(self._pools["grand"])
 
     @rule(player=st.sampled_from(PLAYERS), what=st.sampled_from(["session", "block here", "block at the casino"]))
     def people(self, player: str, what: str) -> None:
@@ -759,52 +782,89 @@ class Machine(RuleBasedStateMachine):
     def rest(self) -> None:
         """Let the casino work and all come to rest; check rows, journal and balances."""
         self.mend()
-        if not self._calls or self._script[-1]["do"] == "rest":
+        if not (self._calls or self._cashbacks) or self._script[-1]["do"] == "book":
             return
         ends = {name: book.at_rest(bets, self._world) for name, bets in self._bets.items()}
-        views = {name: _once(view for bet in bets for view in bet.views()) for name, bets in ends.items()}
-        step: Step = {"do": "rest", "allowed": {"bets": views}}
+        views = {name: once(view for bet in bets for view in bet.views()) for name, bets in ends.items()}
+        held = {pool: [_pool_view(one) for one in self._pool_now(pool)] for pool in POOLS}
+        step: Step = {"do": "rest", "allowed": {"bets": views, "pools": held, "cashbacks": self._cashback_views()}}
         seen = self._do(step)
         for name, view in seen["bets"].items():
             if view not in views[name]:
                 self._disagree(f"{name}: at rest it is {view}, allowed {views[name]}")
             self._bets[name] = frozenset(bet for bet in ends[name] if view in bet.views())
-        owned = {player: str(self._balance(player, seen["bets"])) for player in PLAYERS}
+        self._pools_agree(seen["pools"])
+        self._cashbacks_rest(seen["cashbacks"])
+        owned = {player: str(self._balance(player, seen)) for player in PLAYERS}
         step["allowed"]["balances"] = owned
         if seen["balances"] != owned:
             self._disagree(f"balances are {seen['balances']}, must be {owned}")
         self._books_agree(seen["own"])
+        self._book(seen["bets"])
+
+    def _pools_agree(self, seen: dict[str, Any]) -> None:
+        """Check that what pools have, and which bets have won them, is one of the things that may be so."""
+        for pool, view in seen.items():
+            may = self._pool_now(pool)
+            winners = {name for name, bets in self._bets.items() if any(_has_won(bet, pool) for bet in bets)}
+            self._pools[pool] = frozenset(one for one in may if _pool_view(one) == view)
+            if not self._pools[pool] or {name for name, _ in view["won"]} != winners:
+                self._disagree(f"the pool {pool} is {view}, won by {winners}, allowed {[_pool_view(m) for m in may]}")
+
+    def _book(self, seen: dict[str, Any]) -> None:
+        """Book what stakes contribute to pools, and check what the pools have then."""
+        step: Step = {"do": "book", "allowed": []}
+        for pool, (game, currency) in POOLS.items():
+            settled, taken_back = {}, []
+            for name, view in seen.items():
+                opened = next(iter(self._bets[name])).opened
+                if view["state"] != "settled" or opened is None or (opened.game, opened.currency) != (game, currency):
+                    continue
+                settled[name] = _minor(opened.stake or "0")
+                taken_back.extend([name] if view["reversal"] == "reversed" else [])
+            more = self._contributions[pool].book(settled, taken_back, disabled=pool in self._disabled)
+            self._pools[pool] = pools.grown(self._pools[pool], more)
+        # At rest it is known what each of them has.
+        step["allowed"].append({pool: next(iter(may)).amount for pool, may in self._pools.items()})
+        if self._do(step) not in step["allowed"]:
+            self._disagree(f"pools have {step['heard']}, allowed {step['allowed']}")
 
     def _books_agree(self, own: dict[str, Any]) -> None:
-        by_hand = [[name, 1] for name, bets in self._bets.items() if all(bet.by_hand for bet in bets)]
-        ours = [one for one in own["done with us alone"] if one not in by_hand]
+        ours = own["done with us alone"]
         # What is parked, or was marked as not taken, and the casino has all the same, is not known to us.
-        unbooked = [[name, bet.unbooked] for name, bets in self._bets.items() for bet in bets]
+        unbooked = [[name, kind] for name, bets in self._bets.items() for bet in bets for kind in bet.unbooked]
+        unbooked += [[name, one.unbooked] for name, these in self._cashbacks.items() for one in these]
         theirs = [one for one in own["at the casino alone"] if one not in unbooked]
         if ours or theirs:
             self._disagree(f"done with us alone: {ours}; at the casino alone: {theirs}")
 
-    def _balance(self, player: str, views: dict[str, Any]) -> Decimal:
-        """Exact: what the player began with, and the movements of every bet as it rests."""
-        moved = BALANCE
-        for name, view in views.items():
+    def _balance(self, player: str, seen: dict[str, Any]) -> Decimal:
+        """Exact: what the player began with, and the movements of every bet and cashback as it rests."""
+        moved = BALANCE + self._moved_by_cashbacks(player, seen["cashbacks"])
+        for name, view in seen["bets"].items():
             if any(bet.player == player for bet in self._bets[name]):
-                moved += sum(Decimal(amount) * (-1 if kind < 0 else 1) for kind, amount in view["journal"])
+                moved += sum(self._moved(name, kind, amount) for kind, amount in view["journal"])
         return moved
+
+    def _moved(self, name: str, kind: int, amount: str) -> Decimal:
+        """Return what a movement has added to the balance of its player."""
+        if amount in POOLS:
+            return Decimal(dict(next(iter(self._pools[amount])).won)[name]) / 100
+        return Decimal(amount) * (-1 if kind < 0 else 1)
 
     def teardown(self) -> None:
         """At the end all is healed, and the provider asks for what it does not know yet."""
         if not self._failed:
             self._play_scene()
-        if self._failed or not self._calls:
+        if self._failed or not (self._calls or self._cashbacks):
             return
-        self.rest()
+        self._end_cashbacks()
         for call in list(self._open_ended):
             if book.will_be_known(self._now(call.bet), call, self._world):
                 self._say_until_known(call)
-        self.trials.counts["lists of two or three"] += self._do({"do": "lists"})
-        for bets in self._bets.values():
-            self.trials.ends[next(iter(bets)).stage] += 1
+        self.trials.counts["lists at the casino"] += self._do({"do": "lists"})
+        ends = [next(iter(bets)).stage for bets in self._bets.values()]
+        self.trials.ends.update([*ends, *(next(iter(these)).stage for these in self._cashbacks.values())])
         for name in sorted(self._bets):
             # Asked once more, every call hears what it must hear now.
             for call in [one for one in self._calls if one.bet == name]:
@@ -812,18 +872,16 @@ class Machine(RuleBasedStateMachine):
         self.rest()
 
 
-def _picked(pick: int, those: Sequence[_T]) -> Iterator[_T]:
-    """Draw one of those, if there is one. What is drawn never depends on an answer: that may differ next time."""
-    if those:
-        yield those[pick % len(those)]
+def _minor(amount: str) -> int:
+    return int(Decimal(amount) * 100)
 
 
-def _once(views: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for view in views:
-        if view not in found:
-            found.append(view)
-    return found
+def _has_won(bet: book.Bet, pool: str) -> bool:
+    return bet.jackpot == pool and bet.stage in _WON
+
+
+def _pool_view(pool: pools.Pool) -> dict[str, Any]:
+    return {"amount": pool.amount, "won": [list(one) for one in pool.won]}
 
 
 def _words(call: Call) -> Step:
@@ -835,5 +893,7 @@ def _words(call: Call) -> Step:
         body["betAmount"] = call.stake
     if call.win is not None:
         body["winAmount"] = call.win
+    if call.jackpot is not None:
+        body["jackpotId" if call.jackpot in POOLS else "jackpotAmount"] = call.jackpot
     path = f"/v1/sessions/{{{call.session}}}/bets/{call.operation}"
     return {"method": "POST", "path": path, "operation": call.operation, "session": call.session, "body": body}

@@ -1,7 +1,8 @@
 """``python -m tests.model.replay FILE --data-dir DIR``: play a script again, at a stack that runs.
 
 Each step prints the answer now, the answer when the script was written, and the allowed ones. Exit status 1 if an
-answer or a state is not allowed. The stack's sweep should come round often (``BETCORE_SWEEP_SECONDS``).
+answer or a state is not allowed. The stack's sweep should come round often (``BETCORE_SWEEP_SECONDS``), and its stakes
+should be booked to jackpots by the script alone (``BETCORE_JACKPOT_SECONDS``).
 """
 
 import argparse
@@ -18,7 +19,7 @@ from betcore.db.engine import create_engine
 from betcore.runtime.settings import Settings
 from betcore.temporal.client import connect
 from tests import partner
-from tests.model.play import Play, Step
+from tests.model.play import Play, Step, as_allowed
 from tests.partner import Stack
 
 
@@ -29,6 +30,8 @@ def as_text(script: list[Step]) -> str:
 
 def _line(step: Step) -> str:
     match step["do"]:
+        case other if "heard" not in step:
+            return f"{other}, which cannot be played"
         case "calls":
             calls = "  |  ".join(f"POST {call['path']} {json.dumps(call['body'])}" for call in step["calls"])
             return f"{calls}\n      heard {_short(step['heard'])}  allowed {_short(step['allowed'])}"
@@ -41,8 +44,9 @@ def _line(step: Step) -> str:
 
 
 def _rested(step: Step) -> Iterator[str]:
-    for name, view in step["heard"]["bets"].items():
-        allowed = step["allowed"]["bets"][name]
+    ends = step["allowed"]["bets"] | step["allowed"]["cashbacks"]
+    for name, view in (step["heard"]["bets"] | step["heard"]["cashbacks"]).items():
+        allowed = ends[name]
         yield f"\n      {name}: {_short(view)}"
         if view not in allowed:
             yield f"\n        allowed {_short(allowed)}"
@@ -68,12 +72,13 @@ def _is_allowed(step: Step) -> bool:
     allowed: Any = step.get("allowed")
     match step["do"]:
         case "calls":
-            return [
-                [1 if code == 104 else code, "outcome_unknown" if code == 99 else said] for code, said in heard
-            ] in (allowed or [])
+            answers = [as_allowed(call, said) for call, said in zip(step["calls"], heard, strict=True)]
+            return answers in (allowed or [])
         case "rest":
             bets = all(view in allowed["bets"][name] for name, view in heard["bets"].items())
-            return bets and heard["balances"] == allowed.get("balances", heard["balances"])
+            pools = all(pool in allowed["pools"][name] for name, pool in heard["pools"].items())
+            cashbacks = all(view in allowed["cashbacks"][name] for name, view in heard["cashbacks"].items())
+            return bets and pools and cashbacks and heard["balances"] == allowed.get("balances", heard["balances"])
         case _:
             return allowed is None or heard in allowed
 

@@ -1,11 +1,12 @@
 """The specification itself: what it allows, and above all what it does not."""
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.model import book
+from tests.model import book, pools
 from tests.model.book import (
     DIFFERENT,
     DONE,
@@ -33,8 +34,8 @@ WRONG = {
     "round": replace(PAY_OUT, round="another"),
     "player": replace(REFUND, player="boris"),
 }
-TAKEN = Bet(Stage.TAKEN, PAY_IN, "anna", "EUR", told=True)
-PAID = replace(TAKEN, stage=Stage.PAID, win="25.00", filed=(("pay-out", "25.00"),))
+TAKEN = Bet(Stage.TAKEN, PAY_IN, "anna", "EUR", "dice", told=True)
+PAID = replace(TAKEN, stage=Stage.PAID, win="25.00", filed=(("pay-out", "25.00", None),))
 
 Fault = dict[str, Any]
 ODD: Fault = {"path": MAKE, "kind": "answer", "commit": True, "status": 409}
@@ -152,7 +153,7 @@ def _parked_stake(world: World) -> Bets:
 def test_operators_end_a_parked_stake(action: str, misread: bool, stage: Stage, journal: tuple[int, ...]) -> None:
     world = _broken(LOST, MISREAD)
     parked = _parked_stake(world)
-    assert {(bet.stage, bet.unbooked) for bet in parked} == {(Stage.TAKING, -1)}
+    assert {(bet.stage, bet.unbooked) for bet in parked} == {(Stage.TAKING, (-1,))}
     assert _journals(parked) == {(-1,)}
     world = _broken(MISREAD) if misread else World()
     ends = book.at_rest(book.operate(parked, action, None, world)["done"], world)
@@ -175,7 +176,7 @@ def test_operators_end_a_parked_claw_back(action: str, stage: Stage, said: Said)
     world = _broken(about, MISREAD, reverses=True)
     ends = book.at_rest(_after(frozenset({PAID}), REFUND, UNKNOWN, world), world)
     parked = frozenset(bet for bet in ends if bet.parked)
-    assert {(bet.stage, bet.unbooked) for bet in parked} == {(Stage.CLAWING, -2)}
+    assert {(bet.stage, bet.unbooked) for bet in parked} == {(Stage.CLAWING, (-2,))}
     decided = book.at_rest(book.operate(parked, action, None, world)["done"], world)
     assert {bet.stage for bet in decided if not bet.parked} == {stage}
     ended = frozenset(bet for bet in decided if not bet.parked)
@@ -236,3 +237,112 @@ def test_other_formats_change_no_answer(path: str, kind: str) -> None:
     for calls in ((PAY_IN,), (PAY_OUT, REFUND)):
         bets = UNSEEN if calls[0].opens else frozenset({TAKEN})
         assert book.hear(bets, calls, world) == book.hear(bets, calls, World())
+
+
+# Edge cases 180 to 196: jackpots
+
+WON = replace(PAY_OUT, jackpot="500.00")
+WON_POOL = replace(PAY_OUT, jackpot="grand")
+WON_AT_ONCE = replace(PAY_IN, operation="pay-in-out", win="25.00", jackpot="500.00")
+PAID_WON = replace(PAID, jackpot="500.00", filed=(("pay-out", "25.00", "500.00"),))
+
+
+def test_a_jackpot_is_paid_after_the_win_and_said_in_the_answer() -> None:
+    world, taken = World(), frozenset({TAKEN})
+    assert set(book.hear(taken, (WON,), world)) == {((1, "jackpot 500.00"),), (UNKNOWN,)}
+    assert _journals(_after(taken, WON, (1, "jackpot 500.00"), world)) == {(-1, 1, 4)}
+    assert (DONE,) not in book.hear(UNSEEN, (WON_AT_ONCE,), world)
+    assert _journals(_after(UNSEEN, WON_AT_ONCE, (1, "jackpot 500.00"), world)) == {(-1, 1, 4)}
+    # A PayIn that is repeated says nothing of it.
+    assert (DONE,) in book.hear(frozenset({PAID_WON}), (PAY_IN,), world)
+
+
+@pytest.mark.parametrize("call", [PAY_OUT, WON_POOL, replace(WON, jackpot="500.01")])
+def test_another_jackpot_is_another_call(call: Call) -> None:
+    assert set(book.hear(frozenset({PAID_WON}), (call,), World())) == {(DIFFERENT,), (UNKNOWN,)}
+
+
+def test_a_bet_with_a_jackpot_is_never_taken_back() -> None:
+    world = World(reverses=True)
+    for bets in (frozenset({PAID_WON}), _after(UNSEEN, WON_AT_ONCE, (1, "jackpot 500.00"), world)):
+        assert set(book.hear(bets, (REFUND,), world)) == {(book.SETTLED,), (UNKNOWN,)}
+        assert {bet.stage for bet in book.at_rest(bets, world)} == {Stage.PAID}
+
+
+def test_a_jackpot_that_is_refused_is_parked_and_its_win_is_paid() -> None:
+    world = _broken({"path": MAKE, "kind": "error_code", "error_code": 103806, "transaction_type": 4})
+    ends = book.at_rest(_after(frozenset({TAKEN}), WON, UNKNOWN, world), world)
+    parked = frozenset(bet for bet in ends if bet.parked)
+    assert ({bet.stage for bet in parked}, _journals(parked)) == ({Stage.PAYING_JACKPOT}, {(-1, 1)})
+    assert {bet.moving for bet in parked} == {book.JACKPOT}
+    by_hand = book.at_rest(book.operate(parked, "mark-paid", None, World())["done"], World())
+    assert _journals(by_hand) == {(-1, 1)}
+    again = book.at_rest(book.operate(parked, "retry", None, World())["done"], World())
+    assert _journals(again) == {(-1, 1, 4)}
+
+
+def test_a_pool_is_paid_or_had_nothing() -> None:
+    heard = book.hear(frozenset({TAKEN}), (WON_POOL,), World())
+    assert set(heard) == {((1, "jackpot grand"),), ((1, "jackpot 0.00"),), (UNKNOWN,)}
+    assert _journals(heard[((1, "jackpot grand"),)]) == {(-1, 1, 4)}
+    assert _journals(heard[((1, "jackpot 0.00"),)]) == {(-1, 1)}
+
+
+def test_a_pool_of_another_game_is_refused_and_nothing_is_recorded() -> None:
+    wheel = replace(PAY_OUT, jackpot="wheel")
+    assert set(book.hear(frozenset({TAKEN}), (wheel,), World())) == {(book.NO_POOL,), (UNKNOWN,)}
+    assert _after(frozenset({TAKEN}), wheel, book.NO_POOL, World()) == {TAKEN}
+
+
+def test_of_two_wins_of_a_pool_one_gets_it_and_the_other_the_seed() -> None:
+    began = pools.grown(pools.of_seed(100), 7)
+    both = pools.closure(began, ["b1", "b2"])
+    for first, second in (("b1", "b2"), ("b2", "b1")):
+        left = pools.after(pools.after(both, first, 107), second, 100)
+        assert {pool.won for pool in left} == {((first, 107), (second, 100))}
+    assert not pools.after(pools.after(both, "b1", 107), "b2", 107)
+    # The same bet never wins it again.
+    assert pools.closure(pools.after(both, "b1", 107), ["b1"]) == pools.after(both, "b1", 107)
+
+
+def test_a_pool_that_is_disabled_is_won_once() -> None:
+    won = pools.closure(pools.disabled(pools.of_seed(100)), ["b1", "b2"])
+    assert {amount for pool in won if len(pool.won) == 2 for _, amount in pool.won} == {100, 0}
+    assert set(pools.adjusted(pools.of_seed(100), -101)) == {"refused"}
+
+
+def test_stakes_contribute_once_until_they_are_taken_back() -> None:
+    counted = pools.Contributions(Decimal("0.1151"))
+    assert counted.book({"b1": 1000}, [], disabled=False) == 115
+    # 0.1151 of 4,000 is 460.4.
+    assert counted.book({"b1": 1000, "b2": 3000}, [], disabled=False) == 460 - 115
+    assert counted.book({"b1": 1000, "b2": 3000, "b3": 10}, ["b1"], disabled=True) == 345 - 460
+
+
+# Edge cases 140 to 142: stake and win in one list
+
+AT_ONCE = replace(WON_AT_ONCE, jackpot=None)
+
+
+def test_a_stake_that_has_left_with_its_win_is_never_returned_alone() -> None:
+    world = _broken({"path": LIST, "kind": "lost"}, one_step=True)
+    undecided = _after(UNSEEN, AT_ONCE, UNKNOWN, world)
+    ends = book.at_rest(_after(undecided, REFUND, UNKNOWN, world), world)
+    assert _journals(frozenset(bet for bet in ends if bet.listed)) == {(), (-1, 1), (-1, 1, -2, 2)}
+    assert _journals(_after(undecided, REFUND, DONE, world)) == {(), (-1, 1, -2, 2)}
+
+
+def test_a_list_that_is_refused_refuses_the_stake() -> None:
+    world = _broken({"path": LIST, "kind": "error_code", "error_code": 103805}, one_step=True)
+    refused = _after(UNSEEN, AT_ONCE, book.BLOCKED, world)
+    assert _journals(refused) == {()}
+    # A jackpot keeps stake and win out of one list.
+    assert (book.BLOCKED,) not in book.hear(UNSEEN, (WON_AT_ONCE,), world)
+
+
+def test_the_win_of_a_list_may_be_refused_though_it_was_made() -> None:
+    world = _broken({"path": MAKE, "kind": "error_code", "error_code": 103805}, BLIND, one_step=True)
+    world.faults.append({"path": LIST, "kind": "last_item_missing"})
+    ends = book.at_rest(_after(UNSEEN, AT_ONCE, UNKNOWN, world), world)
+    parked = frozenset(bet for bet in ends if bet.stage is Stage.PAYING)
+    assert _journals(parked) == {(-1,), (-1, 1)}
