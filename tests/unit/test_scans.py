@@ -39,14 +39,15 @@ READS_MUCH = {
     "provider_requests.FORGET": (2000, "two for each id that it deletes, none for those that it keeps"),
     "verify_books.OF_CASINO": (3000, "verify reads every bet: a page reads past those of other casinos"),
     "verify_books.SHARES": (3000, "verify reads every bet: a range of BetIds at a time"),
-    "verify_cashbacks.FAULTS": (20_000, "verify reads every cashback: a page of a thousand here"),
-    "verify_cashbacks.SUMS": (10_000, "verify reads every cashback: a page of a thousand here"),
+    "verify_cashbacks.FAULTS": (6000, "verify reads every cashback: a page of three hundred here"),
+    "verify_cashbacks.SUMS": (3000, "verify reads every cashback: a page of three hundred here"),
     "verify_cashbacks.MADE_BEHIND": (3000, "verify reads every cashback: a page reads past those of other casinos"),
     "verify_jackpots.STAKE_FAULTS": (3000, "verify reads every bet: a range of BetIds at a time"),
     "verify_live_rounds.FAULTS": (3000, "verify reads every round: a page of a hundred here"),
     "verify_rows.FAULTS": (3000, "verify reads every bet: a range of BetIds at a time"),
     "verify_rows.WHOLE": (2000, "verify counts what it is about to read"),
     "verify_rows.BEFORE": (5000, "verify finds the first of the bets that it is about to read"),
+    "verify_guards.GUARDS": (500, "verify looks for each guard in the catalogue: it grows with them, not with rows"),
     "verify_guards.BETS_TWICE": (many_bets.BETS, "only if verify finds that the unique key is missing"),
 }
 # Values as SQL, by parameter. ``{bet}`` is the BetId of the statement's bet, ``{name}`` its provider's id of it.
