@@ -6,7 +6,7 @@ from devkit.chaos.partners import LoadProvider
 from devkit.chaos.stream import Stream
 
 # Every so many turns of a provider whose bets win a pool are a pair.
-_PAIR_EVERY = 6
+_PAIR_EVERY = 12
 
 
 class Load(Stream):

@@ -43,8 +43,8 @@ cashback_info: true
 """
 MONEY = Decimal("100000.00")
 _PLAYERS = 4
-# The share of rounds of two steps that win a jackpot: many more than in life, so that a short run has some dozens.
-JACKPOTS = Decimal("0.2")
+# The share of rounds of two steps that win a jackpot: many more than in life, so that a short run has a dozen.
+JACKPOTS = Decimal("0.1")
 # A share of which every stake leaves a fraction.
 _POOL_SHARE, _POOL_SEED = Decimal("0.0151"), "100.00"
 # The rounds of pairs are apart from those of all other bets.

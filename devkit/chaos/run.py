@@ -42,7 +42,7 @@ from devkit.stack.up import Ready
 PROVIDERS = 3
 # The bets of the first two win pools, one at each casino; jackpots of the others are their own.
 _WITH_POOL = 2
-BETS_FOR_A_CASHBACK = 4
+BETS_FOR_A_CASHBACK = 8
 # Seconds that bets and cashbacks may take to come to rest by themselves once no fault is in force.
 _PATIENCE = 900.0
 _DOUBT = text("""

@@ -47,8 +47,8 @@ async def _played(places: int) -> list[Played]:
 
 
 async def test_a_provider_with_a_pool_plays_pairs_that_win_it() -> None:
-    one, two = await _played(36)
-    assert (len(one.alone), len(one.together), len(two.alone), len(two.together)) == (15, 3, 18, 0)
+    one, two = await _played(72)
+    assert (len(one.alone), len(one.together), len(two.alone), len(two.together)) == (33, 3, 36, 0)
     pairs = [stake for pair in one.together for stake in pair]
     assert all(len(pair) == 2 for pair in one.together)
     assert all(stake.win is None and not rounds.fails(7, stake.number, one_step=False) for stake in pairs)
@@ -57,7 +57,7 @@ async def test_a_provider_with_a_pool_plays_pairs_that_win_it() -> None:
 
 
 async def test_the_same_seed_plays_the_same_bets() -> None:
-    (one, _), (again, _) = await _played(24), await _played(24)
+    (one, _), (again, _) = await _played(48), await _played(48)
     assert (one.alone, one.together) == (again.alone, again.together)
 
 
