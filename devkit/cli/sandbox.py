@@ -7,7 +7,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from decimal import Decimal
 from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
@@ -159,6 +160,7 @@ async def _prepare(context: CommandContext) -> Json:
     if CURRENCY not in await context.limits.of_game(PROVIDER_NAME, GAME_ID):
         await context.limits.set_game(PROVIDER_NAME, GAME_ID, CURRENCY, "0.10", "500")
     await _heal(context)
+    await _jackpot(context)
     await _player(casino_url, casino["partner_client_id"])
     async with _casino_of(context, casino) as handles:
         await handles.introduce(await partners.secret("casino", CASINO_NAME))
@@ -178,6 +180,20 @@ async def _heal(context: CommandContext) -> None:
     await context.partners.enable("provider", PROVIDER_NAME)
     await context.partners.enable("casino", CASINO_NAME)
     await context.catalogue.enable_game(PROVIDER_NAME, GAME_ID)
+
+
+async def _jackpot(context: CommandContext) -> None:
+    """Let stakes in the game fill a jackpot, which the feed's page shows."""
+    from betcore.db.jackpot_pools import JackpotPools
+    from betcore.domain.errors import PreconditionFailed
+    from betcore.domain.jackpots import NewPool
+    from betcore.domain.money import Money
+
+    seed = Money.parse("1000.00", CURRENCY)
+    with suppress(PreconditionFailed):
+        await JackpotPools(context.database).add(
+            NewPool(CASINO_NAME, "Grand", PROVIDER_NAME, GAME_ID, None, Decimal("0.015"), seed)
+        )
 
 
 async def _confirm(context: CommandContext, way: Way) -> Json:

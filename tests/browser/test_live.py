@@ -93,6 +93,14 @@ async def test_the_page_shows_games_results_and_jackpots_within_its_policy(
     assert complaints == []
 
 
+async def test_the_page_of_a_new_stack_shows_a_draw_and_a_jackpot(visit: Visit, partner: TestPartner) -> None:
+    addresses = partner.stack.addresses
+    page = await visit("about:blank")
+    await page.goto(f"{addresses['sandbox_casino']}/casino/{addresses['partner_client_id']}/live")
+    await expect(page.locator(".jackpot").filter(has_text="Grand")).to_contain_text("EUR")
+    await expect(page.locator('[data-game-type="1"] h2')).to_have_text("Draw")
+
+
 async def test_a_result_that_does_not_follow_from_its_seed_is_shown_as_such(
     visit: Visit, partner: TestPartner, game: LiveGame
 ) -> None:

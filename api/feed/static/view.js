@@ -13,6 +13,7 @@ export class GameView {
     this.card.dataset.gameType = game.GameType;
     this.part("h2").textContent = game.Name;
     this.closes = null;
+    this.rows = new Map();
     into.append(fragment);
   }
 
@@ -50,7 +51,10 @@ export class GameView {
 
   history(rounds) {
     this.part(".last").replaceChildren(...(rounds.length ? balls(rounds[0]) : [text("p", "None yet")]));
-    this.part(".history").replaceChildren(...rounds.map(line));
+    // A round that is shown stays as it is, with its verdict.
+    const row = (round) => this.rows.get(round.GameId) ?? line(round);
+    this.rows = new Map(rounds.map((round) => [round.GameId, row(round)]));
+    this.part(".history").replaceChildren(...this.rows.values());
   }
 }
 
