@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import resource
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -73,6 +74,7 @@ async def main(rounds: Sequence[tuple[int, int]], seconds: float) -> dict[str, A
             for clients, processes in rounds:
                 async with _feeds(Path(folder) / f"feed-{clients}", processes, environment) as running:
                     measured.append(await _measure(running, account, clients, seconds))
+                    print(measured[-1], file=sys.stderr)
     return {"cores": os.cpu_count(), "seconds": seconds, "measured": measured}
 
 
