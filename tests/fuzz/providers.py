@@ -100,8 +100,11 @@ class Providers:
                 *swept(own | {"jackpotId": self._scene.pool}, "jackpotId"),
             ]
             if operation == "pay-out":
-                bodies += swept(own | {"betId": GRAND, "jackpotAmount": JACKPOT}, "jackpotAmount")
-                bodies += swept(own | {"betId": POOLED, "jackpotId": self._scene.pool}, "jackpotId")
+                grand = own | {"betId": GRAND, "jackpotAmount": JACKPOT}
+                pooled = own | {"betId": POOLED, "jackpotId": self._scene.pool}
+                # As they were sent: the answer has the jackpot.
+                bodies += [xsign.compact(grand), xsign.compact(pooled)]
+                bodies += [*swept(grand, "jackpotAmount"), *swept(pooled, "jackpotId")]
             found += [self._judged(Random(operation), _Call(operation, ours, body)) for body in bodies]
         return found
 
