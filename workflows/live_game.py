@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 from workflows.round_refunds import RoundRefunds
@@ -36,7 +36,7 @@ with workflow.unsafe.imports_passed_through():
 In = TypeVar("In")
 # A new run begins after this many rounds, or messages if most of them are repeats: Temporal takes 2,000 in one run.
 _ROUNDS, _MESSAGES = 100, 1000
-_AT_THE_DATABASE = timedelta(seconds=5)
+_AT_THE_DATABASE, _GIVEN_UP_AFTER = timedelta(seconds=5), timedelta(minutes=1)
 
 
 @dataclass(eq=False)
@@ -55,13 +55,14 @@ class LiveGame:
     def __init__(self, order: LiveGameOrder) -> None:
         self._order = order
         self._filed: list[_Filed] = []
+        # Of the rows; not known at first, and after a change that may or may not have been made.
         self._running: LiveRound | None = None
+        self._knows_running = False
         self._rounds = self._messages = 0
 
     @workflow.run
     async def run(self, order: LiveGameOrder) -> None:
         """Carry out messages in the order of their arrival, and let time pass between them. It does not return."""
-        await self._pass_time()
         while True:
             if await self._is_filed_in_time():
                 await self._carry_out(self._filed.pop(0))
@@ -102,6 +103,8 @@ class LiveGame:
 
     async def _is_filed_in_time(self) -> bool:
         """Wait for a message, until time changes the running round or a new run is due; return whether one is filed."""
+        if not self._knows_running:
+            return bool(self._filed)
         moment = self._running.next_moment if self._running else None
         left = None if moment is None else moment - workflow.now()
         if left is None or left > timedelta():
@@ -125,15 +128,18 @@ class LiveGame:
             )
         self._messages += 1
         self._take(answer)
-        if answer.refunds and answer.round is not None:
+        if answer is not None and answer.refunds and answer.round is not None:
             await self._start_refunds(answer.round)
-        filed.answer = answer
+        filed.answer = answer or RoundAnswer(refusal=Code.OUTCOME_UNKNOWN)
 
     async def _pass_time(self) -> None:
         order = PassTime(game_type=self._order.game_type, now=workflow.now())
         self._take(await self._at_database(LiveRoundKeeper.pass_time, order, "what time has changed"))
 
-    def _take(self, answer: RoundAnswer) -> None:
+    def _take(self, answer: RoundAnswer | None) -> None:
+        self._knows_running = answer is not None
+        if answer is None:
+            return
         self._running = answer.running
         if answer.changed and answer.round is not None and answer.round.state.is_terminal:
             self._rounds += 1
@@ -146,16 +152,24 @@ class LiveGame:
     @staticmethod
     async def _at_database(
         method: Callable[[LiveRoundKeeper, In], Awaitable[RoundAnswer]], order: In, summary: str
-    ) -> RoundAnswer:
-        """Run a local activity, and retry it until the database answers. One at a time: the order of changes is that of
-        their messages."""
-        return await workflow.execute_local_activity_method(
-            method,
-            order,
-            start_to_close_timeout=_AT_THE_DATABASE,
-            retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=10)),
-            summary=summary,
-        )
+    ) -> RoundAnswer | None:
+        """Run a local activity, one at a time: the order of changes is that of their messages.
+
+        Return None if the database does not take it within a minute. Its sender repeats it then, and one that is never
+        taken does not keep all behind it waiting.
+        """
+        try:
+            return await workflow.execute_local_activity_method(
+                method,
+                order,
+                start_to_close_timeout=_AT_THE_DATABASE,
+                schedule_to_close_timeout=_GIVEN_UP_AFTER,
+                retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=10)),
+                summary=summary,
+            )
+        except FailureError as error:
+            workflow.logger.warning("not recorded: %s", error.cause or error)
+            return None
 
     @staticmethod
     async def _start_refunds(cancelled: LiveRound) -> None:

@@ -28,6 +28,8 @@ async def cancel_round(context: CommandContext, game_type: int, round_id: str, o
     except OutcomeUnknown as error:
         message = "no worker has answered: `live show` tells; to run the same command again does no harm"
         raise Unavailable(message, code="unknown") from error
+    if answer.refusal is not None:
+        raise Unavailable("the database has not answered: run the same command again", code="unknown")
     if answer.why == ASKED_BEFORE:
         message = f"{who} has asked for this already: another operator has to ask for the same"
         raise PreconditionFailed(message, code="operation_refused")

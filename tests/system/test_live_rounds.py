@@ -1,6 +1,7 @@
 """Reports of rounds over HTTP: every transition, repeats, contradictions, time, proofs; and stakes of such rounds."""
 
 import asyncio
+import json
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from betcore.domain import live_draw
 from betcore.domain.live_rounds import PlayStatus, RoundState
 from betcore.provider import xsign
+from tests.command_line import run
 from tests.live import LiveTable, live_table, soon
 from tests.partner import Stack, TestPartner, eventually, until
 from tests.system.scenarios import DONE, SETTLED, bet_with_stake_taken
@@ -260,3 +262,65 @@ async def test_the_wins_of_a_round_that_wait_together_leave_in_few_lists(stack: 
     made = [call for call in (await partner.calls())[before:] if call["path"] in (MAKE, LIST)]
     assert LIST in [call["path"] for call in made]
     assert len(made) <= 25, [call["path"] for call in made]
+
+
+class Live:
+    """The commands of ``live``, at one stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    async def __call__(self, *arguments: str, ended: int = 0) -> Any:
+        """Run a command with --json, and return its object."""
+        result = await run(self._stack.folder, "live", *arguments, "--json")
+        assert result.exit_code == ended, result.output
+        return json.loads(result.stdout)
+
+
+@pytest.mark.edge_case(252)
+async def test_two_operators_cancel_a_round_by_command(stack: Stack, table: LiveTable) -> None:
+    live, game = Live(stack), str(table.game_type)
+    await table.reported("r-1", "betting")
+
+    async def cancel(operator: str, round_id: str = "r-1", ended: int = 0) -> Any:
+        given = ("--game-type", game, "--operator", operator, "--reason", "the camera is dark")
+        return await live("cancel", round_id, *given, ended=ended)
+
+    first = await cancel("ann")
+    assert (first["done"], first["state"]) == (False, "active")
+    assert (await cancel("ANN", ended=1))["error"]["code"] == "operation_refused"
+    second = await cancel("bob")
+    assert (second["done"], second["state"], second["detail"]) == (True, "cancelled", "done")
+    assert (await cancel("bob", ended=1))["error"]["code"] == "operation_refused"
+    assert (await cancel("bob", "r-2", ended=1))["error"]["code"] == "not_found"
+    [shown] = (await live("show", game))["rounds"]
+    assert (shown["state"], shown["reason"], shown["open_bets"]) == ("cancelled", "the camera is dark", 0)
+    assert (await until(partial(table.report, "r-1", "finished", results=[1]))).outcome == DIFFERENT
+
+
+async def test_games_are_added_shown_and_disabled_by_command(stack: Stack, partner: TestPartner) -> None:
+    live, taken = Live(stack), await live_table(partner)
+    about = ("--provider", partner.provider, "--name-key", "draw", "--betting-seconds", "15")
+    game = str((taken.game_type + 1) % 32_000 + 100)
+    added = await live("add", "--game-type", game, *about, "--game-id", "dice")
+    assert (added["provider"], added["game_id"], added["in_maintenance"]) == (partner.provider, "dice", False)
+    again = await live("add", "--game-type", game, *about, ended=1)
+    assert again["error"]["code"] == "already_exists"
+    assert (await live("maintenance", game, "--on"))["in_maintenance"] is True
+    assert (await live("maintenance", game, "--off"))["in_maintenance"] is False
+    assert (await live("disable", game))["disabled_at"] is not None
+    answer = await partner.call("POST", f"/v1/live/{game}/rounds/r-1", b'{"state":"awaiting"}')
+    assert answer.outcome == (7, "game_disabled")
+    assert game in [str(one["game_type"]) for one in (await live("list"))["games"]]
+
+
+@pytest.mark.edge_case(255)
+async def test_a_proof_is_checked_by_command(stack: Stack, table: LiveTable) -> None:
+    live, game = Live(stack), str(table.game_type)
+    await table.reported("r-1", "awaiting", **PROMISE)
+    assert (await live("check", "r-1", "--game-type", game))["holds"] is None
+    await table.reported("r-1", "finished", results=list(live_draw.draw(SEED, "r-1", 2, 9)), seed=SEED)
+    assert (await live("check", "r-1", "--game-type", game))["holds"] is True
+    await table.reported("r-2", "finished", results=["red"])
+    assert (await live("check", "r-2", "--game-type", game))["holds"] is None
+    assert (await live("check", "r-3", "--game-type", game, ended=1))["error"]["code"] == "not_found"

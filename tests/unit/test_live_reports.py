@@ -11,15 +11,23 @@ from pydantic import SecretStr
 from betcore.db.database import Database, DatabaseError, open_database
 from betcore.db.live_reports import ASKED_BEFORE, ENDED, PROPOSED, UNKNOWN, LiveReports
 from betcore.db.live_rounds import LiveRounds, NewLiveGame, Place
+from betcore.domain import live_draw
 from betcore.domain.errors import Code
 from betcore.domain.live_messages import CancelRound, RecordCancel, RecordReport, ReportRound, RoundAnswer
 from betcore.domain.live_rounds import LiveRound, PlayStatus, RoundReport, RoundState
 from betcore.runtime.settings import Settings
+from betcore.verify.live_rounds import check_live_rounds
+from betcore.verify.report import Report, ignore_progress
 from tests.unit.partner_database import refused
 from tests.unit.partner_rows import PARTNERS
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 CLOSES = NOW + timedelta(seconds=20)
+OPEN_BET = """
+INSERT INTO bet (bet_id, provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, currency, stake,
+                 round_id, state, owner, opened_at)
+VALUES (77, 2, 'b', 1, 1, 1, 's', 'EUR', 1000, 'r-9', 'acceptance', 'run', now())
+"""
 OTHER_PROVIDER = """
 INSERT INTO provider (counterparty_id, name, base_url, profile, secret)
 VALUES ('21111111-2222-4333-8444-555555555555', 'q', 'http://q', '{"live": {"refund_cancelled": true}}', '')
@@ -31,6 +39,7 @@ class Rounds:
 
     def __init__(self, database: Database, connection: asyncpg.Connection) -> None:
         self.live, self.reports, self.connection = LiveRounds(database), LiveReports(database), connection
+        self.database = database
 
     async def report(
         self, round_id: str, state: str, *, game: int = 1, provider: int = 1, now: datetime = NOW, **fields: object
@@ -232,3 +241,36 @@ async def test_a_change_that_the_database_refuses_leaves_the_round_as_it_was(rou
     with pytest.raises(DatabaseError):
         await rounds.report("r-1", "cancelled", reason="\x00")
     assert (await rounds.round("r-1")).state is RoundState.AWAITING
+
+
+async def test_verify_names_what_is_wrong_with_a_round_and_nothing_else(rounds: Rounds) -> None:
+    async def violations() -> list[str]:
+        report = Report()
+        await check_live_rounds(rounds.database, report, ignore_progress)
+        assert report.checks["rounds"].looked_at == 4
+        return [f"{one.bet_id or '-'} {one.what}" for one in report.violations]
+
+    seed = "ab" * 32
+    promised = {"commitment": live_draw.commitment(seed), "algorithm": "draw-v1:2/9"}
+    await rounds.report("r-1", "awaiting", **promised)
+    await rounds.report("r-1", "finished", seed=seed, results=live_draw.draw(seed, "r-1", 2, 9))
+    await rounds.report("r-2", "finished", results=(1,))
+    await rounds.report("r-9", "cancelled", game=3, provider=2)
+    await rounds.report("r-3", "awaiting")
+    await rounds.connection.execute("SET session_replication_role = replica")
+    await rounds.connection.execute("UPDATE live_round SET finished_at = now() WHERE round_id = 'r-9'")
+    assert await violations() == []
+    await rounds.connection.execute("UPDATE live_round SET results = '[9, 9]' WHERE round_id = 'r-1'")
+    await rounds.connection.execute("UPDATE live_round SET provider_id = 2 WHERE round_id = 'r-2'")
+    assert sorted(await violations()) == [
+        f"- round r-1 of live game 1: the results do not follow from the seed by {promised['algorithm']}",
+        "- round r-2 of live game 1: its provider is not that of its game",
+    ]
+    late = "UPDATE live_round SET finished_at = now() - interval '25 hours' WHERE round_id = 'r-9'"
+    await rounds.connection.execute(late)
+    assert "- round r-9 of live game 3: it was cancelled more than a day ago, and its refunds are not done" in (
+        await violations()
+    )
+    await rounds.connection.execute("UPDATE live_round SET refunds = 'done' WHERE round_id = 'r-9'")
+    await rounds.connection.execute(OPEN_BET)
+    assert "77 round r-9 of live game 3: its refunds are done, and a bet of it is open" in await violations()

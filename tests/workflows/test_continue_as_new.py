@@ -22,6 +22,7 @@ from tests.in_process_casino import InProcessCasino, open_casino
 from tests.partner import eventually
 from tests.workflows.bets import Handle, begin, start, working
 from tests.workflows.cashbacks import carried, new_cashback
+from tests.workflows.live import LiveGamePlayed
 from worker import WORKFLOWS
 from workflows.reversal import Reversal
 
@@ -217,3 +218,20 @@ async def test_a_cashback_that_is_owed_goes_on_in_a_new_run(database_url: str, f
         [row] = await casino.sql("SELECT owner FROM cashback")
         assert row.owner == first
         await _replays(forgetful, named)
+
+
+async def test_a_live_game_answers_every_report_on_both_sides_of_a_new_run(
+    database_url: str, forgetful: Client
+) -> None:
+    async with open_casino(database_url) as casino, working(forgetful, casino):
+        game = await LiveGamePlayed.of(forgetful, casino)
+        await game.report("r-0", "betting")
+        first = await _run(game.handle)
+        for _ in range(40):
+            answers = await asyncio.gather(*(game.report("r-0", "betting") for _ in range(4)))
+            assert [answer.refusal for answer in answers] == [None] * 4
+            if await _run(game.handle) != first:
+                break
+        assert await _run(game.handle) != first
+        assert (await game.report("r-0", "finished", results=(1,))).refusal is None
+        await _replays(forgetful, game.handle)
