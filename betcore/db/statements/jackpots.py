@@ -26,12 +26,13 @@ CONTRIBUTED_BACK = """contributed_back AS (
 
 # Decides a bet with its jackpot, by the conditions of BEGIN_CREDIT, which counts the send of the win afterwards. A pool
 # is emptied in the same statement: of two bets that win it at once the second waits for its row, and finds the seed
-# there. A pool that was disabled, or has nothing, is not seeded again.
+# there. A pool that was disabled, or has nothing, is not seeded again. It has to be one of the bet's own game: a PayOut
+# that overtook its PayIn was judged by the game of its session, which may be another one.
 DECIDE = Statement(
     BetRow,
     """
 WITH own AS (
-    SELECT bet_id, casino_id, provider_id, currency FROM bet
+    SELECT bet_id, casino_id, provider_id, currency, game_id FROM bet
     WHERE bet_id = :bet_id AND owner = :owner AND state = 'acceptance' AND withdrawn_at IS NULL AND jackpot IS NULL
       AND coalesce(win = CAST(:amount AS numeric(38,0)), true)
       AND (NOT one_step OR jackpot_id = CAST(:jackpot_id AS bigint))
@@ -41,6 +42,8 @@ pool AS (
     SELECT jackpot_id, entries, amount, stakes, seed, disabled_at FROM jackpot
     WHERE jackpot_id = CAST(:jackpot_id AS bigint)
       AND (casino_id, provider_id, currency) = (SELECT casino_id, provider_id, currency FROM own)
+      AND (game_id = (SELECT game_id FROM own)
+           OR category = (SELECT game.category FROM game JOIN own USING (game_id)))
     FOR NO KEY UPDATE
 ),
 taken AS (
