@@ -22,7 +22,7 @@ _SHAKES_WITHIN = 15.0
 _TAKES_WITHIN = 10.0
 # A client leaves after 30 s in which it hears nothing.
 _PINGS_EVERY = 15.0
-_SUBSCRIPTIONS = 16
+_SUBSCRIPTIONS = 64
 # A client pings four times a minute, and calls a few times.
 _CALLS, _CALLS_WITHIN = 100, 10.0
 

@@ -134,7 +134,8 @@ class Play:
         point.unlink(missing_ok=True)
         log = self._stack.folder / "logs" / "stack.log"
         async with asyncio.timeout(_BACK_WITHIN):
-            while died and f"{name} is ready again, pid" not in _since(log.read_text(), pid):
+            # It begins with the first process that dies.
+            while died and not (log.exists() and f"{name} is ready again, pid" in _since(log.read_text(), pid)):
                 await asyncio.sleep(0.05)
         return died
 

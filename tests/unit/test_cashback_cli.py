@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from betcore.cli.main import app
+from tests.in_process_casino import SECRET_KEY
 from tests.unit.partner_rows import PARTNERS
 
 BY = ("--operator", "ann", "--reason", "a test", "--wait", "0")
@@ -20,7 +21,8 @@ class Cli:
 
     def __init__(self, database_url: str, folder: Path) -> None:
         nowhere = {"BETCORE_TEMPORAL_ADDRESS": "127.0.0.1:1", "BETCORE_DATA_DIR": str(folder)}
-        self._runner = CliRunner(env={"BETCORE_DATABASE_URL": database_url, **nowhere})
+        keys = {"BETCORE_SECRET_KEY": SECRET_KEY}
+        self._runner = CliRunner(env={"BETCORE_DATABASE_URL": database_url, **keys, **nowhere})
 
     async def __call__(self, *arguments: str) -> Any:
         """Run a command with --json, and return its object."""

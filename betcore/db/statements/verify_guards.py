@@ -45,6 +45,7 @@ SELECT 'trigger ' || g.name || ' of ' || g.relation
 FROM (VALUES ('bet', 'guard_bet'), ('movement', 'guard_movement'), ('movement', 'guard_paid_by_hand'),
              ('reversal', 'guard_reversal'), ('bet_event', 'guard_event'), ('incident', 'guard_incident'),
              ('movement', 'guard_subject'), ('bet_event', 'guard_subject'), ('incident', 'guard_subject'),
+             ('finding', 'guard_subject'),
              ('bet', 'guard_bet_brand'), ('bet', 'guard_bet_tax_and_promo'), ('bet', 'guard_bet_jackpot'),
              ('jackpot', 'guard_jackpot'), ('jackpot_entry', 'guard_jackpot_entry'),
              ('jackpot_stake', 'guard_jackpot_stake'), ('cashback', 'guard_cashback'),
