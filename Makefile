@@ -41,8 +41,8 @@ up: setup ## start the stack, until Ctrl-C
 play: setup ## let the sandbox provider play on the running stack; ARGS="--bets 100 --rate 20"
 	@$(RUN) -m betcore play $(ARGS)
 
-test: setup ## run all tests, in six processes; ARGS="-k stack" for some of them, in one process
-	$(RUN) -m pytest $(or $(ARGS),-n 6 --no-loadscope-reorder)
+test: setup ## run all tests, in four processes; ARGS="-k stack" for some of them, in one process
+	$(RUN) -m pytest $(or $(ARGS),-n 4 --no-loadscope-reorder)
 
 soak: setup ## the model for half an hour, 100,000 hostile requests, a jackpot after 10,000 bets
 	$(RUN) -m pytest --soak $(or $(ARGS),tests/model tests/fuzz tests/unit/test_jackpot_journal.py)

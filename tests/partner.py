@@ -34,6 +34,7 @@ from tests.spawned import spawned
 
 ROOT = Path(__file__).parents[1]
 _PORTS = ("API", "FEED", "SANDBOX_CASINO", "SANDBOX_PROVIDER", "TEMPORAL", "TEMPORAL_UI", "DATABASE")
+_YEAR = "31536000"
 _START = 300
 # What a test waits for comes at once on a quiet machine; how long a busy one may take is no subject of any.
 PATIENCE = 60
@@ -386,7 +387,8 @@ async def _launch(folder: Path, options: Sequence[str], environment: Mapping[str
     # Their providers list no games, and a sync that fails files an incident.
     # The draw game is played where it is tested: elsewhere it would only use the machine.
     off = {"BETCORE_STAKES_IN_FLIGHT": "0", "BETCORE_CATALOGUE_SECONDS": "0", "BETCORE_SANDBOX_DRAW_SECONDS": "0"}
-    own = {"BETCORE_FAILPOINTS": str(folder / "failpoints"), **off, **CRYPTO}
+    # Tests book stakes to jackpots themselves, and say what is booked by then.
+    own = {"BETCORE_FAILPOINTS": str(folder / "failpoints"), "BETCORE_JACKPOT_SECONDS": _YEAR, **off, **CRYPTO}
     with (folder / "up.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *spawned(sys.executable, "-m", "tests.warm", "up", "--json", "--data-dir", str(folder), *options),

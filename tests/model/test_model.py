@@ -19,8 +19,6 @@ from tests.partner import start_stack
 
 _SHORT, _SOAK = 30, 1800  # seconds
 _STEPS, _EXAMPLES = 14, 1_000_000
-# The model books stakes to jackpots itself, so that it knows what a pool has.
-_YEAR = "31536000"
 
 
 @pytest.fixture
@@ -34,9 +32,7 @@ def trials(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Trials]:
     def run(work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, loop).result()
 
-    stack = start_stack(
-        tmp_path / "stack", "--processes", "1", BETCORE_SWEEP_SECONDS="2", BETCORE_JACKPOT_SECONDS=_YEAR
-    )
+    stack = start_stack(tmp_path / "stack", "--processes", "1", BETCORE_SWEEP_SECONDS="2")
     try:
         yield Trials(run, run(stack.__aenter__()), seconds)
     finally:

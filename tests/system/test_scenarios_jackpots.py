@@ -252,7 +252,8 @@ async def test_a_jackpot_of_a_bet_that_was_never_seen_is_not_paid(stack: Stack) 
 async def test_each_of_both_movements_is_sent_until_it_is_made(
     stack: Stack, kind: str, owed: int, call: Call, times: int
 ) -> None:
-    partner = await stack.partner(provider=HASTY, casino=QUICK)
+    # Two dozen at once: a stake that cannot be sent within its answer_deadline is refused for good.
+    partner = await stack.partner(provider="answer_deadline: 8", casino=QUICK)
     bet = await opened(partner, call)
     await partner.faults(fault(kind, owed, times))
     answer = await until(partial(call, partner, bet))

@@ -50,7 +50,8 @@ async def _paid(partner: TestPartner, bets: list[str], kind: int = CREDIT, amoun
 @pytest.mark.edge_case(130)
 @pytest.mark.parametrize("confirmation", ["reply", "accept"])
 async def test_what_is_owed_after_an_outage_is_sent_in_lists(stack: Stack, confirmation: str) -> None:
-    partner = await stack.partner(provider=HASTY, casino=LISTS, confirmation=confirmation)
+    slowly = LISTS.replace("owed_per_second: 500", "owed_per_second: 5")
+    partner = await stack.partner(provider=HASTY, casino=slowly, confirmation=confirmation)
     bets = await _staked(partner)
     await partner.faults(*DOWN)
     answers = await asyncio.gather(*(partner.pay_out(bet) for bet in bets))
