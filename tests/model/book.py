@@ -11,6 +11,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from tests.model.reachable import reachable
+
 Said = tuple[int, str | None]
 Journal = tuple[tuple[int, str], ...]
 
@@ -544,13 +546,7 @@ def _reversing(bet: Bet) -> Bet:
 
 def closure(bets: Iterable[Bet], world: World) -> Bets:
     """Return all that may have become of these by now."""
-    found, new = set(bets), list(bets)
-    while new:
-        for step in steps(new.pop(), world):
-            if step not in found:
-                found.add(step)
-                new.append(step)
-    return frozenset(found)
+    return reachable(bets, lambda one: steps(one, world))
 
 
 def at_rest(bets: Iterable[Bet], world: World) -> Bets:

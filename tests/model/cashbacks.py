@@ -11,6 +11,7 @@ from itertools import permutations
 from typing import Any
 
 from tests.model.book import PARKING, Journal, World
+from tests.model.reachable import reachable
 
 ISSUE, CANCEL = 1, -2
 
@@ -166,13 +167,7 @@ def _marked(cashback: Cashback) -> Cashback:
 
 def closure(cashbacks: Iterable[Cashback], world: World) -> Cashbacks:
     """Return all that may have become of these by now."""
-    found, new = set(cashbacks), list(cashbacks)
-    while new:
-        for step in steps(new.pop(), world):
-            if step not in found:
-                found.add(step)
-                new.append(step)
-    return frozenset(found)
+    return reachable(cashbacks, lambda one: steps(one, world))
 
 
 def at_rest(cashbacks: Iterable[Cashback], world: World) -> Cashbacks:

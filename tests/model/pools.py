@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from tests.model.reachable import reachable
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:
@@ -35,15 +37,8 @@ def of_seed(seed: int) -> Pools:
 
 def closure(pools: Iterable[Pool], bets: Iterable[str]) -> Pools:
     """Return all that may have become of a pool, if each of these bets may have won it by now."""
-    found, new, bets = set(pools), list(pools), list(bets)
-    while new:
-        pool = new.pop()
-        for bet in bets:
-            taken = pool.taken_by(bet)
-            if bet not in dict(pool.won) and taken not in found:
-                found.add(taken)
-                new.append(taken)
-    return frozenset(found)
+    winners = list(bets)
+    return reachable(pools, lambda pool: [pool.taken_by(bet) for bet in winners if bet not in dict(pool.won)])
 
 
 def after(pools: Pools, bet: str, amount: int) -> Pools:
