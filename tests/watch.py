@@ -21,6 +21,12 @@ async def sent(partner: TestPartner, bet: str, times: int) -> None:
     await holds(lambda: sends(partner, bet), lambda found: len(found) >= times)
 
 
+async def made_in_lists(partner: TestPartner) -> int:
+    """Return how many movements the casino has answered in lists, without those that a fault has met."""
+    lists = [call for call in await partner.calls() if call["path"] == "/payments/make-list"]
+    return sum(len(call["items"]) for call in lists if call["fault"] is None)
+
+
 async def in_state(partner: TestPartner, bet: str, *states: str) -> None:
     """Wait until the bet's row is in one of these states."""
     await holds(lambda: partner.row(bet), lambda row: row is not None and row.state in states)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import socket
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -130,13 +131,20 @@ class BareClient:
 
 @asynccontextmanager
 async def bare_client(
-    port: int, token: str | None, *, path: str = HUB, query: str = "", shake: bool = True, **headers: str
+    port: int,
+    token: str | None,
+    *,
+    path: str = HUB,
+    query: str = "",
+    shake: bool = True,
+    over: socket.socket | None = None,
+    **headers: str,
 ) -> AsyncIterator[BareClient]:
-    """Open a websocket with a token in its header; ``shake`` gets the handshake over."""
+    """Open a websocket with a token in its header; ``shake`` gets the handshake over, ``over`` is a socket for it."""
     given = headers | ({} if token is None else {"Authorization": f"Bearer {token}"})
     url = f"ws://127.0.0.1:{port}{path}{query}"
-    async with connect(url, additional_headers=given, open_timeout=PATIENCE, max_queue=None) as socket:
-        client = BareClient(socket)
+    async with connect(url, additional_headers=given, open_timeout=PATIENCE, max_queue=None, sock=over) as websocket:
+        client = BareClient(websocket)
         if shake:
             await client.shake_hands()
         yield client

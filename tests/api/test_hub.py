@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+import socket
 from collections.abc import AsyncIterator, MutableMapping
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +16,7 @@ from api.feed import connection
 from api.feed.connection import Connection, Shared
 from api.feed.hub_messages import PUSH_HEAD
 from api.feed.live_state import LiveState
-from api.feed.places import Places, Sequences
+from api.feed.places import CONNECTIONS, Places, Sequences
 from api.feed.readers import Reader
 from betcore.casino.tokens import CASINO_API, Holder
 from betcore.db.live_rounds import LiveRounds
@@ -253,13 +254,19 @@ async def test_a_client_that_takes_nothing_is_dropped(
     monkeypatch.setattr(connection, "EVERY", 0.001)
     monkeypatch.setattr(connection, "_TAKES_WITHIN", 0.3)
     dropped = _ended("stuck")
-    async with bare_client(reader.port, await reader.short_token(600)) as client:
+    # Megabytes fit between the two: frames of many results fill them sooner.
+    await game.finish(2, list(range(2000)), datetime.now(UTC))
+    over = socket.socket()
+    over.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    over.connect(("127.0.0.1", reader.port))
+    async with bare_client(reader.port, await reader.short_token(600), over=over) as client:
         await client.send(subscribe(reader.client_id, game.game_type, count=5))
         await client.pushed()
         client.socket.transport.pause_reading()
         async with asyncio.timeout(PATIENCE):
             while _ended("stuck") == dropped:
                 await asyncio.sleep(0.05)
+        client.socket.transport.abort()
 
 
 def _ended(reason: str) -> float:
@@ -295,6 +302,32 @@ async def test_connects_of_one_address_are_bounded(wire_database: str, reader: F
     async with running_feed(wire_database, feed_calls_per_second="5") as bounded:
         found = await asyncio.gather(*(refusal(bounded.port, "nonsense") for _ in range(100)))
     assert found.count(429) >= 70
+
+
+async def test_a_thousand_connects_in_a_burst_leave_those_who_are_in_their_frames(
+    reader: FeedReader, game: LiveGame
+) -> None:
+    """They come from many addresses with a token that holds, and vanish: no limit refuses them."""
+    door = asyncio.Semaphore(100)  # the files that a process may have open are few
+
+    async def knock(number: int) -> None:
+        source = f"127.0.0.{2 + number % 200}", 0
+        async with door:
+            over = socket.create_connection(("127.0.0.1", reader.port), source_address=source)
+            async with bare_client(reader.port, reader.token, over=over) as other:
+                other.socket.transport.abort()
+
+    async with bare_client(reader.port, reader.token) as client:
+        await client.send(subscribe(reader.client_id, game.game_type))
+        first = await client.pushed()
+        await asyncio.gather(*map(knock, range(1000)))
+        await game.put(1, "active", "action", started_at=datetime.now(UTC))
+        while (frame := await client.pushed())["wgi"][0]["ps"] != 2:
+            pass
+        assert frame["sId"] > first["sId"]
+        async with asyncio.timeout(PATIENCE):
+            while CONNECTIONS._value.get() > 1:
+                await asyncio.sleep(0.05)
 
 
 async def test_a_client_that_vanishes_leaves_nothing(reader: FeedReader, game: LiveGame) -> None:

@@ -14,11 +14,11 @@ from tests.command_line import run
 from tests.live import LiveTable, live_table, soon
 from tests.partner import Stack, TestPartner, eventually, until
 from tests.system.scenarios import DONE, SETTLED, bet_with_stake_taken
-from tests.watch import in_state
+from tests.watch import holds, in_state, made_in_lists
 
 DIFFERENT, CLOSED = (6, "different_data"), (7, "round_closed")
 # A casino that takes lists and is sent what is owed as fast as it comes.
-LISTS = "{send: {list: credits}, owed_per_second: 5, retry: {first: 0.1, cap: 0.5}, breaker: {failures: 1000}}"
+LISTS = "{send: {list: credits}, owed_per_second: 500, retry: {first: 0.1, cap: 0.5}, breaker: {failures: 1000}}"
 MAKE, LIST = "/payments/make", "/payments/make-list"
 SEED = "ab" * 32
 PROMISE = {"commitment": live_draw.commitment(SEED), "algorithm": "draw-v1:2/9"}
@@ -242,7 +242,7 @@ async def test_a_round_of_another_provider_closes_nothing(stack: Stack, table: L
     assert await bet_with_stake_taken(other, partial(other.pay_in, round_id="r-1"))
 
 
-async def test_the_wins_of_a_round_that_wait_together_leave_in_few_lists(stack: Stack) -> None:
+async def test_the_wins_of_a_round_that_wait_together_leave_in_lists(stack: Stack) -> None:
     """All of them are owed when the casino takes credits again: as many calls as wins would hold them up."""
     partner = await stack.partner(provider="answer_deadline: 1", casino=LISTS)
     table = await live_table(partner)
@@ -254,14 +254,13 @@ async def test_the_wins_of_a_round_that_wait_together_leave_in_few_lists(stack: 
     await asyncio.gather(*(partner.pay_out(bet, round_id="r-1") for bet in bets))
     for bet in bets:
         await in_state(partner, bet, "settling")
-    before = len(await partner.calls())
+    # A win that leaves alone fails still: half of them are made in lists, on a machine of any speed.
+    await partner.faults({"kind": "error", "path": MAKE})
+    await holds(partial(made_in_lists, partner), lambda made: made >= len(bets) // 2)
     await partner.faults()
     for bet in bets:
         await in_state(partner, bet, "settled")
         assert await partner.journal(bet) == SETTLED
-    made = [call for call in (await partner.calls())[before:] if call["path"] in (MAKE, LIST)]
-    assert LIST in [call["path"] for call in made]
-    assert len(made) < len(bets), [call["path"] for call in made]
 
 
 class Live:
