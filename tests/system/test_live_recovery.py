@@ -1,11 +1,20 @@
 """A live game whose worker dies, whose workflow is lost, or whose history is full: its rounds go on."""
 
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from betcore.domain.ids import live_game_workflow_id
 from betcore.domain.live_rounds import RoundState
+from devkit.sandbox.provider.client import AggregatorClient
+from devkit.sandbox.provider.draw import Account, DrawBook, DrawGame
 from tests.live import LiveTable, live_table, soon
 from tests.partner import Stack, eventually, until
 
@@ -74,3 +83,48 @@ async def test_a_game_goes_on_in_a_new_run_after_a_hundred_rounds(stack: Stack) 
     found = await table.round("r-102")
     assert found is not None
     assert found.edition == 103
+
+
+@asynccontextmanager
+async def _drawing(table: LiveTable, book: Path) -> AsyncIterator[None]:
+    """Let the draw game of the sandbox's provider play rounds of two seconds by its book."""
+    partner = table.partner
+    account = Account(partner.counterparty_id, partner.secret, table.game_type)
+    client = AggregatorClient(
+        partner.stack.http, partner.stack.addresses["api"], account.counterparty_id, account.secret
+    )
+    playing = asyncio.create_task(DrawGame(client, account, DrawBook(book), timedelta(seconds=2)).run())
+    try:
+        yield
+    finally:
+        playing.cancel()
+        with suppress(asyncio.CancelledError):
+            await playing
+
+
+@pytest.mark.edge_case(253)
+async def test_a_draw_goes_on_whoever_of_its_processes_dies(stack: Stack, tmp_path: Path) -> None:
+    """The worker and the API are killed; the provider's own process ends in the middle of a round, and its book stays.
+
+    No round is lost or given up, and each one's results follow from the seed that it has promised.
+    """
+    table = await new_table(stack)
+
+    async def two_more_end() -> None:
+        goal = len(await table.live.newest(table.game_type, 100)) + 2
+
+        async def have_ended() -> bool:
+            rounds = await table.live.newest(table.game_type, 100)
+            return sum(one.state is RoundState.FINISHED for one in rounds) >= goal
+
+        await eventually(have_ended, WITHIN)
+
+    for killed in ("worker-1", "api"):
+        async with _drawing(table, tmp_path / "draw.json"):
+            await two_more_end()
+            os.kill(stack.pid(killed), signal.SIGKILL)
+            await two_more_end()
+    rounds = await table.live.newest(table.game_type, 100)
+    assert len({one.edition for one in rounds}) == max(one.edition for one in rounds)
+    assert {one.state for one in rounds[1:]} == {RoundState.FINISHED}
+    assert all(one.seed and one.results for one in rounds if one.state is RoundState.FINISHED)
