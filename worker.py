@@ -60,26 +60,10 @@ from betcore.runtime.settings import Settings
 from betcore.runtime.vault import Vault
 from betcore.temporal.client import connect
 from betcore.temporal.schedules import Intervals, keep_schedules
-from workflows.bet import Bet
-from workflows.cashback import Cashback
-from workflows.cashback_rule_run import CashbackRuleRun
-from workflows.cashback_rules import CashbackRules
-from workflows.cashback_starts import CashbackStarts
-from workflows.catalogue import CatalogueSync
-from workflows.jackpots import JackpotBookings
-from workflows.live_game import LiveGame
-from workflows.reconciliation import Reconciliation
-from workflows.reconciliation_schedule import Reconciliations
-from workflows.reversal import Reversal
-from workflows.round_refunds import RoundRefunds
+from workflows.releases.registry import WORKFLOWS, PinningRunner, deployment
 from workflows.support.signals import SignalsOfOneArgument
-from workflows.sweep import Sweep
 
 Activity = Callable[..., Awaitable[object]]
-WORKFLOWS = [
-    *(Bet, Reversal, Cashback, CashbackStarts, CashbackRules, CashbackRuleRun, JackpotBookings),
-    *(Sweep, Reconciliation, Reconciliations, CatalogueSync, LiveGame, RoundRefunds),
-]
 
 # A shorter grace would cut requests to casinos at a stop: longer than the longest activity.
 _GRACE = timedelta(seconds=15)
@@ -150,13 +134,15 @@ def workflow_worker(
     interceptors: Sequence[Interceptor] = (),
 ) -> Worker:
     """Return a worker for workflows and their local activities. The benchmark's floors are workers of this kind too."""
+    runner = SandboxedWorkflowRunner() if settings.workflow_sandbox else UnsandboxedWorkflowRunner()
     return Worker(
         client,
         task_queue=task_queue,
         workflows=workflows,
         activities=activities,
         interceptors=interceptors,
-        workflow_runner=SandboxedWorkflowRunner() if settings.workflow_sandbox else UnsandboxedWorkflowRunner(),
+        workflow_runner=PinningRunner(runner) if settings.worker_versioning else runner,
+        deployment_config=deployment(settings.release, versioned=settings.worker_versioning),
         # The bets of one poller fill a process. With more of them it only begins more bets at once, and PayOuts wait.
         workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(settings.worker_workflow_pollers),
         nonsticky_to_sticky_poll_ratio=settings.worker_new_workflow_polls,
@@ -207,6 +193,8 @@ def workers(client: Client, activities: Activities, settings: Settings) -> list[
         task_queue=WALLET_QUEUE,
         activities=slow,
         interceptors=[ShortFailures()],
+        deployment_config=deployment(settings.release, versioned=settings.worker_versioning),
+        activity_task_poller_behavior=PollerBehaviorSimpleMaximum(settings.worker_activity_pollers),
         max_concurrent_activities=settings.worker_slots,
         graceful_shutdown_timeout=_GRACE,
     )
@@ -256,10 +244,11 @@ async def main() -> None:
             cashback_rules=timedelta(seconds=settings.cashback_rules_seconds),
             jackpots=timedelta(seconds=settings.jackpot_seconds),
         )
-        schedules = keep_schedules(client, every, CatalogueSyncs(database), JackpotPools(database))
+        release = settings.release if settings.worker_versioning else None
+        schedules = keep_schedules(client, every, CatalogueSyncs(database), JackpotPools(database), release)
         stack.enter_context(_running(schedules))
         stack.enter_context(_running(BreakerProbes(breakers, partners, casinos).keep()))
-        structlog.get_logger().info("worker ready")
+        structlog.get_logger().info("worker ready", release=settings.release, versioned=settings.worker_versioning)
         await stop.wait()
 
 

@@ -37,6 +37,8 @@ COMMANDS = {
     "cashback": Row("betcore.cli.cashback:cashback", "Cashbacks: issue, cancel, list, import, explain; rule ..."),
     "incident": Row("betcore.cli.incident:incident", "Disagreements between two parties about a bet: list, show."),
     "ops": Row("betcore.cli.ops:ops", "Bets: show, stuck, owed, retry, settle, void, mark-paid; reconcile."),
+    "release": Row("betcore.cli.release:release", "Releases of the worker: show, ramp, set, roll-back, wait, reset."),
+    "replay": Row("workflows.releases.command:command", "Replay open workflows with this code: a release's gate."),
     "verify": Row("betcore.cli.verify:verify", "Check what must always be true of bets, workflows and casinos' books."),
 }
 # The image has no ``devkit``. In a checkout its ``verify`` replaces the one above: it has one option more.

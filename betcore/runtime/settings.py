@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from betcore.domain.errors import Misconfigured
+from betcore.runtime.version import BUILD_ID, VERSION
 
 STACK_FILE = "stack.json"
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -104,6 +105,15 @@ class Settings(BaseSettings):
     jackpot_seconds: float = Field(
         10, gt=0, description="Interval in seconds in which stakes are booked to jackpots, if there is any."
     )
+    worker_versioning: bool = Field(
+        False,
+        description="A worker gets work only when its release is ramped or current: `release ramp`, `release set`.",
+    )
+    worker_build_id: str | None = Field(
+        None,
+        pattern=BUILD_ID,
+        description="Name of the worker's release, such as the image's tag; unset: the version of the service.",
+    )
     worker_slots: int = Field(
         400,
         ge=4,
@@ -126,6 +136,9 @@ class Settings(BaseSettings):
         description="Share of them for workflows that no worker has in memory, at least one: new bets. "
         "The rest is for the next messages of bets in memory.",
     )
+    worker_activity_pollers: int = Field(
+        5, ge=1, description="Requests for activities of the slow lane that a worker process keeps open at Temporal."
+    )
     worker_metrics_port: Port | None = Field(
         None,
         description="Port on 127.0.0.1 of a worker's /metrics for Prometheus; unset: no metrics.",
@@ -135,6 +148,11 @@ class Settings(BaseSettings):
     failpoints: Path | None = Field(
         None, description="For tests only: folder whose files name the failpoints at which a process kills itself."
     )
+
+    @property
+    def release(self) -> str:
+        """Return the name of the release that this code is."""
+        return self.worker_build_id or VERSION
 
     @classmethod
     def settings_customise_sources(

@@ -13,7 +13,7 @@ from temporalio.api.common.v1 import WorkflowExecution as Named
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.api.failure.v1 import Failure
-from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionVersioningInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
     DescribeWorkflowExecutionResponse,
@@ -67,7 +67,10 @@ class PendingActivity:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A workflow as Temporal describes it; ``task_attempt`` is above 1 if its workflow tasks fail."""
+    """A workflow as Temporal describes it; ``task_attempt`` is above 1 if its workflow tasks fail.
+
+    ``release`` gets its workflow tasks; None if its workers have no version.
+    """
 
     workflow_id: str
     status: str
@@ -78,6 +81,7 @@ class Description:
     settle_by: datetime | None
     task_attempt: int
     task_failure: str | None
+    release: str | None
     pending: Sequence[PendingActivity]
 
     @property
@@ -104,20 +108,20 @@ async def running(client: Client, most: int) -> set[str]:
 
 async def without_execution(client: Client, rows: Sequence[OpenBet]) -> list[OpenBet]:
     """Return those of some open rows whose workflow is not open."""
-    listed: set[str] = set()
+    known: set[str] = set()
     if len(rows) > _FEW:
         for first in range(0, len(rows), _NAMED):
-            listed |= await _listed(client, [row.workflow_id for row in rows[first : first + _NAMED]])
+            known |= await _running_of(client, [row.workflow_id for row in rows[first : first + _NAMED]])
     alone = []
     for row in rows:
-        if row.workflow_id not in listed:
+        if row.workflow_id not in known:
             await _LOOKS.turn()
             if not await is_open(client, row.workflow_id):
                 alone.append(row)
     return alone
 
 
-async def _listed(client: Client, workflow_ids: Sequence[str]) -> set[str]:
+async def _running_of(client: Client, workflow_ids: Sequence[str]) -> set[str]:
     """Return which of these workflows run, by Temporal's list; none of them if the list does not answer."""
     named = ", ".join(f"'{workflow_id}'" for workflow_id in workflow_ids)
     query = f"{_RUNNING} AND WorkflowId IN ({named})"
@@ -153,8 +157,15 @@ async def describe(client: Client, workflow_id: str) -> Description | None:
         settle_by=attributes.get(SETTLE_BY),
         task_attempt=attempt,
         task_failure=await _task_failure(client, info.execution) if attempt > 1 else None,
+        release=_release(info.versioning_info),
         pending=[await _pending(client, workflow_id, activity) for activity in found.pending_activities],
     )
+
+
+def _release(versioning: WorkflowExecutionVersioningInfo) -> str | None:
+    """Return the release that gets a workflow's tasks: while it moves to another one, that one."""
+    to = versioning.version_transition.deployment_version.build_id
+    return to or versioning.deployment_version.build_id or None
 
 
 async def find_stuck(
@@ -192,10 +203,22 @@ async def _pages(client: Client, query: str, size: int) -> AsyncIterator[Sequenc
         more = bool(found.next_page_token)
 
 
+async def listed(client: Client, query: str, most: int) -> AsyncIterator[WorkflowExecution]:
+    """Yield what a query finds, at most this number, the newest first."""
+    await _LISTS.turn()
+    async for found in client.list_workflows(query, limit=most, page_size=min(most, _ON_A_PAGE)):
+        yield found
+
+
+async def count(client: Client, query: str) -> int:
+    """Return how many workflows a query finds."""
+    await _LISTS.turn()
+    return (await client.count_workflows(query)).count
+
+
 async def count_stuck(client: Client, why: str) -> int:
     """Return how many workflows are stuck in this way."""
-    await _LISTS.turn()
-    return (await client.count_workflows(_query(why))).count
+    return await count(client, _query(why))
 
 
 def _query(why: str) -> str:

@@ -31,9 +31,12 @@ from betcore.domain.cashback_rules import RuleRun
 from betcore.domain.catalogue import SyncCatalogue, Synced
 from betcore.domain.ids import BETS_QUEUE, cashback_rule_workflow_id, catalogue_workflow_id
 from betcore.domain.reconciliation import Wanted
+from betcore.temporal.releases import rollout
 
 SWEEP, RECONCILE, JACKPOTS = "sweep", "reconcile", "jackpots"
 CASHBACKS, CASHBACK_RULES = "cashbacks", "cashback-rules"
+# A run that only a release without workers can end would hold up all later ones.
+_LONGEST = timedelta(minutes=15)
 _log = structlog.get_logger()
 
 
@@ -48,11 +51,16 @@ class Intervals:
     jackpots: timedelta
 
 
-async def keep_schedules(client: Client, every: Intervals, syncs: CatalogueSyncs, pools: JackpotPools) -> None:
+async def keep_schedules(
+    client: Client, every: Intervals, syncs: CatalogueSyncs, pools: JackpotPools, release: str | None = None
+) -> None:
     """Create the schedules or update them, and create them again if Temporal has lost them, until cancelled.
 
     Each provider has one of its own, by which its games are synced; a new provider gets it within ``every.sweep``. So
     does the first pool get the one by which stakes are booked; without a pool there is none.
+
+    A ``release`` keeps them while it is the current one. If it were ramped or waited for its turn, what it schedules
+    could be for workflows that the current one does not have.
     """
     fixed = {
         SWEEP: _schedule(SWEEP, "Sweep", every.sweep),
@@ -64,14 +72,28 @@ async def keep_schedules(client: Client, every: Intervals, syncs: CatalogueSyncs
     }
     up_to_date: set[str] = set()
     while True:
-        found = await _of_providers(syncs, every.catalogue) | await _of_pools(pools, every.jackpots)
-        for name, schedule in (fixed | found).items():
-            try:
-                await _ensure(client, name, schedule, up_to_date=name in up_to_date)
-                up_to_date.add(name)
-            except RPCError as error:
-                _log.warning("a schedule could not be looked after", schedule=name, error=str(error))
+        if await _is_current(client, release):
+            found = await _of_providers(syncs, every.catalogue) | await _of_pools(pools, every.jackpots)
+            for name, schedule in (fixed | found).items():
+                try:
+                    await _ensure(client, name, schedule, up_to_date=name in up_to_date)
+                    up_to_date.add(name)
+                except RPCError as error:
+                    _log.warning("a schedule could not be looked after", schedule=name, error=str(error))
+        else:
+            # Another release may change them: this one puts them right if it becomes the current one again.
+            up_to_date.clear()
         await asyncio.sleep(every.sweep.total_seconds())
+
+
+async def _is_current(client: Client, release: str | None) -> bool:
+    if release is None:
+        return True
+    try:
+        return (await rollout(client)).current == release
+    except RPCError as error:
+        _log.warning("the schedules could not be looked after", error=str(error))
+        return False
 
 
 async def _of_providers(syncs: CatalogueSyncs, every: timedelta) -> dict[str, Schedule | None]:
@@ -102,7 +124,9 @@ def _schedule(
     name: str, workflow: str, every: timedelta, *arguments: object, jitter: timedelta | None = None
 ) -> Schedule:
     return Schedule(
-        action=ScheduleActionStartWorkflow(workflow, args=arguments, id=name, task_queue=BETS_QUEUE),
+        action=ScheduleActionStartWorkflow(
+            workflow, args=arguments, id=name, task_queue=BETS_QUEUE, execution_timeout=_LONGEST
+        ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)], jitter=jitter),
         # A run that takes longer than the interval would overlap with the next one: that one is skipped. After a down
         # time of Temporal one run makes up for all that were missed.

@@ -41,6 +41,9 @@ DYNAMIC_CONFIG = (
     # new bet in another one waits: one PayIn in twenty took three times as long as most. So new tasks go into one, in
     # order. Four are still read: a task that an earlier server has left in another one would otherwise wait forever.
     "matching.numTaskqueueWritePartitions=1",
+    # A workflow whose tasks fail is listed as failing after five in a row by default: half a minute after a release
+    # that cannot go on with it. One failure may be a worker that was killed.
+    "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2",
 )
 _PRAGMAS = ("journal_mode=wal", "synchronous=full")  # survive a loss of power
 _ATTEMPTS = 3

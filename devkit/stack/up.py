@@ -29,8 +29,9 @@ PORTS = (
     "temporal_ui_port",
     "database_port",
 )
-# Settings of servers elsewhere; this stack has servers of its own.
+# Settings of servers elsewhere, and of several releases; this stack has servers of its own, and is one release.
 _ELSEWHERE = (
+    "worker_versioning",
     "database_url",
     "temporal_address",
     "temporal_namespace",
@@ -101,7 +102,7 @@ async def run(
         settings = settings_of()
         async with Supervisor(folder) as supervisor:
             if ignored:
-                supervisor.say(f"the stack has its own servers: {', '.join(ignored)} not used")
+                supervisor.say(f"the stack has its own servers and one release: {', '.join(ignored)} not used")
             stack = _Stack(settings, supervisor, with_sandbox, processes, wire)
 
             async def live() -> None:

@@ -4,25 +4,19 @@ The stack runs without workers; the tests deploy them: today's, and copies of it
 """
 
 import asyncio
-import os
-import shutil
-import signal
-import sys
-from asyncio.subprocess import Process
+import json
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
-from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
 from betcore.temporal.visibility import BET_STATUS
-from tests.partner import ROOT, Stack, TestPartner, eventually, start_stack, until
-from tests.spawned import spawned
+from tests import command_line
+from tests.partner import Stack, TestPartner, start_stack, until
+from tests.system.deployments import BEFORE_THE_CREDIT, BEFORE_THE_DEBIT, changed_sources, deployed
 from tests.system.scenarios import (
     BACK,
     CLAW_BACK,
@@ -53,88 +47,12 @@ PLAIN = "answer_deadline: 3"
 REVERSING = "{answer_deadline: 3, refund_after_pay_out: reverse}"
 OVERDUE = "{answer_deadline: 3, unconfirmed_within: 2, settle_within: 3}"
 
-# The release: what each file gets in front of which line. The sources are copied, and changed there.
-BEFORE_THE_DEBIT, BEFORE_THE_CREDIT = "assess the stake", "announce the credit"
-STEPS = {
-    "workflows/bet.py": ("        step = await self._movements.debit(self._stake_debit())\n", BEFORE_THE_DEBIT),
-    "workflows/support/movements.py": ("        step = await self._try_fast(sending)\n", BEFORE_THE_CREDIT),
-}
-
-
-def _release(folder: Path, *, patched: bool) -> Path:
-    """Return a copy of the worker's sources in which a timer runs before the debit and before a credit."""
-    for name in ("activities", "betcore", "workflows"):
-        # With what Python has compiled, which holds for the files that are not changed here.
-        shutil.copytree(ROOT / name, folder / name)
-    shutil.copy(ROOT / "worker.py", folder)
-    for name, (line, step) in STEPS.items():
-        text = (folder / name).read_text()
-        assert text.count(line) == 1, f"{name} has no longer this line: {line}"
-        indent = line[: len(line) - len(line.lstrip())]
-        timer = f'await workflow.sleep(0.05, summary="{step}")\n'
-        new = f'{indent}if workflow.patched("{step}"):\n{indent}    {timer}' if patched else f"{indent}{timer}"
-        (folder / name).write_text(text.replace(line, new + line))
-    return folder
-
-
-class Deployment:
-    """The one worker process of a stack that has none of its own."""
-
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        self._process: Process | None = None
-        self._log = stack.folder / "deployed.log"
-
-    async def deploy(self, sources: Path) -> None:
-        """Run the worker of these sources and no other."""
-        await self.stop()
-        environment = {"BETCORE_DATA_DIR": str(self._stack.folder), "BETCORE_WORKFLOW_SANDBOX": "true"}
-        with self._log.open("wb") as log:
-            self._process = process = await asyncio.create_subprocess_exec(
-                *spawned(sys.executable, "worker.py"),
-                cwd=sources,
-                env={**os.environ, **environment},
-                stdout=log,
-                stderr=log,
-            )
-
-        async def ready() -> bool:
-            said = await asyncio.to_thread(self._log.read_text)
-            assert process.returncode is None, said
-            return "worker ready" in said
-
-        await eventually(ready, 60)
-
-    async def stop(self) -> None:
-        """Stop the worker as a release does: it finishes what it has begun."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(30):
-                assert await self._process.wait() == 0
-        self._process = None
-
-    def kill(self) -> None:
-        """Leave nothing behind."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-
 
 @pytest.fixture(scope="module")
 async def bare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """A stack without workers."""
     async with start_stack(tmp_path_factory.mktemp("bare"), "--processes", "0") as running:
         yield running
-
-
-@asynccontextmanager
-async def _deployed(stack: Stack, sources: Path = ROOT) -> AsyncIterator[Deployment]:
-    deployment = Deployment(stack)
-    try:
-        await deployment.deploy(sources)
-        yield deployment
-        await deployment.stop()
-    finally:
-        deployment.kill()
 
 
 def _fault(kind: str, transaction_type: int | None = None, **given: object) -> dict[str, object]:
@@ -282,8 +200,8 @@ async def _each(cases: dict[str, T], play: Callable[[T], Coroutine[Any, Any, R]]
 
 @pytest.mark.edge_case(67)
 async def test_bets_in_every_state_go_on_under_the_next_release(bare: Stack, tmp_path: Path) -> None:
-    release = _release(tmp_path, patched=True)
-    async with _deployed(bare) as deployment:
+    release = changed_sources(tmp_path, patched=True)
+    async with deployed(bare) as deployment:
         waiting = await _each(WAITS, lambda wait: Waiting.open(bare, wait))
         await deployment.stop()
         for one in waiting.values():
@@ -308,11 +226,11 @@ async def _stuck(handle: Any) -> None:
 
 @pytest.mark.edge_case(67)
 async def test_a_release_without_patched_stops_bets_and_the_right_one_heals_them(bare: Stack, tmp_path: Path) -> None:
-    wrong, right = _release(tmp_path / "wrong", patched=False), _release(tmp_path / "right", patched=True)
-    async with _deployed(bare) as deployment:
+    wrong, right = changed_sources(tmp_path / "wrong", patched=False), changed_sources(tmp_path / "right", patched=True)
+    async with deployed(bare) as deployment:
         told = await Waiting.open(bare, WAITS["told, then won"])
         owed = await Waiting.open(bare, WAITS["win of one step owed"])
-        await deployment.deploy(wrong)
+        await deployment.deploy(wrong, BETCORE_WORKER_BUILD_ID="wrong")
         await told.in_vain("pay_out")
         await owed.partner.faults()
         await asyncio.gather(_stuck(told.handle), _stuck(owed.handle))
@@ -328,24 +246,11 @@ async def test_a_release_without_patched_stops_bets_and_the_right_one_heals_them
         # A bet that the wrong release opened has the wrong release's history; it is begun anew from its row.
         await late.in_vain("pay_out")
         await _stuck(late.handle)
-        await _reset(bare, late.handle)
+        command = ("release", "reset", "wrong", "--operator", "ann", "--reason", "was withdrawn", "--carry-out")
+        done = await command_line.run(bare.folder, *command, "--json")
+        assert [one["workflow_id"] for one in json.loads(done.stdout)["workflows"]] == [late.handle.id]
         await late.definitely("pay_out")
         for one in (told, owed, late):
             assert await one.partner.journal(one.bet) == SETTLED
             # The row says it before the workflow has ended; one that failed raises here.
             await one.handle.result()
-
-
-async def _reset(stack: Stack, handle: Any) -> None:
-    """Reset to the first workflow task, as the UI does."""
-    events = (await handle.fetch_history()).events
-    first = next(e.event_id for e in events if e.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
-    await stack.client.workflow_service.reset_workflow_execution(
-        ResetWorkflowExecutionRequest(
-            namespace=stack.client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=handle.id),
-            reason="opened by a release that was withdrawn",
-            workflow_task_finish_event_id=first,
-            request_id=handle.id,
-        )
-    )

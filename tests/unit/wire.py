@@ -15,6 +15,7 @@ from temporalio import activity, workflow
 
 import worker
 from betcore.runtime.settings import Settings
+from workflows.releases.registry import WORKFLOWS
 
 _ROOT = Path(__file__).parents[2]
 _NAMED = {"activity.defn", "workflow.defn", "workflow.update", "workflow.signal", "workflow.query"}
@@ -65,7 +66,7 @@ def patches() -> set[str]:
 
 
 def _workflows() -> list[workflow._Definition]:
-    return [workflow._Definition.must_from_class(cls) for cls in worker.WORKFLOWS]
+    return [workflow._Definition.must_from_class(cls) for cls in WORKFLOWS]
 
 
 def _handlers(one: workflow._Definition) -> dict[str, object]:

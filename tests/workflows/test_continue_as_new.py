@@ -17,13 +17,13 @@ from betcore.domain.ids import BETS_QUEUE, BetKey, reversal_workflow_id
 from betcore.domain.messages import Action, Operate, Operated, PayIn
 from betcore.temporal.visibility import NEEDS_ATTENTION
 from devkit.stack import temporal as servers
-from tests.histories.replay import replay
 from tests.in_process_casino import InProcessCasino, open_casino
 from tests.partner import eventually
 from tests.workflows.bets import Handle, begin, start, working
 from tests.workflows.cashbacks import carried, new_cashback
 from tests.workflows.live import LiveGamePlayed
-from worker import WORKFLOWS
+from workflows.releases.registry import WORKFLOWS
+from workflows.releases.replay import replay
 from workflows.reversal import Reversal
 
 pytestmark = pytest.mark.edge_case(91)

@@ -22,11 +22,11 @@ from betcore.domain.ids import BETS_QUEUE, BetKey, TransactionType, reversal_wor
 from betcore.domain.messages import Action, Operate, PayIn
 from betcore.runtime.settings import Settings
 from betcore.temporal.client import data_converter
-from tests.histories.replay import replay
 from tests.in_process_casino import InProcessCasino, open_casino
 from tests.partner import eventually
 from tests.workflows.bets import Handle, begin, start, update, working
-from worker import WORKFLOWS
+from workflows.releases.registry import WORKFLOWS
+from workflows.releases.replay import replay
 from workflows.reversal import Reversal
 
 KEY, NEWER = (Fernet.generate_key().decode() for _ in range(2))

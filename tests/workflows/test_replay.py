@@ -9,9 +9,9 @@ from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Worker
 
 from tests.histories.record import PATHS
-from tests.histories.replay import Replayed, replay
 from tests.workflows.changed import A_THOUGHT, Broken, Changed, Patched, Thought, Thoughtless, release
-from worker import WORKFLOWS
+from workflows.releases.registry import WORKFLOWS
+from workflows.releases.replay import Replayed, replay
 
 _FOLDER = Path(__file__).parents[1] / "histories"
 _FILES = sorted(_FOLDER.glob("*.json"))

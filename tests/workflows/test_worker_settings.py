@@ -12,6 +12,8 @@ _OTHERS = Settings(
     worker_max_cached_workflows=34,
     worker_workflow_pollers=6,
     worker_new_workflow_polls=0.5,
+    worker_activity_pollers=7,
+    worker_build_id="1.5.0",
 )
 
 
@@ -24,3 +26,4 @@ async def test_slots_cache_and_pollers_are_settings(database_url: str, temporal:
     assert bets.get("max_cached_workflows") == 34
     assert getattr(bets.get("workflow_task_poller_behavior"), "maximum", None) == 6
     assert bets.get("nonsticky_to_sticky_poll_ratio") == 0.5
+    assert getattr(slow_lane.get("activity_task_poller_behavior"), "maximum", None) == 7

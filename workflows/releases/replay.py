@@ -1,4 +1,4 @@
-"""Replay a history with today's workflows, and report in one sentence the first command that differs.
+"""Replay a history with the workflows at hand, and report in one sentence the first command that differs.
 
 Temporal reports that a command does not fit, often without its event. So the commands of the code are recorded during
 the replay, and compared with the commands that the history's events show.
@@ -18,7 +18,8 @@ from temporalio.bridge.proto.workflow_completion import WorkflowActivationComple
 from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter
-from temporalio.worker import Replayer, WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
+from temporalio.runtime import Runtime
+from temporalio.worker import Interceptor, Replayer, WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 WHAT_TO_DO = (
@@ -59,9 +60,11 @@ class Replayed:
         """Return the command that differs and what to do; None if the code can continue this history."""
         if self.reason is None:
             return None
-        return f"history {self.name}, {self._parting()}.\n{WHAT_TO_DO}\nTemporal says: {self.reason}"
+        return f"history {self.name}, {self.difference}.\n{WHAT_TO_DO}\nTemporal says: {self.reason}"
 
-    def _parting(self) -> str:
+    @property
+    def difference(self) -> str:
+        """Return the first command that differs, in one sentence."""
         for position, (event, step) in enumerate(self.then):
             instead = self.now[position] if position < len(self.now) else None
             if not step.matches(instead):
@@ -72,11 +75,21 @@ class Replayed:
 
 
 async def replay(
-    history: WorkflowHistory, workflows: Sequence[type], converter: DataConverter = pydantic_data_converter
+    history: WorkflowHistory,
+    workflows: Sequence[type],
+    converter: DataConverter = pydantic_data_converter,
+    interceptors: Sequence[Interceptor] = (),
+    runtime: Runtime | None = None,
 ) -> Replayed:
-    """Replay a history, whose workflow id is taken for its name, with these workflows."""
+    """Replay a history, whose workflow id is taken for its name, with these workflows; ``runtime`` logs on the way."""
     runner = _Noting()
-    replayer = Replayer(workflows=workflows, data_converter=converter, workflow_runner=runner)
+    replayer = Replayer(
+        workflows=workflows,
+        data_converter=converter,
+        workflow_runner=runner,
+        interceptors=interceptors,
+        runtime=runtime,
+    )
     failure = (await replayer.replay_workflow(history, raise_on_replay_failure=False)).replay_failure
     steps = ((event.event_id, _of_event(event)) for event in history.events)
     then = [(number, step) for number, step in steps if step is not None]

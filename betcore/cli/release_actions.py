@@ -1,0 +1,138 @@
+"""What ``release ...`` does: show and change which release of the worker gets work, and reset what one has led."""
+
+import asyncio
+import re
+from dataclasses import asdict
+from time import monotonic
+
+from temporalio.service import RPCError, RPCStatusCode
+
+from betcore.cli.context import CommandContext, Json
+from betcore.cli.ops_actions import checked_text
+from betcore.cli.ops_queries import temporal
+from betcore.db.bet_history import BetHistory
+from betcore.db.bets import Bets
+from betcore.domain.errors import InvalidInput, NotFound, PreconditionFailed
+from betcore.runtime.version import BUILD_ID
+from betcore.temporal import releases, resets
+from betcore.temporal.releases import UNVERSIONED, Rollout
+from betcore.temporal.resets import ResetPoint
+
+_LOOK_EVERY = 1.0
+
+
+async def shown(context: CommandContext) -> Json:
+    """Return which releases get work, and for each of them what is open on it and whose workflow tasks fail."""
+    client = await temporal(context)
+    rollout = await releases.rollout(client)
+    failing = await releases.failing(client)
+    rows = [
+        {
+            "release": one.build_id,
+            "status": one.status,
+            "created_at": one.created_at.isoformat(),
+            **asdict(await releases.load(client, one.build_id)),
+            "failing": failing[one.build_id],
+        }
+        for one in rollout.releases
+    ]
+    return _as_json(rollout) | {"releases": rows, "failing": failing.total()}
+
+
+def _as_json(rollout: Rollout) -> Json:
+    return {"current": rollout.current, "ramping": rollout.ramping, "percent": rollout.percent}
+
+
+async def ramped(context: CommandContext, chosen: str | None, percent: float, operator: str, reason: str) -> Json:
+    """Give a release a share of the workflows, and return how work is shared out now."""
+    client, who = await temporal(context), _recorded(operator, reason)
+    seen = await releases.rollout(client)
+    return _as_json(await releases.ramp(client, seen, chosen or context.settings.release, percent, who))
+
+
+async def made_current(context: CommandContext, chosen: str | None, operator: str, reason: str) -> Json:
+    """Give a release all work, and return how work is shared out now."""
+    client, who = await temporal(context), _recorded(operator, reason)
+    seen = await releases.rollout(client)
+    return _as_json(await releases.make_current(client, seen, chosen or context.settings.release, who))
+
+
+async def rolled_back(context: CommandContext, operator: str, reason: str) -> Json:
+    """Take the ramp away, or give all work to the previous release; return how work is shared out now."""
+    client, who = await temporal(context), _recorded(operator, reason)
+    seen = await releases.rollout(client)
+    if seen.ramping is not None:
+        return _as_json(await releases.ramp(client, seen, None, 0, who))
+    if seen.current == UNVERSIONED:
+        raise PreconditionFailed("nothing is ramped, and no release is current", code="operation_refused")
+    return _as_json(await releases.make_current(client, seen, seen.previous, who))
+
+
+async def waited(context: CommandContext, named: str, seconds: int) -> Json:
+    """Wait until no pinned workflow is open in a release that gets no work any more, and return how many there were.
+
+    Raises PreconditionFailed(operation_refused) if it gets work, or if some are still open after ``seconds``.
+    """
+    client, until = await temporal(context), monotonic() + seconds
+    _gets_no_work(await releases.rollout(client), named)
+    while left := (await releases.load(client, named)).pinned:
+        if monotonic() < until:
+            await asyncio.sleep(_LOOK_EVERY)
+            continue
+        message = f"{left} workflows that only {named} can end are still open: keep its workers"
+        raise PreconditionFailed(message, code="operation_refused")
+    return {"release": named, "pinned": 0}
+
+
+async def were_reset(
+    context: CommandContext, named: str, operator: str, reason: str, most: int, carry_out: bool
+) -> Json:
+    """Reset the workflows that a release has led, or only list them.
+
+    Raises PreconditionFailed(operation_refused) if the release gets work: it would lead them again.
+    """
+    client, who, why = await temporal(context), checked_text("operator", operator), checked_text("reason", reason)
+    _gets_no_work(await releases.rollout(client), named)
+    points = [point async for point in resets.led_by(client, named, most)]
+    if carry_out:
+        for point in points:
+            await _record(context, point, named, who, why)
+            try:
+                await resets.reset(client, point, who, why)
+            except RPCError as error:
+                # It has ended since it was listed.
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+    return {"release": named, "carried_out": carry_out, "workflows": [asdict(point) for point in points]}
+
+
+async def _record(context: CommandContext, point: ResetPoint, named: str, operator: str, reason: str) -> None:
+    """Write the reset among the events of its bet or cashback."""
+    try:
+        bet = await BetHistory(context.database).find(point.workflow_id)
+    except NotFound:
+        return
+    detail = f"carried out anew from event {point.event_id} on, in which release {named} has led it"
+    data = {
+        "action": "reset",
+        "operator": operator,
+        "reason": reason,
+        "detail": detail,
+        "done": True,
+        "run_id": point.run_id,
+    }
+    await Bets(context.database).note_once(bet.bet_id, "operate", data)
+
+
+def _gets_no_work(rollout: Rollout, named: str) -> None:
+    """Raise PreconditionFailed(operation_refused) for a release that gets work, InvalidInput for no name of one."""
+    if not re.match(BUILD_ID, named):
+        raise InvalidInput(f"{named!r} is no name of a release", code="invalid_name")
+    if named in (rollout.current, rollout.ramping):
+        message = f"{named} gets work: first `release roll-back`, or `release set` another one"
+        raise PreconditionFailed(message, code="operation_refused")
+
+
+def _recorded(operator: str, reason: str) -> str:
+    """Return what Temporal records of a change of the rollout."""
+    return f"{checked_text('operator', operator)}: {checked_text('reason', reason)}"
