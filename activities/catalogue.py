@@ -45,7 +45,7 @@ class CatalogueKeeper:
                 return await self._syncs.nothing_changed(provider.provider_id, failed)
             if found is None:
                 return await self._syncs.nothing_changed(provider.provider_id, Synced(outcome="unchanged"))
-            done = await self._syncs.apply(provider.provider_id, found, accept=order.accept)
+            done = await self._syncs.apply(provider.provider_id, found, accept=order.accept, operator=order.operator)
         if done.outcome == "held":
             _log.warning("most games are missing from a list", provider=provider.name, missing=done.gone)
         return done

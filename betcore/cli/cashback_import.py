@@ -11,7 +11,7 @@ import typer
 
 from betcore.cli.context import CommandContext, Json, run_command
 from betcore.cli.import_files import Report, Reported, SeenKeys, SourceFile
-from betcore.cli.output import AsJson, DataDir
+from betcore.cli.output import AsJson, DataDir, Operator
 from betcore.domain.cashback_lines import Fault, FaultyLine, Line, columns, read_line
 from betcore.domain.ids import cashback_key_of_line
 from betcore.domain.money import Money
@@ -30,9 +30,7 @@ BATCH = 1000
 def import_cashbacks(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with key, player, currency, amount.")],
     casino: Annotated[str, typer.Option("--casino", help="The casino's name.")],
-    operator: Annotated[
-        str, typer.Option("--operator", envvar="BETCORE_OPERATOR", help="The operator's name; is recorded.")
-    ],
+    operator: Operator,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Open nothing; report what would be opened.")] = False,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FILE", help="CSV with a row for each line of the file.")

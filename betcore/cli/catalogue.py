@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from betcore.cli.context import CommandContext, Json, lines, run_command
-from betcore.cli.output import AsJson, DataDir
+from betcore.cli.context import CommandContext, Json, given_operator, lines, run_command
+from betcore.cli.output import AsJson, DataDir, Operator, OperatorOfChange
 from betcore.domain.errors import Unavailable
 
 game = typer.Typer(no_args_is_help=True, help="Games of a provider.")
@@ -25,6 +25,7 @@ def add_game(
     provider: Provider,
     game_id: GameId,
     name: Annotated[str, typer.Option("--name", help="The name for operators and reports.")],
+    operator: Operator,
     currency: Annotated[str | None, typer.Option("--currency", help="The currency of the limits.")] = None,
     min_bet: Limit = None,
     max_bet: Limit = None,
@@ -36,6 +37,7 @@ def add_game(
         as_json,
         data_dir,
         lambda context: context.catalogue.add_game(provider, game_id, name, currency, min_bet, max_bet),
+        operator=operator,
     )
 
 
@@ -44,6 +46,7 @@ def set_game_limits(
     provider: Provider,
     game_id: GameId,
     currency: Currency,
+    operator: Operator,
     min_bet: Limit = None,
     max_bet: Limit = None,
     as_json: AsJson = False,
@@ -55,7 +58,7 @@ def set_game_limits(
         limits = await context.limits.set_game(provider, game_id, currency, min_bet, max_bet)
         return {"provider": provider, "game_id": game_id, "limits": limits}
 
-    run_command(as_json, data_dir, work)
+    run_command(as_json, data_dir, work, operator=operator)
 
 
 @game.command("list")
@@ -73,15 +76,19 @@ def list_games(
 
 
 @game.command("disable")
-def disable_game(provider: Provider, game_id: GameId, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+def disable_game(
+    provider: Provider, game_id: GameId, operator: Operator, as_json: AsJson = False, data_dir: DataDir = None
+) -> None:
     """Refuse new stakes on a game; its open bets continue."""
-    run_command(as_json, data_dir, lambda context: context.catalogue.disable_game(provider, game_id))
+    run_command(as_json, data_dir, lambda context: context.catalogue.disable_game(provider, game_id), operator=operator)
 
 
 @game.command("enable")
-def enable_game(provider: Provider, game_id: GameId, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+def enable_game(
+    provider: Provider, game_id: GameId, operator: Operator, as_json: AsJson = False, data_dir: DataDir = None
+) -> None:
     """Accept new stakes on a game again."""
-    run_command(as_json, data_dir, lambda context: context.catalogue.enable_game(provider, game_id))
+    run_command(as_json, data_dir, lambda context: context.catalogue.enable_game(provider, game_id), operator=operator)
 
 
 @game.command("show")
@@ -96,6 +103,7 @@ def sync_games(
     accept: Annotated[
         bool, typer.Option("--accept", help="Also if most of the games are missing from the list.")
     ] = False,
+    operator: OperatorOfChange = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -104,7 +112,7 @@ def sync_games(
 
     async def work(context: CommandContext) -> Json:
         nonlocal outcome
-        done = await _synced(context, provider, accept=accept)
+        done = await _synced(context, provider, accepted_by=given_operator(operator) if accept else None)
         outcome = done["outcome"]
         return {"provider": provider, **done}
 
@@ -113,7 +121,7 @@ def sync_games(
         raise typer.Exit(1)
 
 
-async def _synced(context: CommandContext, provider: str, *, accept: bool) -> Json:
+async def _synced(context: CommandContext, provider: str, accepted_by: str | None) -> Json:
     from uuid import uuid4
 
     from temporalio.client import WorkflowFailureError
@@ -124,7 +132,7 @@ async def _synced(context: CommandContext, provider: str, *, accept: bool) -> Js
     from betcore.temporal.schedules import sync_catalogue
 
     counterparty_id = str((await context.partners.shown("provider", provider))["counterparty_id"])
-    order = SyncCatalogue(counterparty_id=counterparty_id, accept=accept)
+    order = SyncCatalogue(counterparty_id=counterparty_id, accept=accepted_by is not None, operator=accepted_by)
     try:
         done = await sync_catalogue(await connect(context.settings), order, uuid4().hex)
     except WorkflowFailureError as error:
@@ -135,15 +143,23 @@ async def _synced(context: CommandContext, provider: str, *, accept: bool) -> Js
 
 
 @player.command("block")
-def block_player(casino: Casino, player: Player, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+def block_player(
+    casino: Casino, player: Player, operator: Operator, as_json: AsJson = False, data_dir: DataDir = None
+) -> None:
     """Refuse new stakes of a player; wins and returns go through."""
-    run_command(as_json, data_dir, lambda context: context.sessions.block(casino, player, blocked=True))
+    run_command(
+        as_json, data_dir, lambda context: context.sessions.block(casino, player, blocked=True), operator=operator
+    )
 
 
 @player.command("unblock")
-def unblock_player(casino: Casino, player: Player, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+def unblock_player(
+    casino: Casino, player: Player, operator: Operator, as_json: AsJson = False, data_dir: DataDir = None
+) -> None:
     """Accept stakes of a player again."""
-    run_command(as_json, data_dir, lambda context: context.sessions.block(casino, player, blocked=False))
+    run_command(
+        as_json, data_dir, lambda context: context.sessions.block(casino, player, blocked=False), operator=operator
+    )
 
 
 @session.command("open")
@@ -153,6 +169,7 @@ def open_session(
     game: Annotated[str, typer.Option("--game", help="The provider's id of the game.")],
     player: Player,
     currency: Currency,
+    operator: Operator,
     mode: Annotated[str, typer.Option("--mode", help="real or demo; bets in demo are refused.")] = "real",
     brand: Annotated[str | None, typer.Option("--brand", help="The casino's site on which the player plays.")] = None,
     min_bet: Limit = None,
@@ -168,14 +185,15 @@ def open_session(
         new = NewSession(provider, casino, game, player, currency, mode, brand, min_bet, max_bet)
         return await context.sessions.open(new)
 
-    run_command(as_json, data_dir, work)
+    run_command(as_json, data_dir, work, operator=operator)
 
 
 @session.command("close")
 def close_session(
     session: Annotated[str, typer.Option("--session", help="The session's id.")],
+    operator: Operator,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """End a session for new stakes; its open bets continue."""
-    run_command(as_json, data_dir, lambda context: context.sessions.close(session))
+    run_command(as_json, data_dir, lambda context: context.sessions.close(session), operator=operator)

@@ -70,11 +70,28 @@ class CommandContext:
 Work = Callable[[CommandContext], Awaitable[Json]]
 
 
-def run_command(as_json: bool, data_dir: Path | None, work: Work, words: Callable[[Json], str] | None = None) -> None:
-    """Run one piece of work against the database and print its result; ``words`` formats it for a person."""
+def run_command(
+    as_json: bool,
+    data_dir: Path | None,
+    work: Work,
+    words: Callable[[Json], str] | None = None,
+    *,
+    operator: str | None = None,
+) -> None:
+    """Run one piece of work against the database and print its result; ``words`` formats it for a person.
+
+    ``operator`` is the person whose changes of the configuration are recorded.
+    """
     with reporting_errors(as_json):
-        done = asyncio.run(_in_context(read_settings(data_dir), work))
+        done = asyncio.run(_in_context(read_settings(data_dir), work, operator))
         emit(done, as_json, words(done) if words and not as_json else None)
+
+
+def given_operator(operator: str | None) -> str:
+    """Return the operator of a change. Raises InvalidInput (``invalid_operation``) if the command names none."""
+    if operator is None:
+        raise InvalidInput("operator: who changes it? Name the person by --operator", code="invalid_operation")
+    return operator
 
 
 def read_file(path: Path | None) -> str:
@@ -111,13 +128,16 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in cells)
 
 
-async def _in_context(settings: "Settings", work: Work) -> Json:
+async def _in_context(settings: "Settings", work: Work, operator: str | None) -> Json:
+    from betcore.db import validation
     from betcore.db.database import DatabaseError, open_database
     from betcore.db.engine import create_engine
 
+    if operator is not None:
+        operator = validation.name("operator", operator.strip())
     try:
-        async with open_database(settings) as database:
-            engine = create_engine(settings)
+        async with open_database(settings, operator) as database:
+            engine = create_engine(settings, operator)
             try:
                 return await work(CommandContext(settings, database, engine))
             finally:

@@ -7,8 +7,8 @@ import typer
 
 from betcore.cli import formatting
 from betcore.cli.context import CommandContext, Json, run_command
-from betcore.cli.ops import Operator, Reason
-from betcore.cli.output import AsJson, DataDir
+from betcore.cli.ops import Reason
+from betcore.cli.output import AsJson, DataDir, Operator
 
 if TYPE_CHECKING:
     from betcore.db.jackpot_pools import JackpotPools
@@ -26,6 +26,7 @@ def add(
     provider: Annotated[str, typer.Option("--provider", help="Name of the provider of its games.")],
     currency: Annotated[str, typer.Option("--currency", help="ISO 4217, or one of the settings.")],
     share: Annotated[str, typer.Option("--share", help="The part of each stake that goes to it, such as 0.015.")],
+    operator: Operator,
     game_id: Annotated[str | None, typer.Option("--game-id", help="Stakes of this game contribute.")] = None,
     category: Annotated[str | None, typer.Option("--category", help="Stakes of all games of it contribute.")] = None,
     seed: Annotated[str, typer.Option("--seed", help="What it begins with, and again after each win.")] = "0",
@@ -50,7 +51,7 @@ def add(
         )
         return _pool(await _pools(context).add(pool))
 
-    run_command(as_json, data_dir, work, formatting.fields)
+    run_command(as_json, data_dir, work, formatting.fields, operator=operator)
 
 
 @jackpot.command("list")
@@ -86,7 +87,7 @@ def show(
 
 
 @jackpot.command("disable")
-def disable(number: Number, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+def disable(number: Number, operator: Operator, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Take no more contributions, for good, and show it no more. A win that a provider names is still paid."""
 
     async def work(context: CommandContext) -> Json:
@@ -94,7 +95,7 @@ def disable(number: Number, as_json: AsJson = False, data_dir: DataDir = None) -
         await pools.disable(number)
         return _pool(await pools.pool(number))
 
-    run_command(as_json, data_dir, work, formatting.fields)
+    run_command(as_json, data_dir, work, formatting.fields, operator=operator)
 
 
 @jackpot.command("adjust")
@@ -121,7 +122,7 @@ def adjust(
         detail = "done" if done or row.until is None else f"waits for a second operator until {row.until:%H:%M:%S} UTC"
         return {"jackpot_id": number, "done": done, "detail": detail, "amount": signed_text(row.amount, currency)}
 
-    run_command(as_json, data_dir, work)
+    run_command(as_json, data_dir, work, operator=operator)
 
 
 def _pools(context: CommandContext) -> "JackpotPools":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from betcore.cli.context import CommandContext, Json, lines, run_command
-from betcore.cli.output import AsJson, DataDir
+from betcore.cli.output import AsJson, DataDir, Operator
 
 if TYPE_CHECKING:
     from betcore.db.signing_keys import SigningKeys
@@ -26,6 +26,7 @@ def list_keys(as_json: AsJson = False, data_dir: DataDir = None) -> None:
 
 @keys.command("rotate")
 def rotate_keys(
+    operator: Operator,
     casino_cache: Annotated[
         int, typer.Option(min=60, help="Seconds for which casinos keep the JWKS after they have fetched it.")
     ] = 900,
@@ -43,12 +44,13 @@ def rotate_keys(
         kid = await stored.rotate(timedelta(seconds=casino_cache + on_the_way))
         return next(key for key in await stored.all() if key["kid"] == kid)
 
-    run_command(as_json, data_dir, work)
+    run_command(as_json, data_dir, work, operator=operator)
 
 
 @keys.command("revoke")
 def revoke_key(
     kid: Annotated[str, typer.Argument(metavar="KID", help="The key's id, as `keys list` shows it.")],
+    operator: Operator,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -57,7 +59,7 @@ def revoke_key(
     async def work(context: CommandContext) -> Json:
         return {"revoked": kid, "signing_key": await _keys(context).revoke(kid)}
 
-    run_command(as_json, data_dir, work)
+    run_command(as_json, data_dir, work, operator=operator)
 
 
 def _keys(context: CommandContext) -> "SigningKeys":

@@ -6,8 +6,8 @@ import typer
 
 from betcore.cli import formatting
 from betcore.cli.context import CommandContext, Json, run_command
-from betcore.cli.ops import Operator, Reason
-from betcore.cli.output import AsJson, DataDir
+from betcore.cli.ops import Reason
+from betcore.cli.output import AsJson, DataDir, Operator
 
 if TYPE_CHECKING:
     from betcore.db.live_rounds import LiveRounds
@@ -29,6 +29,7 @@ def add(
     betting_seconds: Annotated[
         int, typer.Option("--betting-seconds", min=1, max=86400, help="How long bets are taken, for pages.")
     ],
+    operator: Operator,
     game_id: Annotated[str | None, typer.Option("--game-id", help="The provider's id of it in the catalogue.")] = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
@@ -42,7 +43,7 @@ def add(
         name = validation.name("name-key", name_key)
         return _game(await _rounds(context).add_game(NewLiveGame(game_type, provider, name, betting_seconds, game_id)))
 
-    run_command(as_json, data_dir, work, formatting.fields)
+    run_command(as_json, data_dir, work, formatting.fields, operator=operator)
 
 
 @live.command("list")
@@ -115,6 +116,7 @@ def check(round_id: RoundId, game_type: OfGame, as_json: AsJson = False, data_di
 def maintenance(
     game_type: GameType,
     on: Annotated[bool, typer.Option("--on/--off", help="Whether the feed shows it as being in maintenance.")],
+    operator: Operator,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -123,17 +125,17 @@ def maintenance(
     async def work(context: CommandContext) -> Json:
         return _game(await _rounds(context).set_maintenance(game_type, on))
 
-    run_command(as_json, data_dir, work, formatting.fields)
+    run_command(as_json, data_dir, work, formatting.fields, operator=operator)
 
 
 @live.command("disable")
-def disable(game_type: GameType, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+def disable(game_type: GameType, operator: Operator, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Take no new rounds, for good, and show the game no more. The round that runs can still end."""
 
     async def work(context: CommandContext) -> Json:
         return _game(await _rounds(context).disable_game(game_type))
 
-    run_command(as_json, data_dir, work, formatting.fields)
+    run_command(as_json, data_dir, work, formatting.fields, operator=operator)
 
 
 @live.command("cancel")

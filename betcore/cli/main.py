@@ -36,6 +36,7 @@ COMMANDS = {
     "session": Row("betcore.cli.catalogue:session", "Game sessions: open, close."),
     "cashback": Row("betcore.cli.cashback:cashback", "Cashbacks: issue, cancel, list, import, explain; rule ..."),
     "incident": Row("betcore.cli.incident:incident", "Disagreements between two parties about a bet: list, show."),
+    "admin": Row("betcore.cli.admin:admin", "What persons have changed of the configuration: events."),
     "ops": Row("betcore.cli.ops:ops", "Bets: show, stuck, owed, retry, settle, void, mark-paid; reconcile."),
     "release": Row("betcore.cli.release:release", "Releases of the worker: show, ramp, set, roll-back, wait, reset."),
     "replay": Row("workflows.releases.command:command", "Replay open workflows with this code: a release's gate."),

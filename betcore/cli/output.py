@@ -18,6 +18,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object; log
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", envvar="BETCORE_DATA_DIR", help="Folder of the running stack.")
 ]
+Operator = Annotated[
+    str, typer.Option("--operator", envvar="BETCORE_OPERATOR", help="The operator's name; is recorded.")
+]
+# Of a command that may change nothing.
+OperatorOfChange = Annotated[
+    str | None,
+    typer.Option("--operator", envvar="BETCORE_OPERATOR", help="The operator's name; is recorded with a change."),
+]
 
 
 def emit(data: Mapping[str, Any], as_json: bool, text: str | None = None) -> None:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from betcore.cli.context import CommandContext, Json, lines, read_file, run_command
-from betcore.cli.output import AsJson, DataDir
+from betcore.cli.context import CommandContext, Json, given_operator, lines, read_file, run_command
+from betcore.cli.output import AsJson, DataDir, Operator, OperatorOfChange
 
 if TYPE_CHECKING:
     from betcore.domain.partners import PartnerKind
@@ -28,16 +28,27 @@ Overlap = Annotated[int, typer.Option("--overlap", help="Seconds for which the p
 
 @provider.command("add")
 def add_provider(
-    name: Name, base_url: BaseUrl, profile: ProfileFile = None, as_json: AsJson = False, data_dir: DataDir = None
+    name: Name,
+    base_url: BaseUrl,
+    operator: Operator,
+    profile: ProfileFile = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
 ) -> None:
     """Add a provider; its counterparty id and secret are printed, the secret this once."""
-    run_command(as_json, data_dir, lambda context: context.partners.add_provider(name, base_url, read_file(profile)))
+    run_command(
+        as_json,
+        data_dir,
+        lambda context: context.partners.add_provider(name, base_url, read_file(profile)),
+        operator=operator,
+    )
 
 
 @casino.command("add")
 def add_casino(
     name: Name,
     api_host: ApiHost,
+    operator: Operator,
     confirmation: Confirmation = None,
     profile: ProfileFile = None,
     as_json: AsJson = False,
@@ -45,7 +56,10 @@ def add_casino(
 ) -> None:
     """Add a casino; its partner client id and secret are printed, the secret this once."""
     run_command(
-        as_json, data_dir, lambda context: context.partners.add_casino(name, api_host, read_file(profile), confirmation)
+        as_json,
+        data_dir,
+        lambda context: context.partners.add_casino(name, api_host, read_file(profile), confirmation),
+        operator=operator,
     )
 
 
@@ -66,11 +80,12 @@ def set_provider_profile(
     name: Name,
     profile: ProfileFile = None,
     base_url: Annotated[str | None, typer.Option("--base-url", help="Another address.")] = None,
+    operator: OperatorOfChange = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """Replace the profile, or the address; without a file, show the profile."""
-    _set_profile("provider", name, profile, base_url, as_json, data_dir)
+    _set_profile("provider", name, profile, base_url, operator, as_json, data_dir)
 
 
 @casino.command("set-profile")
@@ -78,39 +93,52 @@ def set_casino_profile(
     name: Name,
     profile: ProfileFile = None,
     api_host: Annotated[str | None, typer.Option("--api-host", help="Another address.")] = None,
+    operator: OperatorOfChange = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """Replace the profile, or the address; without a file, show the profile."""
-    _set_profile("casino", name, profile, api_host, as_json, data_dir)
+    _set_profile("casino", name, profile, api_host, operator, as_json, data_dir)
 
 
 @provider.command("disable")
-def disable_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+def disable_provider(name: Name, operator: Operator, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Refuse new stakes of a provider; its open bets continue."""
-    run_command(as_json, data_dir, lambda context: context.partners.disable("provider", name))
+    run_command(as_json, data_dir, lambda context: context.partners.disable("provider", name), operator=operator)
 
 
 @casino.command("disable")
-def disable_casino(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+def disable_casino(name: Name, operator: Operator, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Refuse new stakes for a casino; its open bets continue."""
-    run_command(as_json, data_dir, lambda context: context.partners.disable("casino", name))
+    run_command(as_json, data_dir, lambda context: context.partners.disable("casino", name), operator=operator)
 
 
 @provider.command("rotate-secret")
 def rotate_provider_secret(
-    name: Name, overlap: Overlap = OVERLAP_SECONDS, as_json: AsJson = False, data_dir: DataDir = None
+    name: Name,
+    operator: Operator,
+    overlap: Overlap = OVERLAP_SECONDS,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
 ) -> None:
     """Make a new secret, printed this once; the previous one stays valid for the overlap."""
-    run_command(as_json, data_dir, lambda context: context.partners.rotate_secret("provider", name, overlap))
+    run_command(
+        as_json, data_dir, lambda context: context.partners.rotate_secret("provider", name, overlap), operator=operator
+    )
 
 
 @casino.command("rotate-secret")
 def rotate_casino_secret(
-    name: Name, overlap: Overlap = OVERLAP_SECONDS, as_json: AsJson = False, data_dir: DataDir = None
+    name: Name,
+    operator: Operator,
+    overlap: Overlap = OVERLAP_SECONDS,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
 ) -> None:
     """Make a new secret, printed this once; the previous one stays valid for the overlap."""
-    run_command(as_json, data_dir, lambda context: context.partners.rotate_secret("casino", name, overlap))
+    run_command(
+        as_json, data_dir, lambda context: context.partners.rotate_secret("casino", name, overlap), operator=operator
+    )
 
 
 @provider.command("show")
@@ -129,6 +157,7 @@ def show_casino(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -
 def set_casino_limits(
     name: Name,
     currency: Annotated[str, typer.Option("--currency", help="ISO 4217, or one of the settings.")],
+    operator: Operator,
     min_bet: Annotated[str | None, typer.Option("--min-bet", help="In major units of the currency.")] = None,
     max_bet: Annotated[str | None, typer.Option("--max-bet", help="In major units of the currency.")] = None,
     as_json: AsJson = False,
@@ -139,31 +168,31 @@ def set_casino_limits(
     async def work(context: CommandContext) -> Json:
         return {"name": name, "limits": await context.limits.set_casino(name, currency, min_bet, max_bet)}
 
-    run_command(as_json, data_dir, work)
+    run_command(as_json, data_dir, work, operator=operator)
 
 
 @provider.command("enable")
-def enable_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+def enable_provider(name: Name, operator: Operator, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Accept new stakes of a provider again."""
-    run_command(as_json, data_dir, lambda context: context.partners.enable("provider", name))
+    run_command(as_json, data_dir, lambda context: context.partners.enable("provider", name), operator=operator)
 
 
 @casino.command("enable")
-def enable_casino(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+def enable_casino(name: Name, operator: Operator, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Accept new stakes for a casino again."""
-    run_command(as_json, data_dir, lambda context: context.partners.enable("casino", name))
+    run_command(as_json, data_dir, lambda context: context.partners.enable("casino", name), operator=operator)
 
 
 @provider.command("suspend")
-def suspend_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+def suspend_provider(name: Name, operator: Operator, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Refuse every call of a provider with 401; its open bets continue without it."""
-    run_command(as_json, data_dir, lambda context: context.partners.suspend(name, suspended=True))
+    run_command(as_json, data_dir, lambda context: context.partners.suspend(name, suspended=True), operator=operator)
 
 
 @provider.command("resume")
-def resume_provider(name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+def resume_provider(name: Name, operator: Operator, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Accept the calls of a suspended provider again."""
-    run_command(as_json, data_dir, lambda context: context.partners.suspend(name, suspended=False))
+    run_command(as_json, data_dir, lambda context: context.partners.suspend(name, suspended=False), operator=operator)
 
 
 def _show(kind: "PartnerKind", name: str, as_json: bool, data_dir: Path | None) -> None:
@@ -201,15 +230,22 @@ async def _with_breakers(context: CommandContext, casinos: list[Json]) -> list[J
 
 
 def _set_profile(
-    kind: "PartnerKind", name: str, file: Path | None, address: str | None, as_json: bool, data_dir: Path | None
+    kind: "PartnerKind",
+    name: str,
+    file: Path | None,
+    address: str | None,
+    operator: str | None,
+    as_json: bool,
+    data_dir: Path | None,
 ) -> None:
     async def work(context: CommandContext) -> Json:
         if file is not None or address is not None:
+            given_operator(operator)
             profile = None if file is None else read_file(file)
             await context.partners.change(kind, name, profile=profile, address=address)
         return {"name": name, "profile": await context.partners.profile(kind, name)}
 
-    run_command(as_json, data_dir, work, _in_yaml)
+    run_command(as_json, data_dir, work, _in_yaml, operator=operator)
 
 
 def _in_yaml(found: Json) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from betcore.db.database import Database, Transaction
 from betcore.db.row_mapping import as_json, time_text
-from betcore.db.statements import catalogue_sync
+from betcore.db.statements import admin_events, catalogue_sync
 from betcore.db.statements.catalogue_sync import SyncRow
 from betcore.domain.catalogue import FIELDS, GameList, ListedGame, Synced, shrinks
 
@@ -42,10 +42,10 @@ class CatalogueSyncs:
         row = await self._database.one_row(catalogue_sync.LAST, provider_id=provider_id)
         return row.etag if row else None
 
-    async def apply(self, provider_id: int, found: GameList, *, accept: bool) -> Synced:
+    async def apply(self, provider_id: int, found: GameList, *, accept: bool, operator: str | None = None) -> Synced:
         """Add and change games as a list has them, and mark as gone those that it lacks, in one transaction.
 
-        If too many would go, and that is not accepted, none is marked.
+        If too many would go, and that is not accepted, none is marked. ``operator`` is who has accepted it.
         """
         ids = [game.game_id for game in found.games]
         async with self._database.transaction() as transaction:
@@ -59,6 +59,7 @@ class CatalogueSyncs:
                 added, changed = added + written.added, changed + written.changed
             held = not accept and shrinks(count.offered, count.missing, len(ids))
             if count.missing and not held:
+                await transaction.execute(admin_events.NAME_OPERATOR, operator=operator or "")
                 await transaction.execute(catalogue_sync.MARK_GONE, provider_id=provider_id, game_ids=ids)
             done = Synced(
                 outcome="held" if held else "synced",

@@ -139,13 +139,14 @@ class Database(_Statements):
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
+async def open_database(settings: Settings, operator: str | None = None) -> AsyncIterator[Database]:
     """Open the database for the length of the block. A connection is made when it is needed, not before.
 
-    Raise Misconfigured(no_database) without an address.
+    ``operator`` is the person whose changes of the configuration these are. Raise Misconfigured(no_database) without an
+    address.
     """
     pool = asyncpg.create_pool(
-        **connection_options(settings),
+        **connection_options(settings, operator=operator),
         min_size=0,
         # A connection lives as long as the server keeps it.
         max_queries=math.inf,
@@ -163,7 +164,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
                 await pool.close()
 
 
-def connection_options(settings: Settings, application: str = "betcore") -> dict[str, Any]:
+def connection_options(settings: Settings, application: str = "betcore", operator: str | None = None) -> dict[str, Any]:
     """Return how asyncpg connects to the database of the settings. Raise Misconfigured(no_database) without an
     address."""
     if settings.database_url is None:
@@ -178,8 +179,13 @@ def connection_options(settings: Settings, application: str = "betcore") -> dict
         "max_cached_statement_lifetime": 0,
         "max_cacheable_statement_size": 0,
         # JIT only costs time on statements of this size.
-        "server_settings": {"application_name": application, "jit": "off", "timezone": "UTC"},
+        "server_settings": {"application_name": application, "jit": "off", "timezone": "UTC"} | _named(operator),
     }
+
+
+def _named(operator: str | None) -> dict[str, str]:
+    """Return the setting by which the triggers of the configuration learn who changes it."""
+    return {} if operator is None else {"betcore.operator": operator}
 
 
 def _is_lost(connection: Any) -> bool:

@@ -13,13 +13,13 @@ from betcore.runtime.settings import Settings
 R = TypeVar("R")
 
 
-def create_engine(settings: Settings) -> AsyncEngine:
+def create_engine(settings: Settings, operator: str | None = None) -> AsyncEngine:
     """Return an engine in autocommit; it connects as ``database`` does, and raises DatabaseError.
 
-    What must stand or fall together opens a transaction with ``isolation_level="READ COMMITTED"``. Raise Misconfigured
-    (no_database) without an address.
+    What must stand or fall together opens a transaction with ``isolation_level="READ COMMITTED"``. ``operator`` is the
+    person whose changes of the configuration these are. Raise Misconfigured(no_database) without an address.
     """
-    options = connection_options(settings)
+    options = connection_options(settings, operator=operator)
     engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=partial(connect, options),

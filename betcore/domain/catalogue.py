@@ -35,10 +35,14 @@ class GameList:
 
 
 class SyncCatalogue(Message):
-    """Bring a provider's games up to date with its list. ``accept``: also if most of them would go."""
+    """Bring a provider's games up to date with its list. ``accept``: also if most of them would go.
+
+    ``operator`` is who accepts that.
+    """
 
     counterparty_id: str
     accept: bool = False
+    operator: str | None = None
 
 
 class Synced(Message):

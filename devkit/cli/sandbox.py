@@ -31,6 +31,8 @@ CASINO_NAME = "sandbox-casino"
 GAME_ID = "dice-1"
 PLAYER = "demo-player"
 CURRENCY = "EUR"
+# Who onboards the sandbox partners.
+OPERATOR = "up"
 BALANCE = "1000.00"
 _TABLE = (PROVIDER_NAME, CASINO_NAME, GAME_ID, PLAYER)
 
@@ -48,7 +50,7 @@ sandbox = typer.Typer(no_args_is_help=True, help="The sandbox partners of a deve
 @sandbox.command("prepare")
 def prepare(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Onboard the sandbox partners, or find them, at the ports of the settings; print keys and an open session."""
-    run_command(as_json, data_dir, _prepare)
+    run_command(as_json, data_dir, _prepare, operator=OPERATOR)
 
 
 @sandbox.command("confirm")
@@ -60,7 +62,7 @@ def confirm(
     data_dir: DataDir = None,
 ) -> None:
     """Set how the sandbox casino confirms, and what the service expects. Bets that are open keep their way."""
-    run_command(as_json, data_dir, lambda context: _confirm(context, way))
+    run_command(as_json, data_dir, lambda context: _confirm(context, way), operator=OPERATOR)
 
 
 @sandbox.command("break")

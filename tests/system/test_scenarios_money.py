@@ -126,7 +126,7 @@ async def _seat_by_command(partner: TestPartner) -> str:
     at = ("--provider", partner.provider, "--casino", partner.casino, "--game", "dice", "--player", "berta")
     process = await create_subprocess_exec(
         *(sys.executable, "-m", "betcore", "session", "open", "--json", "--currency", "BTC", *at),
-        env={**os.environ, **CRYPTO, "BETCORE_DATA_DIR": str(partner.stack.folder)},
+        env={**os.environ, **CRYPTO, "BETCORE_DATA_DIR": str(partner.stack.folder), "BETCORE_OPERATOR": "ann"},
         stdout=PIPE,
     )
     printed, _ = await process.communicate()

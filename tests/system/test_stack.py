@@ -126,7 +126,9 @@ async def test_a_new_provider_gets_a_schedule_that_syncs_its_games(
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = "http://{}:{}".format(*runner.addresses[0][:2])
     try:
-        added = await command_line.run(folder, "provider", "add", "--name", "acme", "--base-url", url, "--json")
+        added = await command_line.run(
+            folder, "provider", "add", *("--name", "acme", "--base-url", url, "--json"), BETCORE_OPERATOR="ann"
+        )
         name = catalogue_workflow_id(json.loads(added.stdout)["counterparty_id"])
         schedule = (await Client.connect(ready["temporal"])).get_schedule_handle(name)
 

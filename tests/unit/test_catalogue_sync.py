@@ -49,7 +49,7 @@ class Provider:
         """Sync the games, after setting the list if one is given."""
         if body is not None:
             await self.lists(body)
-        order = SyncCatalogue(counterparty_id=self.counterparty_id, accept=accept)
+        order = SyncCatalogue(counterparty_id=self.counterparty_id, accept=accept, operator="ann" if accept else None)
         return await ActivityEnvironment().run(self.keeper.sync_catalogue, order)
 
     async def offered(self) -> list[str]:
@@ -146,6 +146,8 @@ async def test_a_list_that_shrinks_too_far_is_held_until_it_is_accepted(provider
     assert await provider.incidents() == ["catalogue_shrunk"]
     accepted = await provider.sync(accept=True)
     assert (accepted.outcome, accepted.gone) == ("synced", 29)
+    changed = await provider.database.sql("SELECT operator || ' ' || name FROM admin_event WHERE subject = 'game'")
+    assert sorted(changed) == sorted(f"ann acme/{gone}" for gone in range(1, 30))
     assert await provider.offered() == ["0", "new"]
     assert (await provider.sync([])).outcome == "held"
     assert await provider.offered() == ["0", "new"]

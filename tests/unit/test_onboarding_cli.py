@@ -41,6 +41,7 @@ class Cli:
             "BETCORE_DATABASE_URL": database_url,
             "BETCORE_SECRET_KEY": Fernet.generate_key().decode(),
             "BETCORE_DATA_DIR": str(folder),
+            "BETCORE_OPERATOR": "ann",
         }
 
     def run(self, *arguments: str) -> Ran:
@@ -138,6 +139,23 @@ def test_a_secret_is_printed_once_and_never_again(cli: Cli) -> None:
             assert ran.status == 0
             for secret in (added["secret"], rotated["secret"]):
                 assert secret not in ran.output + ran.errors
+
+
+def test_a_change_names_its_operator_and_is_listed(cli: Cli) -> None:
+    add_partners(cli)
+    cli.did("casino", "set-limits", "--name", "royal", "--currency", "EUR", "--max-bet", "100", "--operator", "ben")
+    newest = cli.did("admin", "events", "--of", "royal")["events"][0]
+    assert (newest["operator"], newest["subject"], newest["new"]["max_bet"]) == ("ben", "casino_limit", 100)
+    cli.did("casino", "set-profile", "--name", "royal", "--profile", os.devnull)
+    listed = cli.run("admin", "events", "--since", "2026-01-01")
+    assert "ann       update casino royal" in listed.output
+    assert "profile.confirmation reply -> accept" in listed.output
+    del cli.environment["BETCORE_OPERATOR"]
+    assert cli.run("provider", "disable", "--name", "acme").status == 2
+    assert cli.did("provider", "set-profile", "--name", "acme")["name"] == "acme"
+    changed = ("provider", "set-profile", "--name", "acme", "--base-url", "http://new.example")
+    assert cli.refused(*changed)["code"] == "invalid_operation"
+    assert cli.refused(*changed, "--operator", "a\tb")["code"] == "invalid_name"
 
 
 def test_a_casino_has_the_same_commands(cli: Cli) -> None:

@@ -201,7 +201,9 @@ async def test_every_guard_of_the_schema_is_looked_for(engine: AsyncEngine) -> N
     """Else a new table could lose its guard, and nothing would say so."""
     async with engine.connect() as connection:
         found = await connection.execute(
-            text("SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE tgname LIKE 'guard%' ORDER BY 1, 2")
+            text(
+                "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE tgname ~ '^(guard|record)_' ORDER BY 1, 2"
+            )
         )
         lacking = [one for one in map(tuple, found) if repr(one) not in verify_guards.GUARDS.query]
     assert lacking == []

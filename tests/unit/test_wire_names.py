@@ -489,7 +489,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "wait": "timedelta | None = None",
         "settled": "bool = False",
     },
-    "SyncCatalogue": {"counterparty_id": "str", "accept": "bool = False"},
+    "SyncCatalogue": {"counterparty_id": "str", "accept": "bool = False", "operator": "str | None = None"},
     "Synced": {
         "outcome": "'synced' | 'unchanged' | 'held' | 'failed'",
         "reason": "str | None = None",

@@ -51,7 +51,15 @@ FROM (VALUES ('bet', 'guard_bet'), ('movement', 'guard_movement'), ('movement', 
              ('jackpot_stake', 'guard_jackpot_stake'), ('cashback', 'guard_cashback'),
              ('live_game', 'guard_live_game'), ('live_round', 'guard_live_round'),
              ('casino', 'keep_cashback_rule_versions'), ('cashback_rule_version', 'guard_cashback_rule_version'),
-             ('cashback_rule_run', 'guard_cashback_rule_run'), ('reversal', 'name_player_of_reversal'))
+             ('cashback_rule_run', 'guard_cashback_rule_run'), ('reversal', 'name_player_of_reversal'),
+             ('admin_event', 'guard_admin_event'), ('admin_event', 'guard_admin_event_whole'),
+             ('provider', 'record_admin_event'), ('casino', 'record_admin_event'), ('game', 'record_admin_event'),
+             ('game', 'record_admin_event_of_change'), ('game_limit', 'record_admin_event'),
+             ('casino_limit', 'record_admin_event'), ('signing_key', 'record_admin_event'),
+             ('player', 'record_admin_event'), ('session', 'record_admin_event'),
+             ('jackpot', 'record_admin_event'), ('jackpot', 'record_admin_event_of_change'),
+             ('jackpot_entry', 'record_admin_event'), ('live_game', 'record_admin_event'),
+             ('live_game', 'record_admin_event_of_change'))
      AS g (relation, name)
 WHERE 0 = (
     SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass(relation) AND tgname = name AND tgenabled IN ('O', 'A')
