@@ -27,7 +27,7 @@ class ClawBacks:
     @activity.defn(name="open_reversal")
     async def open_reversal(self, order: OpenReversal) -> BetRecord:
         """Write the reversal's row before any of its money moves, or find it, or take it over."""
-        return await self._reversals.open(order.bet_id, order.owner, order.resumed)
+        return await self._reversals.open(order.bet_id, order.owner, order.resumed, order.proof)
 
     @activity.defn(name="try_claw_back")
     async def try_claw_back(self, order: ClawBack) -> Step:

@@ -235,7 +235,9 @@ class Bet:
         """Start a reversal for a Refund that came while the win was being paid."""
         if not self._is_to_be_reversed():
             return
-        reverse = self._closing.before(self._pay_in.reversed(self._status.bet, workflow.now()))
+        reverse = self._closing.before(
+            self._pay_in.reversed(self._status.bet, workflow.now(), self._inbox.proof_of_refund)
+        )
         if not await start_reversal(reverse):
             self._status.say("its reversal has begun already")
 

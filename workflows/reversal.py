@@ -103,7 +103,12 @@ class Reversal:
         self._actions.check(order)
 
     async def _open(self) -> None:
-        order = OpenReversal(bet_id=self._reverse.bet_id, owner=self._owner, resumed=self._reverse.resumed)
+        order = OpenReversal(
+            bet_id=self._reverse.bet_id,
+            owner=self._owner,
+            resumed=self._reverse.resumed,
+            proof=self._reverse.proof,
+        )
         self._status.record = await self._calls.at_database(ClawBacks.open_reversal, order, "open the reversal")
 
     def _is_ours(self) -> bool:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from betcore.domain.ids import BetKey
 from betcore.domain.partners import Provider
+from betcore.domain.proof import Proof
 
 # Seconds before the deadline in which the answer is sent.
 _TO_SEND_THE_ANSWER = 0.1
@@ -20,6 +21,7 @@ class Call:
     request_id: str
     deadline: float
     sent_at: datetime
+    proof: Proof | None = None
 
     @property
     def seconds_left(self) -> float:

@@ -52,6 +52,7 @@ def pay_in(
         tax=Money.parse(body.tax_amount or "0", session.currency) if casino.profile.send.tax else None,
         promo_code=body.promo_code if casino.profile.send.promo else None,
         jackpot=jackpot,
+        proof=call.proof,
     )
 
 
@@ -62,6 +63,7 @@ def refund(call: Call, session: Session, provider_bet_id: str) -> Refund:
         answer_by=call.answer_by,
         after_pay_out=call.provider.profile.refund_after_pay_out,
         bet=call.bet(provider_bet_id),
+        proof=call.proof,
     )
 
 
@@ -82,6 +84,7 @@ def reverse(call: Call, session: Session, casino: Casino, provider_bet_id: str, 
         win=record.win if record.state is BetState.SETTLED else None,
         answer_by=call.answer_by,
         policy=BetPolicy.of(call.provider.profile, casino.profile),
+        proof=call.proof,
     )
 
 

@@ -170,6 +170,7 @@ class BetOperations:
             bet=bet,
             tax=tax,
             jackpot=jackpot,
+            proof=call.proof,
         )
         answer, record = await self._decide(
             call,
@@ -225,7 +226,7 @@ class BetOperations:
         found = await self._workflows.reverse(record, reverse, command, attributes, call.seconds_left)
         if found is None and record.reversal is None:
             # The workflow is gone and may have left no row. From this row the sweep takes the reversal up again.
-            await self._requests.owe_reversal(record.bet_id)
+            await self._requests.owe_reversal(record.bet_id, call.proof)
         return found
 
     async def _decide(
@@ -265,7 +266,7 @@ class BetOperations:
         self, call: Call, session: Session, provider_bet_id: str, state: BetState, refusal: Code | None
     ) -> BetRecord | None:
         provider_id = call.provider.provider_id
-        stone = await self._requests.tombstone(provider_id, provider_bet_id, session, state, refusal)
+        stone = await self._requests.tombstone(provider_id, provider_bet_id, session, state, refusal, call.proof)
         # If a PayIn was faster, its row answers, or says that the outcome is not known yet.
         return stone or await self._requests.find(provider_id, provider_bet_id)
 

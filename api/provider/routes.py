@@ -89,7 +89,7 @@ def router(operations: BetOperations) -> APIRouter:
 
 
 def _call(caller: Caller, session_id: str) -> Call:
-    return Call(caller.provider, session_id, caller.request_id, _deadline(caller), caller.sent_at)
+    return Call(caller.provider, session_id, caller.request_id, _deadline(caller), caller.sent_at, caller.proof)
 
 
 def _deadline(caller: Caller) -> float:

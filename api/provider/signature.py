@@ -1,5 +1,6 @@
 """The signature of a provider's request, X-Sign: checked after the size and before the path, for all below ``/v1``."""
 
+import hashlib
 import re
 import time
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from api.strict_json import MAX_BODY, sorted_encoding
 from betcore.db.partners import Partners
 from betcore.domain.errors import NotAuthorised, TooLarge
 from betcore.domain.partners import Provider
+from betcore.domain.proof import Proof
 from betcore.provider import xsign
 
 _TOO_LARGE = f"a body has {MAX_BODY} bytes at most"
@@ -64,6 +66,7 @@ class Caller:
     arrived: float
     body: bytes
     sent_at: datetime
+    proof: Proof
     claimed: bool = False
 
 
@@ -82,15 +85,18 @@ class SignatureMiddleware:
         arrived = time.monotonic()
         try:
             body = await _read(scope, receive)
-            provider, request_id, sent_at = await self._authenticate_and_count(scope, body)
+            provider, proof = await self._authenticate_and_count(scope, body)
         except Exception as error:
             await refusal(error)(scope, receive, send)
             return
-        scope.setdefault("state", {})["caller"] = Caller(provider, request_id, arrived, body, sent_at)
+        sent_at = _EPOCH + timedelta(milliseconds=proof.timestamp)
+        scope.setdefault("state", {})["caller"] = Caller(provider, proof.request_id, arrived, body, sent_at, proof)
         await self._app(scope, receive, send)
 
-    async def _authenticate_and_count(self, scope: Scope, body: bytes) -> tuple[Provider, str, datetime]:
-        """Return who calls, counted for its provider if the signature holds, else for all strangers together.
+    async def _authenticate_and_count(self, scope: Scope, body: bytes) -> tuple[Provider, Proof]:
+        """Return who calls and what proves it.
+
+        The call is counted for its provider if the signature holds, else for all strangers together.
 
         Raises NotAuthorised, and TooManyCalls: then no statement was sent.
         """
@@ -109,7 +115,7 @@ class SignatureMiddleware:
         await limits.count_provider(found[0])
         return found
 
-    async def _authenticate(self, scope: Scope, body: bytes) -> tuple[Provider, str, datetime]:
+    async def _authenticate(self, scope: Scope, body: bytes) -> tuple[Provider, Proof]:
         counterparty_id = _header(scope, COUNTERPARTY_ID)
         timestamp = _header(scope, TIMESTAMP)
         request_id = _header(scope, REQUEST_ID)
@@ -119,16 +125,25 @@ class SignatureMiddleware:
         secrets = provider.secrets if provider else _DUMMY_SECRETS
         both = provider is not None and provider.profile.signature == "raw_or_sorted"
         signed = (body, sorted_encoding(body)) if both else (body,)
-        # A list, as in verify itself: with a generator the time of the answer would reveal which one matched.
-        holds = any([xsign.verify(signature, secrets, counterparty_id, timestamp, request_id, one) for one in signed])
-        if provider is None or not holds:
+        head = (counterparty_id, timestamp, request_id)
+        # A list, as in xsign itself: with a generator the time of the answer would reveal which one matched.
+        places = [xsign.place_of_secret(signature, secrets, *head, one) for one in signed]
+        place = next((found for found in places if found is not None), None)
+        if provider is None or place is None:
             raise NotAuthorised("the signature does not hold")
         if provider.suspended:
             raise NotAuthorised("the provider is suspended")
         if abs(time.time() - int(timestamp) / 1000) > provider.profile.freshness_window:
             in_seconds = abs(time.time() - int(timestamp)) <= provider.profile.freshness_window
             raise NotAuthorised(_TIMESTAMP_IN_SECONDS if in_seconds else "X-Timestamp is too far from our clock")
-        return provider, request_id, _EPOCH + timedelta(milliseconds=int(timestamp))
+        return provider, Proof(
+            request_id=request_id,
+            timestamp=int(timestamp),
+            body_sha256=hashlib.sha256(body).hexdigest(),
+            signature=signature,
+            secret="previous" if place else "current",
+            sorted=places[0] is None,
+        )
 
 
 def _header(scope: Scope, header: Header) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from betcore.db.claims import claim_of, claimed, confirmation_of, read_accept
 from betcore.db.database import Database
 from betcore.db.jackpots import JackpotWins
-from betcore.db.row_mapping import BetRow, as_json, record_of
+from betcore.db.row_mapping import BetRow, as_json, columns_of, record_of
 from betcore.db.statement import Statement
 from betcore.db.statements import accepts, bets, movements, notes, one_step, open_bets
 from betcore.domain.activity_inputs import Incident, Pay
@@ -20,6 +20,7 @@ from betcore.domain.claims import Claim, Confirmation, ReadAccept
 from betcore.domain.errors import Code
 from betcore.domain.ids import TransactionType
 from betcore.domain.messages import PayIn, Resumed
+from betcore.domain.proof import in_event
 
 _IDENTITY = ("casino_id", "player_id", "game_id", "session_id", "currency", "stake")
 
@@ -40,23 +41,8 @@ class Bets:
         its win too if that leaves ``with_win``. Return None if the session, player, casino and game do not belong
         together, or are not those of the own row: nothing is opened.
         """
-        given = {
+        given = columns_of(pay_in) | {
             "callers_clock": datetime.now(UTC),
-            "provider_id": pay_in.provider_id,
-            "provider_bet_id": pay_in.provider_bet_id,
-            "casino_id": pay_in.casino_id,
-            "player_id": pay_in.player_id,
-            "game_id": pay_in.game_id,
-            "session_id": pay_in.session_id,
-            "round_id": pay_in.round_id,
-            "currency": pay_in.stake.currency,
-            "stake": pay_in.stake.minor,
-            "win": pay_in.win.minor if pay_in.win else None,
-            "stake_tax": pay_in.tax.minor if pay_in.tax and pay_in.win is None else None,
-            "win_tax": pay_in.tax.minor if pay_in.tax and pay_in.win is not None else None,
-            "promo_code": pay_in.promo_code,
-            "jackpot": pay_in.jackpot.amount.minor if pay_in.jackpot and pay_in.jackpot.amount else None,
-            "jackpot_id": pay_in.jackpot.jackpot_id if pay_in.jackpot else None,
             "state": state,
             "refusal": refusal,
             "owner": owner,
@@ -65,6 +51,7 @@ class Bets:
             "event_type": pay_in.event_type,
             "data": as_json(
                 {"amount": str(pay_in.stake), "win": pay_in.win and str(pay_in.win), "state": state, "refusal": refusal}
+                | in_event(pay_in.proof)
             ),
         }
         while True:
@@ -174,6 +161,7 @@ class Bets:
             state=BetState.SETTLING if transaction_type is TransactionType.PAY_OUT else BetState.REFUNDING,
             pays_out=transaction_type is TransactionType.PAY_OUT,
             data=as_json({"type": int(transaction_type), "amount": str(amount)}),
+            proof=as_json(in_event(pay.proof)),
         )
         if row is None:
             raise LookupError(f"no bet {pay.bet_id}")

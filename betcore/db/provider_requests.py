@@ -13,6 +13,7 @@ from betcore.domain.errors import Code
 from betcore.domain.live_rounds import RoundState
 from betcore.domain.money import Money
 from betcore.domain.partners import Provider
+from betcore.domain.proof import Proof, in_event
 from betcore.domain.sessions import RequestContext, Session
 
 _log = structlog.get_logger()
@@ -113,11 +114,17 @@ class ProviderRequests:
         return None if row is None else (row.at, Money(minor=int(row.balance), currency=row.currency))
 
     async def tombstone(
-        self, provider_id: int, provider_bet_id: str, session: Session, state: BetState, refusal: Code | None
+        self,
+        provider_id: int,
+        provider_bet_id: str,
+        session: Session,
+        state: BetState,
+        refusal: Code | None,
+        proof: Proof | None = None,
     ) -> BetRecord | None:
         """Insert a closed row for a bet that never came, so that it is never opened.
 
-        Return None if there is a bet after all.
+        ``proof`` is of the call that asks for it. Return None if there is a bet after all.
         """
         row = await self._database.one_row(
             provider_requests.TOMBSTONE,
@@ -130,13 +137,16 @@ class ProviderRequests:
             currency=session.currency,
             state=state,
             refusal=refusal,
-            data=as_json({"state": state, "refusal": refusal}),
+            data=as_json({"state": state, "refusal": refusal} | in_event(proof)),
         )
         return None if row is None else record_of(row)
 
-    async def owe_reversal(self, bet_id: int) -> None:
-        """Record that a settled bet is to be reversed, unless that is recorded; the sweep starts its workflow."""
-        await self._database.one_row(provider_requests.OWE_REVERSAL, bet_id=bet_id)
+    async def owe_reversal(self, bet_id: int, proof: Proof | None = None) -> None:
+        """Record that a settled bet is to be reversed, unless that is recorded; the sweep starts its workflow.
+
+        ``proof`` is of the Refund that asks for it.
+        """
+        await self._database.one_row(provider_requests.OWE_REVERSAL, bet_id=bet_id, proof=as_json(in_event(proof)))
 
     async def early_pay_out(self, provider_id: int, provider_bet_id: str) -> float:
         """Return the seconds since the first PayOut for a bet that is unknown."""

@@ -19,6 +19,7 @@ from betcore.domain.bet import BetRecord
 from betcore.domain.claims import Claim, ClaimedDebit, Confirmation
 from betcore.domain.ids import TransactionType
 from betcore.domain.messages import Resumed
+from betcore.domain.proof import Proof, in_event
 
 
 class Reversals:
@@ -27,11 +28,14 @@ class Reversals:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def open(self, bet_id: int, owner: str, resumed: Resumed | None) -> BetRecord:
-        """Insert the reversal of a settled bet, find its row, or take over one whose workflow is gone."""
+    async def open(self, bet_id: int, owner: str, resumed: Resumed | None, proof: Proof | None = None) -> BetRecord:
+        """Insert the reversal of a settled bet, find its row, or take over one whose workflow is gone.
+
+        ``proof`` is of the Refund that asks for it.
+        """
         if resumed is not None:
             return await self._change(reversals.TAKE_OVER, bet_id, owner, seen_owner=resumed.owner, life=resumed.life)
-        return await self._change(reversals.OPEN, bet_id, owner)
+        return await self._change(reversals.OPEN, bet_id, owner, proof=as_json(in_event(proof)))
 
     async def begin_debit(self, bet_id: int, owner: str, not_after: datetime) -> ClaimedDebit[BetRecord]:
         """Count a send of the claw-back. Nothing is counted if it has ended, is parked, or another workflow owns the

@@ -9,6 +9,7 @@ from decimal import Decimal
 from betcore.domain.bet import BetRecord, BetState, ReversalRecord, ReversalState
 from betcore.domain.cashback import CashbackRecord, CashbackState
 from betcore.domain.errors import BetcoreError, Code
+from betcore.domain.messages import PayIn
 from betcore.domain.money import Money, minor_units
 
 
@@ -157,6 +158,27 @@ def record_of(bet: BetRow, reversal: ReversalRow | None = None) -> BetRecord:
         jackpot_id=bet.jackpot_id,
         win_paid_at=bet.win_paid_at,
     )
+
+
+def columns_of(pay_in: PayIn) -> dict[str, object]:
+    """Return the columns of a bet that its PayIn or PayInOut gives."""
+    return {
+        "provider_id": pay_in.provider_id,
+        "provider_bet_id": pay_in.provider_bet_id,
+        "casino_id": pay_in.casino_id,
+        "player_id": pay_in.player_id,
+        "game_id": pay_in.game_id,
+        "session_id": pay_in.session_id,
+        "round_id": pay_in.round_id,
+        "currency": pay_in.stake.currency,
+        "stake": pay_in.stake.minor,
+        "win": pay_in.win.minor if pay_in.win else None,
+        "stake_tax": pay_in.tax.minor if pay_in.tax and pay_in.win is None else None,
+        "win_tax": pay_in.tax.minor if pay_in.tax and pay_in.win is not None else None,
+        "promo_code": pay_in.promo_code,
+        "jackpot": pay_in.jackpot.amount.minor if pay_in.jackpot and pay_in.jackpot.amount else None,
+        "jackpot_id": pay_in.jackpot.jackpot_id if pay_in.jackpot else None,
+    }
 
 
 def _reversal_of(row: ReversalRow, currency: str) -> ReversalRecord:

@@ -14,6 +14,7 @@ from betcore.domain.message_base import Message
 from betcore.domain.messages import CashbackOrder, PayIn, Resumed, Reverse
 from betcore.domain.money import Money
 from betcore.domain.policy import Retry
+from betcore.domain.proof import Proof
 from betcore.domain.records import Record
 
 
@@ -100,6 +101,8 @@ class Pay(Message):
     cashback: bool = False
     # What the bet wins beside a win, recorded with it; None if it wins none, or the row has it already.
     jackpot: Jackpot | None = None
+    # Of the provider's message; None if an operator or the service has sent it.
+    proof: Proof | None = None
 
 
 class FindCredit(Message):
@@ -196,6 +199,7 @@ class OpenReversal(Message):
     bet_id: int
     owner: str
     resumed: Resumed | None
+    proof: Proof | None = None
 
 
 class CloseAtCasino(Message):

@@ -6,7 +6,17 @@ from betcore.domain.money import Money
 
 # Fields that differ in a repeated call, that say how the bet is carried out, or that hold personal data.
 _NO_FACTS = frozenset(
-    {"policy", "answer_by", "settle_by", "partner_user_id", "resumed", "handed_on", "after_pay_out", "reversal"}
+    {
+        "policy",
+        "answer_by",
+        "settle_by",
+        "partner_user_id",
+        "resumed",
+        "handed_on",
+        "after_pay_out",
+        "reversal",
+        "proof",
+    }
 )
 
 

@@ -11,6 +11,7 @@ from betcore.domain.jackpots import Jackpot
 from betcore.domain.message_base import Message
 from betcore.domain.money import Money
 from betcore.domain.policy import BetPolicy, MovementPolicy
+from betcore.domain.proof import Proof
 
 
 class Resumed(Message):
@@ -54,6 +55,7 @@ class PayIn(Message):
     promo_code: str | None = None
     # Beside the win of a PayInOut.
     jackpot: Jackpot | None = None
+    proof: Proof | None = None
 
     @property
     def event_type(self) -> str:
@@ -65,8 +67,8 @@ class PayIn(Message):
         """Return the last moment of the debit: all tokens for it expire by then."""
         return self.answer_by + self.policy.message_lifetime
 
-    def reversed(self, bet: "BetRecord", answer_by: datetime) -> "Reverse":
-        """Return the start argument of this bet's reversal."""
+    def reversed(self, bet: "BetRecord", answer_by: datetime, proof: Proof | None = None) -> "Reverse":
+        """Return the start argument of this bet's reversal; ``proof`` is of the Refund that asks for it."""
         return Reverse(
             bet_id=bet.bet_id,
             counterparty_id=self.counterparty_id,
@@ -77,6 +79,7 @@ class PayIn(Message):
             win=bet.win,
             answer_by=answer_by,
             policy=self.policy,
+            proof=proof,
         )
 
 
@@ -90,6 +93,7 @@ class PayOut(Message):
     bet: BetKey | None = None
     tax: Money | None = None
     jackpot: Jackpot | None = None
+    proof: Proof | None = None
 
     @property
     def event_type(self) -> str:
@@ -110,6 +114,7 @@ class Refund(Message):
     bet: BetKey | None = None
     # Why, if the service itself sends it; None if the provider does.
     reason: str | None = None
+    proof: Proof | None = None
 
     @property
     def event_type(self) -> str:
@@ -206,6 +211,7 @@ class Reverse(Message):
     closed: bool = True  # the casino may have received a Close of the bet
     reopen_from: datetime | None = None  # until then a Close that was given up may still take effect
     handed_on: "HandedOn | None" = None
+    proof: Proof | None = None
 
     @property
     def not_after(self) -> datetime:

@@ -27,9 +27,17 @@ def verify(
     given: str, secrets_in_force: Iterable[str], counterparty_id: str, timestamp: str, request_id: str, body: bytes
 ) -> bool:
     """Return whether one of the secrets makes the given signature, in constant time for each secret."""
+    return place_of_secret(given, secrets_in_force, counterparty_id, timestamp, request_id, body) is not None
+
+
+def place_of_secret(
+    given: str, secrets_in_force: Iterable[str], counterparty_id: str, timestamp: str, request_id: str, body: bytes
+) -> int | None:
+    """Return the place of the secret that makes the given signature, None if none does; in constant time for each."""
     expected = [sign(secret, counterparty_id, timestamp, request_id, body) for secret in secrets_in_force]
     # A generator would stop at the first match, and its time would reveal which secret matched: compare them all.
-    return any([hmac.compare_digest(one.encode(), given.encode()) for one in expected])
+    equal = [hmac.compare_digest(one.encode(), given.encode()) for one in expected]
+    return equal.index(True) if any(equal) else None
 
 
 def compact(body: Mapping[str, object]) -> bytes:

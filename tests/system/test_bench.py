@@ -18,7 +18,7 @@ _ROWS = text("""
            (SELECT array_agg(ROW(transaction_type, amount, m.state, attempts, error_code,
                                  partner_transaction_id IS NOT NULL)::text ORDER BY transaction_type)
             FROM movement m WHERE m.bet_id = b.bet_id),
-           (SELECT array_agg(ROW(kind, data - 'request_id')::text ORDER BY event_id)
+           (SELECT array_agg(ROW(kind, data - 'request_id' - 'proof', data ? 'proof')::text ORDER BY event_id)
             FROM bet_event e WHERE e.bet_id = b.bet_id)
     FROM bet b JOIN casino USING (casino_id)
     WHERE casino.name = :casino AND provider_bet_id LIKE :prefix || '%'

@@ -147,6 +147,7 @@ GIVEN = {
     "ours": "'{{}}'",
     "outcome": "'synced'",
     "owner": "'owner'",
+    "proof": "'{{}}'",
     "proposed_for": "'1 hour'",
     "part": "'bet'",
     "partner_client_id": "2",

@@ -355,7 +355,12 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "approval_above": "dict[str, Decimal] = {}",
     },
     "OpenCashback": {"cashback_id": "int", "owner": "str", "resumed": "Resumed | None"},
-    "OpenReversal": {"bet_id": "int", "owner": "str", "resumed": "Resumed | None"},
+    "OpenReversal": {
+        "bet_id": "int",
+        "owner": "str",
+        "resumed": "Resumed | None",
+        "proof": "Proof | None = None",
+    },
     "Operate": {
         "action": "Action",
         "operator": "str",
@@ -391,6 +396,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "tax": "Money | None = None",
         "cashback": "bool = False",
         "jackpot": "Jackpot | None = None",
+        "proof": "Proof | None = None",
     },
     "PayIn": {
         "provider_id": "int",
@@ -413,6 +419,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "tax": "Money | None = None",
         "promo_code": "str | None = None",
         "jackpot": "Jackpot | None = None",
+        "proof": "Proof | None = None",
     },
     "PayOut": {
         "player_id": "int",
@@ -422,8 +429,17 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "bet": "BetKey | None = None",
         "tax": "Money | None = None",
         "jackpot": "Jackpot | None = None",
+        "proof": "Proof | None = None",
     },
     "Progress": ["done", "refused", "unknown", "awaited", "parked", "absent", "foreign"],
+    "Proof": {
+        "request_id": "str",
+        "timestamp": "int",
+        "body_sha256": "str",
+        "signature": "str",
+        "secret": "'current' | 'previous'",
+        "sorted": "bool = False",
+    },
     "Proposal": {
         "action": "Action",
         "operator": "str",
@@ -446,6 +462,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "after_pay_out": "'refuse' | 'reverse' = 'refuse'",
         "bet": "BetKey | None = None",
         "reason": "str | None = None",
+        "proof": "Proof | None = None",
     },
     "Resumed": {"bet_id": "int", "owner": "str | None", "life": "int"},
     "Retry": {"first": "timedelta", "factor": "float", "cap": "timedelta"},
@@ -472,6 +489,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "closed": "bool = True",
         "reopen_from": "datetime | None = None",
         "handed_on": "HandedOn | None = None",
+        "proof": "Proof | None = None",
     },
     "RuleRunDone": {
         "run_id": "int",

@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from betcore.domain.bet import BetRecord, BetState
     from betcore.domain.errors import Code
     from betcore.domain.messages import HandedOn, PayIn, PayOut, Refund
+    from betcore.domain.proof import Proof
 
 # With this patch a message that the row has overruled is an incident.
 _THE_ROW_DECIDES = "the-row-decides"
@@ -37,6 +38,11 @@ class Inbox:
     def first(self) -> PayOut | Refund | None:
         """Return the call that decides the bet, None if none is filed."""
         return self._calls[0] if self._calls else None
+
+    @property
+    def proof_of_refund(self) -> Proof | None:
+        """Return the proof of the Refund that is filed; None without one, or if an operator has sent it."""
+        return next((call.proof for call in self._calls if isinstance(call, Refund)), None)
 
     def check(self, call: PayOut | Refund) -> None:
         """Raise ApplicationError(different_data) if the call is not of this bet.

@@ -125,6 +125,7 @@ class MovementRunner:
             filed_at=filed_at,
             tax=asked.tax if isinstance(asked, PayOut) and transaction_type is TransactionType.PAY_OUT else None,
             jackpot=jackpot,
+            proof=asked and asked.proof,
         )
 
     def wake(self, accept: Accept | None = None) -> None:

@@ -23,6 +23,7 @@ from bench.bets.workload import BetKind, PlayedBet
 from betcore.db.statement import Statement
 from betcore.db.statements import bets, provider_requests
 from betcore.domain.ids import TransactionType, transaction_id
+from betcore.domain.proof import Proof, in_event
 
 _STAKE, _WIN, _AMOUNT = Decimal(1000), Decimal(1000), "10.00"
 _DEBIT, _CREDIT = TransactionType.ACCEPT_BET, TransactionType.PAY_OUT
@@ -51,6 +52,19 @@ async def _row(pool: asyncpg.Pool, statement: Statement[object], **given: object
     """Run a statement, a transaction of its own, and return its first row."""
     row: Mapping[str, object] = await pool.fetchrow(statement.query, *statement.arguments(given))
     return row
+
+
+def _proof() -> dict[str, object]:
+    """Return what an event keeps of a call; nobody has signed this one."""
+    return in_event(
+        Proof(
+            request_id=secrets.token_hex(16),
+            timestamp=time.time_ns() // 1_000_000,
+            body_sha256=secrets.token_hex(32),
+            signature=secrets.token_hex(32),
+            secret="current",  # noqa: S106  which of two, not the secret
+        )
+    )
 
 
 class LeanBets:
@@ -133,7 +147,7 @@ class LeanBets:
             not_after=not_after,
             with_win=False,
             event_type="pay_in" if win is None else "pay_in_out",
-            data=json.dumps({"amount": _AMOUNT, "state": "accepting"} | ({"win": _AMOUNT} if win else {})),
+            data=json.dumps({"amount": _AMOUNT, "state": "accepting"} | ({"win": _AMOUNT} if win else {}) | _proof()),
         )
         bet_id = int(str(opened["bet_id"]))
         made = await self._make(bet_id, _DEBIT, str(seen["partner_user_id"]))
@@ -151,6 +165,7 @@ class LeanBets:
             tax=None,
             message="pay_out" if kind is BetKind.TWO_STEP else None,
             filed_at=datetime.now(UTC),
+            proof=json.dumps(_proof()),
             state="settling",
             pays_out=True,
             data=json.dumps({"type": int(_CREDIT), "amount": _AMOUNT}),

@@ -185,7 +185,7 @@ event AS (
     INSERT INTO bet_event (bet_id, at, kind, data)
     SELECT bet_id, at, kind, data FROM (
         SELECT 1 AS place, bet_id, CAST(:filed_at AS timestamptz) AS at, CAST(:message AS text) AS kind,
-               CAST(:data AS jsonb) AS data
+               CAST(:data AS jsonb) || CAST(:proof AS jsonb) AS data
         FROM sent WHERE attempts = 1 AND CAST(:message AS text) IS NOT NULL
         UNION ALL
         SELECT 2, bet_id, clock_timestamp(), 'send', CAST(:data AS jsonb) || jsonb_build_object('attempt', attempts)

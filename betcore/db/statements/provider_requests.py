@@ -264,7 +264,7 @@ WITH owed AS (
 ),
 event AS (
     INSERT INTO bet_event (bet_id, kind, data)
-    SELECT bet_id, 'reversal', jsonb_build_object('reversal_id', reversal_id) FROM owed
+    SELECT bet_id, 'reversal', jsonb_build_object('reversal_id', reversal_id) || CAST(:proof AS jsonb) FROM owed
 )
 SELECT bet_id FROM owed
 """,

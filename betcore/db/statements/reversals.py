@@ -77,7 +77,7 @@ WITH changed AS (
 ),
 event AS (
     INSERT INTO bet_event (bet_id, kind, data)
-    SELECT bet_id, 'reversal', jsonb_build_object('reversal_id', reversal_id) FROM changed
+    SELECT bet_id, 'reversal', jsonb_build_object('reversal_id', reversal_id) || CAST(:proof AS jsonb) FROM changed
 )
 {_CHANGED}
 """,
