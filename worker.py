@@ -56,7 +56,7 @@ from betcore.provider.client import ProviderClient
 from betcore.runtime import failpoints
 from betcore.runtime.logging import configure_logging
 from betcore.runtime.process import exit_now, run
-from betcore.runtime.settings import Settings
+from betcore.runtime.settings import Settings, WorkerSettings
 from betcore.runtime.vault import Vault
 from betcore.temporal.client import connect
 from betcore.temporal.schedules import Intervals, keep_schedules
@@ -213,7 +213,7 @@ def _running(work: Coroutine[object, object, None]) -> Iterator[None]:
 
 async def main() -> None:
     """Run the worker until SIGINT or SIGTERM."""
-    settings = Settings()
+    settings = WorkerSettings()
     configure_logging(settings)
     currencies.configure(settings.crypto_currencies)
     failpoints.configure(settings.failpoints)

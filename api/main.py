@@ -63,7 +63,7 @@ from betcore.domain.errors import BetcoreError, Code
 from betcore.provider.client import ProviderClient
 from betcore.runtime import failpoints
 from betcore.runtime.logging import configure_logging
-from betcore.runtime.settings import Settings
+from betcore.runtime.settings import ApiSettings, Settings
 from betcore.runtime.vault import Vault
 from betcore.temporal.client import connect
 from betcore.temporal.schedules import request_sync
@@ -77,7 +77,7 @@ _REFUSALS = {404: Code.UNKNOWN_ROUTE, 405: Code.WRONG_METHOD}
 
 def create_app() -> FastAPI:
     """Return the application of this process, composed from the settings when it starts."""
-    settings = Settings()
+    settings = ApiSettings()
     configure_logging(settings)
     currencies.configure(settings.crypto_currencies)
     failpoints.configure(settings.failpoints)

@@ -11,6 +11,7 @@ from betcore.db.engine import create_engine
 from betcore.db.migrate import migrate
 from betcore.runtime.settings import Settings
 from devkit.stack import postgres
+from devkit.stack.database_roles import url_of
 from devkit.stack.folder import Folder
 from tests.locking import locked
 
@@ -43,7 +44,7 @@ async def make_once(shared: Path) -> None:
 
 async def _make(path: Path) -> None:
     async with postgres.running(path, options={"fsync": "off", **FAST}) as url:
-        engine = create_engine(Settings(database_url=url))
+        engine = create_engine(Settings(database_url=url_of(url, "owner", Folder(path).keys())))
         await migrate(engine)
         await engine.dispose()
         connection = await asyncpg.connect(f"{url.rpartition('/')[0]}/postgres")
@@ -51,6 +52,12 @@ async def _make(path: Path) -> None:
         await connection.close()
     with (path / "postgres" / "postgresql.conf").open("a") as conf:
         conf.write(_SETTINGS)
+
+
+def as_role(url: str, role: str) -> str:
+    """Return the address of a database of a copied cluster, for a role such as ``api`` in place of the superuser."""
+    assert _made is not None
+    return url_of(url, role, Folder(_made).keys())
 
 
 def copy_to(path: Path) -> None:

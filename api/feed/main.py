@@ -36,13 +36,13 @@ from betcore.db.signing_keys import SigningKeys
 from betcore.domain import currencies
 from betcore.domain.errors import BetcoreError
 from betcore.runtime.logging import configure_logging
-from betcore.runtime.settings import Settings
+from betcore.runtime.settings import FeedSettings, Settings
 from betcore.runtime.vault import Vault
 
 
 def create_app() -> FastAPI:
     """Return the application of this process, composed from the settings when it starts."""
-    settings = Settings()
+    settings = FeedSettings()
     configure_logging(settings)
     currencies.configure(settings.crypto_currencies)
 

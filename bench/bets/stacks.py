@@ -14,6 +14,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from bench import harness
 from bench.bets import elsewhere
 from bench.bets.processes import Watch, driver
@@ -104,7 +106,10 @@ async def own_stack(watch: Watch, options: StackOptions) -> AsyncIterator[Runnin
             ready = Ready(**{"feed": ""} | said)
             watch.add_child("the stack", process)
             watch.add("the stack", ready.pids)
-            yield RunningStack(ready, Settings(data_dir=folder), {"BETCORE_DATA_DIR": str(folder)})
+            # The floors, and what fills tables beforehand, write more than any role of the service may.
+            settings = Settings(data_dir=folder, database_url=SecretStr(ready.database))
+            environment = {"BETCORE_DATA_DIR": str(folder), "BETCORE_DATABASE_URL": ready.database}
+            yield RunningStack(ready, settings, environment)
         finally:
             await harness.end(process)
 

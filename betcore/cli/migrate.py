@@ -1,11 +1,13 @@
-"""``python -m betcore migrate``: bring the database to the newest schema, and make a key to sign with."""
+"""``python -m betcore migrate``: bring the database to the newest schema, grant its roles what they may do, and make a
+key to sign with."""
 
 from betcore.cli.context import CommandContext, Json, run_command
 from betcore.cli.output import AsJson, DataDir
 
 
 def command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Bring the database to the newest schema, and make a signing key if there is none."""
+    """Bring the database to the newest schema, grant its roles their privileges, and make a signing key if there is
+    none."""
 
     async def work(context: CommandContext) -> Json:
         from betcore.db.migrate import migrate
@@ -13,8 +15,8 @@ def command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
         from betcore.runtime.vault import Vault
 
         keys = SigningKeys(context.database, Vault.of(context.settings), 0)
-        await migrate(context.engine)
+        missing = await migrate(context.engine)
         await keys.ensure()
-        return {"migrated": True, "signing_key": (await keys.current()).kid}
+        return {"migrated": True, "signing_key": (await keys.current()).kid, "roles_missing": missing}
 
     run_command(as_json, data_dir, work)

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, SecretStr
 from pydantic.fields import FieldInfo
@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     """The settings of one process. Its composition root reads them once, when the process starts."""
 
     model_config = SettingsConfigDict(env_prefix="BETCORE_", extra="ignore", frozen=True)
+
+    # The kind of process: a running stack gives each kind a database role of its own.
+    process: ClassVar[str] = "ops"
 
     data_dir: Path = Field(Path(".betcore"), description="Folder of the embedded stack: databases, logs, keys.")
 
@@ -167,8 +170,26 @@ class Settings(BaseSettings):
         return init_settings, env_settings, _RunningStack(settings_cls, init_settings())
 
 
+class ApiSettings(Settings):
+    """The settings of an API process."""
+
+    process = "api"
+
+
+class WorkerSettings(Settings):
+    """The settings of a worker process."""
+
+    process = "worker"
+
+
+class FeedSettings(Settings):
+    """The settings of a feed process."""
+
+    process = "feed"
+
+
 class _RunningStack(PydanticBaseSettingsSource):
-    """The settings that a running stack wrote into its data folder; empty without one."""
+    """The settings that a running stack wrote into its data folder for this kind of process; empty without one."""
 
     def __init__(self, settings_cls: type[BaseSettings], given: Mapping[str, object]) -> None:
         super().__init__(settings_cls)
@@ -185,5 +206,6 @@ class _RunningStack(PydanticBaseSettingsSource):
             return {}
         except ValueError:
             raise Misconfigured(f"{self._file} is damaged: start the stack again", code="invalid_settings") from None
-        known = self.settings_cls.model_fields
-        return {name: value for name, value in found.get("settings", {}).items() if name in known}
+        known, process = self.settings_cls.model_fields, getattr(self.settings_cls, "process", "")
+        settings = found.get("settings", {}) | found.get("processes", {}).get(process, {})
+        return {name: value for name, value in settings.items() if name in known}

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import aiohttp
 from sqlalchemy import text
@@ -127,8 +128,14 @@ async def sandbox_keys(settings: Settings) -> dict[str, Any]:
         ready: dict[str, Any] = json.loads((settings.data_dir / STACK_FILE).read_text())["ready"]
     except (OSError, ValueError, KeyError):
         return await _prepare(settings)
-    same = ready["database"] == settings.database_url.get_secret_value() and ready["session_id"]
+    same = _server(ready["database"]) == _server(settings.database_url.get_secret_value()) and ready["session_id"]
     return ready if same else await _prepare(settings)
+
+
+def _server(url: str) -> tuple[str, str]:
+    """Return host, port and database of an address: its user is the superuser in one, and a role in the other."""
+    address = urlsplit(url)
+    return address.netloc.rpartition("@")[2], address.path
 
 
 async def _prepare(settings: Settings) -> dict[str, Any]:

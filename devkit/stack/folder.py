@@ -9,10 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from betcore.db.roles import ROLES
 from betcore.runtime.settings import STACK_FILE
 from devkit.stack.errors import StackRefused
 
 _LOG_LIMIT = 10 * 1024 * 1024  # bytes; one older file is kept
+
+
+# Of the service; the sandbox casino has its own tables.
+DATABASE_ROLES = ("owner", *ROLES, "sandbox")
+
+
+def password_name(role: str) -> str:
+    """Return the name under which the keys of a folder have a role's password."""
+    return f"database_password_{role}"
 
 
 class Folder:
@@ -46,14 +56,20 @@ class Folder:
             yield
 
     def keys(self) -> dict[str, str]:
-        """Return ``database_password`` and ``secret_key`` (Fernet) of this folder; make them the first time."""
+        """Return the keys of this folder: ``secret_key`` (Fernet), ``database_password`` of the server's superuser, and
+        ``database_password_<role>`` of each role. What is missing is made: an earlier release had no roles.
+        """
         file = self.path / "keys.json"
-        if not file.exists():
+        if file.exists():
+            found: dict[str, str] = json.loads(file.read_text())
+        else:
             from cryptography.fernet import Fernet  # here: only a new folder needs it
 
-            made = {"database_password": secrets.token_urlsafe(24), "secret_key": Fernet.generate_key().decode()}
-            _write_private(file, made)
-        found: dict[str, str] = json.loads(file.read_text())
+            found = {"database_password": secrets.token_urlsafe(24), "secret_key": Fernet.generate_key().decode()}
+        missing = {password_name(role) for role in DATABASE_ROLES} - found.keys()
+        if missing:
+            found |= {name: secrets.token_urlsafe(24) for name in sorted(missing)}
+            _write_private(file, found)
         return found
 
     def publish(self, stack: Mapping[str, Any]) -> None:

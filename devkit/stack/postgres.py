@@ -18,7 +18,7 @@ from pathlib import Path
 
 import asyncpg
 
-from devkit.stack import orphans, ports, spawn
+from devkit.stack import database_roles, orphans, ports, spawn
 from devkit.stack.binaries import program
 from devkit.stack.errors import PortTaken, StackRefused
 from devkit.stack.folder import Folder
@@ -53,8 +53,12 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        """Return the postgresql:// address with the password."""
+        """Return the postgresql:// address with the password of the superuser, as whom no process of ours connects."""
         return f"postgresql://{USER}:{self._password}@{ports.HOST}:{self.port}/{DATABASE}"
+
+    def url_of(self, role: str) -> str:
+        """Return the address with the name and password of a role, ``api`` for instance."""
+        return database_roles.url_of(self.url, role, self.folder.keys())
 
     @property
     def cluster(self) -> Path:
@@ -125,7 +129,7 @@ class Postgres:
         )
 
     async def _ready(self) -> bool:
-        """Return whether the server answers; make the database the first time."""
+        """Return whether the server answers; make the database the first time, and its roles with their passwords."""
         try:
             connection = await asyncpg.connect(f"{self.url.rpartition('/')[0]}/postgres", timeout=5)
         except asyncpg.InvalidPasswordError:
@@ -138,6 +142,7 @@ class Postgres:
                 await connection.execute(f"CREATE DATABASE {DATABASE}")
         finally:
             await connection.close()
+        await database_roles.make(self.url, self.folder.keys())
         return True
 
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from betcore.runtime.settings import Settings
 from devkit.stack import ours, ports, sandbox
 from devkit.stack.errors import PortTaken
-from devkit.stack.folder import Folder
+from devkit.stack.folder import DATABASE_ROLES, Folder
 from devkit.stack.postgres import Postgres
 from devkit.stack.process import Service, run_once
 from devkit.stack.supervisor import Supervisor
@@ -55,7 +55,7 @@ async def _directly(name: str, env: Env) -> Env:
 
 @dataclass(frozen=True)
 class Ready:
-    """A stack that is up: HTTP addresses as URLs, Temporal as host:port, the database as postgresql:// URL."""
+    """A stack that is up: HTTP addresses as URLs, Temporal as host:port, the database as its superuser's URL."""
 
     api: str
     feed: str
@@ -170,12 +170,13 @@ class _Stack:
         await database.prepare()
         await self._supervisor.start(database.service(), temporal.service())
 
-        own = {**port, "database_url": database.url, "temporal_address": temporal.address, "secret_key": self._key()}
+        own = {**port, "temporal_address": temporal.address, "secret_key": self._key()}
         env = {_variable(name): str(value) for name, value in own.items()}
         env |= {"BETCORE_DATA_DIR": str(self._folder.path), "BETCORE_SANDBOX_AGGREGATOR_URL": _http(port["api_port"])}
-        migrate = Service("migrate", (sys.executable, "-m", "betcore", "migrate"), env)
+        roles = {role: {**env, "BETCORE_DATABASE_URL": database.url_of(role)} for role in DATABASE_ROLES}
+        migrate = Service("migrate", (sys.executable, "-m", "betcore", "migrate"), roles["owner"])
         await run_once(migrate, self._folder.log("migrate"))
-        accounts = await self._start_ours(port, env)
+        accounts = await self._start_ours(port, env, roles)
 
         ready = Ready(
             api=_http(port["api_port"]),
@@ -188,21 +189,21 @@ class _Stack:
             **accounts,
             pids=self._supervisor.pids,
         )
-        self._publish(own, ready)
+        self._publish(own, {role: {"database_url": database.url_of(role)} for role in DATABASE_ROLES}, ready)
         return ready
 
-    async def _start_ours(self, port: dict[str, int], env: Env) -> dict[str, Any]:
+    async def _start_ours(self, port: dict[str, int], env: Env, roles: dict[str, Env]) -> dict[str, Any]:
         names = [f"worker-{number}" for number in range(1, self._processes + 1)]
-        workers = [ours.worker(name, await self._wire(name, env)) for name in names]
-        services = [*workers, ours.api(port["api_port"], await self._wire("api", env))]
-        services.append(ours.feed(port["feed_port"], await self._wire("feed", env)))
+        workers = [ours.worker(name, await self._wire(name, roles["worker"])) for name in names]
+        services = [*workers, ours.api(port["api_port"], await self._wire("api", roles["api"]))]
+        services.append(ours.feed(port["feed_port"], await self._wire("feed", roles["feed"])))
         if not self._with_sandbox:
             await self._supervisor.start(*services)
             return dict.fromkeys(sandbox.Sandbox.__dataclass_fields__)
-        casino = sandbox.casino(port["sandbox_casino_port"], await self._wire("sandbox-casino", env))
+        casino = sandbox.casino(port["sandbox_casino_port"], await self._wire("sandbox-casino", roles["sandbox"]))
         provider = sandbox.provider(port["sandbox_provider_port"], await self._wire("sandbox-provider", env))
         await self._supervisor.start(casino, *services, provider)
-        return asdict(await sandbox.prepare(self._folder, env))
+        return asdict(await sandbox.prepare(self._folder, roles["ops"]))
 
     def _wants(self, name: str) -> bool:
         return self._with_sandbox or not name.startswith("sandbox")
@@ -211,10 +212,12 @@ class _Stack:
         given = self._settings.secret_key
         return given.get_secret_value() if given else self._folder.keys()["secret_key"]
 
-    def _publish(self, own: dict[str, Any], ready: Ready) -> None:
-        """Publish what other commands need: all settings of this stack, and its own ports, addresses and keys."""
+    def _publish(self, own: dict[str, Any], processes: dict[str, dict[str, str]], ready: Ready) -> None:
+        """Publish what other commands need: all settings of this stack, its own ports, addresses and keys, and what
+        differs from one kind of process to another."""
         given = {name: _plain(getattr(self._settings, name)) for name in self._settings.model_fields_set - {*_OWN}}
-        self._folder.publish({"pid": os.getpid(), "settings": given | own, "ready": asdict(ready)})
+        stack = {"pid": os.getpid(), "settings": given | own, "processes": processes, "ready": asdict(ready)}
+        self._folder.publish(stack)
 
 
 def _variable(name: str) -> str:

@@ -21,6 +21,7 @@ from api.feed.websockets import BoundedWebSockets
 from api.http_protocol import BoundedHttp
 from api.main import create_app
 from betcore.provider import xsign
+from tests.cluster import as_role
 from tests.in_process_casino import SECRET_KEY
 
 Headers = Iterable[tuple[str, str]]
@@ -126,12 +127,12 @@ async def served(app: FastAPI) -> AsyncIterator[Api]:
 
 def running_api(database_url: str, temporal_address: str, **settings: str) -> AbstractAsyncContextManager[Api]:
     """Run the API as a process does, composed by its own composition root from the environment."""
-    return _running(create_app, database_url, temporal_address=temporal_address, **settings)
+    return _running(create_app, as_role(database_url, "api"), temporal_address=temporal_address, **settings)
 
 
 def running_feed(database_url: str, **settings: str) -> AbstractAsyncContextManager[Api]:
     """Run the feed as a process does, with no limit of calls that tests would meet."""
-    return _running(create_feed, database_url, **{"feed_calls_per_second": "100000", **settings})
+    return _running(create_feed, as_role(database_url, "feed"), **{"feed_calls_per_second": "100000", **settings})
 
 
 @asynccontextmanager

@@ -38,7 +38,9 @@ async def _play(target: Target) -> None:
 async def test_the_service_and_every_floor_play_bets_and_the_lean_one_writes_the_rows_of_the_service(
     stack: Stack,
 ) -> None:
-    running = RunningStack(Ready(**stack.addresses), stack.settings, {"BETCORE_DATA_DIR": str(stack.folder)})
+    ready = Ready(**stack.addresses)
+    environment = {"BETCORE_DATA_DIR": str(stack.folder), "BETCORE_DATABASE_URL": ready.database}
+    running = RunningStack(ready, stack.settings, environment)
     async with targets_on(running, stack.http, Watch(), players=2) as compared:
         for target in (compared.by_accept, compared.equal, compared.bare, compared.lean):
             await _play(target)

@@ -179,13 +179,6 @@ WITH asked AS (
                    WHERE bet_id = :bet_id AND transaction_type = -2 AND movement.state <> 'absent')))
     RETURNING *
 ),
-reopened AS (
-    UPDATE movement SET state = 'sending', ended_at = NULL, error_code = NULL, awaited_until = NULL,
-           refused_attempts = attempts, accept_code = NULL, accept_transaction_id = NULL, accept_balance = NULL,
-           accept_at = NULL
-    FROM asked
-    WHERE movement.bet_id = cashback_id AND transaction_type = -2 AND movement.state = 'absent'
-),
 event AS (
     INSERT INTO bet_event (bet_id, kind, data)
     SELECT cashback_id, 'cancel_asked', jsonb_build_object('operator', CAST(:operator AS text),

@@ -45,10 +45,10 @@ SELECT 'trigger ' || g.name || ' of ' || g.relation
 FROM (VALUES ('bet', 'guard_bet'), ('movement', 'guard_movement'), ('movement', 'guard_paid_by_hand'),
              ('reversal', 'guard_reversal'), ('bet_event', 'guard_event'), ('incident', 'guard_incident'),
              ('movement', 'guard_subject'), ('bet_event', 'guard_subject'), ('incident', 'guard_subject'),
-             ('finding', 'guard_subject'),
+             ('finding', 'guard_subject'), ('movement', 'guard_taken'),
              ('bet', 'guard_bet_brand'), ('bet', 'guard_bet_tax_and_promo'), ('bet', 'guard_bet_jackpot'),
              ('jackpot', 'guard_jackpot'), ('jackpot_entry', 'guard_jackpot_entry'),
-             ('jackpot_stake', 'guard_jackpot_stake'), ('cashback', 'guard_cashback'),
+             ('jackpot_stake', 'guard_jackpot_stake'), ('cashback', 'guard_cashback'), ('cashback', 'reopen_cancel'),
              ('live_game', 'guard_live_game'), ('live_round', 'guard_live_round'),
              ('casino', 'keep_cashback_rule_versions'), ('cashback_rule_version', 'guard_cashback_rule_version'),
              ('cashback_rule_run', 'guard_cashback_rule_run'), ('reversal', 'name_player_of_reversal'),
@@ -59,7 +59,16 @@ FROM (VALUES ('bet', 'guard_bet'), ('movement', 'guard_movement'), ('movement', 
              ('player', 'record_admin_event'), ('session', 'record_admin_event'),
              ('jackpot', 'record_admin_event'), ('jackpot', 'record_admin_event_of_change'),
              ('jackpot_entry', 'record_admin_event'), ('live_game', 'record_admin_event'),
-             ('live_game', 'record_admin_event_of_change'))
+             ('live_game', 'record_admin_event_of_change'),
+             ('bet', 'guard_truncate'), ('movement', 'guard_truncate'), ('reversal', 'guard_truncate'),
+             ('bet_event', 'guard_truncate'), ('early_pay_out', 'guard_truncate'), ('incident', 'guard_truncate'),
+             ('incident_count', 'guard_truncate'), ('cashback', 'guard_truncate'),
+             ('cashback_rule_version', 'guard_truncate'), ('cashback_rule_run', 'guard_truncate'),
+             ('jackpot', 'guard_truncate'), ('jackpot_entry', 'guard_truncate'), ('jackpot_stake', 'guard_truncate'),
+             ('live_game', 'guard_truncate'), ('live_round', 'guard_truncate'), ('reconciliation', 'guard_truncate'),
+             ('finding', 'guard_truncate'), ('provider', 'guard_truncate'), ('casino', 'guard_truncate'),
+             ('game', 'guard_truncate'), ('player', 'guard_truncate'), ('session', 'guard_truncate'),
+             ('signing_key', 'guard_truncate'))
      AS g (relation, name)
 WHERE 0 = (
     SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass(relation) AND tgname = name AND tgenabled IN ('O', 'A')
