@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser-setup examples-setup demo up play test soak chaos bench check histories mutants lock clean
+.PHONY: help setup browser-setup examples-setup demo up play test soak chaos bench check histories mutants sbom lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,11 @@ histories: setup ## record the histories that the replay test lacks
 
 mutants: setup ## take each rule about money out of a copy, and see its test fail; ARGS="3 told-at" for some of them
 	$(RUN) -m tests.mutants.run $(ARGS)
+
+sbom: setup ## list what the image contains in sbom.json (CycloneDX), from requirements.txt
+	@$(RUN) -W ignore::UserWarning -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible \
+		--output-file sbom.json requirements.txt
+	@echo "sbom.json lists $$(grep -c '"purl": "pkg:pypi' sbom.json) libraries"
 
 lock: ## compile requirements*.txt from requirements*.in (needs uv)
 	for file in $(REQUIREMENTS:.txt=); do \
