@@ -88,6 +88,8 @@ def reset(
     from betcore.cli.release_actions import were_reset
 
     def words(done: Json) -> str:
+        if not done["workflows"]:
+            return f"{named} has led no open workflow"
         end = "were reset" if carry_out else "would be reset: run it again with --carry-out"
         return f"{formatting.table(done['workflows'])}\n{len(done['workflows'])} {end}"
 
@@ -98,4 +100,6 @@ def _as_text(found: Json) -> str:
     head = f"current: {found['current']}"
     if found["ramping"] is not None:
         head += f"; ramping: {found['ramping']} with {found['percent']:g} % of the workflows"
-    return "\n".join([head, formatting.table(found["releases"])])
+    without = found["unversioned"]
+    end = f"without a version: {without['workers']} workers, {without['failing']} failing workflows"
+    return "\n".join([head, formatting.table(found["releases"]), end])

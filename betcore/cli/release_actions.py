@@ -25,18 +25,20 @@ async def shown(context: CommandContext) -> Json:
     """Return which releases get work, and for each of them what is open on it and whose workflow tasks fail."""
     client = await temporal(context)
     rollout = await releases.rollout(client)
-    failing = await releases.failing(client)
+    failing, workers = await releases.failing(client), await releases.workers(client)
     rows = [
         {
             "release": one.build_id,
             "status": one.status,
+            "workers": workers[one.build_id],
             "created_at": one.created_at.isoformat(),
             **asdict(await releases.load(client, one.build_id)),
             "failing": failing[one.build_id],
         }
         for one in rollout.releases
     ]
-    return _as_json(rollout) | {"releases": rows, "failing": failing.total()}
+    unversioned = {"workers": workers[UNVERSIONED], "failing": failing[UNVERSIONED]}
+    return _as_json(rollout) | {"releases": rows, UNVERSIONED: unversioned}
 
 
 def _as_json(rollout: Rollout) -> Json:

@@ -1,7 +1,7 @@
 """Releases of the worker, as Temporal knows them: which of them get work, and how much is open on each.
 
 A release is a build id of the one worker deployment. Its workers get nothing until it is ramped or current. The workers
-without a version are the release ``UNVERSIONED``: they get what the current release would, until there is one.
+without a version are the release ``UNVERSIONED``: they get all work until there is a current one.
 """
 
 import asyncio
@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from temporalio.api.deployment.v1 import RoutingConfig, WorkerDeploymentInfo
+from temporalio.api.deployment.v1 import RoutingConfig, WorkerDeploymentInfo, WorkerDeploymentOptions
 from temporalio.api.enums.v1 import RoutingConfigUpdateState, TaskQueueType, WorkerVersioningMode
 from temporalio.api.enums.v1 import WorkerDeploymentVersionStatus as Status
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -26,7 +26,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from betcore.domain.errors import PreconditionFailed
-from betcore.domain.ids import BETS_QUEUE
+from betcore.domain.ids import BETS_QUEUE, WALLET_QUEUE
 from betcore.temporal import executions
 
 DEPLOYMENT = "betcore"
@@ -34,6 +34,12 @@ UNVERSIONED = "unversioned"
 _OPEN = "ExecutionStatus = 'Running'"
 _UNDER_WAY = RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS
 _LOOK_EVERY = 0.2
+# A worker asks again at the latest after a minute, when Temporal has had nothing for it.
+_ASKS_WITHIN = timedelta(seconds=70)
+_QUEUES = (
+    (BETS_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
+    (WALLET_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
+)
 # Failing workflows that are looked at one by one.
 _LOOKED_AT = 200
 _REFUSALS = (
@@ -126,8 +132,7 @@ async def make_current(client: Client, seen: Rollout, build_id: str, operator: s
     Raises PreconditionFailed(operation_refused) if none of its workers asks for work, if its workers lack a task queue
     of the current one, or if somebody has changed the rollout since it was ``seen``.
     """
-    if build_id == UNVERSIONED and not await _unversioned_workers(client):
-        raise PreconditionFailed("no worker without a version asks for work", code="operation_refused")
+    await _check_workers(client, build_id)
     request = SetWorkerDeploymentCurrentVersionRequest(
         namespace=client.namespace,
         deployment_name=DEPLOYMENT,
@@ -145,6 +150,8 @@ async def ramp(client: Client, seen: Rollout, build_id: str | None, percent: flo
 
     Whether a workflow is in the share follows from its id: the share of 1 % is a part of that of 10 %.
     """
+    if build_id is not None:
+        await _check_workers(client, build_id)
     request = SetWorkerDeploymentRampingVersionRequest(
         namespace=client.namespace,
         deployment_name=DEPLOYMENT,
@@ -167,15 +174,30 @@ async def _in_force(client: Client) -> Rollout:
         await asyncio.sleep(_LOOK_EVERY)
 
 
-async def _unversioned_workers(client: Client) -> bool:
-    request = DescribeTaskQueueRequest(
-        namespace=client.namespace,
-        task_queue=TaskQueue(name=BETS_QUEUE),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    )
-    found = await client.workflow_service.describe_task_queue(request, retry=True)
-    versioned = WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
-    return any(one.deployment_options.worker_versioning_mode != versioned for one in found.pollers)
+async def workers(client: Client) -> Counter[str]:
+    """Return how many worker processes of each release have asked for work lately."""
+    since, seen = datetime.now(UTC) - _ASKS_WITHIN, set[tuple[str, str]]()
+    for queue, kind in _QUEUES:
+        request = DescribeTaskQueueRequest(
+            namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
+        )
+        found = await client.workflow_service.describe_task_queue(request, retry=True)
+        for one in found.pollers:
+            if one.last_access_time.ToDatetime(tzinfo=UTC) > since:
+                seen.add((_release_of(one.deployment_options), one.identity))
+    return Counter(release for release, _ in seen)
+
+
+def _release_of(options: WorkerDeploymentOptions) -> str:
+    versioned = options.worker_versioning_mode == WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
+    return options.build_id if versioned else UNVERSIONED
+
+
+async def _check_workers(client: Client, build_id: str) -> None:
+    """Raise PreconditionFailed(operation_refused) if a release has no worker. Temporal checks the last five minutes."""
+    if not (await workers(client))[build_id]:
+        message = f"no worker of {build_id} has asked for work within {_ASKS_WITHIN.seconds} seconds"
+        raise PreconditionFailed(message, code="operation_refused")
 
 
 @contextmanager
