@@ -66,6 +66,10 @@ class CallerLimits:
         """
         await self._count(self._pages, f"reader:{address}", "readers")
 
+    async def count_operator(self, operator: str) -> None:
+        """Count a call of an operator at the codec server. Raises TooManyCalls."""
+        await self._count(self._pages, f"operator:{operator}", "operators")
+
     async def _count_partner(self, kind: str, number: int, name: str, rate: Rate | None) -> None:
         if rate is not None:
             await self._count(_window(rate), f"{kind}:{number}", name)

@@ -6,14 +6,15 @@ from api.strict_json import MAX_BODY
 from betcore.domain.errors import Malformed, TooLarge
 
 
-async def read_body(request: Request) -> bytes:
-    """Return the whole body. Raises TooLarge as soon as that is known, and Malformed if the caller hangs up."""
+async def read_body(request: Request, most: int = MAX_BODY) -> bytes:
+    """Return the whole body, of ``most`` bytes. Raises TooLarge as soon as that is known, and Malformed if the caller
+    hangs up."""
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > MAX_BODY:
-                raise TooLarge(f"a body has {MAX_BODY} bytes at most")
+            if len(body) > most:
+                raise TooLarge(f"a body has {most} bytes at most")
     except ClientDisconnect:
         raise Malformed("the body was not finished") from None
     return bytes(body)

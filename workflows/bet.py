@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
     from betcore.domain.ids import TransactionType
     from betcore.domain.messages import Accept, Operate, Operated, PayIn, PayOut, Refund
     from betcore.temporal import visibility
+    from betcore.temporal.visibility import Timeline
 
 
 @workflow.defn(name="Bet")
@@ -44,7 +45,8 @@ class Bet:
         self._pay_in = pay_in
         self._owner = workflow.info().first_execution_run_id
         self._calls = ActivityCalls(policy, pay_in.casino_id)
-        self._status = StatusReporter(visibility.head_of_bet(pay_in), self._calls, handed_on)
+        timeline = Timeline(visibility.head_of_bet(pay_in), pay_in.settle_by)
+        self._status = StatusReporter(timeline, self._calls, handed_on)
         self._inbox = Inbox(pay_in, self._status)
         wake_up, four_eyes = WakeUp(handed_on), FourEyes(policy, handed_on)
         next_run = NextRun(pay_in, self._status, [self._status, wake_up, four_eyes, self._inbox])

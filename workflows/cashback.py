@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from betcore.domain.ids import TransactionType
     from betcore.domain.messages import Accept, CashbackOrder, Operate, Operated
     from betcore.temporal import visibility
+    from betcore.temporal.visibility import Timeline
 
 # A casino that lists no cashbacks cannot show that a debit is absent: there is nothing to wait for.
 _AT_ONCE = timedelta()
@@ -40,7 +41,7 @@ class Cashback:
         self._order = order
         self._owner = workflow.info().first_execution_run_id
         self._calls = ActivityCalls(policy, order.casino_id)
-        self._status = StatusReporter(visibility.head_of_cashback(order), self._calls, handed_on)
+        self._status = StatusReporter(Timeline(visibility.head_of_cashback(order)), self._calls, handed_on)
         wake_up, four_eyes = WakeUp(handed_on), FourEyes(policy, handed_on)
         next_run = NextRun(order, self._status, [self._status, wake_up, four_eyes])
         self._movements = MovementRunner(order, self._owner, self._calls, self._status, wake_up, next_run)

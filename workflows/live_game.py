@@ -32,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
         RoundAnswer,
     )
     from betcore.domain.live_rounds import STAKES_APPEAR_FOR, LiveRound
+    from betcore.temporal.visibility import live_game_details
 
 In = TypeVar("In")
 # A new run begins after this many rounds, or messages if most of them are repeats: Temporal takes 2,000 in one run.
@@ -143,11 +144,7 @@ class LiveGame:
         self._running = answer.running
         if answer.changed and answer.round is not None and answer.round.state.is_terminal:
             self._rounds += 1
-        if self._running is not None:
-            play = f", {self._running.play_status}" if self._running.play_status else ""
-            workflow.set_current_details(f"round {self._running.edition}: {self._running.state}{play}")
-        else:
-            workflow.set_current_details("no round runs")
+        workflow.set_current_details(live_game_details(self._running))
 
     @staticmethod
     async def _at_database(

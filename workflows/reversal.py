@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from betcore.domain.ids import TASK_TIMEOUT, BetKey, TransactionType, reversal_workflow_id
     from betcore.domain.messages import Accept, Operate, Operated, Refund, Reverse
     from betcore.temporal import visibility
+    from betcore.temporal.visibility import Timeline
 
 
 @workflow.defn(name="Reversal")
@@ -43,7 +44,7 @@ class Reversal:
         self._reverse = reverse
         self._owner = workflow.info().first_execution_run_id
         self._calls = ActivityCalls(policy, reverse.casino_id)
-        self._status = StatusReporter(visibility.head_of_reversal(reverse), self._calls, handed_on)
+        self._status = StatusReporter(Timeline(visibility.head_of_reversal(reverse)), self._calls, handed_on)
         wake_up, four_eyes = WakeUp(handed_on), FourEyes(policy, handed_on)
         next_run = NextRun(reverse, self._status, [self._status, wake_up, four_eyes])
         self._movements = MovementRunner(reverse, self._owner, self._calls, self._status, wake_up, next_run)
@@ -159,6 +160,7 @@ class Reversal:
 
 async def start_reversal(reverse: Reverse) -> bool:
     """Start a reversal as the last act of its bet, which it outlives. Return False if it has begun already."""
+    attributes = visibility.of_reversal(workflow.info().typed_search_attributes)
     try:
         await workflow.start_child_workflow(
             Reversal.run,
@@ -167,8 +169,9 @@ async def start_reversal(reverse: Reverse) -> bool:
             task_timeout=TASK_TIMEOUT,
             parent_close_policy=ParentClosePolicy.ABANDON,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            search_attributes=visibility.of_reversal(workflow.info().typed_search_attributes),
-            static_summary=visibility.reversal_summary(reverse),
+            search_attributes=attributes,
+            static_summary=visibility.summary(reverse, attributes),
+            static_details=visibility.details(reverse, attributes),
         )
     except WorkflowAlreadyStartedError:
         return False

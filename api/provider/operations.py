@@ -26,7 +26,6 @@ from betcore.domain.ids import BetKey
 from betcore.domain.messages import PayIn, PayOut, Refund
 from betcore.domain.sessions import RequestContext, Session
 from betcore.runtime import failpoints
-from betcore.temporal import visibility
 
 Act = Callable[[RequestContext, Session], Awaitable[Reply]]
 
@@ -127,10 +126,10 @@ class BetOperations:
             jackpot = await self._winnings.read_jackpot(context, session, body)
         command = commands.pay_in(call, session, casino, body, jackpot, context.round_state)
         attributes = commands.search_attributes(call, session)
-        summary, bet = visibility.summary(command, session.provider_game_id), call.bet(body.bet_id)
+        bet = call.bet(body.bet_id)
 
         async def send() -> BetRecord | None:
-            return await self._workflows.pay_in(context.record, command, attributes, summary, call.seconds_left)
+            return await self._workflows.pay_in(context.record, command, attributes, call.seconds_left)
 
         answer, record = await self._decide(
             call,

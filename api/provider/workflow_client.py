@@ -74,7 +74,7 @@ class BetWorkflowClient:
         self._client = client
 
     async def pay_in(
-        self, record: BetRecord | None, call: PayIn, attributes: TypedSearchAttributes, summary: str, seconds: float
+        self, record: BetRecord | None, call: PayIn, attributes: TypedSearchAttributes, seconds: float
     ) -> BetRecord | None:
         """Start the bet's workflow or join it, and wait for the outcome of the PayIn or PayInOut."""
         update = _PAY_IN if call.win is None else _PAY_IN_OUT
@@ -86,7 +86,8 @@ class BetWorkflowClient:
             call,
             id=bet_workflow_id(key),
             search_attributes=attributes,
-            static_summary=summary,
+            static_summary=visibility.summary(call, attributes),
+            static_details=visibility.details(call, attributes),
             **_START_OPTIONS,
         )
         return await self._update_with_start(operation, update, None, seconds)
@@ -118,7 +119,8 @@ class BetWorkflowClient:
             reverse,
             id=reversal_workflow_id(BetKey(reverse.counterparty_id, reverse.provider_bet_id)),
             search_attributes=attributes,
-            static_summary=visibility.reversal_summary(reverse),
+            static_summary=visibility.summary(reverse, attributes),
+            static_details=visibility.details(reverse, attributes),
             **_START_OPTIONS,
         )
         return await self._update_with_start(operation, _REFUND, call, seconds)

@@ -32,6 +32,7 @@ COMMANDS = {
     "jackpot": Row("betcore.cli.jackpot:jackpot", "Jackpots of casinos: add, list, show, disable, adjust."),
     "live": Row("betcore.cli.live:live", "Live games: add, list, show, check, maintenance, disable, cancel."),
     "keys": Row("betcore.cli.keys:keys", "The keys that sign for casinos: list, rotate, revoke."),
+    "codec": Row("betcore.cli.codec:codec", "Who may read bets in the Temporal UI: token."),
     "player": Row("betcore.cli.catalogue:player", "Players: block, unblock."),
     "session": Row("betcore.cli.catalogue:session", "Game sessions: open, close."),
     "cashback": Row("betcore.cli.cashback:cashback", "Cashbacks: issue, cancel, list, import, explain; rule ..."),

@@ -88,7 +88,7 @@ class NotAuthorised(BetcoreError):
 
 
 class ScopeMissing(NotAuthorised):
-    """A casino's access token is not for this call, or the casino does not hold what it asks for."""
+    """The caller has shown who it is, and may not do this: its token is not for it, or the page that calls is not."""
 
 
 class Malformed(BetcoreError):

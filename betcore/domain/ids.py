@@ -1,5 +1,6 @@
 """Ids of bets, workflows and movements. Each format stands once, with its inverse beside it."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Literal, NamedTuple
@@ -24,6 +25,9 @@ _CATALOGUE = "catalogue"
 _CASHBACK_RULE = "cashback-rule"
 _LIVE_GAME = "live"
 _ROUND_REFUNDS = "live-refunds"
+_SCHEDULED = re.compile(
+    rf"([a-z-]+|{_CATALOGUE}:[0-9a-f-]{{36}})-[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}Z"
+)
 # How the id of every scheduled reconciliation begins, up to its first colon.
 SCHEDULED_RECONCILIATION = "scheduled-reconciliation"
 
@@ -139,6 +143,16 @@ def scheduled_reconciliation_workflow_id(casino: str, opened_from: datetime, ope
 def catalogue_workflow_id(counterparty_id: str) -> str:
     """Return the id of the schedule that syncs a provider's games, and how the ids of its workflows begin."""
     return f"{_CATALOGUE}:{counterparty_id}"
+
+
+def schedule_of(workflow_id: str) -> str:
+    """Return the id of the schedule that has started a workflow; the workflow's own id if none has.
+
+    Temporal makes the workflow's id of the schedule's and the time. No id that a partner has a part in is cut: those
+    of bets begin with ``bet:``.
+    """
+    found = _SCHEDULED.fullmatch(workflow_id)
+    return found[1] if found else workflow_id
 
 
 def cashback_rule_workflow_id(run_id: int, times: int) -> str:

@@ -23,7 +23,8 @@ _NO_FACTS = frozenset(
 class Message(BaseModel):
     """Base of all messages. Unknown fields are ignored, so that an older worker can read a newer message."""
 
-    model_config = ConfigDict(frozen=True)
+    # The message of a failure stands in Temporal: with the input in it, it would hold personal data.
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     def facts(self) -> dict[str, str]:
         """Return the fields that describe the bet, as texts, for one side of an incident.

@@ -10,15 +10,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from betcore.domain.errors import Misconfigured
+from betcore.domain.origins import Origin
 from betcore.runtime.version import BUILD_ID, VERSION
 
 STACK_FILE = "stack.json"
 Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+def _separated(given: object) -> object:
+    return [one.strip() for one in given.split(",") if one.strip()] if isinstance(given, str) else given
 
 
 class Settings(BaseSettings):
@@ -35,6 +40,7 @@ class Settings(BaseSettings):
     sandbox_casino_port: Port = Field(8081, description="Port of the sandbox casino; 0 takes a free one.")
     sandbox_provider_port: Port = Field(8082, description="Port of the sandbox provider; 0 takes a free one.")
     feed_port: Port = Field(8083, description="Port of the feed; 0 takes a free one.")
+    codec_port: Port = Field(8084, description="Port of the codec server; 0 takes a free one.")
     temporal_port: Port = Field(7233, description="Port of the embedded Temporal server; 0 takes a free one.")
     temporal_ui_port: Port = Field(8233, description="Port of the Temporal UI; 0 takes a free one.")
     database_port: Port = Field(5433, description="Port of the embedded PostgreSQL; 0 takes a free one.")
@@ -58,6 +64,25 @@ class Settings(BaseSettings):
     temporal_plaintext: bool = Field(
         False,
         description="With a payload key: accept plaintext payloads too, until all bets from before the key have ended.",
+    )
+
+    codec_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_separated)] = Field(
+        (), description="Origins of the Temporal UIs whose pages the codec server answers, comma separated."
+    )
+    codec_tokens: SecretStr | None = Field(
+        None, description="Who may decode by a token, comma separated, as `codec token` prints them: no token itself."
+    )
+    codec_jwks_url: str | None = Field(
+        None, description="JWKS of the identity provider whose access tokens the codec server takes too."
+    )
+    codec_jwt_issuer: str | None = Field(None, description="Claim `iss` of these access tokens.")
+    codec_jwt_audience: str | None = Field(None, description="Claim `aud` of these access tokens.")
+    codec_jwt_permissions: str = Field(
+        "permissions",
+        description="Claim with what their holder may do in Temporal, such as `default:read`, as Temporal reads it.",
+    )
+    codec_calls_per_second: int = Field(
+        100, gt=0, description="Calls a second of one operator at the codec server; four times so many at once."
     )
 
     secret_key: SecretStr | None = Field(

@@ -14,6 +14,7 @@ async def start_carrier(client: Client, resumption: Resumption) -> str | None:
 
     This is safe at any time: the workflow takes the row by compare-and-set, or ends.
     """
+    attributes = visibility.of_resumption(resumption)
     while True:
         try:
             await client.start_workflow(
@@ -23,8 +24,9 @@ async def start_carrier(client: Client, resumption: Resumption) -> str | None:
                 task_queue=BETS_QUEUE,
                 task_timeout=TASK_TIMEOUT,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                search_attributes=visibility.of_resumption(resumption),
-                static_summary=visibility.summary_of_resumption(resumption),
+                search_attributes=attributes,
+                static_summary=visibility.summary(resumption.argument, attributes),
+                static_details=visibility.details(resumption.argument, attributes),
             )
         except WorkflowAlreadyStartedError:
             if await executions.is_open(client, resumption.workflow_id):

@@ -15,6 +15,7 @@ from betcore.domain.errors import OutcomeUnknown
 from betcore.domain.ids import BETS_QUEUE, TASK_TIMEOUT, live_game_workflow_id, round_refunds_workflow_id
 from betcore.domain.live_messages import CancelRound, LiveGameOrder, RefundRound, ReportRound, RoundAnswer
 from betcore.temporal.updates import retrieve_failure, rpc_timeout
+from betcore.temporal.visibility import plain
 
 
 async def report(client: Client, order: ReportRound, update_id: str, seconds: float) -> RoundAnswer:
@@ -36,6 +37,7 @@ async def start_game(client: Client, game_type: int) -> None:
         "LiveGame",
         LiveGameOrder(game_type=game_type),
         id=live_game_workflow_id(game_type),
+        static_summary=f"live game {game_type}",
         task_queue=BETS_QUEUE,
         task_timeout=TASK_TIMEOUT,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
@@ -49,6 +51,7 @@ async def start_refunds(client: Client, order: RefundRound) -> None:
         "RoundRefunds",
         order,
         id=round_refunds_workflow_id(order.game_type, order.round_id),
+        static_summary=f"refunds of round {plain(order.round_id)}",
         task_queue=BETS_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
@@ -62,6 +65,7 @@ async def _update(
         "LiveGame",
         LiveGameOrder(game_type=order.game_type),
         id=live_game_workflow_id(order.game_type),
+        static_summary=f"live game {order.game_type}",
         task_queue=BETS_QUEUE,
         task_timeout=TASK_TIMEOUT,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,

@@ -26,6 +26,8 @@ from temporalio.converter import (
     WorkflowSerializationContext,
 )
 
+from betcore.domain.ids import schedule_of
+
 REFUSED = Counter(
     "betcore_temporal_payloads_refused", "Payloads that were not encrypted with our key for their workflow"
 )
@@ -34,6 +36,9 @@ _log = structlog.get_logger()
 _BOUND, _FERNET = b"binary/encrypted-aes-gcm", b"binary/encrypted-fernet"
 # No converter reads it.
 _UNREADABLE = Payload(metadata={"encoding": b"binary/refused"})
+# Names the workflow that a payload is of, for the codec server: the UI sends payloads alone. Workers never read it:
+# their own workflow's id decides what they decrypt.
+_NAMED = "workflow-id"
 _NONCE_BYTES = 12
 
 
@@ -58,18 +63,26 @@ class Encryption(PayloadCodec, WithSerializationContext):
     def with_context(self, context: SerializationContext) -> Self:
         """Return the codec of one workflow and its activities.
 
-        A payload without a workflow is bound to the empty id: no workflow reads it. A schedule encrypts for its own
-        id, and its workflows have other ids: so a scheduled workflow must not take an argument.
+        A payload without a workflow is bound to the empty id: no workflow reads it.
+        """
+        if isinstance(context, WorkflowSerializationContext | ActivitySerializationContext):
+            return self.of_workflow(context.workflow_id or "")
+        return self.of_workflow("")
+
+    def of_workflow(self, workflow_id: str) -> Self:
+        """Return the codec of one workflow; of one that a schedule has started, of all that the schedule starts.
+
+        A schedule encrypts arguments before its workflows have ids, and Temporal gives each of them the result of the
+        one before. What is bound to the one workflow, as by earlier releases, is read too.
         """
         bound = copy(self)
-        bound._bind("")
-        if isinstance(context, WorkflowSerializationContext | ActivitySerializationContext):
-            bound._bind(context.workflow_id or "")
+        bound._bind(schedule_of(workflow_id), workflow_id)
         return bound
 
-    def _bind(self, workflow_id: str) -> None:
+    def _bind(self, workflow_id: str, *readable: str) -> None:
         self._bound_to = workflow_id.encode()
-        self._ciphers: list[AESGCM] = []
+        self._readable = tuple(dict.fromkeys([self._bound_to, *(one.encode() for one in readable)]))
+        self._ciphers: list[tuple[AESGCM, bytes]] = []
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Encrypt each payload, its own encoding included."""
@@ -77,14 +90,16 @@ class Encryption(PayloadCodec, WithSerializationContext):
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Decrypt the payloads that were encrypted for this workflow; any other one becomes unreadable."""
-        return [self._open(payload) or self._refused(payload) for payload in payloads]
+        return [self.open(payload) or self._refused(payload) for payload in payloads]
 
     def _seal(self, payload: Payload) -> Payload:
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = self._of_workflow()[0].encrypt(nonce, payload.SerializeToString(), self._bound_to)
-        return Payload(metadata={"encoding": _BOUND}, data=nonce + sealed)
+        cipher, bound_to = self._ciphers_of_workflow()[0]
+        sealed = cipher.encrypt(nonce, payload.SerializeToString(), bound_to)
+        return Payload(metadata={"encoding": _BOUND, _NAMED: self._bound_to}, data=nonce + sealed)
 
-    def _open(self, payload: Payload) -> Payload | None:
+    def open(self, payload: Payload) -> Payload | None:
+        """Return what was encrypted for this workflow; None if the payload was not."""
         match payload.metadata.get("encoding"):
             case encoding if encoding == _BOUND:
                 return self._unsealed(payload.data)
@@ -97,17 +112,17 @@ class Encryption(PayloadCodec, WithSerializationContext):
                 return payload if self._plaintext else None
 
     def _unsealed(self, data: bytes) -> Payload | None:
-        for cipher in self._of_workflow():
+        for cipher, bound_to in self._ciphers_of_workflow():
             try:
-                return Payload.FromString(cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], self._bound_to))
+                return Payload.FromString(cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], bound_to))
             except (InvalidTag, ValueError):  # ValueError: too short to hold a nonce
                 continue
         return None
 
-    def _of_workflow(self) -> list[AESGCM]:
+    def _ciphers_of_workflow(self) -> list[tuple[AESGCM, bytes]]:
         # A key for each workflow: a random nonce of 96 bits is safe for 2**32 messages under one key, and no further.
         if not self._ciphers:
-            self._ciphers = [AESGCM(_derived(key, self._bound_to)) for key in self._keys]
+            self._ciphers = [(AESGCM(_derived(key, one)), one) for one in self._readable for key in self._keys]
         return self._ciphers
 
     def _refused(self, payload: Payload) -> Payload:
@@ -115,6 +130,11 @@ class Encryption(PayloadCodec, WithSerializationContext):
         encoding = payload.metadata.get("encoding", b"")[:64].decode(errors="replace")
         _log.warning("a payload was refused", workflow_id=self._bound_to.decode(), encoding=encoding)
         return _UNREADABLE
+
+
+def named_workflow(payload: Payload) -> str:
+    """Return the workflow that a payload says it is of, "" if it does not. Only decrypting it shows whether it is."""
+    return payload.metadata.get(_NAMED, b"").decode(errors="replace")
 
 
 def _derived(key: bytes, workflow_id: bytes) -> bytes:

@@ -5,7 +5,7 @@ Every worker keeps the schedules; the first one creates them.
 
 import asyncio
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from temporalio.client import (
@@ -181,20 +181,23 @@ async def request_sync(client: Client, counterparty_id: str) -> None:
 
 async def start_reconciliation(client: Client, wanted: Wanted) -> bool:
     """Start the workflow of a run, once more if it was terminated; return False if it runs, or has completed."""
-    return await _start_once(client, "Reconciliation", wanted.order, wanted.workflow_id)
+    order = wanted.order
+    summary = f"casino {order.casino_id}, bets opened {_window(order.opened_from, order.opened_to)}"
+    return await _start_once(client, "Reconciliation", order, wanted.workflow_id, summary)
 
 
 async def start_rule_run(client: Client, run: RuleRun) -> bool:
     """Start the workflow of a rule's run, as ``start_reconciliation`` does."""
-    window = f"{run.period_from:%Y-%m-%d %H:%M} to {run.period_to:%Y-%m-%d %H:%M} UTC"
-    summary = f"rule {run.name} of casino {run.casino_id}, {window}"
+    summary = f"rule {run.name} of casino {run.casino_id}, {_window(run.period_from, run.period_to)}"
     workflow_id = cashback_rule_workflow_id(run.run_id, run.times)
     return await _start_once(client, "CashbackRuleRun", run.run_id, workflow_id, summary)
 
 
-async def _start_once(
-    client: Client, workflow: str, order: object, workflow_id: str, summary: str | None = None
-) -> bool:
+def _window(begins: datetime, ends: datetime) -> str:
+    return f"{begins.astimezone(UTC):%Y-%m-%d %H:%M} to {ends.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+async def _start_once(client: Client, workflow: str, order: object, workflow_id: str, summary: str) -> bool:
     try:
         await client.start_workflow(
             workflow,

@@ -7,8 +7,10 @@ from typing import Any
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
-from betcore.domain.cashback import CashbackRecord
+from betcore.domain.bet import BetState, ReversalState
+from betcore.domain.cashback import CashbackRecord, CashbackState
 from betcore.domain.casino_values import short
+from betcore.domain.live_rounds import LiveRound, PlayStatus, RoundState
 from betcore.domain.messages import CashbackOrder, PayIn, Reverse
 from betcore.domain.money import Money
 from betcore.domain.open_bets import Resumption
@@ -23,26 +25,64 @@ NEEDS_ATTENTION = SearchAttributeKey.for_bool("NeedsAttention")
 SETTLE_BY = SearchAttributeKey.for_datetime("SettleBy")
 
 # What comes next, by what holds a workflow up.
-_NEXT = {
+_TROUBLE = {
     "unknown": "it is sent again until its last moment, and then looked for at the casino. Nothing is to be done.",
     "owed": "it is sent again, with growing gaps, until the casino has made it. `ops retry` sends it now.",
     "parked": "operators decide. `ops show` has the reason, `ops retry` tries it again, `ops mark-...` ends it.",
     "overdue": "it waits for its PayOut. `ops settle` or `ops void` ends it.",
+    "closing": "the casino is asked again to close the bet. No money and no answer waits for that.",
+    "reopening": "the casino is asked again to open the bet, so that it can be taken back.",
 }
+# What comes next, by the state of the row, while nothing holds the workflow up.
+_ORDINARY: dict[str, str] = {
+    BetState.ACCEPTING: "the casino takes the stake, or refuses it.",
+    BetState.ACCEPTANCE: "the PayOut or Refund of the provider decides.",
+    BetState.SETTLING: "the casino pays the win.",
+    BetState.REFUNDING: "the casino gives the stake back.",
+    ReversalState.REVERSING: "the casino takes the win back, if there is one, and gives the stake back.",
+    CashbackState.ISSUING: "the casino pays the cashback.",
+    CashbackState.ISSUED: "nothing, unless operators cancel it.",
+    CashbackState.CANCELLING: "the casino takes the cashback back.",
+}
+_OVER = "nothing: it is over."
 
 # Characters that format text inside a line of Markdown. A colon before slashes, a dot after www and an at sign turn
 # plain text into links.
 _ACTIVE = re.compile(r"[\\`*_\[\]<>~|&@#]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 
 
-def summary(pay_in: PayIn, game: str) -> str:
-    """Return a bet's line in the list of workflows."""
-    win = f", win {pay_in.win}" if pay_in.win else ""
-    return f"stake {_amount(pay_in.stake)}{win} · {plain(game)} · {plain(pay_in.round_id)}"
+def summary(argument: PayIn | Reverse | CashbackOrder, attributes: TypedSearchAttributes) -> str:
+    """Return a workflow's line in the list of workflows, by its start argument and its search attributes."""
+    match argument:
+        case PayIn():
+            win = f", win {argument.win}" if argument.win else ""
+            game = plain(attributes.get(GAME, ""))
+            return f"stake {_amount(argument.stake)}{win} · {game} · {plain(argument.round_id)}"
+        case Reverse():
+            return _back(argument)
+        case CashbackOrder():
+            return f"cashback {_amount(argument.amount)}"
 
 
-def reversal_summary(reverse: Reverse) -> str:
-    """Return a reversal's line in the list of workflows."""
+def details(argument: PayIn | Reverse | CashbackOrder, attributes: TypedSearchAttributes) -> str:
+    """Return whose money a workflow moves and for what, as Markdown: what it starts with, and keeps."""
+    facts: dict[str, object] = {
+        "Provider": attributes.get(PROVIDER),
+        "Casino": attributes.get(CASINO),
+        "Player": attributes.get(PLAYER),
+        "Game": attributes.get(GAME),
+    }
+    match argument:
+        case PayIn():
+            facts |= {"Round": argument.round_id, "Bet": argument.provider_bet_id}
+        case Reverse():
+            facts |= {"Bet": argument.provider_bet_id, "BetId": argument.bet_id}
+        case CashbackOrder():
+            facts |= {"CashbackId": argument.cashback_id}
+    return "\n".join(f"- {name}: **{plain(str(fact))}**" for name, fact in facts.items() if fact is not None)
+
+
+def _back(reverse: Reverse) -> str:
     return f"back: stake {_amount(reverse.stake)}" + (f", win {reverse.win}" if reverse.win else "")
 
 
@@ -54,17 +94,29 @@ def head_of_bet(pay_in: PayIn) -> str:
 
 def head_of_reversal(reverse: Reverse) -> str:
     """Return the first line of a reversal's timeline."""
-    return f"**Reversal of bet {plain(reverse.provider_bet_id)}** · {reversal_summary(reverse)}"
-
-
-def cashback_summary(order: CashbackOrder) -> str:
-    """Return a cashback's line in the list of workflows."""
-    return f"cashback {_amount(order.amount)}"
+    return f"**Reversal of bet {plain(reverse.provider_bet_id)}** · {_back(reverse)}"
 
 
 def head_of_cashback(order: CashbackOrder) -> str:
     """Return the first line of a cashback's timeline."""
     return f"**Cashback** · {_amount(order.amount)}"
+
+
+def live_game_details(running: LiveRound | None) -> str:
+    """Return what the workflow of a live game shows: the round that runs, None if none does, and what comes next."""
+    if running is None:
+        return "No round runs.\n\n**Next:** the provider announces one."
+    play = f", {running.play_status}" if running.play_status else ""
+    moment = running.next_moment
+    if running.state is RoundState.AWAITING:
+        comes = "the provider begins the round."
+    elif moment is None:
+        comes = "the provider reports what the round comes to."
+    elif moment == running.betting_closes_at and running.play_status is PlayStatus.BETTING:
+        comes = f"betting closes at {_second(moment)}."
+    else:
+        comes = f"the provider reports the results. They are late at {_second(moment)}."
+    return f"Round {running.edition} ({plain(running.round_id)}): **{running.state}{play}**\n\n**Next:** {comes}"
 
 
 def plain(text: str) -> str:
@@ -115,17 +167,6 @@ def of_resumption(resumption: Resumption) -> TypedSearchAttributes:
     )
 
 
-def summary_of_resumption(resumption: Resumption) -> str:
-    """Return the line of a workflow that takes an open row on or over, for the list of workflows."""
-    match resumption.argument:
-        case PayIn() as pay_in:
-            return summary(pay_in, resumption.played.game if resumption.played else "")
-        case Reverse() as reverse:
-            return reversal_summary(reverse)
-        case order:
-            return cashback_summary(order)
-
-
 def of_reversal(bet: TypedSearchAttributes) -> TypedSearchAttributes:
     """Return the search attributes that a reversal starts with, from those of its bet."""
     return bet.updated(SearchAttributePair(BET_STATUS, "reversing"), SearchAttributePair(NEEDS_ATTENTION, False))
@@ -134,21 +175,21 @@ def of_reversal(bet: TypedSearchAttributes) -> TypedSearchAttributes:
 class Timeline:
     """The timeline of a bet, a reversal or a cashback as Markdown, for the details of its workflow.
 
-    It keeps the newest lines; the table of events has all.
+    It keeps the newest lines; the table of events has all. It ends with what comes next.
     """
 
     # A bet that owes money for months would grow its history with its timeline.
     _LINES = 100
 
-    def __init__(self, head: str) -> None:
+    def __init__(self, head: str, settle_by: datetime | None = None) -> None:
         self._head = head
+        self._settle_by = settle_by
         self._lines: list[str] = []
-        self._trouble = self._next = ""
+        self._trouble, self._since = "", ""
 
     def needs(self, status: str, since: datetime) -> None:
-        """Show on top what holds the workflow up, since when, and what comes next, until ``goes_on``."""
-        self._trouble = f" · **{status}** since {since:%Y-%m-%d %H:%M:%S} UTC"
-        self._next = _NEXT.get(status, "")
+        """Show what holds the workflow up, and since when, until ``goes_on``."""
+        self._trouble, self._since = status, f" · **{status}** since {_second(since)}"
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -161,7 +202,7 @@ class Timeline:
 
     def goes_on(self) -> None:
         """Show that nothing holds the workflow up any more."""
-        self._trouble = self._next = ""
+        self._trouble = self._since = ""
 
     def add(self, at: datetime, what: str) -> None:
         """Add a line."""
@@ -169,7 +210,7 @@ class Timeline:
         self._lines = [*self._lines[-self._LINES :], f"- `{moment}` {plain(what)}"]
 
     def text(self, record: Record | None) -> str:
-        """Return the whole text, with the state of the bet or the cashback on top."""
+        """Return the whole text: the state of the bet or the cashback, what has happened, and what comes next."""
         state = "not opened yet"
         if isinstance(record, CashbackRecord):
             state = f"CashbackId {record.cashback_id} · **{record.state}**"
@@ -177,5 +218,21 @@ class Timeline:
             reason = f" ({record.refusal})" if record.refusal else ""
             reversal = f" · reversal **{record.reversal.state}**" if record.reversal else ""
             state = f"BetId {record.bet_id} · **{record.state}**{reason}{reversal}"
-        what_next = [f"Next: {self._next}", ""] if self._next else []
-        return "\n".join([f"{self._head} · {state}{self._trouble}", "", *what_next, *self._lines])
+        lines = [*self._lines, ""] if self._lines else []
+        return "\n".join([f"{self._head} · {state}{self._since}", "", *lines, f"**Next:** {self._next(record)}"])
+
+    def _next(self, record: Record | None) -> str:
+        if self._trouble in _TROUBLE:
+            return _TROUBLE[self._trouble]
+        if record is None:
+            return "its row is written, and its first message sent to the casino."
+        reversal = None if isinstance(record, CashbackRecord) else record.reversal
+        state = record.state if reversal is None else reversal.state
+        what_next = _ORDINARY.get(state, _OVER)
+        if state is BetState.ACCEPTANCE and self._settle_by is not None:
+            what_next += f" It is overdue at {_second(self._settle_by)}."
+        return what_next
+
+
+def _second(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -60,6 +60,7 @@ def _show(ready: "Ready", data_dir: Path) -> None:
         "API": f"{ready.api}/docs",
         "Feed": f"{ready.feed}/docs",
         "Temporal UI": ready.temporal_ui,
+        "Codec server": ready.codec,
         "Temporal": ready.temporal,
         "PostgreSQL": ready.database,
         "Lobby": ready.lobby and f"{ready.lobby} (log in as {PLAYER})",

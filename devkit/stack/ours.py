@@ -27,6 +27,11 @@ def feed(port: int, env: Mapping[str, str], name: str = "feed") -> Service:
     return _http(name, "api.feed.main:create_app", port, env, *websockets, "--timeout-graceful-shutdown", "3")
 
 
+def codec(port: int, env: Mapping[str, str]) -> Service:
+    """Return the process of the codec server."""
+    return _http("codec", "devkit.stack.codec_endpoint:create_app", port, env, "--timeout-graceful-shutdown", "3")
+
+
 def _http(name: str, app: str, port: int, env: Mapping[str, str], *options: str) -> Service:
     flags = ("--factory", "--host", ports.HOST, "--port", str(port), "--no-access-log", "--timeout-keep-alive", "75")
     http = ("--http", "api.http_protocol:BoundedHttp")

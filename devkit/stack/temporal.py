@@ -53,13 +53,14 @@ _ATTEMPTS = 3
 class Temporal:
     """A Temporal server of one data folder. ``dynamic_config`` holds KEY=VALUE beyond ours, ``ui_port`` 0 means no UI.
 
-    The ports that it needs within itself it takes free.
+    ``codec_endpoint`` is the codec server that the UI asks. The ports that it needs within itself it takes free.
     """
 
     folder: Folder
     port: int
     ui_port: int = 0
     dynamic_config: Sequence[str] = ()
+    codec_endpoint: str | None = None
 
     @property
     def address(self) -> str:
@@ -71,6 +72,7 @@ class Temporal:
         flags = [
             *("--ip", ports.HOST, "--port", str(self.port), "--log-level", "warn"),
             *(("--ui-port", str(self.ui_port), "--ui-disable-news-fetch") if self.ui_port else ("--headless",)),
+            *(("--ui-codec-endpoint", self.codec_endpoint) if self.codec_endpoint else ()),
             *("--db-filename", str(self.folder.path / "temporal.db")),
             *_each("--sqlite-pragma", _PRAGMAS),
             *_each("--search-attribute", SEARCH_ATTRIBUTES),

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from betcore.runtime.settings import Settings
 from devkit.stack import ours, ports, sandbox
+from devkit.stack.codec_endpoint import CodecEndpoint, new_endpoint
 from devkit.stack.errors import PortTaken
 from devkit.stack.folder import DATABASE_ROLES, Folder
 from devkit.stack.postgres import Postgres
@@ -23,6 +24,7 @@ from devkit.stack.temporal import Temporal
 PORTS = (
     "api_port",
     "feed_port",
+    "codec_port",
     "sandbox_casino_port",
     "sandbox_provider_port",
     "temporal_port",
@@ -55,7 +57,10 @@ async def _directly(name: str, env: Env) -> Env:
 
 @dataclass(frozen=True)
 class Ready:
-    """A stack that is up: HTTP addresses as URLs, Temporal as host:port, the database as its superuser's URL."""
+    """A stack that is up: HTTP addresses as URLs, Temporal as host:port, the database as its superuser's URL.
+
+    ``codec`` is the endpoint of the codec server, with its token; None without a payload key.
+    """
 
     api: str
     feed: str
@@ -69,6 +74,7 @@ class Ready:
     partner_client_id: int | None
     session_id: str | None
     pids: dict[str, int]
+    codec: str | None = None
 
     @property
     def live(self) -> str | None:
@@ -166,7 +172,10 @@ class _Stack:
         wanted = {name: getattr(self._settings, name) for name in PORTS if self._wants(name)}
         port = ports.settle(wanted)
         database = Postgres(self._folder, port["database_port"])
-        temporal = Temporal(self._folder, port["temporal_port"], port["temporal_ui_port"])
+        codec = self._codec_endpoint(port)
+        temporal = Temporal(
+            self._folder, port["temporal_port"], port["temporal_ui_port"], codec_endpoint=codec.url if codec else None
+        )
         await database.prepare()
         await self._supervisor.start(database.service(), temporal.service())
 
@@ -177,12 +186,15 @@ class _Stack:
         migrate = Service("migrate", (sys.executable, "-m", "betcore", "migrate"), roles["owner"])
         await run_once(migrate, self._folder.log("migrate"))
         accounts = await self._start_ours(port, env, roles)
+        if codec is not None:
+            await self._supervisor.start(ours.codec(port["codec_port"], {**env, **codec.env}))
 
         ready = Ready(
             api=_http(port["api_port"]),
             feed=_http(port["feed_port"]),
             temporal=temporal.address,
             temporal_ui=_http(port["temporal_ui_port"]),
+            codec=codec.url if codec else None,
             database=database.url,
             sandbox_casino=_http(port["sandbox_casino_port"]) if self._with_sandbox else None,
             sandbox_provider=_http(port["sandbox_provider_port"]) if self._with_sandbox else None,
@@ -206,7 +218,15 @@ class _Stack:
         return asdict(await sandbox.prepare(self._folder, roles["ops"]))
 
     def _wants(self, name: str) -> bool:
+        if name == "codec_port":
+            return self._settings.temporal_payload_key is not None
         return self._with_sandbox or not name.startswith("sandbox")
+
+    def _codec_endpoint(self, port: Mapping[str, int]) -> CodecEndpoint | None:
+        """Return the endpoint of a codec server; None without a payload key, because everything is readable then."""
+        if "codec_port" not in port:
+            return None
+        return new_endpoint(_http(port["codec_port"]), port["temporal_ui_port"])
 
     def _key(self) -> str:
         given = self._settings.secret_key

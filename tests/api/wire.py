@@ -16,6 +16,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from api.codec.main import create_app as create_codec
 from api.feed.main import create_app as create_feed
 from api.feed.websockets import BoundedWebSockets
 from api.http_protocol import BoundedHttp
@@ -127,18 +128,26 @@ async def served(app: FastAPI) -> AsyncIterator[Api]:
 
 def running_api(database_url: str, temporal_address: str, **settings: str) -> AbstractAsyncContextManager[Api]:
     """Run the API as a process does, composed by its own composition root from the environment."""
-    return _running(create_app, as_role(database_url, "api"), temporal_address=temporal_address, **settings)
+    return _running(
+        create_app, database_url=as_role(database_url, "api"), temporal_address=temporal_address, **settings
+    )
 
 
 def running_feed(database_url: str, **settings: str) -> AbstractAsyncContextManager[Api]:
     """Run the feed as a process does, with no limit of calls that tests would meet."""
-    return _running(create_feed, as_role(database_url, "feed"), **{"feed_calls_per_second": "100000", **settings})
+    return _running(
+        create_feed, database_url=as_role(database_url, "feed"), **{"feed_calls_per_second": "100000", **settings}
+    )
+
+
+def running_codec(**settings: str) -> AbstractAsyncContextManager[Api]:
+    """Run the codec server as a process does, with neither database nor Temporal."""
+    return _running(create_codec, **settings)
 
 
 @asynccontextmanager
-async def _running(create: Callable[[], FastAPI], database_url: str, **settings: str) -> AsyncIterator[Api]:
+async def _running(create: Callable[[], FastAPI], **settings: str) -> AsyncIterator[Api]:
     given = {
-        "database_url": database_url,
         "secret_key": SECRET_KEY,
         "partner_cache_seconds": "0",
         "log_level": "critical",

@@ -45,6 +45,7 @@ FLOATS_ALLOWED = {
 COMPOSITION_ROOTS = {
     "worker.py",
     "api/main.py",
+    "api/codec/main.py",
     "api/feed/main.py",
     "betcore/cli/output.py",
     "devkit/sandbox/casino/__main__.py",

@@ -19,12 +19,12 @@ with workflow.unsafe.imports_passed_through():
 class StatusReporter:
     """Status, timeline and audit entries of one workflow; ``record`` are its rows as last read."""
 
-    def __init__(self, head: str, calls: ActivityCalls, handed_on: HandedOn | None) -> None:
+    def __init__(self, timeline: Timeline, calls: ActivityCalls, handed_on: HandedOn | None) -> None:
         self.record: Record | None = None
         self.needs_attention = False
         self.status: str | None = None
         self._calls = calls
-        self._timeline = Timeline(head)
+        self._timeline = timeline
         # Audit entries that are not written yet.
         self._entries: list[Callable[[], Awaitable[None]]] = []
         if handed_on is not None:
