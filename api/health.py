@@ -22,32 +22,33 @@ _WITHIN = 1.0
 _ALIVE = Statement(NoRow, "SELECT 1")
 
 
-def router(database: Database, temporal: "Client | None" = None) -> APIRouter:
-    """Return the routes ``/health/live``, ``/health/ready`` and ``/metrics``.
-
-    A process without Temporal shows its own metrics alone: those of the database are the API's.
-    """
+def live_router() -> APIRouter:
+    """Return the route ``/health/live``, which asks no server: a balancer may ask it as often as it likes."""
     routes = APIRouter()
-    incidents, casinos = Incidents(database), CircuitBreakers(database, 0)
 
     @routes.get("/health/live", operation_id="isLive", tags=["Operations"], summary="The process is up.")
     async def live() -> dict[str, str]:
         return {"status": "up"}
 
-    @routes.get(
-        "/health/ready",
-        operation_id="isReady",
-        tags=["Operations"],
-        summary="The database answers." if temporal is None else "Database and Temporal answer.",
-        responses={503: {"description": "One does not."}},
-    )
+    return routes
+
+
+def router(database: Database, temporal: "Client | None" = None) -> APIRouter:
+    """Return the routes ``/health/live``, ``/health/ready`` and ``/metrics``.
+
+    A process without Temporal shows its own metrics alone: those of the database are the API's.
+    """
+    routes = live_router()
+    incidents, casinos = Incidents(database), CircuitBreakers(database, 0)
+
+    @routes.get("/health/ready")
     async def ready() -> JSONResponse:
         asked = {"database": _answers(database)} | ({} if temporal is None else {"temporal": _healthy(temporal)})
         answers = await asyncio.gather(*map(_soon, asked.values()))
         parts = {name: bool(answer) for name, answer in zip(asked, answers, strict=True)}
         return JSONResponse(parts, 200 if all(parts.values()) else 503)
 
-    @routes.get("/metrics", include_in_schema=False)
+    @routes.get("/metrics")
     async def metrics() -> Response:
         found = generate_latest()
         if temporal is not None:

@@ -1,17 +1,41 @@
 """How uvicorn reads the API's requests: ``--http api.http_protocol:BoundedHttp``."""
 
+import asyncio
+import logging
+from enum import StrEnum
+
 from httptools import parse_url
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from api.edge.connections import STATE, Connections
 
 # As much as uvicorn's other parser, h11, keeps.
 _MOST = 64 * 1024
+# Bytes that are thrown away of a body after its call was refused. A caller that sends on reads its answer that way.
+_MOST_LEFT_OVER = 2**20
+# Seconds in which what has arrived already is read, before a caller counts as late.
+_LAST_LOOK = 0.1
+# Seconds in which a caller takes what is left of an answer when its connection ends.
+_TAKES_LAST_WITHIN = 30.0
+# uvicorn's warnings are about what callers send: a line for each would be a flood. They are counted instead.
+_log = logging.getLogger("api.http_protocol")
+_log.setLevel(logging.ERROR)
+
+
+class _Part(StrEnum):
+    """A part of a request that a caller has to send in its time."""
+
+    HEAD = "head"
+    BODY = "body"
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """HTTP/1.1 by httptools, with two rules that it lacks.
+    """HTTP/1.1 by httptools, with rules that it, or uvicorn, lacks.
 
-    A request line, a header or a trailer that does not end would fill the memory: beyond 64 KiB it is refused. And the
-    refusal of a request is never sent while the answer to an earlier one is owed: its caller would take it for that.
+    A request line, a header or a trailer that does not end would fill the memory: beyond 64 KiB it is refused. Head and
+    body of a request have to arrive in their time, and there is a limit of connections (``api.edge.connections``). And
+    the refusal of a request is never sent while the answer to an earlier one is owed: its caller would take it for
+    that.
     """
 
     # Bytes since the parser last understood something: a whole head, a part of a body, a whole request.
@@ -19,6 +43,30 @@ class BoundedHttp(HttpToolsProtocol):
     # The last request whose head was read, and the one before it.
     _last: RequestResponseCycle | None = None
     _earlier: RequestResponseCycle | None = None
+    # What the caller has to send now; None between two requests.
+    _due: _Part | None = _Part.HEAD
+    _deadline: asyncio.TimerHandle | None = None
+    _left_over = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, or end it if there are too many."""
+        super().connection_made(transport)
+        self.logger = _log
+        self._limits: Connections = self.app_state.setdefault(STATE, Connections())
+        if self._limits.admit(self, len(self.connections)):
+            self._watch()
+        else:
+            self._refuse(503, "Too many connections.")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._end_deadline()
+        self._limits.forget(self)
+        super().connection_lost(exc)
+
+    def make_room(self) -> None:
+        """End the connection for a newer one."""
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Read on, or end the connection."""
@@ -26,10 +74,30 @@ class BoundedHttp(HttpToolsProtocol):
         super().data_received(data)
         if self._not_understood > _MOST and not self.transport.is_closing():
             self.send_400_response("The head of the request is too large.")
+        if self._not_understood and self._due is None:
+            # Blank lines before a request are no part of it.
+            self._due = _Part.HEAD
+        self._watch()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Give the connection to the protocol of websockets, which has deadlines of its own."""
+        self._end_deadline()
+        self._due = None
+        self._not_understood = 0
+        self._last = None
+        self._limits.forget(self)
+        super().handle_websocket_upgrade()
+
+    def on_message_begin(self) -> None:
+        """Begin to read a head."""
+        self._due = _Part.HEAD
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Begin the request; a target that names only a host is its root."""
-        self._not_understood = 0
+        self._not_understood = self._left_over = 0
+        self._end_deadline()
+        self._due = _Part.BODY
         if not self.url.startswith(b"/") and parse_url(self.url).path is None:
             self.url += b"/"
         super().on_headers_complete()
@@ -39,14 +107,82 @@ class BoundedHttp(HttpToolsProtocol):
         """Give a part of the body to the request."""
         self._not_understood = 0
         super().on_body(body)
+        if self._last is not None and self._last.response_complete:
+            self._left_over += len(body)
+            if self._left_over > _MOST_LEFT_OVER and not self.transport.is_closing():
+                self._limits.count_ended("left_over")
+                self.transport.close()
 
     def on_message_complete(self) -> None:
         """End the body."""
         self._not_understood = 0
+        self._end_deadline()
+        self._due = None
+        self._limits.forget(self)
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """Go on with the next request; an answer that is not read does not keep a connection that ends."""
+        super().on_response_complete()
+        if self.transport.is_closing() and self.transport.get_write_buffer_size():
+            self.loop.call_later(_TAKES_LAST_WITHIN, self.transport.abort)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End an idle connection, also one whose caller has not read its answer."""
+        if self.transport.get_write_buffer_size():
+            self._limits.count_ended("not_taken")
+            self.transport.abort()
+        else:
+            super().timeout_keep_alive_handler()
+
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no request, and end the connection; answers that are owed are sent first, and alone."""
+        """Answer what is no request, and end the connection."""
+        self._limits.count_ended("no_request")
+        self._refuse(400, msg)
+
+    def _watch(self) -> None:
+        """Begin the deadline of what is due, unless it runs; without it the time in which a connection may be idle."""
+        if self.transport.is_closing():
+            return
+        if self._due is not None:
+            if self._deadline is None:
+                self._deadline = self.loop.call_later(self._seconds(self._due), self._out_of_time)
+        elif (last := self._last) is not None and last.response_complete and self.timeout_keep_alive_task is None:
+            # uvicorn has ended it because something was read: the rest of a body whose call was refused.
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _seconds(self, part: _Part) -> float:
+        return self._limits.head_seconds if part is _Part.HEAD else self._limits.body_seconds
+
+    def _end_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _out_of_time(self) -> None:
+        if self._due is not None and self.flow.read_paused:
+            # It is not read, because an earlier call is being answered: the caller's time begins when it is.
+            self._deadline = self.loop.call_later(self._seconds(self._due), self._out_of_time)
+        else:
+            # A process that stood still itself reads first what has arrived meanwhile.
+            self._deadline = self.loop.call_later(_LAST_LOOK, self._cut)
+
+    def _cut(self) -> None:
+        """End the connection of a caller that takes too long; one that has sent nothing at all gets no answer."""
+        if self.transport.is_closing():
+            return
+        is_idle = self._due is _Part.HEAD and not self._not_understood
+        self._limits.count_ended("idle" if is_idle else f"{self._due}_late")
+        is_answered = self._due is _Part.BODY and self._last is not None and self._last.response_complete
+        if is_idle or is_answered:
+            self.transport.close()
+        else:
+            self._refuse(408, "The request did not arrive in time.")
+
+    def _refuse(self, status: int, text: str) -> None:
+        """Answer, and end the connection; answers that are owed are sent first, and alone."""
         if self.pipeline and self._last is not None and self._last.more_body:
             # The last request waits for the one before it, and its body is cut: it is dropped.
             self.pipeline.popleft()
@@ -56,5 +192,8 @@ class BoundedHttp(HttpToolsProtocol):
         if last is not None and is_owed and (self.pipeline or last.response_started or not last.more_body):
             last.keep_alive = False
             self.flow.pause_reading()
-        else:
-            super().send_400_response(msg)
+            return
+        head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n" % len(text)
+        retry = b"retry-after: 1\r\n" if status == 503 else b""
+        self.transport.write(STATUS_LINE[status] + head + retry + b"\r\n" + text.encode())
+        self.transport.close()

@@ -22,7 +22,10 @@ from api.casino.accepts import AcceptReceiver
 from api.casino.callers import CasinoCallers
 from api.casino.games import GamesView
 from api.casino.launch import CasinoLaunch
-from api.documentation import page
+from api.edge import inner
+from api.edge.calls import WholeCalls
+from api.edge.guard import guarding
+from api.edge.sizes import BodySizes
 from api.launcher import Launcher
 from api.openapi import DOCUMENT
 from api.paths import AbsoluteTargets, EscapedLineEnds
@@ -83,30 +86,37 @@ def create_app() -> FastAPI:
     failpoints.configure(settings.failpoints)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, object]]:
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(open_database(settings))
             client = await connect(settings)
             # A casino that is slow to answer must not use up the connections of all casinos.
             http = await stack.enter_async_context(http_session())
             what_is_old = compose(app, settings, database, client, http)
+            operators = inner.inner_app(
+                app, health.router(database, client), DOCUMENT.title if settings.api_docs else None
+            )
+            app.state.inner_port = await stack.enter_async_context(
+                inner.serving(operators, settings.inner_host, settings.api_inner_port)
+            )
             stack.push_async_callback(app.state.admission.close)
             forgetting = asyncio.create_task(_forget(what_is_old))
             stack.callback(forgetting.cancel)
-            yield
+            yield await stack.enter_async_context(guarding(settings))
 
     app = FastAPI(
         version="1",
         lifespan=lifespan,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
     DOCUMENT.describe(app)
-    if settings.api_docs:
-        page.serve(app, DOCUMENT.title)
     app.add_middleware(EscapedLineEnds)
     app.add_middleware(SignatureMiddleware, prefix=f"{settings.provider_api_prefix}/v1")
+    sizes = BodySizes(settings.provider_api_prefix)
+    app.add_middleware(WholeCalls, sizes=sizes, most_in_flight=settings.http_calls_in_flight, refuse=_refuse)
     app.add_middleware(AbsoluteTargets)
     app.add_exception_handler(BetcoreError, _refuse)
     app.add_exception_handler(HTTPException, _refuse)
@@ -165,7 +175,7 @@ def compose(
         FrameBalances(ShownBalances(database), requests, casinos),
     )
     app.include_router(webframe_routes.router(files, texts, partners, frame))
-    app.include_router(health.router(database, client))
+    app.include_router(health.live_router())
     return requests.forget, flights.forget, frames.forget
 
 

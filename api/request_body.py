@@ -2,11 +2,13 @@
 
 from starlette.requests import ClientDisconnect, Request
 
-from api.strict_json import MAX_BODY
 from betcore.domain.errors import Malformed, TooLarge
 
+# As much as any route of the API takes; ``api.edge.sizes`` has less for most of them. The codec server asks for more.
+_MOST = 64 * 1024
 
-async def read_body(request: Request, most: int = MAX_BODY) -> bytes:
+
+async def read_body(request: Request, most: int = _MOST) -> bytes:
     """Return the whole body, of ``most`` bytes. Raises TooLarge as soon as that is known, and Malformed if the caller
     hangs up."""
     body = bytearray()

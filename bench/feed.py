@@ -97,13 +97,16 @@ async def _prepare(engine: AsyncEngine, settings: Settings) -> dict[str, object]
 @asynccontextmanager
 async def _feeds(folder: Path, processes: int, environment: dict[str, str]) -> AsyncIterator[dict[int, int]]:
     """Run feed processes; yield their ports, each with its pid."""
-    chosen = ports.free(processes)
+    chosen, inner = ports.free(processes), ports.free(processes)
     data = Folder(folder)
     with data.locked():
         async with Supervisor(data) as supervisor:
             environment = {**environment, "BETCORE_DATA_DIR": str(folder)}
             names = [f"feed-{port}" for port in chosen]
-            services = [ours.feed(port, environment, name) for port, name in zip(chosen, names, strict=True)]
+            services = [
+                ours.feed(port, beside, environment, name)
+                for port, beside, name in zip(chosen, inner, names, strict=True)
+            ]
             await supervisor.start(*services)
             yield {port: supervisor.pids[name] for port, name in zip(chosen, names, strict=True)}
 

@@ -34,7 +34,17 @@ from tests.locking import locked
 from tests.spawned import spawned
 
 ROOT = Path(__file__).parents[1]
-_PORTS = ("API", "FEED", "SANDBOX_CASINO", "SANDBOX_PROVIDER", "TEMPORAL", "TEMPORAL_UI", "DATABASE")
+_PORTS = (
+    "API",
+    "API_INNER",
+    "FEED",
+    "FEED_INNER",
+    "SANDBOX_CASINO",
+    "SANDBOX_PROVIDER",
+    "TEMPORAL",
+    "TEMPORAL_UI",
+    "DATABASE",
+)
 _YEAR = "31536000"
 _START = 300
 # What a test waits for comes at once on a quiet machine; how long a busy one may take is no subject of any.
@@ -95,8 +105,11 @@ class Stack:
     async def is_up(self) -> bool:
         """Return whether the API answers that it is ready."""
         try:
-            async with self.http.get(self.addresses["api"] + "/health/ready") as response:
-                return response.status == 200
+            async with (
+                self.http.get(self.addresses["api_inner"] + "/health/ready") as ready,
+                self.http.get(self.addresses["api"] + "/health/live") as live,
+            ):
+                return (ready.status, live.status) == (200, 200)
         except aiohttp.ClientError:
             return False
 

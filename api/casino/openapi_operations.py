@@ -26,7 +26,7 @@ _REFUSALS: dict[int, tuple[str, Response]] = {
     403: ("The token has not the scope of this call.", refusal(ScopeMissing("the access token has no scope games"))),
     404: ("There is no such round.", refusal(HTTPException(404, "there is no such round"))),
     405: ("No such method here.", refusal(HTTPException(405))),
-    413: ("More than 64 KiB.", refusal(TooLarge("a body has 65536 bytes at most"))),
+    413: ("The body is larger than the call takes.", refusal(TooLarge("a body has 16384 bytes at most"))),
     429: ("More calls than agreed: this one was not read.", refusal(TooManyCalls("send it again later"))),
     503: ("Not possible at the moment: send the same again.", repeat_later()),
 }

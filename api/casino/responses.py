@@ -10,7 +10,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from betcore.domain.errors import Malformed, NotAuthorised, PlayRefused, ScopeMissing, TooLarge, TooManyCalls
+from betcore.domain.errors import (
+    Malformed,
+    NotAuthorised,
+    OutcomeUnknown,
+    PlayRefused,
+    ScopeMissing,
+    TooLarge,
+    TooManyCalls,
+)
 
 _log = structlog.get_logger()
 
@@ -59,6 +67,8 @@ def refusal(error: Exception) -> Response:
             return render(PLAY_REFUSED[error.code], f"{error.code}: {error}")
         case TooManyCalls():
             return render(FAILED, str(error), status=429, headers=_SOON)
+        case OutcomeUnknown():
+            return repeat_later()
         case TooLarge():
             return render(MALFORMED, str(error), status=413)
         case Malformed():

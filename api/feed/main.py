@@ -16,7 +16,10 @@ from api import health
 from api.caller_limits import CallerLimits
 from api.casino.callers import CasinoCallers
 from api.casino.responses import refusal
-from api.documentation import page
+from api.edge import inner
+from api.edge.calls import WholeCalls
+from api.edge.guard import guarding
+from api.edge.sizes import BodySizes
 from api.feed import hub, live_page, routes
 from api.feed.connection import Shared
 from api.feed.cross_origin import CrossOrigin
@@ -47,20 +50,27 @@ def create_app() -> FastAPI:
     currencies.configure(settings.crypto_currencies)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, object]]:
         async with AsyncExitStack() as stack:
-            state = compose(app, settings, await stack.enter_async_context(open_database(settings)))
+            database = await stack.enter_async_context(open_database(settings))
+            state = compose(app, settings, database)
+            operators = inner.inner_app(app, health.router(database), DOCUMENT.title if settings.api_docs else None)
+            app.state.inner_port = await stack.enter_async_context(
+                inner.serving(operators, settings.inner_host, settings.feed_inner_port)
+            )
             with suppress(DatabaseError):
                 await state.read()
             watching = asyncio.create_task(state.watch())
             stack.callback(watching.cancel)
-            yield
+            yield await stack.enter_async_context(guarding(settings))
 
-    app = FastAPI(version="1", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        version="1", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     DOCUMENT.describe(app)
-    if settings.api_docs:
-        page.serve(app, DOCUMENT.title)
     live_page.serve(app)
+    most = settings.http_calls_in_flight
+    app.add_middleware(WholeCalls, sizes=BodySizes(), most_in_flight=most, refuse=_refuse)
     app.add_middleware(CrossOrigin, secret_path=routes.TOKEN)
     app.add_middleware(EscapedLineEnds)
     app.add_middleware(AbsoluteTargets)
@@ -88,7 +98,7 @@ def compose(app: FastAPI, settings: Settings, database: Database) -> LiveState:
     app.state.partners = partners
     app.include_router(routes.router(tokens, callers, readers, JackpotPools(database), games))
     app.include_router(hub.router(Shared(state, readers, places, Sequences())))
-    app.include_router(health.router(database))
+    app.include_router(health.live_router())
     return state
 
 

@@ -9,6 +9,7 @@ from betcore.db.database import DatabaseError
 from betcore.domain.errors import (
     Malformed,
     NotAuthorised,
+    OutcomeUnknown,
     PlayRefused,
     TooLarge,
     TooManyCalls,
@@ -61,7 +62,7 @@ def _meaning(error: Exception) -> tuple[int, str, dict[str, str]]:
             return 403, "malformed", {}
         case HTTPException():
             return error.status_code, "malformed", dict(error.headers or {})
-        case DatabaseError() | TimeoutError():
+        case DatabaseError() | OutcomeUnknown() | TimeoutError():
             return 503, "internal", soon
         case _:
             return 500, "internal", {}

@@ -14,7 +14,7 @@ from devkit.stack.process import Service, run_once
 from devkit.stack.supervisor import Supervisor
 from devkit.stack.up import Ready
 
-_PORTS = ("api_port", "sandbox_casino_port", "sandbox_provider_port")
+_PORTS = ("api_port", "api_inner_port", "sandbox_casino_port", "sandbox_provider_port")
 
 
 @asynccontextmanager
@@ -41,13 +41,15 @@ async def our_processes(
         await supervisor.start(
             sandbox.casino(port["sandbox_casino_port"], env),
             *(ours.worker(f"worker-{number}", env) for number in range(1, processes + 1)),
-            ours.api(port["api_port"], env),
+            ours.api(port["api_port"], port["api_inner_port"], env),
             sandbox.provider(port["sandbox_provider_port"], env),
         )
         accounts = await sandbox.prepare(folder, env)
         ready = Ready(
             api=api,
+            api_inner=f"http://{ports.HOST}:{port['api_inner_port']}",
             feed="",
+            feed_inner="",
             temporal=settings.temporal_address,
             temporal_ui="",
             database=settings.database_url.get_secret_value(),

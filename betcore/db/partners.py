@@ -1,9 +1,11 @@
 """Partners for the hot path: cached for seconds, secrets opened."""
 
 import re
+from collections.abc import Collection
 
 from betcore.db.cache import Cache
 from betcore.db.database import Database
+from betcore.db.existence import Existence
 from betcore.db.statements import partners
 from betcore.db.statements.partners import CasinoRow
 from betcore.domain.errors import NotFound
@@ -23,13 +25,19 @@ class Partners:
         self._providers: Cache[str, Provider] = Cache(self._read_provider, cache_seconds)
         self._casinos: Cache[int, Casino] = Cache(self._read_casino, cache_seconds)
         self._accounts: Cache[int, CasinoAccount] = Cache(self._read_account, cache_seconds)
+        self._provider_ids = Existence(self._existing_providers, cache_seconds)
+        self._account_ids = Existence(self._existing_accounts, cache_seconds)
         self._frame_hosts: Cache[str, tuple[str, ...]] = Cache(self._read_frame_hosts, cache_seconds)
         self._origins: Cache[str, tuple[str, ...]] = Cache(self._read_origins, cache_seconds)
 
     async def provider(self, counterparty_id: str) -> Provider | None:
         """Return the provider of an ``X-Counterparty-Id``, disabled or not; None if it is unknown or no UUID."""
         known_as = counterparty_id.lower()
-        return await self._providers.get(known_as) if _UUID.fullmatch(known_as) else None
+        if not _UUID.fullmatch(known_as):
+            return None
+        if not self._providers.knows(known_as) and not await self._provider_ids.has(known_as):
+            return None
+        return await self._providers.get(known_as)
 
     def knows_provider(self, counterparty_id: str) -> bool:
         """Return whether the provider was found before, so that its row is kept here."""
@@ -48,7 +56,17 @@ class Partners:
 
     async def account(self, partner_client_id: int) -> CasinoAccount | None:
         """Return a casino by its ``partner_client_id``, or None. A disabled one still confirms open bets."""
+        if not self._accounts.knows(partner_client_id) and not await self._account_ids.has(partner_client_id):
+            return None
         return await self._accounts.get(partner_client_id)
+
+    async def _existing_providers(self, counterparty_ids: Collection[str]) -> Collection[str]:
+        rows = await self._database.all_rows(partners.EXISTING_PROVIDERS, counterparty_ids=list(counterparty_ids))
+        return {row.counterparty_id for row in rows}
+
+    async def _existing_accounts(self, client_ids: Collection[int]) -> Collection[int]:
+        rows = await self._database.all_rows(partners.EXISTING_ACCOUNTS, client_ids=list(client_ids))
+        return {row.partner_client_id for row in rows}
 
     async def _read_provider(self, counterparty_id: str) -> Provider | None:
         row = await self._database.one_row(partners.PROVIDER, counterparty_id=counterparty_id)

@@ -23,6 +23,24 @@ def _uvloop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return new_event_loop
 
 
+def allow_open_files(wanted: int) -> int:
+    """Raise this process's limit of open files to what is wanted, as far as the system lets it; return what it may.
+
+    The limit that a process begins with is often 1,024, for programs of another time.
+    """
+    try:
+        import resource
+    except ImportError:
+        # There is none on Windows.
+        return wanted
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft == resource.RLIM_INFINITY or soft >= allowed:
+        return allowed
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed
+
+
 def exit_now(status: int) -> NoReturn:
     """End the process at once with this exit status. Call it after everything is closed.
 

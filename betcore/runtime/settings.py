@@ -39,6 +39,13 @@ class Settings(BaseSettings):
     api_port: Port = Field(8080, description="Port of the API; 0 takes a free one.")
     sandbox_casino_port: Port = Field(8081, description="Port of the sandbox casino; 0 takes a free one.")
     sandbox_provider_port: Port = Field(8082, description="Port of the sandbox provider; 0 takes a free one.")
+    api_inner_port: Port = Field(
+        9080, description="Port of the API for operators: readiness, metrics, documents; 0 takes a free one."
+    )
+    feed_inner_port: Port = Field(9083, description="The same of the feed.")
+    inner_host: str = Field(
+        "127.0.0.1", description="Address on which the API and the feed listen with their inner ports."
+    )
     feed_port: Port = Field(8083, description="Port of the feed; 0 takes a free one.")
     codec_port: Port = Field(8084, description="Port of the codec server; 0 takes a free one.")
     temporal_port: Port = Field(7233, description="Port of the embedded Temporal server; 0 takes a free one.")
@@ -90,7 +97,9 @@ class Settings(BaseSettings):
     )
     issuer: str = Field("betcore", description="Claim `iss` of the tokens that the service signs for casinos.")
     provider_api_prefix: str = Field("", description="Path before /v1 of the Aggregator API for providers.")
-    api_docs: bool = Field(False, description="Serve the page /docs, which shows the calls of providers and casinos.")
+    api_docs: bool = Field(
+        False, description="Serve the page /docs on the inner ports, which shows the calls of providers and casinos."
+    )
     crypto_currencies: dict[str, int] = Field(
         default_factory=dict, description='Currencies beyond ISO 4217 with their decimals, such as {"BTC": 8}.'
     )
@@ -114,6 +123,10 @@ class Settings(BaseSettings):
     )
     feed_connections: int = Field(4000, gt=0, description="Most websockets that a feed process keeps open.")
     feed_connections_per_casino: int = Field(3000, gt=0, description="Most of them for one casino.")
+    http_connections: int = Field(10_000, gt=0, description="Most connections that the API, or the feed, keeps open.")
+    http_calls_in_flight: int = Field(4000, gt=0, description="Most calls that such a process answers at once.")
+    http_head_seconds: float = Field(5, gt=0, description="Seconds that a caller has for the headers of a request.")
+    http_body_seconds: float = Field(10, gt=0, description="Seconds that a caller has for its body.")
     rate_limit_store: SecretStr | None = Field(
         None,
         description="Valkey that counts partners' calls, valkey://host:port/0; unset: each API process by itself.",

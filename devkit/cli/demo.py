@@ -44,7 +44,7 @@ def demo(
         verdict.append(await play(console, read_settings(data_dir), asdict(ready)))
         if once:
             raise _Over
-        where = f"API {ready.api}/docs, Temporal UI {ready.temporal_ui}, lobby {ready.lobby}"
+        where = f"API {ready.api_inner}/docs, Temporal UI {ready.temporal_ui}, lobby {ready.lobby}"
         console.print(f"\nThe stack is up: {where}. Ctrl-C stops it.", soft_wrap=True, highlight=False)
 
     print(starting(data_dir), file=sys.stderr, flush=True)

@@ -57,8 +57,8 @@ def _show(ready: "Ready", data_dir: Path) -> None:
     from devkit.cli.sandbox import PLAYER
 
     rows = {
-        "API": f"{ready.api}/docs",
-        "Feed": f"{ready.feed}/docs",
+        "API": f"{ready.api} (its calls: {ready.api_inner}/docs)",
+        "Feed": f"{ready.feed} (its calls: {ready.feed_inner}/docs)",
         "Temporal UI": ready.temporal_ui,
         "Codec server": ready.codec,
         "Temporal": ready.temporal,

@@ -16,25 +16,35 @@ def worker(name: str, env: Mapping[str, str]) -> Service:
     return Service(name, command, env, ready_line=WORKER_READY_LINE, grace=20.0)
 
 
-def api(port: int, env: Mapping[str, str]) -> Service:
+def api(port: int, inner_port: int, env: Mapping[str, str]) -> Service:
     """Return the process of the API; it is ready when it reaches its servers."""
-    return _http("api", "api.main:create_app", port, env, "--timeout-graceful-shutdown", "8")
+    inner = {"BETCORE_API_INNER_PORT": str(inner_port)}
+    return _http("api", "api.main:create_app", (port, inner_port), {**env, **inner}, "--timeout-graceful-shutdown", "8")
 
 
-def feed(port: int, env: Mapping[str, str], name: str = "feed") -> Service:
+def feed(port: int, inner_port: int, env: Mapping[str, str], name: str = "feed") -> Service:
     """Return a process of the feed."""
+    inner = {"BETCORE_FEED_INNER_PORT": str(inner_port)}
     websockets = ("--ws", "api.feed.websockets:BoundedWebSockets", "--ws-per-message-deflate", "false")
-    return _http(name, "api.feed.main:create_app", port, env, *websockets, "--timeout-graceful-shutdown", "3")
+    options = (*websockets, "--timeout-graceful-shutdown", "3")
+    return _http(name, "api.feed.main:create_app", (port, inner_port), {**env, **inner}, *options)
 
 
 def codec(port: int, env: Mapping[str, str]) -> Service:
     """Return the process of the codec server."""
-    return _http("codec", "devkit.stack.codec_endpoint:create_app", port, env, "--timeout-graceful-shutdown", "3")
+    command = _uvicorn("devkit.stack.codec_endpoint:create_app", port, "--timeout-graceful-shutdown", "3")
+    return Service("codec", command, env, ready=probes.answers(port, "/health/ready"), ports=(port,))
 
 
-def _http(name: str, app: str, port: int, env: Mapping[str, str], *options: str) -> Service:
+def _http(name: str, app: str, both: tuple[int, int], env: Mapping[str, str], *options: str) -> Service:
+    port, inner_port = both
+    docs = {"BETCORE_API_DOCS": os.environ.get("BETCORE_API_DOCS", "true")}
+    # A process listens with its inner port first.
+    ready = probes.all_of(probes.answers(inner_port, "/health/ready"), probes.answers(port, "/health/live"))
+    return Service(name, _uvicorn(app, port, *options), {**docs, **env}, ready=ready, ports=both)
+
+
+def _uvicorn(app: str, port: int, *options: str) -> tuple[str, ...]:
     flags = ("--factory", "--host", ports.HOST, "--port", str(port), "--no-access-log", "--timeout-keep-alive", "75")
     http = ("--http", "api.http_protocol:BoundedHttp")
-    command = (sys.executable, "-m", "uvicorn", app, *flags, *http, *options)
-    docs = {"BETCORE_API_DOCS": os.environ.get("BETCORE_API_DOCS", "true")}
-    return Service(name, command, {**docs, **env}, ready=probes.answers(port, "/health/ready"), ports=(port,))
+    return (sys.executable, "-m", "uvicorn", app, *flags, *http, *options)

@@ -36,3 +36,12 @@ def answers(port: int, path: str) -> Probe:
         return status.split()[1:2] == [b"200"]
 
     return probe
+
+
+def all_of(*probes: Probe) -> Probe:
+    """Return whether all of these probes succeed."""
+
+    async def probe() -> bool:
+        return all([await one() for one in probes])
+
+    return probe

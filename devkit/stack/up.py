@@ -23,7 +23,9 @@ from devkit.stack.temporal import Temporal
 
 PORTS = (
     "api_port",
+    "api_inner_port",
     "feed_port",
+    "feed_inner_port",
     "codec_port",
     "sandbox_casino_port",
     "sandbox_provider_port",
@@ -63,7 +65,9 @@ class Ready:
     """
 
     api: str
+    api_inner: str
     feed: str
+    feed_inner: str
     temporal: str
     temporal_ui: str
     database: str
@@ -191,7 +195,9 @@ class _Stack:
 
         ready = Ready(
             api=_http(port["api_port"]),
+            api_inner=_http(port["api_inner_port"]),
             feed=_http(port["feed_port"]),
+            feed_inner=_http(port["feed_inner_port"]),
             temporal=temporal.address,
             temporal_ui=_http(port["temporal_ui_port"]),
             codec=codec.url if codec else None,
@@ -207,8 +213,9 @@ class _Stack:
     async def _start_ours(self, port: dict[str, int], env: Env, roles: dict[str, Env]) -> dict[str, Any]:
         names = [f"worker-{number}" for number in range(1, self._processes + 1)]
         workers = [ours.worker(name, await self._wire(name, roles["worker"])) for name in names]
-        services = [*workers, ours.api(port["api_port"], await self._wire("api", roles["api"]))]
-        services.append(ours.feed(port["feed_port"], await self._wire("feed", roles["feed"])))
+        api = ours.api(port["api_port"], port["api_inner_port"], await self._wire("api", roles["api"]))
+        feed = ours.feed(port["feed_port"], port["feed_inner_port"], await self._wire("feed", roles["feed"]))
+        services = [*workers, api, feed]
         if not self._with_sandbox:
             await self._supervisor.start(*services)
             return dict.fromkeys(sandbox.Sandbox.__dataclass_fields__)

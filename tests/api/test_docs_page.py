@@ -24,13 +24,13 @@ RELEASED = {
 @pytest.fixture(scope="module")
 async def documented(wire_database: str, temporal_address: str) -> AsyncIterator[Api]:
     async with running_api(wire_database, temporal_address, api_docs="true") as running:
-        yield running
+        yield running.inner
 
 
 async def test_the_page_is_off_by_default_and_the_document_is_not(api: Api) -> None:
-    assert (await api.get("/docs")).status == 404
-    assert (await api.get("/docs/static/start.js")).status == 404
-    assert (await api.get("/openapi.json")).status == 200
+    assert (await api.inner.get("/docs")).status == 404
+    assert (await api.inner.get("/docs/static/start.js")).status == 404
+    assert (await api.inner.get("/openapi.json")).status == 200
 
 
 async def test_the_page_runs_files_of_this_service_alone(documented: Api) -> None:

@@ -57,7 +57,7 @@ async def asked_of(database_url: str, temporal_address: str, path: str = "/healt
 
 async def incidents(stack: Stack) -> dict[str, float]:
     """Return the gauge of a running API by kind of incident."""
-    async with stack.http.get(stack.addresses["api"] + "/metrics") as answer:
+    async with stack.http.get(stack.addresses["api_inner"] + "/metrics") as answer:
         return gauge(await answer.text())
 
 
@@ -72,8 +72,9 @@ def breakers(metrics: str, name: str) -> dict[str, float]:
 
 
 async def test_all_up(api: Api) -> None:
-    assert (await api.get("/health/live")).body == {"status": "up"}
-    found = await api.get("/health/ready")
+    for port in (api, api.inner):
+        assert (await port.get("/health/live")).body == {"status": "up"}
+    found = await api.inner.get("/health/ready")
     assert (found.status, found.body) == (200, {"database": True, "temporal": True})
 
 

@@ -78,7 +78,7 @@ class Place:
 
     async def metric(self, name: str) -> float:
         """Return a metric of the API without labels."""
-        found = re.search(rf"^{name} (\S+)$", (await self.api.get("/metrics")).raw.decode(), re.MULTILINE)
+        found = re.search(rf"^{name} (\S+)$", (await self.api.inner.get("/metrics")).raw.decode(), re.MULTILINE)
         assert found is not None
         return float(found[1])
 

@@ -113,7 +113,7 @@ async def document(stack: Stack) -> Document:
 
     A header that is a security scheme is never generated with a fault: those of the signature become parameters.
     """
-    async with stack.http.get(f"{stack.addresses['api']}/openapi.json") as response:
+    async with stack.http.get(f"{stack.addresses['api_inner']}/openapi.json") as response:
         found: Document = await response.json()
     found["paths"] = {path: item for path, item in found["paths"].items() if "{sessionId}" in path}
     components = found["components"]

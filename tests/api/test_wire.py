@@ -50,8 +50,8 @@ async def test_a_refusal_says_why_and_names_no_currency_without_a_session(api: A
 # Size
 
 
-async def test_64_kib_are_taken_and_one_byte_more_is_not(api: Api, signer: Signer) -> None:
-    fits = BET.ljust(64 * 1024)
+async def test_16_kib_are_taken_and_one_byte_more_is_not(api: Api, signer: Signer) -> None:
+    fits = BET.ljust(16 * 1024)
     assert (await post(api, signer, fits)).outcome == PASSED
     assert (await post(api, signer, fits + b" ")).outcome == TOO_LARGE
 

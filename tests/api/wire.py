@@ -86,6 +86,12 @@ class Api:
     port: int
     app: FastAPI | None = None
 
+    @property
+    def inner(self) -> "Api":
+        """Return the inner port of the same process, if it runs in this one."""
+        assert self.app is not None
+        return Api(self.app.state.inner_port)
+
     async def get(self, path: str, headers: Headers = ()) -> Answer:
         """Send a GET without a body."""
         return await self.send("GET", path, headers)
@@ -115,10 +121,12 @@ async def served(app: FastAPI) -> AsyncIterator[Api]:
     """Serve an application by uvicorn on a free port."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        listening.listen()  # from here on callers can connect, before the server is up
+        listening.listen()
         options = {"http": BoundedHttp, "ws": BoundedWebSockets, "ws_per_message_deflate": False}
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", **options))
         task = asyncio.create_task(server.serve(sockets=[listening]))
+        while not (server.started or task.done()):
+            await asyncio.sleep(0.01)
         try:
             yield Api(listening.getsockname()[1], app)
         finally:
@@ -150,6 +158,8 @@ async def _running(create: Callable[[], FastAPI], **settings: str) -> AsyncItera
     given = {
         "secret_key": SECRET_KEY,
         "partner_cache_seconds": "0",
+        "api_inner_port": "0",
+        "feed_inner_port": "0",
         "log_level": "critical",
         **settings,
     }

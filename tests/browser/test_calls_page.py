@@ -9,7 +9,7 @@ from tests.partner import Stack
 
 @pytest.mark.parametrize("width", [1280, 390])
 async def test_the_page_shows_every_call_within_its_policy(visit: Visit, stack: Stack, width: int) -> None:
-    api = stack.addresses["api"]
+    api = stack.addresses["api_inner"]
     async with stack.http.get(f"{api}/openapi.json") as answer:
         paths = (await answer.json())["paths"]
     page: Page = await visit("about:blank", viewport={"width": width, "height": 900})

@@ -16,11 +16,9 @@ from tests.fuzz.logins import (
     CONTRADICTION,
     DONE,
     MALFORMED,
-    MAX_BODY,
     NO_METHOD,
     NO_PATH,
     NOT_AUTHORISED,
-    TOO_LARGE,
     UNKNOWN,
     LogIns,
     bearer,
@@ -117,8 +115,6 @@ class Casinos:
         return Case(Request("POST", accept.path, (*typed(random), *more, self._bearer(holder)), body, chunk), told)
 
     def _told(self, accept: _Accept, body: bytes) -> Told | None:
-        if len(body) > MAX_BODY:
-            return TOO_LARGE
         said = _accept_in(body, accept.number)
         if said is None:
             return MALFORMED
@@ -267,8 +263,6 @@ def _accept_in(body: bytes, number: str) -> dict[str, Any] | None:
 
 
 def _of_a_question(body: bytes, message: str) -> Told:
-    if len(body) > MAX_BODY:
-        return TOO_LARGE
     try:
         found = read(body)
     except NotJson:

@@ -231,8 +231,8 @@ def _noise(random: Random, raw: bytes) -> bytes:
 
 
 def _large(random: Random, raw: bytes) -> bytes:
-    """Around the limit of 64 KiB, on both sides of it."""
-    size = 64 * 1024 + random.choice((-1, 0, 1, 2, 4096))
+    """Around the limits of 4, 16 and 64 KiB, on both sides of them."""
+    size = random.choice((4, 16, 64)) * 1024 + random.choice((-1, 0, 1, 2, 4096))
     return raw + random.choice((b" ", b"\x00", b"}")) * max(size - len(raw), 0)
 
 

@@ -20,7 +20,7 @@ from tests.fuzz.scene import FRESH, GRAND, JACKPOT, OPEN, POOLED, ROUND, SEED, S
 from tests.fuzz.strict import NotJson, Number, read_object
 from tests.fuzz.wire import Headers, Request
 
-MALFORMED, TOO_LARGE = (400, 2, "malformed"), (413, 2, "too_large")
+MALFORMED = (400, 2, "malformed")
 NOT_AUTHORISED = (401, 8, "not_authorised")
 UNKNOWN_ROUTE, WRONG_METHOD, WRONG_TYPE = (
     (404, 2, "unknown_route"),
@@ -33,7 +33,6 @@ BELOW, ABOVE = (200, 7, "below_min_bet"), (200, 7, "above_max_bet")
 EARLY = (503, 99, "outcome_unknown")
 NO_SUCH_POOL = (400, 2, "jackpot_unknown")
 
-MAX_BODY = 64 * 1024
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,14})(?:\.([0-9]+))?")
 _POOL = re.compile(r"[1-9][0-9]{0,14}")
@@ -204,7 +203,7 @@ class Providers:
             call = replace(call, body=bent(random, members(dict(FIELDS[call.operation], betId=OPEN))))
         request = self._signed(call)
         headers = broken_headers(random, dict(request.headers), self._scene, call.body)
-        return Case(replace(request, headers=headers), _size(call.body) or NOT_AUTHORISED)
+        return Case(replace(request, headers=headers), NOT_AUTHORISED)
 
     def _replayed(self, random: Random, number: int) -> Case:
         """Send a request id in a session in which no money can move, then again with a call that would move money."""
@@ -242,8 +241,6 @@ class Providers:
     def _told(self, call: _Call) -> Told | None:
         """Return the first refusal in the order of the checks, or None for a call that moves money."""
         path = _PATH.fullmatch(unquote_to_bytes(call.target.partition("?")[0]))
-        if size := _size(call.body):
-            return size
         if path is None:
             return UNKNOWN_ROUTE
         below = path[2].decode()
@@ -304,10 +301,6 @@ class Providers:
 
 # kind -> how often
 _KINDS = {"body": 60, "wrapping": 12, "balance": 2, "forged": 12, "replayed": 6, "limit": 0.3, "early": 0.7, "cut": 1}
-
-
-def _size(body: bytes) -> Told | None:
-    return TOO_LARGE if len(body) > MAX_BODY else None
 
 
 def _is_json(types: tuple[str, ...]) -> bool:

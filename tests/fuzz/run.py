@@ -8,6 +8,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+from tests.fuzz import sizes
 from tests.fuzz.cases import Case, Told
 from tests.fuzz.casinos import Casinos
 from tests.fuzz.feeds import Feeds
@@ -89,6 +90,8 @@ class Fuzzer:
 
     async def _hear(self, number: int, line: Line, request: Request, right: Told | None) -> None:
         answer: Answer | None = None
+        if right is not None and len(request.body) > sizes.most(request.path):
+            right = sizes.too_large(request.path)
         try:
             answer = await line.send(request)
             found = told(request.path, answer) if answer else None

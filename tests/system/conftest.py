@@ -49,7 +49,7 @@ async def second_api(own_stack: Stack) -> AsyncIterator[str]:
             *spawned(sys.executable, "-m", "uvicorn", "api.main:create_app", "--factory", "--port", str(port)),
             *("--http", "api.http_protocol:BoundedHttp"),
             cwd=ROOT,
-            env={**os.environ, "BETCORE_DATA_DIR": str(own_stack.folder)},
+            env={**os.environ, "BETCORE_DATA_DIR": str(own_stack.folder), "BETCORE_API_INNER_PORT": "0"},
             stdout=log,
             stderr=log,
         )
@@ -58,7 +58,7 @@ async def second_api(own_stack: Stack) -> AsyncIterator[str]:
     async def ready() -> bool:
         assert process.returncode is None
         try:
-            async with own_stack.http.get(f"{url}/health/ready") as response:
+            async with own_stack.http.get(f"{url}/health/live") as response:
                 return response.status == 200
         except aiohttp.ClientConnectionError:
             return False

@@ -112,7 +112,7 @@ async def test_the_breaker_is_in_the_metrics(stack: Stack) -> None:
     partner = await stack.partner(provider=HASTY, casino=FRAIL)
     await _broken(partner)
     [casino] = await partner.sql("SELECT name FROM casino WHERE partner_client_id = :id", id=partner.partner_client_id)
-    async with stack.http.get(stack.addresses["api"] + "/metrics") as answer:
+    async with stack.http.get(stack.addresses["api_inner"] + "/metrics") as answer:
         found = await answer.text()
     assert f'betcore_breaker_open{{casino="{casino.name}"}} 1.0' in found
 

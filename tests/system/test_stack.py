@@ -25,7 +25,17 @@ from tests.partner import eventually
 from tests.spawned import spawned
 
 _ROOT = Path(__file__).parents[2]
-_PORTS = ("API", "FEED", "SANDBOX_CASINO", "SANDBOX_PROVIDER", "TEMPORAL", "TEMPORAL_UI", "DATABASE")
+_PORTS = (
+    "API",
+    "API_INNER",
+    "FEED",
+    "FEED_INNER",
+    "SANDBOX_CASINO",
+    "SANDBOX_PROVIDER",
+    "TEMPORAL",
+    "TEMPORAL_UI",
+    "DATABASE",
+)
 _PATIENCE = 300  # seconds
 
 

@@ -26,3 +26,23 @@ def test_the_command_line_leaves_like_this(command: str, status: int) -> None:
     assert ended.returncode == status
     assert "betcore" in ended.stdout + ended.stderr
     assert "taken down" not in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("limits", "wanted", "files"),
+    [
+        ("ulimit -Sn 100; ulimit -Hn 300", 200, 200),
+        ("ulimit -Sn 100; ulimit -Hn 300", 900, 300),
+        ("ulimit -n 300", 9, 9),
+    ],
+    ids=["raised", "as far as it goes", "enough"],
+)
+def test_a_process_may_open_as_many_files_as_the_system_allows(limits: str, wanted: int, files: int) -> None:
+    program = (
+        f"import resource; from betcore.runtime.process import allow_open_files; print(allow_open_files({wanted})); "
+    )
+    command = [sys.executable, "-c", program + "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"]
+    shell = ["/bin/sh", "-c", f'{limits}; exec "$@"', "sh", *command]
+    ended = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    allowed, soft = map(int, ended.stdout.split())
+    assert (allowed, soft) == (files, max(files, 300 if files == 9 else 100))

@@ -45,6 +45,20 @@ class AccountRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderIdRow:
+    """The id of a provider that exists."""
+
+    counterparty_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountIdRow:
+    """The id of a casino that exists."""
+
+    partner_client_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class FrameHostRow:
     """A host whose pages show games."""
 
@@ -78,6 +92,19 @@ ACCOUNT = Statement(
 SELECT casino_id, partner_client_id, name, api_host, profile, disabled_at, secret,
        CASE WHEN previous_until > now() THEN previous_secret END AS previous, token_generation
 FROM casino WHERE partner_client_id = :partner_client_id
+""",
+)
+EXISTING_PROVIDERS = Statement(
+    ProviderIdRow,
+    """
+SELECT counterparty_id::text AS counterparty_id
+FROM provider WHERE counterparty_id = ANY(CAST(:counterparty_ids AS uuid[]))
+""",
+)
+EXISTING_ACCOUNTS = Statement(
+    AccountIdRow,
+    """
+SELECT partner_client_id FROM casino WHERE partner_client_id = ANY(CAST(:client_ids AS bigint[]))
 """,
 )
 FRAME_HOSTS = Statement(
