@@ -83,7 +83,17 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple
 async def test_the_line_has_the_address_of_everything(stack: tuple[Path, Process, dict[str, Any]]) -> None:
     _, _, ready = stack
     assert list(ready) == [
-        *("api", "feed", "temporal", "temporal_ui", "database", "sandbox_casino", "sandbox_provider"),
+        *(
+            "api",
+            "api_inner",
+            "feed",
+            "feed_inner",
+            "temporal",
+            "temporal_ui",
+            "database",
+            "sandbox_casino",
+            "sandbox_provider",
+        ),
         *("counterparty_id", "secret", "partner_client_id", "session_id", "pids"),
     ]
     assert list(ready["pids"]) == ["postgres", "temporal", "worker-1", "api", "feed"]
