@@ -139,6 +139,8 @@ def _next(found: Json) -> str:
         lines.append(f"{one['workflow_id']}: {one['status']}")
         if one["bet_status"]:
             lines[-1] += f", {one['bet_status']}" + (", needs attention" if one["needs_attention"] else "")
+        if one["ui"]:
+            lines.append(f"  {one['ui']}")
         if one["task_attempt"] > 1:
             failure = formatting.plain(one["task_failure"] or "see the worker's log")
             lines.append(f"  its workflow task fails, attempt {one['task_attempt']}: {failure}")

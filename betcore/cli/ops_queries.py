@@ -16,6 +16,7 @@ from betcore.domain.errors import Misconfigured, NotFound, Unavailable
 from betcore.domain.open_bets import OpenBet
 from betcore.temporal import executions
 from betcore.temporal.client import connect
+from betcore.temporal.visibility import story_link
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -43,7 +44,7 @@ async def show_bet(context: CommandContext, named: str) -> Json:
             execution = [await executions.describe(client, workflow_id) for workflow_id in bet.workflow_ids]
     except (Misconfigured, Unavailable, TimeoutError, RPCError) as error:
         return found | {"next": [], "no_next": f"Temporal does not answer: {str(error) or 'no answer in time'}"}
-    known = [_as_json(one) for one in execution if one is not None]
+    known = [_as_json(one) | {"ui": _link(context, one)} for one in execution if one is not None]
     return found | {"next": known, "no_next": None if known else "Temporal does not know its workflow any more"}
 
 
@@ -144,6 +145,11 @@ def _without_row(execution: executions.Description, why: str) -> Json:
         "why": _WHY[why],
         "retry_at": execution.next_at and execution.next_at.isoformat(),
     }
+
+
+def _link(context: CommandContext, execution: executions.Description) -> str | None:
+    ui, namespace = context.settings.temporal_ui_url, context.settings.temporal_namespace
+    return story_link(ui, namespace, execution.workflow_id, execution.run_id) if ui else None
 
 
 def _as_json(execution: executions.Description) -> Json:

@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     )
     database_pool_size: int = Field(10, ge=1, description="Connections to PostgreSQL for each process.")
     temporal_address: str | None = Field(None, description="Temporal frontend, host:port.")
+    temporal_ui_url: str | None = Field(None, description="Address of the Temporal UI, for the links of `ops show`.")
     temporal_namespace: str = Field("default", description="Temporal namespace.")
     temporal_tls: bool = Field(False, description="Use TLS to Temporal.")
     temporal_tls_ca: Path | None = Field(

@@ -73,6 +73,7 @@ class Description:
     """
 
     workflow_id: str
+    run_id: str
     status: str
     bet_status: str | None
     needs_attention: bool
@@ -149,6 +150,7 @@ async def describe(client: Client, workflow_id: str) -> Description | None:
     attributes = decode_typed_search_attributes(info.search_attributes)
     return Description(
         workflow_id=workflow_id,
+        run_id=info.execution.run_id,
         status=Status.Name(info.status).removeprefix("WORKFLOW_EXECUTION_STATUS_"),
         bet_status=attributes.get(BET_STATUS),
         needs_attention=bool(attributes.get(NEEDS_ATTENTION)),

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
@@ -117,6 +118,12 @@ def live_game_details(running: LiveRound | None) -> str:
     else:
         comes = f"the provider reports the results. They are late at {_second(moment)}."
     return f"Round {running.edition} ({plain(running.round_id)}): **{running.state}{play}**\n\n**Next:** {comes}"
+
+
+def story_link(ui: str, namespace: str, workflow_id: str, run_id: str) -> str:
+    """Return the address at which the Temporal UI tells a workflow's story: its summary, details and timeline."""
+    workflow = quote(workflow_id, safe="")
+    return f"{ui.rstrip('/')}/namespaces/{namespace}/workflows/{workflow}/{run_id}/user-metadata"
 
 
 def plain(text: str) -> str:

@@ -3,6 +3,7 @@
 import secrets
 import sys
 import time
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,10 @@ from rich.console import Console
 
 from betcore.casino.http_session import http_session
 from betcore.db.onboarding_sessions import Sessions
+from betcore.domain.ids import BetKey, bet_workflow_id
 from betcore.runtime.settings import Settings
+from betcore.temporal.client import connect
+from betcore.temporal.visibility import story_link
 from devkit.play.books import read_ours
 from devkit.play.players import database, find_sandbox, take_seats
 from devkit.play.scenes import NARROWEST, SCENES, Played, Scene, Stage, show
@@ -39,11 +43,21 @@ async def perform(console: Console, settings: Settings, ready: dict[str, Any]) -
         played = [await _act(stage, number, scene) for number, scene in enumerate(SCENES)]
         ours = await read_ours(engine, sandbox.counterparty_id, [bet.stake.bet_id for bet in book])
         differences = compare(book, ours, await casino.movements([rich.player, poor.player]))
-    pages = f"{ready['temporal_ui']}/namespaces/{settings.temporal_namespace}/workflows"
-    show(console, played, pages, sandbox.counterparty_id)
+    links = await _links(settings, sandbox.counterparty_id, [one.bet.stake.bet_id for one in played])
+    show(console, played, links)
     for one in differences:
         console.print(f"[red]{one.bet_id}: {one.what}")
     return not differences and not any(one.wrong for one in played)
+
+
+async def _links(settings: Settings, counterparty_id: str, bet_ids: Sequence[str]) -> dict[str, str]:
+    """Return where the Temporal UI tells the story of each bet, by the provider's id of the bet."""
+    client, links = await connect(settings), {}
+    for bet_id in bet_ids:
+        workflow_id = bet_workflow_id(BetKey(counterparty_id, bet_id))
+        run_id = (await client.get_workflow_handle(workflow_id).describe()).run_id
+        links[bet_id] = story_link(settings.temporal_ui_url or "", client.namespace, workflow_id, run_id)
+    return links
 
 
 async def _act(stage: Stage, number: int, scene: Scene) -> Played:

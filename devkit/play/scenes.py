@@ -1,14 +1,12 @@
 """The bets of the demonstration: what is played, what must come out, and how it is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from urllib.parse import quote
 
 from rich.console import Console
 from rich.table import Table
 
-from betcore.domain.ids import BetKey, bet_workflow_id
 from devkit.play.books import SandboxCasino
 from devkit.play.players import CURRENCY, Seat
 from devkit.sandbox.provider.book import Book, BookedBet, Ending, Outcome, Stake
@@ -140,10 +138,9 @@ def _failing(scene: Scene, seat: Seat) -> list[dict[str, object]]:
     return [fault]
 
 
-def show(console: Console, played: Sequence[Played], ui: str, counterparty_id: str) -> None:
-    """Print the table of the bets, and under it what each moved, and its page in the Temporal UI.
-
-    ``ui`` is the address under which the UI shows workflows.
+def show(console: Console, played: Sequence[Played], links: Mapping[str, str]) -> None:
+    """Print the table of the bets, and under it what each moved, and where the Temporal UI tells its story: ``links``
+    has the address by the provider's id of the bet.
     """
     table = Table(title="Bets")
     for heading in ("bet", "what the provider received", "stake", "win", "balance", "change", "outcome"):
@@ -165,6 +162,5 @@ def show(console: Console, played: Sequence[Played], ui: str, counterparty_id: s
         console.print(f"  {one.scene.name:<12}  {in_words(one.moved)}", soft_wrap=True, highlight=False)
     console.print("Each bet in the Temporal UI:")
     for one in played:
-        workflow_id = bet_workflow_id(BetKey(counterparty_id, one.bet.stake.bet_id))
         # Links are not wrapped: a terminal opens them only as a whole.
-        console.print(f"  {one.scene.name:<12}  {ui}/{quote(workflow_id, safe='')}", soft_wrap=True, highlight=False)
+        console.print(f"  {one.scene.name:<12}  {links[one.bet.stake.bet_id]}", soft_wrap=True, highlight=False)

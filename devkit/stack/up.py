@@ -184,6 +184,7 @@ class _Stack:
         await self._supervisor.start(database.service(), temporal.service())
 
         own = {**port, "temporal_address": temporal.address, "secret_key": self._key()}
+        own["temporal_ui_url"] = _http(port["temporal_ui_port"])
         env = {_variable(name): str(value) for name, value in own.items()}
         env |= {"BETCORE_DATA_DIR": str(self._folder.path), "BETCORE_SANDBOX_AGGREGATOR_URL": _http(port["api_port"])}
         roles = {role: {**env, "BETCORE_DATABASE_URL": database.url_of(role)} for role in DATABASE_ROLES}

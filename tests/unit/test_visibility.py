@@ -117,6 +117,11 @@ def test_what_a_workflow_starts_with_says_who_plays_where_and_what() -> None:
     assert visibility.summary(pay_in, attributes) == "stake EUR 5.00 · dice · r-7"
 
 
+def test_a_link_leads_to_the_story_of_a_workflow() -> None:
+    link = visibility.story_link("https://ui.example/", "bets", "bet:8d0e:a/b", "01a2")
+    assert link == "https://ui.example/namespaces/bets/workflows/bet%3A8d0e%3Aa%2Fb/01a2/user-metadata"
+
+
 def played_bet(state: BetState, reversal: ReversalState | None = None) -> BetRecord:
     """Return the row of a bet in a state, with a reversal in one."""
     reversal_record = reversal and ReversalRecord.model_construct(state=reversal)
