@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 import asyncpg
 
+from betcore.db import tls
 from betcore.db.statement import NoRow, Statement
 from betcore.domain.errors import Misconfigured
 from betcore.runtime.settings import Settings
@@ -142,9 +143,10 @@ class Database(_Statements):
 async def open_database(settings: Settings, operator: str | None = None) -> AsyncIterator[Database]:
     """Open the database for the length of the block. A connection is made when it is needed, not before.
 
-    ``operator`` is the person whose changes of the configuration these are. Raise Misconfigured(no_database) without an
-    address.
+    ``operator`` is the person whose changes of the configuration these are. Raise Misconfigured: ``no_database``
+    without an address, and what ``betcore.db.tls`` says of TLS.
     """
+    await tls.check(settings, connection_options(settings))
     pool = asyncpg.create_pool(
         **connection_options(settings, operator=operator),
         min_size=0,
@@ -165,13 +167,16 @@ async def open_database(settings: Settings, operator: str | None = None) -> Asyn
 
 
 def connection_options(settings: Settings, application: str = "betcore", operator: str | None = None) -> dict[str, Any]:
-    """Return how asyncpg connects to the database of the settings. Raise Misconfigured(no_database) without an
-    address."""
+    """Return how asyncpg connects to the database of the settings.
+
+    Raise Misconfigured: ``no_database`` without an address, ``invalid_settings`` for TLS that is set in a wrong way.
+    """
     if settings.database_url is None:
         raise Misconfigured(
             "no database: start `python -m betcore up`, or set BETCORE_DATABASE_URL", code="no_database"
         )
     return {
+        **tls.options(settings),
         "dsn": settings.database_url.get_secret_value(),
         "timeout": _CONNECT_WITHIN,
         "command_timeout": _STATEMENT_WITHIN,

@@ -26,8 +26,8 @@ PlayRefused answer casinos and players. The codes of the lower half answer opera
     ├── NotFound               not_found
     ├── PreconditionFailed     already_exists, provider_disabled, provider_suspended, casino_disabled, game_disabled,
     │                          game_gone, currency_unsupported, limits_empty, operation_refused
-    ├── Misconfigured          invalid_settings, no_database, no_temporal, no_secret_key, wrong_secret_key,
-    │                          no_signing_key
+    ├── Misconfigured          invalid_settings, tls_refused, no_database, no_temporal, no_secret_key,
+    │                          wrong_secret_key, no_signing_key
     └── Unavailable            unreachable, database_refused, ended, unknown
 
 What a bet's row answers (no_money, already_settled, below_min_bet, ...) is not raised: it is a ``Code`` in the row, and
@@ -193,7 +193,13 @@ PreconditionCode = Literal[
     "operation_refused",
 ]
 ConfigurationCode = Literal[
-    "invalid_settings", "no_database", "no_temporal", "no_secret_key", "wrong_secret_key", "no_signing_key"
+    "invalid_settings",
+    "tls_refused",
+    "no_database",
+    "no_temporal",
+    "no_secret_key",
+    "wrong_secret_key",
+    "no_signing_key",
 ]
 FailureCode = Literal["unreachable", "database_refused", "ended", "unknown"]
 

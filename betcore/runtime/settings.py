@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic.fields import FieldInfo
@@ -56,6 +56,16 @@ class Settings(BaseSettings):
         None, description="PostgreSQL to use, postgresql://user:password@host:port/name."
     )
     database_pool_size: int = Field(10, ge=1, description="Connections to PostgreSQL for each process.")
+    database_tls: Literal["off", "require", "verify-full"] | None = Field(
+        None,
+        description="TLS to PostgreSQL: `off`, `require` (encrypted), `verify-full` (its certificate is checked too); "
+        "unset: if the server offers it.",
+    )
+    database_tls_ca: Path | None = Field(
+        None, description="PEM file of the authority that signed PostgreSQL's certificate; unset: the system's."
+    )
+    database_tls_cert: Path | None = Field(None, description="PEM file of the client certificate for PostgreSQL.")
+    database_tls_key: Path | None = Field(None, description="PEM file of the client certificate's private key.")
     temporal_address: str | None = Field(None, description="Temporal frontend, host:port.")
     temporal_ui_url: str | None = Field(None, description="Address of the Temporal UI, for the links of `ops show`.")
     temporal_namespace: str = Field("default", description="Temporal namespace.")

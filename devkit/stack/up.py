@@ -37,6 +37,10 @@ PORTS = (
 _ELSEWHERE = (
     "worker_versioning",
     "database_url",
+    "database_tls",
+    "database_tls_ca",
+    "database_tls_cert",
+    "database_tls_key",
     "temporal_address",
     "temporal_namespace",
     "temporal_tls",

@@ -32,7 +32,7 @@ CODES = {
     "not_supported",
     PreconditionFailed: "already_exists provider_disabled provider_suspended casino_disabled game_disabled "
     "game_gone currency_unsupported limits_empty operation_refused",
-    Misconfigured: "invalid_settings no_database no_temporal no_secret_key wrong_secret_key no_signing_key",
+    Misconfigured: "invalid_settings tls_refused no_database no_temporal no_secret_key wrong_secret_key no_signing_key",
     Unavailable: "unreachable database_refused ended unknown",
 }
 TYPES = {
