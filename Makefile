@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser-setup examples-setup demo up play test soak chaos bench check histories mutants sbom lock clean
+.PHONY: help setup browser-setup examples-setup deploy-setup demo up play test soak chaos bench check histories mutants sbom lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,11 @@ examples-setup: ## install the PHP that runs examples/php in the tests, from Deb
 	@php -m 2>/dev/null | grep -q pdo_sqlite && php -m | grep -q curl || \
 		{ test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq php-cli php-curl php-sqlite3; } || \
 		echo "without PHP the tests of examples/php are skipped: run this as root on Debian" >&2
+
+deploy-setup: ## install the HAProxy that checks deploy/proxy in the tests, from Debian; as root
+	@test -x /usr/sbin/haproxy || { test "$$(id -u)" = 0 && apt-get update -qq && \
+		apt-get install -y -qq --no-install-recommends haproxy openssl; } || \
+		echo "without HAProxy the tests of deploy/proxy are skipped: run this as root on Debian" >&2
 
 demo: setup ## start the stack and play a set of bets; ONCE=1 stops it afterwards
 	@$(RUN) -m betcore demo $(if $(ONCE),--once)

