@@ -39,6 +39,7 @@ _PORTS = (
     "API_INNER",
     "FEED",
     "FEED_INNER",
+    "CODEC",
     "SANDBOX_CASINO",
     "SANDBOX_PROVIDER",
     "TEMPORAL",

@@ -1,19 +1,17 @@
 """Makes the pictures of docs/pictures/: BETCORE_PICTURES=1 make test ARGS=tests/browser/test_pictures.py."""
 
 import os
-from io import BytesIO
 from urllib.parse import quote
 
 import pytest
-from PIL import Image
 from playwright.async_api import expect
 
 from devkit.cli.sandbox import PLAYER
 from devkit.sandbox.provider.games import GAMES
 from tests.browser.conftest import Visit
-from tests.partner import ROOT, Stack, TestPartner, eventually
+from tests.browser.pictures import keep
+from tests.partner import Stack, TestPartner, eventually
 
-_KEPT = ROOT / "docs" / "pictures"
 _WIDE, _NARROW, _TALL = {"width": 1120, "height": 700}, {"width": 390, "height": 780}, {"width": 1500, "height": 1010}
 
 
@@ -33,12 +31,12 @@ async def test_pictures(stack: Stack, visit: Visit, name: str, size: dict[str, i
     # A picture that is not in sight is not loaded yet.
     await expect(frame.locator(".card img.loaded").nth(4)).to_be_visible()
     await expect(frame.get_by_role("alert")).to_be_empty()
-    _keep(await page.screenshot(), "lobby", name)
+    keep(await page.screenshot(), "lobby", name)
     await frame.get_by_role("button", name=f"Play {GAMES[0].name},").click()
     game = frame.frame_locator("iframe.game")
     await game.get_by_role("button", name="Roll").click()
     await expect(game.locator("#past li")).to_have_count(1)
-    _keep(await page.screenshot(), "game", name)
+    keep(await page.screenshot(), "game", name)
 
 
 @pytest.mark.skipif("BETCORE_PICTURES" not in os.environ, reason="makes the pictures of docs/pictures/")
@@ -55,14 +53,8 @@ async def test_picture_of_a_bet(player: TestPartner, visit: Visit) -> None:
     page = await visit(url, viewport=_TALL)
     await expect(page.get_by_text("settled").first).to_be_visible()
     await page.wait_for_load_state("networkidle")
-    _keep(await page.screenshot(clip={"x": 258, "y": 60, "width": 1242, "height": 950}), "bet", "wide")
+    keep(await page.screenshot(clip={"x": 258, "y": 60, "width": 1242, "height": 950}), "bet", "wide")
 
 
 async def _is_settled(player: TestPartner, bet: str) -> bool:
     return bool((await player.row(bet)).state == "settled")
-
-
-def _keep(screenshot: bytes, what: str, name: str) -> None:
-    _KEPT.mkdir(exist_ok=True)
-    # A palette makes a file of a quarter of the size.
-    Image.open(BytesIO(screenshot)).convert("RGB").quantize(256).save(_KEPT / f"{what}-{name}.png", optimize=True)

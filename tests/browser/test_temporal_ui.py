@@ -1,0 +1,89 @@
+"""Bets behind a payload key in the Temporal UI, in Chromium: with the codec server that ``up`` starts, and without."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from cryptography.fernet import Fernet
+from playwright.async_api import Page, expect
+
+from betcore.domain.ids import BetKey, bet_workflow_id
+from betcore.temporal.visibility import story_link
+from tests.browser.conftest import Visit
+from tests.browser.pictures import keep
+from tests.partner import PATIENCE, Stack, TestPartner, eventually, start_stack
+
+_SIZE = {"width": 1360, "height": 900}
+
+
+@pytest.fixture(scope="module")
+async def sealed_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """Run a stack with a payload key."""
+    folder: Path = tmp_path_factory.mktemp("sealed") / "stack"
+    key = Fernet.generate_key().decode()
+    async with start_stack(folder, BETCORE_TEMPORAL_PAYLOAD_KEY=key) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+async def owed(sealed_stack: Stack) -> str:
+    """Play a bet whose casino does not take the win, and return its workflow's id."""
+    partner: TestPartner = await sealed_stack.partner(casino="retry: {first: 1, cap: 60}")
+    bet = partner.new_bet()
+    await partner.pay_in(bet)
+    await partner.faults({"kind": "status", "path": "/payments/make"})
+    await partner.pay_out(bet, "25.00")
+    workflow_id = bet_workflow_id(BetKey(partner.counterparty_id, bet))
+
+    async def is_owed() -> bool:
+        attributes = (await sealed_stack.client.get_workflow_handle(workflow_id).describe()).search_attributes
+        return attributes.get("BetStatus") == ["owed"]
+
+    await eventually(is_owed)
+    return workflow_id
+
+
+async def _story(stack: Stack, workflow_id: str, page: Page) -> None:
+    run_id = (await stack.client.get_workflow_handle(workflow_id).describe()).run_id
+    await page.goto(story_link(stack.addresses["temporal_ui"], "default", workflow_id, run_id))
+
+
+async def test_operators_read_who_plays_where_and_what_comes_next(sealed_stack: Stack, owed: str, visit: Visit) -> None:
+    page = await visit("about:blank", viewport=_SIZE)
+    await _story(sealed_stack, owed, page)
+    # The UI shows Markdown in frames: the summary, the details, the current details.
+    summary, details, current = (page.frame_locator(f"iframe >> nth={number}") for number in range(3))
+    await expect(summary.get_by_text("stake EUR 10.00")).to_be_visible()
+    for fact in ("Provider:", "Casino:", "Player:", "Game:", "Round:"):
+        await expect(details.get_by_text(fact)).to_be_visible()
+    await expect(current.get_by_text("it is sent again, with growing gaps")).to_be_visible()
+    if "BETCORE_PICTURES" in os.environ:
+        keep(await page.screenshot(clip={"x": 258, "y": 60, "width": 1102, "height": 840}), "codec", "wide")
+    await page.goto(f"{sealed_stack.addresses['temporal_ui']}/namespaces/default/workflows/{quote(owed, safe='')}")
+    # The page follows two addresses, and asks for the history before it shows the input.
+    await expect(page.get_by_text('"sealed"').first).to_be_visible(timeout=PATIENCE * 1000)
+    await expect(page.get_by_text('"partner_user_id"').first).to_be_visible()
+    await expect(page.get_by_text("anna")).to_have_count(0)
+
+
+async def test_without_the_codec_server_nothing_can_be_read(sealed_stack: Stack, owed: str, visit: Visit) -> None:
+    page = await visit("about:blank", viewport=_SIZE)
+    await page.route("**/decode*", lambda route: route.abort())
+    await page.goto(f"{sealed_stack.addresses['temporal_ui']}/namespaces/default/workflows/{quote(owed, safe='')}")
+    encoding = page.get_by_text("YmluYXJ5L2VuY3J5cHRlZC1hZXMtZ2Nt").first
+    await expect(encoding).to_be_visible(timeout=PATIENCE * 1000)
+    await expect(page.get_by_text("partner_user_id")).to_have_count(0)
+    if folder := os.environ.get("BETCORE_LOOK"):
+        await page.screenshot(path=f"{folder}/without.png")
+
+
+async def test_the_log_says_who_has_read_which_bet(sealed_stack: Stack, owed: str, visit: Visit) -> None:
+    page = await visit("about:blank", viewport=_SIZE)
+    await _story(sealed_stack, owed, page)
+    await expect(page.frame_locator("iframe >> nth=2").get_by_text("Next:")).to_be_visible()
+    log = (sealed_stack.folder / "logs" / "codec.log").read_text()
+    assert f'"workflows": {{"{owed}": ' in log
+    assert '"operator": "up"' in log
+    assert sealed_stack.addresses["codec"].rpartition("/")[2] not in log
