@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from prometheus_client import start_http_server
 from temporalio.client import Client
 from temporalio.worker import Interceptor, PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
@@ -58,9 +57,12 @@ from betcore.runtime.logging import configure_logging
 from betcore.runtime.process import exit_now, run
 from betcore.runtime.settings import Settings, WorkerSettings
 from betcore.runtime.vault import Vault
+from betcore.telemetry.temporal_metrics import TemporalMetrics
+from betcore.telemetry.worker_endpoint import WorkerEndpoint
 from betcore.temporal.client import connect
 from betcore.temporal.schedules import Intervals, keep_schedules
 from workflows.releases.registry import WORKFLOWS, PinningRunner, deployment
+from workflows.support.outcomes import OutcomesCounted
 from workflows.support.signals import SignalsOfOneArgument
 
 Activity = Callable[..., Awaitable[object]]
@@ -186,7 +188,7 @@ def workers(client: Client, activities: Activities, settings: Settings) -> list[
         task_queue=BETS_QUEUE,
         workflows=WORKFLOWS,
         activities=fast,
-        interceptors=[SignalsOfOneArgument(), ShortFailures()],
+        interceptors=[SignalsOfOneArgument(), OutcomesCounted(), ShortFailures()],
     )
     slow_lane = Worker(
         client,
@@ -227,15 +229,20 @@ async def main() -> None:
         vault = Vault.of(settings)
         keys = SigningKeys(database, vault, settings.partner_cache_seconds)
         partners = Partners(database, vault, settings.partner_cache_seconds)
-        client = await connect(settings)
+        # Without HTTP nothing would ask for the SDK's metrics.
+        telemetry = TemporalMetrics(http) if settings.worker_metrics_port is not None else None
+        client = await connect(settings, telemetry.runtime if telemetry else None)
         notifications = await stack.enter_async_context(AcceptNotifications(settings))
         casinos = CasinoClient(http, keys, settings.issuer)
         breakers = CircuitBreakers(database, settings.partner_cache_seconds)
         admission = AdmissionControl(breakers, settings.worker_slots // _PARTS)
         activities = Activities.on(database, partners, casinos, notifications, admission, client, ProviderClient(http))
-        if settings.worker_metrics_port:
-            start_http_server(settings.worker_metrics_port, addr="127.0.0.1")
-        for worker in workers(client, activities, settings):
+        both = workers(client, activities, settings)
+        if telemetry is not None and settings.worker_metrics_port is not None:
+            endpoint = WorkerEndpoint(database, client, telemetry, lambda: all(one.is_running for one in both))
+            address = settings.worker_metrics_address
+            await stack.enter_async_context(endpoint.serve(address, settings.worker_metrics_port))
+        for worker in both:
             await stack.enter_async_context(worker)
         every = Intervals(
             sweep=timedelta(seconds=settings.sweep_seconds),

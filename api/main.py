@@ -39,6 +39,7 @@ from api.provider.signature import Caller, SignatureMiddleware
 from api.provider.stake_admission import StakeAdmission
 from api.provider.winnings import Winnings
 from api.provider.workflow_client import BetWorkflowClient
+from api.request_metrics import RequestMetrics
 from api.token_launcher import TokenLauncher
 from api.webframe import routes as webframe_routes
 from api.webframe.api import FrameApi
@@ -117,6 +118,7 @@ def create_app() -> FastAPI:
     app.add_middleware(SignatureMiddleware, prefix=f"{settings.provider_api_prefix}/v1")
     sizes = BodySizes(settings.provider_api_prefix)
     app.add_middleware(WholeCalls, sizes=sizes, most_in_flight=settings.http_calls_in_flight, refuse=_refuse)
+    app.add_middleware(RequestMetrics, surface_of=partial(_surface, settings.provider_api_prefix))
     app.add_middleware(AbsoluteTargets)
     app.add_exception_handler(BetcoreError, _refuse)
     app.add_exception_handler(HTTPException, _refuse)
@@ -177,6 +179,15 @@ def compose(
     app.include_router(webframe_routes.router(files, texts, partners, frame))
     app.include_router(health.live_router())
     return requests.forget, flights.forget, frames.forget
+
+
+def _surface(provider_api_prefix: str, path: str) -> str | None:
+    """Return whose API a path belongs to; None for the process's own pages."""
+    if f"{path}/".startswith(f"{provider_api_prefix}/v1/"):
+        return "provider"
+    if path.startswith(f"{casino_routes.PREFIX}/"):
+        return "casino"
+    return "frame" if path.startswith(f"{webframe_routes.PREFIX}/") else None
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from fastapi import Request
 from starlette.datastructures import Headers
 
 from api.caller_limits import CallerLimits
+from api.request_metrics import called_by
 from betcore.casino.tokens import Holder, Surface, Tokens
 from betcore.db.partners import Partners
 from betcore.domain.errors import NotAuthorised, ScopeMissing
@@ -92,6 +93,7 @@ class CasinoCallers:
             if known:
                 await self._limits.count_stranger()
             raise NotAuthorised(doubt)
+        called_by(account.casino.name)
         return account
 
 

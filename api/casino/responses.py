@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.request_metrics import answered_with
 from betcore.domain.errors import (
     Malformed,
     NotAuthorised,
@@ -43,6 +44,7 @@ def render(
     code: int, message: str, value: object = None, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     """Return a response in the envelope of this API."""
+    answered_with(code)
     body = json.dumps({"ErrorCode": code, "Message": message, "Value": value})
     return Response(body, status, headers, media_type="application/json")
 

@@ -30,6 +30,7 @@ from api.feed.places import Places, Sequences
 from api.feed.readers import Readers
 from api.feed.translations import Translations
 from api.paths import AbsoluteTargets, EscapedLineEnds
+from api.request_metrics import RequestMetrics
 from betcore.casino.tokens import Tokens
 from betcore.db.database import Database, DatabaseError, open_database
 from betcore.db.jackpot_pools import JackpotPools
@@ -73,6 +74,7 @@ def create_app() -> FastAPI:
     app.add_middleware(WholeCalls, sizes=BodySizes(), most_in_flight=most, refuse=_refuse)
     app.add_middleware(CrossOrigin, secret_path=routes.TOKEN)
     app.add_middleware(EscapedLineEnds)
+    app.add_middleware(RequestMetrics, surface_of=_surface)
     app.add_middleware(AbsoluteTargets)
     for kind in (BetcoreError, HTTPException, Exception):
         app.add_exception_handler(kind, _refuse)
@@ -100,6 +102,11 @@ def compose(app: FastAPI, settings: Settings, database: Database) -> LiveState:
     app.include_router(hub.router(Shared(state, readers, places, Sequences())))
     app.include_router(health.live_router())
     return state
+
+
+def _surface(path: str) -> str | None:
+    """Return the feed's surface for its API; None for the process's own pages."""
+    return "feed" if path.startswith((f"{routes.PREFIX}/", *hub.PATHS)) else None
 
 
 async def _refuse(_: Request, error: Exception) -> Response:

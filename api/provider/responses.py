@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import structlog
 from starlette.responses import Response
 
+from api.request_metrics import answered_with
 from betcore.domain.errors import BetcoreError, Code
 from betcore.domain.money import Money
 
@@ -68,6 +69,7 @@ class Reply:
 def render(reply: Reply, headers: dict[str, str] | None = None) -> Response:
     """Return the HTTP response. The balance is written digit by digit and never is a float."""
     number, status = DONE if reply.code is None else RESPONSE_CODES[reply.code]
+    answered_with(number)
     parts = []
     if reply.currency is not None:
         parts.append(f'"currency":{json.dumps(reply.currency)}')

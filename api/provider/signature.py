@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.caller_limits import CallerLimits
 from api.provider.responses import refusal
 from api.request_body import read_body
+from api.request_metrics import called_by
 from api.strict_json import sorted_encoding
 from betcore.db.partners import Partners
 from betcore.domain.errors import NotAuthorised
@@ -114,6 +115,7 @@ class SignatureMiddleware:
             if known:
                 await limits.count_stranger()
             raise
+        called_by(found[0].name)
         await limits.count_provider(found[0])
         return found
 

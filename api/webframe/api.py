@@ -12,6 +12,7 @@ from api.body_fields import Fields
 from api.caller_limits import CallerLimits, caller_address
 from api.launcher import Launcher
 from api.player_auth import PlayerAuth
+from api.request_metrics import called_by
 from api.webframe import schemas
 from api.webframe.balances import FrameBalances
 from api.webframe.texts import Texts
@@ -77,6 +78,7 @@ class FrameApi:
         if account is None or asked.origin not in account.casino.profile.origins:
             raise NotAuthorised("no page of this origin may embed the frame of this casino")
         casino = account.casino
+        called_by(casino.name)
         if casino.disabled:
             raise PlayRefused("the casino is disabled", code="casino_disabled")
         player = await self._auth.authenticate(casino, asked.token, asked.tag_id) if asked.token else None
@@ -149,6 +151,7 @@ class FrameApi:
         session = await self._session(call)
         casino = await self._partners.casino(session.casino_id)
         call.language = session.opened_with.language
+        called_by(casino.name)
         await self._limits.count_frame(casino, caller_address(call.request))
         if casino.disabled:
             raise PlayRefused("the casino is disabled", code="casino_disabled")

@@ -28,7 +28,7 @@ async def our_processes(
     folder = Folder(path)
     settings = Settings(data_dir=path)
     assert settings.database_url and settings.temporal_address  # noqa: S101, PT018  the caller has seen both
-    port = ports.settle(dict.fromkeys(_PORTS, 0))
+    port, worker_ports = ports.settle(dict.fromkeys(_PORTS, 0)), ports.free(processes)
     secret_key = settings.secret_key.get_secret_value() if settings.secret_key else folder.keys()["secret_key"]
     api = f"http://{ports.HOST}:{port['api_port']}"
     env = {f"BETCORE_{name.upper()}": str(value) for name, value in port.items()}
@@ -40,7 +40,7 @@ async def our_processes(
         await run_once(migrate, folder.log("migrate"))
         await supervisor.start(
             sandbox.casino(port["sandbox_casino_port"], env),
-            *(ours.worker(f"worker-{number}", env) for number in range(1, processes + 1)),
+            *(ours.worker(f"worker-{number}", at, env) for number, at in enumerate(worker_ports, 1)),
             ours.api(port["api_port"], port["api_inner_port"], env),
             sandbox.provider(port["sandbox_provider_port"], env),
         )
@@ -56,6 +56,7 @@ async def our_processes(
             sandbox_casino=f"http://{ports.HOST}:{port['sandbox_casino_port']}",
             sandbox_provider=f"http://{ports.HOST}:{port['sandbox_provider_port']}",
             **asdict(accounts),
+            workers=[f"http://{ports.HOST}:{one}" for one in worker_ports],
             pids=supervisor.pids,
         )
         yield ready, env

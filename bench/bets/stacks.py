@@ -102,8 +102,8 @@ async def own_stack(watch: Watch, options: StackOptions) -> AsyncIterator[Runnin
             said = json.loads(await harness.first_line(process, "the stack"))
             if "error" in said:
                 raise harness.ProcessEnded(f"the stack did not start: {said['error']['message']}")
-            # A checkout from before the feed, or the inner ports, names none.
-            ready = Ready(**{"feed": "", "api_inner": "", "feed_inner": ""} | said)
+            # A checkout from before the feed, the inner ports, or the ports of workers, names none.
+            ready = Ready(**{"feed": "", "api_inner": "", "feed_inner": "", "workers": []} | said)
             watch.add_child("the stack", process)
             watch.add("the stack", ready.pids)
             # The floors, and what fills tables beforehand, write more than any role of the service may.

@@ -11,12 +11,13 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 import aiohttp
 import jwt
 import structlog
-from prometheus_client import Counter
 
+from betcore.casino.call_metrics import count_answer
 from betcore.casino.movement import MadeList, MakeAnswer, Movement, answer_to_each, make_answer
 from betcore.casino.response_reading import (
     CasinoAnswer,
@@ -37,8 +38,6 @@ from betcore.domain.payment_list import Listed
 from betcore.domain.players import CasinoUser, casino_user
 
 _log = structlog.get_logger()
-
-ANSWERS = Counter("betcore_casino_answers", "Casinos' responses by call and kind", ["casino", "call", "kind"])
 
 # A casino whose clock is slow would refuse a token that is valid from now on.
 _BACKDATED = timedelta(seconds=5)
@@ -185,6 +184,7 @@ class CasinoClient:
         check: Check = unchecked,
     ) -> CasinoAnswer:
         body = await self._token(casino, path, data, not_after)
+        began = monotonic()
         try:
             async with asyncio.timeout(within.total_seconds()):
                 async with self._http.post(
@@ -206,7 +206,7 @@ class CasinoClient:
             # An answer that breaks its reader does not undo the movement, which may have been made: it is unknown.
             _log.warning("an answer could not be read", casino=casino.name, call=path, error=type(error).__name__)
             answer = CasinoAnswer(None, "unreadable", message=type(error).__name__)
-        ANSWERS.labels(casino.name, path, answer.kind).inc()
+        count_answer(casino.name, path, answer.kind, monotonic() - began)
         return answer
 
     async def _token(self, casino: Casino, path: str, data: object, not_after: datetime | None) -> str:

@@ -35,14 +35,14 @@ def stuck(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """List the bets that make no progress by themselves, and why."""
+    """List the bets that make no progress by themselves, and why; and rounds of live games in review."""
     from betcore.cli.ops_queries import list_stuck
 
     run_command(
         as_json,
         data_dir,
         lambda context: list_stuck(context, casino, limit),
-        lambda found: formatting.table(found["stuck"]),
+        _stuck_text,
     )
 
 
@@ -116,6 +116,12 @@ def _operate(
     run_command(
         as_json, data_dir, lambda context: send_action(context, action, bet, operator, reason, win, show), _outcome
     )
+
+
+def _stuck_text(found: Json) -> str:
+    bets = formatting.table(found["stuck"])
+    rounds = formatting.table(found["rounds"])
+    return f"{bets}\n\n{formatting.heading('rounds in review', rounds)}" if found["rounds"] else bets
 
 
 def _outcome(done: Json) -> str:

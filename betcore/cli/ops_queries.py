@@ -10,6 +10,7 @@ from temporalio.service import RPCError
 
 from betcore.cli.context import CommandContext, Json
 from betcore.db.bet_history import BetHistory, known_casino
+from betcore.db.live_rounds import LiveRounds
 from betcore.db.open_bets import OpenBets
 from betcore.db.row_mapping import UnreadableRow
 from betcore.domain.errors import Misconfigured, NotFound, Unavailable
@@ -49,7 +50,9 @@ async def show_bet(context: CommandContext, named: str) -> Json:
 
 
 async def list_stuck(context: CommandContext, casino: str | None, limit: int) -> Json:
-    """Return the bets that make no progress by themselves, each with the first reason found.
+    """Return the bets that make no progress by themselves, each with the first reason found; and rounds in review.
+
+    Rounds are of no casino: with one they are left out.
 
     Raises NotFound if there is no such casino, Unavailable(unreachable) if Temporal does not answer.
     """
@@ -57,9 +60,11 @@ async def list_stuck(context: CommandContext, casino: str | None, limit: int) ->
         await known_casino(context.database, casino)
     client = await temporal(context)
     try:
-        return {"stuck": await _stuck(context, client, casino, limit)}
+        bets = await _stuck(context, client, casino, limit)
     except RPCError as error:
         raise Unavailable(f"Temporal: {error}", code="unreachable") from error
+    rounds = await LiveRounds(context.database).in_review(limit) if casino is None else []
+    return {"stuck": bets, "rounds": [asdict(row) | {"since": row.since.isoformat()} for row in rounds]}
 
 
 async def _stuck(context: CommandContext, client: "Client", casino: str | None, limit: int) -> list[Json]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from betcore.db.database import Database
 from betcore.db.statements import live_rounds
-from betcore.db.statements.live_rounds import LiveGameRow, RefundsRow, RoundRow
+from betcore.db.statements.live_rounds import LiveGameRow, RefundsRow, ReviewRow, RoundRow
 from betcore.domain.errors import NotFound, PreconditionFailed
 from betcore.domain.live_rounds import LiveRound
 
@@ -89,6 +89,10 @@ class LiveRounds:
         """Return the newest rounds of a game, newest first."""
         rows = await self._database.all_rows(live_rounds.NEWEST, game_type=game_type, limit=limit)
         return [round_of(row) for row in rows]
+
+    async def in_review(self, limit: int) -> Sequence[ReviewRow]:
+        """Return at most ``limit`` rounds that are in review, the oldest of each game first."""
+        return await self._database.all_rows(live_rounds.IN_REVIEW, limit=limit)
 
     async def refunds(self, game_type: int, round_id: str) -> RefundsRow:
         """Return how the refunds of a round stand, and how many of its bets are open. Raises NotFound."""

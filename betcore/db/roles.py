@@ -48,8 +48,8 @@ _PROGRESS = "casino_health catalogue_sync reconciliation finding sweep_cursor"
 # For each role: privileges, as they stand in GRANT, and the tables on which it has them. It has none that is not here.
 GRANTS: Mapping[Role, Mapping[str, str]] = {
     "api": {
-        "SELECT": f"provider casino signing_key {_CATALOGUE} cashback jackpot live_game live_round casino_health "
-        "incident_count",
+        "SELECT": f"provider casino signing_key {_CATALOGUE} cashback jackpot jackpot_stake live_game live_round "
+        "casino_health incident_count",
         "SELECT, INSERT, UPDATE, DELETE": "request_id frame_session player_authentication",
         "SELECT, INSERT, UPDATE": "session launch shown_balance",
         "SELECT, INSERT, UPDATE (partner_user_id)": "player",
@@ -59,6 +59,7 @@ GRANTS: Mapping[Role, Mapping[str, str]] = {
         "SELECT, INSERT, UPDATE (provider_bet_id)": "early_pay_out",
         "SELECT, INSERT": _EVENTS,
         "SELECT, UPDATE (etag)": "catalogue_sync",
+        "SELECT, UPDATE (found, taken_at)": "metric_snapshot",
     },
     "worker": {
         "SELECT": "provider casino signing_key game_limit casino_limit player incident_count cashback_rule_version",
@@ -83,7 +84,7 @@ GRANTS: Mapping[Role, Mapping[str, str]] = {
         f"SELECT, INSERT, UPDATE ({_CANCEL})": "cashback",
     },
     "read": {
-        "SELECT": f"admin_event player session {_CATALOGUE} {_MONEY} {_ROUNDS} {_PROGRESS}",
+        "SELECT": f"admin_event metric_snapshot player session {_CATALOGUE} {_MONEY} {_ROUNDS} {_PROGRESS}",
         f"SELECT ({_PROVIDER})": "provider",
         f"SELECT ({_CASINO})": "casino",
         f"SELECT ({_KEY})": "signing_key",

@@ -191,9 +191,12 @@ class Settings(BaseSettings):
     worker_activity_pollers: int = Field(
         5, ge=1, description="Requests for activities of the slow lane that a worker process keeps open at Temporal."
     )
+    worker_metrics_address: str = Field(
+        "127.0.0.1", description="Address on which a worker answers HTTP; 0.0.0.0: on all of its machine."
+    )
     worker_metrics_port: Port | None = Field(
         None,
-        description="Port on 127.0.0.1 of a worker's /metrics for Prometheus; unset: no metrics.",
+        description="Port of a worker's /health/live, /health/ready and /metrics; 0: a free one; unset: no HTTP.",
     )
     log_level: str = Field("info", description="Least level of log lines: debug, info, warning or error.")
     log_json: bool = Field(True, description="Log lines as JSON; false: as text for people.")

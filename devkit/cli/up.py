@@ -59,6 +59,7 @@ def _show(ready: "Ready", data_dir: Path) -> None:
     rows = {
         "API": f"{ready.api} (its calls: {ready.api_inner}/docs)",
         "Feed": f"{ready.feed} (its calls: {ready.feed_inner}/docs)",
+        "Metrics": ", ".join(f"{one}/metrics" for one in (ready.api_inner, ready.feed_inner, *ready.workers)),
         "Temporal UI": ready.temporal_ui,
         "Codec server": ready.codec,
         "Temporal": ready.temporal,

@@ -10,10 +10,11 @@ from devkit.stack.process import ROOT, Service
 WORKER_READY_LINE = "worker ready"  # worker.py logs this when it polls
 
 
-def worker(name: str, env: Mapping[str, str]) -> Service:
-    """Return a worker process."""
+def worker(name: str, port: int, env: Mapping[str, str]) -> Service:
+    """Return a worker process, which answers HTTP at its port."""
     command = (sys.executable, str(ROOT / "worker.py"))
-    return Service(name, command, env, ready_line=WORKER_READY_LINE, grace=20.0)
+    own = {**env, "BETCORE_WORKER_METRICS_ADDRESS": ports.HOST, "BETCORE_WORKER_METRICS_PORT": str(port)}
+    return Service(name, command, own, ready_line=WORKER_READY_LINE, grace=20.0, ports=(port,))
 
 
 def api(port: int, inner_port: int, env: Mapping[str, str]) -> Service:

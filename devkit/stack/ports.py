@@ -3,7 +3,7 @@
 import atexit
 import random
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 
 from devkit.stack.errors import StackRefused
@@ -54,8 +54,8 @@ def _chosen_first(port: int) -> bool:
     return True
 
 
-def settle(wanted: Mapping[str, int]) -> dict[str, int]:
-    """Return the port for each name of a setting in ``wanted``; 0 becomes a free one.
+def settle(wanted: Mapping[str, int], avoid: Collection[int] = ()) -> dict[str, int]:
+    """Return the port for each name of a setting in ``wanted``; 0 becomes a free one that is not in ``avoid``.
 
     Raises StackRefused (``port_in_use``) naming the port and its environment variable.
     """
@@ -70,5 +70,5 @@ def settle(wanted: Mapping[str, int]) -> dict[str, int]:
             message = f"port {port} is in use: set {variable} to another port, or to 0 for a free one"
             raise StackRefused(message, code="port_in_use")
         seen[port] = variable
-    spare = iter(free(sum(port == 0 for port in wanted.values()), avoid=seen))
+    spare = iter(free(sum(port == 0 for port in wanted.values()), avoid={*seen, *avoid}))
     return {name: port or next(spare) for name, port in wanted.items()}

@@ -50,7 +50,7 @@ _ELSEWHERE = (
     "temporal_api_key",
 )
 # Settings that a command must not take over from a running stack.
-_OWN = ("data_dir", "failpoints")
+_OWN = ("data_dir", "failpoints", "worker_metrics_address", "worker_metrics_port")
 _ATTEMPTS = 3
 
 Env = dict[str, str]
@@ -81,6 +81,7 @@ class Ready:
     secret: str | None
     partner_client_id: int | None
     session_id: str | None
+    workers: list[str]
     pids: dict[str, int]
     codec: str | None = None
 
@@ -194,7 +195,8 @@ class _Stack:
         roles = {role: {**env, "BETCORE_DATABASE_URL": database.url_of(role)} for role in DATABASE_ROLES}
         migrate = Service("migrate", (sys.executable, "-m", "betcore", "migrate"), roles["owner"])
         await run_once(migrate, self._folder.log("migrate"))
-        accounts = await self._start_ours(port, env, roles)
+        worker_ports = self._worker_ports(port)
+        accounts = await self._start_ours(port, worker_ports, env, roles)
         if codec is not None:
             await self._supervisor.start(ours.codec(port["codec_port"], {**env, **codec.env}))
 
@@ -210,14 +212,24 @@ class _Stack:
             sandbox_casino=_http(port["sandbox_casino_port"]) if self._with_sandbox else None,
             sandbox_provider=_http(port["sandbox_provider_port"]) if self._with_sandbox else None,
             **accounts,
+            workers=[_http(one) for one in worker_ports],
             pids=self._supervisor.pids,
         )
         self._publish(own, {role: {"database_url": database.url_of(role)} for role in DATABASE_ROLES}, ready)
         return ready
 
-    async def _start_ours(self, port: dict[str, int], env: Env, roles: dict[str, Env]) -> dict[str, Any]:
+    def _worker_ports(self, taken: dict[str, int]) -> list[int]:
+        """Return a port for each worker: that of the settings and those behind it, else free ones."""
+        first = self._settings.worker_metrics_port or 0
+        wanted = {f"worker_metrics_port + {number}": first and first + number for number in range(self._processes)}
+        return [*ports.settle(wanted, avoid=taken.values()).values()]
+
+    async def _start_ours(
+        self, port: dict[str, int], worker_ports: list[int], env: Env, roles: dict[str, Env]
+    ) -> dict[str, Any]:
         names = [f"worker-{number}" for number in range(1, self._processes + 1)]
-        workers = [ours.worker(name, await self._wire(name, roles["worker"])) for name in names]
+        given = zip(names, worker_ports, strict=True)
+        workers = [ours.worker(name, own_port, await self._wire(name, roles["worker"])) for name, own_port in given]
         api = ours.api(port["api_port"], port["api_inner_port"], await self._wire("api", roles["api"]))
         feed = ours.feed(port["feed_port"], port["feed_inner_port"], await self._wire("feed", roles["feed"]))
         services = [*workers, api, feed]

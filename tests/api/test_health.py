@@ -16,6 +16,7 @@ from betcore.db.database import open_database
 from betcore.db.engine import create_engine
 from betcore.db.incidents import KINDS
 from betcore.runtime.settings import Settings
+from betcore.telemetry import health as answers
 from devkit.stack.ports import free
 from tests.api.wire import Answer, Api, served
 from tests.partner import Stack, TestPartner
@@ -25,7 +26,7 @@ from tests.unit.partner_database import PartnerDatabase
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for a healthy server however busy the machine is."""
-    monkeypatch.setattr(health, "_WITHIN", 60)
+    monkeypatch.setattr(answers, "_WITHIN", 60)
 
 
 @asynccontextmanager
@@ -87,7 +88,7 @@ async def test_the_part_that_is_down_is_named(database_url: str, temporal_addres
 
 
 async def test_parts_that_hang_are_down_after_the_same_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_WITHIN", 3)
+    monkeypatch.setattr(answers, "_WITHIN", 3)
     async with silent_port() as port:
         began = time.monotonic()
         found = await asked_of(f"postgresql://u:p@127.0.0.1:{port}/x", f"127.0.0.1:{port}")
@@ -144,7 +145,7 @@ async def test_breakers_are_shown_as_they_stand_in_the_table(database_url: str, 
 
 
 async def test_metrics_are_served_without_the_database(temporal_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_WITHIN", 1)
+    monkeypatch.setattr(answers, "_WITHIN", 1)
     async with silent_port() as hanging:
         for port in (free(1)[0], hanging):
             async with asyncio.timeout(30):

@@ -274,3 +274,14 @@ async def test_verify_names_what_is_wrong_with_a_round_and_nothing_else(rounds: 
     await rounds.connection.execute("UPDATE live_round SET refunds = 'done' WHERE round_id = 'r-9'")
     await rounds.connection.execute(OPEN_BET)
     assert "77 round r-9 of live game 3: its refunds are done, and a bet of it is open" in await violations()
+
+
+async def test_rounds_in_review_are_listed_the_oldest_of_a_game_first(rounds: Rounds) -> None:
+    await rounds.report("r-1", "review", reason="camera")
+    await rounds.report("r-2", "review")
+    await rounds.report("r-3", "awaiting")
+    await rounds.report("r-9", "review", game=3, provider=2)
+    listed = [(row.game_type, row.provider, row.round_id) for row in await rounds.live.in_review(10)]
+    assert listed == [(1, "p", "r-1"), (1, "p", "r-2"), (3, "q", "r-9")]
+    [first] = await rounds.live.in_review(1)
+    assert first.reason == "camera"

@@ -454,3 +454,17 @@ async def test_a_bet_that_has_ended_or_is_alone_says_so(fixture: OpsFixture) -> 
     _, alone = await fixture.bet()
     code, message = await fixture.refused("void", str(alone.bet_id), *BY)
     assert (code, "no workflow carries it" in message) == ("operation_refused", True)
+
+
+async def test_a_round_in_review_is_listed_beside_what_is_stuck(fixture: OpsFixture) -> None:
+    await fixture.run(
+        "INSERT INTO live_game (game_type, provider_id, name_key, betting_seconds) VALUES (1, 1, 'draw', 9)"
+    )
+    await fixture.run(
+        "INSERT INTO live_round (game_type, edition, provider_id, round_id, state, announced_at, started_at, reason) "
+        "VALUES (1, 1, 1, 'dark', 'review', now(), now(), 'no_result')"
+    )
+    [found] = (await fixture.did("stuck"))["rounds"]
+    assert (found["round_id"], found["provider"], found["reason"]) == ("dark", "p", "no_result")
+    assert "rounds in review" in (await fixture.says("stuck")).output
+    assert (await fixture.did("stuck", "--casino", fixture.casino_name))["rounds"] == []

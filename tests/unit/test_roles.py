@@ -25,7 +25,7 @@ SENT: dict[Role, str] = {
         accepts.* bets.AS_IT_STANDS bets.TAKEN_AFTER_THE_END circuit_breakers.SHOWN frame_sessions.* games.*
         incidents.COUNTS jackpot_pools.CAN_WIN launches.* live_rounds.OF_PROVIDER live_rounds.ROUND lobby.*
         notes.FILE_INCIDENT partners.* player_authentications.* provider_requests.* signing_keys.IN_STATE
-        signing_keys.LISTED signing_keys.LISTED_KEY
+        signing_keys.LISTED signing_keys.LISTED_KEY metric_snapshots.*
     """,
     "worker": """
         accepts.READ bets.* cashback_movements.* cashback_rules.VERSIONS cashback_rules.OPEN cashback_rules.RUN
@@ -78,7 +78,7 @@ WHERE relnamespace = 'public'::regnamespace
 EXPIRING = {
     *("alembic_version", "casino_health", "casino_limit", "cashback_proposal", "catalogue_sync", "frame_session"),
     *("game_limit", "jackpot_proposal", "launch", "live_proposal", "player_authentication", "request_id"),
-    *("shown_balance", "sweep_cursor"),
+    *("metric_snapshot", "shown_balance", "sweep_cursor"),
 }
 Held = set[tuple[str, str, str | None, str]]
 

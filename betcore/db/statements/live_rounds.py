@@ -7,6 +7,17 @@ from betcore.db.statement import Statement
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewRow:
+    """A round that waits for a person, and since when."""
+
+    game_type: int
+    provider: str
+    round_id: str
+    since: datetime
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class RoundRow:
     """The columns of ``live_round`` that a message has."""
 
@@ -127,6 +138,15 @@ FROM live_round LEFT JOIN bet
      ON bet.provider_id = live_round.provider_id AND bet.round_id = live_round.round_id AND closed_at IS NULL
 WHERE game_type = CAST(:game_type AS smallint) AND live_round.round_id = :round_id
 GROUP BY refunds
+""",
+)
+
+IN_REVIEW = Statement(
+    ReviewRow,
+    """
+SELECT game_type, provider.name AS provider, round_id, changed_at AS since, reason
+FROM live_round JOIN provider USING (provider_id)
+WHERE state = 'review' ORDER BY game_type, edition LIMIT :limit
 """,
 )
 
