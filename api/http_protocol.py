@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from enum import StrEnum
+from itertools import count
 
 from httptools import parse_url
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -17,6 +19,9 @@ _MOST_LEFT_OVER = 2**20
 _LAST_LOOK = 0.1
 # Seconds in which a caller takes what is left of an answer when its connection ends.
 _TAKES_LAST_WITHIN = 30.0
+# The golden ratio spreads any number of connections evenly over what their deadlines may be longer.
+_SPREAD, _LONGER = 0.618033988749895, 0.2
+_numbers: Iterator[int] = count()
 # uvicorn's warnings are about what callers send: a line for each would be a flood. They are counted instead.
 _log = logging.getLogger("api.http_protocol")
 _log.setLevel(logging.ERROR)
@@ -52,6 +57,7 @@ class BoundedHttp(HttpToolsProtocol):
         """Take the connection, or end it if there are too many."""
         super().connection_made(transport)
         self.logger = _log
+        self._share = 1 + next(_numbers) * _SPREAD % 1 * _LONGER
         self._limits: Connections = self.app_state.setdefault(STATE, Connections())
         if self._limits.admit(self, len(self.connections)):
             self._watch()
@@ -154,7 +160,8 @@ class BoundedHttp(HttpToolsProtocol):
             )
 
     def _seconds(self, part: _Part) -> float:
-        return self._limits.head_seconds if part is _Part.HEAD else self._limits.body_seconds
+        """Return the time for a part: connections that came together are not ended together, which would take long."""
+        return self._share * (self._limits.head_seconds if part is _Part.HEAD else self._limits.body_seconds)
 
     def _end_deadline(self) -> None:
         if self._deadline is not None:

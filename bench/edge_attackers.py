@@ -4,12 +4,13 @@
 ``large`` and ``seconds`` opens the connections, prints ``up``, holds them, and prints one JSON object at the end.
 
 Idle connections send nothing; dripping ones a byte of a head, or of a body, each second. Large bodies come from callers
-without a secret: half are far larger than their route takes, half as large as it takes, with a wrong signature of a
-provider for which they have to be sorted. What is ended is opened again, so that the numbers stand.
+without a secret: half are far larger than their route takes, half as large as one that is sorted may be, with a wrong
+signature of a provider for which that is done. What is ended is opened again, so that the numbers stand.
 """
 
 import asyncio
 import json
+import os
 import resource
 import sys
 from collections import Counter
@@ -29,7 +30,9 @@ _PIECE = b"x" * 2**16
 # Parts of a second in which dripping connections take turns.
 _TURNS = 20
 # Connects at once, and seconds between two large bodies of one caller.
-_AT_ONCE, _BETWEEN = 200, 1.0
+_AT_ONCE, _BETWEEN = 50, 1.0
+# Connects a second at the begin.
+_A_SECOND = 1000
 # An address has 28,000 ports to connect from, and the API ends a thousand connections a second.
 _ADDRESSES = 64
 
@@ -74,15 +77,20 @@ class Attack:
         self._tasks: set[asyncio.Task[None]] = set()
         self.answers: Counter[str] = Counter()
         self.ended = 0
+        self.is_over = False
 
     async def hold(self, number: int, *firsts: bytes) -> list[Held]:
         """Open connections that begin with one of these bytes."""
         held = [Held(self, firsts[one % len(firsts)]) for one in range(number)]
-        await asyncio.gather(*map(self._connect, held))
+        for at in range(0, number, _AT_ONCE):
+            await asyncio.gather(*map(self._connect, held[at : at + _AT_ONCE]))
+            await asyncio.sleep(_AT_ONCE / _A_SECOND)
         return held
 
     def lost(self, held: Held) -> None:
         """Open a connection again that was ended."""
+        if self.is_over:
+            return
         self.ended += 1
         task = asyncio.create_task(self._connect(held))
         self._tasks.add(task)
@@ -132,10 +140,18 @@ class Attack:
             await asyncio.sleep(_BETWEEN)
 
     def _sorted_in_vain(self) -> bytes:
-        body = b'{"betId":"b","z":[' + b"{}," * 5300 + b"{}]}"
+        body = b'{"betId":"b","z":[' + b"{}," * 1350 + b"{}]}"
         headers = xsign.headers("not-the-secret", self._counterparty_id, body)
         signed = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return f"{_POST}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{signed}\r\n".encode() + body
+
+
+def yield_to_others() -> None:
+    """Take only the time that the service and honest callers leave: attackers would have machines of their own."""
+    if os.sched_getscheduler(0) == os.SCHED_RR:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    else:
+        os.nice(19)
 
 
 async def main(given: dict[str, object]) -> None:
@@ -152,6 +168,7 @@ async def main(given: dict[str, object]) -> None:
     for _ in range(seconds):
         await asyncio.sleep(1)
         held.append(sum(one.is_open for one in (*idle, *dripping)))
+    attack.is_over = True
     for task in busy:
         task.cancel()
     figures = {
@@ -164,4 +181,5 @@ async def main(given: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
+    yield_to_others()
     uvloop.run(main(json.loads(sys.argv[1])))

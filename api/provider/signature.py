@@ -22,6 +22,8 @@ from betcore.domain.proof import Proof
 from betcore.provider import xsign
 
 _TIMESTAMP_IN_SECONDS = "X-Timestamp is in milliseconds, not in seconds"
+# Bytes of a body that is sorted. To do so takes 0.6 ms for each KiB, and whoever knows a provider's id may ask for it.
+_MOST_SORTED = 4 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Compared if the counterparty is unknown: otherwise the time of the answer would reveal which counterparties exist.
 _DUMMY_SECRETS = ("nobody-has-this-secret",)
@@ -130,7 +132,7 @@ class SignatureMiddleware:
         place_in = partial(xsign.place_of_secret, signature, secrets, counterparty_id, timestamp, request_id)
         # The raw body first, for unknown callers too: to write the sorted one takes far longer.
         place, is_sorted = place_in(body), False
-        if place is None and provider is not None and provider.profile.signature == "raw_or_sorted":
+        if place is None and provider is not None and _may_be_sorted(provider, body):
             place, is_sorted = place_in(sorted_encoding(body)), True
         if provider is None or place is None:
             raise NotAuthorised("the signature does not hold")
@@ -147,6 +149,10 @@ class SignatureMiddleware:
             secret="previous" if place else "current",
             sorted=is_sorted,
         )
+
+
+def _may_be_sorted(provider: Provider, body: bytes) -> bool:
+    return provider.profile.signature == "raw_or_sorted" and len(body) <= _MOST_SORTED
 
 
 def _header(scope: Scope, header: Header) -> str:

@@ -223,6 +223,9 @@ async def test_a_profile_may_allow_the_sorted_encoding(api: Api, signer: Signer,
     assert (await api.send("POST", REFUND, [JSON, *sorting.sign(over).items()], sent)).outcome == PASSED
     assert (await api.send("POST", REFUND, [JSON, *sorting.sign(sent).items()], sent)).outcome == PASSED
     assert (await api.send("POST", REFUND, [JSON, *signer.sign(over).items()], sent)).outcome == NOT_AUTHORISED
+    for size, outcome in ((4096, PASSED), (4097, NOT_AUTHORISED)):
+        padded = sent.ljust(size)
+        assert (await api.send("POST", REFUND, [JSON, *sorting.sign(over).items()], padded)).outcome == outcome
 
 
 @pytest.mark.parametrize(
