@@ -13,6 +13,8 @@ from api.edge.seldom import SeldomLog
 from betcore.runtime.settings import Settings
 
 _LOOK_EVERY = 1.0
+# Seldom, as most of what a connection or a call leaves is freed without a collection.
+_COLLECTIONS = (2_000, 10, 50)
 _NO_FILES = (errno.EMFILE, errno.ENFILE)
 _LOG = SeldomLog()
 
@@ -24,14 +26,17 @@ async def guarding(settings: Settings) -> AsyncIterator[dict[str, object]]:
     before = loop.get_exception_handler()
     loop.set_exception_handler(_on_error)
     watching = asyncio.create_task(_watch())
-    # What the process was composed of stays: with thousands of connections each full collection would look at it again,
-    # and hold up all calls for a tenth of a second.
+    before_collections = gc.get_threshold()
+    # A full collection looks at all that the process was composed of and at every connection: with thousands of them
+    # it holds up all calls for a quarter of a second, and short-lived connections make it come each few seconds.
     gc.freeze()
+    gc.set_threshold(*_COLLECTIONS)
     try:
         yield {STATE: Connections.of(settings)}
     finally:
         watching.cancel()
         gc.unfreeze()
+        gc.set_threshold(*before_collections)
         loop.set_exception_handler(before)
 
 
