@@ -20,7 +20,18 @@ from queue import SimpleQueue
 from tests.mutants.reading import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[2]
-_COPIED = ("api", "activities", "betcore", "devkit", "docs", "tests", "workflows", "worker.py", "pyproject.toml")
+_COPIED = (
+    "api",
+    "activities",
+    "betcore",
+    "deploy",
+    "devkit",
+    "docs",
+    "tests",
+    "workflows",
+    "worker.py",
+    "pyproject.toml",
+)
 _AT_ONCE = 2
 _PYTEST = (sys.executable, "-m", "pytest", "-q", "-x", "-rf", "--tb=short", "-p", "no:cacheprovider")
 _PASSED, _FAILED = 0, 1
