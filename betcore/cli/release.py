@@ -102,4 +102,10 @@ def _as_text(found: Json) -> str:
         head += f"; ramping: {found['ramping']} with {found['percent']:g} % of the workflows"
     without = found["unversioned"]
     end = f"without a version: {without['workers']} workers, {without['failing']} failing workflows"
-    return "\n".join([head, formatting.table(found["releases"]), end])
+    rows = [{name: value for name, value in one.items() if name != "changes"} for one in found["releases"]]
+    changes = [
+        f"{formatting.time(at)}  {one['release']}: {formatting.plain(what)}"
+        for one in found["releases"]
+        for at, what in one["changes"].items()
+    ]
+    return "\n".join([head, formatting.table(rows), end, *sorted(changes)])

@@ -2,8 +2,9 @@
 
 import asyncio
 import re
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -18,11 +19,14 @@ from betcore.temporal import releases, resets
 from betcore.temporal.releases import UNVERSIONED, Rollout
 from betcore.temporal.resets import ResetPoint
 
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
 _LOOK_EVERY = 1.0
 
 
 async def shown(context: CommandContext) -> Json:
-    """Return which releases get work, and for each of them what is open on it and whose workflow tasks fail."""
+    """Return which releases get work, and of each what is open on it, what fails, and what operators have changed."""
     client = await temporal(context)
     rollout = await releases.rollout(client)
     failing, workers = await releases.failing(client), await releases.workers(client)
@@ -34,6 +38,7 @@ async def shown(context: CommandContext) -> Json:
             "created_at": one.created_at.isoformat(),
             **asdict(await releases.load(client, one.build_id)),
             "failing": failing[one.build_id],
+            "changes": await releases.notes(client, one.build_id),
         }
         for one in rollout.releases
     ]
@@ -47,27 +52,55 @@ def _as_json(rollout: Rollout) -> Json:
 
 async def ramped(context: CommandContext, chosen: str | None, percent: float, operator: str, reason: str) -> Json:
     """Give a release a share of the workflows, and return how work is shared out now."""
-    client, who = await temporal(context), _recorded(operator, reason)
-    seen = await releases.rollout(client)
-    return _as_json(await releases.ramp(client, seen, chosen or context.settings.release, percent, who))
+    change, named = await _Change.begin(context, operator, reason), chosen or context.settings.release
+    return await change.ramp(named, percent)
 
 
 async def made_current(context: CommandContext, chosen: str | None, operator: str, reason: str) -> Json:
     """Give a release all work, and return how work is shared out now."""
-    client, who = await temporal(context), _recorded(operator, reason)
-    seen = await releases.rollout(client)
-    return _as_json(await releases.make_current(client, seen, chosen or context.settings.release, who))
+    change = await _Change.begin(context, operator, reason)
+    return await change.make_current(chosen or context.settings.release)
 
 
 async def rolled_back(context: CommandContext, operator: str, reason: str) -> Json:
     """Take the ramp away, or give all work to the previous release; return how work is shared out now."""
-    client, who = await temporal(context), _recorded(operator, reason)
-    seen = await releases.rollout(client)
-    if seen.ramping is not None:
-        return _as_json(await releases.ramp(client, seen, None, 0, who))
-    if seen.current == UNVERSIONED:
+    change = await _Change.begin(context, operator, reason)
+    if change.seen.ramping is not None:
+        return await change.ramp(None, 0)
+    if change.seen.current == UNVERSIONED:
         raise PreconditionFailed("nothing is ramped, and no release is current", code="operation_refused")
-    return _as_json(await releases.make_current(client, seen, seen.previous, who))
+    return await change.make_current(change.seen.previous)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A change of the rollout that an operator has ``seen``; it is kept with the releases that it concerns."""
+
+    client: "Client"
+    seen: Rollout
+    operator: str
+    reason: str
+
+    @classmethod
+    async def begin(cls, context: CommandContext, operator: str, reason: str) -> "_Change":
+        who, why = checked_text("operator", operator), checked_text("reason", reason)
+        client = await temporal(context)
+        return cls(client, await releases.rollout(client), who, why)
+
+    async def ramp(self, named: str | None, percent: float) -> Json:
+        now = await releases.ramp(self.client, self.seen, named, percent, self.operator)
+        what = f"ramp of {percent:g} %" if named else "no ramp any more"
+        await self._note({named, self.seen.ramping}, what)
+        return _as_json(now)
+
+    async def make_current(self, named: str) -> Json:
+        now = await releases.make_current(self.client, self.seen, named, self.operator)
+        await self._note({named, self.seen.current}, f"{named} is current, after {self.seen.current}")
+        return _as_json(now)
+
+    async def _note(self, named: set[str | None], what: str) -> None:
+        for one in filter(None, named):
+            await releases.note(self.client, one, f"{what}, by {self.operator}: {self.reason}", self.operator)
 
 
 async def waited(context: CommandContext, named: str, seconds: int) -> Json:
@@ -133,8 +166,3 @@ def _gets_no_work(rollout: Rollout, named: str) -> None:
     if named in (rollout.current, rollout.ramping):
         message = f"{named} gets work: first `release roll-back`, or `release set` another one"
         raise PreconditionFailed(message, code="operation_refused")
-
-
-def _recorded(operator: str, reason: str) -> str:
-    """Return what Temporal records of a change of the rollout."""
-    return f"{checked_text('operator', operator)}: {checked_text('reason', reason)}"

@@ -6,23 +6,31 @@ without a version are the release ``UNVERSIONED``: they get all work until there
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from temporalio.api.deployment.v1 import RoutingConfig, WorkerDeploymentInfo, WorkerDeploymentOptions
+from temporalio.api.deployment.v1 import (
+    RoutingConfig,
+    WorkerDeploymentInfo,
+    WorkerDeploymentOptions,
+    WorkerDeploymentVersion,
+)
 from temporalio.api.enums.v1 import RoutingConfigUpdateState, TaskQueueType, WorkerVersioningMode
 from temporalio.api.enums.v1 import WorkerDeploymentVersionStatus as Status
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
     DescribeWorkerDeploymentRequest,
+    DescribeWorkerDeploymentVersionRequest,
     SetWorkerDeploymentCurrentVersionRequest,
     SetWorkerDeploymentRampingVersionRequest,
+    UpdateWorkerDeploymentVersionMetadataRequest,
 )
 from temporalio.client import Client
+from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.service import RPCError, RPCStatusCode
 
 from betcore.domain.errors import PreconditionFailed
@@ -209,6 +217,31 @@ def _refusals() -> Iterator[None]:
         if error.status in _REFUSALS:
             raise PreconditionFailed(f"Temporal refuses: {error}", code="operation_refused") from error
         raise
+
+
+async def note(client: Client, build_id: str, what: str, operator: str) -> None:
+    """Keep with a release what an operator has changed about it. The workers without a version have no place for it."""
+    if build_id == UNVERSIONED:
+        return
+    request = UpdateWorkerDeploymentVersionMetadataRequest(
+        namespace=client.namespace,
+        deployment_version=WorkerDeploymentVersion(deployment_name=DEPLOYMENT, build_id=build_id),
+        identity=operator,
+    )
+    [payload] = PydanticPayloadConverter().to_payloads([what])
+    request.upsert_entries[datetime.now(UTC).isoformat(timespec="microseconds")].CopyFrom(payload)
+    await client.workflow_service.update_worker_deployment_version_metadata(request)
+
+
+async def notes(client: Client, build_id: str) -> Mapping[str, str]:
+    """Return what operators have changed about a release, by time."""
+    request = DescribeWorkerDeploymentVersionRequest(
+        namespace=client.namespace,
+        deployment_version=WorkerDeploymentVersion(deployment_name=DEPLOYMENT, build_id=build_id),
+    )
+    found = await client.workflow_service.describe_worker_deployment_version(request, retry=True)
+    entries = found.worker_deployment_version_info.metadata.entries
+    return {at: str(PydanticPayloadConverter().from_payloads([entries[at]])[0]) for at in sorted(entries)}
 
 
 @dataclass(frozen=True, slots=True)

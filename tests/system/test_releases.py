@@ -21,7 +21,7 @@ from tests import command_line
 from tests.partner import ROOT, Stack, TestPartner, start_stack, until
 from tests.spawned import spawned
 from tests.system.deployments import changed_sources, deployed
-from tests.system.scenarios import CREDIT, DONE, SETTLED, STAKED, UNKNOWN, bet_with_stake_taken
+from tests.system.scenarios import CREDIT, DONE, SETTLED, STAKED, UNKNOWN, bet_with_stake_taken, journal_becomes
 from tests.watch import has_status, holds
 
 # A wrong release lets calls time out.
@@ -180,9 +180,14 @@ async def _led_astray_and_reset(play: Play) -> None:
         done = await play.release("reset", "wrong", *given)
         assert done["carried_out"] is carried_out
         assert {one["workflow_id"] for one in done["workflows"]} == ids
+    # Its PayOut was filed, and is delivered again.
+    await journal_becomes(play.partner, astray[0], SETTLED)
     await play.win(*play.bets)
     events = await play.partner.sql(
         "SELECT data FROM bet_event WHERE kind = 'operate' AND data->>'action' = 'reset' AND data->>'operator' = 'ann'"
     )
     assert len(events) == len(astray)
+    changes = [what.removesuffix(", by ann: a test") for what in (await play.shown("wrong"))["changes"].values()]
+    came, went = "wrong is current, after good", "good is current, after wrong"
+    assert changes == ["ramp of 10 %", "no ramp any more", came, went]
     assert await play.release("wait", "wrong") == {"release": "wrong", "pinned": 0}

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from temporalio.api.deployment.v1 import RoutingConfig, WorkerDeploymentInfo, WorkerDeploymentVersion
 from temporalio.api.workflowservice.v1 import DescribeWorkerDeploymentRequest, DescribeWorkerDeploymentResponse
+from temporalio.client import Schedule, ScheduleActionStartWorkflow
 
 from betcore.temporal.releases import UNVERSIONED, Release, Rollout
 from betcore.temporal.schedules import Intervals, keep_schedules
@@ -43,7 +44,7 @@ class _Temporal:
     namespace = "default"
 
     def __init__(self, current: str) -> None:
-        self.created: list[str] = []
+        self.created: dict[str, Schedule] = {}
         routing = RoutingConfig(current_deployment_version=WorkerDeploymentVersion(build_id=current))
         self._info = WorkerDeploymentInfo(routing_config=routing)
         self.workflow_service = self
@@ -53,8 +54,8 @@ class _Temporal:
     ) -> DescribeWorkerDeploymentResponse:
         return DescribeWorkerDeploymentResponse(worker_deployment_info=self._info)
 
-    async def create_schedule(self, name: str, schedule: object) -> None:
-        self.created.append(name)
+    async def create_schedule(self, name: str, schedule: Schedule) -> None:
+        self.created[name] = schedule
 
 
 async def _none() -> list[str]:
@@ -72,3 +73,8 @@ async def test_only_the_current_release_keeps_the_schedules(current: str, keeps:
     with suppress(asyncio.CancelledError):
         await keeping
     assert ("sweep" in temporal.created) is keeps
+    for schedule in temporal.created.values():
+        action = schedule.action
+        assert isinstance(action, ScheduleActionStartWorkflow)
+        # One that only workers can end which are gone holds up all later ones until then.
+        assert action.execution_timeout == timedelta(minutes=15)
