@@ -47,7 +47,18 @@ async def owed(sealed_stack: Stack) -> str:
 
 async def _story(stack: Stack, workflow_id: str, page: Page) -> None:
     run_id = (await stack.client.get_workflow_handle(workflow_id).describe()).run_id
-    await page.goto(story_link(stack.addresses["temporal_ui"], "default", workflow_id, run_id))
+    await _open(page, story_link(stack.addresses["temporal_ui"], "default", workflow_id, run_id))
+
+
+async def _open(page: Page, address: str) -> None:
+    """Open a page of the UI, again if the UI itself fails, as it does on a busy machine."""
+    await page.goto(address)
+    tabs, failed = page.get_by_role("tab", name="User Metadata"), page.get_by_role("heading", name="500")
+    while True:
+        await expect(tabs.or_(failed).first).to_be_visible(timeout=PATIENCE * 1000)
+        if await tabs.is_visible():
+            return
+        await page.reload()
 
 
 async def test_operators_read_who_plays_where_and_what_comes_next(sealed_stack: Stack, owed: str, visit: Visit) -> None:
@@ -61,29 +72,23 @@ async def test_operators_read_who_plays_where_and_what_comes_next(sealed_stack: 
     await expect(current.get_by_text("it is sent again, with growing gaps")).to_be_visible()
     if "BETCORE_PICTURES" in os.environ:
         keep(await page.screenshot(clip={"x": 258, "y": 60, "width": 1102, "height": 840}), "codec", "wide")
-    await page.goto(f"{sealed_stack.addresses['temporal_ui']}/namespaces/default/workflows/{quote(owed, safe='')}")
-    # The page follows two addresses, and asks for the history before it shows the input.
+    await _open(page, f"{sealed_stack.addresses['temporal_ui']}/namespaces/default/workflows/{quote(owed, safe='')}")
+    # Before it shows the input the page asks for the history.
     await expect(page.get_by_text('"sealed"').first).to_be_visible(timeout=PATIENCE * 1000)
     await expect(page.get_by_text('"partner_user_id"').first).to_be_visible()
     await expect(page.get_by_text("anna")).to_have_count(0)
+    log = (sealed_stack.folder / "logs" / "codec.log").read_text()
+    assert f'"workflows": {{"{owed}": ' in log
+    assert '"operator": "up"' in log
+    assert sealed_stack.addresses["codec"].rpartition("/")[2] not in log
 
 
 async def test_without_the_codec_server_nothing_can_be_read(sealed_stack: Stack, owed: str, visit: Visit) -> None:
     page = await visit("about:blank", viewport=_SIZE)
     await page.route("**/decode*", lambda route: route.abort())
-    await page.goto(f"{sealed_stack.addresses['temporal_ui']}/namespaces/default/workflows/{quote(owed, safe='')}")
+    await _open(page, f"{sealed_stack.addresses['temporal_ui']}/namespaces/default/workflows/{quote(owed, safe='')}")
     encoding = page.get_by_text("YmluYXJ5L2VuY3J5cHRlZC1hZXMtZ2Nt").first
     await expect(encoding).to_be_visible(timeout=PATIENCE * 1000)
     await expect(page.get_by_text("partner_user_id")).to_have_count(0)
     if folder := os.environ.get("BETCORE_LOOK"):
         await page.screenshot(path=f"{folder}/without.png")
-
-
-async def test_the_log_says_who_has_read_which_bet(sealed_stack: Stack, owed: str, visit: Visit) -> None:
-    page = await visit("about:blank", viewport=_SIZE)
-    await _story(sealed_stack, owed, page)
-    await expect(page.frame_locator("iframe >> nth=2").get_by_text("Next:")).to_be_visible()
-    log = (sealed_stack.folder / "logs" / "codec.log").read_text()
-    assert f'"workflows": {{"{owed}": ' in log
-    assert '"operator": "up"' in log
-    assert sealed_stack.addresses["codec"].rpartition("/")[2] not in log
