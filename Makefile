@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser-setup examples-setup deploy-setup demo up play test soak chaos bench check histories mutants sbom lock clean
+.PHONY: help setup browser-setup examples-setup deploy-setup observability-setup demo up play test soak chaos bench check histories mutants sbom lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,11 @@ deploy-setup: ## install the HAProxy that checks deploy/proxy in the tests, from
 	@test -x /usr/sbin/haproxy || { test "$$(id -u)" = 0 && apt-get update -qq && \
 		apt-get install -y -qq --no-install-recommends haproxy openssl; } || \
 		echo "without HAProxy the tests of deploy/proxy are skipped: run this as root on Debian" >&2
+
+observability-setup: ## install promtool, which checks the alerts in the tests, from Debian; as root
+	@command -v promtool >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && \
+		apt-get install -y -qq --no-install-recommends prometheus; } || \
+		echo "without promtool a test of deploy/prometheus is skipped: run this as root on Debian" >&2
 
 demo: setup ## start the stack and play a set of bets; ONCE=1 stops it afterwards
 	@$(RUN) -m betcore demo $(if $(ONCE),--once)
