@@ -10,7 +10,7 @@ from betcore.domain.launch import ViewType
 from betcore.domain.money import Money
 from betcore.domain.partners import Casino
 from betcore.domain.players import AuthenticatedPlayer, token_hash
-from betcore.runtime.vault import Vault
+from betcore.runtime.vault import Place, Vault
 
 # A session that no call has used for so long is renewed by the casino, or is over.
 IDLE = timedelta(minutes=30)
@@ -68,7 +68,7 @@ class FrameSessions:
             casino_id=casino.casino_id,
             player_id=player.player_id if player else None,
             currency=player.currency if player else None,
-            refresh_token=self._vault.seal(player.refresh_token) if player else None,
+            refresh_token=_sealed(self._vault, player) if player else None,
             token_hash=token_hash(player.refresh_token) if player else None,
             language=opened_with.language,
             view_type=opened_with.view_type,
@@ -84,7 +84,7 @@ class FrameSessions:
             return None
         player = None
         if row.player_id is not None and row.partner_user_id and row.currency and row.refresh_token:
-            token = self._vault.open(row.refresh_token)
+            token = self._vault.open(row.refresh_token, _place(row.player_id))
             player = FramePlayer(row.player_id, row.partner_user_id, row.currency, row.blocked, token)
         view_type: ViewType = "mobile" if row.view_type == "mobile" else "desktop"
         opened_with = OpenedWith(row.language, view_type, row.tag_id)
@@ -101,7 +101,7 @@ class FrameSessions:
             held=token_hash(held),
             player_id=player.player_id,
             currency=player.currency,
-            refresh_token=self._vault.seal(player.refresh_token),
+            refresh_token=_sealed(self._vault, player),
             token_hash=token_hash(player.refresh_token),
             idle=IDLE,
         )
@@ -116,6 +116,15 @@ class FrameSessions:
     async def forget(self) -> None:
         """Delete sessions that have been over for a day."""
         await self._database.execute(statements.FORGET, kept_for=_KEPT_FOR)
+
+
+def _sealed(vault: Vault, player: AuthenticatedPlayer) -> str:
+    return vault.seal(player.refresh_token, _place(player.player_id))
+
+
+def _place(player_id: int) -> Place:
+    # A token is that of all sessions of its player that hold it.
+    return Place("frame_session", player_id, "refresh_token")
 
 
 class ShownBalances:

@@ -10,7 +10,7 @@ from betcore.db.database import Database
 from betcore.db.statements import launches
 from betcore.domain.errors import PlayRefused
 from betcore.domain.launch import LaunchedGame, LaunchingSession, LaunchRequest, Limits
-from betcore.runtime.vault import Vault
+from betcore.runtime.vault import Place, Vault
 
 # Longer than a launch takes: after it, the process that began one without an end is gone.
 LOST_AFTER = timedelta(seconds=15)
@@ -70,12 +70,12 @@ class Launches:
         row = await self._database.one_row(launches.STANDING, **_key(request), lost_after=LOST_AFTER)
         if row is None:
             return None
-        frame_uri = None if row.frame_uri is None else self._vault.open(row.frame_uri)
+        frame_uri = None if row.frame_uri is None else self._vault.open(row.frame_uri, _place(row.session_id))
         return Standing(row.session_id, row.end_reason, row.expires_at, frame_uri, row.lost)
 
     async def launched(self, session_id: str, frame_uri: str) -> bool:
         """Record that the provider has launched the game; return False if the session was ended in between."""
-        given = {"session_id": session_id, "frame_uri": self._vault.seal(frame_uri)}
+        given = {"session_id": session_id, "frame_uri": self._vault.seal(frame_uri, _place(session_id))}
         return await self._database.one_row(launches.LAUNCHED, **given) is not None
 
     async def end(self, session_id: str, reason: str) -> None:
@@ -141,6 +141,10 @@ def opened(row: launches.OpenedRow | None) -> Opened | None:
     if row is None or row.session_id is None or row.expires_at is None:
         return None
     return Opened(row.session_id, row.expires_at, str(row.player_ref or ""))
+
+
+def _place(session_id: str) -> Place:
+    return Place("launch", session_id, "frame_uri")
 
 
 def _key(request: LaunchRequest) -> dict[str, object]:

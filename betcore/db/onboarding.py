@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from betcore.db import tables, validation
 from betcore.db.engine import typed
+from betcore.db.partners import secret_place
 from betcore.db.row_mapping import time_text
 from betcore.domain import profiles
 from betcore.domain.errors import NotFound, PreconditionFailed
@@ -72,6 +73,9 @@ _PARTNERS: dict[PartnerKind, _PartnerTable] = {
     "casino": _PartnerTable("casino", tables.casino, "partner_client_id", "api_host"),
 }
 
+# A casino's number is known before its row is written: its secret is sealed for it.
+_NEXT_CLIENT_ID = select(func.nextval(func.pg_get_serial_sequence("casino", "partner_client_id")))
+
 
 class Onboarding:
     """Adds and changes providers and casinos; a partner is addressed by its kind and its name.
@@ -87,11 +91,14 @@ class Onboarding:
     async def add_provider(self, name: str, base_url: str, profile: str = "") -> Json:
         """Add a provider; return its ``counterparty_id`` and ``secret``. ``profile`` is YAML."""
         read = profiles.read(ProviderProfile, profile)
-        return await self._add(_PARTNERS["provider"], name, base_url, read, counterparty_id=str(uuid4()))
+        return await self._add(_PARTNERS["provider"], name, base_url, read, str(uuid4()))
 
     async def add_casino(self, name: str, api_host: str, profile: str = "", confirmation: str | None = None) -> Json:
         """Add a casino; return its ``partner_client_id`` and ``secret``. ``confirmation`` wins over the YAML's."""
-        return await self._add(_PARTNERS["casino"], name, api_host, _casino_profile(profile, confirmation))
+        read = _casino_profile(profile, confirmation)
+        async with self._engine.connect() as connection:
+            number: int = (await connection.execute(_NEXT_CLIENT_ID)).scalar_one()
+        return await self._add(_PARTNERS["casino"], name, api_host, read, number)
 
     async def listed(self, kind: PartnerKind) -> list[Json]:
         """Return all partners of a kind by name, without secrets."""
@@ -156,14 +163,21 @@ class Onboarding:
         partners = _PARTNERS[kind]
         secret = secrets.token_urlsafe(NEW_SECRET_BYTES)
         ended = {} if validation.overlap(overlap) else _no_tokens(partners)
-        row = await self._change(
-            partners,
-            name,
-            secret=self._vault.seal(secret),
-            previous_secret=partners.table.c.secret,
-            previous_until=func.now() + timedelta(seconds=overlap),
-            **ended,
-        )
+        rows: list[PartnerRow] = []
+        while not rows:
+            stands = await self._named(partners, name)
+            replaced = update(partners.table).where(
+                partners.table.c.name == name, partners.table.c.secret == stands.secret
+            )
+            values = {
+                "secret": self._vault.seal(secret, secret_place(kind, stands.identity)),
+                "previous_secret": self._as_previous(kind, stands, overlap),
+                "previous_until": func.now() + timedelta(seconds=overlap),
+                **ended,
+            }
+            # None if it was rotated by another process in between.
+            rows = await self._all(replaced.values(**values).returning(*partners.columns))
+        [row] = rows
         return {
             "name": row.name,
             partners.identity: row.identity,
@@ -175,18 +189,31 @@ class Onboarding:
         """Return the newest secret in clear: for the sandbox alone, whose secrets guard nothing."""
         partners = _PARTNERS[kind]
         row = await self._named(partners, name)
-        return self._vault.open(row.secret)
+        return self._vault.open(row.secret, secret_place(kind, row.identity))
+
+    def _as_previous(self, kind: PartnerKind, stands: PartnerRow, overlap: int) -> str:
+        """Return a secret sealed for the place of the previous one. Raise Misconfigured(wrong_secret_key)."""
+        if not overlap:
+            # It holds no longer: it may be replaced because its key is lost.
+            return stands.secret
+        secret = self._vault.open(stands.secret, secret_place(kind, stands.identity))
+        return self._vault.seal(secret, secret_place(kind, stands.identity, previous=True))
 
     async def _add(
-        self, partners: _PartnerTable, name: str, address: str, profile: ProviderProfile | CasinoProfile, **more: str
+        self,
+        partners: _PartnerTable,
+        name: str,
+        address: str,
+        profile: ProviderProfile | CasinoProfile,
+        identity: str | int,
     ) -> Json:
         secret = secrets.token_urlsafe(NEW_SECRET_BYTES)
         values = {
             "name": validation.name("name", name),
             partners.address: validation.address(partners.address, address),
             "profile": profile.model_dump(mode="json"),
-            "secret": self._vault.seal(secret),
-            **more,
+            "secret": self._vault.seal(secret, secret_place(partners.kind, identity)),
+            partners.identity: identity,
         }
         statement = insert(partners.table).values(**values).on_conflict_do_nothing(index_elements=["name"])
         rows = await self._all(statement.returning(*partners.columns))

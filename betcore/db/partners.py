@@ -9,9 +9,9 @@ from betcore.db.existence import Existence
 from betcore.db.statements import partners
 from betcore.db.statements.partners import CasinoRow
 from betcore.domain.errors import NotFound
-from betcore.domain.partners import Casino, CasinoAccount, Provider
+from betcore.domain.partners import Casino, CasinoAccount, PartnerKind, Provider
 from betcore.domain.profiles import CasinoProfile, ProviderProfile
-from betcore.runtime.vault import Vault
+from betcore.runtime.vault import Place, Vault
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -78,7 +78,7 @@ class Partners:
             name=row.name,
             base_url=row.base_url,
             profile=ProviderProfile.model_validate(row.profile),
-            secrets=self._secrets(row.secret, row.previous),
+            secrets=self._secrets("provider", row.counterparty_id, row.secret, row.previous),
             disabled=row.disabled_at is not None,
             suspended=row.suspended_at is not None,
         )
@@ -91,7 +91,8 @@ class Partners:
         row = await self._database.one_row(partners.ACCOUNT, partner_client_id=partner_client_id)
         if row is None:
             return None
-        return CasinoAccount(_casino_of(row.casino), self._secrets(row.secret, row.previous), row.token_generation)
+        secrets = self._secrets("casino", row.casino.partner_client_id, row.secret, row.previous)
+        return CasinoAccount(_casino_of(row.casino), secrets, row.token_generation)
 
     async def frame_hosts(self) -> tuple[str, ...]:
         """Return the hosts on which the providers that are not disabled show their games."""
@@ -107,9 +108,16 @@ class Partners:
     async def _read_origins(self, _: str) -> tuple[str, ...]:
         return tuple(row.origin for row in await self._database.all_rows(partners.ORIGINS))
 
-    def _secrets(self, secret: str, previous: str | None) -> tuple[str, ...]:
-        sealed = (secret, previous) if previous else (secret,)
-        return tuple(self._vault.open(one) for one in sealed)
+    def _secrets(self, kind: PartnerKind, identity: str | int, secret: str, previous: str | None) -> tuple[str, ...]:
+        opened = self._vault.open(secret, secret_place(kind, identity))
+        if previous is None:
+            return (opened,)
+        return opened, self._vault.open(previous, secret_place(kind, identity, previous=True))
+
+
+def secret_place(kind: PartnerKind, identity: str | int, *, previous: bool = False) -> Place:
+    """Return the place to which a partner's secret is sealed: the identity is what the partner signs in with."""
+    return Place(kind, identity, "previous_secret" if previous else "secret")
 
 
 def _casino_of(row: CasinoRow) -> Casino:

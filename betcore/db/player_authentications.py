@@ -11,7 +11,7 @@ from betcore.db.statements import player_authentications as statements
 from betcore.domain.errors import PlayCode, PlayRefused
 from betcore.domain.partners import Casino
 from betcore.domain.players import AuthenticatedPlayer, CasinoUser, token_hash
-from betcore.runtime.vault import Vault
+from betcore.runtime.vault import Place, Vault
 
 # What came of a call is also what another one with the same token gets, for so long. A launch may take half a minute:
 # who repeats it because it has failed, or because its answer was lost, must still find the casino's next token here.
@@ -65,7 +65,7 @@ class Flights:
             return str(row.flight)
         if row.result is None or row.player_id is None:
             raise _refusal(cast(PlayCode, row.outcome))
-        return _player(row.player_id, CasinoUser(**json.loads(self._vault.open(row.result))))
+        return _player(row.player_id, CasinoUser(**json.loads(self._vault.open(row.result, _place(mine)))))
 
     async def again(self, flight: Flight) -> bool:
         """Begin a second attempt; return False if another process has taken the call over."""
@@ -80,7 +80,7 @@ class Flights:
 
     def keeping(self, flight: Flight, user: CasinoUser) -> dict[str, object]:
         """Return what keeps the casino's answer."""
-        result = self._vault.seal(json.dumps(asdict(user)))
+        result = self._vault.seal(json.dumps(asdict(user)), _place(flight))
         return {**asdict(flight), "partner_user_id": user.partner_user_id, "result": result}
 
     async def refused(self, flight: Flight, code: PlayCode) -> PlayRefused:
@@ -91,6 +91,10 @@ class Flights:
     async def forget(self) -> None:
         """Delete what came of calls that are too old to be shared."""
         await self._database.execute(statements.FORGET, kept_for=_KEPT_FOR)
+
+
+def _place(flight: Flight) -> Place:
+    return Place("player_authentication", f"{flight.casino_id}/{flight.token_hash}", "result")
 
 
 def _player(player_id: int, user: CasinoUser) -> AuthenticatedPlayer:

@@ -90,8 +90,12 @@ GRANTS: Mapping[Role, Mapping[str, str]] = {
         f"SELECT ({_KEY})": "signing_key",
     },
 }
-# Roles that take BetIds, which is what a sequence counts.
-NUMBERS: Mapping[Role, str] = {"api": "bet_number", "worker": "bet_number", "ops": "bet_number"}
+# Sequences that a role counts on by itself: those of BetIds, and of the numbers of casinos.
+NUMBERS: Mapping[Role, str] = {
+    "api": "bet_number",
+    "worker": "bet_number",
+    "ops": "bet_number casino_partner_client_id_seq",
+}
 
 
 def statements(role: Role) -> Iterator[str]:
@@ -103,4 +107,4 @@ def statements(role: Role) -> Iterator[str]:
     for privileges, tables in GRANTS[role].items():
         yield f"GRANT {privileges} ON {', '.join(tables.split())} TO {to}"
     if role in NUMBERS:
-        yield f"GRANT USAGE ON SEQUENCE {NUMBERS[role]} TO {to}"
+        yield f"GRANT USAGE ON SEQUENCE {', '.join(NUMBERS[role].split())} TO {to}"

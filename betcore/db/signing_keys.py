@@ -23,7 +23,7 @@ from betcore.db.row_mapping import time_text
 from betcore.db.statements import signing_keys
 from betcore.db.statements.signing_keys import KeyRow
 from betcore.domain.errors import Misconfigured, NotFound
-from betcore.runtime.vault import Vault
+from betcore.runtime.vault import Place, Vault
 
 # Any number: processes that would make a key at the same time wait for each other under it.
 _LOCK = 7_310_522
@@ -127,7 +127,7 @@ class SigningKeys:
         private_key = await asyncio.to_thread(generate_private_key, 65537, 2048)
         pem = private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
         kid = _thumbprint(private_key.public_key())
-        await transaction.execute(signing_keys.INSERT, kid=kid, private_pem=self._vault.seal(pem))
+        await transaction.execute(signing_keys.INSERT, kid=kid, private_pem=self._vault.seal(pem, key_place(kid)))
         return kid
 
     async def _read_current(self, _: str) -> SigningKey | None:
@@ -142,7 +142,7 @@ class SigningKeys:
         return self._parse(key).private_key.public_key() if key else None
 
     def _parse(self, key: KeyRow) -> SigningKey:
-        pem = self._vault.open(key.private_pem).encode()
+        pem = self._vault.open(key.private_pem, key_place(key.kid)).encode()
         # A test of its primes would hold up the process for 40 ms. We have made and sealed the key ourselves, and the
         # vault opens nothing that was changed since.
         private_key = load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True)
@@ -152,6 +152,11 @@ class SigningKeys:
         self._current.forget()
         self._listed.forget()
         self._public.forget()
+
+
+def key_place(kid: str) -> Place:
+    """Return the place to which the private part of a key is sealed."""
+    return Place("signing_key", kid, "private_pem")
 
 
 def _base64(data: bytes) -> str:

@@ -8,11 +8,18 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from betcore.domain.errors import Misconfigured
 from betcore.domain.origins import Origin
@@ -35,6 +42,9 @@ class Settings(BaseSettings):
     process: ClassVar[str] = "ops"
 
     data_dir: Path = Field(Path(".betcore"), description="Folder of the embedded stack: databases, logs, keys.")
+    secrets_dir: Path | None = Field(
+        None, description="Folder with a file for each secret setting, such as /run/secrets/betcore_secret_key."
+    )
 
     api_port: Port = Field(8080, description="Port of the API; 0 takes a free one.")
     sandbox_casino_port: Port = Field(8081, description="Port of the sandbox casino; 0 takes a free one.")
@@ -218,8 +228,14 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the sources by priority: arguments, the environment, the running stack in the data folder."""
-        return init_settings, env_settings, _RunningStack(settings_cls, init_settings())
+        """Return the sources by priority: arguments, the environment, files of secrets, the running stack in the data
+        folder."""
+        given = init_settings()
+        stack = _RunningStack(settings_cls, given)
+        folder = given.get("secrets_dir") or os.environ.get("BETCORE_SECRETS_DIR")
+        if not folder:
+            return init_settings, env_settings, stack
+        return init_settings, env_settings, _SecretFiles(settings_cls, Path(str(folder))), stack
 
 
 class ApiSettings(Settings):
@@ -238,6 +254,23 @@ class FeedSettings(Settings):
     """The settings of a feed process."""
 
     process = "feed"
+
+
+class _SecretFiles(SecretsSettingsSource):
+    """The settings that stand in files, one in each, named as their variables in any case."""
+
+    def __call__(self) -> dict[str, Any]:
+        """Return what the files say. Raise Misconfigured (``invalid_settings``) if one cannot be read."""
+        folder = Path(str(self.secrets_dir))
+        try:
+            # The base class would only warn of a folder that is not there.
+            next(folder.iterdir(), None)
+            return super().__call__()
+        except OSError as error:
+            message = f"BETCORE_SECRETS_DIR: {error.filename or folder}: {error.strerror}"
+        except SettingsError as error:
+            message = f"BETCORE_SECRETS_DIR: {error}: {error.__cause__}"
+        raise Misconfigured(message, code="invalid_settings")
 
 
 class _RunningStack(PydanticBaseSettingsSource):

@@ -29,7 +29,8 @@ class PartnerDatabase:
 
     def __init__(self, db: Database, engine: AsyncEngine) -> None:
         self.db, self.engine = db, engine
-        self.vault = Vault(Fernet.generate_key().decode())
+        self.secret_key = Fernet.generate_key().decode()
+        self.vault = Vault(self.secret_key)
         self.onboarding = Onboarding(engine, self.vault)
         self.catalogue = Catalogue(engine)
         self.limits = Limits(engine)
