@@ -424,6 +424,7 @@ async def test_a_word_that_is_missing_keeps_anything_from_being_sent(fixture: Op
     number = str(record.bet_id)
     # Nothing could be sent: there is no Temporal.
     fixture.cli.environment["BETCORE_TEMPORAL_ADDRESS"] = "127.0.0.1:1"
+    del fixture.cli.environment["BETCORE_OPERATOR"]
     for blank in ("", "  ", "x" * 501, "a\nb"):
         for words in (("--operator", blank, "--reason", "a test"), ("--operator", "ann", "--reason", blank)):
             assert (await fixture.refused("void", number, *words))[0] == "invalid_operation"
