@@ -49,6 +49,7 @@ from betcore.db.reconciliations import Reconciliations as Runs
 from betcore.db.reversals import Reversals
 from betcore.db.round_refunds import RoundBets
 from betcore.db.signing_keys import SigningKeys
+from betcore.db.win_reviews import WinReviews
 from betcore.domain import currencies
 from betcore.domain.ids import BETS_QUEUE, WALLET_QUEUE
 from betcore.provider.client import ProviderClient
@@ -107,15 +108,15 @@ class Activities:
     ) -> "Activities":
         """Return all activities over one database, the partners and Temporal."""
         bets, reversals, cashbacks = Bets(database), Reversals(database), CashbackMovements(database)
-        live_reports = LiveReports(database)
+        live_reports, reviews = LiveReports(database), WinReviews(database)
         gateway = CasinoGateway(bets, partners, casinos, notifications, admission)
         return cls(
-            Wallet(gateway, bets, reversals, cashbacks),
+            Wallet(gateway, bets, reviews, reversals, cashbacks),
             ClawBacks(gateway, bets, reversals),
             CashbackWallet(gateway, bets, cashbacks),
             CashbackStarter(client, OpenCashbacks(database)),
             Marks(gateway, casinos, bets, reversals, cashbacks),
-            BetRecords(bets),
+            BetRecords(bets, reviews),
             Recovery(client, OpenBets(database), LiveRecovery(client, live_reports)),
             Reconciler(client, Runs(database), bets, partners, casinos),
             CatalogueKeeper(CatalogueSyncs(database), partners, providers),
@@ -166,7 +167,8 @@ def workers(client: Client, activities: Activities, settings: Settings) -> list[
     live = activities.live_rounds
     fast: list[Activity] = [
         *(wallet.try_stake, wallet.try_credit, claw_backs.try_claw_back),
-        *(records.withdraw, records.take_over, records.unpark, claw_backs.open_reversal),
+        *(records.withdraw, records.take_over, records.unpark, records.decide_review),
+        claw_backs.open_reversal,
         *(cashbacks.open_cashback, cashbacks.try_cancel),
         *(live.record_report, live.record_cancel, live.pass_time),
     ]

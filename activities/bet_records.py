@@ -3,7 +3,8 @@
 from temporalio import activity
 
 from betcore.db.bets import Bets
-from betcore.domain.activity_inputs import Incident, Operation, TakeOver, Unpark, Withdraw
+from betcore.db.win_reviews import WinReviews
+from betcore.domain.activity_inputs import DecideReview, Incident, Operation, TakeOver, Unpark, Withdraw
 from betcore.domain.bet import BetRecord
 from betcore.runtime import failpoints
 
@@ -11,8 +12,9 @@ from betcore.runtime import failpoints
 class BetRecords:
     """The activities of a bet at the database alone."""
 
-    def __init__(self, bets: Bets) -> None:
+    def __init__(self, bets: Bets, reviews: WinReviews) -> None:
         self._bets = bets
+        self._reviews = reviews
 
     @activity.defn(name="withdraw")
     async def withdraw(self, order: Withdraw) -> BetRecord:
@@ -26,6 +28,13 @@ class BetRecords:
     async def take_over(self, order: TakeOver) -> BetRecord:
         """Take over a bet whose workflow is gone; the record's owner says whether that succeeded."""
         return await self._bets.take_over(order.resumed, order.owner)
+
+    @activity.defn(name="decide_review")
+    async def decide_review(self, order: DecideReview) -> BetRecord:
+        """Record that operators release or refuse a win; the record is the bet as it stands then."""
+        record = await self._reviews.decide(order.bet_id, order.owner, order.verdict)
+        await failpoints.reach("review_decided")
+        return record
 
     @activity.defn(name="unpark")
     async def unpark(self, order: Unpark) -> None:

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+import prometheus_client
+
 from activities.admission import FAST, AdmissionControl, Lane, NotAdmitted
 from activities.confirmations import ACCEPT
 from activities.pending_movement import (
@@ -19,6 +21,7 @@ from activities.pending_movement import (
 )
 from betcore.casino.movement import Movement
 from betcore.db.bets import Bets
+from betcore.db.win_reviews import WinReviews
 from betcore.domain.activity_inputs import PAID_TWICE, Incident, Pay, Progress, Step
 from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.cashback import CashbackRecord, CashbackState
@@ -26,7 +29,10 @@ from betcore.domain.claims import Claim, Confirmation
 from betcore.domain.ids import TransactionType
 from betcore.domain.partners import Casino
 from betcore.domain.records import Record
+from betcore.domain.win_review import ReviewState
 from betcore.runtime import failpoints
+
+HELD = prometheus_client.Counter("betcore_wins_held", "Wins that were put into review, by each limit", ["limit"])
 
 
 class CreditRows(ParkingRows, Protocol):
@@ -46,8 +52,9 @@ class CreditRows(ParkingRows, Protocol):
 class PendingCredit:
     """A credit that is owed to the player; ``name`` is the first part of its failpoints."""
 
-    def __init__(self, bets: Bets, rows: CreditRows, pay: Pay) -> None:
+    def __init__(self, bets: Bets, reviews: WinReviews, rows: CreditRows, pay: Pay) -> None:
         self._bets = bets
+        self._reviews = reviews
         self._rows = rows
         self._pay = pay
         self.name = "jackpot" if pay.transaction_type is TransactionType.JACKPOT_PAY_OUT else "credit"
@@ -78,6 +85,10 @@ class PendingCredit:
     async def claim(self, casino: Casino, *, admitted: bool) -> ClaimedMovement | Step:
         """Count a send of the credit; return a Step if it is done, or is not this workflow's to make."""
         pay = self._pay
+        if pay.limits is not None:
+            for limit in await self._reviews.hold(pay):
+                HELD.labels(limit).inc()
+            await failpoints.reach("win_weighed")
         claim = await self._rows.begin_credit(pay)
         if claim.attempts is None:
             return self._step(claim.record)
@@ -157,11 +168,25 @@ def _of_bet(record: BetRecord, pay: Pay) -> Progress:
         return Progress.FOREIGN
     if owned.closed_at is not None or _is_paid_before_its_jackpot(record, pay):
         return Progress.DONE
+    if not pay.reverses and record.state is BetState.ACCEPTANCE and (progress := _of_review(record, pay)):
+        return progress
     if not pay.reverses and _is_decided_otherwise(record, pay):
         return Progress.REFUSED
     if record.reversal is not None or record.state in (BetState.SETTLING, BetState.REFUNDING):
         return Progress.PARKED
     raise RuntimeError(f"bet {record.bet_id} is {record.state}: nothing to credit")
+
+
+def _of_review(record: BetRecord, pay: Pay) -> Progress | None:
+    """Return how a credit stands that a review of the bet's win keeps from beginning; None if none does."""
+    review = record.review
+    if pay.transaction_type is not TransactionType.PAY_OUT:
+        return Progress.REFUSED if record.bound_to else None
+    if review is None or review.state is ReviewState.RELEASED:
+        return None
+    if review.refuses(pay.amount, pay.jackpot):
+        return Progress.WIN_REFUSED
+    return Progress.IN_REVIEW if review.state is ReviewState.IN_REVIEW else None
 
 
 def _is_paid_before_its_jackpot(record: BetRecord, pay: Pay) -> bool:

@@ -54,7 +54,9 @@ class PendingStake:
         pay_in, owner, self._done_codes = self._pay_in, self._order.owner, casino.profile.done_codes
         is_sent = pay_in.stake.minor > 0 or casino.profile.send.zero_stakes
         # A jackpot comes after its win, which has to be known first.
-        has_win_alone = pay_in.win is not None and pay_in.jackpot is None
+        # A win that has limits is weighed when its stake is taken: it cannot be held once it has left with it.
+        is_weighed = pay_in.limits is not None and pay_in.win is not None and pay_in.win.minor > 0
+        has_win_alone = pay_in.win is not None and pay_in.jackpot is None and not is_weighed
         with_win = is_sent and has_win_alone and casino.profile.send.list == "one_step"
         state, refusal = self._first_state(admitted=admitted)
         claim = await self._bets.open(pay_in, owner, state, refusal, with_win=with_win)

@@ -15,6 +15,7 @@ from betcore.casino.movement import made_without_stake
 from betcore.db.bets import Bets
 from betcore.db.cashback_movements import CashbackMovements
 from betcore.db.reversals import Reversals
+from betcore.db.win_reviews import WinReviews
 from betcore.domain.activity_inputs import CloseAtCasino, FindCredit, FindStake, Pay, Progress, Step, TakeStake
 from betcore.domain.ids import TransactionType
 
@@ -22,9 +23,17 @@ from betcore.domain.ids import TransactionType
 class Wallet:
     """The activities that move money: stakes, and all credits."""
 
-    def __init__(self, gateway: CasinoGateway, bets: Bets, reversals: Reversals, cashbacks: CashbackMovements) -> None:
+    def __init__(
+        self,
+        gateway: CasinoGateway,
+        bets: Bets,
+        reviews: WinReviews,
+        reversals: Reversals,
+        cashbacks: CashbackMovements,
+    ) -> None:
         self._gateway = gateway
         self._bets = bets
+        self._reviews = reviews
         self._reversals = reversals
         self._cashbacks = cashbacks
 
@@ -131,4 +140,4 @@ class Wallet:
 
     def _credit(self, pay: Pay) -> PendingCredit:
         rows: CreditRows = self._cashbacks if pay.cashback else self._reversals if pay.reverses else self._bets
-        return PendingCredit(self._bets, rows, pay)
+        return PendingCredit(self._bets, self._reviews, rows, pay)

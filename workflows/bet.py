@@ -73,8 +73,7 @@ class Bet:
             return
         step = await self._open_and_debit()
         if step.progress is Progress.DONE and not step.settled:
-            resolution = await self._resolution.wait()
-            step = await self._pay_out_or_return(resolution)
+            step = await self._resolve()
         if step.progress is Progress.DONE:
             await self._closing.close(unless=self._is_to_be_reversed)
             await self._reverse_if_asked()
@@ -208,8 +207,19 @@ class Bet:
 
     # The outcome
 
+    async def _resolve(self) -> Step:
+        """Wait for the resolution and carry it out; if operators refuse its win, wait for another one."""
+        while True:
+            step = await self._pay_out_or_return(await self._resolution.wait())
+            if step.progress is not Progress.WIN_REFUSED:
+                return step
+            if self._pay_in.win is None:
+                self._inbox.drop_first()
+
     async def _pay_out_or_return(self, resolution: Resolution) -> Step:
         step = await self._credit(resolution)
+        if step.progress is Progress.WIN_REFUSED:
+            return step
         if step.progress is not Progress.FOREIGN:
             self._inbox.report_if_overruled(resolution.asked, self._status.bet)
         if step.progress is Progress.REFUSED:

@@ -5,16 +5,17 @@ from datetime import timedelta
 from temporalio.common import TypedSearchAttributes
 
 from api.provider.call import Call
-from api.provider.schemas import PayInBody, PayInOutBody
+from api.provider.schemas import PayInBody, PayInOutBody, PayOutBody
 from betcore.domain import live_rounds, stake_checks
 from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.jackpots import Jackpot
 from betcore.domain.live_rounds import RoundState
-from betcore.domain.messages import PayIn, Refund, Reverse
+from betcore.domain.messages import PayIn, PayOut, Refund, Reverse
 from betcore.domain.money import Money
 from betcore.domain.partners import Casino
 from betcore.domain.policy import BetPolicy
 from betcore.domain.sessions import Session
+from betcore.domain.win_review import WinLimits
 from betcore.temporal import visibility
 
 
@@ -25,6 +26,7 @@ def pay_in(
     body: PayInBody | PayInOutBody,
     jackpot: Jackpot | None,
     round_state: RoundState | None,
+    limits: WinLimits | None = None,
 ) -> PayIn:
     """Return the command to take a stake, with our own refusal of it if there is one.
 
@@ -53,6 +55,30 @@ def pay_in(
         promo_code=body.promo_code if casino.profile.send.promo else None,
         jackpot=jackpot,
         proof=call.proof,
+        limits=limits if one_step else None,
+    )
+
+
+def pay_out(
+    call: Call,
+    session: Session,
+    body: PayOutBody,
+    win: Money,
+    tax: Money | None,
+    jackpot: Jackpot | None,
+    limits: WinLimits | None,
+) -> PayOut:
+    """Return the command to settle a bet."""
+    return PayOut(
+        player_id=session.player_id,
+        round_id=body.game_round_id,
+        win=win,
+        answer_by=call.answer_by,
+        bet=call.bet(body.bet_id),
+        tax=tax,
+        jackpot=jackpot,
+        proof=call.proof,
+        limits=limits,
     )
 
 

@@ -35,7 +35,7 @@ _CODES = {
     5: "the bet never came (never_seen)",
     6: "contradicts what is recorded (different_data, already_settled, already_refunded, bet_refused)",
     7: "refused (below_min_bet, above_max_bet, player_blocked, limit_reached, game_disabled, round_closed, "
-    "casino_refused, casino_unavailable); nothing moved",
+    "win_refused, casino_refused, casino_unavailable); nothing moved",
     8: "not authorised",
     99: "outcome not known yet; or this call did nothing: a new stake was turned away (overloaded), or calls come too "
     "fast (too_many_calls). Repeat the same call, or send Refund",

@@ -124,7 +124,8 @@ class BetOperations:
             await self._winnings.read(context, session, "winAmount", body.win_amount)
             await self._winnings.read_tax(context, session, casino, body)
             jackpot = await self._winnings.read_jackpot(context, session, body)
-        command = commands.pay_in(call, session, casino, body, jackpot, context.round_state)
+        limits = self._winnings.limits(call, session)
+        command = commands.pay_in(call, session, casino, body, jackpot, context.round_state, limits)
         attributes = commands.search_attributes(call, session)
         bet = call.bet(body.bet_id)
 
@@ -140,6 +141,7 @@ class BetOperations:
             send
             if context.record
             else partial(self._admission.send, call, bet, session.casino_id, context.seen_at, send),
+            waits=answers.is_in_review(context.record, command),
         )
         if answer is Code.NEVER_SEEN and record is None:
             # The workflow is gone and has written no row: the tombstone keeps the stake from ever being sent.
@@ -160,23 +162,15 @@ class BetOperations:
         casino = await self._partners.casino(session.casino_id)
         tax = await self._winnings.read_tax(context, session, casino, body)
         jackpot = await self._winnings.read_jackpot(context, session, body)
-        bet = call.bet(body.bet_id)
-        command = PayOut(
-            player_id=session.player_id,
-            round_id=body.game_round_id,
-            win=win,
-            answer_by=call.answer_by,
-            bet=bet,
-            tax=tax,
-            jackpot=jackpot,
-            proof=call.proof,
-        )
+        bet, limits = call.bet(body.bet_id), self._winnings.limits(call, session)
+        command = commands.pay_out(call, session, body, win, tax, jackpot, limits)
         answer, record = await self._decide(
             call,
             body.bet_id,
             context.record,
             lambda row: answers.to_pay_out(row, command),
             lambda: self._workflows.pay_out(bet, context.record, command, call.seconds_left),
+            waits=answers.is_in_review(context.record, command),
         )
         if answer is Code.NEVER_SEEN and record is None:
             record = await self._refuse_never_seen(call, session, body.bet_id)
@@ -235,13 +229,15 @@ class BetOperations:
         record: BetRecord | None,
         answer: Callable[[BetRecord], Code | None],
         send: Callable[[], Awaitable[BetRecord | None]],
+        *,
+        waits: bool = False,
     ) -> tuple[Code | None, BetRecord | None]:
-        """Return the answer of the bet's row. If that does not decide it, ask the bet's workflow.
+        """Return the answer of the bet's row. If that does not decide it, ask the bet's workflow, unless it ``waits``.
 
         The row is read again after a workflow that is gone: it outlives the workflow. ``never_seen`` without a row
         says that there is neither.
         """
-        if record is None or answer(record) is Code.OUTCOME_UNKNOWN:
+        if record is None or (answer(record) is Code.OUTCOME_UNKNOWN and not waits):
             try:
                 record = await send() or await self._requests.find(call.provider.provider_id, provider_bet_id)
             except OutcomeUnknown as error:

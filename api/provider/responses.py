@@ -39,6 +39,7 @@ RESPONSE_CODES: dict[str, tuple[int, int]] = {
     Code.LIMIT_REACHED: (7, 200),
     Code.GAME_DISABLED: (7, 200),
     Code.ROUND_CLOSED: (7, 200),
+    Code.WIN_REFUSED: (7, 200),
     Code.CASINO_REFUSED: (7, 200),
     Code.CASINO_UNAVAILABLE: (7, 200),
     Code.NOT_AUTHORISED: (8, 401),

@@ -1,6 +1,7 @@
 """Winnings in providers' calls, and jackpots beside them. The player of a known bet may have won: what cannot be read
 is an incident."""
 
+from api.provider.call import Call
 from api.provider.schemas import PayInOutBody, PayOutBody
 from betcore.db.bets import Bets
 from betcore.db.jackpot_pools import JackpotPools
@@ -10,6 +11,7 @@ from betcore.domain.jackpots import Jackpot
 from betcore.domain.money import Money
 from betcore.domain.partners import Casino
 from betcore.domain.sessions import RequestContext, Session
+from betcore.domain.win_review import WinLimits
 
 # The longest text of an incident about winnings.
 _LONGEST_SENT = 100
@@ -65,6 +67,10 @@ class Winnings:
             await self.file_unreadable(context, session, f"jackpotId {body.jackpot_id}")
             raise JackpotUnknown("jackpotId is no jackpot that this bet can win")
         return jackpot
+
+    def limits(self, call: Call, session: Session) -> WinLimits | None:
+        """Return the limits beyond which a win waits for two operators, by the provider's profile as it is now."""
+        return WinLimits.of(call.provider.profile, session.currency)
 
     async def file_unreadable(self, context: RequestContext, session: Session, sent: str) -> None:
         """File an incident if the bet is known; ``sent`` is what could not be read."""

@@ -83,6 +83,18 @@ def settle(
     _operate(Action.SETTLE, bet, operator, reason, as_json, data_dir, win)
 
 
+@ops.command("release")
+def release(bet: Bet, operator: Operator, reason: Reason, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Pay a win that is in review. Always takes two operators."""
+    _operate(Action.RELEASE, bet, operator, reason, as_json, data_dir)
+
+
+@ops.command("refuse")
+def refuse(bet: Bet, operator: Operator, reason: Reason, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Do not pay a win that is in review; the bet waits for another PayOut or a Refund. Always takes two operators."""
+    _operate(Action.REFUSE, bet, operator, reason, as_json, data_dir)
+
+
 @ops.command("mark-paid")
 def mark_paid(bet: Bet, operator: Operator, reason: Reason, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Record a parked payment as paid by hand, once the casino's list has twice had none of ours."""

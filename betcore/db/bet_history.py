@@ -4,7 +4,9 @@ Amounts are text in major units, times ISO 8601 in UTC; no personal data.
 """
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from betcore.db.database import Database, Transaction
 from betcore.db.row_mapping import amount_text, time_text
@@ -193,6 +195,7 @@ def _bet(row: NamedBetRow) -> Json:
         "currency": bet.currency,
         "stake": amount_text(bet.stake, bet.currency),
         "win": amount_text(bet.win, bet.currency),
+        "review": None if bet.review is None else _review(bet.review, bet.currency),
         "accepted_balance": amount_text(bet.accepted_balance, bet.currency),
         "closed_balance": amount_text(bet.closed_balance, bet.currency),
         "lives": bet.lives,
@@ -202,6 +205,17 @@ def _bet(row: NamedBetRow) -> Json:
         "withdrawn_at": time_text(bet.withdrawn_at),
         "closed_at": time_text(bet.closed_at),
     }
+
+
+def _review(review: Mapping[str, Any], currency: str) -> str:
+    """Return a win that is or was in review in words: what is asked for, beyond which limits, and what was decided."""
+    asked = review["asked"]
+    win = f"{currency} {amount_text(Decimal(asked['win']), currency)}"
+    if asked["jackpot"] is not None:
+        win += f" with a jackpot of {amount_text(Decimal(asked['jackpot']), currency)}"
+    elif asked["jackpot_id"] is not None:
+        win += f" with pool {asked['jackpot_id']}"
+    return f"{review['state']}: {win}, beyond {', '.join(review['reasons'])}"
 
 
 def _movement(row: MovementRow, currency: str) -> Json:

@@ -14,6 +14,7 @@ from betcore.db.jackpots import JackpotWins
 from betcore.db.row_mapping import BetRow, as_json, columns_of, record_of
 from betcore.db.statement import Statement
 from betcore.db.statements import accepts, bets, movements, notes, one_step, open_bets
+from betcore.db.win_reviews import asked_in_row
 from betcore.domain.activity_inputs import Incident, Pay
 from betcore.domain.bet import BetRecord, BetState
 from betcore.domain.claims import Claim, Confirmation, ReadAccept
@@ -162,6 +163,7 @@ class Bets:
             pays_out=transaction_type is TransactionType.PAY_OUT,
             data=as_json({"type": int(transaction_type), "amount": str(amount)}),
             proof=as_json(in_event(pay.proof)),
+            asked=asked_in_row(pay),
         )
         if row is None:
             raise LookupError(f"no bet {pay.bet_id}")

@@ -28,6 +28,7 @@ KINDS = {
     "catalogue_failed": "a provider's list of games could not be had or believed; its games stay as they are",
     "catalogue_shrunk": "most of a provider's games are missing from its list; they stay until an operator accepts it",
     "cashback_not_cancelled": "the casino did not take a cashback back: the player keeps it",
+    "win_in_review": "a win is beyond a limit of its provider: it waits until two operators release or refuse it",
     "paid_twice": "a payment was marked as paid by hand, and the casino has made it as well: the player has it twice",
 }
 

@@ -4,6 +4,7 @@ from betcore.db.claims import claim_of, claimed
 from betcore.db.database import Database
 from betcore.db.row_mapping import as_json, record_of
 from betcore.db.statements import bets, jackpots
+from betcore.db.win_reviews import asked_in_row
 from betcore.domain.activity_inputs import Pay
 from betcore.domain.bet import BetRecord
 from betcore.domain.claims import Claim
@@ -32,12 +33,14 @@ class JackpotWins:
             tax=pay.tax.minor if pay.tax else None,
             jackpot=jackpot.amount.minor if jackpot.amount else None,
             jackpot_id=jackpot.jackpot_id,
+            asked=asked_in_row(pay),
         )
         if row is not None:
             await failpoints.reach("jackpot_decided")
             return
         [stands] = await self._database.all_rows(bets.AS_IT_STANDS, bet_id=pay.bet_id)
         waits = stands.owner == pay.owner and stands.state == "acceptance" and stands.withdrawn_at is None
+        waits = waits and stands.review is None
         if waits and stands.jackpot is None:
             # Paid without it, the bet would end, and its jackpot would be lost.
             raise LookupError(f"bet {pay.bet_id} cannot win {jackpot}")

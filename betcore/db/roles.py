@@ -43,7 +43,7 @@ _MONEY = (
     "cashback_rule_version cashback_rule_run jackpot jackpot_entry jackpot_stake jackpot_proposal"
 )
 _ROUNDS = "live_game live_round live_proposal"
-_PROGRESS = "casino_health catalogue_sync reconciliation finding sweep_cursor"
+_PROGRESS = "casino_health catalogue_sync reconciliation finding sweep_cursor paid_minute"
 
 # For each role: privileges, as they stand in GRANT, and the tables on which it has them. It has none that is not here.
 GRANTS: Mapping[Role, Mapping[str, str]] = {
@@ -77,7 +77,7 @@ GRANTS: Mapping[Role, Mapping[str, str]] = {
     "ops": {
         "SELECT": "reversal launch request_id shown_balance early_pay_out incident_count jackpot_stake live_round "
         "live_proposal cashback_rule_version casino_health reconciliation finding sweep_cursor bet movement "
-        "admin_event",
+        "admin_event paid_minute",
         "SELECT, INSERT, UPDATE": f"provider casino signing_key {_CATALOGUE} player session cashback_proposal "
         "cashback_rule_run jackpot jackpot_proposal live_game catalogue_sync",
         "SELECT, INSERT": f"{_EVENTS} jackpot_entry",

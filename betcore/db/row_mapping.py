@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from betcore.domain.bet import BetRecord, BetState, ReversalRecord, ReversalState
 from betcore.domain.cashback import CashbackRecord, CashbackState
 from betcore.domain.errors import BetcoreError, Code
+from betcore.domain.jackpots import Jackpot
 from betcore.domain.messages import PayIn
 from betcore.domain.money import Money, minor_units
+from betcore.domain.win_review import Review, ReviewState
 
 
 def money_of(value: Decimal | None, currency: str) -> Money | None:
@@ -79,6 +82,7 @@ class BetRow:
     jackpot: Decimal | None
     jackpot_id: int | None
     win_paid_at: datetime | None
+    review: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,7 @@ def record_of(bet: BetRow, reversal: ReversalRow | None = None) -> BetRecord:
         jackpot=money_of(bet.jackpot, bet.currency),
         jackpot_id=bet.jackpot_id,
         win_paid_at=bet.win_paid_at,
+        review=None if bet.review is None else _review_of(bet.review, bet.currency),
     )
 
 
@@ -179,6 +184,21 @@ def columns_of(pay_in: PayIn) -> dict[str, object]:
         "jackpot": pay_in.jackpot.amount.minor if pay_in.jackpot and pay_in.jackpot.amount else None,
         "jackpot_id": pay_in.jackpot.jackpot_id if pay_in.jackpot else None,
     }
+
+
+def _review_of(review: Mapping[str, Any], currency: str) -> Review:
+    asked, tax = review["asked"], review["tax"]
+    jackpot = None
+    if asked["jackpot"] is not None:
+        jackpot = Jackpot(amount=Money(minor=asked["jackpot"], currency=currency))
+    elif asked["jackpot_id"] is not None:
+        jackpot = Jackpot(jackpot_id=asked["jackpot_id"])
+    return Review(
+        state=ReviewState(str(review["state"])),
+        win=Money(minor=asked["win"], currency=currency),
+        jackpot=jackpot,
+        tax=None if tax is None else Money(minor=tax, currency=currency),
+    )
 
 
 def _reversal_of(row: ReversalRow, currency: str) -> ReversalRecord:

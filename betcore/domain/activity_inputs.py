@@ -16,6 +16,7 @@ from betcore.domain.money import Money
 from betcore.domain.policy import Retry
 from betcore.domain.proof import Proof
 from betcore.domain.records import Record
+from betcore.domain.win_review import ReviewState, WinLimits
 
 
 class Progress(StrEnum):
@@ -27,6 +28,8 @@ class Progress(StrEnum):
     AWAITED = "awaited"  # the casino has received it and will confirm or refuse it with an Accept
     PARKED = "parked"  # an operator must decide
     ABSENT = "absent"  # a claw-back that is certainly not at the casino, and may be sent in another window
+    IN_REVIEW = "in_review"  # a win that two operators must release or refuse
+    WIN_REFUSED = "win_refused"  # a win that two operators have refused; the bet goes on without it
     FOREIGN = "foreign"  # another workflow owns the row, or the row is not of the bet that the input names
 
     @property
@@ -103,6 +106,8 @@ class Pay(Message):
     jackpot: Jackpot | None = None
     # Of the provider's message; None if an operator or the service has sent it.
     proof: Proof | None = None
+    # Beyond which a win waits for two operators.
+    limits: WinLimits | None = None
 
 
 class FindCredit(Message):
@@ -164,6 +169,14 @@ class Unpark(Message):
     bet_id: int
     owner: str
     transaction_type: TransactionType
+
+
+class DecideReview(Message):
+    """Release or refuse a win, as two operators have decided."""
+
+    bet_id: int
+    owner: str
+    verdict: ReviewState
 
 
 class Operation(Message):

@@ -57,6 +57,8 @@ def to_pay_out(record: BetRecord, call: PayOut) -> Code | None:
         case BetState.ACCEPTANCE if record.withdrawn_at is not None:
             # No pay-out can begin any more: the stake goes back.
             return Code.ALREADY_REFUNDED
+        case BetState.ACCEPTANCE if is_refused(record, call):
+            return Code.WIN_REFUSED
         case BetState.REFUSED:
             return Code.NEVER_SEEN if record.refusal is Code.NEVER_SEEN else Code.BET_REFUSED
         case BetState.REFUNDING | BetState.REFUNDED:
@@ -66,6 +68,16 @@ def to_pay_out(record: BetRecord, call: PayOut) -> Code | None:
             return Code.ALREADY_REFUNDED if record.reversed_by is not None else None
         case _:
             return Code.OUTCOME_UNKNOWN
+
+
+def is_refused(record: BetRecord, call: PayOut) -> bool:
+    """Return whether operators have refused to pay what a call asks for. Another win may still be right."""
+    return record.review is not None and record.review.refuses(call.win, call.jackpot)
+
+
+def is_in_review(record: BetRecord | None, call: PayIn | PayOut) -> bool:
+    """Return whether what a call asks to pay waits for operators: no repeat of it changes anything."""
+    return record is not None and record.review is not None and record.review.holds(call.win, call.jackpot)
 
 
 def to_refund(record: BetRecord, call: Refund) -> Code | None:

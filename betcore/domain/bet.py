@@ -7,6 +7,7 @@ from betcore.domain.errors import Code
 from betcore.domain.ids import TransactionType
 from betcore.domain.message_base import Message
 from betcore.domain.money import Money
+from betcore.domain.win_review import Review, ReviewState
 
 
 class BetState(StrEnum):
@@ -83,6 +84,8 @@ class BetRecord(Message):
     jackpot: Money | None = None
     jackpot_id: int | None = None
     win_paid_at: datetime | None = None
+    # The win that waits for two operators, or what they have decided of it.
+    review: Review | None = None
 
     @property
     def number(self) -> int:
@@ -96,8 +99,20 @@ class BetRecord(Message):
 
     @property
     def standing(self) -> str:
-        """Return its state in words, with that of its reversal."""
+        """Return its state in words, with that of its reversal, or that its win is in review."""
+        if self.is_in_review:
+            return f"{self.state}, its win in review"
         return self.state if self.reversal is None else f"{self.state}, its reversal {self.reversal.state}"
+
+    @property
+    def is_in_review(self) -> bool:
+        """Return whether its win waits for two operators."""
+        return self.review is not None and self.review.state is ReviewState.IN_REVIEW
+
+    @property
+    def bound_to(self) -> Review | None:
+        """Return the win without which the bet has no outcome: in review, or released and not begun to be paid."""
+        return self.review if self.state is BetState.ACCEPTANCE and self.review and self.review.binds else None
 
     @property
     def has_jackpot(self) -> bool:

@@ -64,6 +64,7 @@ class Code(StrEnum):
     LIMIT_REACHED = "limit_reached"
     GAME_DISABLED = "game_disabled"
     ROUND_CLOSED = "round_closed"
+    WIN_REFUSED = "win_refused"
     CASINO_REFUSED = "casino_refused"
     CASINO_UNAVAILABLE = "casino_unavailable"
     OUTCOME_UNKNOWN = "outcome_unknown"

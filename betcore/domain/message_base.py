@@ -16,6 +16,7 @@ _NO_FACTS = frozenset(
         "after_pay_out",
         "reversal",
         "proof",
+        "limits",
     }
 )
 

@@ -12,6 +12,7 @@ from betcore.domain.message_base import Message
 from betcore.domain.money import Money
 from betcore.domain.policy import BetPolicy, MovementPolicy
 from betcore.domain.proof import Proof
+from betcore.domain.win_review import WinLimits
 
 
 class Resumed(Message):
@@ -56,6 +57,8 @@ class PayIn(Message):
     # Beside the win of a PayInOut.
     jackpot: Jackpot | None = None
     proof: Proof | None = None
+    # Of the win of a PayInOut; None if the provider's profile has none.
+    limits: WinLimits | None = None
 
     @property
     def event_type(self) -> str:
@@ -94,6 +97,8 @@ class PayOut(Message):
     tax: Money | None = None
     jackpot: Jackpot | None = None
     proof: Proof | None = None
+    # None if the provider's profile has none, or an operator settles the bet.
+    limits: WinLimits | None = None
 
     @property
     def event_type(self) -> str:
@@ -144,6 +149,8 @@ class Action(StrEnum):
     MARK_PAID = "mark-paid"
     MARK_TAKEN = "mark-taken"
     MARK_NOT_TAKEN = "mark-not-taken"
+    RELEASE = "release"
+    REFUSE = "refuse"
 
 
 class Operate(Message):

@@ -94,6 +94,18 @@ class Live(_Section):
     refund_cancelled: bool = False
 
 
+class WinReview(_Section):
+    """Wins beyond these wait for two operators; amounts by currency, in its major units. By default none does.
+
+    ``as_launched`` also holds wins beyond what launches tell the provider: the game's ``maxOdd``, ``launch.max_win``.
+    """
+
+    max_win: dict[str, Amount] = {}
+    max_odd: Annotated[Decimal, Field(gt=0, lt=10**9, allow_inf_nan=False)] | None = None
+    per_hour: dict[str, Amount] = {}
+    as_launched: bool = False
+
+
 class ProviderProfile(_PartnerProfile):
     """How the service treats one provider."""
 
@@ -111,6 +123,7 @@ class ProviderProfile(_PartnerProfile):
     frame_hosts: tuple[FrameHost, ...] = ()
     launch: Launch = Launch()
     live: Live = Live()
+    win_review: WinReview = WinReview()
     session_idle: Seconds = 7200.0
     session_lifetime: Seconds = 86400.0
     rate: Rate | None = Rate()

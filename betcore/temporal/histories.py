@@ -27,7 +27,7 @@ class Kind(NamedTuple):
 
 
 _STATUSES = {
-    "Bet": ("open", "unknown", "owed", "parked", "overdue", "closing"),
+    "Bet": ("open", "unknown", "owed", "parked", "in_review", "overdue", "closing"),
     "Reversal": ("reversing", "unknown", "owed", "parked", "closing", "reopening"),
     "Cashback": ("issuing", "cancelling", "unknown", "owed", "parked"),
 }

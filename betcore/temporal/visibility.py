@@ -30,6 +30,7 @@ _TROUBLE = {
     "unknown": "it is sent again until its last moment, and then looked for at the casino. Nothing is to be done.",
     "owed": "it is sent again, with growing gaps, until the casino has made it. `ops retry` sends it now.",
     "parked": "operators decide. `ops show` has the reason, `ops retry` tries it again, `ops mark-...` ends it.",
+    "in_review": "its win is beyond a limit: two operators release it (`ops release`) or refuse it (`ops refuse`).",
     "overdue": "it waits for its PayOut. `ops settle` or `ops void` ends it.",
     "closing": "the casino is asked again to close the bet. No money and no answer waits for that.",
     "reopening": "the casino is asked again to open the bet, so that it can be taken back.",

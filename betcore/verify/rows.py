@@ -29,6 +29,8 @@ FAULTS = {
     "told_too_soon": ("told", 'its provider was answered "done" before it was'),
     "told_too_late": ("told", 'its provider was answered "done" and the bet was taken back unless told'),
     "settled_untold": ("told", "it is paid out and does not count as told"),
+    "review_untold": ("owed", "its win is in review, and no incident tells a person"),
+    "refused_paid": ("outcome", "it is paid the win that operators have refused"),
     "parked_untold": ("owed", "a movement is parked, and no incident tells a person"),
 }
 

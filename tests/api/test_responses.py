@@ -35,7 +35,7 @@ def test_the_table_is_that_of_the_protocol() -> None:
         (6, 200): ["different_data", "already_settled", "already_refunded", "bet_refused"],
         (7, 200): [
             *("below_min_bet", "above_max_bet", "player_blocked", "limit_reached", "game_disabled"),
-            *("round_closed", "casino_refused", "casino_unavailable"),
+            *("round_closed", "win_refused", "casino_refused", "casino_unavailable"),
         ],
         (8, 401): ["not_authorised"],
         (99, 503): ["outcome_unknown", "overloaded"],

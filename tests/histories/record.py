@@ -37,6 +37,7 @@ from betcore.domain.messages import Action, Operate, Operated, PayIn, PayOut
 from betcore.domain.money import Money
 from betcore.domain.open_bets import BET, REVERSAL, OpenBet
 from betcore.domain.reconciliation import Reconcile
+from betcore.domain.win_review import WinLimits
 from betcore.runtime.settings import Settings
 from betcore.temporal import live_games
 from devkit.stack import postgres
@@ -55,6 +56,7 @@ _FOLDER = Path(__file__).parent
 _MAKE_CASHBACK = "/cashback-payments/make"
 _MAKE, _LIST, _CLOSE = "/payments/make", "/payments/make-list", "/payments/close"
 _JACKPOT = Jackpot(amount=Money.parse("500.00", "EUR"))
+_LIMITS = WinLimits(max_win=Money.parse("20.00", "EUR"))
 _QUICK = "{message_lifetime: 3, retry: {first: 0.1, cap: 0.2}}"
 
 Play = Callable[[Client, InProcessCasino], Awaitable[WorkflowHandle[Any, Any]]]
@@ -616,6 +618,48 @@ async def _parked(client: Client, casino: InProcessCasino) -> Handle:
 
     await _until_parked(casino)
     return handle
+
+
+@path
+async def released_by_two(client: Client, casino: InProcessCasino) -> Handle:
+    handle = await _in_review(client, casino)
+    for operator in ("ann", "ben"):
+        await _operate(handle, Action.RELEASE, operator)
+    return handle
+
+
+@path
+async def refused_by_two_and_won_less(client: Client, casino: InProcessCasino) -> Handle:
+    handle = await _in_review(client, casino)
+    for operator in ("ann", "ben"):
+        await _operate(handle, Action.REFUSE, operator)
+    less = casino.pay_out(await _pay_in_of(handle), "15.00")
+    await handle.execute_update("pay_out", less.model_copy(update={"limits": _LIMITS}), id="less")
+    return handle
+
+
+@path
+async def refused_by_two_in_one_step(client: Client, casino: InProcessCasino) -> Handle:
+    handle = await begin(client, await casino.pay_in_out("10.00", "25.00", limits=_LIMITS))
+    await _until_in_review(casino)
+    for operator in ("ann", "ben"):
+        await _operate(handle, Action.REFUSE, operator)
+    return handle
+
+
+async def _in_review(client: Client, casino: InProcessCasino) -> Handle:
+    bet = await casino.pay_in()
+    _, handle = await start(client, bet)
+    await handle.signal("pay_out", casino.pay_out(bet, "25.00").model_copy(update={"limits": _LIMITS}))
+    await _until_in_review(casino)
+    return handle
+
+
+async def _until_in_review(casino: InProcessCasino) -> None:
+    async def in_review() -> bool:
+        return bool(await casino.sql("SELECT 1 FROM bet WHERE review ->> 'state' = 'in_review'"))
+
+    await eventually(in_review)
 
 
 async def _operate(

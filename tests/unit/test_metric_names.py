@@ -54,6 +54,7 @@ METRICS = {
     "betcore_stakes_shed_total": (),
     "betcore_stuck": ("why",),
     "betcore_temporal_payloads_refused_total": (),
+    "betcore_wins_held_total": ("limit",),
 }
 # Counted by Temporal's SDK, in workflows (``workflows/support/outcomes.py``).
 OF_THE_SDK = {"betcore_ended_total"}

@@ -32,6 +32,7 @@ def test_an_empty_file_is_a_provider_with_the_documented_defaults() -> None:
             "urls": False,
         },
         "live": {"result_within": 300, "refund_cancelled": False},
+        "win_review": {"max_win": {}, "max_odd": None, "per_hour": {}, "as_launched": False},
         "session_idle": 7200,
         "session_lifetime": 86400,
         "rate": {"per_second": 200, "burst": 400},

@@ -34,7 +34,7 @@ SENT = {
         cashbacks.CASINO cashbacks.PLAYERS cashbacks.OPEN cashbacks.OPEN_OF_CASINO catalogue_sync.*
         circuit_breakers.* compared_rows.* jackpot_pools.ANY jackpot_pools.BOOK jackpot_pools.DUE jackpots.*
         live_reports.* movements.* notes.* one_step.* open_bets.* open_cashbacks.* partners.PROVIDER partners.CASINO
-        reconciliations.* reversals.* round_refunds.* signing_keys.IN_STATE
+        reconciliations.* reversals.* round_refunds.* signing_keys.IN_STATE win_reviews.*
     """,
     "feed": """
         jackpot_pools.ACCUMULATED live_rounds.SHOWN live_rounds.ROUND live_rounds.RESULTS live_rounds.GAMES
@@ -63,7 +63,7 @@ WORKERS_ALONE = """
     cashback_movements.BEGIN_CANCEL cashback_movements.CANCELLED cashback_movements.NOT_CANCELLED jackpot_pools.BOOK
     jackpots.* live_reports.WRITE movements.DUPLICATE_ABSENT movements.AWAIT_ACCEPT one_step.* open_bets.TAKE_OVER
     reversals.OPEN reversals.TAKE_OVER reversals.BEGIN_* reversals.REFUSE_ONLY_SEND reversals.RETURNED
-    round_refunds.REFUNDED
+    round_refunds.REFUNDED win_reviews.*
 """
 HELD = """
 SELECT rolname::text AS role, relname::text AS relation, NULL AS part, privilege_type AS privilege

@@ -100,6 +100,7 @@ ACTIVITIES = {
         "withdraw": "(Withdraw) -> BetRecord",
         "take_over": "(TakeOver) -> BetRecord",
         "unpark": "(Unpark) -> None",
+        "decide_review": "(DecideReview) -> BetRecord",
         "open_reversal": "(OpenReversal) -> BetRecord",
         "open_cashback": "(OpenCashback) -> CashbackRecord",
         "try_cancel": "(CancelCashback) -> Step",
@@ -141,7 +142,7 @@ ACTIVITIES = {
 # A field's type as Python annotates it; without a default it is required. A named tuple travels as a list.
 MESSAGES: dict[str, dict[str, str] | list[str]] = {
     "Accept": {"transaction_type": "int", "success": "bool | None = None"},
-    "Action": ["retry", "settle", "void", "mark-paid", "mark-taken", "mark-not-taken"],
+    "Action": ["retry", "settle", "void", "mark-paid", "mark-taken", "mark-not-taken", "release", "refuse"],
     "BetKey": {"counterparty_id": "str", "provider_bet_id": "str"},
     "BetPolicy": {
         "unconfirmed_within": "timedelta",
@@ -186,6 +187,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "jackpot": "Money | None = None",
         "jackpot_id": "int | None = None",
         "win_paid_at": "datetime | None = None",
+        "review": "Review | None = None",
     },
     "BetState": ["accepting", "acceptance", "settling", "refunding", "settled", "refunded", "refused"],
     "CancelCashback": {
@@ -257,6 +259,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "limit_reached",
         "game_disabled",
         "round_closed",
+        "win_refused",
         "casino_refused",
         "casino_unavailable",
         "outcome_unknown",
@@ -309,6 +312,20 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
     },
     "RoundState": ["awaiting", "active", "finished", "review", "cancelled"],
     "FindCredit": {"pay": "Pay", "second_look": "bool"},
+    "DecideReview": {"bet_id": "int", "owner": "str", "verdict": "ReviewState"},
+    "Review": {
+        "state": "ReviewState",
+        "win": "Money",
+        "jackpot": "Jackpot | None = None",
+        "tax": "Money | None = None",
+    },
+    "ReviewState": ["in_review", "released", "refused"],
+    "WinLimits": {
+        "max_win": "Money | None = None",
+        "max_odd": "Decimal | None = None",
+        "per_hour": "Money | None = None",
+        "game_max_odd": "bool = False",
+    },
     "FindStake": {
         "pay_in": "PayIn",
         "bet_id": "int",
@@ -397,6 +414,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "cashback": "bool = False",
         "jackpot": "Jackpot | None = None",
         "proof": "Proof | None = None",
+        "limits": "WinLimits | None = None",
     },
     "PayIn": {
         "provider_id": "int",
@@ -420,6 +438,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "promo_code": "str | None = None",
         "jackpot": "Jackpot | None = None",
         "proof": "Proof | None = None",
+        "limits": "WinLimits | None = None",
     },
     "PayOut": {
         "player_id": "int",
@@ -430,8 +449,9 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "tax": "Money | None = None",
         "jackpot": "Jackpot | None = None",
         "proof": "Proof | None = None",
+        "limits": "WinLimits | None = None",
     },
-    "Progress": ["done", "refused", "unknown", "awaited", "parked", "absent", "foreign"],
+    "Progress": ["done", "refused", "unknown", "awaited", "parked", "absent", "in_review", "win_refused", "foreign"],
     "Proof": {
         "request_id": "str",
         "timestamp": "int",

@@ -18,6 +18,7 @@ from betcore.db.database import DatabaseError
 from betcore.db.open_bets import OpenBets
 from betcore.db.reversals import Reversals
 from betcore.db.statements import bets as statements_bets
+from betcore.db.win_reviews import WinReviews
 from betcore.domain import answers
 from betcore.domain.activity_inputs import Progress, TakeStake
 from betcore.domain.bet import BetState
@@ -143,7 +144,13 @@ async def test_a_stake_that_was_begun_is_left_to_the_slow_lane_if_a_new_one_woul
             await casino.held()
             full = AdmissionControl(CircuitBreakers(casino.database, 0), slots=0)
             gateway = CasinoGateway(casino.bets, casino.partners, casino.casinos, casino.hints, full)
-            wallet = Wallet(gateway, casino.bets, Reversals(casino.database), CashbackMovements(casino.database))
+            wallet = Wallet(
+                gateway,
+                casino.bets,
+                WinReviews(casino.database),
+                Reversals(casino.database),
+                CashbackMovements(casino.database),
+            )
         step = await ActivityEnvironment().run(wallet.try_stake, order)
         assert step.progress is Progress.UNKNOWN
         assert await casino.attempts() == {-1: 2}

@@ -48,6 +48,8 @@ class BetActions(OperatorActions):
         if order.action is Action.VOID and self._parked.debit is not None and not isinstance(resolution, PayOut):
             # A Refund that was filed waits for the stake as well.
             return None
+        if record.is_in_review:
+            return "its win is in review: release or refuse it"
         if record.state.is_terminal or record.withdrawn_at is not None or resolution is not None:
             return "its outcome is decided"
         if order.action is Action.VOID:
@@ -56,6 +58,8 @@ class BetActions(OperatorActions):
             return "it does not wait for a PayOut"
         if order.win is None or answers.contradicts(record, self._settlement(order.win)):
             return "a win in the bet's currency is needed"
+        if answers.is_refused(record, self._settlement(order.win)):
+            return "operators have refused to pay this win"
         return None
 
     def take(self, order: Operate) -> None:

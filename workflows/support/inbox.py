@@ -58,10 +58,25 @@ class Inbox:
             self._status.file_incident(Code.DIFFERENT_DATA, self._pay_in.facts(), call.facts())
         elif self._calls and answers.conflicts(self._calls[0], call):
             self._status.file_incident(Code.DIFFERENT_DATA, self._calls[0].facts(), call.facts())
+        elif isinstance(call, PayOut) and self._status.known_bet and answers.is_refused(self._status.known_bet, call):
+            self._status.say(f"{call} not followed: operators have refused it")
         elif not any(filed.event_type == call.event_type for filed in self._calls):
             self.filed_at = self.filed_at or workflow.now()
             self._calls.append(call)
             self._status.say(f"{call} filed")
+
+    def restore(self, call: PayOut) -> None:
+        """File a call that the row has kept when its workflow was lost: it came before all others."""
+        if not any(isinstance(filed, PayOut) for filed in self._calls):
+            self.filed_at = workflow.now()
+            self._calls.insert(0, call)
+            self._status.say(f"{call} restored from the row")
+
+    def drop_first(self) -> None:
+        """Forget the call that would have decided the bet: operators have refused its win. The next one decides."""
+        if self._calls:
+            self._calls.pop(0)
+            self.filed_at = workflow.now() if self._calls else None
 
     def asks_to_reverse(self, bet: BetRecord) -> bool:
         """Return whether a filed Refund takes the win of this bet back."""

@@ -11,6 +11,7 @@ from workflows.support.parked import Parked
 from workflows.support.sending import Cls, Debit, Find, Mark, Send, Sending
 from workflows.support.status import StatusReporter
 from workflows.support.wake import WakeUp
+from workflows.support.win_review import WinReview, limits_of
 
 with workflow.unsafe.imports_passed_through():
     from activities.bet_records import BetRecords
@@ -49,6 +50,7 @@ class MovementRunner:
         self._wake_up = wake_up
         self._next_run = next_run
         self.parked = Parked()
+        self._review = WinReview(owner, calls, status, next_run, self.parked)
         # Whether a movement is under way whose outcome is not known yet.
         self.is_busy = False
 
@@ -94,6 +96,13 @@ class MovementRunner:
             if step.progress.is_open:
                 self._status.attention("owed")
                 step = await self._retry_slow(sending)
+            if step.progress is Progress.IN_REVIEW:
+                self.is_busy = False
+                step = await self._review.decide(pay)
+                if not step.progress.is_open:
+                    return step
+                step = await self._try_fast(sending)
+                continue
             if step.progress is not Progress.PARKED:
                 self.is_busy = False
                 return step
@@ -126,6 +135,7 @@ class MovementRunner:
             tax=asked.tax if isinstance(asked, PayOut) and transaction_type is TransactionType.PAY_OUT else None,
             jackpot=jackpot,
             proof=asked and asked.proof,
+            limits=limits_of(transaction_type, asked or self._start),
         )
 
     def wake(self, accept: Accept | None = None) -> None:

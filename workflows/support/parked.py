@@ -1,4 +1,4 @@
-"""A movement that is parked: it waits for operators, or for the casino to confirm it after all; no clock decides."""
+"""A movement that waits for operators, and for no clock: parked, unless the casino confirms it, or a win in review."""
 
 from temporalio import workflow
 
@@ -7,8 +7,10 @@ from workflows.support.four_eyes import Concern
 with workflow.unsafe.imports_passed_through():
     from betcore.domain.messages import Action
 
-# What only a parked movement can be marked as.
-MARKS = (Action.MARK_PAID, Action.MARK_TAKEN, Action.MARK_NOT_TAKEN)
+# What operators decide of a win in review.
+VERDICTS = (Action.RELEASE, Action.REFUSE)
+# What only a movement that waits for operators can be marked as.
+MARKS = (Action.MARK_PAID, Action.MARK_TAKEN, Action.MARK_NOT_TAKEN, *VERDICTS)
 
 
 class Parked:
@@ -17,12 +19,15 @@ class Parked:
     def __init__(self) -> None:
         self.credit: Concern | None = None
         self.debit: Concern | None = None
-        # What operators have decided, until it is carried out: mark-paid, mark-taken, mark-not-taken or void.
+        # A win that was not begun: two operators have to release or refuse it first.
+        self.review: Concern | None = None
+        # What operators have decided, until it is carried out: mark-paid, mark-taken, mark-not-taken, void, release or
+        # refuse.
         self.mark: Action | None = None
 
     def clear(self) -> None:
         """End it: nothing is parked any more."""
-        self.credit = self.debit = self.mark = None
+        self.credit = self.debit = self.review = self.mark = None
 
     def why_not(self, action: Action) -> str | None:
         """Return why an action cannot be taken on what is parked; None if it can."""
@@ -30,6 +35,8 @@ class Parked:
             return "what was marked as paid is being looked for at the casino"
         if self.mark is not None:
             return f"{self.mark} is being carried out"
+        if action in VERDICTS:
+            return None if self.review else "no win is in review"
         if action is Action.MARK_PAID:
             return None if self.credit else "no payment to the player is parked"
         return None if self.debit else "no debit is parked"
@@ -38,6 +45,8 @@ class Parked:
         """Return what a mark is about; None for what is no mark, or if nothing is parked."""
         if action is Action.MARK_PAID:
             return self.credit
+        if action in VERDICTS:
+            return self.review
         return self.debit if action in (Action.MARK_TAKEN, Action.MARK_NOT_TAKEN) else None
 
     def void(self) -> bool:

@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from betcore.domain.jackpots import Jackpot
     from betcore.domain.messages import PayIn, PayOut, Refund
     from betcore.domain.money import Money
+    from betcore.domain.win_review import Review
 
 
 class Resolution(NamedTuple):
@@ -57,14 +58,31 @@ class ResolutionWait:
         """Return the resolution as soon as there is one."""
         bet, win = self._status.bet, self._pay_in.win
         if bet.state is BetState.ACCEPTANCE and bet.withdrawn_at is None:
-            if win is not None and not self._inbox:
+            if win is not None and (bet.bound_to or not (self._inbox or bet.review)):
                 return Resolution(win, jackpot=self._pay_in.jackpot)
+            if win is not None and bet.review:
+                # Without its win it does not stand: stake and win came in one call.
+                return Resolution(None, self._inbox.first)
+            if bet.bound_to:
+                self._inbox.restore(self._reviewed(bet.bound_to))
             match await self._message():
                 case PayOut() as pay_out:
                     return Resolution(pay_out.win, pay_out, pay_out.jackpot)
                 case Refund() as refund:
                     return Resolution(None, refund)
         return self.by_the_row()
+
+    def _reviewed(self, review: Review) -> PayOut:
+        """Return the PayOut whose win the row keeps for operators, as a workflow that is lost has received it."""
+        bet, now = self._pay_in, workflow.now()
+        return PayOut(
+            player_id=bet.player_id,
+            round_id=bet.round_id,
+            win=review.win,
+            answer_by=now,
+            tax=review.tax,
+            jackpot=review.jackpot,
+        )
 
     def by_the_row(self) -> Resolution:
         """Return the resolution that the row has. Its jackpot is decided."""

@@ -166,6 +166,7 @@ class LeanBets:
             message="pay_out" if kind is BetKind.TWO_STEP else None,
             filed_at=datetime.now(UTC),
             proof=json.dumps(_proof()),
+            asked=json.dumps({"win": int(_WIN), "jackpot": None, "jackpot_id": None}),
             state="settling",
             pays_out=True,
             data=json.dumps({"type": int(_CREDIT), "amount": _AMOUNT}),

@@ -171,7 +171,7 @@ WITH changed AS (
            told_at = CASE WHEN :pays_out AND NOT one_step THEN coalesce(told_at, now()) ELSE told_at END,
            withdrawn_at = CASE WHEN :pays_out THEN withdrawn_at ELSE coalesce(withdrawn_at, now()) END
     WHERE bet_id = :bet_id
-      AND bet.owner = :owner AND bet.state IN ('acceptance', :state)
+      AND bet.owner = :owner AND bet.state IN ('acceptance', :state) AND review_allows(review, :pays_out, :asked)
       AND (NOT CAST(:pays_out AS boolean) OR ((bet.withdrawn_at IS NULL OR bet.state = 'settling')
            AND coalesce(bet.win = CAST(:amount AS numeric(38,0)), true)))
     RETURNING *
@@ -203,7 +203,7 @@ stands AS (
     SELECT *, false AS overtaken FROM changed
     UNION ALL
     SELECT *, (
-        bet.owner = :owner AND bet.state IN ('acceptance', :state)
+        bet.owner = :owner AND bet.state IN ('acceptance', :state) AND review_allows(review, :pays_out, :asked)
         AND (NOT CAST(:pays_out AS boolean) OR ((bet.withdrawn_at IS NULL OR bet.state = 'settling')
              AND coalesce(bet.win = CAST(:amount AS numeric(38,0)), true)))
     ) IS TRUE
@@ -236,8 +236,7 @@ ended AS (
 event AS (
     INSERT INTO bet_event (bet_id, kind, data)
     SELECT bet_id, 'answer', jsonb_build_object('type', CAST(:transaction_type AS int), 'progress', CAST(:how AS text),
-                                                'error_code', CAST(:error_code AS text))
-    FROM changed
+                                                'error_code', CAST(:error_code AS text)) FROM changed
 ),
 {CONTRIBUTED}
 SELECT * FROM changed

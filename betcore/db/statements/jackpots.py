@@ -36,6 +36,7 @@ WITH own AS (
     WHERE bet_id = :bet_id AND owner = :owner AND state = 'acceptance' AND withdrawn_at IS NULL AND jackpot IS NULL
       AND coalesce(win = CAST(:amount AS numeric(38,0)), true)
       AND (NOT one_step OR jackpot_id = CAST(:jackpot_id AS bigint))
+      AND review_allows(review, true, :asked)
     FOR NO KEY UPDATE
 ),
 pool AS (

@@ -47,6 +47,7 @@ FROM (VALUES ('bet', 'guard_bet'), ('movement', 'guard_movement'), ('movement', 
              ('movement', 'guard_subject'), ('bet_event', 'guard_subject'), ('incident', 'guard_subject'),
              ('finding', 'guard_subject'), ('movement', 'guard_taken'),
              ('bet', 'guard_bet_brand'), ('bet', 'guard_bet_tax_and_promo'), ('bet', 'guard_bet_jackpot'),
+             ('bet', 'guard_bet_review'),
              ('jackpot', 'guard_jackpot'), ('jackpot_entry', 'guard_jackpot_entry'),
              ('jackpot_stake', 'guard_jackpot_stake'), ('cashback', 'guard_cashback'), ('cashback', 'reopen_cancel'),
              ('live_game', 'guard_live_game'), ('live_round', 'guard_live_round'),
@@ -68,7 +69,7 @@ FROM (VALUES ('bet', 'guard_bet'), ('movement', 'guard_movement'), ('movement', 
              ('live_game', 'guard_truncate'), ('live_round', 'guard_truncate'), ('reconciliation', 'guard_truncate'),
              ('finding', 'guard_truncate'), ('provider', 'guard_truncate'), ('casino', 'guard_truncate'),
              ('game', 'guard_truncate'), ('player', 'guard_truncate'), ('session', 'guard_truncate'),
-             ('signing_key', 'guard_truncate'))
+             ('signing_key', 'guard_truncate'), ('paid_minute', 'guard_truncate'))
      AS g (relation, name)
 WHERE 0 = (
     SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass(relation) AND tgname = name AND tgenabled IN ('O', 'A')

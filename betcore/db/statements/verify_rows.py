@@ -219,14 +219,22 @@ judged AS (
                    AND session.currency = weighed.currency AND player.casino_id = weighed.casino_id)
              THEN 'strangers' END,
         CASE WHEN was_told AND told_at IS NULL THEN 'told_off_record' END,
-        CASE WHEN told_at IS NOT NULL AND was_told IS NOT TRUE AND win_is IS NULL THEN 'told_unheard' END,
+        CASE WHEN told_at IS NOT NULL AND was_told IS NOT TRUE AND win_is IS NULL AND review IS NULL
+             THEN 'told_unheard' END,
         CASE WHEN told_at IS NOT NULL AND (NOT accepted OR (one_step AND state <> 'settled')) THEN 'told_too_soon' END,
         CASE WHEN (told_at IS NOT NULL AND was_withdrawn)
                   OR told_at > least(withdrawn_at, reversed_at) + interval '30 seconds' THEN 'told_too_late' END,
         CASE WHEN state IN ('settling', 'settled') AND NOT one_step AND told_at IS NULL THEN 'settled_untold' END,
         CASE WHEN parked AND NOT EXISTS (
                  SELECT FROM incident WHERE incident.bet_id = number AND incident.kind = 'parked')
-             THEN 'parked_untold' END
+             THEN 'parked_untold' END,
+        CASE WHEN review ->> 'state' = 'in_review' AND (state <> 'acceptance' OR NOT EXISTS (
+                 SELECT FROM incident WHERE incident.bet_id = number AND incident.kind = 'win_in_review'))
+             THEN 'review_untold' END,
+        CASE WHEN review ->> 'state' = 'refused' AND win_is IS NOT NULL
+                  AND (review -> 'asked' -> 'win', review -> 'asked' -> 'jackpot', review -> 'asked' -> 'jackpot_id')
+                      = (to_jsonb(win), coalesce(to_jsonb(jackpot), 'null'), coalesce(to_jsonb(jackpot_id), 'null'))
+             THEN 'refused_paid' END
     ], NULL) AS faults
     FROM weighed LEFT JOIN answers ON answers.bet_id = number
 )
