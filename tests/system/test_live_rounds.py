@@ -271,7 +271,7 @@ class Live:
 
     async def __call__(self, *arguments: str, ended: int = 0) -> Any:
         """Run a command with --json, and return its object."""
-        result = await run(self._stack.folder, "live", *arguments, "--json")
+        result = await run(self._stack.folder, "live", *arguments, "--json", BETCORE_OPERATOR="ann")
         assert result.exit_code == ended, result.output
         return json.loads(result.stdout)
 
