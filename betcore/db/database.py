@@ -28,7 +28,7 @@ _CANCEL_WITHIN = 2.0
 # For the end of what still runs when the process stops.
 _CLOSE_WITHIN = 3.0
 # More than there are statements: each is prepared once for each connection.
-_PREPARED = 256
+_PREPARED = 512
 # What asyncpg raises if the database, or what was asked of it, is at fault.
 FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 

@@ -59,7 +59,8 @@ async def game(reader: FeedReader) -> LiveGame:
     await added.put(1, "active", "betting", started_at=datetime.now(UTC), betting_closes_at=closes)
 
     async def is_shown() -> bool:
-        return added.game_type in [one["GameType"] for one in (await reader.get("/games/list")).value]
+        games = (await reader.get("/games/list")).value
+        return (added.game_type, 1) in [(one["GameType"], one["PlayStatus"]) for one in games]
 
     await eventually(is_shown)
     return added

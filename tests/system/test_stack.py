@@ -94,7 +94,7 @@ async def test_the_line_has_the_address_of_everything(stack: tuple[Path, Process
             "sandbox_casino",
             "sandbox_provider",
         ),
-        *("counterparty_id", "secret", "partner_client_id", "session_id", "pids"),
+        *("counterparty_id", "secret", "partner_client_id", "session_id", "workers", "pids", "codec"),
     ]
     assert list(ready["pids"]) == ["postgres", "temporal", "worker-1", "api", "feed"]
     assert all(orphans.mark(pid) for pid in ready["pids"].values())
