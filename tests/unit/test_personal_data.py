@@ -27,6 +27,7 @@ def test_what_is_personal_is_frozen() -> None:
         "partner_user_id",
         "promo_code",
         "session_id",
+        "signature",
     ]
 
 
