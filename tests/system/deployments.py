@@ -29,11 +29,11 @@ def changed_sources(folder: Path, *, patched: bool) -> Path:
     shutil.copy(ROOT / "worker.py", folder)
     for name, (line, step) in STEPS.items():
         text = (folder / name).read_text()
-        assert text.count(line) == 1, f"{name} has no longer this line: {line}"
+        assert text.count(f"\n{line}") == 1, f"{name} has no longer this line: {line}"
         indent = line[: len(line) - len(line.lstrip())]
         timer = f'await workflow.sleep(0.05, summary="{step}")\n'
         new = f'{indent}if workflow.patched("{step}"):\n{indent}    {timer}' if patched else f"{indent}{timer}"
-        (folder / name).write_text(text.replace(line, new + line))
+        (folder / name).write_text(text.replace(f"\n{line}", f"\n{new}{line}"))
     return folder
 
 
