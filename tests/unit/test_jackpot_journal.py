@@ -85,7 +85,7 @@ async def _settle(partner: PartnerDatabase, bets: Sequence[int]) -> None:
 
 async def _win(partner: PartnerDatabase, pool: int, pair: Sequence[int]) -> list[int]:
     """Decide two bets at the same moment that both win the pool; return what they have won."""
-    asked = {"owner": OWNER, "amount": 0, "tax": None, "jackpot": None, "jackpot_id": pool}
+    asked = {"owner": OWNER, "amount": 0, "tax": None, "jackpot": None, "jackpot_id": pool, "asked": None}
     decided = [partner.db.one_row(jackpots.DECIDE, bet_id=bet_id, **asked) for bet_id in pair]
     rows: list[Any] = list(await asyncio.gather(*decided))
     return [int(row.jackpot) for row in rows]
@@ -146,7 +146,7 @@ async def test_a_bet_of_another_game_cannot_win_a_pool(partner: PartnerDatabase)
         for game in ("dice-2", "dice-1")
     ]
 
-    asked = {"owner": OWNER, "amount": 0, "tax": None, "jackpot": None}
+    asked = {"owner": OWNER, "amount": 0, "tax": None, "jackpot": None, "asked": None}
     assert await partner.db.one_row(jackpots.DECIDE, bet_id=bet, jackpot_id=other, **asked) is None
     assert (await JackpotPools(partner.db).pool(other)).amount == SEED
     won = await partner.db.one_row(jackpots.DECIDE, bet_id=bet, jackpot_id=own, **asked)
