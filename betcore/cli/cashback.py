@@ -9,7 +9,7 @@ from betcore.cli.cashback_explain import explain
 from betcore.cli.cashback_import import import_cashbacks
 from betcore.cli.cashback_rule import rule
 from betcore.cli.context import CommandContext, Json, run_command
-from betcore.cli.output import AsJson, DataDir, Operator
+from betcore.cli.output import AsJson, DataDir, Operator, Reason
 
 cashback = typer.Typer(no_args_is_help=True, help="Cashbacks: money that casinos give back to players.")
 cashback.command("import")(import_cashbacks)
@@ -18,7 +18,6 @@ cashback.add_typer(rule, name="rule")
 
 Casino = Annotated[str, typer.Option("--casino", help="The casino's name.")]
 CashbackId = Annotated[int, typer.Argument(metavar="CASHBACK_ID", help="Our number of the cashback.")]
-Reason = Annotated[str, typer.Option("--reason", help="The reason; is recorded.")]
 Wait = Annotated[
     float, typer.Option("--wait", min=0, max=600, help="Seconds to wait for its end; it goes on without the command.")
 ]

@@ -7,8 +7,7 @@ import typer
 
 from betcore.cli import formatting
 from betcore.cli.context import CommandContext, Json, run_command
-from betcore.cli.ops import Reason
-from betcore.cli.output import AsJson, DataDir, Operator
+from betcore.cli.output import AsJson, DataDir, Operator, Reason
 
 if TYPE_CHECKING:
     from betcore.db.jackpot_pools import JackpotPools

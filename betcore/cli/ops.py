@@ -6,7 +6,7 @@ import typer
 
 from betcore.cli import formatting
 from betcore.cli.context import CommandContext, Json, run_command
-from betcore.cli.output import AsJson, DataDir, Operator
+from betcore.cli.output import AsJson, DataDir, Operator, Reason
 from betcore.cli.reconcile import reconcile
 from betcore.domain.messages import Action
 
@@ -17,7 +17,6 @@ Bet = Annotated[
     str, typer.Argument(metavar="BET", help="Our BetId, <provider>/<betId>, or the id of one of its workflows.")
 ]
 Casino = Annotated[str | None, typer.Option("--casino", help="Of this casino alone.")]
-Reason = Annotated[str, typer.Option("--reason", help="The reason; is recorded.")]
 
 
 @ops.command("show")

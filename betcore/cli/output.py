@@ -21,6 +21,7 @@ DataDir = Annotated[
 Operator = Annotated[
     str, typer.Option("--operator", envvar="BETCORE_OPERATOR", help="The operator's name; is recorded.")
 ]
+Reason = Annotated[str, typer.Option("--reason", help="The reason; is recorded.")]
 # Of a command that may change nothing.
 OperatorOfChange = Annotated[
     str | None,

@@ -6,8 +6,7 @@ import typer
 
 from betcore.cli import formatting
 from betcore.cli.context import Json, run_command
-from betcore.cli.ops import Reason
-from betcore.cli.output import AsJson, DataDir, Operator
+from betcore.cli.output import AsJson, DataDir, Operator, Reason
 
 release = typer.Typer(no_args_is_help=True, help="Releases of the worker: which of them gets work.")
 
