@@ -7,7 +7,7 @@ one token twice: the second call would be refused. So calls with one token share
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -17,6 +17,7 @@ from betcore.domain.currencies import decimals
 from betcore.domain.errors import Malformed, PlayCode, PlayRefused
 from betcore.domain.partners import Casino
 from betcore.domain.players import AuthenticatedPlayer, CasinoUser
+from betcore.runtime.tasks import retrieve
 
 K = TypeVar("K")
 K_co = TypeVar("K_co", covariant=True)
@@ -81,7 +82,7 @@ class PlayerAuth:
         if casino.disabled:
             raise PlayRefused("the casino is disabled", code="casino_disabled")
         task = asyncio.create_task(self._shared(casino, refresh_token, tag_id, exchange))
-        task.add_done_callback(_retrieved)
+        task.add_done_callback(retrieve)
         # Shielded: a page that goes away must not lose the token that the casino has just given.
         return await asyncio.shield(task)
 
@@ -114,9 +115,3 @@ class PlayerAuth:
             _log.warning("a player has a currency that is not known", casino=casino.name, currency=found.user.currency)
             raise await self._flights.refused(flight, "currency_unsupported") from None
         return found.user
-
-
-def _retrieved(task: "asyncio.Task[Any]") -> None:
-    """Look at the error, so that asyncio does not complain if the caller has gone."""
-    if not task.cancelled():
-        task.exception()

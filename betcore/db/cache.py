@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Hashable
 from time import monotonic
 from typing import Generic, TypeVar
 
+from betcore.runtime.tasks import retrieve
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -32,7 +34,7 @@ class Cache(Generic[K, V]):
         task = self._loading.get(key)
         if task is None:
             task = self._loading[key] = asyncio.create_task(self._read(key))
-            task.add_done_callback(_retrieved)
+            task.add_done_callback(retrieve)
         # Shielded: a caller that gives up must not take the answer from those who wait beside it.
         return await asyncio.shield(task)
 
@@ -58,9 +60,3 @@ class Cache(Generic[K, V]):
             del kept[next(iter(kept))]
         kept[key] = (until, value)
         return value
-
-
-def _retrieved(task: "asyncio.Task[V]") -> None:
-    """Look at the error, so that asyncio does not complain if every caller has gone."""
-    if not task.cancelled():
-        task.exception()

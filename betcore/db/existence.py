@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Collection, Hashable
 from time import monotonic
 from typing import Generic, TypeVar
 
+from betcore.runtime.tasks import retrieve
+
 K = TypeVar("K", bound=Hashable)
 
 # Seconds between two reads. A caller that is new to the process waits for so long at most, once.
@@ -35,7 +37,7 @@ class Existence(Generic[K]):
         self._asked.add(key)
         if self._next is None:
             self._next = asyncio.create_task(self._read())
-            self._next.add_done_callback(_retrieved)
+            self._next.add_done_callback(retrieve)
         # Shielded: a caller that gives up must not take the answer from those who wait beside it.
         return key in await asyncio.shield(self._next)
 
@@ -54,9 +56,3 @@ class Existence(Generic[K]):
                 del self._absent[next(iter(self._absent))]
             self._absent[key] = until
         return found
-
-
-def _retrieved(task: "asyncio.Task[Collection[K]]") -> None:
-    """Look at the error, so that asyncio does not complain if every caller has gone."""
-    if not task.cancelled():
-        task.exception()

@@ -11,6 +11,7 @@ from betcore.db.database import Database
 from betcore.db.incidents import Incidents
 from betcore.db.metric_snapshots import MetricSnapshots
 from betcore.db.statements.metric_snapshots import SnapshotRow
+from betcore.runtime.tasks import retrieve
 from betcore.telemetry.health import soon
 
 
@@ -62,7 +63,7 @@ class DatabaseGauges:
         if self._taking is None or self._taking.done():
             self._taking = asyncio.create_task(self._snapshots.take())
             # Its failure is shown by the age of the snapshots; without this asyncio would log it.
-            self._taking.add_done_callback(lambda task: task.cancelled() or task.exception())
+            self._taking.add_done_callback(retrieve)
         # To add up many open rows may take longer than a scrape may wait: the next scrape has it then.
         await soon(asyncio.shield(self._taking))
         counts, breakers, snapshots = await asyncio.gather(

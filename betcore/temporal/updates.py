@@ -6,6 +6,8 @@ from typing import Any
 
 from temporalio.client import WithStartWorkflowOperation
 
+from betcore.runtime.tasks import retrieve
+
 _SHORTEST = 0.05
 
 
@@ -17,4 +19,4 @@ def rpc_timeout(seconds: float) -> timedelta:
 def retrieve_failure(operation: "WithStartWorkflowOperation[Any, Any]") -> None:
     """Retrieve the failure of the start, which is the failure just raised: asyncio would log it as never retrieved."""
     start = asyncio.ensure_future(operation.workflow_handle())
-    start.add_done_callback(lambda done: done.cancelled() or done.exception())
+    start.add_done_callback(retrieve)
