@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from betcore.cli.context import CommandContext, Json, lines, run_command
-from betcore.cli.output import AsJson, DataDir, Operator
+from betcore.cli.output import ID_MAY_BEGIN_WITH_DASH, AsJson, DataDir, Operator
 
 if TYPE_CHECKING:
     from betcore.db.signing_keys import SigningKeys
@@ -47,7 +47,7 @@ def rotate_keys(
     run_command(as_json, data_dir, work, operator=operator)
 
 
-@keys.command("revoke")
+@keys.command("revoke", context_settings=ID_MAY_BEGIN_WITH_DASH)
 def revoke_key(
     kid: Annotated[str, typer.Argument(metavar="KID", help="The key's id, as `keys list` shows it.")],
     operator: Operator,

@@ -6,7 +6,7 @@ import typer
 
 from betcore.cli import formatting
 from betcore.cli.context import CommandContext, Json, run_command
-from betcore.cli.output import AsJson, DataDir, Operator, Reason
+from betcore.cli.output import ID_MAY_BEGIN_WITH_DASH, AsJson, DataDir, Operator, Reason
 
 if TYPE_CHECKING:
     from betcore.db.live_rounds import LiveRounds
@@ -89,7 +89,7 @@ def show(
     run_command(as_json, data_dir, work, words)
 
 
-@live.command("check")
+@live.command("check", context_settings=ID_MAY_BEGIN_WITH_DASH)
 def check(round_id: RoundId, game_type: OfGame, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Check the proof of a round: whether its seed fits what was promised, and its results follow from the seed."""
 
@@ -137,7 +137,7 @@ def disable(game_type: GameType, operator: Operator, as_json: AsJson = False, da
     run_command(as_json, data_dir, work, formatting.fields, operator=operator)
 
 
-@live.command("cancel")
+@live.command("cancel", context_settings=ID_MAY_BEGIN_WITH_DASH)
 def cancel(
     round_id: RoundId,
     game_type: OfGame,

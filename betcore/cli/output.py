@@ -28,6 +28,10 @@ OperatorOfChange = Annotated[
     typer.Option("--operator", envvar="BETCORE_OPERATOR", help="The operator's name; is recorded with a change."),
 ]
 
+# Settings of a command whose argument is an id that this service does not choose, or that is a hash. Such an id may
+# begin with a dash, which would else be read as an option that does not exist.
+ID_MAY_BEGIN_WITH_DASH = {"ignore_unknown_options": True}
+
 
 def emit(data: Mapping[str, Any], as_json: bool, text: str | None = None) -> None:
     """Print ``data`` as one line of JSON, or ``text`` for a person; without a text, ``name: value`` lines.

@@ -322,4 +322,5 @@ async def test_a_proof_is_checked_by_command(stack: Stack, table: LiveTable) -> 
     assert (await live("check", "r-1", "--game-type", game))["holds"] is True
     await table.reported("r-2", "finished", results=["red"])
     assert (await live("check", "r-2", "--game-type", game))["holds"] is None
-    assert (await live("check", "r-3", "--game-type", game, ended=1))["error"]["code"] == "not_found"
+    for unknown in ("r-3", "-3"):
+        assert (await live("check", unknown, "--game-type", game, ended=1))["error"]["code"] == "not_found"

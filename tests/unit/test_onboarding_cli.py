@@ -423,5 +423,7 @@ def test_a_key_is_listed_rotated_and_revoked(cli: Cli) -> None:
         (second, "revoked", False, False),
         (first, "revoked", False, False),
     ]
-    assert cli.refused("keys", "revoke", "none")["code"] == "not_found"
+    # A thumbprint may begin with a dash.
+    for unknown in ("none", "-J-VD8SHmOqIww4DtddYFUcbnUkF0Zc_woFry", "--VD8SHmOqIww4DtddYFUcbnUkF0Zc_woFry"):
+        assert cli.refused("keys", "revoke", unknown)["code"] == "not_found"
     assert cli.did("migrate")["signing_key"] == third
