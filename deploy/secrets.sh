@@ -19,6 +19,8 @@ for name in owner api worker feed ops; do
 done
 fernet | made secret_key
 fernet | made payload_key
+# Who may read bets in the Temporal UI: nobody yet.
+[ -e codec_tokens ] || : > codec_tokens
 
 if [ ! -s ca.pem ]; then
     openssl req -x509 -newkey rsa:3072 -nodes -days 3650 -subj "/CN=betcore inner authority" \
@@ -42,6 +44,7 @@ if [ ! -s proxy.pem ]; then
 fi
 
 # Containers read these files as users of their own; the folder keeps everybody else on this machine out.
-find . -type f ! -name ca.key -exec chmod 0444 {} +
+find . -type f ! -name ca.key ! -name codec_tokens -exec chmod 0444 {} +
+chmod 0644 codec_tokens
 chmod 0700 .
 echo "secrets are in $PWD; keep a copy of secret_key and payload_key apart from the backups of the database"

@@ -13,6 +13,7 @@ import yaml
 from cryptography.fernet import Fernet
 
 from betcore.db.roles import ROLES
+from betcore.runtime.settings import Settings
 from devkit.stack import binaries, postgres, temporal
 from tests.cluster import as_role
 
@@ -27,8 +28,9 @@ def services() -> dict[str, dict[str, Any]]:
 
 def test_only_the_proxy_publishes_a_port_beyond_loopback(services: dict[str, dict[str, Any]]) -> None:
     published = {name: service["ports"] for name, service in services.items() if service.get("ports")}
-    assert set(published) == {"proxy", "temporal-ui"}
-    assert all(port.startswith("127.0.0.1:") for port in published["temporal-ui"])
+    assert set(published) == {"proxy", "temporal-ui", "codec"}
+    inner = published["temporal-ui"] + published["codec"]
+    assert all(port.startswith("127.0.0.1:") for port in inner)
 
 
 def test_networks_are_apart(services: dict[str, dict[str, Any]]) -> None:
@@ -37,8 +39,10 @@ def test_networks_are_apart(services: dict[str, dict[str, Any]]) -> None:
     assert {name for name, networks in on.items() if "edge" in networks} == {"proxy", "api", "feed"}
     assert on["proxy"] == {"edge"}
     assert on["temporal-ui"] == {"ui"}
+    assert {name for name, networks in on.items() if "codec" in networks} == {"codec"}
+    assert on["codec"] == {"codec"}
     assert on["postgres"] == {"core"}
-    assert {name for name, networks in on.items() if "out" in networks} == {"worker", "ops"}
+    assert {name for name, networks in on.items() if "out" in networks} == {"worker", "worker-next", "ops"}
     assert yaml.safe_load((_ROOT / "docker-compose.yml").read_text())["networks"]["core"] == {"internal": True}
 
 
@@ -50,7 +54,7 @@ def test_every_service_has_limits_and_logs_that_rotate(services: dict[str, dict[
         assert not service.get("privileged"), name
         # A job that cannot succeed stops and is seen; it does not try forever.
         assert service["restart"] in {"unless-stopped", "no"} or service["restart"].startswith("on-failure:"), name
-    for name in ("proxy", "api", "feed", "worker", "ops", "migrate"):
+    for name in ("proxy", "api", "feed", "worker", "worker-next", "ops", "migrate", "codec"):
         assert services[name]["read_only"] is True, name
         assert services[name]["cap_drop"] == ["ALL"], name
 
@@ -60,10 +64,12 @@ def test_each_process_has_the_secrets_of_its_role_alone(services: dict[str, dict
         name: {secret["source"] if isinstance(secret, dict) else secret for secret in service.get("secrets", ())}
         for name, service in services.items()
     }
-    for name in ("api", "feed", "worker", "ops"):
-        assert {secret for secret in given[name] if secret.startswith("database_url")} == {f"database_url_{name}"}
+    for name, role in {"api": "api", "feed": "feed", "worker": "worker", "worker-next": "worker", "ops": "ops"}.items():
+        assert {secret for secret in given[name] if secret.startswith("database_url")} == {f"database_url_{role}"}
     assert {name for name, secrets in given.items() if "database_url_owner" in secrets} == {"migrate"}
-    assert {name for name, secrets in given.items() if "payload_key" in secrets} == {"api", "worker", "ops"}
+    readers = {name for name, secrets in given.items() if "payload_key" in secrets}
+    assert readers == {"api", "worker", "worker-next", "ops", "codec"}
+    assert given["codec"] == {"payload_key", "codec_tokens"}
     assert given["proxy"] == {"proxy.pem"}
     assert {name for name, secrets in given.items() if "password_superuser" in secrets} == {"postgres"}
 
@@ -77,8 +83,8 @@ def test_no_secret_stands_in_the_files(services: dict[str, dict[str, Any]]) -> N
     for service in services.values():
         for name, value in service.get("environment", {}).items():
             if any(word in name for word in ("PASSWORD", "PWD", "SECRET", "PAYLOAD_KEY")):
-                assert name.endswith("_FILE"), name
-                assert value.startswith("/run/secrets/"), name
+                assert name.endswith("_FILE") or name == "BETCORE_SECRETS_DIR", name
+                assert f"{value}/".startswith("/run/secrets/"), name
     assert "PASSWORD" not in (_ROOT / ".env.example").read_text()
 
 
@@ -96,18 +102,26 @@ def test_the_script_of_secrets_makes_each_file_that_is_mounted_once(tmp_path: Pa
     assert {path.name: path.read_bytes() for path in (tmp_path / "secrets").iterdir()} == made
 
 
-def test_a_process_gets_its_secrets_from_files(tmp_path: Path) -> None:
-    (tmp_path / "BETCORE_SECRET_KEY").write_text("a 'key' of $HOME")
-    (tmp_path / "other").write_text("no variable")
-    start = (_ROOT / "deploy/start.sh").read_text().replace("/run/secrets", str(tmp_path))
-    (tmp_path / "start.sh").write_text(start)
-    done = subprocess.run(
-        ["/bin/sh", str(tmp_path / "start.sh"), "/bin/sh", "-c", 'printf %s "$BETCORE_SECRET_KEY"'],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == "a 'key' of $HOME"
+def test_each_of_our_processes_gets_settings_that_exist_and_reads_its_secrets(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    ours = {name: service for name, service in services.items() if "build" in service}
+    assert set(ours) == {"api", "feed", "worker", "worker-next", "ops", "migrate", "codec"}
+    for name, service in ours.items():
+        files = [secret["target"] for secret in service["secrets"] if isinstance(secret, dict)]
+        given = [setting for setting in service["environment"] if setting.startswith("BETCORE_")]
+        for setting in (*files, *given):
+            assert setting.removeprefix("BETCORE_").lower() in Settings.model_fields, (name, setting)
+        assert service["environment"]["BETCORE_SECRETS_DIR"] == "/run/secrets", name
+
+
+def test_a_release_has_one_name_and_the_next_one_another(services: dict[str, dict[str, Any]]) -> None:
+    """Two images under one name would be one release to Temporal."""
+    for name, service in services.items():
+        if "build" in service and name != "codec":
+            release = service["image"].removeprefix("betcore:")
+            assert service["environment"]["BETCORE_WORKER_BUILD_ID"] == release, name
+            assert ("NEXT" in release) == (name == "worker-next"), name
 
 
 @pytest.mark.parametrize(
