@@ -17,7 +17,8 @@ from betcore.db.partners import Partners
 from betcore.db.signing_keys import SigningKeys
 from betcore.domain.errors import Misconfigured
 from betcore.domain.partners import Casino
-from betcore.runtime.settings import STACK_FILE, Settings
+from betcore.runtime.settings import Settings
+from betcore.runtime.settings_sources import STACK_FILE
 from betcore.runtime.vault import Vault
 from betcore.temporal.client import connect
 from betcore.verify.casinos import CasinoCheck, Way

@@ -19,7 +19,8 @@ from betcore.db.database import DatabaseError
 from betcore.db.engine import create_engine
 from betcore.db.onboarding_sessions import NewSession, Sessions
 from betcore.domain.errors import Misconfigured, NotFound, Unavailable
-from betcore.runtime.settings import STACK_FILE, Settings
+from betcore.runtime.settings import Settings
+from betcore.runtime.settings_sources import STACK_FILE
 from devkit.play.books import SandboxCasino
 from devkit.sandbox.provider import rounds
 from devkit.sandbox.provider.book import Stake

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from betcore.db.roles import ROLES
-from betcore.runtime.settings import STACK_FILE
+from betcore.runtime.settings_sources import STACK_FILE
 from devkit.stack.errors import StackRefused
 
 _LOG_LIMIT = 10 * 1024 * 1024  # bytes; one older file is kept

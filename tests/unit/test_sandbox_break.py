@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from betcore.cli.main import app
-from betcore.runtime.settings import STACK_FILE
+from betcore.runtime.settings_sources import STACK_FILE
 from tests.unit.sandbox_casino_support import Casino, Sandbox, new_bet
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from betcore.cli.output import read_settings
-from betcore.runtime.settings import STACK_FILE, Settings
+from betcore.runtime.settings import Settings
+from betcore.runtime.settings_sources import STACK_FILE
 from tests.unit.partner_database import refused
 
 
