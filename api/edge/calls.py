@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.edge.seldom import SeldomLog
 from api.edge.sizes import BodySizes
 from betcore.domain.errors import OutcomeUnknown, TooLarge
+from betcore.runtime.seldom_log import SeldomLog
 
 IN_FLIGHT = Gauge("betcore_http_calls_in_flight", "Calls that are being answered.")
 REFUSED = Counter("betcore_http_calls_refused", "Calls that the HTTP edge has refused, by reason.", ["reason"])

@@ -5,8 +5,8 @@ from typing import Protocol
 
 from prometheus_client import Counter
 
-from api.edge.seldom import SeldomLog
 from betcore.runtime.process import allow_open_files
+from betcore.runtime.seldom_log import SeldomLog
 from betcore.runtime.settings import Settings
 
 ENDED = Counter("betcore_http_connections_ended", "Connections that the HTTP edge has ended, by reason.", ["reason"])

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from api.edge.connections import STATE, Connections
-from api.edge.seldom import SeldomLog
+from betcore.runtime.seldom_log import SeldomLog
 from betcore.runtime.settings import Settings
 
 _LOOK_EVERY = 1.0

@@ -1,4 +1,4 @@
-"""Log lines about what an attacker can cause any number of times: one a minute of each kind."""
+"""Log lines about what can happen any number of times in a minute: one of each kind."""
 
 from time import monotonic
 
