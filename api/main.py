@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from temporalio.client import Client
 
-from api import health
+from api import framework_telemetry, health
 from api.caller_limits import CallerLimits
 from api.casino import jwks
 from api.casino import responses as casino_responses
@@ -112,6 +112,7 @@ def create_app() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=framework_telemetry.OFF,
     )
     DOCUMENT.describe(app)
     app.add_middleware(EscapedLineEnds)

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
+from api import framework_telemetry
 from api.caller_limits import CallerLimits
 from api.codec import routes, sign_in
 from api.codec.access_tokens import AccessTokens, Issuer
@@ -54,7 +55,14 @@ def create_app() -> FastAPI:
             yield
 
     limits = CallerLimits(settings.stranger_calls_per_second, settings.codec_calls_per_second, None)
-    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app = FastAPI(
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        telemetry=framework_telemetry.OFF,
+    )
     app.include_router(sign_in.router(tokens, limits, secure=_is_https(settings)))
     app.add_middleware(
         CORSMiddleware,

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from api import health
+from api import framework_telemetry, health
 from api.caller_limits import CallerLimits
 from api.casino.callers import CasinoCallers
 from api.casino.responses import refusal
@@ -66,7 +66,13 @@ def create_app() -> FastAPI:
             yield await stack.enter_async_context(guarding(settings))
 
     app = FastAPI(
-        version="1", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+        version="1",
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry=framework_telemetry.OFF,
     )
     DOCUMENT.describe(app)
     live_page.serve(app)
