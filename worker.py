@@ -53,16 +53,19 @@ from betcore.db.win_reviews import WinReviews
 from betcore.domain import currencies
 from betcore.domain.ids import BETS_QUEUE, WALLET_QUEUE
 from betcore.provider.client import ProviderClient
-from betcore.runtime import failpoints
+from betcore.runtime import failpoints, spans
 from betcore.runtime.logging import configure_logging
 from betcore.runtime.process import exit_now, run
 from betcore.runtime.settings import Settings, WorkerSettings
 from betcore.runtime.vault import Vault
 from betcore.telemetry.temporal_metrics import TemporalMetrics
+from betcore.telemetry.temporal_traces import ActivitiesTraced, MessagesTraced
+from betcore.telemetry.traces import open_traces
 from betcore.telemetry.worker_endpoint import WorkerEndpoint
 from betcore.temporal.client import connect
 from betcore.temporal.schedules import Intervals, keep_schedules
 from workflows.releases.registry import WORKFLOWS, PinningRunner, deployment
+from workflows.support.causes import CausesPassed
 from workflows.support.outcomes import OutcomesCounted
 from workflows.support.signals import SignalsOfOneArgument
 
@@ -159,8 +162,13 @@ def workflow_worker(
     )
 
 
-def workers(client: Client, activities: Activities, settings: Settings) -> list[Worker]:
-    """Return the two workers of a process: workflows with the fast lane, and the slow lane on a queue of its own."""
+def workers(
+    client: Client, activities: Activities, settings: Settings, traced: Sequence[Interceptor] = ()
+) -> list[Worker]:
+    """Return the two workers of a process: workflows with the fast lane, and the slow lane on a queue of its own.
+
+    ``traced`` makes spans of what they do.
+    """
     wallet, claw_backs, records = activities.wallet, activities.claw_backs, activities.bet_records
     marks, cashbacks = activities.marks, activities.cashbacks
     recovery, reconciler = activities.recovery, activities.reconciler
@@ -190,13 +198,13 @@ def workers(client: Client, activities: Activities, settings: Settings) -> list[
         task_queue=BETS_QUEUE,
         workflows=WORKFLOWS,
         activities=fast,
-        interceptors=[SignalsOfOneArgument(), OutcomesCounted(), ShortFailures()],
+        interceptors=[*traced, SignalsOfOneArgument(), OutcomesCounted(), ShortFailures()],
     )
     slow_lane = Worker(
         client,
         task_queue=WALLET_QUEUE,
         activities=slow,
-        interceptors=[ShortFailures()],
+        interceptors=[*traced, ShortFailures()],
         deployment_config=deployment(settings.release, versioned=settings.worker_versioning),
         activity_task_poller_behavior=PollerBehaviorSimpleMaximum(settings.worker_activity_pollers),
         max_concurrent_activities=settings.worker_slots,
@@ -221,10 +229,14 @@ async def main() -> None:
     configure_logging(settings)
     currencies.configure(settings.crypto_currencies)
     failpoints.configure(settings.failpoints)
+    tracing = open_traces(settings, "worker")
+    spans.configure(tracing)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
+        if tracing:
+            stack.push_async_callback(asyncio.to_thread, tracing.close)
         database = await stack.enter_async_context(open_database(settings))
         # A limit of connections would be common to all casinos, and a slow one would delay the others: there is none.
         http = await stack.enter_async_context(http_session())
@@ -233,13 +245,16 @@ async def main() -> None:
         partners = Partners(database, vault, settings.partner_cache_seconds)
         # Without HTTP nothing would ask for the SDK's metrics.
         telemetry = TemporalMetrics(http) if settings.worker_metrics_port is not None else None
-        client = await connect(settings, telemetry.runtime if telemetry else None)
+        client = await connect(
+            settings, telemetry.runtime if telemetry else None, [MessagesTraced(tracing)] if tracing else ()
+        )
         notifications = await stack.enter_async_context(AcceptNotifications(settings))
         casinos = CasinoClient(http, keys, settings.issuer)
         breakers = CircuitBreakers(database, settings.partner_cache_seconds)
         admission = AdmissionControl(breakers, settings.worker_slots // _PARTS)
         activities = Activities.on(database, partners, casinos, notifications, admission, client, ProviderClient(http))
-        both = workers(client, activities, settings)
+        traced = [CausesPassed(tracing.took), ActivitiesTraced(tracing)] if tracing else []
+        both = workers(client, activities, settings, traced)
         if telemetry is not None and settings.worker_metrics_port is not None:
             endpoint = WorkerEndpoint(database, client, telemetry, lambda: all(one.is_running for one in both))
             address = settings.worker_metrics_address

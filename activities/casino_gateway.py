@@ -28,7 +28,7 @@ from betcore.domain.claims import Confirmation, ReadAccept
 from betcore.domain.errors import Code
 from betcore.domain.partners import Casino
 from betcore.domain.policy import Retry
-from betcore.runtime import failpoints
+from betcore.runtime import failpoints, spans
 
 _NO_TIME = timedelta()
 # Short, because the activity has to end in time all the same.
@@ -135,6 +135,7 @@ class CasinoGateway:
             claimed = await pending.claim(casino, admitted=admitted)
             if isinstance(claimed, Step):
                 return claimed
+            held.enter_context(spans.about(_facts(claimed)))
             try:
                 outcome = await self._send(casino, claimed, attempt)
             except LastMomentPassed:
@@ -238,6 +239,16 @@ class CasinoGateway:
             await self._casinos.close(casino, claimed.movement.bet_id, _TO_OPEN_WITHIN, closed=False)
         detail = f"{answer.kind} {answer.error_code or ''} {answer.message}".strip()
         return Step(progress=outcome.progress, detail=detail, record=record, wait=wait)
+
+
+def _facts(claimed: ClaimedMovement) -> spans.Facts:
+    """Return what traces say of one send of a movement: neither its amount nor whose it is."""
+    movement = claimed.movement
+    return {
+        "betcore.cashback_id" if movement.cashback else "betcore.bet_id": movement.bet_id,
+        "betcore.transaction_type": int(movement.transaction_type),
+        "betcore.attempt": claimed.sends,
+    }
 
 
 def may_be_closed(casino: Casino, claimed: ClaimedMovement, outcome: Outcome) -> bool:

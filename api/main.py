@@ -40,6 +40,7 @@ from api.provider.stake_admission import StakeAdmission
 from api.provider.winnings import Winnings
 from api.provider.workflow_client import BetWorkflowClient
 from api.request_metrics import RequestMetrics
+from api.request_traces import RequestTraces
 from api.token_launcher import TokenLauncher
 from api.webframe import routes as webframe_routes
 from api.webframe.api import FrameApi
@@ -65,10 +66,12 @@ from betcore.db.token_launches import TokenLaunches
 from betcore.domain import currencies
 from betcore.domain.errors import BetcoreError, Code
 from betcore.provider.client import ProviderClient
-from betcore.runtime import failpoints
+from betcore.runtime import failpoints, spans
 from betcore.runtime.logging import configure_logging
 from betcore.runtime.settings import ApiSettings, Settings
 from betcore.runtime.vault import Vault
+from betcore.telemetry.temporal_traces import MessagesTraced
+from betcore.telemetry.traces import open_traces
 from betcore.temporal.client import connect
 from betcore.temporal.schedules import request_sync
 
@@ -85,12 +88,16 @@ def create_app() -> FastAPI:
     configure_logging(settings)
     currencies.configure(settings.crypto_currencies)
     failpoints.configure(settings.failpoints)
+    tracing = open_traces(settings, "api")
+    spans.configure(tracing)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, object]]:
         async with AsyncExitStack() as stack:
+            if tracing:
+                stack.push_async_callback(asyncio.to_thread, tracing.close)
             database = await stack.enter_async_context(open_database(settings))
-            client = await connect(settings)
+            client = await connect(settings, interceptors=[MessagesTraced(tracing)] if tracing else ())
             # A casino that is slow to answer must not use up the connections of all casinos.
             http = await stack.enter_async_context(http_session())
             what_is_old = compose(app, settings, database, client, http)
@@ -117,9 +124,12 @@ def create_app() -> FastAPI:
     DOCUMENT.describe(app)
     app.add_middleware(EscapedLineEnds)
     app.add_middleware(SignatureMiddleware, prefix=f"{settings.provider_api_prefix}/v1")
+    surface_of = partial(_surface, settings.provider_api_prefix)
+    if tracing:
+        app.add_middleware(RequestTraces, tracing=tracing, surface_of=surface_of)
     sizes = BodySizes(settings.provider_api_prefix)
     app.add_middleware(WholeCalls, sizes=sizes, most_in_flight=settings.http_calls_in_flight, refuse=_refuse)
-    app.add_middleware(RequestMetrics, surface_of=partial(_surface, settings.provider_api_prefix))
+    app.add_middleware(RequestMetrics, surface_of=surface_of)
     app.add_middleware(AbsoluteTargets)
     app.add_exception_handler(BetcoreError, _refuse)
     app.add_exception_handler(HTTPException, _refuse)

@@ -22,12 +22,19 @@ SECONDS = Histogram(
 
 
 @dataclass(slots=True)
-class _Request:
+class Request:
+    """What is known of a request when it is answered."""
+
     partner: str = ""
     code: str = ""
 
 
-_current: ContextVar[_Request | None] = ContextVar("request", default=None)
+_current: ContextVar[Request | None] = ContextVar("request", default=None)
+
+
+def current() -> Request:
+    """Return what is known of the current request so far."""
+    return _current.get() or Request()
 
 
 def called_by(partner: str) -> None:
@@ -55,7 +62,7 @@ class RequestMetrics:
         if surface is None:
             await self._app(scope, receive, send)
             return
-        request, began, status = _Request(), time.monotonic(), "none"
+        request, began, status = Request(), time.monotonic(), "none"
         token = _current.set(request)
 
         async def noting(message: Message) -> None:
@@ -69,10 +76,10 @@ class RequestMetrics:
         finally:
             _current.reset(token)
             SECONDS.labels(surface, request.partner).observe(time.monotonic() - began)
-            REQUESTS.labels(surface, request.partner, _operation(scope), request.code or status).inc()
+            REQUESTS.labels(surface, request.partner, operation(scope), request.code or status).inc()
 
 
-def _operation(scope: Scope) -> str:
+def operation(scope: Scope) -> str:
     """Return the name of the request's route, else its path with the names of its parameters; "" without a route."""
     route = scope.get("route")
     return str(getattr(route, "operation_id", None) or getattr(route, "path", ""))

@@ -17,6 +17,7 @@ OWN_STACK = (
         "tests/system/test_scenarios_order.py",
         "tests/system/test_scenarios_replays.py",
         "tests/system/test_scenarios_request_bodies.py",
+        "tests/system/test_traces.py",
     ),
     (
         "tests/system/test_scenarios_lost_workflows.py",

@@ -36,6 +36,7 @@ from betcore.domain.ids import number_name
 from betcore.domain.partners import Casino
 from betcore.domain.payment_list import Listed
 from betcore.domain.players import CasinoUser, casino_user
+from betcore.runtime import spans
 
 _log = structlog.get_logger()
 
@@ -185,29 +186,40 @@ class CasinoClient:
     ) -> CasinoAnswer:
         body = await self._token(casino, path, data, not_after)
         began = monotonic()
+        with spans.calling(f"POST {path}", {"betcore.casino": casino.name, "betcore.call": path}) as span:
+            answer = await self._exchange(casino, path, body, within, check)
+            span.note({"betcore.answer": answer.kind, "betcore.unknown": answer.meaning is None})
+            if answer.meaning in (None, NOT_SENT):
+                span.fail(answer.kind)
+        count_answer(casino.name, path, answer.kind, monotonic() - began)
+        return answer
+
+    async def _exchange(self, casino: Casino, path: str, body: str, within: timedelta, check: Check) -> CasinoAnswer:
+        """Send a message, and return what its answer means; whatever goes wrong after it may have left is unknown."""
+        headers = {"Content-Type": "application/json"}
+        if casino.profile.send.traceparent:
+            headers |= spans.headers()
         try:
             async with asyncio.timeout(within.total_seconds()):
                 async with self._http.post(
                     casino.api_host.rstrip("/") + path,
                     data=json.dumps(body),
-                    headers={"Content-Type": "application/json"},
+                    headers=headers,
                     allow_redirects=False,
                 ) as response:
-                    answer = check(read(casino, response.status, await _bounded(response.content)))
+                    return check(read(casino, response.status, await _bounded(response.content)))
         except TimeoutError:
-            answer = CasinoAnswer(None, "timeout")
+            return CasinoAnswer(None, "timeout")
         except aiohttp.ClientConnectorError as error:
             # Connection refused, no such name, or no TLS: no byte of the message has left. A kept connection that dies
             # raises another error, and aiohttp never sends a POST twice.
-            answer = CasinoAnswer(NOT_SENT, NOT_SENT, message=type(error).__name__)
+            return CasinoAnswer(NOT_SENT, NOT_SENT, message=type(error).__name__)
         except aiohttp.ClientError as error:
-            answer = CasinoAnswer(None, "connection", message=type(error).__name__)
+            return CasinoAnswer(None, "connection", message=type(error).__name__)
         except Exception as error:
             # An answer that breaks its reader does not undo the movement, which may have been made: it is unknown.
             _log.warning("an answer could not be read", casino=casino.name, call=path, error=type(error).__name__)
-            answer = CasinoAnswer(None, "unreadable", message=type(error).__name__)
-        count_answer(casino.name, path, answer.kind, monotonic() - began)
-        return answer
+            return CasinoAnswer(None, "unreadable", message=type(error).__name__)
 
     async def _token(self, casino: Casino, path: str, data: object, not_after: datetime | None) -> str:
         """Sign a message. It names its casino and its call: posted to another one it must not count."""

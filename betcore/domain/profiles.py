@@ -154,6 +154,7 @@ class Send(_Section):
     list: Literal[False, "credits", "one_step"] = False
     tax: bool = False
     promo: bool = False
+    traceparent: bool = False
 
     # What the field was before it said which movements: a casino that takes lists takes them of credits.
     @field_validator("list", mode="before")

@@ -197,6 +197,15 @@ class Settings(BaseSettings):
         None,
         description="Port of a worker's /health/live, /health/ready and /metrics; 0: a free one; unset: no HTTP.",
     )
+    traces_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://\S+$",
+        description="Collector of traces, OTLP over HTTP, such as http://collector:4318/v1/traces; unset: no traces.",
+    )
+    traces_headers: SecretStr | None = Field(
+        None, description="Headers for it, comma separated, such as authorization=Bearer 1234."
+    )
+    traces_share: float = Field(1.0, ge=0, le=1, description="Share of partners' calls that are traced, from 0 to 1.")
     log_level: str = Field("info", description="Least level of log lines: debug, info, warning or error.")
     log_json: bool = Field(True, description="Log lines as JSON; false: as text for people.")
     failpoints: Path | None = Field(

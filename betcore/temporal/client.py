@@ -1,8 +1,9 @@
 """The connection to Temporal, the same for API, worker, CLI and tests: one converter, one encryption."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from temporalio.client import Client, TLSConfig
+from temporalio.client import Client, Interceptor, TLSConfig
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import (
     CompositePayloadConverter,
@@ -55,7 +56,9 @@ def data_converter(settings: Settings) -> DataConverter:
     )
 
 
-async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
+async def connect(
+    settings: Settings, runtime: Runtime | None = None, interceptors: Sequence[Interceptor] = ()
+) -> Client:
     """Return a client of Temporal.
 
     Raises Misconfigured without an address (``no_temporal``), for files of TLS that cannot be read
@@ -75,6 +78,7 @@ async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
             tls=_tls(settings),
             data_converter=data_converter(settings),
             runtime=runtime,
+            interceptors=interceptors,
             # The SDK would compress each request, and Temporal each response: CPU on both sides for messages of a
             # kilobyte.
             grpc_compression=GrpcCompression.NONE,

@@ -12,13 +12,27 @@ from betcore.temporal.schedules import CASHBACKS, SWEEP
 from devkit.stack import ports
 from tests.partner import ROOT, Stack, TestPartner, eventually, start_stack
 from tests.spawned import spawned
+from tests.trace_receiver import TraceReceiver, receiving_traces
 
 
 @pytest.fixture(scope="session")
-async def own_stack(migrated_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """A stack of this process alone: its only worker and its API may be killed, its tables locked. Nothing sweeps."""
+async def trace_receiver() -> AsyncIterator[TraceReceiver]:
+    """A collector of the traces of ``own_stack``."""
+    async with receiving_traces() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+async def own_stack(
+    migrated_cluster: None, tmp_path_factory: pytest.TempPathFactory, trace_receiver: TraceReceiver
+) -> AsyncIterator[Stack]:
+    """A stack of this process alone: its only worker and its API may be killed, its tables locked. Nothing sweeps.
+
+    Traces are on, so that all that is tested here is tested with them.
+    """
     folder = tmp_path_factory.mktemp("own-stack")
-    async with start_stack(folder, "--processes", "1", BETCORE_SWEEP_SECONDS="2") as running:
+    given = {"BETCORE_SWEEP_SECONDS": "2", "BETCORE_TRACES_ENDPOINT": trace_receiver.url}
+    async with start_stack(folder, "--processes", "1", **given) as running:
         for schedule in (SWEEP, CASHBACKS):
             await running.client.get_schedule_handle(schedule).pause()
         yield running

@@ -169,6 +169,9 @@ def _is_known(code: _Code, span: str) -> bool:
         return _exists(span)
     if span in _TEMPORAL:
         return True
+    if span.startswith("betcore.") and f'"{span}"' in code.text:
+        # An attribute of spans.
+        return True
     if _DOTTED.fullmatch(span):
         return span.rpartition(".")[2] in _OTHER_FILES or code.has(span.removesuffix("()"))
     if _CONSTANT.fullmatch(span):

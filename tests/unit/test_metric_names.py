@@ -49,6 +49,7 @@ METRICS = {
     "betcore_request_seconds": ("surface", "partner"),
     "betcore_requests_total": ("surface", "partner", "operation", "code"),
     "betcore_snapshot_age_seconds": ("part",),
+    "betcore_spans_lost_total": ("reason",),
     "betcore_stake_limit": (),
     "betcore_stakes_in_flight": (),
     "betcore_stakes_shed_total": (),

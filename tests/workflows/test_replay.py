@@ -1,17 +1,19 @@
 """Histories of every path replay with today's code: a bet may be open across any deploy."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Worker
 
+from betcore.telemetry.trace_cause import Cause
 from tests.histories.record import PATHS
 from tests.workflows.changed import A_THOUGHT, Broken, Changed, Patched, Thought, Thoughtless, release
 from workflows.releases.registry import WORKFLOWS
 from workflows.releases.replay import Replayed, replay
+from workflows.support.causes import CausesPassed
 
 _FOLDER = Path(__file__).parents[1] / "histories"
 _FILES = sorted(_FOLDER.glob("*.json"))
@@ -31,6 +33,16 @@ async def test_a_recorded_history_replays(file: Path) -> None:
     assert replayed.complaint is None, replayed.complaint
     # A complaint is made of these, and would mislead if it were not so.
     assert [str(step) for _, step in replayed.then] == [str(step) for step in replayed.now]
+
+
+@pytest.mark.edge_case(67)
+async def test_a_worker_with_traces_replays_what_began_without() -> None:
+    def took(cause: Cause, message: str, facts: Mapping[str, str]) -> Cause:
+        raise AssertionError("a replay has taken a message")
+
+    for file in _FILES:
+        history = WorkflowHistory.from_json(file.stem, await asyncio.to_thread(file.read_text))
+        assert (await replay(history, WORKFLOWS, interceptors=[CausesPassed(took)])).complaint is None
 
 
 def test_every_path_has_a_history() -> None:
