@@ -52,8 +52,8 @@ class Marks:
         if taken:
             record = await self._bets.accept(bet_id, owner, confirmation)
         else:
-            filed = order.refund_filed
-            record = await self._bets.end_parked(bet_id, owner, confirmation.error_code, refund_filed=filed)
+            code, filed, proof = confirmation.error_code, order.refund_filed, order.refund_proof
+            record = await self._bets.end_parked(bet_id, owner, code, refund_filed=filed, proof=proof)
         return Step(progress=progress_of_stake(record, owner), detail=_detail(taken), record=record)
 
     @activity.defn(name="mark_claw_back")

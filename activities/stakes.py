@@ -59,7 +59,8 @@ class PendingStake:
         has_win_alone = pay_in.win is not None and pay_in.jackpot is None and not is_weighed
         with_win = is_sent and has_win_alone and casino.profile.send.list == "one_step"
         state, refusal = self._first_state(admitted=admitted)
-        claim = await self._bets.open(pay_in, owner, state, refusal, with_win=with_win)
+        refund = self._order.refund_proof
+        claim = await self._bets.open(pay_in, owner, state, refusal, with_win=with_win, refund=refund)
         if claim is None:
             return Step(progress=Progress.FOREIGN, detail="its session, player, casino and game are not of one row")
         record = claim.record

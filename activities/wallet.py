@@ -112,8 +112,8 @@ class Wallet:
         if step := await self._win_without_stake(order):
             return step
         casino = await self._gateway.casino(order.pay_in.casino_id)
-        codes, filed = casino.profile.done_codes, order.refund_filed
-        record = await self._bets.end_absent(order.bet_id, order.owner, codes, refund_filed=filed)
+        codes, filed, proof = casino.profile.done_codes, order.refund_filed, order.refund_proof
+        record = await self._bets.end_absent(order.bet_id, order.owner, codes, refund_filed=filed, proof=proof)
         progress = progress_of_stake(record, order.owner)
         debit = debit_of(order.pay_in, order.bet_id)
         if progress is Progress.PARKED and await self._gateway.fetch_confirmation(debit) is not None:

@@ -33,6 +33,7 @@ from betcore.domain.ids import TransactionType
 from betcore.domain.messages import PayIn, PayOut, Refund, Reverse
 from betcore.domain.money import Money
 from betcore.domain.policy import BetPolicy
+from betcore.domain.proof import Proof
 from betcore.domain.sessions import Session
 from betcore.provider.client import ProviderClient
 from betcore.runtime.settings import Settings
@@ -124,8 +125,15 @@ class InProcessCasino:
         return Activities.on(self.database, self.partners, self.casinos, self.hints, admission, client, providers)
 
     def refund(self, bet: PayIn) -> Refund:
-        """Return the Refund of a bet."""
-        return Refund(player_id=bet.player_id, answer_by=datetime.now(UTC) + timedelta(seconds=4))
+        """Return the Refund of a bet, as its provider sends it."""
+        proof = Proof(request_id="refund", timestamp=1, body_sha256="ab", signature="cd", secret="current")
+        return Refund(player_id=bet.player_id, answer_by=datetime.now(UTC) + timedelta(seconds=4), proof=proof)
+
+    async def refund_in(self, event: str, name: str = "proof") -> str | None:
+        """Return the request id of the Refund whose proof an event has, None if it has none."""
+        query = "SELECT data -> :name ->> 'request_id' AS kept FROM bet_event WHERE kind = :event"
+        [found] = await self.sql(query, name=name, event=event)
+        return None if found.kept is None else str(found.kept)
 
     async def journal(self) -> list[tuple[int, str]]:
         """Return TransactionType and amount of every movement of bets, in the order of the casino's journal."""

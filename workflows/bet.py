@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from betcore.domain.bet import BetRecord, BetState
     from betcore.domain.ids import TransactionType
     from betcore.domain.messages import Accept, Operate, Operated, PayIn, PayOut, Refund
+    from betcore.domain.proof import Proof
     from betcore.temporal import visibility
     from betcore.temporal.visibility import Timeline
 
@@ -181,7 +182,12 @@ class Bet:
         )
 
     def _take_stake(self) -> TakeStake:
-        return TakeStake(pay_in=self._pay_in, owner=self._owner, refund_filed=self._is_refund_filed)
+        return TakeStake(
+            pay_in=self._pay_in,
+            owner=self._owner,
+            refund_filed=self._is_refund_filed,
+            refund_proof=self._refund_proof,
+        )
 
     def _find_stake(self, second_look: bool) -> FindStake:
         return FindStake(
@@ -190,6 +196,7 @@ class Bet:
             owner=self._owner,
             second_look=second_look,
             refund_filed=self._is_refund_filed,
+            refund_proof=self._refund_proof,
         )
 
     def _mark_stake(self, taken: bool) -> MarkStake:
@@ -199,11 +206,16 @@ class Bet:
             owner=self._owner,
             taken=taken,
             refund_filed=self._is_refund_filed,
+            refund_proof=self._refund_proof,
         )
 
     @property
     def _is_refund_filed(self) -> bool:
         return isinstance(self._inbox.first, Refund)
+
+    @property
+    def _refund_proof(self) -> Proof | None:
+        return self._inbox.proof_of_refund if self._is_refund_filed else None
 
     # The outcome
 

@@ -38,7 +38,9 @@ class RoundReports:
         if not await self._live.is_of(game_type, provider_id):
             # A number that no game has must not begin a workflow.
             return Reply(Code.LIVE_GAME_UNKNOWN)
-        order = ReportRound(game_type=game_type, provider_id=provider_id, round_id=round_id, report=report)
+        order = ReportRound(
+            game_type=game_type, provider_id=provider_id, round_id=round_id, report=report, proof=caller.proof
+        )
         seconds = max(deadline - _TO_SEND_THE_ANSWER - time.monotonic(), 0)
         answer = await live_games.report(self._client, order, caller.request_id, seconds)
         return Reply(answer.refusal, answer.why)

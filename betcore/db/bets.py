@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from betcore.db.claims import claim_of, claimed, confirmation_of, read_accept
 from betcore.db.database import Database
 from betcore.db.jackpots import JackpotWins
-from betcore.db.row_mapping import BetRow, as_json, columns_of, record_of
+from betcore.db.row_mapping import BetRow, as_json, columns_of, opening_of, record_of
 from betcore.db.statement import Statement
 from betcore.db.statements import accepts, bets, movements, notes, one_step, open_bets
 from betcore.db.win_reviews import asked_in_row
@@ -21,7 +21,7 @@ from betcore.domain.claims import Claim, Confirmation, ReadAccept
 from betcore.domain.errors import Code
 from betcore.domain.ids import TransactionType
 from betcore.domain.messages import PayIn, Resumed
-from betcore.domain.proof import in_event
+from betcore.domain.proof import Proof, in_event
 
 _IDENTITY = ("casino_id", "player_id", "game_id", "session_id", "currency", "stake")
 
@@ -34,13 +34,20 @@ class Bets:
         self._jackpots = JackpotWins(database)
 
     async def open(
-        self, pay_in: PayIn, owner: str, state: BetState, refusal: Code | None, *, with_win: bool = False
+        self,
+        pay_in: PayIn,
+        owner: str,
+        state: BetState,
+        refusal: Code | None,
+        *,
+        with_win: bool = False,
+        refund: Proof | None = None,
     ) -> Claim[BetRecord] | None:
         """Insert the bet in the given state, or find its row.
 
         A new row in ``accepting``, and an own row whose debit has no answer yet, count a send. A new row counts one of
-        its win too if that leaves ``with_win``. Return None if the session, player, casino and game do not belong
-        together, or are not those of the own row: nothing is opened.
+        its win too if that leaves ``with_win``. ``refund`` is the proof of a Refund that came first. Return None if the
+        session, player, casino and game do not belong together, or are not those of the own row: nothing is opened.
         """
         given = columns_of(pay_in) | {
             "callers_clock": datetime.now(UTC),
@@ -50,10 +57,7 @@ class Bets:
             "not_after": pay_in.not_after,
             "with_win": with_win,
             "event_type": pay_in.event_type,
-            "data": as_json(
-                {"amount": str(pay_in.stake), "win": pay_in.win and str(pay_in.win), "state": state, "refusal": refusal}
-                | in_event(pay_in.proof)
-            ),
+            "data": opening_of(pay_in, state, refusal, refund),
         }
         while True:
             [row] = await self._database.all_rows(bets.OPEN, **given)
@@ -101,28 +105,38 @@ class Bets:
         return await self._end_without_stake(bet_id, owner, BetState.REFUSED, refusal, **given)
 
     async def end_absent(
-        self, bet_id: int, owner: str, done_codes: Sequence[str], *, refund_filed: bool = False
+        self,
+        bet_id: int,
+        owner: str,
+        done_codes: Sequence[str],
+        *,
+        refund_filed: bool = False,
+        proof: Proof | None = None,
     ) -> BetRecord:
         """End a bet whose stake is certainly not at the casino: as refunded if a Refund was filed, else as refused.
 
-        An Accept of the stake keeps it open, and one that confirms the win, by one of ``done_codes``.
+        An Accept of the stake, or of the win by one of ``done_codes``, keeps it open. ``proof`` is of the Refund.
         """
         state, refusal = (BetState.REFUNDED, None) if refund_filed else (BetState.REFUSED, Code.CASINO_UNAVAILABLE)
-        return await self._end_without_stake(bet_id, owner, state, refusal, done_codes=done_codes)
+        given = {"done_codes": done_codes, "proof": as_json(in_event(proof))}
+        return await self._end_without_stake(bet_id, owner, state, refusal, **given)
 
-    async def end_parked(self, bet_id: int, owner: str, error_code: str | None, *, refund_filed: bool) -> BetRecord:
+    async def end_parked(
+        self, bet_id: int, owner: str, error_code: str | None, *, refund_filed: bool, proof: Proof | None = None
+    ) -> BetRecord:
         """End a bet whose parked stake two operators have marked as not taken.
 
-        An Accept in the row with another code than this one keeps it open.
+        An Accept in the row with another code than this one keeps it open. ``proof`` is of the Refund.
         """
         state, refusal = (BetState.REFUNDED, None) if refund_filed else (BetState.REFUSED, Code.CASINO_REFUSED)
-        return await self._end_without_stake(bet_id, owner, state, refusal, standing="parked", error_code=error_code)
+        given = {"standing": "parked", "error_code": error_code, "proof": as_json(in_event(proof))}
+        return await self._end_without_stake(bet_id, owner, state, refusal, **given)
 
     async def _end_without_stake(
         self, bet_id: int, owner: str, state: BetState, refusal: Code | None, **given: object
     ) -> BetRecord:
         usual = {"standing": "sending", "movement": "absent", "error_code": None, "attempts": None, "done_codes": ()}
-        given = usual | {"state": state, "refusal": refusal} | given
+        given = usual | {"state": state, "refusal": refusal, "proof": "{}"} | given
         return await self._change(bets.END_WITHOUT_STAKE, bet_id, owner, **given)
 
     async def taken_after_the_end(
@@ -261,13 +275,8 @@ class Bets:
 
     async def file_incident(self, incident: Incident) -> None:
         """Record a contradiction for a person to look at, once for the same data."""
-        await self._database.execute(
-            notes.FILE_INCIDENT,
-            bet_id=incident.bet_id,
-            kind=incident.kind,
-            ours=as_json(incident.ours),
-            theirs=as_json(incident.theirs),
-        )
+        sides = {"ours": as_json(incident.ours), "theirs": as_json(incident.theirs)}
+        await self._database.execute(notes.FILE_INCIDENT, bet_id=incident.bet_id, kind=incident.kind, **sides)
 
     async def _change(self, statement: Statement[BetRow], bet_id: int, owner: str, **given: object) -> BetRecord:
         row = await self._database.one_row(statement, bet_id=bet_id, owner=owner, **given)

@@ -5,7 +5,7 @@ It locks the game, so that the changes of its rounds have one order whoever make
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from betcore.domain.errors import Code
 from betcore.domain.live_messages import CancelRound, RecordCancel, RecordReport, RefundRound, RoundAnswer
 from betcore.domain.live_rounds import LiveRound, RoundState
 from betcore.domain.profiles import Live, ProviderProfile
+from betcore.domain.proof import in_event
 
 # A second operator who comes later sees another round: the first one has to look again too.
 PROPOSED_FOR = timedelta(hours=1)
@@ -72,6 +73,12 @@ class _Locked:
             )
         return refunds
 
+    async def note(self, changed: LiveRound, kind: str, data: Mapping[str, object]) -> None:
+        """Record what has changed a round, or an operator's proposal to."""
+        await self.transaction.execute(
+            live_reports.NOTE, game_type=self.game_type, edition=changed.edition, kind=kind, data=as_json(data)
+        )
+
 
 class LiveReports:
     """Changes the rounds of one database."""
@@ -104,6 +111,8 @@ class LiveReports:
                     refusal=judged.refusal, why=judged.why, round=None if is_new else found, running=running
                 )
             refunds = await locked.write(judged.becomes)
+            reported = {"report": order.report.model_dump(mode="json", exclude_none=True), "refusal": judged.refusal}
+            await locked.note(judged.becomes, "reported", reported | in_event(order.proof))
             return RoundAnswer(
                 refusal=judged.refusal,
                 why=judged.why,
@@ -139,6 +148,7 @@ class LiveReports:
                 return RoundAnswer(why=verdict, round=found, running=await locked.running())
             changed = live_rounds.cancelled(found, order.reason, filed.now)
             refunds = await locked.write(changed)
+            await locked.note(changed, "cancelled", _asked(order))
             return RoundAnswer(round=changed, running=await locked.running(), refunds=refunds, changed=True)
 
     async def running_games(self) -> Sequence[int]:
@@ -166,6 +176,7 @@ class LiveReports:
         await locked.transaction.execute(
             live_reports.PROPOSE, **given, operator=order.operator, reason=order.reason, until=now + PROPOSED_FOR
         )
+        await locked.note(found, "cancel_proposed", _asked(order))
         return PROPOSED
 
 
@@ -176,6 +187,10 @@ async def _lock(transaction: Transaction, game_type: int) -> _Locked | None:
 
 def _refused(code: Code, why: str, running: LiveRound | None) -> RoundAnswer:
     return RoundAnswer(refusal=code, why=why, running=running)
+
+
+def _asked(order: CancelRound) -> Mapping[str, str]:
+    return {"operator": order.operator, "reason": order.reason}
 
 
 def _person(operator: str) -> str:

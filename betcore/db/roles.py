@@ -42,7 +42,7 @@ _MONEY = (
     "bet movement reversal bet_event early_pay_out incident incident_count cashback cashback_proposal "
     "cashback_rule_version cashback_rule_run jackpot jackpot_entry jackpot_stake jackpot_proposal"
 )
-_ROUNDS = "live_game live_round live_proposal"
+_ROUNDS = "live_game live_round live_proposal live_event"
 _PROGRESS = "casino_health catalogue_sync reconciliation finding sweep_cursor paid_minute"
 
 # For each role: privileges, as they stand in GRANT, and the tables on which it has them. It has none that is not here.
@@ -65,7 +65,7 @@ GRANTS: Mapping[Role, Mapping[str, str]] = {
         "SELECT": "provider casino signing_key game_limit casino_limit player incident_count cashback_rule_version",
         "SELECT, INSERT, UPDATE": f"bet movement reversal cashback cashback_rule_run jackpot jackpot_stake game "
         f"live_round live_proposal {_PROGRESS}",
-        "SELECT, INSERT": f"{_EVENTS} jackpot_entry",
+        "SELECT, INSERT": f"{_EVENTS} jackpot_entry live_event",
         "SELECT, UPDATE (seen_at)": "session",
         # PostgreSQL lets a role lock a row if it may update a column of it. A trigger keeps this one as it is.
         "SELECT, UPDATE (created_at)": "live_game",
@@ -77,7 +77,7 @@ GRANTS: Mapping[Role, Mapping[str, str]] = {
     "ops": {
         "SELECT": "reversal launch request_id shown_balance early_pay_out incident_count jackpot_stake live_round "
         "live_proposal cashback_rule_version casino_health reconciliation finding sweep_cursor bet movement "
-        "admin_event paid_minute",
+        "admin_event paid_minute live_event",
         "SELECT, INSERT, UPDATE": f"provider casino signing_key {_CATALOGUE} player session cashback_proposal "
         "cashback_rule_run jackpot jackpot_proposal live_game catalogue_sync",
         "SELECT, INSERT": f"{_EVENTS} jackpot_entry",

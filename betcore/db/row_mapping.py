@@ -13,6 +13,7 @@ from betcore.domain.errors import BetcoreError, Code
 from betcore.domain.jackpots import Jackpot
 from betcore.domain.messages import PayIn
 from betcore.domain.money import Money, minor_units
+from betcore.domain.proof import Proof, in_event
 from betcore.domain.win_review import Review, ReviewState
 
 
@@ -184,6 +185,13 @@ def columns_of(pay_in: PayIn) -> dict[str, object]:
         "jackpot": pay_in.jackpot.amount.minor if pay_in.jackpot and pay_in.jackpot.amount else None,
         "jackpot_id": pay_in.jackpot.jackpot_id if pay_in.jackpot else None,
     }
+
+
+def opening_of(pay_in: PayIn, state: BetState, refusal: Code | None, refund: Proof | None) -> str:
+    """Return the data of the event by which a bet is opened; ``refund`` is the proof of a Refund that came first."""
+    win = pay_in.win and str(pay_in.win)
+    shown = {"amount": str(pay_in.stake), "win": win, "state": state, "refusal": refusal}
+    return as_json(shown | in_event(pay_in.proof) | in_event(refund, "refund_proof"))
 
 
 def _review_of(review: Mapping[str, Any], currency: str) -> Review:

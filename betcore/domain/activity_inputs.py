@@ -54,11 +54,12 @@ class Step(Message):
 
 
 class TakeStake(Message):
-    """Open the bet and debit its stake."""
+    """Open the bet and debit its stake; ``refund_proof`` is of the Refund that is filed."""
 
     pay_in: PayIn
     owner: str
     refund_filed: bool = False
+    refund_proof: Proof | None = None
 
 
 class FindStake(Message):
@@ -69,6 +70,7 @@ class FindStake(Message):
     owner: str
     second_look: bool
     refund_filed: bool
+    refund_proof: Proof | None = None
 
 
 class ClawBack(Message):
@@ -128,6 +130,7 @@ class MarkStake(Message):
     owner: str
     taken: bool
     refund_filed: bool
+    refund_proof: Proof | None = None
 
 
 class MarkClawBack(Message):

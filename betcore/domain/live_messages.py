@@ -5,6 +5,7 @@ from datetime import datetime
 from betcore.domain.errors import Code
 from betcore.domain.live_rounds import LiveRound, RoundReport
 from betcore.domain.message_base import Message
+from betcore.domain.proof import Proof
 
 
 class LiveGameOrder(Message):
@@ -20,6 +21,7 @@ class ReportRound(Message):
     provider_id: int
     round_id: str
     report: RoundReport
+    proof: Proof | None = None
 
 
 class CancelRound(Message):

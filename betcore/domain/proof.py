@@ -20,6 +20,6 @@ class Proof(Message):
     sorted: bool = False
 
 
-def in_event(proof: Proof | None) -> dict[str, object]:
+def in_event(proof: Proof | None, name: str = "proof") -> dict[str, object]:
     """Return what the data of an event has of a proof: nothing without one, as of what an operator has decided."""
-    return {} if proof is None else {"proof": proof.model_dump(exclude_defaults=True)}
+    return {} if proof is None else {name: proof.model_dump(exclude_defaults=True)}

@@ -1,6 +1,7 @@
 """Reports of rounds over HTTP: every transition, repeats, contradictions, time, proofs; and stakes of such rounds."""
 
 import asyncio
+import hashlib
 import json
 from functools import partial
 from typing import Any
@@ -108,6 +109,15 @@ async def test_only_a_games_own_provider_reports_its_rounds(stack: Stack, table:
     signed = xsign.headers(table.partner.secret, table.partner.counterparty_id, body)
     answers = [await table.partner.call("POST", table.path("r-1"), body, headers=signed) for _ in range(2)]
     assert [answer.code for answer in answers] == [1, 8]
+    query = "SELECT data -> 'proof' AS proof FROM live_event WHERE game_type = :g"
+    [event] = await table.partner.sql(query, g=table.game_type)
+    assert event.proof == {
+        "request_id": signed[xsign.REQUEST_ID],
+        "timestamp": int(signed[xsign.TIMESTAMP]),
+        "body_sha256": hashlib.sha256(body).hexdigest(),
+        "signature": signed[xsign.SIGNATURE],
+        "secret": "current",
+    }
     assert await table.live.find("r-1", 99) == []
 
 

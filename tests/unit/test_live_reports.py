@@ -1,6 +1,7 @@
 """Rounds in a database: what reports, time and operators write, what is read of it, and what no one can change."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +16,7 @@ from betcore.domain import live_draw
 from betcore.domain.errors import Code
 from betcore.domain.live_messages import CancelRound, RecordCancel, RecordReport, ReportRound, RoundAnswer
 from betcore.domain.live_rounds import LiveRound, PlayStatus, RoundReport, RoundState
+from betcore.domain.proof import Proof
 from betcore.runtime.settings import Settings
 from betcore.verify.live_rounds import check_live_rounds
 from betcore.verify.report import Report, ignore_progress
@@ -28,6 +30,7 @@ INSERT INTO bet (bet_id, provider_id, provider_bet_id, casino_id, player_id, gam
                  round_id, state, owner, opened_at)
 VALUES (77, 2, 'b', 1, 1, 1, 's', 'EUR', 1000, 'r-9', 'acceptance', 'run', now())
 """
+EVENTS = "SELECT kind, data::text AS data FROM live_event ORDER BY event_id"
 OTHER_PROVIDER = """
 INSERT INTO provider (counterparty_id, name, base_url, profile, secret)
 VALUES ('21111111-2222-4333-8444-555555555555', 'q', 'http://q', '{"live": {"refund_cancelled": true}}', '')
@@ -42,10 +45,18 @@ class Rounds:
         self.database = database
 
     async def report(
-        self, round_id: str, state: str, *, game: int = 1, provider: int = 1, now: datetime = NOW, **fields: object
+        self,
+        round_id: str,
+        state: str,
+        *,
+        game: int = 1,
+        provider: int = 1,
+        now: datetime = NOW,
+        proof: Proof | None = None,
+        **fields: object,
     ) -> RoundAnswer:
         given = RoundReport.model_validate({"state": state} | fields)
-        order = ReportRound(game_type=game, provider_id=provider, round_id=round_id, report=given)
+        order = ReportRound(game_type=game, provider_id=provider, round_id=round_id, report=given, proof=proof)
         return await self.reports.record(RecordReport(order=order, now=now))
 
     async def cancel(self, round_id: str, operator: str, now: datetime = NOW, game: int = 1) -> RoundAnswer:
@@ -160,6 +171,27 @@ async def test_two_operators_cancel_a_round(rounds: Rounds) -> None:
     assert (await rounds.cancel("r-1", "bob")).why == ENDED
     assert (await rounds.cancel("r-2", "bob")).why == UNKNOWN
     assert (await rounds.cancel("r-1", "bob", game=2)).why == UNKNOWN
+
+
+async def test_what_has_changed_a_round_is_kept_with_the_proof_of_the_call(rounds: Rounds) -> None:
+    proof = Proof(request_id="q", timestamp=1, body_sha256="ab", signature="cd", secret="previous")
+    for _ in range(2):
+        await rounds.report("r-1", "awaiting", commitment="ab" * 32, proof=proof)
+    assert (await rounds.report("r-2", "awaiting", proof=proof)).refusal is Code.DIFFERENT_DATA
+    # It is refused, and changes the round all the same.
+    assert (await rounds.report("r-1", "finished", results=(1,))).refusal is Code.DIFFERENT_DATA
+    for operator in ("ann", "ann", "bob"):
+        await rounds.cancel("r-1", operator)
+    found = [(one["kind"], json.loads(one["data"])) for one in await rounds.connection.fetch(EVENTS)]
+    assert found == [
+        ("reported", {"report": {"state": "awaiting", "commitment": "ab" * 32}, "proof": proof.model_dump()}),
+        ("reported", {"report": {"state": "finished", "results": [1]}, "refusal": "different_data"}),
+        ("cancel_proposed", {"operator": "ann", "reason": "camera"}),
+        ("cancelled", {"operator": "bob", "reason": "camera"}),
+    ]
+    for statement in ("UPDATE live_event SET data = '{}'", "DELETE FROM live_event", "TRUNCATE live_event"):
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+            await rounds.connection.execute(statement)
 
 
 async def test_a_proposal_expires(rounds: Rounds) -> None:

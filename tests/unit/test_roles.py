@@ -61,9 +61,9 @@ WORKERS_ALONE = """
     bets.OPEN bets.ACCEPT bets.END_WITHOUT_STAKE bets.BEGIN_CREDIT bets.CREDIT_DONE bets.WITHDRAW
     cashback_movements.TAKE_ON cashback_movements.BEGIN_ISSUE cashback_movements.ISSUED
     cashback_movements.BEGIN_CANCEL cashback_movements.CANCELLED cashback_movements.NOT_CANCELLED jackpot_pools.BOOK
-    jackpots.* live_reports.WRITE movements.DUPLICATE_ABSENT movements.AWAIT_ACCEPT one_step.* open_bets.TAKE_OVER
-    reversals.OPEN reversals.TAKE_OVER reversals.BEGIN_* reversals.REFUSE_ONLY_SEND reversals.RETURNED
-    round_refunds.REFUNDED win_reviews.*
+    jackpots.* live_reports.NOTE live_reports.WRITE movements.DUPLICATE_ABSENT movements.AWAIT_ACCEPT one_step.*
+    open_bets.TAKE_OVER reversals.OPEN reversals.TAKE_OVER reversals.BEGIN_* reversals.REFUSE_ONLY_SEND
+    reversals.RETURNED round_refunds.REFUNDED win_reviews.*
 """
 HELD = """
 SELECT rolname::text AS role, relname::text AS relation, NULL AS part, privilege_type AS privilege

@@ -319,6 +319,7 @@ OTHERS: dict[str, tuple[int, dict[str, str]]] = {
     "round_refunds.OPEN_BETS": (SETTLING, {"round_id": "'round-499'"}),
     "live_reports.PROPOSE": (0, {"game_type": "1", "reason": "'camera'"}),
     "live_reports.WRITE": (0, OF_A_NEW_ROUND),
+    "live_reports.NOTE": (0, OF_ROUNDS | {"kind": "'reported'"}),
     **{name: (0, {"game_type": "1", "round_id": "'round-19950'"}) for name in OF_A_ROUND},
     **{name: (0, {"game_type": "1"}) for name in OF_A_LIVE_GAME},
     "live_rounds.ADD_GAME": (0, {"game_type": "3", "provider_game_id": "NULL"}),

@@ -291,7 +291,13 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
     "RecordReport": {"order": "ReportRound", "now": "datetime"},
     "RefundPass": {"open_bets": "int", "filed": "int", "done": "bool = False"},
     "RefundRound": {"game_type": "int", "round_id": "str", "appear_until": "datetime"},
-    "ReportRound": {"game_type": "int", "provider_id": "int", "round_id": "str", "report": "RoundReport"},
+    "ReportRound": {
+        "game_type": "int",
+        "provider_id": "int",
+        "round_id": "str",
+        "report": "RoundReport",
+        "proof": "Proof | None = None",
+    },
     "ReportedState": ["awaiting", "betting", "action", "finished", "review", "cancelled"],
     "RoundAnswer": {
         "refusal": "Code | None = None",
@@ -332,6 +338,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "owner": "str",
         "second_look": "bool",
         "refund_filed": "bool",
+        "refund_proof": "Proof | None = None",
     },
     "HandedOn": {
         "pay_out": "PayOut | None = None",
@@ -358,6 +365,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "owner": "str",
         "taken": "bool",
         "refund_filed": "bool",
+        "refund_proof": "Proof | None = None",
     },
     "Money": {"minor": "int", "currency": "str"},
     "MovementPolicy": {
@@ -539,7 +547,12 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "problems": "tuple[str, ...] = ()",
     },
     "TakeOver": {"resumed": "Resumed", "owner": "str"},
-    "TakeStake": {"pay_in": "PayIn", "owner": "str", "refund_filed": "bool = False"},
+    "TakeStake": {
+        "pay_in": "PayIn",
+        "owner": "str",
+        "refund_filed": "bool = False",
+        "refund_proof": "Proof | None = None",
+    },
     "TransactionType": ["-2", "-1", "1", "2", "4"],
     "Unpark": {"bet_id": "int", "owner": "str", "transaction_type": "TransactionType"},
     "Withdraw": {"bet_id": "int", "owner": "str"},

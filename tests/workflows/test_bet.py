@@ -257,6 +257,7 @@ async def test_a_refund_filed_before_the_first_send_leaves_a_tombstone(database_
         async with working(temporal, casino):
             assert await handle.result() is BetState.REFUNDED
         assert await casino.casino_calls() == []
+        assert await casino.refund_in("pay_in", "refund_proof") == "refund"
 
 
 async def test_owed_money_is_retried_until_it_is_there(database_url: str, temporal: Client) -> None:

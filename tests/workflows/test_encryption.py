@@ -250,6 +250,8 @@ async def test_a_message_that_names_another_bet_is_refused(database_url: str, te
         )
         assert (await update(handle, "pay_out", right)).state is BetState.SETTLED
         assert sorted(await casino.journal()) == sorted([(-1, "10.00"), *WON])
+        # The answer does not wait for incidents, the workflow's end does.
+        assert await handle.result() is BetState.SETTLED
         assert [incident.kind for incident in await casino.incidents()] == ["different_data"] * 2
 
 

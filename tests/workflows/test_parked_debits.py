@@ -134,6 +134,7 @@ async def test_with_a_refund_filed_it_ends_refunded(database_url: str, temporal:
         await _by_two(handle, NOT_TAKEN)
         assert await handle.result() is BetState.REFUNDED
         assert (await casino.row(bet)).accepted_at is None
+        assert await casino.refund_in("refunded_without_debit") == "refund"
 
 
 async def test_what_the_casino_lists_as_ours_is_taken_whatever_operators_say(

@@ -151,6 +151,7 @@ event AS (
     INSERT INTO bet_event (bet_id, kind, data)
     SELECT bet_id, CASE state WHEN 'refunded' THEN 'refunded_without_debit' ELSE 'refused' END,
            jsonb_strip_nulls(jsonb_build_object('refusal', refusal, 'error_code', CAST(:error_code AS text)))
+               || CAST(:proof AS jsonb)
     FROM changed
 )
 SELECT * FROM changed

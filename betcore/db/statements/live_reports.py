@@ -86,6 +86,14 @@ ON CONFLICT (game_type, edition) DO UPDATE SET
 """,
 )
 
+NOTE = Statement(
+    NoRow,
+    """
+INSERT INTO live_event (game_type, edition, kind, data)
+VALUES (CAST(:game_type AS smallint), :edition, :kind, CAST(:data AS jsonb))
+""",
+)
+
 # Two operators within the hour, as for money.
 PROPOSAL = Statement(
     StandingRow,

@@ -50,7 +50,7 @@ FROM (VALUES ('bet', 'guard_bet'), ('movement', 'guard_movement'), ('movement', 
              ('bet', 'guard_bet_review'),
              ('jackpot', 'guard_jackpot'), ('jackpot_entry', 'guard_jackpot_entry'),
              ('jackpot_stake', 'guard_jackpot_stake'), ('cashback', 'guard_cashback'), ('cashback', 'reopen_cancel'),
-             ('live_game', 'guard_live_game'), ('live_round', 'guard_live_round'),
+             ('live_game', 'guard_live_game'), ('live_round', 'guard_live_round'), ('live_event', 'guard_live_event'),
              ('casino', 'keep_cashback_rule_versions'), ('cashback_rule_version', 'guard_cashback_rule_version'),
              ('cashback_rule_run', 'guard_cashback_rule_run'), ('reversal', 'name_player_of_reversal'),
              ('admin_event', 'guard_admin_event'), ('admin_event', 'guard_admin_event_whole'),
@@ -69,7 +69,8 @@ FROM (VALUES ('bet', 'guard_bet'), ('movement', 'guard_movement'), ('movement', 
              ('live_game', 'guard_truncate'), ('live_round', 'guard_truncate'), ('reconciliation', 'guard_truncate'),
              ('finding', 'guard_truncate'), ('provider', 'guard_truncate'), ('casino', 'guard_truncate'),
              ('game', 'guard_truncate'), ('player', 'guard_truncate'), ('session', 'guard_truncate'),
-             ('signing_key', 'guard_truncate'), ('paid_minute', 'guard_truncate'))
+             ('signing_key', 'guard_truncate'), ('paid_minute', 'guard_truncate'),
+             ('live_event', 'guard_truncate'))
      AS g (relation, name)
 WHERE 0 = (
     SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass(relation) AND tgname = name AND tgenabled IN ('O', 'A')
