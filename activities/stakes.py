@@ -64,6 +64,8 @@ class PendingStake:
         if claim is None:
             return Step(progress=Progress.FOREIGN, detail="its session, player, casino and game are not of one row")
         record = claim.record
+        # The row has counted no send of a win that its session has limits for.
+        with_win = with_win and record.win_limits is None
         if claim.attempts is None:
             return self._step(record, "")
         if claim.counted and not admitted:

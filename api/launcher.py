@@ -19,7 +19,7 @@ from betcore.db.launches import Found, Launches, Opened
 from betcore.db.partners import Partners
 from betcore.domain import frame_uri, launch
 from betcore.domain.errors import PlayRefused
-from betcore.domain.launch import Launched, LaunchedGame, LaunchingSession, LaunchRequest, StakeRange
+from betcore.domain.launch import Launched, LaunchedGame, LaunchingSession, LaunchRequest, StakeRange, WinRange
 from betcore.domain.partners import Provider
 from betcore.provider.client import LaunchFailed, LaunchUnanswered, ProviderClient
 
@@ -41,10 +41,17 @@ class Order:
     greatest: Decimal | None
     stakes: StakeRange
 
+    @property
+    def wins(self) -> WinRange:
+        """Return the limits of its session's wins."""
+        return WinRange.of(self.request.casino.profile, self.request.currency)
+
     def session(self) -> LaunchingSession:
         """Return a session to open for it, another one each time."""
         lifetime = timedelta(seconds=self.provider.profile.session_lifetime)
-        return LaunchingSession(str(uuid4()), self.request, self.provider.provider_id, self.greatest, lifetime)
+        return LaunchingSession(
+            str(uuid4()), self.request, self.provider.provider_id, self.greatest, self.wins, lifetime
+        )
 
 
 class Launcher:
@@ -113,8 +120,9 @@ class Launcher:
 
     async def _ask(self, order: Order, opened: Opened) -> str:
         """Return the provider's ``frameUri``. Raises LaunchFailed."""
+        profile, wins = order.provider.profile, order.wins
         message = launch.message(
-            order.request, opened.session_id, opened.player_ref, order.game, order.provider.profile, order.stakes
+            order.request, opened.session_id, opened.player_ref, order.game, profile, order.stakes, wins
         )
         try:
             return await self._providers.launch(order.provider, order.game.provider_game_id, message)

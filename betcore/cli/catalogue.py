@@ -174,6 +174,8 @@ def open_session(
     brand: Annotated[str | None, typer.Option("--brand", help="The casino's site on which the player plays.")] = None,
     min_bet: Limit = None,
     max_bet: Limit = None,
+    max_win: Annotated[str | None, typer.Option(help="A win above it waits for two operators; major units.")] = None,
+    max_odd: Annotated[str | None, typer.Option(help="So does a win of more than this many times its stake.")] = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -182,7 +184,7 @@ def open_session(
     async def work(context: CommandContext) -> Json:
         from betcore.db.onboarding_sessions import NewSession
 
-        new = NewSession(provider, casino, game, player, currency, mode, brand, min_bet, max_bet)
+        new = NewSession(provider, casino, game, player, currency, mode, brand, min_bet, max_bet, max_win, max_odd)
         return await context.sessions.open(new)
 
     run_command(as_json, data_dir, work, operator=operator)

@@ -126,6 +126,8 @@ def opening(session: LaunchingSession) -> dict[str, object]:
         "brand": request.brand,
         "min_bet": request.min_bet,
         "max_bet": session.greatest,
+        "max_win": session.wins.greatest,
+        "max_odd": session.wins.odd,
         "lifetime": session.lifetime,
         "tag_id": request.tag_id,
         "language": request.language,

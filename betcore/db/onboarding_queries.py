@@ -29,6 +29,7 @@ class CasinoRow:
     casino_id: int
     name: str
     disabled_at: datetime | None
+    profile: dict[str, object]
 
 
 class Switchable(Protocol):

@@ -17,7 +17,8 @@ from betcore.db.row_mapping import time_text
 from betcore.db.statements.limits import STRICTEST_LIMITS
 from betcore.db.tables import casino, game, game_limit, player, provider, session
 from betcore.domain.errors import InvalidInput, PreconditionFailed
-from betcore.domain.profiles import ProviderProfile
+from betcore.domain.launch import WinRange
+from betcore.domain.profiles import CasinoProfile, ProviderProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class NewSession:
     brand: str | None = None
     min_bet: str | None = None
     max_bet: str | None = None
+    max_win: str | None = None
+    max_odd: str | None = None
 
 
 class Sessions:
@@ -87,12 +90,14 @@ class Sessions:
         if new.mode not in ("real", "demo"):
             raise InvalidInput("mode: real or demo", code="invalid_mode")
         least, greatest = validation.limits(new.currency, new.min_bet, new.max_bet)
+        own = WinRange(*validation.win_limits(new.currency, new.max_win, new.max_odd))
         brand = None if new.brand is None else validation.name("brand", new.brand)
         async with self._engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
             house = await enabled(connection, named(casino, new.casino), CasinoRow, "casino")
             owner = await enabled(connection, named(provider, new.provider), ProviderRow, "provider")
             if owner.suspended_at is not None:
                 raise PreconditionFailed("the provider is suspended", code="provider_suspended")
+            wins = WinRange.of(CasinoProfile.model_validate(house.profile), new.currency, own)
             values = {
                 "session_id": str(uuid4()),
                 "provider_id": owner.provider_id,
@@ -103,6 +108,8 @@ class Sessions:
                 "brand": brand,
                 "min_bet": least,
                 "max_bet": greatest,
+                "max_win": wins.greatest,
+                "max_odd": wins.odd,
                 "expires_at": func.now() + timedelta(seconds=_profile(owner).session_lifetime),
             }
             [row] = await every(connection, insert(session).values(**values).returning(session), SessionRow)

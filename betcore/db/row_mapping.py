@@ -14,7 +14,7 @@ from betcore.domain.jackpots import Jackpot
 from betcore.domain.messages import PayIn
 from betcore.domain.money import Money, minor_units
 from betcore.domain.proof import Proof, in_event
-from betcore.domain.win_review import Review, ReviewState
+from betcore.domain.win_review import Review, ReviewState, WinLimits
 
 
 def money_of(value: Decimal | None, currency: str) -> Money | None:
@@ -84,6 +84,8 @@ class BetRow:
     jackpot_id: int | None
     win_paid_at: datetime | None
     review: dict[str, Any] | None
+    session_max_win: Decimal | None
+    session_max_odd: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,7 @@ def record_of(bet: BetRow, reversal: ReversalRow | None = None) -> BetRecord:
         jackpot_id=bet.jackpot_id,
         win_paid_at=bet.win_paid_at,
         review=None if bet.review is None else _review_of(bet.review, bet.currency),
+        win_limits=WinLimits.of_session(bet.session_max_win, bet.session_max_odd, bet.currency),
     )
 
 

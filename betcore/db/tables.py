@@ -104,6 +104,8 @@ session = Table(
     Column("brand", Text),
     Column("min_bet", Numeric),
     Column("max_bet", Numeric),
+    Column("max_win", Numeric),
+    Column("max_odd", Numeric),
     Column("state", Text, FetchedValue()),
     Column("end_reason", Text),
     _when("opened_at"),

@@ -1,12 +1,13 @@
 """Checks of what operators enter when they set up partners and their catalogue."""
 
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from urllib.parse import urlsplit
 
 from betcore.domain.currencies import decimals
 from betcore.domain.errors import InvalidInput, Malformed
 from betcore.domain.money import Money
+from betcore.domain.profiles import MAX_ODD
 
 _ADDRESS = re.compile(r"https?://[^\s/?#@\\]+(/[^\s?#\\]*)?")
 
@@ -52,6 +53,22 @@ def limits(code: str, min_bet: str | None, max_bet: str | None) -> tuple[Decimal
     if least is not None and greatest is not None and least > greatest:
         raise InvalidInput(f"min-bet {min_bet} is above max-bet {max_bet}", code="invalid_limits")
     return least, greatest
+
+
+def win_limits(code: str, max_win: str | None, max_odd: str | None) -> tuple[Decimal | None, Decimal | None]:
+    """Return the greatest win in major units of a currency, and as a multiple of its stake; None without a limit.
+
+    Raise InvalidInput: ``unknown_currency``; ``invalid_limits`` for what is no amount of that currency, and for 0.
+    """
+    currency(code)
+    greatest = _limit("max-win", max_win, code)
+    try:
+        odd = None if max_odd is None else Decimal(max_odd)
+    except InvalidOperation:
+        odd = Decimal("NaN")
+    if greatest == 0 or (odd is not None and not 0 < odd < MAX_ODD):
+        raise InvalidInput("max-win and max-odd: numbers above 0", code="invalid_limits")
+    return greatest, odd
 
 
 def _limit(what: str, given: str | None, code: str) -> Decimal | None:

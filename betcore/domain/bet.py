@@ -7,7 +7,7 @@ from betcore.domain.errors import Code
 from betcore.domain.ids import TransactionType
 from betcore.domain.message_base import Message
 from betcore.domain.money import Money
-from betcore.domain.win_review import Review, ReviewState
+from betcore.domain.win_review import Review, ReviewState, WinLimits
 
 
 class BetState(StrEnum):
@@ -86,6 +86,8 @@ class BetRecord(Message):
     win_paid_at: datetime | None = None
     # The win that waits for two operators, or what they have decided of it.
     review: Review | None = None
+    # Those of its session, when it was opened.
+    win_limits: WinLimits | None = None
 
     @property
     def number(self) -> int:

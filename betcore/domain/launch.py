@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from betcore.domain.currencies import decimals
 from betcore.domain.errors import Malformed, PlayRefused
 from betcore.domain.partners import Casino
-from betcore.domain.profiles import ProviderProfile
+from betcore.domain.profiles import CasinoProfile, ProviderProfile
 
 Mode = Literal["real", "demo"]
 ViewType = Literal["desktop", "mobile"]
@@ -104,14 +104,29 @@ class StakeRange(NamedTuple):
         return isinstance(amount, Decimal) and self.least <= amount <= self.greatest
 
 
+class WinRange(NamedTuple):
+    """What a win may be without people, in major units and as a multiple of its stake; None is no limit."""
+
+    greatest: Decimal | None = None
+    odd: Decimal | None = None
+
+    @classmethod
+    def of(cls, casino: CasinoProfile, currency: str, own: "WinRange | None" = None) -> "WinRange":
+        """Return the limits of a new session: of those of its casino's profile and its ``own`` the strictest."""
+        greatest, odd = own or cls()
+        given = casino.win_review
+        return cls(_least(given.max_win.get(currency), greatest), _least(given.max_odd, odd))
+
+
 @dataclass(frozen=True, slots=True)
 class LaunchingSession:
-    """A session that is to be opened; ``greatest`` is its own limit."""
+    """A session that is to be opened; ``greatest`` is the greatest stake that it sets itself, ``wins`` its limits."""
 
     session_id: str
     request: LaunchRequest
     provider_id: int
     greatest: Decimal | None
+    wins: WinRange
     lifetime: timedelta
 
 
@@ -164,9 +179,10 @@ def message(
     game: LaunchedGame,
     profile: ProviderProfile,
     stakes: StakeRange,
+    wins: WinRange,
 ) -> dict[str, Value]:
     """Return what the provider is sent; ``user_id`` is our reference of the player, in a demo it is the session."""
-    optional = dict(_optional(request, game, profile, stakes))
+    optional = dict(_optional(request, game, profile, stakes, wins))
     return {
         "userId": session_id if request.mode == "demo" else user_id,
         "sessionId": session_id,
@@ -180,16 +196,20 @@ def message(
 
 
 def _optional(
-    request: LaunchRequest, game: LaunchedGame, profile: ProviderProfile, stakes: StakeRange
+    request: LaunchRequest, game: LaunchedGame, profile: ProviderProfile, stakes: StakeRange, wins: WinRange
 ) -> Iterator[tuple[str, Value | None]]:
     yield "viewType", request.view_type
-    yield "maxOdd", game.max_odd
-    yield "maxWin", profile.launch.max_win.get(request.currency)
+    yield "maxOdd", _least(game.max_odd, wins.odd)
+    yield "maxWin", _least(profile.launch.max_win.get(request.currency), wins.greatest)
     yield "gameMargin", profile.launch.game_margin
     yield "buttonAmounts", [one for one in profile.launch.button_amounts.get(request.currency, ()) if one in stakes]
     if profile.launch.urls:
         yield "returnUrl", request.return_url
         yield "depositUrl", request.deposit_url
+
+
+def _least(*limits: Decimal | None) -> Decimal | None:
+    return min((one for one in limits if one is not None), default=None)
 
 
 def _smallest(currency: str) -> Decimal:

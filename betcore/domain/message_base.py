@@ -17,6 +17,7 @@ _NO_FACTS = frozenset(
         "reversal",
         "proof",
         "limits",
+        "win_limits",
     }
 )
 

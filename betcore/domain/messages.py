@@ -105,6 +105,11 @@ class PayOut(Message):
         """Return the type of its event."""
         return "pay_out"
 
+    @property
+    def is_of_provider(self) -> bool:
+        """Return whether a provider has sent it: what an operator settles, or a row has kept, names no bet."""
+        return self.bet is not None
+
     def __str__(self) -> str:
         jackpot = f" with the jackpot {self.jackpot}" if self.jackpot else ""
         return f"PayOut of {self.win.currency} {self.win}{jackpot}"

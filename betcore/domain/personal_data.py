@@ -24,7 +24,7 @@ provider_bet_id provider_id reason reconciliation_id record refund refund_filed 
 refusal reopen_from report request_id results results_due_at resumed retry reversal reversal_id reverse reversed_by
 reverses review round round_id run_id running second_look secret seed sends settle_by settle_within settled sorted
 stack_trace stake stake_tax started_at state success taken tax theirs timestamp told_at transaction_type
-unconfirmed_within unread until verdict wait wakes wanted why win win_paid_at win_tax withdrawn_at
+unconfirmed_within unread until verdict wait wakes wanted why win win_limits win_paid_at win_tax withdrawn_at
 """
 PERSONAL, READABLE = frozenset(_PERSONAL.split()), frozenset(_READABLE.split())
 # Their keys are currencies, kinds of findings and outcomes, none of them a field of a message.

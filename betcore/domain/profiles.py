@@ -29,6 +29,9 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 # In major units of a currency.
 Amount = Annotated[Decimal, Field(gt=0, lt=10**15, allow_inf_nan=False)]
 
+MAX_ODD = 10**9
+Odd = Annotated[Decimal, Field(gt=0, lt=MAX_ODD, allow_inf_nan=False)]
+
 # Meanings of a casino's ErrorCode; a code without one leaves the outcome unknown.
 Meaning = Literal[
     "done",
@@ -94,14 +97,22 @@ class Live(_Section):
     refund_cancelled: bool = False
 
 
-class WinReview(_Section):
+class CasinoWinReview(_Section):
     """Wins beyond these wait for two operators; amounts by currency, in its major units. By default none does.
+
+    A session has those of its casino from its opening on.
+    """
+
+    max_win: dict[str, Amount] = {}
+    max_odd: Odd | None = None
+
+
+class WinReview(CasinoWinReview):
+    """For the wins of one provider.
 
     ``as_launched`` also holds wins beyond what launches tell the provider: the game's ``maxOdd``, ``launch.max_win``.
     """
 
-    max_win: dict[str, Amount] = {}
-    max_odd: Annotated[Decimal, Field(gt=0, lt=10**9, allow_inf_nan=False)] | None = None
     per_hour: dict[str, Amount] = {}
     as_launched: bool = False
 
@@ -228,6 +239,7 @@ class CasinoProfile(_PartnerProfile):
     extra_data: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     duplicate_is_done: bool = False
     cashback_info: bool = False
+    win_review: CasinoWinReview = CasinoWinReview()
     rate: Rate | None = Rate(per_second=500, burst=1000)
     scopes: tuple[Scope, ...] = SCOPES
     origins: tuple[Origin, ...] = ()

@@ -36,6 +36,27 @@ class WinLimits(Message):
         )
         return None if limits == cls() else limits
 
+    @classmethod
+    def of_session(cls, max_win: Decimal | None, max_odd: Decimal | None, currency: str) -> "WinLimits | None":
+        """Return the limits of one session's wins, the amount in major units; None if there is none."""
+        if max_win is None and max_odd is None:
+            return None
+        return cls(max_win=None if max_win is None else _money(max_win, currency), max_odd=max_odd)
+
+    def with_those(self, other: "WinLimits | None") -> "WinLimits":
+        """Return these limits and others of the same currency: of each kind the strictest."""
+        if other is None:
+            return self
+        wins = [one.max_win for one in (self, other) if one.max_win is not None]
+        odds = [one.max_odd for one in (self, other) if one.max_odd is not None]
+        strictest = {
+            "max_win": min(wins, key=lambda win: win.minor, default=None),
+            "max_odd": min(odds, default=None),
+            "per_hour": self.per_hour or other.per_hour,
+            "game_max_odd": self.game_max_odd or other.game_max_odd,
+        }
+        return self.model_copy(update=strictest)
+
 
 def _money(amount: Decimal, currency: str) -> Money:
     """Return an amount of a profile, without what is below the minor unit."""

@@ -72,10 +72,10 @@ class Launching:
         return int((await self.partner.sql(query, p=self.partner.provider))[0][0])
 
 
-async def launching(stack: Stack, profile: str = "", **game: str) -> Launching:
+async def launching(stack: Stack, profile: str = "", casino: str = "", **game: str) -> Launching:
     url = stack.addresses["sandbox_provider"]
     hosts = f"frame_hosts: ['{urlsplit(url).netloc}']\n"
-    partner = await stack.partner(provider=hosts + profile, **game)
+    partner = await stack.partner(hosts + profile, casino, **game)
     await partner.onboarding.change("provider", partner.provider, address=url)
     about = {"counterparty_id": partner.counterparty_id}
     async with stack.http.post(f"{url}/_counterparty", json=about | {"secret": partner.secret}) as answer:
@@ -165,11 +165,16 @@ async def test_what_a_profile_has_is_sent_and_what_is_sent_holds(stack: Stack) -
         stack,
         "launch: {max_bet: {EUR: 20}, max_win: {EUR: 5000}, button_amounts: {EUR: [0.05, 1, 2.50, 50]},"
         " game_margin: 2.5, urls: true}",
+        "win_review: {max_win: {EUR: 400, USD: 1}, max_odd: 60}",
     )
     urls = {"ReturnUrl": "https://casino.example/back?a=1", "DepositUrl": "https://casino.example/pay"}
     session = (await casino.launched(MinBet="0.50", **urls))["SessionId"]
     [sent] = await casino.sent()
-    assert (sent["minBet"], sent["maxBet"], sent["maxWin"], sent["gameMargin"]) == ("0.50", "20.00", "5000", "2.5")
+    assert (sent["minBet"], sent["maxBet"], sent["maxWin"], sent["gameMargin"]) == ("0.50", "20.00", "400", "2.5")
+    # The session has them too.
+    assert sent["maxOdd"] == "60"
+    query = "SELECT max_win, max_odd FROM session WHERE session_id = :s"
+    assert [tuple(row) for row in await casino.partner.sql(query, s=session)] == [(400, 60)]
     assert sent["buttonAmounts"] == ["1", "2.50"] or sent["buttonAmounts"] == ["1", "2.5"]
     assert (sent["returnUrl"], sent["depositUrl"]) == (urls["ReturnUrl"], urls["DepositUrl"])
     play = casino.partner

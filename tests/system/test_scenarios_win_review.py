@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
+from betcore.db.onboarding_sessions import NewSession
 from betcore.db.statements import verify_rows
 from betcore.domain.ids import BetKey, current_bet_workflow_id
 from betcore.domain.messages import Action, Operate, Operated
@@ -133,6 +136,49 @@ async def test_each_limit_is_named(stack: Stack, limits: str, reasons: list[str]
     )
     bet = await in_review(partner)
     assert (await partner.row(bet)).review["reasons"] == reasons
+    await by_two(partner, bet, REFUSE)
+
+
+@pytest.mark.edge_case(262)
+@pytest.mark.parametrize("call", [win_of_two_steps, win_of_one_step])
+async def test_a_bet_keeps_the_limits_of_its_session(stack: Stack, call: Call) -> None:
+    partner = await stack.partner(
+        "{answer_deadline: 2, win_review: {max_win: {EUR: 900}}}",
+        casino="{send: {list: one_step}, win_review: {max_win: {EUR: 24.99}, max_odd: 100}}",
+    )
+    bet = partner.new_bet()
+    if call is win_of_two_steps:
+        bet = await bet_with_stake_taken(partner, partner.pay_in)
+        # Neither the profiles by now nor the session of the PayOut count.
+        await partner.onboarding.change("casino", partner.casino, profile="{confirmation: reply, attempt_timeout: 12}")
+        partner.session_id = await partner.seat()
+    assert (await call(partner, bet)).outcome == UNKNOWN
+    await has_status(partner, bet, "in_review", True)
+    row = await partner.row(bet)
+    assert (row.review["reasons"], row.session_max_win, row.session_max_odd) == (["max_win"], Decimal("24.99"), 100)
+    assert [one["transaction_type"] for one in await sends(partner, bet)] == [-1]
+    await rows_fit(partner, bet)
+    with pytest.raises(DBAPIError, match="limits of its win stand"):
+        await partner.sql("UPDATE bet SET session_max_win = NULL WHERE bet_id = :b RETURNING 1", b=row.bet_id)
+    await by_two(partner, bet, RELEASE)
+    assert (await until(partial(call, partner, bet))).outcome == DONE
+    assert await partner.journal(bet) == SETTLED
+
+
+@pytest.mark.edge_case(262)
+async def test_of_two_limits_the_strictest_holds(stack: Stack) -> None:
+    partner = await stack.partner("{answer_deadline: 2, win_review: {max_win: {EUR: 20}, max_odd: 90}}")
+    seat = NewSession(partner.provider, partner.casino, "dice", "anna", "EUR", max_win="500", max_odd="2.4")
+    partner.session_id = str((await partner.sessions.open(seat))["session_id"])
+    bet = await in_review(partner)
+    assert (await partner.row(bet)).review["reasons"] == ["max_win", "max_odd"]
+    # What an operator settles has a rule of its own.
+    other = await bet_with_stake_taken(partner, partner.pay_in)
+    row = await partner.row(other)
+    order = Operate(action=SETTLE, operator="ann", reason="a test", win=Money.parse("25.00", "EUR"), bet_id=row.bet_id)
+    handle = partner.workflow(other)
+    assert (await handle.execute_update("operate", order, id=uuid4().hex, result_type=Operated)).done
+    await journal_becomes(partner, other, SETTLED)
     await by_two(partner, bet, REFUSE)
 
 

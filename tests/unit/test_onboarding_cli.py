@@ -123,6 +123,9 @@ def test_limits_have_a_currency(cli: Cli) -> None:
     opened = cli.did("session", "open", *seat, "--brand", "royal.example", "--min-bet", "1", "--max-bet", "20")
     assert opened["brand"] == "royal.example"
     assert cli.refused("session", "open", *seat, "--max-bet", "0.01")["code"] == "limits_empty"
+    for wins in (("--max-win", "0"), ("--max-win", "0.001"), ("--max-odd", "0"), ("--max-odd", "many")):
+        assert cli.refused("session", "open", *seat, *wins)["code"] == "invalid_limits"
+    cli.did("session", "open", *seat, "--max-win", "0.01", "--max-odd", "1.5")
     assert cli.refused("session", "open", *seat[:-1], "USD")["code"] == "currency_unsupported"
 
 

@@ -69,6 +69,7 @@ def test_an_empty_file_is_a_casino_with_the_documented_defaults() -> None:
         "extra_data": None,
         "duplicate_is_done": False,
         "cashback_info": False,
+        "win_review": {"max_win": {}, "max_odd": None},
         "error_codes": {
             "200": "done",
             "102145": "player_unknown",

@@ -188,6 +188,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "jackpot_id": "int | None = None",
         "win_paid_at": "datetime | None = None",
         "review": "Review | None = None",
+        "win_limits": "WinLimits | None = None",
     },
     "BetState": ["accepting", "acceptance", "settling", "refunding", "settled", "refunded", "refused"],
     "CancelCashback": {

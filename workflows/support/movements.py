@@ -135,7 +135,7 @@ class MovementRunner:
             tax=asked.tax if isinstance(asked, PayOut) and transaction_type is TransactionType.PAY_OUT else None,
             jackpot=jackpot,
             proof=asked and asked.proof,
-            limits=limits_of(transaction_type, asked or self._start),
+            limits=limits_of(transaction_type, asked or self._start, self._status.known_bet),
         )
 
     def wake(self, accept: Accept | None = None) -> None:

@@ -11,6 +11,7 @@ from workflows.support.status import StatusReporter
 with workflow.unsafe.imports_passed_through():
     from activities.bet_records import BetRecords
     from betcore.domain.activity_inputs import DecideReview, Pay, Progress, Step
+    from betcore.domain.bet import BetRecord
     from betcore.domain.ids import TransactionType
     from betcore.domain.messages import Action, CashbackOrder, PayIn, PayOut, Refund, Reverse
     from betcore.domain.win_review import ReviewState, WinLimits
@@ -50,8 +51,13 @@ class WinReview:
 
 
 def limits_of(
-    transaction_type: TransactionType, asks: PayOut | Refund | PayIn | Reverse | CashbackOrder
+    transaction_type: TransactionType, asks: PayOut | Refund | PayIn | Reverse | CashbackOrder, bet: BetRecord | None
 ) -> WinLimits | None:
-    """Return the limits of the call that asks for a win; None for other credits."""
-    is_win = transaction_type is TransactionType.PAY_OUT
-    return asks.limits if is_win and isinstance(asks, PayIn | PayOut) else None
+    """Return the limits of a win: of the call that asks for it and of the bet's session the strictest.
+
+    None for other credits, and for what an operator settles.
+    """
+    if transaction_type is not TransactionType.PAY_OUT or not isinstance(asks, PayIn | PayOut):
+        return None
+    of_session = None if bet is None or (isinstance(asks, PayOut) and not asks.is_of_provider) else bet.win_limits
+    return of_session if asks.limits is None else asks.limits.with_those(of_session)

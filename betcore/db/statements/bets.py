@@ -37,7 +37,7 @@ OPEN = Statement(
     OpenedRow,
     f"""
 WITH known AS (
-    SELECT brand, seen_at FROM session JOIN player USING (player_id) JOIN game USING (game_id)
+    SELECT brand, seen_at, max_win, session.max_odd FROM session JOIN player USING (player_id) JOIN game USING (game_id)
     WHERE session_id = :session_id AND session.provider_id = :provider_id AND session.player_id = :player_id
       AND session.game_id = :game_id AND currency = :currency AND mode = 'real'
       AND player.casino_id = :casino_id AND game.provider_id = :provider_id
@@ -45,13 +45,13 @@ WITH known AS (
 fresh AS (
     INSERT INTO bet (bet_id, provider_id, provider_bet_id, casino_id, player_id, game_id, session_id, round_id,
                      currency, brand, stake, one_step, win, stake_tax, win_tax, promo_code, state, refusal, owner,
-                     withdrawn_at, closed_at, jackpot, jackpot_id)
+                     withdrawn_at, closed_at, jackpot, jackpot_id, session_max_win, session_max_odd)
     SELECT next_bet_id(:callers_clock), :provider_id, :provider_bet_id, :casino_id, :player_id, :game_id, :session_id,
             :round_id, :currency, brand, :stake, CAST(:win AS numeric(38,0)) IS NOT NULL,
             CAST(:win AS numeric(38,0)), CAST(:stake_tax AS numeric(38,0)), CAST(:win_tax AS numeric(38,0)),
             :promo_code, :state, :refusal, :owner, CASE WHEN CAST(:state AS text) = 'refunded' THEN now() END,
             CASE WHEN CAST(:state AS text) <> 'accepting' THEN now() END, CAST(:jackpot AS numeric(38,0)),
-            CAST(:jackpot_id AS bigint)
+            CAST(:jackpot_id AS bigint), max_win, max_odd
     FROM known
     ON CONFLICT (provider_id, provider_bet_id) DO NOTHING
     RETURNING *

@@ -110,10 +110,10 @@ of_whom AS (
 ),
 opened AS (
     INSERT INTO session (session_id, provider_id, player_id, visited_casino_id, game_id, currency, mode, brand,
-                         min_bet, max_bet, state, expires_at, tag_id, language, view_type)
+                         min_bet, max_bet, max_win, max_odd, state, expires_at, tag_id, language, view_type)
     SELECT :session_id, :provider_id, player_id, visited_casino_id, :game_id, :currency, :mode, :brand,
-           CAST(:min_bet AS numeric), CAST(:max_bet AS numeric), 'launching', now() + CAST(:lifetime AS interval),
-           :tag_id, :language, :view_type
+           CAST(:min_bet AS numeric), CAST(:max_bet AS numeric), CAST(:max_win AS numeric), CAST(:max_odd AS numeric),
+           'launching', now() + CAST(:lifetime AS interval), :tag_id, :language, :view_type
     FROM of_whom
     RETURNING session_id, player_id, expires_at
 )"""

@@ -11,7 +11,9 @@ from betcore.db.statements.jackpots import CONTRIBUTED
 # Counts the only send of the win that can exist while its stake is in doubt. It reads ``fresh``, the bet that opens.
 SENT_WITH_STAKE = """first_win AS (
     INSERT INTO movement (bet_id, transaction_type, amount, state, attempts)
-    SELECT bet_id, 1, win, 'sending', 1 FROM fresh WHERE state = 'accepting' AND CAST(:with_win AS boolean)
+    SELECT bet_id, 1, win, 'sending', 1 FROM fresh
+    WHERE state = 'accepting' AND CAST(:with_win AS boolean)
+      AND num_nonnulls(session_max_win, session_max_odd) = 0
     RETURNING bet_id, attempts
 )"""
 
