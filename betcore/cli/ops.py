@@ -8,10 +8,12 @@ from betcore.cli import formatting
 from betcore.cli.context import CommandContext, Json, run_command
 from betcore.cli.output import AsJson, DataDir, Operator, Reason
 from betcore.cli.reconcile import reconcile
+from betcore.cli.win_review import review
 from betcore.domain.messages import Action
 
 ops = typer.Typer(no_args_is_help=True, help="Show bets, find those that make no progress, and act on them.")
 ops.command("reconcile")(reconcile)
+ops.add_typer(review, name="review")
 
 Bet = Annotated[
     str, typer.Argument(metavar="BET", help="Our BetId, <provider>/<betId>, or the id of one of its workflows.")

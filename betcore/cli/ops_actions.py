@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import ApplicationError
@@ -15,6 +16,9 @@ from betcore.db.bet_history import BetHistory, BetWorkflows
 from betcore.domain.errors import InvalidInput, Malformed, PreconditionFailed, Unavailable
 from betcore.domain.messages import Action, Operate, Operated
 from betcore.domain.money import Money
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
 
 _LONGEST = 500
 _WITHIN = timedelta(seconds=10)
@@ -50,8 +54,25 @@ async def send_action(
         if action is Action.MARK_NOT_TAKEN and listed["says"] == "ours":
             message = f"the {bet.what} is {bet.state}: the casino lists {listed['transaction_id']} as ours, it is taken"
             raise PreconditionFailed(message, code="operation_refused")
+    done = await send_order(stories, await temporal(context), bet, order)
+    return {
+        "bet_id": bet.bet_id,
+        "action": action,
+        "win": order.win and str(order.win),
+        "done": done.done,
+        "state": done.state,
+        "detail": done.detail,
+        "casino": listed,
+    }
+
+
+async def send_order(stories: BetHistory, client: "Client", bet: BetWorkflows, order: Operate) -> Operated:
+    """Send an order to the workflow that carries a bet, and return what has become of it.
+
+    Raises PreconditionFailed(operation_refused) if nothing has changed, Unavailable(unknown) if that is not known.
+    """
     # Even if the rows have ended, the workflow is asked: it may not have read them yet, and refuses by itself.
-    handle = (await temporal(context)).get_workflow_handle(bet.open or bet.workflow_ids[-1])
+    handle = client.get_workflow_handle(bet.open or bet.workflow_ids[-1])
     try:
         done: Operated = await handle.execute_update(
             "operate", order, id=f"operate:{uuid.uuid4()}", result_type=Operated, rpc_timeout=_WITHIN
@@ -66,15 +87,7 @@ async def send_action(
         if error.status is RPCStatusCode.NOT_FOUND:
             raise await _gone(stories, bet) from error
         raise _unknown(f"Temporal: {error}") from error
-    return {
-        "bet_id": bet.bet_id,
-        "action": action,
-        "win": order.win and str(order.win),
-        "done": done.done,
-        "state": done.state,
-        "detail": done.detail,
-        "casino": listed,
-    }
+    return done
 
 
 def checked_text(name: str, given: str) -> str:

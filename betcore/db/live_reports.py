@@ -111,7 +111,8 @@ class LiveReports:
                     refusal=judged.refusal, why=judged.why, round=None if is_new else found, running=running
                 )
             refunds = await locked.write(judged.becomes)
-            reported = {"report": order.report.model_dump(mode="json", exclude_none=True), "refusal": judged.refusal}
+            report = order.report.model_dump(mode="json", exclude_defaults=True)
+            reported = {"report": report, "refusal": judged.refusal}
             await locked.note(judged.becomes, "reported", reported | in_event(order.proof))
             return RoundAnswer(
                 refusal=judged.refusal,

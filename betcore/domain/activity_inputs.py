@@ -193,6 +193,7 @@ class Operation(Message):
     detail: str
     asked_at: datetime
     win: str | None = None
+    set_id: str | None = None
 
 
 class Withdraw(Message):

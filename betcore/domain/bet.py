@@ -102,8 +102,9 @@ class BetRecord(Message):
     @property
     def standing(self) -> str:
         """Return its state in words, with that of its reversal, or that its win is in review."""
-        if self.is_in_review:
-            return f"{self.state}, its win in review"
+        if self.is_in_review and self.review is not None:
+            jackpot = f" with the jackpot {self.review.jackpot}" if self.review.jackpot else ""
+            return f"{self.state}, its win{jackpot} in review"
         return self.state if self.reversal is None else f"{self.state}, its reversal {self.reversal.state}"
 
     @property

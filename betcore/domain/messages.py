@@ -159,13 +159,17 @@ class Action(StrEnum):
 
 
 class Operate(Message):
-    """An operator's action, and why. ``win`` is the win to settle with, and None for other actions."""
+    """An operator's action, and why. ``win`` is the win to settle with, and None for other actions.
+
+    ``set_id`` names the set of wins that the operator acts on at once; a second operator has to act on the same set.
+    """
 
     action: Action
     operator: str
     reason: str
     win: Money | None = None
     bet_id: int | None = None
+    set_id: str | None = None
 
 
 class Operated(Message):
@@ -185,6 +189,7 @@ class Proposal(Message):
     amount: Money | None
     state: str
     until: datetime
+    set_id: str | None = None
 
 
 class HandedOn(Message):

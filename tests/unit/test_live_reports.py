@@ -183,8 +183,9 @@ async def test_what_has_changed_a_round_is_kept_with_the_proof_of_the_call(round
     for operator in ("ann", "ann", "bob"):
         await rounds.cancel("r-1", operator)
     found = [(one["kind"], json.loads(one["data"])) for one in await rounds.connection.fetch(EVENTS)]
+    kept = proof.model_dump(exclude_defaults=True)
     assert found == [
-        ("reported", {"report": {"state": "awaiting", "commitment": "ab" * 32}, "proof": proof.model_dump()}),
+        ("reported", {"report": {"state": "awaiting", "commitment": "ab" * 32}, "proof": kept}),
         ("reported", {"report": {"state": "finished", "results": [1]}, "refusal": "different_data"}),
         ("cancel_proposed", {"operator": "ann", "reason": "camera"}),
         ("cancelled", {"operator": "bob", "reason": "camera"}),

@@ -44,7 +44,7 @@ SENT = {
         admin_events.* bet_history.* cashback_imports.* cashback_rules.AGAIN cashback_rules.CASES cashback_rules.LAST
         cashback_rules.OPEN cashback_rules.ORIGIN cashback_rules.RULE_OF cashback_rules.RUN cashback_rules.SHOWN
         cashback_rules.UNENDED cashback_rules.VERSIONS cashbacks.* catalogue_sync.COUNTERPARTIES catalogue_sync.SHOWN
-        circuit_breakers.READ circuit_breakers.SHOWN compared_rows.BETS_NAMED incidents.* jackpot_pools.ADD
+        circuit_breakers.READ circuit_breakers.SHOWN compared_rows.BETS_NAMED held_wins.* incidents.* jackpot_pools.ADD
         jackpot_pools.ADJUST jackpot_pools.DISABLE jackpot_pools.ENTRIES jackpot_pools.LIST jackpot_pools.SHOW
         jackpot_pools.UNBOOKED live_rounds.* open_bets.OPEN_* open_bets.RESUMPTION open_cashbacks.OPEN_ROW
         open_cashbacks.ORDER owed.* partners.* reconciliations.FINDINGS reconciliations.RUN reconciliations.RUN_OF

@@ -292,6 +292,10 @@ OTHERS: dict[str, tuple[int, dict[str, str]]] = {
     "bets.WITHDRAW": (ACCEPTANCE, {}),
     "win_reviews.DECIDE": (ACCEPTANCE, {}),
     "win_reviews.HOLD": (ACCEPTANCE, {}),
+    "held_wins.LISTED": (
+        0,
+        {name: "NULL" for name in ("bets", "provider", "game", "casino", "reason", "since", "currency", "max_amount")},
+    ),
     "cashback_rules.AGAIN": (0, {"run_id": "2"}),
     "cashback_rules.CASES": (0, {"after": "'-infinity'"}),
     "cashback_rules.LAST": (0, {"casino": "'c2'", "name": "'weekly'"}),

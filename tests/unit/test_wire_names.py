@@ -393,6 +393,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "reason": "str",
         "win": "Money | None = None",
         "bet_id": "int | None = None",
+        "set_id": "str | None = None",
     },
     "Operated": {"done": "bool", "state": "str", "detail": "str"},
     "Operation": {
@@ -404,6 +405,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "detail": "str",
         "asked_at": "datetime",
         "win": "str | None = None",
+        "set_id": "str | None = None",
     },
     "Pay": {
         "bet_id": "int",
@@ -476,6 +478,7 @@ MESSAGES: dict[str, dict[str, str] | list[str]] = {
         "amount": "Money | None",
         "state": "str",
         "until": "datetime",
+        "set_id": "str | None = None",
     },
     "Reconcile": {"casino_id": "int", "opened_from": "datetime", "opened_to": "datetime"},
     "Reconciled": {

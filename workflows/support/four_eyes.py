@@ -36,18 +36,19 @@ class Concern(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What an operator agrees to: another movement, amount or state is another proposal."""
+    """What an operator agrees to: another movement, amount or state, or another set of wins, is another proposal."""
 
     movement: str | None
     amount: Money | None
     state: str
+    set_id: str | None = None
 
     @classmethod
-    def of(cls, concern: Concern, bet_id: int | None, state: str) -> "Seen":
-        """Return what an operator sees of a bet now."""
+    def of(cls, concern: Concern, bet_id: int | None, state: str, set_id: str | None = None) -> "Seen":
+        """Return what an operator sees of a bet now, alone or as one of a set."""
         transaction_type = concern.transaction_type
         movement = None if bet_id is None or transaction_type is None else transaction_id(bet_id, transaction_type)
-        return cls(movement, concern.amount, state)
+        return cls(movement, concern.amount, state, set_id)
 
 
 class FourEyes:
@@ -99,7 +100,7 @@ class FourEyes:
 
 
 def _seen(proposal: Proposal) -> Seen:
-    return Seen(proposal.movement, proposal.amount, proposal.state)
+    return Seen(proposal.movement, proposal.amount, proposal.state, proposal.set_id)
 
 
 def _by_another(proposal: Proposal, order: Operate, anew: bool) -> bool:

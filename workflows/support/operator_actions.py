@@ -31,12 +31,12 @@ class OperatorActions:
         why_not, record = self.why_not(order), self._status.record
         if record is not None and order.bet_id not in (None, record.number):
             why_not = f"the action is for {noun(record)} {order.bet_id}, and this is {record.number}"
-        self._four_eyes.check(order, self._seen(self._concern(order)), noun(record), why_not)
+        self._four_eyes.check(order, self._seen(order), noun(record), why_not)
 
     def operate(self, order: Operate) -> Operated:
         """Take an action, or propose it if a second operator is needed."""
         concern = self._concern(order)
-        done = self._four_eyes.agreed(order, concern, self._seen(concern))
+        done = self._four_eyes.agreed(order, concern, self._seen(order))
         detail = "under way" if done else self._four_eyes.waits(order.action)
         operated = Operated(done=done, state=self._status.state, detail=detail)
         self._status.note_operation(
@@ -49,6 +49,7 @@ class OperatorActions:
                 detail=detail,
                 asked_at=workflow.now(),
                 win=order.win and f"{order.win.currency} {order.win}",
+                set_id=order.set_id,
             )
         )
         if done and order.action in MARKS:
@@ -78,6 +79,6 @@ class OperatorActions:
     def _concern(self, order: Operate) -> Concern:
         return self._parked.concern(order.action) or self.concern(order)
 
-    def _seen(self, concern: Concern) -> Seen:
-        record = self._status.record
-        return Seen.of(concern, record.number if record else None, self._status.state)
+    def _seen(self, order: Operate) -> Seen:
+        record, concern = self._status.record, self._concern(order)
+        return Seen.of(concern, record.number if record else None, self._status.state, order.set_id)
