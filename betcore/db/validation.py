@@ -65,8 +65,8 @@ def win_limits(code: str, max_win: str | None, max_odd: str | None) -> tuple[Dec
     try:
         odd = None if max_odd is None else Decimal(max_odd)
     except InvalidOperation:
-        odd = Decimal("NaN")
-    if greatest == 0 or (odd is not None and not 0 < odd < MAX_ODD):
+        odd = Decimal()
+    if greatest == 0 or (odd is not None and not (odd.is_finite() and 0 < odd < MAX_ODD)):
         raise InvalidInput("max-win and max-odd: numbers above 0", code="invalid_limits")
     return greatest, odd
 

@@ -22,8 +22,8 @@ on_overdue one_step open_bets opened opened_at opened_from opened_to operator or
 owner pay pay_in pay_out per_hour play_status player_id players policy problems progress proof proposals
 provider_bet_id provider_id reason reconciliation_id record refund refund_filed refund_first refund_proof refunds
 refusal reopen_from report request_id results results_due_at resumed retry reversal reversal_id reverse reversed_by
-reverses review round round_id run_id running second_look secret seed sends settle_by settle_within settled sorted
-stack_trace stake stake_tax started_at state success taken tax theirs timestamp told_at transaction_type
+reverses review round round_id run_id running second_look secret seed sends set_id settle_by settle_within settled
+sorted stack_trace stake stake_tax started_at state success taken tax theirs timestamp told_at transaction_type
 unconfirmed_within unread until verdict wait wakes wanted why win win_limits win_paid_at win_tax withdrawn_at
 """
 PERSONAL, READABLE = frozenset(_PERSONAL.split()), frozenset(_READABLE.split())

@@ -108,10 +108,7 @@ class CasinoWinReview(_Section):
 
 
 class WinReview(CasinoWinReview):
-    """For the wins of one provider.
-
-    ``as_launched`` also holds wins beyond what launches tell the provider: the game's ``maxOdd``, ``launch.max_win``.
-    """
+    """With ``as_launched`` also wins beyond what launches tell it: the game's ``maxOdd``, ``launch.max_win``."""
 
     per_hour: dict[str, Amount] = {}
     as_launched: bool = False

@@ -28,8 +28,11 @@ NO_MONEY: Said = (4, "no_money")
 BLOCKED: Said = (7, "player_blocked")
 UNAVAILABLE: Said = (7, "casino_unavailable")
 NO_POOL: Said = (2, "jackpot_unknown")
+WIN_REFUSED: Said = (7, "win_refused")
 
 FUNDS, MIN_BET, MAX_BET = Decimal("1000.00"), Decimal("0.10"), Decimal("6000")
+# With limits a win above it, its jackpot included, waits for two operators.
+MAX_WIN = Decimal("20.00")
 MAKE, LIST, INFO, ACCEPTS = "/payments/make", "/payments/make-list", "/payments/info", "/payments/accept"
 # The calls that are about cashbacks, and the calls about bets that are like them.
 OF_CASHBACKS = {"/cashback-payments/make": MAKE, "/cashback-payments/accept": ACCEPTS}
@@ -144,7 +147,8 @@ class Bet:
     ``jackpot`` is what the row has: an amount, or the name of a pool; ``empty``: there was nothing in it. ``marked`` is
     the operators' action on a parked movement, until it is carried out; ``by_hand`` are the movements that were paid
     outside of this service. ``unseen``: the casino has made what our row ended without. ``listed``: stake and win have
-    left in one list.
+    left in one list. ``held`` are win and jackpot that wait for two operators, ``turned_down`` those that two operators
+    have refused last.
     """
 
     stage: Stage = Stage.NONE
@@ -165,6 +169,8 @@ class Bet:
     by_hand: frozenset[int] = frozenset()
     unseen: bool = False
     listed: bool = False
+    held: tuple[str, str | None] | None = None
+    turned_down: tuple[str, str | None] | None = None
 
     @property
     def one_step(self) -> bool:
@@ -273,6 +279,7 @@ class Bet:
                 "told": self.told,
                 "reversal": reversal,
                 "parked": [self.moving] if self.parked else [],
+                "in_review": self.held is not None,
                 "journal": [list(movement) for movement in journal],
             }
             for journal in self.journals()
@@ -288,6 +295,7 @@ class World:
     """All that is not the bet: profiles, sessions that have ended, blocked players, the casino's faults of now.
 
     ``one_step``: the casino takes stake and win of a PayInOut in one list. ``accepts``: it confirms by Accept.
+    ``limited``: the provider's wins have a limit.
     ``late``: a worker is away, for a moment or because it has died. What is on its way may be sent once more, or too
     late.
     """
@@ -297,6 +305,7 @@ class World:
     reverses: bool = False
     one_step: bool = False
     accepts: bool = False
+    limited: bool = False
     ended: set[str] = field(default_factory=set)
     blocked: set[str] = field(default_factory=set)
     blocked_at_casino: set[str] = field(default_factory=set)
@@ -329,6 +338,16 @@ class World:
         if call.player in self.blocked_at_casino:
             return BLOCKED
         return NO_MONEY if Decimal(call.stake or 0) > FUNDS else None
+
+    def is_beyond(self, win: str, jackpot: str | None) -> set[bool]:
+        """Return whether a win may wait for two operators. A pool is weighed as it stands, which nobody here knows."""
+        if not self.limited:
+            return {False}
+        if Decimal(win) > MAX_WIN:
+            return {True}
+        if jackpot in POOLS:
+            return {True, False}
+        return {Decimal(win) + Decimal(jackpot or 0) > MAX_WIN}
 
     def unclear(self, kind: int, *, listed: bool = False) -> bool:
         """Return whether a send of this type may stay without a definite answer. ``listed``: one in a list."""
@@ -465,20 +484,34 @@ def _ended_without_stake(bet: Bet, refusal: Said, *, unseen: bool = False) -> Be
 
 
 def _taken(bet: Bet, world: World) -> Iterator[Bet]:
+    if bet.held is not None:
+        # Whatever comes, it waits.
+        return
     if bet.one_step:
         # Edge case 46: a Refund that is there before the win is sent keeps it from being sent.
         assert bet.opened is not None
-        yield from _decided(bet, bet.opened.win, bet.opened.jackpot)
+        yield from _paid_or_held(bet, str(bet.opened.win), bet.opened.jackpot, world)
         if bet.refund_filed:
             yield replace(bet, stage=Stage.RETURNING)
     elif bet.filed:
         name, win, jackpot = bet.filed[0]
         if name == "refund":
             yield replace(bet, stage=Stage.RETURNING)
-        else:
+        elif name == "settle":
             yield from _decided(replace(bet, told=True), win, jackpot)
+        else:
+            yield from _paid_or_held(replace(bet, told=True), str(win), jackpot, world)
     elif world.soon_withdrawn and not bet.told:
         yield replace(bet, stage=Stage.RETURNING)
+
+
+def _paid_or_held(bet: Bet, win: str, jackpot: str | None, world: World) -> Iterator[Bet]:
+    """Edge case 262: what is beyond a limit waits, and nothing of it is sent."""
+    beyond = world.is_beyond(win, jackpot)
+    if False in beyond:
+        yield from _decided(bet, win, jackpot)
+    if True in beyond:
+        yield replace(bet, held=(win, jackpot))
 
 
 def _decided(bet: Bet, win: str | None, jackpot: str | None) -> Iterator[Bet]:
@@ -522,6 +555,12 @@ def _clawing(bet: Bet, world: World) -> Iterator[Bet]:
 def _marked(bet: Bet, world: World) -> Iterator[Bet]:
     """Carry out the operators' action; the casino's own record takes precedence."""
     match bet.marked:
+        case "release" if bet.held is not None:
+            yield from _decided(replace(bet, held=None, marked=""), *bet.held)
+        case "refuse":
+            # Edge cases 263 and 264: stake and win of one call do not stand without each other.
+            refused = replace(bet, held=None, marked="", turned_down=bet.held, filed=bet.filed[not bet.one_step :])
+            yield replace(refused, stage=Stage.RETURNING) if bet.one_step else refused
         case "mark-taken":
             yield bet.made()
         case "mark-not-taken":
@@ -576,6 +615,8 @@ def _opens(bet: Bet, call: Call, world: World) -> Bet:
         return replace(fresh, stage=Stage.REFUSED, refusal=refusal)
     # A jackpot comes after its win, which has to be known first.
     listed = world.one_step and call.win is not None and call.jackpot is None
+    # A win that has limits is weighed when its stake is taken (edge case 264).
+    listed = listed and not (world.limited and Decimal(call.win or 0) > 0)
     return replace(fresh, stage=Stage.TAKING, listed=listed)
 
 
@@ -584,10 +625,14 @@ def _pay_out_arrives(bet: Bet, call: Call, world: World) -> Iterator[Bet]:
         yield replace(bet, early=True)
         if bet.early and world.soon_never_seen:
             yield replace(_tombstone(bet, call), stage=Stage.REFUSED, refusal=NEVER_SEEN)
-    elif bet.stage in (Stage.TAKING, Stage.TAKEN) and not _contradicts(bet, call):
+    elif bet.stage in (Stage.TAKING, Stage.TAKEN) and not (_contradicts(bet, call) or _is_turned_down(bet, call)):
         yield bet.files("pay-out", call.win, call.jackpot)
     else:
         yield bet
+
+
+def _is_turned_down(bet: Bet, call: Call) -> bool:
+    return bet.held is None and bet.turned_down == (call.win, call.jackpot)
 
 
 def _refund_arrives(bet: Bet, call: Call, world: World) -> Bet:
@@ -676,6 +721,8 @@ def _to_pay_out(bet: Bet, call: Call) -> Said:
             return NEVER_SEEN if bet.refusal == NEVER_SEEN else REFUSED_BET
         case Stage.RETURNING | Stage.RETURNED | Stage.BURIED | Stage.REVERSED:
             return REFUNDED
+        case Stage.TAKEN if _is_turned_down(bet, call):
+            return WIN_REFUSED
         case Stage.TAKING | Stage.TAKEN | Stage.PAYING | Stage.PAYING_JACKPOT:
             return UNKNOWN
         case _:
@@ -772,22 +819,31 @@ def will_be_known(bets: Bets, call: Call, world: World) -> bool:
 
 # Operators
 
+# What cannot end by itself, before an operator acts.
+_FIRM = ("void", "settle", "mark-paid", "release", "refuse")
+
 
 def operate(bets: Bets, action: str, win: str | None, world: World) -> dict[str, Bets]:
-    """Return an operator's possible answers, "done" or "refused", with the states then (edge cases 44, 73)."""
-    heard: dict[str, set[Bet]] = {"done": set(), "refused": set()}
+    """Return an operator's possible answers, "done" or "refused", with the states then (edge cases 44, 73).
+
+    "alone" is that of one operator who asks twice for the release of a win.
+    """
+    heard: dict[str, set[Bet]] = {"done": set(), "refused": set(), "alone": set()}
     for bet in closure(bets, world):
+        if action == "release alone":
+            heard["refused" if bet.held is None or bet.marked else "alone"].add(bet)
+            continue
         changed = _acted(bet, action, win)
         if changed is not None:
             heard["done"].add(changed)
-        if changed is None or bet.stage is Stage.TAKING or action not in ("void", "settle", "mark-paid"):
+        if changed is None or bet.stage is Stage.TAKING or action not in _FIRM:
             # A stake that is being taken may not have a row yet; a movement may end before it is tried again.
             heard["refused"].add(bet)
     return {said: frozenset(found) for said, found in heard.items() if found}
 
 
 def _acted(bet: Bet, action: str, win: str | None) -> Bet | None:
-    undecided = bet.stage in (Stage.TAKING, Stage.TAKEN) and not bet.filed
+    undecided = bet.stage in (Stage.TAKING, Stage.TAKEN) and not bet.filed and bet.held is None
     if bet.marked:
         return None
     match action:
@@ -796,8 +852,10 @@ def _acted(bet: Bet, action: str, win: str | None) -> Bet | None:
             return replace(bet.files("refund"), parked=False)
         case "void" if undecided:
             return bet.files("refund")
-        case "settle" if undecided and bet.stage is Stage.TAKEN and not bet.one_step:
-            return bet.files("pay-out", win)
+        case "settle" if undecided and bet.stage is Stage.TAKEN and not bet.one_step and bet.turned_down != (win, None):
+            return bet.files("settle", win)
+        case "release" | "refuse" if bet.held is not None:
+            return replace(bet, marked=action)
         case "mark-paid" if bet.parked and bet.moving in (WIN, RETURN, JACKPOT):
             return replace(bet, marked=action)
         case "mark-taken" | "mark-not-taken" if bet.parked and bet.moving in (STAKE, CLAW_BACK):

@@ -419,6 +419,7 @@ class Machine(OrderRules):
         duplicates=st.booleans(),
         lists=st.sampled_from(["false", "credits", "one_step"]),
         jackpots=st.fixed_dictionaries({name: _jackpots for name in _SLOTS}),
+        limited=st.sampled_from([False, False, True]),
         seed=st.sampled_from(["100.00", "1.00", "0.00"]),
         scene=_scenes,
     )
@@ -432,6 +433,7 @@ class Machine(OrderRules):
         duplicates: bool,
         lists: str,
         jackpots: dict[str, str | None],
+        limited: bool,
         seed: str,
         scene: _Scene,
     ) -> None:
@@ -442,13 +444,14 @@ class Machine(OrderRules):
         self._accept, self._codes_104, self._lists, self._scene = accept, code_104, lists, scene
         self._jackpots = jackpots
         self._pools = dict.fromkeys(POOLS, pools.of_seed(_minor(seed)))
-        self._world = World(soon_never_seen, soon_withdrawn, reverses, lists == "one_step", accept)
+        self._world = World(soon_never_seen, soon_withdrawn, reverses, lists == "one_step", accept, limited)
         provider = {
             "answer_deadline": _DEADLINE,
             "order_window": _SHORT if soon_never_seen else _NEVER,
             "unconfirmed_within": _SHORT if soon_withdrawn else _NEVER,
             "refund_after_pay_out": "reverse" if reverses else "refuse",
             "duplicates": "code_104" if code_104 else "replay",
+            "win_review": {"max_win": dict.fromkeys(("EUR", "USD"), str(book.MAX_WIN)) if limited else {}},
         }
         switches = {"repeats": "duplicate"} if duplicates else {"repeats": "replay"}
         way = "accept" if accept else "reply"
@@ -734,6 +737,18 @@ class Machine(OrderRules):
         for name in picked(pick, sorted(_SLOTS) if anywhere else (parked or self._in(*_OPEN, *_WON[:2]))):
             self._operate(name, action, win)
 
+    @precondition(lambda self: self._held())
+    @rule(pick=_picks, action=st.sampled_from(["release", "release", "refuse", "refuse", "release alone"]))
+    def review(self, pick: int, action: str) -> None:
+        """Let two operators decide a win that waits; or one who asks twice."""
+        for name in picked(pick, self._held()):
+            self._operate(name, action, "")
+
+    def _held(self) -> list[str]:
+        """Return the bets whose win may wait for operators by now."""
+        now = {name: book.closure(bets, self._world) for name, bets in self._bets.items()}
+        return [name for name, bets in sorted(now.items()) if any(bet.held for bet in bets)]
+
     def _operate(self, name: str, action: str, win: str) -> None:
         given = win if action == "settle" else None
         allowed = book.operate(self._now(name), action, given, self._world)
@@ -859,6 +874,9 @@ class Machine(OrderRules):
         if self._failed or not (self._calls or self._cashbacks):
             return
         self._end_cashbacks()
+        # At rest no win in review was dropped or paid: people decide.
+        for name in self._held():
+            self._operate(name, "refuse" if name == "b3" else "release", "")
         for call in list(self._open_ended):
             if book.will_be_known(self._now(call.bet), call, self._world):
                 self._say_until_known(call)

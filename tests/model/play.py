@@ -43,7 +43,7 @@ _BACK_WITHIN = 60
 _WORKER, _API = "worker-1", "api"
 _OF_THE_API = ("outcome_known", "outcome_told", "answer_written")
 # Operators who are needed twice, and what is theirs to say.
-_BY_TWO = ("mark-taken", "mark-not-taken")
+_BY_TWO = ("mark-taken", "mark-not-taken", "release", "refuse")
 # Where more than one end is allowed, what is seen has to stand for so long.
 _STANDS = 0.4
 # Stakes that are booked to a pool at once: what they add must not depend on it.
@@ -211,6 +211,12 @@ class Play:
     async def _act(self, action: str, number: int, win: str | None = None) -> str:
         self._operations += 1
         heard = ""
+        if action == "release alone":
+            # One person, whose name is written in two ways.
+            asked = [
+                await self._act_as(f"{name} {self._operations}", Action.RELEASE, number, win) for name in ("ann", "ANN")
+            ]
+            return "alone" if asked == ["proposed", "refused"] else asked[-1]
         # Names of this step's own: what an earlier one has proposed stays a proposal.
         for operator in ("ann", "bob") if action in _BY_TWO else ("ann",):
             heard = await self._act_as(f"{operator} {self._operations}", Action(action), number, win)
@@ -333,7 +339,7 @@ class Play:
         row = await self.partner.row(bet)
         if row is None:
             nothing = {"state": None, "refusal": None, "jackpot": None, "told": False, "reversal": None}
-            return nothing | {"parked": [], "journal": []}
+            return nothing | {"parked": [], "in_review": False, "journal": []}
         query = """SELECT (SELECT state FROM reversal WHERE bet_id = :b) AS reversal,
                           ARRAY(SELECT transaction_type FROM movement WHERE bet_id = :b AND state = 'parked') AS parked
                 """
@@ -345,6 +351,7 @@ class Play:
             "told": row.told_at is not None,
             "reversal": beside.reversal,
             "parked": list(beside.parked),
+            "in_review": row.review is not None and row.review["state"] == "in_review",
             "journal": await self._journal(row),
         }
 
@@ -432,6 +439,8 @@ def _may_wake_up(view: dict[str, Any]) -> bool:
 
 def _is_moving(view: dict[str, Any]) -> bool:
     # What is parked may have been marked.
+    if view.get("in_review"):
+        return False
     if view["state"] in ("accepting", "settling", "refunding", "issuing", "cancelling"):
         return True
     return view.get("reversal") == "reversing" or (view["state"], view.get("told")) == ("acceptance", False)

@@ -346,3 +346,43 @@ def test_the_win_of_a_list_may_be_refused_though_it_was_made() -> None:
     ends = book.at_rest(_after(UNSEEN, AT_ONCE, UNKNOWN, world), world)
     parked = frozenset(bet for bet in ends if bet.stage is Stage.PAYING)
     assert _journals(parked) == {(-1,), (-1, 1)}
+
+
+# Edge cases 262 to 264: wins that wait for two operators
+
+LIMITED = World(limited=True)
+HELD = replace(TAKEN, filed=(("pay-out", "25.00", None),), held=("25.00", None))
+
+
+def test_a_win_beyond_its_limit_waits_whatever_comes() -> None:
+    bets = book.at_rest(_after(frozenset({TAKEN}), PAY_OUT, UNKNOWN, LIMITED), LIMITED)
+    assert HELD in bets
+    assert (DONE,) not in book.hear(frozenset({TAKEN}), (PAY_OUT,), LIMITED)
+    for call in (PAY_OUT, replace(PAY_OUT, win="5.00"), REFUND):
+        assert set(book.hear(frozenset({HELD}), (call,), LIMITED)) == {(UNKNOWN,)}
+    assert _journals(book.at_rest(frozenset({HELD}), LIMITED)) == {(-1,)}
+    for action in ("void", "settle", "mark-paid"):
+        assert set(book.operate(frozenset({HELD}), action, "25.00", LIMITED)) == {"refused"}
+    assert book.operate(frozenset({HELD}), "release alone", None, LIMITED) == {"alone": {HELD}}
+
+
+def test_a_released_win_is_paid_once_and_a_refused_one_never() -> None:
+    released = book.operate(frozenset({HELD}), "release", None, LIMITED)
+    assert set(released) == {"done"}
+    assert _journals(book.at_rest(released["done"], LIMITED)) == {(-1, 1)}
+    refused = book.at_rest(book.operate(frozenset({HELD}), "refuse", None, LIMITED)["done"], LIMITED)
+    assert _journals(refused) == {(-1,)}
+    assert set(book.hear(refused, (PAY_OUT,), LIMITED)) == {(book.WIN_REFUSED,), (UNKNOWN,)}
+    smaller = _after(refused, replace(PAY_OUT, win="5.00"), DONE, LIMITED)
+    assert {journal for bet in smaller for journal in bet.journals()} == {((-1, "10.00"), (1, "5.00"))}
+    refunded = replace(HELD, filed=(*HELD.filed, ("refund", None, None)))
+    back = book.at_rest(book.operate(frozenset({refunded}), "refuse", None, LIMITED)["done"], LIMITED)
+    assert _journals(back) == {(-1, 2)}
+
+
+def test_a_win_of_one_step_that_is_refused_returns_its_stake() -> None:
+    call = replace(PAY_IN, operation="pay-in-out", win="25.00")
+    held = frozenset({replace(TAKEN, opened=call, told=False, held=("25.00", None))})
+    back = book.at_rest(book.operate(held, "refuse", None, LIMITED)["done"], LIMITED)
+    assert _journals(back) == {(-1, 2)}
+    assert (REFUNDED,) in book.hear(back, (call,), LIMITED)

@@ -8,10 +8,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy.exc import DBAPIError
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
+from betcore.db.database import DatabaseError
 from betcore.db.onboarding_sessions import NewSession
 from betcore.db.statements import verify_rows
 from betcore.domain.ids import BetKey, current_bet_workflow_id
@@ -158,7 +158,7 @@ async def test_a_bet_keeps_the_limits_of_its_session(stack: Stack, call: Call) -
     assert (row.review["reasons"], row.session_max_win, row.session_max_odd) == (["max_win"], Decimal("24.99"), 100)
     assert [one["transaction_type"] for one in await sends(partner, bet)] == [-1]
     await rows_fit(partner, bet)
-    with pytest.raises(DBAPIError, match="limits of its win stand"):
+    with pytest.raises(DatabaseError, match="limits of its win stand"):
         await partner.sql("UPDATE bet SET session_max_win = NULL WHERE bet_id = :b RETURNING 1", b=row.bet_id)
     await by_two(partner, bet, RELEASE)
     assert (await until(partial(call, partner, bet))).outcome == DONE

@@ -66,7 +66,7 @@ async def test_two_operators_release_a_set_and_no_win_that_the_first_has_not_see
     assert (status, outcomes(again)) == (1, {"refused": 3})
     assert not (await decide(partner, bets[0], Action.RELEASE, "ben")).done
     assert outcomes((await sets.release(seen, "ann"))[1]) == {"proposed": 1, "refused": 2}
-    assert all(await partner.journal(bet) == STAKED for bet in (*bets, late))
+    assert [await partner.journal(bet) for bet in (*bets, late)] == [STAKED] * 4
     status, done = await sets.release(seen, "ben", "--set", hashlib.sha256(seen.read_bytes()).hexdigest())
     assert (status, outcomes(done)) == (0, {"released": 3})
     for bet in bets:

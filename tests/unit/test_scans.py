@@ -53,6 +53,7 @@ READS_MUCH = {
 }
 # Values as SQL, by parameter. ``{bet}`` is the BetId of the statement's bet, ``{name}`` its provider's id of it.
 GIVEN = {
+    "max_amount": "NULL",
     "activity": "'run/1'",
     "after": "0",
     "after_bet_id": "0",
@@ -105,6 +106,7 @@ GIVEN = {
     "findings": "'[]'",
     "flight": "'11111111-2222-4333-8444-000000000001'",
     "game_id": "4",
+    "game": "NULL",
     "game_max_odd": "true",
     "game_ids": "ARRAY['new']",
     "held": "'hash'",
