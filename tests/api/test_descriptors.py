@@ -49,13 +49,12 @@ async def place(
     """A feed, which needs fewer servers than an API, on each of the two event loops."""
     (port,) = ports.free(1)
     command = (sys.executable, "-m", "uvicorn", "api.feed.main:create_app", "--factory", "--port", str(port))
-    options = ("--http", "api.http_protocol:BoundedHttp", "--loop", request.param)
+    # Connections that send nothing stay for as long as the test needs them.
+    options = ("--http", "api.http_protocol:BoundedHttp", "--loop", request.param, "--timeout-keep-alive", "600")
     own = {
         "BETCORE_DATABASE_URL": wire_database,
         "BETCORE_SECRET_KEY": SECRET_KEY,
         "BETCORE_FEED_INNER_PORT": "0",
-        # Connections that send nothing stay for as long as the test needs them.
-        "BETCORE_HTTP_HEAD_SECONDS": "600",
         "BETCORE_HTTP_CONNECTIONS": "300",
     }
     log = tmp_path / "feed.log"

@@ -117,13 +117,14 @@ class Api:
 
 
 @asynccontextmanager
-async def served(app: FastAPI) -> AsyncIterator[Api]:
-    """Serve an application by uvicorn on a free port."""
+async def served(app: FastAPI, idle_seconds: int = 5) -> AsyncIterator[Api]:
+    """Serve an application by uvicorn on a free port; a connection may be idle for so long."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         options = {"http": BoundedHttp, "ws": BoundedWebSockets, "ws_per_message_deflate": False}
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", **options))
+        options |= {"timeout_keep_alive": idle_seconds, "log_config": None, "access_log": False}
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="on", **options))
         task = asyncio.create_task(server.serve(sockets=[listening]))
         while not (server.started or task.done()):
             await asyncio.sleep(0.01)
@@ -160,6 +161,7 @@ async def _running(create: Callable[[], FastAPI], **settings: str) -> AsyncItera
         "partner_cache_seconds": "0",
         "api_inner_port": "0",
         "feed_inner_port": "0",
+        "codec_inner_port": "0",
         "log_level": "critical",
         **settings,
     }
