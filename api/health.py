@@ -26,22 +26,22 @@ def live_router() -> APIRouter:
     return routes
 
 
-def router(database: Database, temporal: "Client | None" = None) -> APIRouter:
-    """Return the routes ``/health/live``, ``/health/ready`` and ``/metrics``.
+def router(database: Database | None = None, temporal: "Client | None" = None) -> APIRouter:
+    """Return the routes ``/health/live``, ``/health/ready`` and ``/metrics`` of a process that needs these servers.
 
     A process without Temporal shows its own metrics alone: those of the database are the API's.
     """
     routes = live_router()
-    gauges = DatabaseGauges(database)
+    gauges = None if database is None or temporal is None else DatabaseGauges(database)
 
     @routes.get("/health/ready")
     async def ready() -> JSONResponse:
-        parts = dict(await health.ready(database, temporal))
+        parts = {} if database is None else dict(await health.ready(database, temporal))
         return JSONResponse(parts, 200 if all(parts.values()) else 503)
 
     @routes.get("/metrics")
     async def metrics() -> Response:
-        of_database = b"" if temporal is None else await gauges.exposition()
+        of_database = b"" if gauges is None else await gauges.exposition()
         return Response(generate_latest() + of_database, media_type=CONTENT_TYPE_LATEST)
 
     return routes

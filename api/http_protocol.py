@@ -70,7 +70,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_made(transport)
         self.logger = _log
         self._share = 1 + next(_numbers) * _SPREAD % 1 * _LONGER
-        self.timeout_keep_alive *= self._share
+        self.timeout_keep_alive *= self._share  # type: ignore[assignment]  # call_later takes any number
         self._limits: Connections = self.app_state.setdefault(STATE, Connections())
         if self._limits.admit(self, len(self.connections)):
             self._watch()

@@ -28,7 +28,7 @@ from api.edge.guard import guarding
 from api.edge.sizes import BodySizes
 from api.launcher import Launcher
 from api.openapi import DOCUMENT
-from api.paths import AbsoluteTargets, EscapedLineEnds
+from api.paths import EscapedLineEnds
 from api.player_auth import LOST_AFTER, PlayerAuth
 from api.provider import routes as provider_routes
 from api.provider.balances import Balances
@@ -127,10 +127,9 @@ def create_app() -> FastAPI:
     surface_of = partial(_surface, settings.provider_api_prefix)
     if tracing:
         app.add_middleware(RequestTraces, tracing=tracing, surface_of=surface_of)
-    sizes = BodySizes(settings.provider_api_prefix)
-    app.add_middleware(WholeCalls, sizes=sizes, most_in_flight=settings.http_calls_in_flight, refuse=_refuse)
+    sizes, most = BodySizes(settings.provider_api_prefix), settings.http_calls_in_flight
+    app.add_middleware(WholeCalls, most_bytes=sizes.of, most_in_flight=most, refuse=_refuse)
     app.add_middleware(RequestMetrics, surface_of=surface_of)
-    app.add_middleware(AbsoluteTargets)
     app.add_exception_handler(BetcoreError, _refuse)
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(Exception, _refuse)

@@ -40,6 +40,7 @@ _PORTS = (
     "FEED",
     "FEED_INNER",
     "CODEC",
+    "CODEC_INNER",
     "SANDBOX_CASINO",
     "SANDBOX_PROVIDER",
     "TEMPORAL",

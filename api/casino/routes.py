@@ -13,7 +13,6 @@ from api.casino.callers import CasinoCallers
 from api.casino.games import GamesView
 from api.casino.launch import CasinoLaunch
 from api.casino.responses import CONTRADICTION, SUCCESS, UNKNOWN_BET, render, repeat_later, with_refusals
-from api.request_body import read_body
 from betcore.casino.tokens import CASINO_API, Tokens
 from betcore.domain.accepts import AcceptOutcome
 from betcore.domain.scopes import granted
@@ -37,7 +36,7 @@ def router(
     routes = APIRouter(prefix=PREFIX)
 
     async def token(request: Request) -> Response:
-        client_id, secret, asked = schemas.credentials(await read_body(request))
+        client_id, secret, asked = schemas.credentials(await request.body())
         account = await callers.by_secret(client_id, secret)
         scope = granted(account.casino.profile.scopes, asked)
         value = {
@@ -49,13 +48,13 @@ def router(
         return render(SUCCESS, "Success", value, headers={"Cache-Control": "no-store"})
 
     async def verify(request: Request) -> Response:
-        claims = await tokens.message(schemas.token(await read_body(request)))
+        claims = await tokens.message(schemas.token(await request.body()))
         value = {"Valid": False} if claims is None else {"Valid": True, "Claims": claims}
         return render(SUCCESS, "Success", value)
 
     async def accept(request: Request, *, cashback: bool = False) -> Response:
         casino = await callers.by_token(request, CASINO_API, "payments")
-        stored = await accepts.receive(casino, await read_body(request), cashback=cashback)
+        stored = await accepts.receive(casino, await request.body(), cashback=cashback)
         if stored.outcome is AcceptOutcome.LATER:
             return repeat_later()
         if stored.outcome is AcceptOutcome.UNKNOWN and cashback:
@@ -72,7 +71,7 @@ def router(
 
     async def launch(request: Request) -> Response:
         casino = await callers.by_token(request, CASINO_API, "launch")
-        return await launches.answer(casino, request, await read_body(request))
+        return await launches.answer(casino, request, await request.body())
 
     routes.post("/auth/token", **openapi.issue_token())(with_refusals(token))
     routes.post("/auth/verify", **openapi.verify_message())(with_refusals(verify))

@@ -12,13 +12,17 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from api import framework_telemetry
+from api import framework_telemetry, health
 from api.caller_limits import CallerLimits
 from api.codec import routes, sign_in
 from api.codec.access_tokens import AccessTokens, Issuer
 from api.codec.callers import CodecCallers
 from api.codec.responses import refusal
-from api.paths import AbsoluteTargets, EscapedLineEnds
+from api.edge import inner
+from api.edge.calls import WholeCalls
+from api.edge.guard import guarding
+from api.paths import EscapedLineEnds
+from api.request_metrics import RequestMetrics
 from betcore.casino.http_session import http_session
 from betcore.domain.errors import BetcoreError, Misconfigured
 from betcore.runtime.logging import configure_logging
@@ -29,6 +33,8 @@ from betcore.temporal.payload_reading import PayloadReader
 _log = structlog.get_logger()
 # The second one is of UIs that pass on what their identity provider says of the operator.
 _HEADERS = ["authorization", "authorization-extras", "content-type", "x-namespace"]
+# Operators are few, and a call of theirs may hold some megabytes.
+_MOST_IN_FLIGHT = 64
 
 
 def create_app() -> FastAPI:
@@ -46,13 +52,19 @@ def create_app() -> FastAPI:
         _log.warning("neither BETCORE_CODEC_TOKENS nor BETCORE_CODEC_JWKS_URL is set: every call is refused")
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, object]]:
         async with AsyncExitStack() as stack:
             http = await stack.enter_async_context(http_session())
             access = AccessTokens(http, issuer, settings.temporal_namespace) if issuer else None
-            callers = CodecCallers(tokens, access, settings.codec_origins, settings.temporal_namespace, limits)
-            app.include_router(routes.router(callers, reader))
-            yield
+            app.state.callers = CodecCallers(
+                tokens, access, settings.codec_origins, settings.temporal_namespace, limits
+            )
+            app.state.inner_port = await stack.enter_async_context(
+                inner.serving(
+                    inner.inner_app(app, health.router(), None), settings.inner_host, settings.codec_inner_port
+                )
+            )
+            yield await stack.enter_async_context(guarding(settings))
 
     limits = CallerLimits(settings.stranger_calls_per_second, settings.codec_calls_per_second, None)
     app = FastAPI(
@@ -63,7 +75,10 @@ def create_app() -> FastAPI:
         redirect_slashes=False,
         telemetry=framework_telemetry.OFF,
     )
+    app.include_router(routes.router(reader))
     app.include_router(sign_in.router(tokens, limits, secure=_is_https(settings)))
+    app.include_router(health.live_router())
+    app.add_middleware(WholeCalls, most_bytes=routes.most_bytes, most_in_flight=_MOST_IN_FLIGHT, refuse=_refuse)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.codec_origins,
@@ -72,16 +87,14 @@ def create_app() -> FastAPI:
         allow_credentials=True,
     )
     app.add_middleware(EscapedLineEnds)
-    app.add_middleware(AbsoluteTargets)
+    app.add_middleware(RequestMetrics, surface_of=_surface)
     for kind in (BetcoreError, HTTPException, Exception):
         app.add_exception_handler(kind, _refuse)
-
-    @app.get("/health/live")
-    @app.get("/health/ready")
-    async def ready() -> dict[str, str]:
-        return {"status": "ready"}
-
     return app
+
+
+def _surface(path: str) -> str | None:
+    return "codec" if path.endswith((routes.PATH, sign_in.PATH)) else None
 
 
 def _issuer(settings: Settings) -> Issuer | None:

@@ -8,6 +8,7 @@ from betcore.domain.errors import (
     BetcoreError,
     Malformed,
     NotAuthorised,
+    OutcomeUnknown,
     ScopeMissing,
     TooLarge,
     TooManyCalls,
@@ -25,6 +26,8 @@ _STATUS: dict[type[BetcoreError], int] = {
     WrongContentType: 415,
     Malformed: 400,
     Unavailable: 503,
+    # Too many calls at once (``api.edge.calls``).
+    OutcomeUnknown: 503,
 }
 _MORE = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}, 503: {"Retry-After": "5"}}
 

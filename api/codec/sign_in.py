@@ -13,11 +13,11 @@ from starlette.responses import HTMLResponse, Response
 
 from api.caller_limits import CallerLimits
 from api.codec.callers import COOKIE
-from api.request_body import read_body
 from betcore.domain.errors import NotAuthorised
 from betcore.runtime.operator_tokens import OperatorTokens
 
 _log = structlog.get_logger()
+PATH = "/sign-in"
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -38,16 +38,16 @@ def router(tokens: OperatorTokens, limits: CallerLimits, *, secure: bool) -> API
     """Return the routes; ``secure`` is whether the cookie goes over https alone."""
     routes = APIRouter(include_in_schema=False)
 
-    @routes.get("/sign-in")
+    @routes.get(PATH)
     async def show(_: Request) -> Response:
         return _page(_FORM.format(_ASK))
 
-    @routes.post("/sign-in")
+    @routes.post(PATH)
     async def sign_in(request: Request) -> Response:
         # A page of another site must not sign a browser in under a token of its own.
         if urlsplit(request.headers.get("origin", "")).netloc != request.headers.get("host"):
             raise NotAuthorised("the call does not come from the page /sign-in")
-        given = parse_qs((await read_body(request)).decode("utf-8", "replace")).get("token", [""])[-1].strip()
+        given = parse_qs((await request.body()).decode("utf-8", "replace")).get("token", [""])[-1].strip()
         entry = tokens.holder(given)
         if entry is None:
             await limits.count_stranger()

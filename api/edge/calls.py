@@ -1,4 +1,7 @@
-"""What the application gets of a call: all of it, and not more calls at once than it can hold."""
+"""What the application gets of a call: all of it, and not more calls at once than it can hold.
+
+A handler reads ``await request.body()`` without a limit of its own: what reaches it is whole, and small enough.
+"""
 
 from collections.abc import Awaitable, Callable
 
@@ -7,8 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.edge.sizes import BodySizes
-from betcore.domain.errors import OutcomeUnknown, TooLarge
+from betcore.domain.errors import BetcoreError, OutcomeUnknown, TooLarge
 from betcore.runtime.seldom_log import SeldomLog
 
 IN_FLIGHT = Gauge("betcore_http_calls_in_flight", "Calls that are being answered.")
@@ -17,6 +19,9 @@ _LOG = SeldomLog()
 
 # Answers an error in the form of the API that was called.
 Refuse = Callable[[Request, Exception], Awaitable[Response]]
+# Returns the most bytes that the body of a call may have. An error that it raises refuses the call, of which nothing
+# but the head has been read.
+BodyLimit = Callable[[Scope], Awaitable[int]]
 
 
 class WholeCalls:
@@ -26,9 +31,9 @@ class WholeCalls:
     ``BoundedHttp`` ends those that take too long.
     """
 
-    def __init__(self, app: ASGIApp, sizes: BodySizes, most_in_flight: int, refuse: Refuse) -> None:
+    def __init__(self, app: ASGIApp, most_bytes: BodyLimit, most_in_flight: int, refuse: Refuse) -> None:
         self._app = app
-        self._sizes = sizes
+        self._most_bytes = most_bytes
         self._most_in_flight = most_in_flight
         self._refuse = refuse
         self._in_flight = 0
@@ -39,9 +44,10 @@ class WholeCalls:
             await self._app(scope, receive, send)
             return
         try:
-            body = await _read(scope, receive, self._sizes.most(scope["path"]))
-        except TooLarge as error:
-            REFUSED.labels("too_large").inc()
+            body = await _read(scope, receive, await self._most_bytes(scope))
+        except BetcoreError as error:
+            if isinstance(error, TooLarge):
+                REFUSED.labels("too_large").inc()
             await self._answer(error, scope, receive, send)
             return
         if body is None:

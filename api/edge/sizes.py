@@ -2,6 +2,8 @@
 
 import re
 
+from starlette.types import Scope
+
 _KIB = 1024
 # Most calls: a bet, a launch with a player's token.
 _USUAL = 16 * _KIB
@@ -25,6 +27,6 @@ class BodySizes:
             (re.compile(rf"{re.escape(provider_prefix)}/v1/live/.+"), 64 * _KIB),
         )
 
-    def most(self, path: str) -> int:
-        """Return the most bytes of a body at a path."""
-        return next((size for route, size in self._by_route if route.fullmatch(path)), _USUAL)
+    async def of(self, scope: Scope) -> int:
+        """Return the most bytes of the body of a call."""
+        return next((size for route, size in self._by_route if route.fullmatch(scope["path"])), _USUAL)

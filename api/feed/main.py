@@ -29,7 +29,7 @@ from api.feed.openapi import DOCUMENT
 from api.feed.places import Places, Sequences
 from api.feed.readers import Readers
 from api.feed.translations import Translations
-from api.paths import AbsoluteTargets, EscapedLineEnds
+from api.paths import EscapedLineEnds
 from api.request_metrics import RequestMetrics
 from betcore.casino.tokens import Tokens
 from betcore.db.database import Database, DatabaseError, open_database
@@ -77,11 +77,10 @@ def create_app() -> FastAPI:
     DOCUMENT.describe(app)
     live_page.serve(app)
     most = settings.http_calls_in_flight
-    app.add_middleware(WholeCalls, sizes=BodySizes(), most_in_flight=most, refuse=_refuse)
+    app.add_middleware(WholeCalls, most_bytes=BodySizes().of, most_in_flight=most, refuse=_refuse)
     app.add_middleware(CrossOrigin, secret_path=routes.TOKEN)
     app.add_middleware(EscapedLineEnds)
     app.add_middleware(RequestMetrics, surface_of=_surface)
-    app.add_middleware(AbsoluteTargets)
     for kind in (BetcoreError, HTTPException, Exception):
         app.add_exception_handler(kind, _refuse)
     return app

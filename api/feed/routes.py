@@ -14,7 +14,6 @@ from api.casino.responses import SUCCESS, render, render_tagged, with_refusals
 from api.feed import openapi
 from api.feed.games import LiveGamesView
 from api.feed.readers import Readers
-from api.request_body import read_body
 from api.request_query import one_text
 from betcore.casino.tokens import FEED, Tokens
 from betcore.db.jackpot_pools import JackpotPools
@@ -35,7 +34,7 @@ def router(
     routes = APIRouter(prefix=PREFIX)
 
     async def token(request: Request) -> Response:
-        client_id, secret, _ = schemas.credentials(await read_body(request))
+        client_id, secret, _ = schemas.credentials(await request.body())
         account = await callers.by_secret(client_id, secret)
         scope = granted(account.casino.profile.scopes, "feed")
         value = {

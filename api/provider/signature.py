@@ -12,7 +12,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.caller_limits import CallerLimits
 from api.provider.responses import refusal
-from api.request_body import read_body
 from api.request_metrics import called_by
 from api.strict_json import sorted_encoding
 from betcore.db.partners import Partners
@@ -89,7 +88,7 @@ class SignatureMiddleware:
             return
         arrived = time.monotonic()
         try:
-            body = await read_body(Request(scope, receive))
+            body = await Request(scope, receive).body()
             provider, proof = await self._authenticate_and_count(scope, body)
         except Exception as error:
             await refusal(error)(scope, receive, send)

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.body_fields import read_fields
-from api.request_body import read_body
 from api.webframe.api import FrameApi, FrameCall, Value
 from api.webframe.files import FrameFiles
 from api.webframe.guard import check_page
@@ -68,7 +67,7 @@ def _with_refusals(
         try:
             async with asyncio.timeout(_WITHIN):
                 check_page(request)
-                call.fields = read_fields(await read_body(request))
+                call.fields = read_fields(await request.body())
                 return render(await handle(call))
         except Exception as error:
             return refusal(error, texts, call.language)

@@ -42,9 +42,8 @@ class Settings(BaseSettings):
         9080, description="Port of the API for operators: readiness, metrics, documents; 0 takes a free one."
     )
     feed_inner_port: Port = Field(9083, description="The same of the feed.")
-    inner_host: str = Field(
-        "127.0.0.1", description="Address on which the API and the feed listen with their inner ports."
-    )
+    codec_inner_port: Port = Field(9084, description="The same of the codec server.")
+    inner_host: str = Field("127.0.0.1", description="Address on which these processes listen with their inner ports.")
     feed_port: Port = Field(8083, description="Port of the feed; 0 takes a free one.")
     codec_port: Port = Field(8084, description="Port of the codec server; 0 takes a free one.")
     temporal_port: Port = Field(7233, description="Port of the embedded Temporal server; 0 takes a free one.")
@@ -133,8 +132,10 @@ class Settings(BaseSettings):
     )
     feed_connections: int = Field(4000, gt=0, description="Most websockets that a feed process keeps open.")
     feed_connections_per_casino: int = Field(3000, gt=0, description="Most of them for one casino.")
-    http_connections: int = Field(10_000, gt=0, description="Most connections that the API, or the feed, keeps open.")
-    http_calls_in_flight: int = Field(4000, gt=0, description="Most calls that such a process answers at once.")
+    http_connections: int = Field(
+        10_000, gt=0, description="Most connections that the API, the feed or the codec server keeps open."
+    )
+    http_calls_in_flight: int = Field(4000, gt=0, description="Most calls that the API, or the feed, answers at once.")
     http_head_seconds: float = Field(5, gt=0, description="Seconds that a caller has for the headers of a request.")
     http_body_seconds: float = Field(10, gt=0, description="Seconds that a caller has for its body.")
     rate_limit_store: SecretStr | None = Field(

@@ -31,10 +31,11 @@ def feed(port: int, inner_port: int, env: Mapping[str, str], name: str = "feed")
     return _http(name, "api.feed.main:create_app", (port, inner_port), {**env, **inner}, *options)
 
 
-def codec(port: int, env: Mapping[str, str]) -> Service:
+def codec(port: int, inner_port: int, env: Mapping[str, str]) -> Service:
     """Return the process of the codec server."""
-    command = _uvicorn("devkit.stack.codec_endpoint:create_app", port, "--timeout-graceful-shutdown", "3")
-    return Service("codec", command, env, ready=probes.answers(port, "/health/ready"), ports=(port,))
+    inner = {"BETCORE_CODEC_INNER_PORT": str(inner_port)}
+    app = "devkit.stack.codec_endpoint:create_app"
+    return _http("codec", app, (port, inner_port), {**env, **inner}, "--timeout-graceful-shutdown", "3")
 
 
 def _http(name: str, app: str, both: tuple[int, int], env: Mapping[str, str], *options: str) -> Service:

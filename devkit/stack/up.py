@@ -27,6 +27,7 @@ PORTS = (
     "feed_port",
     "feed_inner_port",
     "codec_port",
+    "codec_inner_port",
     "sandbox_casino_port",
     "sandbox_provider_port",
     "temporal_port",
@@ -198,7 +199,8 @@ class _Stack:
         worker_ports = self._worker_ports(port)
         accounts = await self._start_ours(port, worker_ports, env, roles)
         if codec is not None:
-            await self._supervisor.start(ours.codec(port["codec_port"], {**env, **codec.env}))
+            inner_port = port["codec_inner_port"]
+            await self._supervisor.start(ours.codec(port["codec_port"], inner_port, {**env, **codec.env}))
 
         ready = Ready(
             api=_http(port["api_port"]),
@@ -242,7 +244,7 @@ class _Stack:
         return asdict(await sandbox.prepare(self._folder, roles["ops"]))
 
     def _wants(self, name: str) -> bool:
-        if name == "codec_port":
+        if name.startswith("codec"):
             return self._settings.temporal_payload_key is not None
         return self._with_sandbox or not name.startswith("sandbox")
 

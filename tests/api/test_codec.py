@@ -167,9 +167,40 @@ async def test_a_body_that_is_no_list_of_payloads_is_refused(codec: Api, body: b
     assert (answer.status, answer.body["code"]) == (400, "malformed")
 
 
-async def test_a_body_that_is_too_large_is_refused_before_it_is_read_whole(codec: Api) -> None:
-    answer = await codec.send("POST", "/decode", asked(), b" " * (6 * 1024 * 1024 + 1))
+async def begin(codec: Api, path: str, size: int, headers: list[tuple[str, str]]) -> Answer:
+    """Send the head of a call whose body does not come."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return await codec.raw(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n{lines}\r\n".encode())
+
+
+@pytest.mark.parametrize(("path", "most"), [("/decode", 6 * 1024 * 1024), ("/sign-in", 4096), ("/other", 4096)])
+async def test_a_body_that_is_too_large_is_refused_before_it_is_read(codec: Api, path: str, most: int) -> None:
+    answer = await begin(codec, path, most + 1, asked())
     assert (answer.status, answer.body["code"]) == (413, "too_large")
+
+
+async def test_nothing_is_read_of_the_body_of_a_stranger(codec: Api) -> None:
+    """A flood of large bodies would fill the memory."""
+    answer = await begin(codec, "/decode", 6 * 1024 * 1024, asked(authorization="Bearer codec_x"))
+    assert (answer.status, answer.body["code"]) == (401, "not_authorised")
+    assert answer.headers["access-control-allow-origin"] == UI
+
+
+async def test_more_calls_than_it_can_hold_are_to_be_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.codec.main._MOST_IN_FLIGHT", 0)
+    settings = {"temporal_payload_key": KEY, "temporal_namespace": NAMESPACE, "codec_origins": UI}
+    async with running_codec(**settings, codec_tokens=str(ENTRY)) as codec:
+        answer = await decode(codec, await sealed(MESSAGE))
+    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+
+
+async def test_what_monitoring_reads_is_on_the_inner_port_alone(codec: Api) -> None:
+    await decode(codec, await sealed(MESSAGE))
+    paths = ("/health/live", "/health/ready", "/metrics")
+    assert [(await codec.get(path)).status for path in paths] == [200, 404, 404]
+    assert [(await codec.inner.get(path)).status for path in paths] == [200, 200, 200]
+    counted = 'betcore_requests_total{code="200",operation="decode",partner="",surface="codec"}'
+    assert counted.encode() in (await codec.inner.get("/metrics")).raw
 
 
 async def test_nobody_can_have_a_message_made(codec: Api) -> None:
@@ -224,7 +255,7 @@ async def test_who_asks_too_often_is_answered_429() -> None:
 
 async def test_without_anybody_who_may_read_it_runs_and_refuses() -> None:
     async with running_codec(temporal_payload_key=KEY, codec_origins=UI) as codec:
-        assert (await codec.get("/health/ready")).status == 200
+        assert (await codec.get("/health/live")).status == 200
         assert (await decode(codec, await sealed(MESSAGE), x_namespace="default")).status == 401
 
 

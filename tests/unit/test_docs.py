@@ -212,6 +212,14 @@ def _anchors(page: Path) -> Iterator[str]:
         yield re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-")
 
 
+def test_each_attack_names_a_test_that_plays_it() -> None:
+    page = (ROOT / "docs" / "security.md").read_text()
+    attacks = page.partition("\n## What each attack gets\n")[2].partition("\n## ")[0]
+    rows = [line for line in attacks.splitlines() if line.startswith("|") and not line.startswith(("| attack", "|---"))]
+    assert len(rows) > 30
+    assert [row for row in rows if not re.fullmatch(r"`test_\w+`(, `test_\w+`)* \|", row.rpartition(" | ")[2])] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=_page_name)
 def test_lines_outside_of_tables_are_short(page: Path) -> None:
     lines = page.read_text().splitlines()
