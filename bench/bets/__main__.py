@@ -26,6 +26,7 @@ from bench.bets.modes import (
     pair,
     processes,
     readers,
+    sizes,
     slow_casino,
     sweep,
 )
@@ -46,6 +47,7 @@ _MODES = {
     "overload": overload,
     "noisy-provider": noisy_provider,
     "jackpots": jackpots,
+    "sizes": sizes,
     "readers": readers,
     "pair": pair,
     "load": load,

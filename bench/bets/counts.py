@@ -134,10 +134,17 @@ async def histories(stack: RunningStack) -> dict[str, dict[str, Counts]]:
     return {name: await _histories(client, workflow) for name, workflow in _WORKFLOWS.items()}
 
 
-async def _histories(client: Client, workflow: str) -> dict[str, Counts]:
+async def history_bytes(stack: RunningStack, casino: str, kind: BetKind) -> float:
+    """Return the bytes of a bet's history as it is sent, of the bets of a kind at a casino."""
+    client = await connect_to(stack.settings)
+    found = await _histories(client, "Bet", f" AND Casino = '{casino}'")
+    return found[kind]["history_bytes"]
+
+
+async def _histories(client: Client, workflow: str, more: str = "") -> dict[str, Counts]:
     seen: dict[str, list[tuple[int, int, int]]] = {}
     fetched: Counter[int] = Counter()
-    query = f"WorkflowType = '{workflow}' AND ExecutionStatus = 'Completed'"
+    query = f"WorkflowType = '{workflow}' AND ExecutionStatus = 'Completed'{more}"
     async for one in client.list_workflows(query, limit=_LISTED):
         # Those of the other kind may be far down the list, and a history costs a request.
         if fetched[one.history_length] == _OF_A_LENGTH:

@@ -22,6 +22,7 @@ _COLUMNS = {
 # Sections of a result that have a row for each of something, and those that have one row.
 _NESTED = {
     "counts": "Counts of one bet",
+    "sizes": "Bytes of one bet; log_pages are whole pages in the log",
     "memory_mib": "Memory: PSS in MiB",
 }
 _FLAT = {

@@ -77,13 +77,15 @@ def run_command(
     words: Callable[[Json], str] | None = None,
     *,
     operator: str | None = None,
+    kind: "type[Settings] | None" = None,
 ) -> None:
     """Run one piece of work against the database and print its result; ``words`` formats it for a person.
 
-    ``operator`` is the person whose changes of the configuration are recorded.
+    ``operator`` is the person whose changes of the configuration are recorded. ``kind`` is the class of the settings of
+    a command with a database role of its own.
     """
     with reporting_errors(as_json):
-        done = asyncio.run(_in_context(read_settings(data_dir), work, operator))
+        done = asyncio.run(_in_context(read_settings(data_dir, kind), work, operator))
         emit(done, as_json, words(done) if words and not as_json else None)
 
 

@@ -17,6 +17,8 @@ def bet(found: Json) -> list[str]:
     parts = [heading(f"the {what} now", fields(found[what])), heading("movements", table(found["movements"]))]
     if found["reversal"] is not None:
         parts.append(heading("reversal", fields(found["reversal"])))
+    if found["archived"]:
+        parts.append(heading("events in files", table(found["archived"])))
     return [*parts, heading("what happened", timeline(found["events"]))]
 
 

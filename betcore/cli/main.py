@@ -39,6 +39,7 @@ COMMANDS = {
     "incident": Row("betcore.cli.incident:incident", "Disagreements between two parties about a bet: list, show."),
     "admin": Row("betcore.cli.admin:admin", "What persons have changed of the configuration: events."),
     "ops": Row("betcore.cli.ops:ops", "Bets: show, stuck, owed, retry, settle, void, mark-paid; reconcile."),
+    "archive": Row("betcore.cli.archive:archive", "Events of bets that ended long ago, in files: run, list, check."),
     "release": Row("betcore.cli.release:release", "Releases of the worker: show, ramp, set, roll-back, wait, reset."),
     "replay": Row("workflows.releases.command:command", "Replay open workflows with this code: a release's gate."),
     "verify": Row("betcore.cli.verify:verify", "Check what must always be true of bets, workflows and casinos' books."),

@@ -79,11 +79,11 @@ def _of_a_server(failure: Exception) -> bool:
     return type(failure).__module__.partition(".")[0] in ("aiohttp", "asyncpg", "sqlalchemy", "temporalio")
 
 
-def read_settings(data_dir: Path | None = None, **given: Any) -> "Settings":
+def read_settings(data_dir: Path | None = None, kind: "type[Settings] | None" = None, **given: Any) -> "Settings":
     """Return the settings of this process, after setting its currencies from them: the composition root of a command.
 
-    ``data_dir`` is the option of the same name; ``given`` overrides the environment. Raises
-    Misconfigured(invalid_settings) naming the variables that are wrong.
+    ``data_dir`` is the option of the same name, ``kind`` the class of the process if it has one of its own; ``given``
+    overrides the environment. Raises Misconfigured(invalid_settings) naming the variables that are wrong.
     """
     from pydantic import ValidationError  # here: a command that needs no settings starts faster
     from pydantic_settings import SettingsError
@@ -94,7 +94,7 @@ def read_settings(data_dir: Path | None = None, **given: Any) -> "Settings":
     if data_dir is not None:
         given["data_dir"] = data_dir
     try:
-        settings = Settings(**given)
+        settings = Settings(**given) if kind is None else kind(**given)
     except SettingsError as wrong:
         raise Misconfigured(f"BETCORE_... that is not JSON: {wrong}", code="invalid_settings") from None
     except ValidationError as wrong:

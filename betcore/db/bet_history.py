@@ -5,6 +5,7 @@ Amounts are text in major units, times ISO 8601 in UTC; no personal data.
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -136,12 +137,12 @@ def _concerns_of_cashback(row: ListedRow) -> Json:
 
 async def bet_now(transaction: Transaction, bet_id: int | None) -> Json:
     """Return a bet or a cashback, its movements, events and reversal, as the transaction sees them; None for each
-    absent one."""
+    absent one. ``archived`` has the files of events that were moved out of the database."""
     bet = await transaction.one_row(bet_history.BET, bet_id=bet_id)
     cashback = None if bet else await transaction.one_row(cashbacks.SHOWN, bet_id=bet_id)
     currency = bet.bet.currency if bet else cashback.cashback.currency if cashback else None
     if currency is None:
-        return {"bet": None, "movements": [], "events": [], "reversal": None}
+        return {"bet": None, "movements": [], "events": [], "archived": [], "reversal": None}
     reversals = await transaction.all_rows(bet_history.REVERSAL, bet_id=bet_id)
     found: Json = {
         "bet": _bet(bet) if bet else None,
@@ -149,6 +150,7 @@ async def bet_now(transaction: Transaction, bet_id: int | None) -> Json:
             _movement(row, currency) for row in await transaction.all_rows(bet_history.MOVEMENTS, bet_id=bet_id)
         ],
         "events": [_event(row) for row in await transaction.all_rows(bet_history.EVENTS, bet_id=bet_id)],
+        "archived": [asdict(row) for row in await transaction.all_rows(bet_history.ARCHIVED, bet_id=bet_id)],
         "reversal": _reversal(reversals[0], currency) if reversals else None,
     }
     return found if cashback is None else found | {"cashback": cashback_as_json(cashback)}

@@ -1,7 +1,8 @@
 """The roles of the database: what each process may do with each table, and how ``betcore migrate`` grants it.
 
-The owner's role owns the tables, and migrates. No other role truncates or alters a table, and the API alone deletes
-rows: those of three tables whose rows expire. docs/database-roles.md explains the grants.
+The owner's role owns the tables, and migrates. No other role truncates or alters a table. The API deletes rows of three
+tables whose rows expire, and the archive's role events that are in a file, which a trigger checks.
+docs/database-roles.md explains the grants.
 
 The roles are made by whoever administers the server (``deploy/postgres/sql/roles.sql``): a role that may make roles is
 nearly a superuser.
@@ -10,7 +11,7 @@ nearly a superuser.
 from collections.abc import Iterator, Mapping
 from typing import Literal, get_args
 
-Role = Literal["api", "worker", "feed", "ops", "read"]
+Role = Literal["api", "worker", "feed", "ops", "read", "archive"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 # What the database calls a role; the owner has a name of this kind too.
@@ -36,12 +37,16 @@ _TAKEN = "state, ended_at, partner_transaction_id"
 # The order to take a cashback back, by which its next workflow begins.
 _CANCEL = "cancel_asked_at, cancel_reason, closed_at, state, owner"
 
+# When a file was written down, the database says by itself: events leave in a later transaction alone.
+_ARCHIVE = "name, sha256, size, bets, events, first_bet_id, last_bet_id"
+
 _EVENTS = "bet_event incident"
 _CATALOGUE = "game game_limit casino_limit"
 _MONEY = (
     "bet movement reversal bet_event early_pay_out incident incident_count cashback cashback_proposal "
     "cashback_rule_version cashback_rule_run jackpot jackpot_entry jackpot_stake jackpot_proposal"
 )
+_ARCHIVES = "archive archived_bet"
 _ROUNDS = "live_game live_round live_proposal live_event"
 _PROGRESS = "casino_health catalogue_sync reconciliation finding sweep_cursor paid_minute"
 
@@ -77,17 +82,23 @@ GRANTS: Mapping[Role, Mapping[str, str]] = {
     "ops": {
         "SELECT": "reversal launch request_id shown_balance early_pay_out incident_count jackpot_stake live_round "
         "live_proposal cashback_rule_version casino_health reconciliation finding sweep_cursor bet movement "
-        "admin_event paid_minute live_event",
+        f"admin_event paid_minute live_event {_ARCHIVES}",
         "SELECT, INSERT, UPDATE": f"provider casino signing_key {_CATALOGUE} player session cashback_proposal "
         "cashback_rule_run jackpot jackpot_proposal live_game catalogue_sync",
         "SELECT, INSERT": f"{_EVENTS} jackpot_entry",
         f"SELECT, INSERT, UPDATE ({_CANCEL})": "cashback",
     },
     "read": {
-        "SELECT": f"admin_event metric_snapshot player session {_CATALOGUE} {_MONEY} {_ROUNDS} {_PROGRESS}",
+        "SELECT": f"admin_event metric_snapshot player session {_CATALOGUE} {_MONEY} {_ROUNDS} {_PROGRESS} {_ARCHIVES}",
         f"SELECT ({_PROVIDER})": "provider",
         f"SELECT ({_CASINO})": "casino",
         f"SELECT ({_KEY})": "signing_key",
+    },
+    "archive": {
+        "SELECT": "bet cashback movement reversal incident",
+        "SELECT, DELETE": "bet_event",
+        f"SELECT, INSERT ({_ARCHIVE}), UPDATE (emptied_at)": "archive",
+        "SELECT, INSERT": "archived_bet",
     },
 }
 # Sequences that a role counts on by itself: those of BetIds, and of the numbers of casinos.

@@ -11,7 +11,10 @@ from betcore.domain.money import Money
 Json = dict[str, Any]
 
 # The checks, in the order of the report.
-CHECKS = ("outcome", "sums", "identity", "told", "jackpots", "rounds", "owed", "workflows", "journal", "heard")
+CHECKS = (
+    *("outcome", "sums", "identity", "told", "jackpots", "rounds", "archives"),
+    *("owed", "workflows", "journal", "heard"),
+)
 # Violations of each check that are named; all are counted.
 KEPT = 1000
 

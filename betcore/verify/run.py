@@ -7,6 +7,7 @@ from datetime import datetime
 from temporalio.client import Client
 
 from betcore.db.database import Database
+from betcore.verify.archives import check_archives
 from betcore.verify.cashbacks import check_cashbacks
 from betcore.verify.casinos import CasinoCheck
 from betcore.verify.jackpots import check_jackpots
@@ -50,6 +51,7 @@ async def verify(sources: Sources, progress: OnProgress = ignore_progress) -> Re
         await check_cashbacks(sources.database, sources.since, report, progress)
         await check_jackpots(sources.database, after, report, progress)
         await check_live_rounds(sources.database, report, progress)
+        await check_archives(sources.database, after, report, progress)
     if sources.client is not None:
         with report.timed("temporal"):
             await WorkflowCheck(sources.database, sources.client, report, progress, timing).check()

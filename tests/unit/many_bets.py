@@ -16,7 +16,7 @@ OPEN = BETS // 100
 SECONDS = 3
 # Tables that grow.
 LARGE = {"bet", "movement", "bet_event", "incident", "reversal", "request_id", "reconciliation", "finding", "session"}
-LARGE |= {"player", "early_pay_out", "cashback", "game", "game_limit", "live_round"}
+LARGE |= {"archived_bet", "player", "early_pay_out", "cashback", "game", "game_limit", "live_round"}
 # Bets by their number, newest last: one in each state that statements want.
 ACCEPTING, SETTLING, REFUNDING, ACCEPTANCE, SETTLED, REVERSING = 199_500, 199_600, 199_700, 199_900, 20, 50
 # Cashbacks by their number: one in each state that statements want.

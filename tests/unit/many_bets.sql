@@ -147,4 +147,10 @@ SELECT CASE WHEN n % 20 = 13 THEN bet_id END,
        jsonb_build_object('error_code', n), opened_at
 FROM bets WHERE n % 20 IN (13, 17) ORDER BY n;
 INSERT INTO incident_count SELECT kind, count(*) FROM incident GROUP BY kind;
+
+-- Bets of long ago, whose events are in files.
+INSERT INTO archive (name, sha256, size, bets, events, first_bet_id, last_bet_id, operator, emptied_at)
+SELECT 'events-' || n, sha256('file'), 1000, 20000, 40000, 1, 40000, 'ann', now() FROM generate_series(1, 2) AS n;
+INSERT INTO archived_bet (bet_id, archive_id, events, told, withdrawn, sha256)
+SELECT n, 1 + n / 20001, 2, true, false, sha256('lines') FROM generate_series(1, 40000) AS n;
 RESET session_replication_role;

@@ -22,6 +22,7 @@ STATEMENTS = statements()
 # What each process sends. A new statement must be here, so that its privileges are looked at.
 SENT = {
     "owner": "resealing.*",
+    "archive": "archives.*",
     "api": """
         accepts.* bets.AS_IT_STANDS bets.TAKEN_AFTER_THE_END circuit_breakers.SHOWN frame_sessions.* games.*
         incidents.COUNTS jackpot_pools.CAN_WIN launches.* live_rounds.OF_PROVIDER live_rounds.ROUND lobby.*
@@ -41,7 +42,8 @@ SENT = {
         partners.ACCOUNT partners.ORIGINS signing_keys.IN_STATE signing_keys.LISTED signing_keys.LISTED_KEY
     """,
     "ops": """
-        admin_events.* bet_history.* cashback_imports.* cashback_rules.AGAIN cashback_rules.CASES cashback_rules.LAST
+        admin_events.* archives.LISTED archives.BY_NAME archives.OF_BETS bet_history.*
+        cashback_imports.* cashback_rules.AGAIN cashback_rules.CASES cashback_rules.LAST
         cashback_rules.OPEN cashback_rules.ORIGIN cashback_rules.RULE_OF cashback_rules.RUN cashback_rules.SHOWN
         cashback_rules.UNENDED cashback_rules.VERSIONS cashbacks.* catalogue_sync.COUNTERPARTIES catalogue_sync.SHOWN
         circuit_breakers.READ circuit_breakers.SHOWN compared_rows.BETS_NAMED held_wins.* incidents.* jackpot_pools.ADD
@@ -172,7 +174,8 @@ async def test_no_role_is_more_than_a_role(superuser: asyncpg.Connection) -> Non
         [f"{PREFIX}{role}" for role in ROLES],
     )
     expiring = ("request_id", "frame_session", "player_authentication")
-    assert {tuple(row) for row in destroys} == {("betcore_api", table, "DELETE") for table in expiring}
+    deletes = {("betcore_api", table, "DELETE") for table in expiring} | {("betcore_archive", "bet_event", "DELETE")}
+    assert {tuple(row) for row in destroys} == deletes
     owners = await superuser.fetch("""
         SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = 'public'::regnamespace
         UNION SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
@@ -267,6 +270,19 @@ TRIED: dict[str, dict[str, bool]] = {
         "INSERT INTO incident (kind, ours, theirs) VALUES ('parked', '{}', '{}')": False,
         "SELECT nextval('bet_number')": False,
     },
+    "archive": {
+        "SELECT * FROM bet": True,
+        "DELETE FROM bet_event": True,
+        "DELETE FROM incident": False,
+        "INSERT INTO bet_event (bet_id, kind) VALUES (1, 'told')": False,
+        "UPDATE bet_event SET kind = 'told'": False,
+        "UPDATE archive SET sha256 = sha256('')": False,
+        "INSERT INTO archive (written_at) VALUES ('2026-01-01')": False,
+        "UPDATE archived_bet SET told = true": False,
+        "UPDATE bet SET told_at = now()": False,
+        "SELECT secret FROM provider": False,
+        "SELECT * FROM player": False,
+    },
 }
 
 
@@ -335,7 +351,7 @@ async def test_not_even_the_owner_empties_a_table_of_money(database_url: str) ->
 
 def test_the_page_shows_every_grant() -> None:
     expected = [f"| `{table}` | {' | '.join(_cell(role, table) for role in ROLES)} |" for table in _tables()]
-    found = [line for line in PAGE.read_text().splitlines() if line.startswith("| `") and line.count("|") == 7]
+    found = [line for line in PAGE.read_text().splitlines() if line.startswith("| `") and line.count("|") == 8]
     assert found == expected, "the rows must be:\n" + "\n".join(expected)
 
 

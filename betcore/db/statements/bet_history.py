@@ -50,6 +50,16 @@ class EventRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchivedRow:
+    """Events of a bet that an archive has; ``left`` is whether they have left the database."""
+
+    archive_id: int
+    name: str
+    events: int
+    left: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ReversalOfBetRow:
     """The reversal of a bet."""
 
@@ -122,6 +132,13 @@ MOVEMENTS = Statement(
     MovementRow, "SELECT * FROM movement WHERE bet_id = :bet_id ORDER BY first_sent_at, transaction_type"
 )
 EVENTS = Statement(EventRow, "SELECT event_id, at, kind, data FROM bet_event WHERE bet_id = :bet_id ORDER BY event_id")
+ARCHIVED = Statement(
+    ArchivedRow,
+    """
+SELECT archive_id, name, archived_bet.events, emptied_at IS NOT NULL AS left
+FROM archived_bet JOIN archive USING (archive_id) WHERE bet_id = :bet_id ORDER BY archive_id
+""",
+)
 REVERSAL = Statement(ReversalOfBetRow, "SELECT * FROM reversal WHERE bet_id = :bet_id")
 INCIDENTS = Statement(
     FiledRow, "SELECT incident_id, at, kind FROM incident WHERE bet_id = :bet_id ORDER BY incident_id"

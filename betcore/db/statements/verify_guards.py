@@ -44,6 +44,8 @@ UNION ALL
 SELECT 'trigger ' || g.name || ' of ' || g.relation
 FROM (VALUES ('bet', 'guard_bet'), ('movement', 'guard_movement'), ('movement', 'guard_paid_by_hand'),
              ('reversal', 'guard_reversal'), ('bet_event', 'guard_event'), ('incident', 'guard_incident'),
+             ('bet_event', 'guard_archived'), ('archive', 'guard_archive'), ('archived_bet', 'guard_archived_bet'),
+             ('archived_bet', 'guard_subject'), ('archive', 'record_admin_event'),
              ('movement', 'guard_subject'), ('bet_event', 'guard_subject'), ('incident', 'guard_subject'),
              ('finding', 'guard_subject'), ('movement', 'guard_taken'),
              ('bet', 'guard_bet_brand'), ('bet', 'guard_bet_tax_and_promo'), ('bet', 'guard_bet_jackpot'),
@@ -70,7 +72,7 @@ FROM (VALUES ('bet', 'guard_bet'), ('movement', 'guard_movement'), ('movement', 
              ('finding', 'guard_truncate'), ('provider', 'guard_truncate'), ('casino', 'guard_truncate'),
              ('game', 'guard_truncate'), ('player', 'guard_truncate'), ('session', 'guard_truncate'),
              ('signing_key', 'guard_truncate'), ('paid_minute', 'guard_truncate'),
-             ('live_event', 'guard_truncate'))
+             ('live_event', 'guard_truncate'), ('archive', 'guard_truncate'), ('archived_bet', 'guard_truncate'))
      AS g (relation, name)
 WHERE 0 = (
     SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass(relation) AND tgname = name AND tgenabled IN ('O', 'A')

@@ -192,9 +192,11 @@ FAULTS = Statement(
     f"""
 WITH {_WEIGHED},
 answers AS (
-    SELECT bet_id, bool_or(kind = 'told') AS was_told, bool_or(kind = 'withdrawn') AS was_withdrawn
-    FROM bet_event
-    WHERE bet_id > :after AND bet_id <= :upto AND kind IN ('told', 'withdrawn')
+    SELECT bet_id, bool_or(told) AS was_told, bool_or(withdrawn) AS was_withdrawn
+    FROM (SELECT bet_id, kind = 'told' AS told, kind = 'withdrawn' AS withdrawn FROM bet_event
+          WHERE bet_id > :after AND bet_id <= :upto AND kind IN ('told', 'withdrawn')
+          UNION ALL
+          SELECT bet_id, told, withdrawn FROM archived_bet WHERE bet_id > :after AND bet_id <= :upto) AS said
     GROUP BY bet_id
 ),
 judged AS (

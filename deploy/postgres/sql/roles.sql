@@ -12,7 +12,7 @@ DECLARE
     password text;
     thing record;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['owner', 'api', 'worker', 'feed', 'ops', 'read'] LOOP
+    FOREACH name IN ARRAY ARRAY['owner', 'api', 'worker', 'feed', 'ops', 'read', 'archive'] LOOP
         role := 'betcore_' || name;
         IF to_regrole(role) IS NULL THEN
             EXECUTE format('CREATE ROLE %I', role);
@@ -26,7 +26,7 @@ BEGIN
 
     -- Nobody else connects: Temporal's role has databases of its own. No role but the owner makes anything.
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', database);
-    FOREACH name IN ARRAY ARRAY['api', 'worker', 'feed', 'ops', 'read'] LOOP
+    FOREACH name IN ARRAY ARRAY['api', 'worker', 'feed', 'ops', 'read', 'archive'] LOOP
         EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', database, 'betcore_' || name);
     END LOOP;
     EXECUTE format('GRANT CONNECT, CREATE, TEMPORARY ON DATABASE %I TO betcore_owner', database);
