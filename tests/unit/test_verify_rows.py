@@ -44,18 +44,20 @@ VALUES (1, :name, 1, 1, 1, 's', 'EUR', 1000, CAST(:win AS numeric), CAST(:state 
         CASE WHEN :state IN ('settling', 'settled') THEN now() END,
         CASE WHEN :state IN ('refunding', 'refunded') THEN now() END,
         CASE WHEN :state IN ('settled', 'refunded', 'refused') THEN now() END)
-RETURNING bet_id
 """
 MOVEMENT = """
-INSERT INTO movement (bet_id, transaction_type, amount, state, attempts) VALUES (:bet_id, :kind, :amount, :state, 1)
+INSERT INTO movement (bet_id, transaction_type, amount, state, attempts)
+SELECT bet_id, :kind, :amount, :state, 1 FROM bet WHERE provider_id = 1 AND provider_bet_id = :name
 """
 REVERSAL = """
 WITH made AS (
     INSERT INTO reversal (bet_id, state, closed_at)
-    VALUES (:bet_id, CAST(:state AS text), CASE WHEN :state <> 'reversing' THEN now() END)
+    SELECT bet_id, CAST(:state AS text), CASE WHEN :state <> 'reversing' THEN now() END
+    FROM bet WHERE provider_id = 1 AND provider_bet_id = :name
     RETURNING *
 )
-UPDATE bet SET reversed_by = (SELECT reversal_id FROM made WHERE state = 'reversed') WHERE bet_id = :bet_id
+UPDATE bet SET reversed_by = (SELECT reversal_id FROM made WHERE state = 'reversed')
+WHERE bet_id = (SELECT bet_id FROM made)
 """
 NONE = None
 BEGUN, MADE = ("sending", "parked"), ("done", "paid_by_hand")
@@ -253,15 +255,26 @@ def test_two_lists_are_even_only_if_they_are_the_same(ours: list[Any], more: lis
 
 
 async def _make(engine: AsyncEngine, bets: dict[str, Any]) -> None:
+    amounts = {
+        name: {-1: 1000, 1: head.win or 0, 2: 1000, -2: head.win or 0, 4: head.jackpot or 0}
+        for name, (head, _) in bets.items()
+    }
+    rows = {
+        BET: [{"name": name, **head._asdict()} for name, (head, _) in bets.items()],
+        MOVEMENT: [
+            {"name": name, "kind": kind, "amount": amount, "state": state}
+            for name, (_, legs) in bets.items()
+            for (kind, amount), state in zip(amounts[name].items(), legs, strict=True)
+            if state is not None
+        ],
+        REVERSAL: [
+            {"name": name, "state": head.reversal} for name, (head, _) in bets.items() if head.reversal is not None
+        ],
+    }
     writing = engine.execution_options(isolation_level="READ COMMITTED")
     async with writing.begin() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
-        for name, (head, legs) in bets.items():
-            bet_id = (await connection.execute(text(BET), {"name": name, **head._asdict()})).scalar_one()
-            amounts = {-1: 1000, 1: head.win or 0, 2: 1000, -2: head.win or 0, 4: head.jackpot or 0}
-            for (kind, amount), standing in zip(amounts.items(), legs, strict=True):
-                if standing is not None:
-                    leg = {"bet_id": bet_id, "kind": kind, "amount": amount, "state": standing}
-                    await connection.execute(text(MOVEMENT), leg)
-            if head.reversal is not None:
-                await connection.execute(text(REVERSAL), {"bet_id": bet_id, "state": head.reversal})
+        # Thousands of bets: each kind of row is sent at once.
+        for statement, given_rows in rows.items():
+            if given_rows:
+                await connection.execute(text(statement), given_rows)
