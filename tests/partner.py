@@ -54,8 +54,8 @@ PATIENCE = 60
 _UNHURRIED = {"rate": "none", "answer_deadline": 30, "order_window": 600, "unconfirmed_within": 600}
 # The stack's currencies beyond ISO 4217.
 CRYPTO = {"BETCORE_CRYPTO_CURRENCIES": '{"BTC": 8}'}
-# All processes of a run play on one stack: no two of them count from the same number.
-_numbers = count(os.getpid() * 1_000)
+# All processes of a run play on one stack: no two of them may come to the same number, and pids may follow each other.
+_numbers = count(os.getpid() * 1_000_000)
 
 
 @dataclass

@@ -19,7 +19,8 @@ from tests.api.wire import Answer, Api, running_codec
 KEY, OTHER_KEY = (Fernet.generate_key().decode() for _ in range(2))
 UI, NAMESPACE = "https://temporal.example", "bets"
 _TODAY = datetime.now(UTC).date()
-TOKEN, ENTRY = issue("anna@casino.example", _TODAY)
+# Its last day may be over before the test runs: tests are collected before midnight, too.
+TOKEN, ENTRY = issue("anna@casino.example", _TODAY + timedelta(days=1))
 EXPIRED, EXPIRED_ENTRY = issue("bob", _TODAY - timedelta(days=1))
 BET, TWIN = "bet:8d0e36a1-0000-4000-8000-000000000001:7", "bet:8d0e36a1-0000-4000-8000-000000000001:8"
 MESSAGE = {"stake": {"minor": 500, "currency": "EUR"}, "partner_user_id": "anna-of-the-casino"}
@@ -276,7 +277,7 @@ async def test_it_does_not_start_half_configured(settings: dict[str, str]) -> No
 
 
 def test_a_token_is_stored_as_its_hash_alone() -> None:
-    token, entry = issue("anna", _TODAY)
+    token, entry = issue("anna", _TODAY + timedelta(days=1))
     assert token not in str(entry)
     held = OperatorTokens(str(entry)).holder(token)
     assert (held and held.operator, OperatorTokens(str(entry)).holder(token + "x")) == ("anna", None)
