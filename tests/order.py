@@ -3,8 +3,9 @@
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-# Their tests kill workers, lock tables, or stop the sweep: one process takes a group, and starts a stack for it.
-OWN_STACK = (
+# Their tests kill workers, lock tables, or stop the sweep: one process takes a group, and starts a stack for it. Tests
+# of pages share a browser.
+TOGETHER: tuple[tuple[str, ...], ...] = (
     ("tests/system/test_scenarios_operators.py",),
     (
         "tests/system/test_scenarios_crashes.py",
@@ -24,11 +25,12 @@ OWN_STACK = (
         "tests/system/test_scenarios_breakers.py",
         "tests/system/test_scenarios_workers.py",
     ),
+    ("tests/browser/",),
 )
 # The longest first, then folder by folder. At the end short files are left, which all processes can share.
 FIRST = (
     "tests/system/test_scenarios_outages.py",
-    *(file for group in OWN_STACK for file in group),
+    *(file for group in TOGETHER for file in group),
     "tests/model/",
     "tests/system/test_interrupted.py",
     "tests/system/test_verify.py",
@@ -46,7 +48,7 @@ FIRST = (
     "tests/unit/test_database.py",
     "tests/unit/",
 )
-_GROUPS = {file: group[0] for group in OWN_STACK for file in group}
+_GROUPS = {name: group[0] for group in TOGETHER for name in group}
 
 
 def long_first(items: list[pytest.Item]) -> None:
@@ -62,5 +64,5 @@ class TogetherByStack(LoadFileScheduling):
     """Give a process whole files, and whole groups of files that share a stack."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = super()._split_scope(nodeid)
-        return _GROUPS.get(file, file)
+        file: str = super()._split_scope(nodeid)
+        return next((group for name, group in _GROUPS.items() if file.startswith(name)), file)
