@@ -1,7 +1,9 @@
 """Bets behind a payload key in the Temporal UI, in Chromium: with the codec server that ``up`` starts, and without."""
 
+import json
 import os
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,20 +12,22 @@ from cryptography.fernet import Fernet
 from playwright.async_api import Page, expect
 
 from betcore.domain.ids import BetKey, bet_workflow_id
+from betcore.runtime.operator_tokens import issue
 from betcore.temporal.visibility import story_link
+from tests.api.wire import running_codec
 from tests.browser.conftest import Visit
 from tests.browser.pictures import keep
 from tests.partner import PATIENCE, Stack, TestPartner, eventually, start_stack
 
 _SIZE = {"width": 1360, "height": 900}
+_KEY = Fernet.generate_key().decode()
 
 
 @pytest.fixture(scope="module")
 async def sealed_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """Run a stack with a payload key."""
     folder: Path = tmp_path_factory.mktemp("sealed") / "stack"
-    key = Fernet.generate_key().decode()
-    async with start_stack(folder, BETCORE_TEMPORAL_PAYLOAD_KEY=key) as stack:
+    async with start_stack(folder, BETCORE_TEMPORAL_PAYLOAD_KEY=_KEY) as stack:
         yield stack
 
 
@@ -92,3 +96,26 @@ async def test_without_the_codec_server_nothing_can_be_read(sealed_stack: Stack,
     await expect(page.get_by_text("partner_user_id")).to_have_count(0)
     if folder := os.environ.get("BETCORE_LOOK"):
         await page.screenshot(path=f"{folder}/without.png")
+
+
+async def test_an_operator_signs_in_and_the_ui_sends_the_cookie(sealed_stack: Stack, owed: str, visit: Visit) -> None:
+    token, entry = issue("anna", datetime.now(UTC).date() + timedelta(days=1))
+    ui = sealed_stack.addresses["temporal_ui"]
+    async with running_codec(temporal_payload_key=_KEY, codec_origins=ui, codec_tokens=str(entry)) as codec:
+        server = f"http://127.0.0.1:{codec.port}"
+        page = await visit("about:blank", viewport=_SIZE)
+        # What its dialog "Codec Server" stores.
+        chosen = {"endpoint": server, "overrideRemoteCodecConfiguration": True, "includeCredentials": True}
+        stored = {name: json.dumps(value) for name, value in chosen.items()}
+        await page.add_init_script(f"Object.assign(localStorage, {json.dumps(stored)})")
+        async with page.expect_response(lambda answer: answer.url.startswith(server) and answer.status == 401):
+            await _story(sealed_stack, owed, page)
+        await expect(page.get_by_text("No summary available")).to_be_visible()
+
+        sign_in = await page.context.new_page()
+        await sign_in.goto(f"{server}/sign-in")
+        await sign_in.get_by_label("Token").fill(token)
+        await sign_in.get_by_role("button", name="Sign in").click()
+        await expect(sign_in.get_by_text("Signed in as anna for 12 hours")).to_be_visible()
+        await _story(sealed_stack, owed, page)
+        await expect(page.frame_locator("iframe >> nth=0").get_by_text("stake EUR 10.00")).to_be_visible()
