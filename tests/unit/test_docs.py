@@ -186,30 +186,34 @@ def _page_name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=_page_name)
-def test_what_a_page_names_exists(code: _Code, page: Path) -> None:
-    missing, table = [], ""
+def test_what_a_page_names_exists(code: _Code) -> None:
+    assert [f"{_page_name(page)}: {name}" for page in PAGES for name in _missing_of(code, page)] == []
+
+
+def _missing_of(code: _Code, page: Path) -> Iterator[str]:
+    table = ""
     for line in _FENCE.sub("", page.read_text()).splitlines():
         table = (table or line) if line.startswith("|") else ""
-        missing += _missing(code, line, table)
-    assert missing == []
+        yield from _missing(code, line, table)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=_page_name)
-def test_links_between_pages_lead_somewhere(page: Path) -> None:
-    broken = []
+def test_links_between_pages_lead_somewhere() -> None:
+    assert [f"{_page_name(page)}: {link}" for page in PAGES for link in _broken_links(page)] == []
+
+
+def _broken_links(page: Path) -> Iterator[str]:
     for link in re.findall(r"\]\(([^)\s]+)\)", _FENCE.sub("", page.read_text())):
         file, _, anchor = link.partition("#")
         to = (page.parent / file) if file else page
         if "://" not in link and not (to.exists() and (not anchor or anchor in _anchors(to))):
-            broken.append(link)
-    assert broken == []
+            yield link
 
 
-def _anchors(page: Path) -> Iterator[str]:
-    """Yield the anchors of a page, as GitHub makes them from its headings."""
-    for title in re.findall(r"^#+ (.*)$", _FENCE.sub("", page.read_text()), re.MULTILINE):
-        yield re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-")
+@cache
+def _anchors(page: Path) -> frozenset[str]:
+    """Return the anchors of a page, as GitHub makes them from its headings."""
+    titles = re.findall(r"^#+ (.*)$", _FENCE.sub("", page.read_text()), re.MULTILINE)
+    return frozenset(re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-") for title in titles)
 
 
 def test_each_attack_names_a_test_that_plays_it() -> None:
@@ -220,10 +224,14 @@ def test_each_attack_names_a_test_that_plays_it() -> None:
     assert [row for row in rows if not re.fullmatch(r"`test_\w+`(, `test_\w+`)* \|", row.rpartition(" | ")[2])] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=_page_name)
-def test_lines_outside_of_tables_are_short(page: Path) -> None:
-    lines = page.read_text().splitlines()
-    assert [line for line in lines if len(line) > 120 and not line.startswith("|")] == []
+def test_lines_outside_of_tables_are_short() -> None:
+    long = [
+        f"{_page_name(page)}: {line}"
+        for page in PAGES
+        for line in page.read_text().splitlines()
+        if len(line) > 120 and not line.startswith("|")
+    ]
+    assert long == []
 
 
 @pytest.mark.parametrize(
