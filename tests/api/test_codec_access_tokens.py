@@ -14,6 +14,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from tests.api.test_codec import KEY, MESSAGE, NAMESPACE, SHOWN, UI, decode, read, sealed
 from tests.api.wire import Api, running_codec
+from tests.serving import serving
 
 _RSA, _EC, _STRANGE = rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1()), "k" * 64
 
@@ -44,12 +45,9 @@ class IdentityProvider:
 async def provider() -> AsyncIterator[IdentityProvider]:
     made, app = IdentityProvider(), web.Application()
     app.router.add_get("/jwks", made.show)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/jwks"
-    yield made
-    await runner.cleanup()
+    async with serving(app) as url:
+        made.url = f"{url}/jwks"
+        yield made
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from betcore.runtime.vault import Vault
 from tests.api.asked_casino import AskedCasino, asked_casino, done, hang_up
 from tests.api.wire import JSON, Answer, Api, running_api
 from tests.in_process_casino import SECRET_KEY, InProcessCasino
+from tests.serving import serving
 
 ORIGIN = "https://casino.example"
 OWN = [("Origin", "http://x"), ("Sec-Fetch-Site", "same-origin"), JSON]
@@ -118,12 +119,9 @@ class GameServer:
 async def server() -> AsyncIterator[GameServer]:
     made, app = GameServer(), web.Application()
     app.router.add_post("/v1/games/{game}/launch", made.launch)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.host = f"127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    await runner.cleanup()
+    async with serving(app) as url:
+        made.host = url.removeprefix("http://")
+        yield made
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from betcore.provider import xsign
 from devkit.sandbox.provider import rounds
 from tests.browser.casino_page import MORE, CasinoPage, name_of
 from tests.partner import PATIENCE, Stack, TestPartner
+from tests.serving import serving
 
 # The one without windows: it takes a third of the other's CPU for the same pages.
 _CHROMIUM = "/usr/bin/chromium-headless-shell"
@@ -78,12 +79,8 @@ async def site() -> AsyncIterator[OwnSite]:
     """Serve such a site at an origin of its own."""
     made, app = OwnSite(), web.Application()
     app.router.add_get("/{name}", made.show)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    await runner.cleanup()
+    async with serving(app) as made.origin:
+        yield made
 
 
 @pytest.fixture(scope="session")

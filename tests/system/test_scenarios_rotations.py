@@ -14,6 +14,7 @@ from aiohttp import web
 from betcore.db.signing_keys import SigningKeys
 from betcore.runtime.vault import Vault
 from tests.partner import Stack, TestPartner, eventually, until
+from tests.serving import serving
 from tests.system.scenarios import DONE, HASTY, SETTLED, bet_with_stake_taken
 
 MAKE = "/payments/make"
@@ -65,13 +66,8 @@ async def _new_address(
 
     app = web.Application()
     app.router.add_post("/{path:.*}", forward)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield "http://{}:{}".format(*runner.addresses[0][:2]), seen
-    finally:
-        await runner.cleanup()
+    async with serving(app) as url:
+        yield url, seen
 
 
 @pytest.mark.edge_case(65)

@@ -22,6 +22,7 @@ from betcore.domain.ids import catalogue_workflow_id
 from devkit.stack import orphans, ports
 from tests import command_line
 from tests.partner import eventually
+from tests.serving import serving
 from tests.spawned import spawned
 
 _ROOT = Path(__file__).parents[2]
@@ -141,11 +142,7 @@ async def test_a_new_provider_gets_a_schedule_that_syncs_its_games(
     folder, _, ready = stack
     listing = web.Application()
     listing.router.add_get("/v1/games", _list_a_game)
-    runner = web.AppRunner(listing, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = "http://{}:{}".format(*runner.addresses[0][:2])
-    try:
+    async with serving(listing) as url:
         added = await command_line.run(
             folder, "provider", "add", *("--name", "acme", "--base-url", url, "--json"), BETCORE_OPERATOR="ann"
         )
@@ -175,8 +172,6 @@ async def test_a_new_provider_gets_a_schedule_that_syncs_its_games(
         # What the clock does in a quarter of an hour.
         await schedule.trigger()
         await eventually(is_listed)
-    finally:
-        await runner.cleanup()
 
 
 async def _list_a_game(_: web.Request) -> web.Response:

@@ -9,7 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.unit.sandbox_casino_support import Casino, new_bet, serving
+from tests.serving import serving
+from tests.unit.sandbox_casino_support import Casino, new_bet
 
 HANG_UP = (0, None)
 Scripted = tuple[int, int | None]

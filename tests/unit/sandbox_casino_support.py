@@ -11,11 +11,12 @@ from functools import cache
 from typing import Any
 
 import jwt
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from devkit.sandbox.casino.app import create_app
 from devkit.sandbox.casino.database import open_pool
+from tests.serving import serving
 
 KID = "key-1"
 _client_ids = itertools.count(int(time.time()))
@@ -130,18 +131,6 @@ class Casino:
 def new_bet() -> int:
     """Return a BetId that no other test uses."""
     return next(_bet_ids)
-
-
-@asynccontextmanager
-async def serving(app: web.Application) -> AsyncIterator[str]:
-    """Serve the application on a free port of 127.0.0.1, and yield its address."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield "http://{}:{}".format(*runner.addresses[0][:2])
-    finally:
-        await runner.cleanup()
 
 
 @dataclass

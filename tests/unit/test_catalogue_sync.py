@@ -8,7 +8,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
@@ -18,6 +17,7 @@ from betcore.db.onboarding_sessions import NewSession
 from betcore.domain.catalogue import SyncCatalogue, Synced
 from betcore.provider.client import ProviderClient
 from devkit.sandbox.provider.server import create_app
+from tests.serving import serving
 from tests.unit.partner_database import PartnerDatabase, refused
 
 # NUL, half an emoji, a number beyond numeric.
@@ -62,17 +62,13 @@ class Provider:
 
 @pytest.fixture
 async def provider(database_url: str) -> AsyncIterator[Provider]:
-    runner = web.AppRunner(create_app(), access_log=None, shutdown_timeout=0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = "http://{}:{}".format(*runner.addresses[0][:2])
-    async with PartnerDatabase.at(database_url) as database, aiohttp.ClientSession() as http:
+    provider = serving(create_app())
+    async with provider as url, PartnerDatabase.at(database_url) as database, aiohttp.ClientSession() as http:
         made = await database.onboarding.add_provider("acme", url)
         async with http.post(f"{url}/_counterparty", json=made) as answer:
             assert answer.status == 200
         keeper = CatalogueKeeper(CatalogueSyncs(database.db), database.partners, ProviderClient(http))
         yield Provider(database, http, url, str(made["counterparty_id"]), keeper)
-    await runner.cleanup()
 
 
 async def test_the_games_of_a_list_are_on_record(provider: Provider) -> None:

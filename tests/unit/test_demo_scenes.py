@@ -17,6 +17,7 @@ from devkit.play.players import Seat
 from devkit.play.scenes import SCENES, Played, Stage, show
 from devkit.sandbox.provider.book import Book
 from devkit.sandbox.provider.client import AggregatorClient, Backoff
+from tests.serving import serving
 
 COUNTERPARTY = "11111111-2222-4333-8444-555555555555"
 
@@ -95,15 +96,10 @@ async def staged(service: FakeService) -> AsyncIterator[Stage]:
     app.router.add_get("/_journal", service.show_journal)
     app.router.add_post("/_faults", service.set_faults)
     app.router.add_get("/_faults", service.show_faults)
-    runner = web.AppRunner(app, shutdown_timeout=0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with aiohttp.ClientSession() as http:
+    async with serving(app) as url, aiohttp.ClientSession() as http:
         aggregator = AggregatorClient(http, url, COUNTERPARTY, "secret", backoff=Backoff(1, 2))
         casino = SandboxCasino(http, url, "7")
         yield Stage(aggregator, casino, Book(), "demo", Seat("rich", "rich"), Seat("poor", "poor"))
-    await runner.cleanup()
 
 
 async def perform(service: FakeService) -> list[Played]:

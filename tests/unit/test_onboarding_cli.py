@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from betcore.cli.main import app
 from devkit.sandbox.provider.games import GAMES
 from devkit.sandbox.provider.server import create_app as sandbox_provider
+from tests.serving import serving
 
 ROOT = Path(__file__).parents[2]
 
@@ -303,11 +304,8 @@ async def wallet() -> AsyncIterator[tuple[Wallet, int]]:
     app = web.Application()
     app.add_routes([web.get("/_players/{casino}/{player}", kept.find), web.post("/_players", kept.open)])
     app.add_routes([web.post("/_credentials", kept.learn)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield kept, runner.addresses[0][1]
-    await runner.cleanup()
+    async with serving(app) as url:
+        yield kept, int(url.rpartition(":")[2])
 
 
 @pytest.fixture

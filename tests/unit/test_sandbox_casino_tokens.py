@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 
+from tests.serving import serving
 from tests.unit.sandbox_casino_support import (
     KID,
     Casino,
@@ -21,7 +22,6 @@ from tests.unit.sandbox_casino_support import (
     new_bet,
     private_key,
     running_sandbox,
-    serving,
 )
 
 

@@ -14,6 +14,7 @@ from betcore.domain import live_draw
 from devkit.sandbox.provider import draw as game
 from devkit.sandbox.provider.client import AggregatorClient, Backoff
 from devkit.sandbox.provider.draw import Account, DrawBook, DrawGame, Round, draw
+from tests.serving import serving
 
 ACCOUNT = Account("11111111-2222-4333-8444-555555555555", "secret", 1)
 SEED = "ab" * 32
@@ -51,12 +52,7 @@ async def play(service: Service, book: DrawBook, reports: int = 4) -> None:
     service.wanted = reports
     app = web.Application()
     app.router.add_post("/v1/live/1/rounds/{round}", service.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    async with ClientSession() as http:
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with serving(app) as url, ClientSession() as http:
         client = AggregatorClient(
             http, url, ACCOUNT.counterparty_id, ACCOUNT.secret, backoff=Backoff(first_ms=1, cap_ms=2)
         )
@@ -66,7 +62,6 @@ async def play(service: Service, book: DrawBook, reports: int = 4) -> None:
         playing.cancel()
         with suppress(asyncio.CancelledError):
             await playing
-    await runner.cleanup()
 
 
 def test_the_service_draws_the_same() -> None:

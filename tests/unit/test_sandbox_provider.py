@@ -21,6 +21,7 @@ from devkit.sandbox.provider.book import Book, Ending, Outcome, Stake
 from devkit.sandbox.provider.client import AggregatorClient, Answer, Backoff, Operation, read_answer
 from devkit.sandbox.provider.compare import Difference
 from devkit.sandbox.provider.croupier import PATIENT_SENDS, Croupier
+from tests.serving import serving
 
 COUNTERPARTY, SECRET = "11111111-2222-4333-8444-555555555555", "example-shared-secret-not-real"
 CUT, HTML = "cut", "html"
@@ -81,15 +82,10 @@ class Aggregator:
 async def serve(aggregator: Aggregator) -> AsyncIterator[AggregatorClient]:
     app = web.Application()
     app.router.add_post("/v1/sessions/{session}/bets/{operation}", aggregator.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    aggregator.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with aiohttp.ClientSession() as http:
+    async with serving(app) as aggregator.url, aiohttp.ClientSession() as http:
         yield AggregatorClient(
             http, aggregator.url, COUNTERPARTY, SECRET, backoff=Backoff(1, 2), chance=random.Random(1)
         )
-    await runner.cleanup()
 
 
 @pytest.fixture

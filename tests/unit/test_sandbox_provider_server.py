@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from betcore.provider import xsign
 from devkit.sandbox.provider.server import create_app
+from tests.serving import serving
 
 COUNTERPARTY, SECRET = "11111111-2222-4333-8444-555555555555", "example-shared-secret-not-real"
 LAUNCH = {
@@ -23,15 +23,11 @@ LAUNCH = {
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    runner = web.AppRunner(create_app(), shutdown_timeout=0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as session:
+    async with serving(create_app()) as url, aiohttp.ClientSession(url) as session:
         known = {"counterparty_id": COUNTERPARTY, "secret": SECRET}
         async with session.post("/_counterparty", json=known) as answer:
             assert answer.status == 200
         yield session
-    await runner.cleanup()
 
 
 def signed(body: bytes = b"", secret: str = SECRET) -> dict[str, str]:
