@@ -58,8 +58,9 @@ class RuleRuns:
             while run.ended_at is None:
                 page = await self._rules.page(run, PLAYERS)
                 if page.upto is None:
-                    await self._rules.end(run)
-                    ENDED.inc()
+                    # Of several attempts at once one ends the run, and counts it.
+                    if await self._rules.end(run):
+                        ENDED.inc()
                     run = await self._rules.run(run_id)
                     continue
                 counts = await self._open(run, version, page)

@@ -145,10 +145,10 @@ class CashbackRules:
             contradicted=counts.contradicted,
         )
 
-    async def end(self, run: RuleRun) -> None:
-        """End a run that has no more players, unless another attempt stands elsewhere by now."""
+    async def end(self, run: RuleRun) -> RuleRun | None:
+        """End a run that has no more players; return it, or None if another attempt has, or stands elsewhere by now."""
         given = {"run_id": run.run_id, "times": run.times, "after": run.last_player_id}
-        await self._database.execute(cashback_rules.END, **given)
+        return await self._database.one_row(cashback_rules.END, **given)
 
     async def again(self, run: RuleRun) -> RuleRun:
         """Let a run that has ended go through its players once more; return it as it stands after that."""

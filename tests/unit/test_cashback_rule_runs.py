@@ -275,6 +275,13 @@ async def test_a_killed_run_goes_on_and_pays_once(setting: Setting) -> None:
     assert await setting.cashbacks() == [(player, "EUR", 100) for player in range(2, 252)]
 
 
+async def test_of_two_attempts_that_end_a_run_one_has_ended_it(setting: Setting) -> None:
+    """It is counted once."""
+    run = await setting.begun()
+    first, second = await setting.rules.end(run), await setting.rules.end(run)
+    assert (first is not None and first.ended_at is not None, second) == (True, None)
+
+
 async def test_a_run_goes_on_behind_the_players_that_it_has_dealt_with(setting: Setting) -> None:
     await setting.players(3)
     run = await setting.begun()

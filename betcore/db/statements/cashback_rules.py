@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from betcore.db.statement import NoRow, Statement
+from betcore.db.statement import Statement
 from betcore.domain.cashback_rules import RuleRun
 
 
@@ -235,10 +235,11 @@ RETURNING *
 """,
 )
 END = Statement(
-    NoRow,
+    RuleRun,
     """
 UPDATE cashback_rule_run SET ended_at = now()
 WHERE run_id = :run_id AND times = :times AND last_player_id = :after AND ended_at IS NULL
+RETURNING *
 """,
 )
 AGAIN = Statement(
