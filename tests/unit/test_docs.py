@@ -66,7 +66,7 @@ class _Code:
     """What the sources define."""
 
     def __init__(self) -> None:
-        self.text = ""
+        texts = []
         # By file: the names that it defines, in classes too.
         self.names: dict[str, set[str]] = defaultdict(set)
         # By class: its attributes, and its bases. By table: its columns. By field: the words of its type.
@@ -77,11 +77,13 @@ class _Code:
         for name in sorted(_tracked()):
             if name.endswith((".py", ".yml", ".yaml", ".sh", ".toml", "Makefile")):
                 text = (ROOT / name).read_text()
-                self.text += text
+                texts.append(text)
                 if name.endswith(".py"):
                     self._read(name, ast.parse(text))
                 if "/migrations/versions/" in name:
                     self._read_tables(text)
+        self.text = "".join(texts)
+        self.words = frozenset(re.findall(r"\w+", self.text))
 
     def _read(self, file: str, tree: ast.Module) -> None:
         self.names[file] |= _defined(tree)
@@ -176,7 +178,7 @@ def _is_known(code: _Code, span: str) -> bool:
         return span.rpartition(".")[2] in _OTHER_FILES or code.has(span.removesuffix("()"))
     if _CONSTANT.fullmatch(span):
         # A setting is written as its field.
-        return re.search(rf"\b({span}|{span.removeprefix('BETCORE_').lower()})\b", code.text) is not None
+        return not code.words.isdisjoint({span, span.removeprefix("BETCORE_").lower()})
     if re.fullmatch(r"test_\w+", span):
         return _exists(f"{span}.py") or any(span in names for names in code.names.values())
     return True
