@@ -1,6 +1,7 @@
 """``python -m betcore`` for the stacks of tests: the Python processes of ``up`` are forks of one that is warm.
 
-A worker needs more than a second of CPU to import the service, and tests start and kill hundreds of processes. A fork
+A worker needs more than a second of CPU to import the service, and tests start and kill hundreds of processes, one
+after another: so that none waits for half a minute to be started again, the pause before that stays short. A fork
 runs the same program as ``__main__`` with its own arguments, environment, log, process group and pid; what happens to
 it from there on, and how it is killed and started again, is real. ``tests/system/test_stack.py`` starts each process
 anew, as ``make up`` does.
@@ -39,6 +40,7 @@ MODULES = (
     "devkit.sandbox.casino.app",
     "devkit.sandbox.provider.server",
 )
+_PAUSE = 1.0
 _anew = process.start
 
 
@@ -144,6 +146,7 @@ def main() -> None:
         gc.collect()
         gc.freeze()
         process.start = start  # type: ignore[assignment]
+    process.LONGEST_PAUSE = _PAUSE
     runpy.run_module("betcore", run_name="__main__", alter_sys=True)
 
 

@@ -18,7 +18,7 @@ from devkit.stack.folder import Folder
 ROOT = Path(__file__).parents[2]  # the checkout, in which every process runs
 
 _FIRST_PAUSE = 0.5  # seconds before the first restart of a crashed process; doubled for each further one
-_LONGEST_PAUSE = 30.0
+LONGEST_PAUSE = 30.0
 _HEALTHY_AFTER = 5.0  # seconds of life after which a crash counts as the first one again: long enough to have worked
 _ASK_GAP = 0.05  # seconds between two probes of readiness
 _TAIL = 2_000  # characters of a log shown when its process does not start
@@ -154,7 +154,7 @@ class Child:
                 pause = _FIRST_PAUSE
             self._say(f"{self.service.name} {_ending(status)}; starting it again in {pause:g} s (see {self._log()})")
             await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            pause = min(2 * pause, LONGEST_PAUSE)
             process = await self._begin()
             with suppress(StartFailed):  # the next turn shows how it ended, or it is only slow
                 await self._until_ready(process)
