@@ -14,6 +14,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from api.feed import hub
+
 _ROOT = Path(__file__).parents[2]
 _CONFIG = _ROOT / "deploy/proxy/haproxy.cfg"
 _HAPROXY = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -38,11 +40,11 @@ class _Behind:
             assert request.transport is not None
             request.transport.abort()
         if request.headers.get("Upgrade") == "websocket":
-            hub = web.WebSocketResponse()
-            await hub.prepare(request)
-            async for message in hub:
-                await hub.send_str(message.data)
-            return hub
+            echo = web.WebSocketResponse()
+            await echo.prepare(request)
+            async for message in echo:
+                await echo.send_str(message.data)
+            return echo
         return web.json_response({"body": len(await request.read()), "from": request.headers["X-Forwarded-For"]})
 
 
@@ -183,10 +185,14 @@ async def test_a_caller_that_stops_in_the_middle_costs_the_api_nothing(
     assert proxy.api.seen == []
 
 
-async def test_websockets_pass_to_the_feed(http: aiohttp.ClientSession) -> None:
-    async with http.ws_connect("/partnersmediator-service/hub") as hub:
-        await hub.send_str("hello")
-        assert await hub.receive_str() == "hello"
+@pytest.mark.parametrize("path", hub.PATHS)
+async def test_websockets_pass_to_the_feed(proxy: _Proxy, http: aiohttp.ClientSession, path: str) -> None:
+    async with http.post(f"{path}/negotiate") as answer:
+        assert answer.status == 200
+    async with http.ws_connect(path) as socket:
+        await socket.send_str("hello")
+        assert await socket.receive_str() == "hello"
+    assert [len(proxy.api.seen), len(proxy.feed.seen)] == [0, 2]
 
 
 async def test_a_call_that_may_have_arrived_is_never_sent_again(proxy: _Proxy, http: aiohttp.ClientSession) -> None:
