@@ -43,6 +43,16 @@ observability-setup: ## install promtool, which checks the alerts in the tests, 
 		apt-get install -y -qq --no-install-recommends prometheus; } || \
 		echo "without promtool a test of deploy/prometheus is skipped: run this as root on Debian" >&2
 
+HELM_VERSION := v3.22.0
+HELM := .tools/helm-$(HELM_VERSION)/helm
+deploy-setup: $(HELM)
+
+# Renders deploy/helm in the tests. Go compares all sources with the public log of their sums.
+$(HELM):
+	@command -v go >/dev/null && echo "building helm $(HELM_VERSION)" && GOBIN=$(CURDIR)/$(@D) GOFLAGS= \
+		go install -trimpath -ldflags=-s helm.sh/helm/v3/cmd/helm@$(HELM_VERSION) || \
+		echo "without helm the tests of deploy/helm are skipped: install Go 1.21 or later" >&2
+
 demo: setup ## start the stack and play a set of bets; ONCE=1 stops it afterwards
 	@$(RUN) -m betcore demo $(if $(ONCE),--once)
 
@@ -88,5 +98,5 @@ lock: ## compile requirements*.txt from requirements*.in (needs uv)
 			--no-emit-index-url --no-header $$file.in -o $$file.txt || exit 1; done
 
 clean: ## remove .venv and caches; the data in .betcore stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find activities api bench betcore devkit tests workflows -name __pycache__ -type d -prune -exec rm -rf {} +
