@@ -39,7 +39,12 @@ _VALUES: dict[str, dict[str, Any]] = {
     _DEFAULT: {},
     _EVERYTHING: {
         "settings": {"BETCORE_PROVIDER_API_PREFIX": "/aggregator", "BETCORE_CRYPTO_CURRENCIES": '{"BTC": 8}'},
-        "secrets": {"temporalApiKey": "cloud", "rateLimitStore": "valkey", "codecTokens": "codec"},
+        "secrets": {
+            "temporalApiKey": "cloud",
+            "rateLimitStore": "valkey",
+            "tracesHeaders": "collector",
+            "codecTokens": "codec",
+        },
         "feed": {"image": "betcore:feed", "settings": {"BETCORE_FEED_CONNECTIONS": "5000"}},
         "worker": {"settings": {"BETCORE_WORKER_SLOTS": "200"}, "releases": _RELEASES},
         "codec": {"enabled": True},

@@ -49,6 +49,9 @@ BETCORE_TEMPORAL_PAYLOAD_KEY: {{ $secrets.payloadKey | quote }}
 {{- if $calls }}
 BETCORE_TEMPORAL_API_KEY: {{ $secrets.temporalApiKey | quote }}
 {{- end }}
+{{- if has .component (list "api" "worker") }}
+BETCORE_TRACES_HEADERS: {{ $secrets.tracesHeaders | quote }}
+{{- end }}
 {{- if has .component (list "api" "feed") }}
 BETCORE_RATE_LIMIT_STORE: {{ $secrets.rateLimitStore | quote }}
 {{- end }}
