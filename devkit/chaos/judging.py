@@ -13,6 +13,7 @@ from betcore.verify.report import Report, ignore_progress
 from betcore.verify.run import verify
 from betcore.verify.sources import Scope, open_sources
 from devkit.chaos import balances, cashback_books, pools
+from devkit.chaos.budgets import uncounted
 from devkit.chaos.cashback_books import OurCashback, read_cashbacks
 from devkit.chaos.cashbacks import CashbackDesk
 from devkit.chaos.partners import MONEY, LoadProvider
@@ -53,7 +54,12 @@ class Judge:
             "given_again": await self._restoring.given_again(),
             "balances": [],
             "pools": await self._journals_of_pools(),
+            "budgets": [],
         }
+        if self._restoring.at is None:
+            # A restore loses what was counted, with the wins of that time.
+            weighed = (one.name for one in self._providers if one.pool is None)
+            books["budgets"] = [wrong for name in weighed for wrong in await uncounted(self._engine, name)]
         of_cashbacks: dict[str, list[CasinoMovement]] = {}
         for provider in self._providers:
             differences, wrong, listed = await self._provider(provider, cashbacks)

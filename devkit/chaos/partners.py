@@ -41,6 +41,8 @@ retry: {cap: 10}
 send: {close: true, list: one_step}
 cashback_info: true
 """
+# Every win of a provider without a pool is weighed and counted; none waits, because nobody would release it.
+_WEIGHED = "win_review: {max_win: {EUR: 1000000}, max_odd: 1000000, per_hour: {EUR: 1000000000}}"
 MONEY = Decimal("100000.00")
 _PLAYERS = 4
 # The share of rounds of two steps that win a jackpot: many more than in life, so that a short run has a dozen.
@@ -180,7 +182,7 @@ class Onboarder:
     async def provider(self, number: int, casino: LoadCasino, api: str, seed: int, *, pool: bool) -> LoadProvider:
         """Onboard a provider of its own, with players at one casino, and if wanted with a ``pool`` of that casino."""
         name = f"provider-{number}"
-        made = await self._partners.add_provider(name, "http://127.0.0.1:1", "")
+        made = await self._partners.add_provider(name, "http://127.0.0.1:1", "" if pool else _WEIGHED)
         counterparty_id, secret = str(made["counterparty_id"]), str(made["secret"])
         await self._catalogue.add_game(name, rounds.GAME_ID, "Dice", "EUR", "0.10", "500")
         players = [f"{name}-player-{seat}" for seat in range(_PLAYERS)]

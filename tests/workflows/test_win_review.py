@@ -13,6 +13,7 @@ from betcore.domain.activity_inputs import Pay
 from betcore.domain.bet import BetState
 from betcore.domain.errors import Code
 from betcore.domain.ids import TransactionType
+from betcore.domain.jackpots import Jackpot
 from betcore.domain.messages import Action, Operate, Operated, PayIn
 from betcore.domain.money import Money
 from betcore.domain.win_review import ReviewState, WinLimits
@@ -81,6 +82,23 @@ async def test_a_waiting_call_is_answered_when_its_win_is_refused(database_url: 
         record = await update(handle, "refund", casino.refund(bet))
         assert record.state is BetState.REFUNDED
         assert await casino.journal() == [*STAKED, (2, "10.00")]
+
+
+@pytest.mark.edge_case(265)
+async def test_a_proposal_is_for_the_jackpot_that_was_seen(database_url: str, temporal: Client) -> None:
+    async with open_casino(database_url) as casino, working(temporal, casino):
+        bet, handle = await _held(temporal, casino)
+        assert not (await _ask(handle, Action.RELEASE, "ann")).done
+        await _by_two(handle, Action.REFUSE)
+        # The same win comes with a jackpot, which Ann has not seen.
+        jackpot = {"limits": LIMITS, "jackpot": Jackpot(amount=Money.parse("500.00", "EUR"))}
+        await handle.signal("pay_out", casino.pay_out(bet, "25.00").model_copy(update=jackpot))
+        await eventually(lambda: _is_in_review(casino, bet))
+        assert not (await _ask(handle, Action.RELEASE, "ben")).done
+        assert await casino.journal() == STAKED
+        assert (await _ask(handle, Action.RELEASE, "ann")).done
+        assert await handle.result() is BetState.SETTLED
+        assert await casino.journal() == [*SETTLED, (4, "500.00")]
 
 
 async def _opened(client: Client, casino: InProcessCasino, win: str, limits: WinLimits) -> Pay:
