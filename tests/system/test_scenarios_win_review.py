@@ -157,6 +157,7 @@ async def test_a_bet_keeps_the_limits_of_its_session(stack: Stack, call: Call) -
     row = await partner.row(bet)
     assert (row.review["reasons"], row.session_max_win, row.session_max_odd) == (["max_win"], Decimal("24.99"), 100)
     assert [one["transaction_type"] for one in await sends(partner, bet)] == [-1]
+    assert await partner.journal(bet) == STAKED
     await rows_fit(partner, bet)
     with pytest.raises(DatabaseError, match="limits of its win stand"):
         await partner.sql("UPDATE bet SET session_max_win = NULL WHERE bet_id = :b RETURNING 1", b=row.bet_id)
