@@ -15,6 +15,8 @@ from betcore.verify.report import Report
 from betcore.verify.run import verify
 from betcore.verify.sources import Scope, open_sources
 from betcore.verify.workflows import Timing
+from devkit.stack.database_roles import url_of
+from devkit.stack.folder import Folder
 from devkit.verify.provider_book import provider_book
 from tests import command_line
 from tests.cashbacks import Cashbacks
@@ -62,6 +64,11 @@ async def test_what_was_played_holds(partner: TestPartner) -> None:
         assert said["checks"]["outcome"]["looked_at"] >= 9
         assert said["checks"]["journal"]["looked_at"] >= 9
         assert said["checks"]["workflows"]["looked_at"] >= 1
+    # By the role that reads no secrets too, which can ask no casino.
+    reader = url_of(partner.stack.addresses["database"], "read", Folder(partner.stack.folder).keys())
+    status, read = await _run(partner.stack.folder, "--casino", "none", BETCORE_DATABASE_URL=reader)
+    assert (status, read["violations"], read["total"]) == (0, [], 0), read
+    assert read["checks"]["told"]["looked_at"] >= len(bets)
     (ours,) = [one for one in said["sums"] if one["casino"] == partner.casino]
     assert (ours["staked"], ours["paid"], ours["returned"], ours["clawed_back"]) == (
         *("70.00", "75.00", "30.00"),
