@@ -104,6 +104,7 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(
         None, description="Fernet keys, comma separated, newest first, that encrypt partners' secrets in the database."
     )
+    secrets_unbound: bool = Field(False, description="Seal secrets bound to no row, for an earlier release to read.")
     issuer: str = Field("betcore", description="Claim `iss` of the tokens that the service signs for casinos.")
     provider_api_prefix: str = Field("", description="Path before /v1 of the Aggregator API for providers.")
     api_docs: bool = Field(

@@ -1,7 +1,8 @@
 """The vault encrypts partners' secrets and private keys before they reach the database, and binds each to its place.
 
 AES-GCM: the place is authenticated with the text, so that a secret that somebody copied into another row or column
-opens nothing there. Earlier releases sealed with Fernet, bound to nothing: that is read while its key is given.
+opens nothing there. Earlier releases sealed with Fernet, bound to nothing: that is read while its key is given, and
+written as long as such a release may have to read it.
 """
 
 import base64
@@ -34,8 +35,8 @@ class Place(NamedTuple):
 class Vault:
     """Encrypts texts with the newest key and decrypts what any of the keys encrypted."""
 
-    def __init__(self, keys: str) -> None:
-        """Take Fernet keys, comma separated, newest first.
+    def __init__(self, keys: str, *, bound: bool = True) -> None:
+        """Take Fernet keys, comma separated, newest first; ``bound`` is whether to bind what is sealed to its place.
 
         Raises Misconfigured(no_secret_key) without a key, or if one is not a Fernet key; its text never shows a key.
         """
@@ -45,14 +46,18 @@ class Vault:
         self._fernet = MultiFernet([_fernet(key, place) for place, key in enumerate(given, 1)])
         # One key for all places: a random nonce of 96 bits is safe for 2**32 texts, and a person logs in less often.
         self._ciphers = [AESGCM(_derived(key)) for key in given]
+        self._bound = bound
 
     @classmethod
     def of(cls, settings: Settings) -> "Vault":
         """Return a vault with the keys of the settings. Raises Misconfigured(no_secret_key) as the constructor does."""
-        return cls(settings.secret_key.get_secret_value() if settings.secret_key else "")
+        keys = settings.secret_key.get_secret_value() if settings.secret_key else ""
+        return cls(keys, bound=not settings.secrets_unbound)
 
     def seal(self, text: str, place: Place) -> str:
         """Return the text encrypted for a place, as ASCII. Encrypting a text twice gives two different results."""
+        if not self._bound:
+            return self._fernet.encrypt(text.encode()).decode()
         nonce = os.urandom(_NONCE_BYTES)
         sealed = self._ciphers[0].encrypt(nonce, text.encode(), _bytes(place))
         return _BOUND + base64.urlsafe_b64encode(nonce + sealed).decode()

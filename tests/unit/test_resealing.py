@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from betcore.db.resealing import reseal
 from betcore.db.signing_keys import SigningKeys
@@ -94,20 +94,47 @@ async def test_everything_is_sealed_anew_with_the_newest_key_or_nothing_is(datab
     assert await SigningKeys(database.db, Vault(NEW), 0).jwks() == jwks
 
 
-async def test_the_command_binds_what_an_earlier_release_has_sealed(database_url: str, tmp_path: Path) -> None:
+async def test_a_rollout_from_an_earlier_release_goes_both_ways(database_url: str, tmp_path: Path) -> None:
+    """Until the secrets are bound, and again after the way back, the earlier release reads all that stands there."""
+    environment = {"BETCORE_DATABASE_URL": as_role(database_url, "owner"), "BETCORE_SECRET_KEY": f"{NEW},{OLD}"}
+    during = environment | {"BETCORE_SECRETS_UNBOUND": "true"}
     async with PartnerDatabase.at(database_url) as database:
+        database.vault = Vault(f"{NEW},{OLD}")
+
+        async def read_by_the_earlier_release() -> int:
+            opened = [MultiFernet([Fernet(NEW), Fernet(OLD)]).decrypt(text) for text in await database.sql(SEALED)]
+            return len(opened)
+
+        async def run_with(settings: dict[str, str], *arguments: str) -> str:
+            done = await run(tmp_path, *arguments, "--json", **settings)
+            assert done.exit_code == 0, done.output
+            return done.stdout
+
+        async def secrets() -> tuple[str, ...]:
+            found = await database.reader().provider("11111111-2222-4333-8444-555555555555")
+            assert found is not None
+            return found.secrets
+
         secret = Fernet(OLD).encrypt(b"hush").decode()
         await database.sql(
             "INSERT INTO provider (counterparty_id, name, base_url, profile, secret)"  # noqa: S608  no input
             f" VALUES ('11111111-2222-4333-8444-555555555555', 'p', 'http://p', '{{}}', '{secret}')"
         )
-        owner = as_role(database_url, "owner")
-        for keys, made in ((f"{NEW},{OLD}", 2), (NEW, 2)):
-            environment = {"BETCORE_DATABASE_URL": owner, "BETCORE_SECRET_KEY": keys}
-            done = await run(tmp_path, "migrate", "--reseal", "--json", **environment)
-            assert done.exit_code == 0, done.output
-            assert f'"resealed": {made}' in done.output
+        await run_with(during, "migrate")
+        rotate = ("provider", "rotate-secret", "--name", "p", "--overlap", "3600", "--operator", "ann")
+        await run_with(during, *rotate)
+        assert await read_by_the_earlier_release() == 3
+        before = await secrets()
+        assert before[1] == "hush"
+
+        assert '"resealed": 3' in await run_with(environment, "migrate", "--reseal")
+        with pytest.raises(InvalidToken):
+            await read_by_the_earlier_release()
+        assert await secrets() == before
+        # The key of what was not bound is of no use any more.
         database.vault = Vault(NEW)
-        found = await database.reader().provider("11111111-2222-4333-8444-555555555555")
-        assert found is not None
-        assert found.secrets == ("hush",)
+        assert await secrets() == before
+
+        assert '"resealed": 3' in await run_with(during, "migrate", "--reseal")
+        assert await read_by_the_earlier_release() == 3
+        assert await secrets() == before

@@ -68,6 +68,13 @@ def test_what_an_earlier_release_has_sealed_is_read_while_its_key_is_given() -> 
         Vault(NEW).open(sealed, HERE)
 
 
+def test_what_an_earlier_release_has_to_read_is_sealed_as_it_seals() -> None:
+    sealed = Vault(f"{NEW},{OLD}", bound=False).seal("secret", HERE)
+    assert Fernet(NEW).decrypt(sealed) == b"secret"
+    assert Vault(NEW).open(sealed, HERE) == "secret"
+    assert Vault(NEW, bound=False).open(Vault(NEW).seal("secret", HERE), HERE) == "secret"
+
+
 @pytest.mark.parametrize("keys", ["", " , ", "short", f"{NEW},short", NEW[:-4]], ids=range(5))
 def test_keys_that_are_none_are_refused_without_showing_them(keys: str) -> None:
     with pytest.raises(Misconfigured) as refused:
