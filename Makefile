@@ -33,10 +33,13 @@ examples-setup: ## install the PHP that runs examples/php in the tests, from Deb
 		{ test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq php-cli php-curl php-sqlite3; } || \
 		echo "without PHP the tests of examples/php are skipped: run this as root on Debian" >&2
 
-deploy-setup: ## install the HAProxy that checks deploy/proxy in the tests, from Debian; as root
-	@test -x /usr/sbin/haproxy || { test "$$(id -u)" = 0 && apt-get update -qq && \
-		apt-get install -y -qq --no-install-recommends haproxy openssl; } || \
-		echo "without HAProxy the tests of deploy/proxy are skipped: run this as root on Debian" >&2
+deploy-setup: ## install the HAProxy, and the PostgreSQL with TLS, of the tests, from Debian; as root
+	@test -x /usr/sbin/haproxy && ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || { \
+		test "$$(id -u)" = 0 && apt-get update -qq && \
+		apt-get install -y -qq --no-install-recommends haproxy openssl postgresql-common && \
+		sed -i 's/^#\?create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf && \
+		apt-get install -y -qq --no-install-recommends postgresql; } || \
+		echo "without them the tests of deploy/proxy and of TLS to PostgreSQL are skipped: run this as root on Debian" >&2
 
 observability-setup: ## install promtool, which checks the alerts in the tests, from Debian; as root
 	@command -v promtool >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && \

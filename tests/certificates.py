@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+_A_DAY = timedelta(days=1)
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -35,13 +37,21 @@ class Authority:
         """The file by which its certificates are checked."""
         return self.pair.certificate
 
-    def signs(self, name: str, *, hosts: tuple[str, ...] = ()) -> Pair:
-        """Return a certificate for a name; ``hosts`` are addresses and host names that it is good for."""
+    def signs(self, name: str, *, hosts: tuple[str, ...] = (), until: timedelta = _A_DAY) -> Pair:
+        """Return a certificate for a name; ``hosts`` are addresses and host names that it is good for.
+
+        It is good from yesterday ``until`` that much from now, which may be past.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
-        return self._write(name, self._signed(_name(name), key, hosts), key)
+        return self._write(name, self._signed(_name(name), key, hosts, until=until), key)
 
     def _signed(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, hosts: tuple[str, ...] = (), authority: bool = False
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        hosts: tuple[str, ...] = (),
+        authority: bool = False,
+        until: timedelta = _A_DAY,
     ) -> x509.Certificate:
         now = datetime.now(UTC)
         builder = (
@@ -50,8 +60,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
+            .not_valid_before(now - _A_DAY)
+            .not_valid_after(now + until)
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         )
         if hosts:

@@ -62,9 +62,18 @@ def as_role(url: str, role: str) -> str:
 
 def copy_to(path: Path) -> None:
     """Give a new data folder the cluster and its keys. Outside of a run there is none, and a server makes its own."""
-    if _made is None or (path / "postgres").exists():
-        return
-    folder = Folder(path)
-    for name in ("postgres", "keys.json"):
-        # The owner is copied too: root's PostgreSQL runs as another user.
-        subprocess.run(("cp", "-a", str(_made / name), str(folder.path)), check=True)  # noqa: S607  the one in the path
+    if not (path / "postgres").exists():
+        _copy(path, "postgres", "keys.json")
+
+
+def keys_to(path: Path) -> None:
+    """Give a new data folder the keys alone, so that ``as_role`` knows the passwords of the server that it gets."""
+    _copy(path, "keys.json")
+
+
+def _copy(path: Path, *names: str) -> None:
+    if _made is not None:
+        folder = Folder(path)
+        for name in names:
+            # The owner is copied too: root's PostgreSQL runs as another user.
+            subprocess.run(("cp", "-a", str(_made / name), str(folder.path)), check=True)  # noqa: S607  the one in the path

