@@ -8,9 +8,11 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 REQUIREMENTS := requirements.txt requirements-embedded.txt requirements-dev.txt
 INSTALLED := .venv/.installed
 RUN := .venv/bin/python
+TEMPORAL_SERVER := .temporal-server
+TEMPORAL_VERSION := v1.32.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser-setup examples-setup deploy-setup observability-setup demo up play test soak chaos bench check histories mutants sbom lock clean
+.PHONY: help setup browser-setup examples-setup deploy-setup observability-setup temporal-server demo up play test soak chaos bench check histories mutants sbom lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +43,13 @@ deploy-setup: ## install the HAProxy, and the PostgreSQL with TLS, of the tests,
 		apt-get install -y -qq --no-install-recommends postgresql; } || \
 		echo "without them the tests of deploy/proxy and of TLS to PostgreSQL are skipped: run this as root on Debian" >&2
 
+temporal-server: ## build Temporal's server for make soak, in .temporal-server; needs Go
+	@mkdir -p $(TEMPORAL_SERVER) && cd $(TEMPORAL_SERVER) && export GOTOOLCHAIN=auto CGO_ENABLED=0 GOBIN="$$PWD" && \
+		go install -trimpath -ldflags="-s -w" go.temporal.io/server/cmd/server@$(TEMPORAL_VERSION) && \
+		go install -trimpath -ldflags="-s -w" go.temporal.io/server/cmd/tools/sql@$(TEMPORAL_VERSION) && \
+		mv server temporal-server && mv sql temporal-sql-tool && \
+		cp -R --no-preserve=mode "$$(go env GOMODCACHE)/go.temporal.io/server@$(TEMPORAL_VERSION)/schema" .
+
 observability-setup: ## install promtool, which checks the alerts in the tests, from Debian; as root
 	@command -v promtool >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && \
 		apt-get install -y -qq --no-install-recommends prometheus; } || \
@@ -68,8 +77,9 @@ play: setup ## let the sandbox provider play on the running stack; ARGS="--bets 
 test: setup ## run all tests, in four processes; ARGS="-k stack" for some of them, in one process
 	$(RUN) -m pytest $(or $(ARGS),-n 4 --no-loadscope-reorder)
 
-soak: setup ## the model for half an hour, 100,000 hostile requests, a jackpot after 10,000 bets
-	$(RUN) -m pytest --soak $(or $(ARGS),tests/model tests/fuzz tests/unit/test_jackpot_journal.py)
+soak: setup ## the model for half an hour, 100,000 hostile requests, a jackpot after 10,000 bets, a wrong release
+	$(RUN) -m pytest --soak $(or $(ARGS),tests/model tests/fuzz \
+		tests/unit/test_jackpot_journal.py tests/system/test_production.py)
 
 chaos: setup ## break a stack of its own under load, and verify it; MINUTES=3 SEED=1
 	@$(RUN) -m betcore chaos --minutes $(or $(MINUTES),3) --seed $(or $(SEED),1) $(ARGS)

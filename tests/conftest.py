@@ -36,7 +36,7 @@ _ROOM = 8 * 2**30
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--soak``: the model, the fuzzer and the bets of a jackpot go on for long."""
+    """``--soak``: the model, the fuzzer and the bets of a jackpot go on for long; a release on production's servers."""
     parser.addoption("--soak", action="store_true", help="large budgets for what make soak runs")
 
 

@@ -364,7 +364,7 @@ async def start_stack(folder: Path, *options: str, **environment: str) -> AsyncI
     """Start the whole stack as separate processes on free ports, as ``make up`` does, and stop it at the end."""
     process, addresses = await _launch(folder, options, environment)
     try:
-        async with _opened(folder, addresses) as stack:
+        async with opened(folder, addresses) as stack:
             yield stack
     finally:
         await _stop(process)
@@ -385,7 +385,7 @@ async def share_stack(folder: Path, *options: str, **environment: str) -> AsyncI
                 started.write_text(json.dumps(addresses))
             await users.enter_async_context(locked(folder / "using", shared=True))
         try:
-            async with _opened(folder, json.loads(started.read_text())) as stack:
+            async with opened(folder, json.loads(started.read_text())) as stack:
                 yield stack
         finally:
             await users.aclose()
@@ -425,7 +425,8 @@ async def _launch(folder: Path, options: Sequence[str], environment: Mapping[str
 
 
 @asynccontextmanager
-async def _opened(folder: Path, addresses: dict[str, Any]) -> AsyncIterator[Stack]:
+async def opened(folder: Path, addresses: dict[str, Any]) -> AsyncIterator[Stack]:
+    """Open the ways into a running stack of this folder."""
     # A test also does what no role may: it writes rows by hand, and locks tables.
     settings = Settings(data_dir=folder, database_url=SecretStr(addresses["database"]))
     engine = create_engine(settings)

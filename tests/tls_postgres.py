@@ -110,7 +110,7 @@ async def running(path: Path, certificate: Pair, authority: Authority) -> AsyncI
         async with Supervisor(folder) as supervisor:
             await server.prepare()
             files.mkdir(mode=0o700)
-            found = TlsPostgres(port, server.url, files)
+            found = TlsPostgres(port, server.url.replace(ports.HOST, "localhost"), files)
             found.put("pg_hba.conf", _RULES.encode())
             found.put("clients.pem", authority.ca.read_bytes())
             found.put_certificate(certificate)

@@ -30,8 +30,9 @@ _TLS_FAILURES = {
     "InvalidContentType": "does not speak TLS, which BETCORE_TEMPORAL_TLS or a setting beside it wants",
     "CertificateRequired": "wants a client certificate: BETCORE_TEMPORAL_TLS_CERT and BETCORE_TEMPORAL_TLS_KEY",
     "AlertReceived(": "refuses the TLS of this process, its client certificate for instance",
-    # The alert that says so may come too late to be read.
-    'hyper::Error(Canceled, "connection closed")': "closes the connection: it may want TLS, or another client "
+    # Connected, then closed, broken or reset: a server that demands TLS, or another certificate, may be quicker than
+    # the alert that would tell why.
+    "tonic::transport::Error(Transport, hyper::Error(": "closes the connection: it may want TLS, or another client "
     "certificate than BETCORE_TEMPORAL_TLS_CERT",
 }
 
