@@ -22,7 +22,7 @@ PARTNER = "betcore.partner"
 
 # About a kilobyte each. At 300 bets a second these are the spans of about two seconds.
 _MOST_WAITING, _BATCH = 8192, 512
-_EVERY_MILLISECONDS = 1000
+_EVERY_MILLISECONDS = 2000
 # A collector that takes longer than this over a batch loses it.
 _SECONDS_TO_SEND = 5.0
 # At a stop, for what still waits.

@@ -7,7 +7,7 @@ FastAPI, would add spans with paths, which hold ids of sessions, and with texts 
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import time
 from typing import cast
 
@@ -82,7 +82,7 @@ class Tracing:
     @contextmanager
     def serving(self, name: str) -> Iterator[CallSpan]:
         """Make the span of a partner's call to us, the first of its trace."""
-        with self._open(name, SpanKind.SERVER, {}, Context()) as span:
+        with self._open(name, SpanKind.SERVER, {}, Context()) as span, _in_log_lines(span):
             yield CallSpan(span)
 
     @contextmanager
@@ -94,7 +94,7 @@ class Tracing:
         is_part = cause is not None and not cause.is_past(time())
         parent = _context(cause) if cause and is_part else Context()
         links = [Link(_span_context(cause))] if cause and not is_part else []
-        with self._open(name, SpanKind.INTERNAL, facts, parent, links) as span:
+        with self._open(name, SpanKind.INTERNAL, facts, parent, links) as span, _in_log_lines(span):
             yield _OpenSpan(span)
 
     @contextmanager
@@ -143,17 +143,18 @@ class Tracing:
     def _open(
         self, name: str, kind: SpanKind, facts: Facts, parent: Context, links: Sequence[Link] = ()
     ) -> Iterator[trace.Span]:
-        """Make a span the current one, and add its trace to log lines. Errors leave no text in it: it may be anything.
-
-        What partners send, players for instance, stands in texts of errors.
-        """
+        """Make a span the current one. Errors leave no text in it: what partners send, players too, stands in texts of
+        errors."""
         span = self._tracer.start_span(name, parent, kind, facts, links)
         with trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
-            if not span.is_recording():
-                yield span
-                return
-            with bound_contextvars(trace_id=f"{span.get_span_context().trace_id:032x}"):
-                yield span
+            yield span
+
+
+def _in_log_lines(span: trace.Span) -> AbstractContextManager[object]:
+    """Add the trace to what is logged in the block."""
+    if not span.is_recording():
+        return nullcontext()
+    return bound_contextvars(trace_id=f"{span.get_span_context().trace_id:032x}")
 
 
 def _span_context(cause: Cause) -> SpanContext:

@@ -49,7 +49,9 @@ class Caller:
             spans = self._receiver.spans
             ours = [span for span in spans if span.facts.get("betcore.request_id") == self.request_id]
             found[:] = self._receiver.of_trace(ours[0].trace) if ours else []
-            return bool(found) and is_whole(found)
+            # A span leaves when it has ended, and so after those below it.
+            known = {span.span.span_id for span in found} | {b""}
+            return bool(found) and is_whole(found) and all(span.span.parent_span_id in known for span in found)
 
         await eventually(is_there)
         return found

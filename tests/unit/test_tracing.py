@@ -26,7 +26,7 @@ from betcore.domain.partners import Casino
 from betcore.domain.profiles import CasinoProfile, Send
 from betcore.runtime import spans
 from betcore.runtime.settings import Settings
-from betcore.telemetry.trace_cause import Cause, traceparent
+from betcore.telemetry.trace_cause import HEADER, Cause, traceparent
 from betcore.telemetry.traces import LOST, open_traces
 from betcore.telemetry.tracing import Tracing
 from devkit.stack import ports
@@ -250,5 +250,8 @@ def test_a_header_of_another_form_is_no_cause(given: dict[str, object]) -> None:
 def test_a_header_is_read_as_it_was_written() -> None:
     cause = Cause(traceparent(0xABC, 0xDEF), 1_790_000_000)
     assert Cause.read(cause.payload()) == cause
+    # It stands in histories, and between two releases: neither its name nor its form changes.
+    written = {"traceparent": f"00-{0xABC:032x}-{0xDEF:016x}-01", "at": 1_790_000_000}
+    assert (HEADER, json.loads(cause.payload().data)) == ("_tracer-data", written)
     assert (cause.trace_id, cause.span_id) == (0xABC, 0xDEF)
     assert Cause.read(None) is None
