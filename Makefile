@@ -12,7 +12,7 @@ TEMPORAL_SERVER := .temporal-server
 TEMPORAL_VERSION := v1.32.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser-setup examples-setup deploy-setup observability-setup temporal-server demo up play test soak chaos bench check histories mutants sbom lock clean
+.PHONY: help setup browser-setup examples-setup deploy-setup observability-setup temporal-server compose-setup compose-trial demo up play test soak chaos bench check histories mutants sbom lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,14 @@ $(HELM):
 	@command -v go >/dev/null && echo "building helm $(HELM_VERSION)" && GOBIN=$(CURDIR)/$(@D) GOFLAGS= \
 		go install -trimpath -ldflags=-s helm.sh/helm/v3/cmd/helm@$(HELM_VERSION) || \
 		echo "without helm the tests of deploy/helm are skipped: install Go 1.21 or later" >&2
+
+compose-setup: ## install Docker, Compose and debootstrap for compose-trial, from Debian; as root
+	@test "$$(id -u)" = 0 && apt-get update -qq && \
+		apt-get install -y -qq --no-install-recommends docker.io docker-compose debootstrap curl iptables
+	@command -v go >/dev/null || echo "Go is missing: it compiles the Temporal server" >&2
+
+compose-trial: setup ## bring docker-compose.yml up without a registry, and play bets through its proxy; as root
+	@$(RUN) -m devkit.compose --folder $(or $(FOLDER),/var/tmp/betcore-compose) $(ARGS)
 
 demo: setup ## start the stack and play a set of bets; ONCE=1 stops it afterwards
 	@$(RUN) -m betcore demo $(if $(ONCE),--once)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from cryptography.fernet import Fernet
 
 from betcore.db.roles import ROLES
 from betcore.runtime.settings import Settings
+from devkit.compose import images
 from devkit.stack import binaries, postgres, temporal
 from tests.cluster import as_role
 
@@ -122,6 +124,19 @@ def test_a_release_has_one_name_and_the_next_one_another(services: dict[str, dic
             release = service["image"].removeprefix("betcore:")
             assert service["environment"]["BETCORE_WORKER_BUILD_ID"] == release, name
             assert ("NEXT" in release) == (name == "worker-next"), name
+
+
+def test_the_trial_brings_up_everything_but_the_ui(services: dict[str, dict[str, Any]]) -> None:
+    """An image that is new in docker-compose.yml needs a stage of the trial's Dockerfile."""
+    added = yaml.safe_load((_ROOT / "devkit/compose/trial.yml").read_text())["services"]
+    assert {name for name, service in added.items() if "ui" in service.get("profiles", ())} == {"temporal-ui"}
+    stages = re.findall(r" AS ([\w-]+)$", (_ROOT / "devkit/compose/images/Dockerfile").read_text(), re.MULTILINE)
+    made = {f"${{{variable}:-" for variable, stage in images.STAGES.items() if stage in stages}
+    for name, service in services.items():
+        if "build" in service:
+            assert added[name]["build"] == {"network": "host"}, name
+        elif name != "temporal-ui":
+            assert any(service["image"].startswith(image) for image in made), name
 
 
 @pytest.mark.parametrize(

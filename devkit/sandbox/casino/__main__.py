@@ -1,4 +1,4 @@
-"""``python -m devkit.sandbox.casino``: run the sandbox casino as a process, on 127.0.0.1."""
+"""``python -m devkit.sandbox.casino``: run the sandbox casino as a process."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from devkit.sandbox.casino.app import create_app
 from devkit.sandbox.casino.database import open_pool
 
-_HOST = "127.0.0.1"
+_LOOPBACK = "127.0.0.1"
 _JWKS = "/mis-api/api/v2/auth/jwks"
 _SECONDS_TO_FINISH = 2.0
 
@@ -28,6 +28,7 @@ class CasinoSettings(BaseSettings):
     database_url: SecretStr | None = None
     database_pool_size: int = Field(10, ge=1)
     sandbox_casino_port: int = Field(8081, ge=0, le=65_535)
+    sandbox_casino_host: str = Field(_LOOPBACK, description="Address on which the sandbox casino listens.")
     api_port: int = Field(8080, ge=0, le=65_535)
     feed_port: int = Field(8083, ge=0, le=65_535)
     log_level: str = "info"
@@ -37,7 +38,7 @@ class CasinoSettings(BaseSettings):
 
     def aggregator(self) -> str:
         """Return the aggregator's base address."""
-        return (self.sandbox_aggregator_url or f"http://{_HOST}:{self.api_port}").rstrip("/")
+        return (self.sandbox_aggregator_url or f"http://{_LOOPBACK}:{self.api_port}").rstrip("/")
 
 
 async def serve(settings: CasinoSettings) -> None:
@@ -51,12 +52,12 @@ async def serve(settings: CasinoSettings) -> None:
     if settings.database_url is None:
         raise OSError("BETCORE_DATABASE_URL is not set")
     async with await open_pool(settings.database_url.get_secret_value(), settings.database_pool_size) as pool:
-        feed = f"http://{_HOST}:{settings.feed_port}"
+        feed = f"http://{_LOOPBACK}:{settings.feed_port}"
         app = create_app(pool, settings.aggregator() + _JWKS, aggregator=settings.aggregator(), feed=feed)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SECONDS_TO_FINISH)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, _HOST, settings.sandbox_casino_port)
+            site = web.TCPSite(runner, settings.sandbox_casino_host, settings.sandbox_casino_port)
             await site.start()
             _log.info("sandbox casino listens on http://%s:%s", *runner.addresses[0][:2])
             await stopped.wait()
