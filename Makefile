@@ -27,7 +27,7 @@ $(INSTALLED): $(REQUIREMENTS)
 
 browser-setup: ## install the Chromium that tests/browser needs, from Debian; as root
 	@command -v chromium-headless-shell >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && \
-		apt-get install -y -qq --no-install-recommends chromium-headless-shell; } || { \
+		apt-get install -y -qq --no-install-recommends chromium-headless-shell fonts-liberation; } || { \
 		echo "the browser tests need Chromium: run this as root on Debian, or name one in BETCORE_CHROMIUM" >&2; exit 1; }
 
 examples-setup: ## install the PHP that runs examples/php in the tests, from Debian; as root
