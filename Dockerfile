@@ -8,7 +8,8 @@ RUN python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.txt
 
 FROM ${PYTHON_IMAGE}
-RUN useradd --system --uid 10001 --no-create-home betcore
+# A volume that is mounted there belongs to the user.
+RUN useradd --system --uid 10001 --no-create-home betcore && install --directory --owner betcore /events
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /app
 COPY --from=wheels /venv /venv

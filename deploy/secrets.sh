@@ -13,8 +13,8 @@ made() { [ -s "$1" ] || { cat > "$1.new" && mv "$1.new" "$1"; }; }
 password() { openssl rand -hex 24 | tr -d '\n'; }
 fernet() { openssl rand -base64 32 | tr '+/' '-_' | tr -d '\n'; }
 
-for name in superuser owner api worker feed ops read temporal; do password | made "password_$name"; done
-for name in owner api worker feed ops; do
+for name in superuser owner api worker feed ops read archive temporal; do password | made "password_$name"; done
+for name in owner api worker feed ops archive; do
     printf 'postgresql://betcore_%s:%s@postgres:5432/betcore' "$name" "$(cat "password_$name")" | made "database_url_$name"
 done
 fernet | made secret_key

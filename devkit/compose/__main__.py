@@ -104,6 +104,7 @@ def _trial(stack: Stack, book_file: Path, bets: int) -> None:
         asyncio.run(play(table, book, bets, _RATE))
         _verify(stack, book_file)
         read_a_bet(stack)
+        stack.compose("run", "--rm", "archive", "run", "--folder", "/events", "--operator", "nightly")
         back_up(stack)
         asyncio.run(_play_and_break(stack, table, book, bets))
         _verify(stack, book_file)

@@ -38,14 +38,16 @@ def test_only_the_proxy_publishes_a_port_beyond_loopback(services: dict[str, dic
 def test_networks_are_apart(services: dict[str, dict[str, Any]]) -> None:
     """The proxy and the UI cannot reach the record, and the record cannot reach the world."""
     on = {name: set(service["networks"]) for name, service in services.items()}
-    assert {name for name, networks in on.items() if "edge" in networks} == {"proxy", "api", "feed"}
-    assert on["proxy"] == {"edge"}
+    assert {name for name, networks in on.items() if "edge" in networks} == {"proxy", "api"}
+    assert {name for name, networks in on.items() if "front" in networks} == {"proxy", "feed"}
+    assert on["proxy"] == {"edge", "front"}
     assert on["temporal-ui"] == {"ui"}
     assert {name for name, networks in on.items() if "codec" in networks} == {"codec"}
     assert on["codec"] == {"codec"}
     assert on["postgres"] == {"core"}
     assert {name for name, networks in on.items() if "out" in networks} == {"worker", "worker-next", "ops"}
-    assert yaml.safe_load((_ROOT / "docker-compose.yml").read_text())["networks"]["core"] == {"internal": True}
+    networks = yaml.safe_load((_ROOT / "docker-compose.yml").read_text())["networks"]
+    assert {name for name, network in networks.items() if network == {"internal": True}} == {"core", "front"}
 
 
 def test_every_service_has_limits_and_logs_that_rotate(services: dict[str, dict[str, Any]]) -> None:
@@ -56,7 +58,7 @@ def test_every_service_has_limits_and_logs_that_rotate(services: dict[str, dict[
         assert not service.get("privileged"), name
         # A job that cannot succeed stops and is seen; it does not try forever.
         assert service["restart"] in {"unless-stopped", "no"} or service["restart"].startswith("on-failure:"), name
-    for name in ("proxy", "api", "feed", "worker", "worker-next", "ops", "migrate", "codec"):
+    for name in ("proxy", "api", "feed", "worker", "worker-next", "ops", "archive", "migrate", "codec"):
         assert services[name]["read_only"] is True, name
         assert services[name]["cap_drop"] == ["ALL"], name
 
@@ -66,7 +68,8 @@ def test_each_process_has_the_secrets_of_its_role_alone(services: dict[str, dict
         name: {secret["source"] if isinstance(secret, dict) else secret for secret in service.get("secrets", ())}
         for name, service in services.items()
     }
-    for name, role in {"api": "api", "feed": "feed", "worker": "worker", "worker-next": "worker", "ops": "ops"}.items():
+    alike = {name: name for name in ("api", "feed", "worker", "ops", "archive")}
+    for name, role in {**alike, "worker-next": "worker"}.items():
         assert {secret for secret in given[name] if secret.startswith("database_url")} == {f"database_url_{role}"}
     assert {name for name, secrets in given.items() if "database_url_owner" in secrets} == {"migrate"}
     readers = {name for name, secrets in given.items() if "payload_key" in secrets}
@@ -84,7 +87,7 @@ def test_the_ui_is_read_only_and_temporal_has_enough_shards(services: dict[str, 
 def test_no_secret_stands_in_the_files(services: dict[str, dict[str, Any]]) -> None:
     for service in services.values():
         for name, value in service.get("environment", {}).items():
-            if any(word in name for word in ("PASSWORD", "PWD", "SECRET", "PAYLOAD_KEY")):
+            if any(word in name for word in ("PASSWORD", "PWD", "SECRET", "PAYLOAD_KEY")) and "UNBOUND" not in name:
                 assert name.endswith("_FILE") or name == "BETCORE_SECRETS_DIR", name
                 assert f"{value}/".startswith("/run/secrets/"), name
     assert "PASSWORD" not in (_ROOT / ".env.example").read_text()
@@ -108,7 +111,7 @@ def test_each_of_our_processes_gets_settings_that_exist_and_reads_its_secrets(
     services: dict[str, dict[str, Any]],
 ) -> None:
     ours = {name: service for name, service in services.items() if "build" in service}
-    assert set(ours) == {"api", "feed", "worker", "worker-next", "ops", "migrate", "codec"}
+    assert set(ours) == {"api", "feed", "worker", "worker-next", "ops", "archive", "migrate", "codec"}
     for name, service in ours.items():
         files = [secret["target"] for secret in service["secrets"] if isinstance(secret, dict)]
         given = [setting for setting in service["environment"] if setting.startswith("BETCORE_")]

@@ -33,7 +33,7 @@ class _Behind:
     seen: list[web.Request] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        if request.path == "/health/ready":
+        if request.path == "/health/live":
             return web.Response()
         self.seen.append(request)
         if request.path.endswith("/hang-up"):
@@ -99,9 +99,7 @@ async def proxy(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[_Prox
             "PROXY_BIND": f"127.0.0.1:{port}",
             "PROXY_CERTIFICATE": str(secrets / "proxy.pem"),
             "PROXY_API": f"127.0.0.1:{api.port}",
-            "PROXY_API_INNER": str(api.port),
             "PROXY_FEED": f"127.0.0.1:{feed.port}",
-            "PROXY_FEED_INNER": str(feed.port),
             "PROXY_REQUEST_TIME": "700ms",
             "PROXY_CONNECTIONS": "500",
         }
