@@ -43,12 +43,13 @@ deploy-setup: ## install the HAProxy, and the PostgreSQL with TLS, of the tests,
 		apt-get install -y -qq --no-install-recommends postgresql; } || \
 		echo "without them the tests of deploy/proxy and of TLS to PostgreSQL are skipped: run this as root on Debian" >&2
 
-temporal-server: ## build Temporal's server for make soak, in .temporal-server; needs Go
+temporal-server: ## compile Temporal's server for make soak and compose-trial, in .temporal-server; needs Go
 	@mkdir -p $(TEMPORAL_SERVER) && cd $(TEMPORAL_SERVER) && export GOTOOLCHAIN=auto CGO_ENABLED=0 GOBIN="$$PWD" && \
 		go install -trimpath -ldflags="-s -w" go.temporal.io/server/cmd/server@$(TEMPORAL_VERSION) && \
 		go install -trimpath -ldflags="-s -w" go.temporal.io/server/cmd/tools/sql@$(TEMPORAL_VERSION) && \
 		mv server temporal-server && mv sql temporal-sql-tool && \
-		cp -R --no-preserve=mode "$$(go env GOMODCACHE)/go.temporal.io/server@$(TEMPORAL_VERSION)/schema" .
+		source="$$(go env GOMODCACHE)/go.temporal.io/server@$(TEMPORAL_VERSION)" && \
+		cp -R --no-preserve=mode "$$source/schema" "$$source/docker/scripts/sh/entrypoint.sh" .
 
 observability-setup: ## install promtool, which checks the alerts in the tests, from Debian; as root
 	@command -v promtool >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && \

@@ -118,7 +118,7 @@ def _trial(stack: Stack, book_file: Path, bets: int) -> None:
 def main() -> int:
     """Run the trial and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, help="folder that keeps the base image and the compiled server")
+    parser.add_argument("--folder", type=Path, help="folder that keeps the base image")
     parser.add_argument(
         "--bets", type=int, default=40, help="bets for each container that is killed, and before and after"
     )

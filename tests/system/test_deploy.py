@@ -35,6 +35,11 @@ def test_only_the_proxy_publishes_a_port_beyond_loopback(services: dict[str, dic
     assert all(port.startswith("127.0.0.1:") for port in inner)
 
 
+def test_the_server_that_is_compiled_is_the_one_that_is_deployed(services: dict[str, dict[str, Any]]) -> None:
+    version = re.findall(r"^TEMPORAL_VERSION := v([\d.]+)$", (_ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert [services["temporal"]["image"]] == [f"${{TEMPORAL_IMAGE:-temporalio/server:{one}}}" for one in version]
+
+
 def test_networks_are_apart(services: dict[str, dict[str, Any]]) -> None:
     """The proxy and the UI cannot reach the record, and the record cannot reach the world."""
     on = {name: set(service["networks"]) for name, service in services.items()}
