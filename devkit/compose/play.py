@@ -8,8 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
+from betcore.casino.http_session import http_session
 from devkit.compose.shell import say
 from devkit.compose.stack import Stack
 from devkit.play.books import SandboxCasino
@@ -46,7 +45,7 @@ async def onboard(stack: Stack, proxy: str, authority: Path, casino_url: str) ->
     ops("game", "add", "--provider", "acme", "--game-id", "dice-1", "--name", "Dice", *limits, *_WHO)
     table: tuple[str, ...] = ("--provider", "acme", "--casino", "royal", "--game", "dice-1", "--currency", CURRENCY)
     seats = []
-    async with aiohttp.ClientSession() as http:
+    async with http_session() as http:
         handles = SandboxCasino(http, casino_url, str(casino["partner_client_id"]))
         await handles.introduce(casino["secret"])
         await handles.confirm_by("accept")
@@ -62,7 +61,7 @@ async def play(table: Table, book: Book, bets: int, rate: int) -> None:
     """Play bets to their ends, begun at a rate in bets a second. Raises TimeoutError if some have none."""
     trusted = ssl.create_default_context(cafile=str(table.authority))
     first = len(book)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted)) as http:
+    async with http_session(tls=trusted) as http:
         client = AggregatorClient(
             http, table.proxy, table.counterparty_id, table.secret, timeout_seconds=ANSWER_WITHIN_SECONDS
         )

@@ -42,9 +42,10 @@ CHANGES = (
     ("keys rotate", ""),
     ("keys revoke", "{kid}"),
 )
-# It needs a provider that answers: test_catalogue_sync.py.
-SHOWN_ELSEWHERE = {"game sync"}
+# They need a provider that answers, and bets that ended long ago: test_catalogue_sync.py, test_archive.py.
+SHOWN_ELSEWHERE = {"archive run", "game sync"}
 READS = {
+    "archive": ("list", "check"),
     "provider": ("list", "show"),
     "casino": ("list", "show"),
     "game": ("list", "show"),
