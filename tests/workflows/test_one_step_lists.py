@@ -26,6 +26,8 @@ from workflows.reversal import Reversal
 
 MAKE, LIST, INFO = "/payments/make", "/payments/make-list", "/payments/info"
 ORDERED = "{send: {list: one_step}, retry: {first: 0.1, cap: 0.2}}"
+# The same, and no call is sent again because a busy machine was slow.
+PATIENT = f"{{attempt_timeout: 30, {ORDERED[1:]}"
 # A debit that cannot be found is given up about two seconds after its provider's deadline.
 HURRIED = f"{{accept_within: 0.2, clock_leeway: 0.2, effect_within: 0.3, message_lifetime: 1, {ORDERED[1:]}"
 BOTH = [(STAKE, "10.00"), (PAY_OUT, "25.00")]
@@ -47,7 +49,7 @@ async def _sent(casino: InProcessCasino) -> list[list[int]]:
 async def _answered(casino: InProcessCasino, fault: dict[str, Any], client: Client) -> Any:
     """Play a PayInOut whose list meets a fault, to its end; return its row."""
     await casino.faults({"path": LIST, **fault})
-    record, handle = await start(client, await casino.pay_in_out())
+    record, handle = await start(client, await casino.pay_in_out(seconds=30))
     await handle.result()
     return record
 
@@ -71,8 +73,7 @@ async def test_stake_and_win_are_one_call_and_one_activity(database_url: str, te
 
 
 async def test_both_are_counted_before_their_list_leaves(database_url: str, temporal: Client) -> None:
-    patient = f"{{attempt_timeout: 30, {ORDERED[1:]}"
-    async with open_casino(database_url, casino=patient) as casino, working(temporal, casino):
+    async with open_casino(database_url, casino=PATIENT) as casino, working(temporal, casino):
         await casino.faults({"kind": "hold", "path": LIST, "times": 1})
         handle = await begin(temporal, await casino.pay_in_out(seconds=30))
         await casino.held()
@@ -132,7 +133,8 @@ async def test_no_money_for_the_stake_though_the_win_would_cover_it(database_url
 async def test_what_is_not_answered_clearly_goes_on_alone_and_is_made_once(
     database_url: str, temporal: Client, fault: dict[str, Any], sent: list[list[int]]
 ) -> None:
-    async with open_casino(database_url, casino=ORDERED) as casino, working(temporal, casino):
+    profile = ORDERED if fault["kind"] == "lost" else PATIENT
+    async with open_casino(database_url, casino=profile) as casino, working(temporal, casino):
         record = await _answered(casino, fault, temporal)
         assert record.state is BetState.SETTLED
         assert await casino.journal() == BOTH
@@ -254,8 +256,7 @@ async def test_a_stake_that_was_taken_after_the_end_is_not_returned_alone(
     database_url: str, temporal: Client, win: str, reversals: int
 ) -> None:
     """A worker was frozen with the casino's answer, and the casino's replica was stale. The player has the win."""
-    patient = f"{{attempt_timeout: 30, {ORDERED[1:]}"
-    async with open_casino(database_url, casino=patient) as casino, working(temporal, casino):
+    async with open_casino(database_url, casino=PATIENT) as casino, working(temporal, casino):
         await casino.faults({"kind": "hold_after", "path": LIST, "times": 1})
         handle = await begin(temporal, bet := await casino.pay_in_out(win=win, seconds=30))
         await casino.held()
