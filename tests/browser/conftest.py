@@ -36,8 +36,7 @@ async def browser() -> AsyncIterator[Browser]:
     path = os.environ.get("BETCORE_CHROMIUM", _CHROMIUM)
     if shutil.which(path) is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(_NONE.format(path))
-    # Longer than the half minute after which a page lists its live games anew: the feed may not have known one before.
-    expect.set_options(timeout=PATIENCE * 1000)
+    expect.set_options(timeout=PATIENCE * 500)
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=path, args=_FLAGS)
         yield chromium

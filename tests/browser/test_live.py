@@ -23,21 +23,37 @@ SECONDS = re.compile(r"^[1-9][0-9]? s$")
 
 
 @pytest.fixture
-async def partner(player: TestPartner) -> TestPartner:
+async def secret(player: TestPartner) -> str:
+    """Return the casino's secret."""
+    return await player.onboarding.secret("casino", player.casino)
+
+
+@pytest.fixture
+async def partner(player: TestPartner, secret: str) -> TestPartner:
     """A casino whose own server knows its secret."""
-    secret = await player.onboarding.secret("casino", player.casino)
     about = {"partner_client_id": player.partner_client_id, "secret": secret}
     await player.at_casino("POST", "/_credentials", json=about)
     return player
 
 
 @pytest.fixture
-async def game(partner: TestPartner) -> LiveGame:
-    """A live game with a finished round, and one in which bets are taken."""
+async def game(partner: TestPartner, secret: str) -> LiveGame:
+    """A live game with a finished round, and one in which bets are taken; the feed shows it."""
     row = (await partner.sql("SELECT provider_id FROM provider WHERE name = :name", name=partner.provider))[0]
     added = await add_live_game(partner.stack.engine, row.provider_id)
     await _finish(added, 1)
     await _bet(added, 2)
+    feed = f"{partner.stack.addresses['feed']}/partnersmediator-service/api/v2"
+    account = {"PartnerClientId": partner.partner_client_id, "Secret": secret}
+    async with partner.stack.http.post(f"{feed}/auth/token", json=account) as answer:
+        headers = {"Authorization": f"Bearer {(await answer.json())['Value']['AccessToken']}"}
+
+    async def is_listed() -> bool:
+        async with partner.stack.http.get(f"{feed}/games/list", headers=headers) as answer:
+            return added.game_type in [one["GameType"] for one in (await answer.json())["Value"] or ()]
+
+    # A page asks for the games when it opens, and then each half minute.
+    await eventually(is_listed)
     return added
 
 

@@ -186,10 +186,11 @@ async def test_a_refusal_of_what_may_be_a_repeat_is_not_trusted(stack: Stack) ->
     assert taken_later == {"no_money": (DONE, [(DEBIT, "10.00")])}
 
 
-async def _unanswered(stack: Stack) -> tuple[TestPartner, str]:
+async def _unanswered(stack: Stack, unconfirmed_within: float) -> tuple[TestPartner, str]:
     """Return a bet whose PayIn was answered 99, and whose debit the casino has made, but not answered yet."""
     partner = await stack.partner(
-        provider=f"{{{HASTY}, unconfirmed_within: 1.5}}", casino="{attempt_timeout: 5, fast_attempts: 1}"
+        provider=f"{{{HASTY}, unconfirmed_within: {unconfirmed_within}}}",
+        casino="{attempt_timeout: 5, fast_attempts: 1}",
     )
     await partner.faults({"kind": "hold_after", "path": MAKE, "times": 1})
     bet = await bet_with_unknown_outcome(partner, partner.pay_in)
@@ -199,7 +200,7 @@ async def _unanswered(stack: Stack) -> tuple[TestPartner, str]:
 
 @pytest.mark.edge_case(77)
 async def test_a_stake_without_an_answered_pay_in_goes_back(stack: Stack) -> None:
-    partner, bet = await _unanswered(stack)
+    partner, bet = await _unanswered(stack, 1.5)
     await partner.release()
     await in_state(partner, bet, "refunded")
     assert await partner.journal(bet) == [(DEBIT, "10.00"), (RETURN, "10.00")]
@@ -211,7 +212,8 @@ async def test_a_stake_without_an_answered_pay_in_goes_back(stack: Stack) -> Non
 
 @pytest.mark.edge_case(77)
 async def test_a_stake_with_an_answered_pay_in_stays(stack: Stack) -> None:
-    partner, bet = await _unanswered(stack)
+    # Long enough for a repeat of the PayIn on a busy machine.
+    partner, bet = await _unanswered(stack, 10)
     repeating = asyncio.create_task(until(lambda: partner.pay_in(bet)))
     await partner.release()
     assert (await repeating).outcome == DONE
