@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from temporalio.client import Client
 
-from api import framework_telemetry, health
+from api import health
 from api.caller_limits import CallerLimits
 from api.casino import jwks
 from api.casino import responses as casino_responses
@@ -26,6 +26,7 @@ from api.edge import inner
 from api.edge.calls import WholeCalls
 from api.edge.guard import guarding
 from api.edge.sizes import BodySizes
+from api.framework import bare_application
 from api.launcher import Launcher
 from api.openapi import DOCUMENT
 from api.paths import EscapedLineEnds
@@ -112,15 +113,7 @@ def create_app() -> FastAPI:
             stack.callback(forgetting.cancel)
             yield await stack.enter_async_context(guarding(settings))
 
-    app = FastAPI(
-        version="1",
-        lifespan=lifespan,
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        telemetry=framework_telemetry.OFF,
-    )
+    app = bare_application(lifespan)
     DOCUMENT.describe(app)
     app.add_middleware(EscapedLineEnds)
     app.add_middleware(SignatureMiddleware, prefix=f"{settings.provider_api_prefix}/v1")

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from api import framework_telemetry, health
+from api import health
 from api.caller_limits import CallerLimits
 from api.codec import routes, sign_in
 from api.codec.access_tokens import AccessTokens, Issuer
@@ -21,6 +21,7 @@ from api.codec.responses import refusal
 from api.edge import inner
 from api.edge.calls import WholeCalls
 from api.edge.guard import guarding
+from api.framework import bare_application
 from api.paths import EscapedLineEnds
 from api.request_metrics import RequestMetrics
 from betcore.casino.http_session import http_session
@@ -67,14 +68,7 @@ def create_app() -> FastAPI:
             yield await stack.enter_async_context(guarding(settings))
 
     limits = CallerLimits(settings.stranger_calls_per_second, settings.codec_calls_per_second, None)
-    app = FastAPI(
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        redirect_slashes=False,
-        telemetry=framework_telemetry.OFF,
-    )
+    app = bare_application(lifespan)
     app.include_router(routes.router(reader))
     app.include_router(sign_in.router(tokens, limits, secure=_is_https(settings)))
     app.include_router(health.live_router())

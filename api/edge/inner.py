@@ -14,8 +14,8 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from starlette.responses import JSONResponse
 
-from api import framework_telemetry
 from api.documentation import page
+from api.framework import bare_application
 from betcore.domain.errors import Misconfigured
 
 _log = structlog.get_logger()
@@ -26,13 +26,7 @@ def inner_app(outer: FastAPI, health: APIRouter, docs_title: str | None) -> Fast
 
     With a title it serves the page ``/docs`` too.
     """
-    app = FastAPI(
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        telemetry=framework_telemetry.OFF,
-    )
+    app = bare_application()
     app.include_router(health)
 
     @app.get("/openapi.json")

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from api import framework_telemetry, health
+from api import health
 from api.caller_limits import CallerLimits
 from api.casino.callers import CasinoCallers
 from api.casino.responses import refusal
@@ -29,6 +29,7 @@ from api.feed.openapi import DOCUMENT
 from api.feed.places import Places, Sequences
 from api.feed.readers import Readers
 from api.feed.translations import Translations
+from api.framework import bare_application
 from api.paths import EscapedLineEnds
 from api.request_metrics import RequestMetrics
 from betcore.casino.tokens import Tokens
@@ -65,15 +66,7 @@ def create_app() -> FastAPI:
             stack.callback(watching.cancel)
             yield await stack.enter_async_context(guarding(settings))
 
-    app = FastAPI(
-        version="1",
-        lifespan=lifespan,
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        telemetry=framework_telemetry.OFF,
-    )
+    app = bare_application(lifespan)
     DOCUMENT.describe(app)
     live_page.serve(app)
     most = settings.http_calls_in_flight
